@@ -1,0 +1,79 @@
+# The two commands to know: `make run` and `make test`. `make` alone lists the others.
+# Everything installs what it needs, once, into .venv and .tools; only Python >= 3.11 has to be there.
+
+PYTHON ?= python3
+
+python := .venv/bin/python
+sam := .tools/sam/bin/python -m samcli
+tests ?= tests
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup run receiver token invoke test fmt lint unit bench validate build release-check \
+	lock clean need-dev need-ministack need-sam need-lock
+
+export SAM_CLI_TELEMETRY := 0
+# What a target takes, `make run PORT=9000` or `PORT=9000 make run`, reaches it as its environment.
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: need-dev need-ministack need-sam ## Install everything now, instead of when it is first needed
+
+run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
+	@$(python) -m local run
+
+receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: PORT= SECRET= STATUS=
+	@$(python) -m local receiver
+
+token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE=]
+	@$(python) -m local token
+
+test: need-dev need-ministack need-sam lint validate unit ## Everything that must pass before a release
+
+unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
+	@$(python) -m pytest -n logical --maxprocesses 4 --dist loadfile $(tests) $(ARGS)
+
+lint: need-dev ## Format, style and types, without changing anything
+	@$(python) -m ruff format --check .
+	@$(python) -m ruff check .
+	@$(python) -m mypy
+
+fmt: need-dev ## Put format and style right
+	@$(python) -m ruff check --fix-only --exit-zero --quiet .
+	@$(python) -m ruff format .
+
+bench: need-dev need-ministack ## Measure imports, requests and deliveries
+	@$(python) -m benchmarks
+
+validate: need-sam ## Lint template.yaml as CloudFormation and SAM read it
+	@$(sam) validate
+
+build: need-dev need-sam ## Build for AWS into .aws-sam/build; bytecode with python3.13 or PYTHON313=
+	@$(sam_build)
+
+release-check: need-dev ## Refuse a build that is not fit to deploy
+	@$(python) -m tools.release_check .aws-sam/build
+
+lock: need-lock ## Write the lock files anew: [UPGRADE=1]
+	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
+		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	@for name in dev ministack sam lock; do \
+		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
+		|| exit 1; done
+
+clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
+	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# SAM calls make again: not as a part of this one, and with a Python that has pip.
+sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
+compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+# A Python named on the command line or in the environment also replaces one that is installed already.
+need-dev need-ministack need-sam need-lock: need-%:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "patchbay: there is no $(PYTHON); install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
+		exit 1; }
+	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*

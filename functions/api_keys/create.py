@@ -1,0 +1,9 @@
+from patchbay.api_keys import service
+from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="api-keys:write", status=201, idempotent=True)
+def handler(request: Request, body: CreateApiKey) -> ApiKeyWithSecret:
+    """Create an API key; `key` is in this response only."""
+    return service.create(request.principal, body, request.once)

@@ -1,0 +1,10 @@
+from patchbay.api_keys import service
+from patchbay.http import Request, endpoint
+from patchbay.ids import ApiKeyId
+from patchbay.schema import Empty
+
+
+@endpoint(scope="api-keys:write")
+def handler(request: Request, id: ApiKeyId) -> Empty:
+    """Revoke an API key; it is refused from the next request on."""
+    return service.revoke(request.principal, id)

@@ -1,0 +1,10 @@
+from patchbay.deliveries import service
+from patchbay.events.models import Event
+from patchbay.http import Request, endpoint
+from patchbay.ids import EventId
+
+
+@endpoint(scope="events:read")
+def handler(request: Request, id: EventId) -> Event:
+    """One event, and where it went."""
+    return service.event_with_deliveries(request.principal, id)

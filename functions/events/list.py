@@ -1,0 +1,10 @@
+from patchbay.events import service
+from patchbay.events.models import EventQuery, EventSummary
+from patchbay.http import Request, endpoint
+from patchbay.schema import Listing
+
+
+@endpoint(scope="events:read")
+def handler(request: Request, query: EventQuery) -> Listing[EventSummary]:
+    """The workspace's events, newest first, without their data."""
+    return service.list_events(request.principal, query)

@@ -1,0 +1,14 @@
+from patchbay.http import endpoint
+from patchbay.schema import ApiModel
+from patchbay.version import VERSION
+
+
+class Health(ApiModel):
+    status: str
+    version: str
+
+
+@endpoint(public=True)
+def handler() -> Health:
+    """Whether the API answers, and which version it is."""
+    return Health(status="ok", version=VERSION)

@@ -1,0 +1,11 @@
+from patchbay.deliveries import service
+from patchbay.deliveries.models import Delivery, DeliveryQuery
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+from patchbay.schema import Listing
+
+
+@endpoint(scope="webhooks:read")
+def handler(request: Request, id: WebhookId, query: DeliveryQuery) -> Listing[Delivery]:
+    """A webhook's deliveries, newest event first."""
+    return service.list_deliveries(request.principal, id, query)

@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+from patchbay.webhooks import service
+from patchbay.webhooks.models import UpdateWebhook, Webhook
+
+
+@endpoint(scope="webhooks:write")
+def handler(request: Request, id: WebhookId, body: UpdateWebhook) -> Webhook:
+    """Change the fields that are sent."""
+    return service.update(request.principal, id, body, request.if_match)

@@ -1,0 +1,9 @@
+from typing import Any
+
+from patchbay.deliveries.worker import deliver_batch
+from patchbay.queues import batch_response
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Make one attempt for each delivery of an SQS batch."""
+    return batch_response(deliver_batch(event["Records"]))

@@ -1,0 +1,9 @@
+from typing import Any
+
+from patchbay.deliveries.fan_out import fan_out_batch
+from patchbay.queues import batch_response
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Queue the deliveries of each event of an SQS batch."""
+    return batch_response(fan_out_batch(event["Records"], context.get_remaining_time_in_millis))

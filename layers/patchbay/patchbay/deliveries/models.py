@@ -1,0 +1,120 @@
+"""Deliveries as the API gives them, and as they travel through the queue."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from patchbay.events.models import EventType
+from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.schema import ApiModel, ListQuery, Timestamp
+from patchbay.webhooks.models import Webhook
+
+
+class Status(StrEnum):
+    """Where a delivery stands (DESIGN: `(claim) → SENDING → DELIVERED | RETRYING | FAILED | CANCELLED`).
+
+    PENDING is what the API says of one that is queued: it has no row yet.
+    """
+
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    RETRYING = "RETRYING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMessage:
+    """One delivery on its way to the worker.
+
+    `body` is what receivers get; None when it is over 64 KB or the sweeper sent the message: then it is
+    built from the event's row. `generation` is raised by each re-queue, so that older messages are known.
+    """
+
+    id: DeliveryId
+    workspace_id: str
+    webhook_id: WebhookId
+    event_id: EventId
+    event_type: str
+    body: str | None
+    generation: int
+    correlation_id: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Raises ValueError, KeyError or TypeError when the text is no delivery."""
+        fields = json.loads(text)
+        return cls(
+            **{
+                **fields,
+                "id": DeliveryId.parse(fields["id"]),
+                "webhook_id": WebhookId.parse(fields["webhook_id"]),
+                "event_id": EventId.parse(fields["event_id"]),
+            }
+        )
+
+    def fields(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class DeliveryQuery(ListQuery):
+    status: Literal["SENDING", "RETRYING", "DELIVERED", "FAILED", "CANCELLED"] | None = None
+    event_type: EventType | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+
+
+class Delivery(ApiModel):
+    """`reason` says why it is not (yet) delivered: `http_500`, `timeout`, `retries_exhausted:http_500` …"""
+
+    id: DeliveryId
+    webhook_id: WebhookId
+    event_id: EventId
+    event_type: str
+    status: str
+    reason: str | None
+    attempt_count: int
+    max_attempts: int
+    next_attempt_at: Timestamp | None
+    delivered_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: int
+
+
+class Attempt(ApiModel):
+    """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
+
+    Of the decoded answer 16 KB are kept when it was a failure, 1 KB when it was a success.
+    """
+
+    number: int
+    trigger: Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+    started_at: Timestamp
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+    request_headers: dict[str, str]
+    response_headers: dict[str, str]
+    response_body: str
+    truncated: bool
+
+
+class DeliveryDetail(Delivery):
+    """`payload` is the body that was sent; null when its event is no longer kept."""
+
+    payload: dict[str, JsonValue] | None
+    attempts: list[Attempt]
+
+
+class WebhookDetail(Webhook):
+    recent_deliveries: list[Delivery] = Field(default_factory=list)

@@ -1,0 +1,322 @@
+"""What every store needs of DynamoDB: items to rows and back, conditional writes, transactions, pages.
+
+Rows are plain dicts of str, int, float, bool, None, bytes, list and dict. Attributes of a row that are None
+are left out, so that sparse indexes stay sparse. Writes take `condition`, `names` (for its `#name`s) and, as
+further keywords, the values of its `:name`s.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from patchbay.aws import client
+from patchbay.errors import ValidationFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+Row = dict[str, Any]
+
+
+class ConditionFailed(Exception):
+    """A conditional write was refused; `row` is what stands there, None where nothing does."""
+
+    def __init__(self, row: Row | None) -> None:
+        super().__init__("the condition of the write does not hold")
+        self.row = row
+
+
+class TransactionRefused(Exception):
+    """A transaction was refused; `failed` holds the positions of the actions whose condition does not hold,
+    `rows[i]` is what stands where the i-th action writes (None where nothing does, or its condition held).
+    """
+
+    def __init__(self, failed: Sequence[int], rows: Sequence[Row | None]) -> None:
+        super().__init__(f"the conditions of the actions {list(failed)} do not hold")
+        self.failed = failed
+        self.rows = rows
+
+
+# Reasons of a cancelled transaction that pass by themselves.
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_TRANSACTION_TRIES = 5
+
+
+def pack(value: Any) -> dict[str, Any]:
+    """A value as a DynamoDB attribute."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": str(value)}
+        case int() | float():
+            return {"N": repr(value)}
+        case None:
+            return {"NULL": True}
+        case bytes():
+            return {"B": value}
+        case Mapping():
+            return {"M": {name: pack(entry) for name, entry in value.items()}}
+        case list() | tuple():
+            return {"L": [pack(entry) for entry in value]}
+    raise TypeError(f"{type(value).__name__} has no place in a row")
+
+
+def unpack(attribute: Mapping[str, Any]) -> Any:
+    """The value of a DynamoDB attribute."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S" | "BOOL" | "B":
+            return value
+        case "N":
+            return float(value) if any(mark in value for mark in ".eE") else int(value)
+        case "M":
+            return unpack_row(value)
+        case "L":
+            return [unpack(entry) for entry in value]
+        case "NULL":
+            return None
+    raise TypeError(f"attributes of the kind {kind} are not used here")
+
+
+def pack_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as an item, without the attributes that are None."""
+    return {name: pack(value) for name, value in row.items() if value is not None}
+
+
+def unpack_row(item: Mapping[str, Any]) -> Row:
+    return {name: unpack(attribute) for name, attribute in item.items()}
+
+
+def get(table: str, key: Row, *, consistent: bool = True) -> Row | None:
+    """One row, or None. Strongly consistent unless told otherwise."""
+    answer = client("dynamodb").get_item(TableName=table, Key=pack_row(key), ConsistentRead=consistent)
+    return unpack_row(answer["Item"]) if "Item" in answer else None
+
+
+def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
+    """The rows that exist of any number of distinct keys, in no order. 100 a call (BatchGetItem's limit)."""
+    rows: list[Row] = []
+    for start in range(0, len(keys), 100):
+        wanted: Any = {table: {"Keys": [pack_row(key) for key in keys[start : start + 100]], **options}}
+        while wanted:
+            answer = client("dynamodb").batch_get_item(RequestItems=wanted)
+            rows += map(unpack_row, answer["Responses"].get(table, ()))
+            wanted = answer.get("UnprocessedKeys")
+    return rows
+
+
+def put(table: str, row: Row, **terms: Any) -> None:
+    """Write a row. Raises ConditionFailed with what stands there."""
+    _write("put_item", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
+
+
+def delete(table: str, key: Row, **terms: Any) -> None:
+    """Delete a row. Raises ConditionFailed with what stands there."""
+    _write("delete_item", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
+
+
+def update(table: str, key: Row, expression: str, **terms: Any) -> Row:
+    """Update one row and return it as it stands after. Raises ConditionFailed with what stands there."""
+    call = {
+        "TableName": table,
+        "Key": pack_row(key),
+        "UpdateExpression": expression,
+        "ReturnValues": "ALL_NEW",
+    }
+    return unpack_row(_write("update_item", call | _terms(**terms))["Attributes"])
+
+
+def _terms(
+    condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any
+) -> dict[str, Any]:
+    """What every write takes besides its row: a condition, its `#names`, and its `:values`."""
+    call: dict[str, Any] = {}
+    if values:
+        call["ExpressionAttributeValues"] = {f":{name}": pack(v) for name, v in values.items()}
+    if names:
+        call["ExpressionAttributeNames"] = dict(names)
+    if condition:
+        call["ConditionExpression"] = condition
+        call["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return call
+
+
+def _write(operation: str, call: dict[str, Any]) -> Any:
+    dynamodb = client("dynamodb")
+    try:
+        return getattr(dynamodb, operation)(**call)
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        item = error.response.get("Item")
+        raise ConditionFailed(unpack_row(item) if item else None) from None
+
+
+# ── transactions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def putting(table: str, row: Row, **terms: Any) -> TransactWriteItemTypeDef:
+    """A put as one action of a transaction."""
+    action: Any = {"TableName": table, "Item": pack_row(row)} | _terms(**terms)
+    return {"Put": action}
+
+
+def updating(table: str, key: Row, expression: str, **terms: Any) -> TransactWriteItemTypeDef:
+    """An update as one action of a transaction."""
+    call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
+    action: Any = call | _terms(**terms)
+    return {"Update": action}
+
+
+def deleting(table: str, key: Row, **terms: Any) -> TransactWriteItemTypeDef:
+    """A delete as one action of a transaction."""
+    action: Any = {"TableName": table, "Key": pack_row(key)} | _terms(**terms)
+    return {"Delete": action}
+
+
+def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
+    """All of the actions or none; up to 100 (TransactWriteItems' limit).
+
+    Raises TransactionRefused when a condition does not hold. A clash with another transaction and a throttled
+    row are tried again: botocore does that for whole requests only, not for one action of a transaction.
+    """
+    dynamodb = client("dynamodb")
+    for attempt in range(1, _TRANSACTION_TRIES + 1):
+        try:
+            dynamodb.transact_write_items(TransactItems=list(actions))
+            return
+        except dynamodb.exceptions.TransactionCanceledException as error:
+            response: Any = error.response
+            reasons = response.get("CancellationReasons", ())
+            codes = [reason.get("Code") for reason in reasons]
+            failed = [at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+            if failed:
+                rows = [unpack_row(reason["Item"]) if reason.get("Item") else None for reason in reasons]
+                raise TransactionRefused(failed, rows) from None
+            if attempt == _TRANSACTION_TRIES or not _PASSING.intersection(codes):
+                raise
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter is no secret
+
+
+# ── pages ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Page(NamedTuple):
+    """Some rows, and where the next page begins (None at the end)."""
+
+    rows: list[Row]
+    next_cursor: str | None
+
+
+def query(table: str, condition: str, *, index: str | None = None, **values: Any) -> Iterator[Row]:
+    """Every row of a key condition, page by page as it is consumed; strongly consistent, but for an
+    index, which cannot be.
+    """
+    call: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
+    }
+    call |= {"IndexName": index} if index else {"ConsistentRead": True}
+    while True:
+        answer = client("dynamodb").query(**call)
+        yield from map(unpack_row, answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        call["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def page(
+    table: str,
+    partition: tuple[str, str],
+    between: tuple[str, str, str],
+    *,
+    limit: int,
+    cursor: str | None,
+    index: str | None = None,
+    keys: Sequence[str] = (),
+    where: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Page:
+    """Newest first, `limit` rows at most, of one partition between two sort keys (both included).
+
+    `partition` is (attribute, value), `between` (attribute, low, high). `where` filters what was read;
+    a page reads at most 1,000 rows, so it may come back short, with a cursor. The cursor holds the last
+    row's key and is only ever used inside the partition that the caller may see. `keys` names the
+    attributes of that key: the table's, and the index's where one is used.
+    """
+    from botocore.exceptions import ClientError
+
+    call: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {
+            "#partition": partition[0],
+            "#sort": between[0],
+            **(names or {}),
+        },
+        "ExpressionAttributeValues": {
+            ":partition": pack(partition[1]),
+            ":low": pack(between[1]),
+            ":high": pack(between[2]),
+            **{f":{name}": pack(value) for name, value in values.items()},
+        },
+        "ScanIndexForward": False,
+        "Limit": limit if where is None else 100,
+    }
+    keys = tuple(dict.fromkeys((partition[0], between[0], *keys)))
+    if index:
+        call["IndexName"] = index
+    if where:
+        call["FilterExpression"] = where
+    start = _start(cursor, keys, partition) if cursor else None
+    rows: list[Row] = []
+    for _ in range(10):
+        if start:
+            call["ExclusiveStartKey"] = start
+        try:
+            answer = client("dynamodb").query(**call)
+        except ClientError as error:
+            # A cursor of another list, or one made up, does not fit the index or the range.
+            if cursor and error.response["Error"]["Code"] == "ValidationException":
+                raise _bad_cursor() from None
+            raise
+        start = answer.get("LastEvaluatedKey")
+        rows += map(unpack_row, answer["Items"])
+        if len(rows) > limit:
+            rows = rows[:limit]
+            start = pack_row({name: rows[-1][name] for name in keys})
+        if not start or len(rows) >= limit:
+            break
+    return Page(rows, _cursor(start, keys, partition[0]) if start else None)
+
+
+def _cursor(start: Mapping[str, Any], keys: Sequence[str], partition: str) -> str:
+    """The partition's value is left out: it comes from the caller's own rights, never from a cursor."""
+    values = [unpack(start[name]) for name in keys if name != partition]
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _start(cursor: str, keys: Sequence[str], partition: tuple[str, str]) -> dict[str, Any]:
+    names = [name for name in keys if name != partition[0]]
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        values = None
+    if (
+        not isinstance(values, list)
+        or len(values) != len(names)
+        or not all(isinstance(value, str) for value in values)
+    ):
+        raise _bad_cursor()
+    return pack_row(dict(zip(names, values, strict=True)) | {partition[0]: partition[1]})
+
+
+def _bad_cursor() -> ValidationFailed:
+    return ValidationFailed.of("cursor", "is not one that this list gave; start without it")

@@ -1,0 +1,92 @@
+"""Events as the API takes and gives them, and as they travel through the queues."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.schema import ApiModel, ListQuery, Timestamp, WorkspaceId, at_ms, iso
+
+EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
+
+
+class PublishEvent(ApiModel):
+    """`data` is the event's own content, an object of at most 256 KB as JSON.
+
+    `workspaceId` is for the platform's workspace, which publishes for others.
+    """
+
+    type: EventType
+    data: dict[str, JsonValue]
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    workspace_id: WorkspaceId | None = None
+
+
+class PublishedEvent(ApiModel):
+    id: EventId
+    type: str
+    timestamp: Timestamp
+
+
+class EventQuery(ListQuery):
+    type: EventType | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+
+
+class EventSummary(PublishedEvent):
+    """An event in a list. `source` is `api`, `bus` or `patchbay`."""
+
+    source: str
+
+
+class EventDelivery(ApiModel):
+    """`status` is PENDING until the first attempt begins."""
+
+    id: DeliveryId
+    webhook_id: WebhookId
+    status: str
+
+
+class Event(EventSummary):
+    data: dict[str, JsonValue]
+    deliveries: list[EventDelivery] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """An event on its way to the fan-out. `timestamp` in Unix milliseconds."""
+
+    id: EventId
+    workspace_id: str
+    type: str
+    timestamp: int
+    data: dict[str, Any]
+    source: str
+    correlation_id: str
+
+    @classmethod
+    def read(cls, body: str) -> Self:
+        """Raises ValueError, KeyError or TypeError when the text is no event."""
+        fields = json.loads(body)
+        return cls(**{**fields, "id": EventId.parse(fields["id"])})
+
+    def fields(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def payload(self) -> str:
+        """The body that receivers get; the same text on every attempt."""
+        return payload(self.id, self.type, self.timestamp, self.data)
+
+
+def payload(id: EventId, type: str, timestamp: int, data: dict[str, Any]) -> str:
+    """`{"id", "type", "timestamp", "data"}` as compact JSON."""
+    return json.dumps(
+        {"id": id, "type": type, "timestamp": iso(at_ms(timestamp)), "data": data},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )

@@ -1,0 +1,229 @@
+"""`@endpoint`: authenticate → authorise → limit → parse → service → respond.
+
+A handler says by its annotations what it takes: a parameter named `body` or `query` is a model, one of an
+`Id` type is the path variable of its name, `request` is the rest. What it returns is a model. There is no
+API Gateway authorizer: its cache would delay revocation, and it cannot answer 429 or say why.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+
+from patchbay import idempotency
+from patchbay.auth import credentials
+from patchbay.errors import FieldError, NotFound, Problem, ValidationFailed
+from patchbay.http.request import Request
+from patchbay.ids import Id
+from patchbay.observability import logger
+from patchbay.rate_limits import ceilings
+from patchbay.settings import refuse_encryption_key
+
+Response = dict[str, Any]
+LambdaHandler = Callable[[Mapping[str, Any], Any], Response]
+
+_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+
+
+def endpoint(
+    *,
+    scope: str | None = None,
+    public: bool = False,
+    status: int = 200,
+    idempotent: bool = False,
+) -> Callable[[Callable[..., BaseModel]], LambdaHandler]:
+    """Make a Lambda handler of `function`.
+
+    `scope` is what a caller needs; a route without one must say `public=True`, else its module does not
+    import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
+    """
+    if (scope is None) is not public:
+        raise TypeError("an endpoint needs a scope, or public=True; not both")
+    refuse_encryption_key()
+
+    def decorate(function: Callable[..., BaseModel]) -> LambdaHandler:
+        arguments = _arguments(function)
+
+        def handler(event: Mapping[str, Any], context: Any) -> Response:
+            started = time.perf_counter()
+            request_id = event["requestContext"]["requestId"]
+            logger.set_correlation_id(request_id)
+            request: Request | None = None
+            limits: Mapping[str, str] = {}
+            try:
+                request = Request.of(event)
+                if scope is not None:
+                    request.caller, limits = credentials.authenticate(request)
+                    request.caller.require(scope)
+                    ceilings.admit(request.caller.workspace_id, "requests")
+                response = _run(function, arguments, request, status, idempotent=idempotent)
+            except Problem as problem:
+                response = _problem(problem, event)
+            except Exception:
+                # The edge: the caller gets an id to quote, the log gets the rest.
+                logger.exception("unhandled error")
+                response = _internal(event, request_id)
+            response["headers"] = {**_HEADERS, **limits, **response["headers"]}
+            caller = request.caller if request else None
+            logger.info(
+                event["routeKey"],
+                status=response["statusCode"],
+                workspace=caller.workspace_id if caller else None,
+                caller=caller.id if caller else None,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+            return response
+
+        handler.__name__ = function.__name__
+        handler.__doc__ = function.__doc__
+        handler.__module__ = function.__module__
+        handler.__wrapped__ = function  # type: ignore[attr-defined]  # read by inspect and by the docs
+        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
+
+
+# ── in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+_Reader = Callable[[Request], Any]
+
+
+def _arguments(function: Callable[..., BaseModel]) -> dict[str, _Reader]:
+    """How each parameter of the handler is read from a request."""
+    hints = get_type_hints(function)
+    readers: dict[str, _Reader] = {}
+    for name in inspect.signature(function).parameters:
+        kind = hints[name]
+        if kind is Request:
+            readers[name] = lambda request: request
+        elif issubclass(kind, Id):
+            readers[name] = _path_reader(to_camel(name), kind)
+        elif issubclass(kind, BaseModel) and name == "query":
+            readers[name] = _query_reader(kind)
+        elif issubclass(kind, BaseModel) and name == "body":
+            readers[name] = _body_reader(kind)
+        else:
+            raise TypeError(f"{function.__module__}: cannot read the parameter {name} of {kind}")
+    return readers
+
+
+def _path_reader(variable: str, kind: type[Id]) -> _Reader:
+    def read(request: Request) -> Id:
+        try:
+            return kind.parse(request.path[variable])
+        except ValueError:
+            raise NotFound(f"There is no such {kind.prefix}_ id.") from None
+
+    return read
+
+
+def _query_reader(model: type[BaseModel]) -> _Reader:
+    def read(request: Request) -> BaseModel:
+        try:
+            return model.model_validate(dict(request.query), by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise invalid(error) from None
+
+    return read
+
+
+def _body_reader(model: type[BaseModel]) -> _Reader:
+    def read(request: Request) -> BaseModel:
+        request.json()
+        try:
+            return model.model_validate_json(request.raw_body, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise invalid(error) from None
+
+    return read
+
+
+def invalid(error: ValidationError) -> ValidationFailed:
+    """Pydantic's findings as ours: dotted paths, and never the value itself, which may be a secret."""
+    errors = [
+        FieldError(".".join(map(str, entry["loc"])) or "body", entry["msg"])
+        for entry in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ValidationFailed(f"{first.path}: {first.message}{more}", errors)
+
+
+def _run(
+    function: Callable[..., BaseModel],
+    arguments: Mapping[str, _Reader],
+    request: Request,
+    status: int,
+    *,
+    idempotent: bool,
+) -> Response:
+    key = request.headers.get("idempotency-key") if idempotent else None
+    values = {name: read(request) for name, read in arguments.items()}
+    if key is None:
+        return _json(status, function(**values).model_dump_json(by_alias=True))
+    scope = idempotency.scope(request.principal, request.route, key, request.json())
+    once = idempotency.Once(scope)
+    first = once.begin()
+    if first is not None:
+        return _json(status, first, {"idempotent-replayed": "true"})
+    request.once = once
+    try:
+        answer = function(**values)
+    except Problem:
+        once.release()
+        raise
+    if not once.completed:
+        raise RuntimeError("an idempotent endpoint must hand request.once to its service")
+    return _json(status, answer.model_dump_json(by_alias=True))
+
+
+# ── out ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _json(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def _problem(problem: Problem, event: Mapping[str, Any]) -> Response:
+    body: dict[str, Any] = {
+        "type": f"urn:patchbay:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "instance": event["rawPath"],
+    }
+    if isinstance(problem, ValidationFailed):
+        body["errors"] = [error._asdict() for error in problem.errors]
+    return _problem_json(body, problem.headers)
+
+
+def _internal(event: Mapping[str, Any], request_id: str) -> Response:
+    return _problem_json(
+        {
+            "type": "urn:patchbay:problem:internal",
+            "title": "Something broke on our side",
+            "status": 500,
+            "detail": f"Quote this id when you ask for help: {request_id}",
+            "code": "internal",
+            "instance": event["rawPath"],
+        }
+    )
+
+
+def _problem_json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    response = _json(body["status"], json.dumps(body, ensure_ascii=False), headers)
+    response["headers"]["content-type"] = "application/problem+json"
+    return response

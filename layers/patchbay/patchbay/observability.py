@@ -1,0 +1,25 @@
+"""Logs and metrics: Powertools' Logger (JSON lines) and EMF Metrics (a log line, no API call).
+
+A correlation id is the id of the HTTP request that caused it all. It goes along in each queue message, so
+that one search finds the publish, the fan-out and every attempt.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.metrics import Metrics
+
+logger = Logger(utc=True, use_rfc3339=True)
+
+
+@cache
+def metrics() -> Metrics:
+    """The process's metrics; whoever adds to them flushes at the end of the invocation."""
+    from aws_lambda_powertools.metrics import Metrics
+
+    return Metrics()

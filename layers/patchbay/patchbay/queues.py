@@ -1,0 +1,102 @@
+"""Sending to SQS within its limits: 10 entries and 1 MiB a batch, each entry with an answer of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from patchbay.aws import client
+from patchbay.observability import logger
+
+# SQS quotas: SendMessageBatch takes 10 messages, and 1 MiB in all.
+_MAX_ENTRIES = 10
+_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A body as JSON text; `group` is the MessageGroupId, by which a standard queue is kept fair."""
+
+    body: str
+    group: str
+
+    @classmethod
+    def of(cls, value: Any, group: str) -> Message:
+        return cls(json.dumps(value, ensure_ascii=False, separators=(",", ":")), group)
+
+
+class NotAllSent(Exception):
+    """SQS took some messages and not others; `messages` are those it did not take."""
+
+    def __init__(self, messages: list[Message], reasons: set[str]) -> None:
+        super().__init__(f"{len(messages)} messages were not sent: {', '.join(sorted(reasons))}")
+        self.messages = messages
+
+
+def send(queue_url: str, message: Message) -> None:
+    """One message, one call."""
+    client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.body, MessageGroupId=message.group)
+
+
+def send_all(queue_url: str, messages: Iterable[Message]) -> None:
+    """All messages in as few calls as the limits allow. Entries that SQS refuses for a passing reason are
+    sent once more. Raises NotAllSent; what was taken stays sent.
+    """
+    refused, _ = _send_chunks(queue_url, messages)
+    refused, reasons = _send_chunks(queue_url, refused)
+    if refused:
+        raise NotAllSent(refused, reasons)
+
+
+def batch_response(again: Iterable[str]) -> dict[str, Any]:
+    """A worker's answer: the messages that must come again (ReportBatchItemFailures)."""
+    return {"batchItemFailures": [{"itemIdentifier": id} for id in again]}
+
+
+def set_aside(dlq_url: str, record: Mapping[str, Any]) -> bool:
+    """Move a message that nobody can read to the dead-letter queue, as it came; whether that worked.
+
+    It would come back unread a thousand times before SQS moves it by itself.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client("sqs").send_message(QueueUrl=dlq_url, MessageBody=record["body"])
+    except (BotoCoreError, ClientError):
+        logger.exception("unreadable message not moved", message=record["messageId"])
+        return False
+    logger.error("unreadable message moved to the dead-letter queue", message=record["messageId"])
+    return True
+
+
+def _send_chunks(queue_url: str, messages: Iterable[Message]) -> tuple[list[Message], set[str]]:
+    refused: list[Message] = []
+    reasons: set[str] = set()
+    for chunk in _chunks(messages):
+        answer = client("sqs").send_message_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(at), "MessageBody": message.body, "MessageGroupId": message.group}
+                for at, message in enumerate(chunk)
+            ],
+        )
+        for failure in answer.get("Failed", ()):
+            refused.append(chunk[int(failure["Id"])])
+            reasons.add(failure["Code"])
+    return refused, reasons
+
+
+def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    chunk: list[Message] = []
+    size = 0
+    for message in messages:
+        length = len(message.body.encode())
+        if chunk and (len(chunk) == _MAX_ENTRIES or size + length > _MAX_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(message)
+        size += length
+    if chunk:
+        yield chunk

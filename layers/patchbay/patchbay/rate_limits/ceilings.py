@@ -1,0 +1,149 @@
+"""Ceilings of a workspace: requests and events a minute.
+
+A write per request to one row would make it the narrowest place of a busy workspace (an item takes
+about 1,000 writes a second), and a second write beside the API key's own. So a process reserves a
+block of units with one write, a five-hundredth of the ceiling, and serves from it, without a call,
+what follows in the same minute; with the minute the rest of the block lapses. What is reserved is
+counted at once, so the ceiling is never passed; what lapses unused is the price, near the ceiling
+at most a block per process. Where no block is free any more, the exact cost is still tried. A
+ceiling below 1,000 has blocks of one: every request is a write, and the count is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+from patchbay.dynamo import ConditionFailed
+from patchbay.errors import RateLimited
+from patchbay.rate_limits import sliding_window, store
+from patchbay.rate_limits.headers import retry_after
+from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.sliding_window import MINUTE, Count, Quota, Standing
+from patchbay.rate_limits.throttling import busy, throttling_is_429
+from patchbay.schema import now_ms
+from patchbay.settings import settings
+
+Kind = Literal["requests", "events"]
+
+_BLOCKS = 500
+# A refused write costs as much as one that counts, so for this long a process refuses by itself.
+_REFUSE_MS = 1_000
+# A wrong belief costs one try, a refused block another; more is a crowd at the same row.
+_TRIES = 5
+_REMEMBERED = 1_024
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one process holds of one ceiling: units reserved in the minute `number`, and its belief
+    about the row.
+    """
+
+    counts: tuple[Count, ...] = (sliding_window.NEVER,)
+    number: int = -1
+    left: int = 0
+    refused_until_ms: int = 0
+    refused_cost: int = 0
+
+    def take(self, cost: int, at_ms: int) -> bool:
+        """Serve `cost` units from the reservation, if it has them and its minute is not over."""
+        if self.left < cost or at_ms // MINUTE.length_ms > self.number:
+            return False
+        self.left -= cost
+        return True
+
+    def keep(self, units: int, number: int) -> None:
+        """Keep what a write reserved beyond its own cost."""
+        if number > self.number:
+            self.number, self.left = number, 0
+        if number == self.number:
+            self.left += units
+
+
+class Ceilings:
+    """The shares of one process. `clock` gives Unix milliseconds."""
+
+    def __init__(self, clock: Callable[[], int] = now_ms) -> None:
+        self._clock = clock
+        self._shares: Memory[str, _Share] = Memory(_REMEMBERED)
+        self._lock = Lock()
+
+    def admit(self, workspace_id: str, kind: Kind, cost: int = 1) -> None:
+        """Count `cost` units against the workspace's ceiling. Raises RateLimited."""
+        quota, row_id, now = _quota(kind), f"{kind}#{workspace_id}", self._clock()
+        with self._lock:
+            share = self._shares.get(row_id)
+            if share is None:
+                share = _Share()
+                self._shares.put(row_id, share)
+            if share.take(cost, now):
+                return
+            if now < share.refused_until_ms and cost >= share.refused_cost:
+                raise _refusal(kind, Standing(quota, share.counts[0], now), cost)
+        self._reserve(share, kind, row_id, quota, cost, now)
+
+    def clear(self) -> None:
+        self._shares.clear()
+
+    def _reserve(self, share: _Share, kind: Kind, row_id: str, quota: Quota, cost: int, now: int) -> None:
+        units = max(cost, quota.limit // _BLOCKS)
+        for _ in range(_TRIES):
+            update = sliding_window.plan([quota], share.counts, units, now)
+            number = update.numbers[0]
+            try:
+                with throttling_is_429():
+                    # An hour more than its counts matter, for clocks that differ.
+                    row = store.count(
+                        row_id, update, keep_until_ms=(number + 2) * MINUTE.length_ms + 3_600_000
+                    )
+            except ConditionFailed as refused:
+                share.counts = sliding_window.read(refused.row, [quota])
+                standing = Standing(quota, share.counts[0], now)
+                if standing.remaining >= units:
+                    continue  # the belief was wrong
+                if standing.remaining >= cost:
+                    units = cost
+                    continue
+                with self._lock:
+                    share.refused_until_ms = min(standing.admits_ms(cost), now + _REFUSE_MS)
+                    share.refused_cost = cost
+                raise _refusal(kind, standing, cost) from None
+            with self._lock:
+                share.counts = sliding_window.read(row, [quota])
+                share.keep(units - cost, number)
+            return
+        raise busy()
+
+
+def _quota(kind: Kind) -> Quota:
+    limits = {
+        "requests": settings().max_requests_per_minute,
+        "events": settings().max_events_per_minute,
+    }
+    return Quota(MINUTE, limits[kind])
+
+
+def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited:
+    return RateLimited(
+        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute.",
+        headers=retry_after([standing], cost),
+    )
+
+
+# Of this process: functions share it, and it begins empty.
+_process = Ceilings()
+
+
+def admit(workspace_id: str, kind: Kind, cost: int = 1) -> None:
+    """Count `cost` requests or events against the ceiling of the workspace. Raises RateLimited,
+    which names the ceiling and says when to come back.
+    """
+    _process.admit(workspace_id, kind, cost)
+
+
+def forget() -> None:
+    """Give up what this process holds, for tests that change the backend."""
+    _process.clear()

@@ -1,0 +1,103 @@
+"""The base of all models that the API takes and gives, and the field types that they share."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic.alias_generators import to_camel
+
+
+class ApiModel(BaseModel):
+    """camelCase outside, snake_case inside; unknown fields are refused, types are not coerced."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,
+    )
+
+
+Item = TypeVar("Item")
+
+
+class Listing(ApiModel, Generic[Item]):
+    """One page of a list, newest first; `nextCursor` is null on the last."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class Empty(ApiModel):
+    """`{}`: a DELETE answers it, because Zapier's client cannot read a 204."""
+
+
+class QueryModel(ApiModel):
+    """A query string: text, so types are read from it, and what is unknown is passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=False)
+
+
+class ListQuery(QueryModel):
+    """The query string of every list."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _to_ms(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def iso(value: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and `Z`."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# C0, DEL and C1, and the marks that turn the direction of text: what can make one name look like another.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+Plain = Annotated[str, AfterValidator(_plain)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_plain),
+]
+Timestamp = Annotated[AwareDatetime, AfterValidator(_to_ms), PlainSerializer(iso, when_used="json")]
+WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def at_ms(milliseconds: int) -> datetime:
+    """The moment of Unix milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    """Unix milliseconds of a moment."""
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,96 @@
+"""Every environment variable, once, typed. `template.yaml` sets them; nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import get_type_hints
+
+
+class ConfigurationError(RuntimeError):
+    """The deployment is set up wrongly; the text says which variable to mend."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field per variable, named like it in lower case. Times in seconds, sizes in bytes."""
+
+    platform_workspace_id: str
+    api_keys_table: str
+    webhooks_table: str
+    events_table: str
+    deliveries_table: str
+    idempotency_table: str
+    rate_limits_table: str
+    data_keys_table: str
+    events_queue_url: str
+    deliveries_queue_url: str
+    events_dlq_url: str
+    deliveries_dlq_url: str
+    kms_key_id: str
+    environment: str = "dev"
+
+    jwks_url: str = ""
+    jwt_secret_arn: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_workspace_claim: str = "workspace_id"
+    jwt_role_claim: str = "role"
+    jwt_scope_claim: str = "scope"
+    api_key_prefix: str = "sk_live"
+
+    max_api_keys: int = 100
+    max_webhooks: int = 500
+    max_requests_per_minute: int = 6000
+    max_events_per_minute: int = 6000
+
+    https_only: bool = True
+    attempt_timeout_seconds: int = 15
+    delivery_lease_seconds: int = 45
+    max_visibility_wait_seconds: int = 3600
+    retention_days: int = 30
+
+    # Set by the local runner and by nothing else; the template has no such variable.
+    patchbay_allow_loopback_targets: bool = False
+
+
+_READERS: dict[type, Callable[[str], object]] = {
+    str: str,
+    int: int,
+    bool: lambda text: {"true": True, "1": True, "false": False, "0": False}[text],
+}
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read at first use. Raises ConfigurationError."""
+    refuse_encryption_key()
+    values: dict[str, object] = {}
+    hints = get_type_hints(Settings)
+    for field in fields(Settings):
+        name = field.name.upper()
+        text = os.environ.get(name)
+        if text is None:
+            continue
+        try:
+            values[field.name] = _READERS[hints[field.name]](text)
+        except (ValueError, KeyError):
+            raise ConfigurationError(f"{name} must be {hints[field.name].__name__}, not {text!r}") from None
+    try:
+        return Settings(**values)  # type: ignore[arg-type]  # read by each field's own type, above
+    except TypeError as error:
+        missing = str(error).partition(": ")[2]
+        raise ConfigurationError(f"environment variables are missing: {missing.upper()}") from None
+
+
+def refuse_encryption_key() -> None:
+    """An earlier design took its key from ENCRYPTION_KEY. Whoever sets it believes that it protects
+    something; so we stop instead of passing over it.
+    """
+    if "ENCRYPTION_KEY" in os.environ:
+        raise ConfigurationError(
+            "ENCRYPTION_KEY is set, but Patchbay encrypts with the KMS key of its stack. "
+            "Remove the variable; nothing was encrypted with it."
+        )

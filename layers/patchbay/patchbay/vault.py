@@ -1,0 +1,146 @@
+"""Envelope encryption: a data key per workspace, wrapped by KMS; AES-256-GCM under it.
+
+KMS binds each data key to its workspace by the encryption context, and each ciphertext is bound to its
+place (table, record, field) as associated data, so that one that is moved elsewhere does not open. Data
+keys stay in memory for five minutes: a batch of deliveries costs no KMS call.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+
+from patchbay import dynamo
+from patchbay.aws import client
+from patchbay.schema import now_ms
+from patchbay.settings import settings
+
+_FORMAT = "v1"
+_NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 bits
+_CACHE_SECONDS = 300
+_CACHED_WORKSPACES = 1000
+# New records get a new key after this long; old versions stay to read what they encrypted.
+_ROTATE_AFTER_MS = 90 * 24 * 3600 * 1000
+
+
+class CannotOpen(Exception):
+    """A ciphertext does not belong to this place, is damaged, or its data key is gone."""
+
+
+@dataclass
+class _Keys:
+    """The data keys of one workspace: wrapped ones as stored, plain ones as they are needed."""
+
+    wrapped: dict[int, bytes]
+    newest: int
+    newest_at: int
+    read_at: float
+    plain: dict[int, bytes] = field(default_factory=dict, repr=False)
+
+
+_cache: OrderedDict[str, _Keys] = OrderedDict()
+_lock = Lock()
+
+
+def encrypt(workspace_id: str, plaintext: str, *, place: str) -> str:
+    """`plaintext` under the workspace's data key, for `place` (`table/record/field`) only.
+
+    The text names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`.
+    """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    version, key = _key(workspace_id, None)
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), place.encode())
+    return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+
+def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
+    """What `encrypt` was given. Raises CannotOpen."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        form, version, encoded = ciphertext.split(".")
+        sealed = base64.urlsafe_b64decode(encoded)
+        if form != _FORMAT:
+            raise ValueError(form)
+        _, key = _key(workspace_id, int(version))
+        nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        return AESGCM(key).decrypt(nonce, sealed, place.encode()).decode()
+    except (ValueError, KeyError, InvalidTag) as error:
+        raise CannotOpen(f"the ciphertext at {place} does not open") from error
+
+
+def forget_keys() -> None:
+    """Drop every data key from memory."""
+    with _lock:
+        _cache.clear()
+
+
+def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
+    """A version's plain data key; the newest, made or renewed if need be, for None. KeyError if gone."""
+    with _lock:
+        keys = _cache.get(workspace_id)
+        stale = keys is None or time.monotonic() - keys.read_at > _CACHE_SECONDS
+        if keys is None or stale or (version is not None and version not in keys.wrapped):
+            keys = _read(workspace_id)
+        if version is None:
+            if not keys.wrapped or now_ms() - keys.newest_at > _ROTATE_AFTER_MS:
+                keys = _add(workspace_id, keys)
+            version = keys.newest
+        if version not in keys.plain:
+            answer = client("kms").decrypt(
+                CiphertextBlob=keys.wrapped[version],
+                EncryptionContext=_context(workspace_id),
+                KeyId=settings().kms_key_id,
+            )
+            keys.plain[version] = answer["Plaintext"]
+        _cache[workspace_id] = keys
+        _cache.move_to_end(workspace_id)
+        if len(_cache) > _CACHED_WORKSPACES:
+            _cache.popitem(last=False)
+        return version, keys.plain[version]
+
+
+def _context(workspace_id: str) -> dict[str, str]:
+    return {"workspaceId": workspace_id}
+
+
+def _read(workspace_id: str) -> _Keys:
+    rows = list(dynamo.query(settings().data_keys_table, "workspaceId = :workspace", workspace=workspace_id))
+    newest = max(rows, key=lambda row: row["version"], default={"version": 0, "createdAt": 0})
+    return _Keys(
+        wrapped={row["version"]: row["wrapped"] for row in rows},
+        newest=newest["version"],
+        newest_at=newest["createdAt"],
+        read_at=time.monotonic(),
+    )
+
+
+def _add(workspace_id: str, keys: _Keys) -> _Keys:
+    """The next version. Of two processes that add it at once, the loser uses the winner's."""
+    answer = client("kms").generate_data_key(
+        KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext=_context(workspace_id)
+    )
+    row: dynamo.Row = {
+        "workspaceId": workspace_id,
+        "version": keys.newest + 1,
+        "wrapped": answer["CiphertextBlob"],
+        "createdAt": now_ms(),
+    }
+    try:
+        dynamo.put(settings().data_keys_table, row, condition="attribute_not_exists(workspaceId)")
+    except dynamo.ConditionFailed:
+        return _read(workspace_id)
+    return _Keys(
+        wrapped={**keys.wrapped, row["version"]: row["wrapped"]},
+        newest=row["version"],
+        newest_at=row["createdAt"],
+        read_at=time.monotonic(),
+        plain={**keys.plain, row["version"]: answer["Plaintext"]},
+    )

@@ -1,0 +1,183 @@
+"""Webhooks as the API takes and gives them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
+
+from patchbay.events import catalogue
+from patchbay.events.models import EventType
+from patchbay.ids import IntegrationId, WebhookId
+from patchbay.schema import ApiModel, ListQuery, Name, Timestamp
+from patchbay.webhooks import retry
+from patchbay.webhooks.filters import Filters
+
+MASK = "********"
+MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
+_MAX_HEADERS = 20
+_MAX_HEADER_BYTES = 4096
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
+# Ours, hop-by-hop ones (RFC 9110, 7.6.1), and what frames or routes the request.
+_RESERVED = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+
+
+def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+    if len(headers) > _MAX_HEADERS:
+        raise ValueError(f"at most {_MAX_HEADERS} headers")
+    if len({name.lower() for name in headers}) != len(headers):
+        raise ValueError("a header stands twice")
+    if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADER_BYTES:
+        raise ValueError(f"at most {_MAX_HEADER_BYTES} bytes in all")
+    for name, value in headers.items():
+        if not _TOKEN.match(name):
+            raise ValueError(f"{name!r} is no header name")
+        if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
+            raise ValueError(f"{name} is set by Patchbay")
+        if not _VALUE.match(value):
+            raise ValueError(f"the value of {name} holds characters that a header cannot carry")
+        if value == MASK:
+            raise ValueError(f"the value of {name} is a mask; send the value itself, or leave headers out")
+    return headers
+
+
+def _check_events(events: list[str]) -> list[str]:
+    unknown = set(events) - catalogue.ALL - {catalogue.ANY}
+    if unknown:
+        raise ValueError(
+            f"{', '.join(sorted(unknown))}: no such event type; there are "
+            f"{', '.join(sorted(catalogue.ALL))}, and * for all"
+        )
+    return sorted(set(events))
+
+
+Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+Events = Annotated[
+    list[EventType | Literal["*"]],
+    Field(min_length=1, max_length=MAX_EVENT_TYPES),
+    AfterValidator(_check_events),
+]
+# What the target guard says of it is the service's to ask: it depends on the deployment.
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+class RetryConfig(ApiModel):
+    """Waits of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead."""
+
+    max_retries: Annotated[int, Field(ge=0, le=15)] = 3
+    backoff_multiplier: Annotated[float, Field(ge=1, le=10)] = 2
+    initial_delay_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    schedule: Literal["standard"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.schedule is not None and self.model_fields_set - {"schedule"}:
+            raise ValueError("schedule stands alone, or leave it out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _one_shape(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        shape: dict[str, object] = handler(self)
+        schedule = shape.pop("schedule")
+        return {"schedule": schedule} if schedule else shape
+
+    def plan(self) -> retry.RetryConfig:
+        """What `retry.plan` takes."""
+        return retry.RetryConfig(
+            self.max_retries,
+            self.backoff_multiplier,
+            self.initial_delay_seconds,
+            retry.SCHEDULES[self.schedule] if self.schedule else None,
+        )
+
+
+class CreateWebhook(ApiModel):
+    """`headers` go along with every request; their values are never shown again."""
+
+    name: Name
+    url: Url
+    events: Events
+    filters: Filters = Field(default_factory=list)
+    integration_id: IntegrationId | None = None
+    headers: Headers = Field(default_factory=dict)
+    retry_config: RetryConfig = Field(default_factory=RetryConfig)
+    rate_limit_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
+    disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class UpdateWebhook(ApiModel):
+    """Only what is sent changes."""
+
+    name: Name = ""
+    url: Url = ""
+    events: Events = Field(default_factory=list)
+    filters: Filters = Field(default_factory=list)
+    integration_id: IntegrationId | None = None
+    headers: Headers = Field(default_factory=dict)
+    retry_config: RetryConfig = Field(default_factory=RetryConfig)
+    rate_limit_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
+    disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class SetWebhookStatus(ApiModel):
+    status: Literal["ACTIVE", "INACTIVE"]
+
+
+class WebhookQuery(ListQuery):
+    status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | None = None
+    event_type: EventType | None = None
+
+
+class Webhook(ApiModel):
+    """`source` is `api` or the automation platform that made it; header values are masked."""
+
+    id: WebhookId
+    name: str
+    url: str
+    events: list[str]
+    filters: Filters
+    integration_id: IntegrationId | None
+    source: str
+    headers: dict[str, str]
+    retry_config: RetryConfig
+    rate_limit_per_second: int | None
+    disable_after: int
+    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    disabled_reason: str | None
+    disabled_at: Timestamp | None
+    consecutive_failures: int
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: int
+
+
+class WebhookWithSecret(Webhook):
+    """The one answer that shows the signing secret."""
+
+    secret: str = Field(repr=False)

@@ -1,0 +1,253 @@
+"""Webhooks of a workspace: register, change, remove; and what the delivery engine asks of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from patchbay import dynamo, vault
+from patchbay.auth.principal import Principal
+from patchbay.errors import Conflict, NotFound, ValidationFailed
+from patchbay.ids import WebhookId
+from patchbay.schema import Empty, Listing, at_ms, now_ms
+from patchbay.settings import settings
+from patchbay.webhooks import filters, signing, store, target_guard
+from patchbay.webhooks.models import (
+    MASK,
+    CreateWebhook,
+    RetryConfig,
+    SetWebhookStatus,
+    UpdateWebhook,
+    Webhook,
+    WebhookQuery,
+    WebhookWithSecret,
+)
+
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
+_FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
+# A change is written under the version that was read; one that comes between is met by reading again.
+_TRIES = 3
+
+
+def create(principal: Principal, body: CreateWebhook, once: Once | None = None) -> WebhookWithSecret:
+    """Register a webhook. Its signing secret is in this answer only.
+
+    Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
+    """
+    _check_url(body.url)
+    id = WebhookId.new()
+    secret = signing.new_secret()
+    now = now_ms()
+    row: dynamo.Row = {
+        "workspaceId": principal.workspace_id,
+        "sk": id,
+        "source": "api",
+        "secrets": [vault.encrypt(principal.workspace_id, secret, place=_place(id, "secret"))],
+        "status": "ACTIVE",
+        "consecutiveFailures": 0,
+        "createdBy": principal.id,
+        "createdAt": now,
+        "updatedAt": now,
+        "version": 1,
+        **_fields(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
+    }
+    answer = WebhookWithSecret(**dict(_shown(row)), secret=secret)
+    store.create(row, once, answer)
+    return answer
+
+
+def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
+    page = store.page(
+        principal.workspace_id,
+        status=query.status,
+        event_type=query.event_type,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return Listing(items=[_shown(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def get(principal: Principal, id: WebhookId) -> Webhook:
+    """Raises NotFound, also for another workspace's."""
+    return _shown(_read(principal.workspace_id, id))
+
+
+def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
+    """Change what `body` sets. Raises Conflict when `if_match` is not the present version."""
+    sent = body.model_fields_set
+    if "url" in sent:
+        _check_url(body.url)
+    changes = _fields(principal.workspace_id, id, body, sent)
+    return _change(principal.workspace_id, id, lambda row: changes, if_match)
+
+
+def set_status(
+    principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
+) -> Webhook:
+    """Pause, or resume; resuming a disabled webhook starts its count of failures anew."""
+    changes: dynamo.Row = {"status": body.status}
+    if body.status == "ACTIVE":
+        changes |= {"disabledReason": None, "disabledAt": None, "consecutiveFailures": 0}
+    return _change(principal.workspace_id, id, lambda row: changes, if_match)
+
+
+def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
+    """Remove a webhook. What still waits for it ends CANCELLED."""
+    for _ in range(_TRIES):
+        row = _read(principal.workspace_id, id)
+        _check_version(row, if_match)
+        try:
+            store.delete(row)
+        except store.Changed:
+            continue
+        return Empty()
+    raise _contended()
+
+
+# ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
+
+
+def match(workspace_id: str, event_type: str, data: Any) -> list[WebhookId]:
+    """The active webhooks that an event goes to."""
+    found = {
+        subscription.webhook_id: None
+        for subscription in store.subscriptions(workspace_id, event_type)
+        if not subscription.filters or filters.matches(_FILTERS.validate_python(subscription.filters), data)
+    }
+    return list(found)
+
+
+def disable(workspace_id: str, id: WebhookId, reason: str) -> None:
+    """Stop deliveries because of what the receiver answers. Nothing happens to one that is not active."""
+
+    def change(row: dynamo.Row) -> dynamo.Row:
+        if row["status"] != "ACTIVE":
+            return {}
+        return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()}
+
+    try:
+        _change(workspace_id, id, change, None)
+    except NotFound:
+        return
+
+
+def secrets(row: dynamo.Row) -> list[str]:
+    """The live signing secrets, newest first."""
+    place = _place(row["sk"], "secret")
+    return [vault.decrypt(row["workspaceId"], sealed, place=place) for sealed in row["secrets"]]
+
+
+def headers(row: dynamo.Row) -> dict[str, str]:
+    """The webhook's own headers, in the clear."""
+    if "headers" not in row:
+        return {}
+    place = _place(row["sk"], "headers")
+    opened: dict[str, str] = json.loads(vault.decrypt(row["workspaceId"], row["headers"], place=place))
+    return opened
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_url(url: str) -> None:
+    config = settings()
+    try:
+        target_guard.check_url(
+            url,
+            https_only=config.https_only,
+            allow_loopback=config.patchbay_allow_loopback_targets,
+        )
+    except target_guard.TargetError as error:
+        raise ValidationFailed.of("url", str(error)) from None
+
+
+def _fields(
+    workspace_id: str, id: WebhookId, body: CreateWebhook | UpdateWebhook, names: set[str]
+) -> dynamo.Row:
+    """The row's attributes that the named fields of `body` make."""
+    row: dynamo.Row = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
+    if "headers" in names:
+        row["headerNames"] = list(body.headers)
+        row["headers"] = (
+            vault.encrypt(workspace_id, json.dumps(body.headers), place=_place(id, "headers"))
+            if body.headers
+            else None
+        )
+    return row
+
+
+def _change(
+    workspace_id: str,
+    id: WebhookId,
+    change: Callable[[dynamo.Row], dynamo.Row],
+    if_match: int | None,
+) -> Webhook:
+    """Write what `change` makes of the row as it stands; nothing when that is empty."""
+    for _ in range(_TRIES):
+        old = _read(workspace_id, id)
+        _check_version(old, if_match)
+        changes = change(old)
+        if not changes:
+            return _shown(old)
+        new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
+        try:
+            store.replace(old, new)
+        except store.Changed:
+            continue
+        return _shown(new)
+    raise _contended()
+
+
+def _read(workspace_id: str, id: WebhookId) -> dynamo.Row:
+    row = store.get(workspace_id, id)
+    if row is None:
+        raise NotFound("There is no such webhook.")
+    return row
+
+
+def _check_version(row: dynamo.Row, if_match: int | None) -> None:
+    if if_match is not None and row["version"] != if_match:
+        raise Conflict(
+            f"The webhook is at version {row['version']}, not {if_match}. Read it again, then repeat."
+        )
+
+
+def _contended() -> Conflict:
+    return Conflict("Others are changing this webhook at the same time. Try again in a moment.")
+
+
+def _place(id: str, field: str) -> str:
+    return f"webhooks/{id}/{field}"
+
+
+def _shown(row: dynamo.Row) -> Webhook:
+    return Webhook(
+        id=WebhookId(row["sk"]),
+        name=row["name"],
+        url=row["url"],
+        events=row["events"],
+        filters=_FILTERS.validate_python(row["filters"]),
+        integration_id=row.get("integrationId"),
+        source=row["source"],
+        headers=dict.fromkeys(row["headerNames"], MASK),
+        retry_config=retry_config(row),
+        rate_limit_per_second=row.get("rateLimitPerSecond"),
+        disable_after=row["disableAfter"],
+        status=row["status"],
+        disabled_reason=row.get("disabledReason"),
+        disabled_at=at_ms(row["disabledAt"]) if row.get("disabledAt") else None,
+        consecutive_failures=row["consecutiveFailures"],
+        created_at=at_ms(row["createdAt"]),
+        updated_at=at_ms(row["updatedAt"]),
+        version=row["version"],
+    )
+
+
+def retry_config(row: dynamo.Row) -> RetryConfig:
+    """The retry settings of a stored webhook."""
+    return RetryConfig.model_validate(row["retryConfig"], strict=False)

@@ -1,0 +1,124 @@
+"""`python -m local run | invoke | token | receiver`; see README.md, "Running it"."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from local import receiver, token
+from local.settings import ROOT, Problem, running_stack, state_dir
+
+
+def main() -> int:
+    arguments = _arguments()
+    try:
+        result: int = arguments.command(arguments)
+        return result
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Patchbay on one machine.")
+    commands = parser.add_subparsers(required=True)
+    stack = argparse.ArgumentParser(add_help=False)
+    stack.add_argument("--template", type=Path, default=ROOT / "template.yaml")
+    stack.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+
+    run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
+    run.set_defaults(command=_run)
+    invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function, print its answer")
+    invoke.add_argument("function", help="its logical id in the template")
+    invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; empty event without it")
+    invoke.set_defaults(command=_invoke)
+    commands.add_parser("token", help="print a JWT (WORKSPACE, and SCOPE or ROLE)").set_defaults(
+        command=lambda _: token.main(state_dir())
+    )
+    commands.add_parser("receiver", help="print what webhooks deliver (SECRET, STATUS)").set_defaults(
+        command=lambda _: receiver.main()
+    )
+    return parser.parse_args()
+
+
+def _options(arguments: argparse.Namespace) -> Any:
+    from local.run import Options
+
+    port = os.environ.get("PORT") or "8787"
+    if not port.isdecimal():
+        raise Problem(f"PORT is a number, not {port!r}")
+    return Options(
+        state=state_dir(),
+        template=arguments.template.resolve(),
+        given=(*shlex.split(os.environ.get("PARAMETERS", "")), *arguments.parameter),
+        port=int(port),
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from local.logs import Logs
+    from local.run import serve
+
+    asyncio.run(_until_signal(serve(_options(arguments), Logs())))
+    return 0
+
+
+def _invoke(arguments: argparse.Namespace) -> int:
+    from local.logs import Logs
+    from local.run import invoke
+
+    options = _options(arguments)
+    try:
+        event = arguments.event.read_bytes() if arguments.event else b"{}"
+    except OSError as error:
+        raise Problem(f"cannot read {arguments.event}: {error.strerror}") from None
+    running = running_stack(options.state)
+    answer = asyncio.run(
+        _until_signal(
+            invoke(
+                options,
+                Logs(sys.stderr),
+                arguments.function,
+                event,
+                running and running["endpoints"],
+            )
+        )
+    )
+    if answer is None:
+        return 130
+    payload, failed = answer
+    print(payload.decode())
+    return int(failed)
+
+
+async def _until_signal(work: Coroutine[Any, Any, Any]) -> Any:
+    """The work's result, or None when a signal ended it. Its cleanup is not interrupted again."""
+    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

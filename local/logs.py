@@ -1,0 +1,133 @@
+"""What functions print, made readable: one line a record."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from datetime import datetime
+from typing import Any, TextIO
+
+_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+# Powertools' own keys, said elsewhere in the line or the same in every record.
+_KNOWN = {
+    "level",
+    "location",
+    "message",
+    "timestamp",
+    "service",
+    "sampling_rate",
+    "cold_start",
+    "function_name",
+    "function_memory_size",
+    "function_arn",
+    "function_request_id",
+    "xray_trace_id",
+    "exception",
+    "exception_name",
+    "stack_trace",
+}
+_RUNTIME_LINE = re.compile(r"\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]\t\S+\t\S*\t(.*)", re.DOTALL)
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+
+
+class Logs:
+    """Writes log lines to a stream, in colour on a terminal; metrics and traces if `verbose`."""
+
+    def __init__(self, stream: TextIO = sys.stdout, verbose: bool | None = None) -> None:
+        self._stream = stream
+        self._colour = stream.isatty() and "NO_COLOR" not in os.environ
+        self._verbose = bool(os.environ.get("VERBOSE")) if verbose is None else verbose
+        self._lock = threading.Lock()
+
+    def output(self, function: str, line: str) -> None:
+        """A line that a function printed: a JSON record, a metric, a traceback or plain text."""
+        if not line.strip():
+            return
+        try:
+            record = json.loads(line) if line.lstrip().startswith("{") else None
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and "_aws" in record:
+            if self._verbose:
+                self.line("METRIC", function, _metrics(record), dim=True)
+        elif isinstance(record, dict) and "message" in record and "level" in record:
+            self.line(record["level"], function, _record(record, self._verbose))
+        elif line.startswith("[ERROR]") and "\r" in line:  # awslambdaric's report of an exception
+            head, *trace = line.removeprefix("[ERROR] ").split("\r")
+            self.line("ERROR", function, head + _where("\n".join(trace)))
+            if self._verbose:
+                self.line("ERROR", function, " | ".join(part.strip() for part in trace), dim=True)
+        elif match := _RUNTIME_LINE.fullmatch(line):
+            self.line(match[1], function, match[2])
+        else:
+            self.line("PRINT", function, line)
+
+    def note(self, function: str, text: str) -> None:
+        """Something the runner saw of a function."""
+        self.line("WARNING", function, text)
+
+    def access(self, method: str, path: str, status: int, milliseconds: float, function: str) -> None:
+        """A request that was answered."""
+        level = "ERROR" if status >= 500 else "INFO"
+        self.line(level, function or "-", f"{method} {path} {status} {milliseconds:.0f} ms")
+
+    def say(self, text: str) -> None:
+        """The runner's own word, as it is."""
+        self._write(text)
+
+    def line(self, level: str, function: str, text: str, dim: bool = False) -> None:
+        text = text.replace("\r", "\n").strip().replace("\n", "\\n")
+        shown = f"{level:<7}"
+        if self._colour:
+            shown = f"\x1b[{'2' if dim else _COLOURS.get(level, '0')}m{shown}\x1b[0m"
+            text = f"\x1b[2m{text}\x1b[0m" if dim else text
+        self._write(f"{datetime.now():%H:%M:%S} {shown} {function} {text}")
+
+    def _write(self, text: str) -> None:
+        with self._lock:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+
+def _record(record: dict[str, Any], verbose: bool) -> str:
+    """A Powertools record: message, its own keys, and an exception with the place it came from."""
+    parts = [_value(record["message"])]
+    parts += [
+        f"{key}={_value(value)}" for key, value in record.items() if key not in _KNOWN and value is not None
+    ]
+    if trace := record.get("exception"):
+        last = str(trace).strip().splitlines()[-1]
+        parts.append(f"{last}{_where(str(trace))}")
+        if verbose:
+            parts.append(_value(trace))
+    return " ".join(parts)
+
+
+def _where(trace: str) -> str:
+    """` at file:line in function` of the innermost frame."""
+    frames = _FRAME.findall(trace) or re.findall(r'File "([^"]+)" Line (\d+)()', trace)
+    if not frames:
+        return ""
+    file, line, name = frames[-1]
+    return f" at {_short(file)}:{line}" + (f" in {name}" if name else "")
+
+
+def _short(file: str) -> str:
+    relative = os.path.relpath(file)
+    return file if relative.startswith("..") else relative
+
+
+def _metrics(record: dict[str, Any]) -> str:
+    names = [
+        metric["Name"]
+        for directive in record["_aws"].get("CloudWatchMetrics", [])
+        for metric in directive.get("Metrics", [])
+    ]
+    return " ".join(f"{name}={_value(record.get(name))}" for name in names)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

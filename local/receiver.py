@@ -1,0 +1,100 @@
+"""A webhook receiver that prints what arrives and whether its signature holds:
+`python -m local receiver`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from local.settings import HOST, Problem
+
+HINT = "not checked: start me with SECRET=whsec_…"
+
+
+def verdict(headers: dict[str, str], body: bytes, secret: str) -> str:
+    """Whether the request's signature holds, in words."""
+    if not secret:
+        return HINT
+    from standardwebhooks import Webhook, WebhookVerificationError
+
+    try:
+        Webhook(secret).verify(body, headers)
+    except WebhookVerificationError as error:
+        return f"DOES NOT HOLD: {error}"
+    return "holds"
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    secret = ""
+    status = 200
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+        print(describe(headers, body, verdict(headers, body, self.secret)), flush=True)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The request is printed as a whole instead."""
+
+
+def describe(headers: dict[str, str], body: bytes, signature: str) -> str:
+    """A delivery as the terminal shows it."""
+    try:
+        event: Any = json.loads(body)
+    except ValueError:
+        event = None
+    kind = event.get("type", "?") if isinstance(event, dict) else "?"
+    text = body.decode(errors="replace") if event is None else json.dumps(event, ensure_ascii=False)
+    return "\n".join(
+        [
+            f"{datetime.now():%H:%M:%S} {kind}",
+            f"  webhook-id  {headers.get('webhook-id', '-')}",
+            f"  timestamp   {_time(headers.get('webhook-timestamp', ''))}",
+            f"  signature   {signature}",
+            f"  body        {text}",
+        ]
+    )
+
+
+def _time(timestamp: str) -> str:
+    if not timestamp.isdecimal():
+        return timestamp or "-"
+    return f"{timestamp} ({datetime.fromtimestamp(int(timestamp), UTC):%Y-%m-%dT%H:%M:%SZ})"
+
+
+def main() -> int:
+    port, status = os.environ.get("RECEIVER_PORT") or "8788", os.environ.get("STATUS") or "200"
+    if not port.isdecimal() or not status.isdecimal() or not 200 <= int(status) <= 599:
+        raise Problem("RECEIVER_PORT and STATUS are numbers, STATUS from 200 to 599")
+    _Receiver.secret = os.environ.get("SECRET", "")
+    _Receiver.status = int(status)
+    if _Receiver.secret:
+        _checked(_Receiver.secret)
+    try:
+        server = ThreadingHTTPServer((HOST, int(port)), _Receiver)
+    except OSError:
+        raise Problem(f"port {port} is taken: choose another with RECEIVER_PORT=…") from None
+    print(f"listening on http://{HOST}:{server.server_port}/  (answers {status}; Ctrl-C stops it)")
+    if not _Receiver.secret:
+        print(f"signatures are {HINT}")
+    sys.stdout.flush()
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+    return 0
+
+
+def _checked(secret: str) -> None:
+    from standardwebhooks import Webhook
+
+    try:
+        Webhook(secret)
+    except ValueError:
+        raise Problem("SECRET is not a signing secret: whsec_ and base64") from None

@@ -1,0 +1,310 @@
+"""The running stack: starts the parts, reloads them on change, stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from watchfiles import Change, awatch
+
+from local import gateway, parameters, schedules, services, sources
+from local.asgi import Server, listen
+from local.lambda_api import PREFIX, LambdaApi
+from local.logs import Logs
+from local.runtime import Runtime
+from local.settings import ENDPOINT_VARIABLES, Problem, jwt_secret, stack_file
+from local.sqs import Sqs
+from local.template import Function, Template
+
+DEBOUNCE_MS = 200
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `python -m local` was told."""
+
+    state: Path
+    template: Path
+    given: tuple[str, ...] = ()
+    port: int = 8787
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A template, read and checked."""
+
+    template: Template
+    functions: dict[str, Function]
+    api: gateway.Api
+    sources: list[sources.Source]
+    schedules: list[schedules.Schedule]
+
+    @property
+    def folders(self) -> set[Path]:
+        """Where the functions' code is."""
+        return {folder for f in self.functions.values() for folder in (f.code, *f.layers)}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data services and the functions' runtime."""
+
+    ministack: services.Ministack
+    sqs: Sqs
+    runtime: Runtime
+    endpoints: dict[str, str]
+
+
+def read(options: Options, endpoints: Mapping[str, str]) -> Stack:
+    """Reads the template, then makes what it declares in the data services. Raises `Problem`."""
+    endpoints = dict(endpoints)
+    given = parameters.read(options.given)
+    try:
+        if not given.get("JwksUrl"):
+            secret = jwt_secret(options.state)
+            given.setdefault("JwtSecretArn", services.jwt_secret_arn(endpoints, secret))
+        template = Template(options.template, given)
+        for pair in options.given:
+            if (name := pair.partition("=")[0]) not in template.declared:
+                raise Problem(f"the template has no parameter {name}")
+        template.endpoints = endpoints
+        template.identities = services.identify(template, endpoints)
+        stack = Stack(
+            template,
+            template.functions(),
+            gateway.read(template),
+            sources.read(template),
+            schedules.read(template),
+        )
+        services.create(template, endpoints)
+    except (ClientError, BotoCoreError) as error:
+        raise Problem(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise Problem(f"{options.template.name} is not valid: {error!r}") from error
+    return stack
+
+
+@contextlib.asynccontextmanager
+async def data_services(options: Options, logs: Logs, http: str = "") -> AsyncIterator[Parts]:
+    """Starts ministack, what stands before SQS, and the functions' runtime; stops them after."""
+    async with contextlib.AsyncExitStack() as cleanup:
+        ministack = await services.Ministack.start(options.state)
+        cleanup.push_async_callback(ministack.stop)
+        # Addresses in our own environment win: the same stack runs on other emulators too.
+        endpoints = {
+            service: os.environ.get(variable) or ministack.url
+            for service, variable in ENDPOINT_VARIABLES.items()
+        }
+        sqs = Sqs(endpoints["sqs"])
+        cleanup.push_async_callback(sqs.close)
+        runtime = Runtime(logs.output)
+        lambda_api = LambdaApi(runtime)
+
+        async def front(scope: Any, receive: Any, send: Any) -> None:
+            await (lambda_api if scope["path"].startswith(PREFIX) else sqs)(scope, receive, send)
+
+        server = await Server.start(front, listen(0))
+        cleanup.push_async_callback(server.stop)
+        cleanup.push_async_callback(runtime.stop)
+        endpoints |= {"sqs": server.url, "lambda": server.url, "http": http}
+        yield Parts(ministack, sqs, runtime, endpoints)
+
+
+@contextlib.contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Holds the state directory's lock, or raises `Problem` when another runner does."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem(f"another stack runs on {state}: stop it, or set STATE_DIR") from None
+        yield
+
+
+async def serve(options: Options, logs: Logs) -> None:
+    """Runs the stack until cancelled."""
+    with alone(options.state), contextlib.closing(listen(options.port)) as listener:
+        logs.say("starting the data services …")
+        url = "http://{}:{}".format(*listener.getsockname())
+        async with data_services(options, logs, url) as parts:
+            logs.say("making tables and queues from the template …")
+            stack = await asyncio.to_thread(read, options, parts.endpoints)
+            if unknown := sorted(parameters.read().keys() - stack.template.declared):
+                logs.say(f"note: the template has no {', '.join(unknown)} ({parameters.FILE.name})")
+            runner = _Runner(options, logs, parts, stack)
+            async with runner.serving(listener):
+                logs.say(welcome(url, stack))
+                await runner.watch()
+
+
+class _Runner:
+    """What serves a stack, and takes another one on reload."""
+
+    def __init__(self, options: Options, logs: Logs, parts: Parts, stack: Stack) -> None:
+        self.options, self.logs, self.parts, self.stack = options, logs, parts, stack
+        self.gateway = gateway.Gateway(parts.runtime, logs.access)
+        self.sources = sources.Sources(parts.sqs, parts.runtime, logs.note)
+        self.schedules = schedules.Schedules(parts.runtime, logs)
+
+    @contextlib.asynccontextmanager
+    async def serving(self, listener: Any) -> AsyncIterator[None]:
+        self.take(self.stack, set())
+        server = await Server.start(self.gateway, listener)
+        self.parts.runtime.changed = self.describe
+        self.describe()
+        try:
+            yield
+        finally:
+            stack_file(self.options.state).unlink(missing_ok=True)
+            self.parts.runtime.changed = None
+            self.schedules.stop()
+            self.sources.stop()
+            await server.stop()
+
+    def take(self, stack: Stack, changed: set[Path]) -> None:
+        """Serves this stack from now on; `changed` files end the processes that read them."""
+        self.stack = stack
+        self.parts.runtime.update(stack.functions, self.parts.endpoints, changed)
+        self.gateway.api = stack.api
+        self.sources.update(stack.sources)
+        self.schedules.update(stack.schedules)
+
+    async def watch(self) -> None:
+        """Reloads on every change, until ministack ends. Raises `Problem` then."""
+        ended = asyncio.create_task(self.parts.ministack.process.wait())
+        reloads = asyncio.create_task(self._reload())
+        try:
+            await asyncio.wait({ended, reloads}, return_when=asyncio.FIRST_COMPLETED)
+            if reloads.done():
+                reloads.result()
+            raise Problem(f"ministack ended by itself; its log is {self.parts.ministack.log}")
+        finally:
+            ended.cancel()
+            reloads.cancel()
+            await asyncio.gather(ended, reloads, return_exceptions=True)
+
+    async def _reload(self) -> None:
+        while True:
+            folders = self.stack.folders
+            async for changed in _changes(self.options.template, folders):
+                await self._apply(changed)
+                if self.stack.folders != folders:
+                    break
+
+    async def _apply(self, changed: set[Path]) -> None:
+        settings = changed & {self.options.template, parameters.FILE}
+        stack = self.stack
+        if settings:
+            try:
+                stack = await asyncio.to_thread(read, self.options, self.parts.endpoints)
+            except Problem as problem:
+                self.logs.say(f"not reloaded, the stack before it goes on: {problem}")
+                return
+        self.take(stack, changed)
+        self.describe()
+        names = sorted(path.name for path in changed)
+        self.logs.say(f"reloaded: {', '.join(names[:3])}{' …' if len(names) > 3 else ''}")
+
+    def describe(self) -> None:
+        """Writes what runs, for tests and for the other commands."""
+        template = self.stack.template
+        endpoints = self.parts.endpoints
+        document = {
+            "url": endpoints["http"],
+            "endpoints": endpoints,
+            "parameters": template.parameters,
+            "functions": {i: f.name for i, f in self.stack.functions.items()},
+            "queues": {
+                queue.logical_id: template.queue_url(queue.logical_id)
+                for queue in template.of_type("AWS::SQS::Queue")
+            },
+            "tables": {
+                table.logical_id: template.name(table.logical_id)
+                for table in template.of_type("AWS::DynamoDB::Table")
+            },
+            "ids": template.identities,
+            "pids": {
+                "runner": os.getpid(),
+                "ministack": self.parts.ministack.process.pid,
+                "functions": self.parts.runtime.pids(),
+            },
+        }
+        path = stack_file(self.options.state)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(document, indent=1))
+        fresh.replace(path)
+
+
+async def _changes(template: Path, folders: set[Path]) -> AsyncIterator[set[Path]]:
+    """Files that changed: the settings' and all below the folders, those of tools left out."""
+    settings = {template, parameters.FILE}
+
+    def counts(_: Change, name: str) -> bool:
+        path = Path(name)
+        if path in settings:
+            return True
+        inside = any(path.is_relative_to(folder) for folder in folders)
+        return inside and "__pycache__" not in path.parts and not path.name.startswith(".")
+
+    # Editors replace files: their folders are watched, but those of the settings are not descended.
+    queue: asyncio.Queue[set[Path]] = asyncio.Queue()
+
+    async def watch(paths: set[Path], recursive: bool) -> None:
+        async for changes in awatch(
+            *paths, watch_filter=counts, recursive=recursive, debounce=DEBOUNCE_MS, step=50
+        ):
+            queue.put_nowait({Path(name) for _, name in changes})
+
+    async with asyncio.TaskGroup() as group:
+        watchers = [
+            group.create_task(watch({path.parent for path in settings}, False)),
+            group.create_task(watch(folders, True)),
+        ]
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+
+async def invoke(
+    options: Options, logs: Logs, function: str, event: bytes, endpoints: Any
+) -> tuple[bytes, bool]:
+    """Invokes one function in a process of its own; the answer, and whether it is a failure.
+    `endpoints` are a running stack's, or None to start the data services for this."""
+    async with contextlib.AsyncExitStack() as cleanup:
+        if endpoints is None:
+            cleanup.enter_context(alone(options.state))
+            parts = await cleanup.enter_async_context(data_services(options, logs))
+            endpoints, runtime = parts.endpoints, parts.runtime
+        else:
+            runtime = Runtime(logs.output)
+            cleanup.push_async_callback(runtime.stop)
+        stack = await asyncio.to_thread(read, options, endpoints)
+        runtime.update(stack.functions, endpoints, set())
+        answer = await runtime.invoke(function, event)
+        return answer.payload, answer.fault is not None
+
+
+def welcome(url: str, stack: Stack) -> str:
+    """What the terminal shows when all is up."""
+    plain = sorted(r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path)
+    public = next((path for path in plain if path.endswith("/health")), None)
+    other = next((path for path in plain if path != public), None)
+    lines = ["", f"  {url}  ({len(stack.functions)} functions; Ctrl-C stops it)", ""]
+    if public:
+        lines.append(f"  curl {url}{public}")
+    lines.append("  make token WORKSPACE=acme      a development token for a workspace")
+    if other:
+        lines.append(f'  curl -H "Authorization: Bearer $(make -s token WORKSPACE=acme)" {url}{other}')
+    return "\n".join([*lines, ""])

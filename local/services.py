@@ -1,0 +1,321 @@
+"""The data services: a ministack process, and in it what the template declares.
+
+What exists already is kept with its data; settings that may change are brought up to date.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from botocore.exceptions import ClientError
+
+from local.settings import ACCOUNT, HOST, JWT_SECRET_NAME, REGION, ROOT, STACK_NAME, Problem, client
+from local.template import Resource, Template
+
+START_SECONDS = 30
+STOP_SECONDS = 15  # it writes its state before it goes
+SERVICES = "dynamodb,sqs,kms,secretsmanager,events"
+
+
+def child(number: int, *command: str) -> list[str]:
+    """The command line that ends with the runner (see child.py)."""
+    launcher = str(Path(__file__).with_name("child.py"))
+    return [sys.executable, "-I", "-S", launcher, str(number), str(os.getpid()), *command]
+
+
+class Ministack:
+    """The emulator of the data services, one process on a free port of the loopback interface."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.log = log
+
+    @classmethod
+    async def start(cls, state: Path) -> Ministack:
+        wanted = os.environ.get("MINISTACK") or str(ROOT / ".tools/ministack/bin/ministack")
+        executable = shutil.which(wanted)
+        if not executable:
+            raise Problem(f"ministack is not at {wanted}: `make install` puts it there")
+        home = state / "ministack"
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "TMPDIR": str(home / "tmp"),
+            "BIND_HOST": HOST,  # without it, every interface
+            "GATEWAY_PORT": str(port),
+            "SERVICES": SERVICES,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(home / "data"),
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "LOG_LEVEL": "WARNING",
+        }
+        log = home / "log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                # SIGTERM, also from the kernel: it saves its state on that and on nothing else.
+                *child(signal.SIGTERM, executable),
+                env=environment,
+                cwd=home,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the runner, which stops it in its turn
+            )
+        self = cls(process, f"http://{HOST}:{port}", log)
+        try:
+            await self._ready()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def _ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        async with httpx.AsyncClient(base_url=self.url, timeout=2, trust_env=False) as http:
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await http.get("/_ministack/health")).is_success:
+                        return
+                if self.process.returncode is not None or time.monotonic() > deadline:
+                    lines = self.log.read_text().strip().splitlines() or ["no output"]
+                    raise Problem(f"ministack did not start ({lines[-1]}); its log is {self.log}")
+                await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
+
+def jwt_secret_arn(endpoints: dict[str, str], value: str) -> str:
+    """The ARN of the secret with the development key for JWTs."""
+    return _secret(client("secretsmanager", endpoints), JWT_SECRET_NAME, lambda: value, value)
+
+
+def identify(template: Template, endpoints: dict[str, str]) -> dict[str, str]:
+    """Makes what has an id of the service's own, KMS keys and secrets: logical id → id or ARN."""
+    found = {}
+    for key in template.of_type("AWS::KMS::Key"):
+        found[key.logical_id] = _key(client("kms", endpoints), key)
+    for secret in template.of_type("AWS::SecretsManager::Secret"):
+        properties = secret.properties
+        found[secret.logical_id] = _secret(
+            client("secretsmanager", endpoints),
+            template.name(secret.logical_id),
+            partial(_secret_value, properties),
+            properties.get("SecretString"),
+        )
+    return found
+
+
+def create(template: Template, endpoints: dict[str, str]) -> None:
+    """Makes what the template declares and is not there, and updates what may change."""
+    _aliases(template, endpoints)
+    dynamodb = client("dynamodb", endpoints)
+    for table in template.of_type("AWS::DynamoDB::Table"):
+        _table(dynamodb, template.name(table.logical_id), table.properties)
+    _queues(template, endpoints)
+    _buses(template, endpoints)
+
+
+def _key(kms: Any, key: Resource) -> str:
+    alias = f"alias/local/{STACK_NAME}/{key.logical_id}"  # how this key is found again after a restart
+    try:
+        return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+    settings = {k: v for k, v in key.properties.items() if k in ("Description", "KeySpec", "KeyUsage")}
+    key_id = str(kms.create_key(**settings)["KeyMetadata"]["KeyId"])
+    kms.create_alias(AliasName=alias, TargetKeyId=key_id)
+    return key_id
+
+
+def _aliases(template: Template, endpoints: dict[str, str]) -> None:
+    aliases = list(template.of_type("AWS::KMS::Alias"))
+    if aliases:
+        kms = client("kms", endpoints)
+        there = {alias["AliasName"]: alias["TargetKeyId"] for alias in _all_aliases(kms)}
+        for alias in aliases:
+            name, target = alias.properties["AliasName"], alias.properties["TargetKeyId"]
+            target = target.rpartition("key/")[2]
+            if name not in there:
+                kms.create_alias(AliasName=name, TargetKeyId=target)
+            elif there[name] != target:
+                kms.update_alias(AliasName=name, TargetKeyId=target)
+
+
+def _all_aliases(kms: Any) -> Iterator[dict[str, Any]]:
+    for page in kms.get_paginator("list_aliases").paginate():
+        yield from page["Aliases"]
+
+
+def _secret(manager: Any, name: str, initial: Callable[[], str], wanted: str | None) -> str:
+    """The secret's ARN. `initial` makes its first value; `wanted`, if given, replaces another."""
+    try:
+        stored = manager.get_secret_value(SecretId=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return str(manager.create_secret(Name=name, SecretString=initial())["ARN"])
+    if wanted is not None and stored["SecretString"] != wanted:
+        manager.put_secret_value(SecretId=name, SecretString=wanted)
+    return str(stored["ARN"])
+
+
+def _secret_value(properties: dict[str, Any]) -> str:
+    if "SecretString" in properties:
+        return str(properties["SecretString"])
+    rules = properties.get("GenerateSecretString", {})
+    length = int(rules.get("PasswordLength", 32))
+    password = secrets.token_urlsafe(length)[:length]
+    if "GenerateStringKey" not in rules:
+        return password
+    return json.dumps(json.loads(rules["SecretStringTemplate"]) | {rules["GenerateStringKey"]: password})
+
+
+def _table(dynamodb: Any, name: str, properties: dict[str, Any]) -> None:
+    for unsupported in (
+        "StreamSpecification",
+        "KinesisStreamSpecification",
+        "ImportSourceSpecification",
+    ):
+        if unsupported in properties:
+            raise Problem(f"table {name}: {unsupported} is not emulated")
+    try:
+        there = dynamodb.describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        kept = (
+            "AttributeDefinitions",
+            "KeySchema",
+            "GlobalSecondaryIndexes",
+            "LocalSecondaryIndexes",
+        )
+        settings = {key: properties[key] for key in kept if key in properties}
+        for index in settings.get("GlobalSecondaryIndexes", []):
+            index.pop("ProvisionedThroughput", None)
+        dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **settings)
+    else:
+        _same_keys(name, there, properties)
+        _new_indexes(dynamodb, name, there, properties)
+    expiry = properties.get("TimeToLiveSpecification", {"Enabled": False})
+    now = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    enabled = str(expiry["Enabled"]).lower() == "true"
+    if enabled and now.get("AttributeName") != expiry["AttributeName"]:
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry | {"Enabled": True})
+
+
+def _same_keys(name: str, there: dict[str, Any], properties: dict[str, Any]) -> None:
+    types = {item["AttributeName"]: item["AttributeType"] for item in there["AttributeDefinitions"]}
+    changed = there["KeySchema"] != properties["KeySchema"] or any(
+        types.get(item["AttributeName"], item["AttributeType"]) != item["AttributeType"]
+        for item in properties["AttributeDefinitions"]
+    )
+    old = {index["IndexName"]: index["KeySchema"] for index in there.get("GlobalSecondaryIndexes", [])}
+    for index in properties.get("GlobalSecondaryIndexes", []):
+        changed = changed or old.get(index["IndexName"], index["KeySchema"]) != index["KeySchema"]
+    if changed:
+        raise Problem(
+            f"table {name} has other keys than the template's, and keys cannot change: "
+            "give the table another logical id, or remove the state directory"
+        )
+
+
+def _new_indexes(dynamodb: Any, name: str, there: dict[str, Any], properties: dict[str, Any]) -> None:
+    old = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", [])}
+    for index in properties.get("GlobalSecondaryIndexes", []):
+        if index["IndexName"] not in old:
+            index.pop("ProvisionedThroughput", None)
+            dynamodb.update_table(
+                TableName=name,
+                AttributeDefinitions=properties["AttributeDefinitions"],
+                GlobalSecondaryIndexUpdates=[{"Create": index}],
+            )
+
+
+def _queues(template: Template, endpoints: dict[str, str]) -> None:
+    queues = list(template.of_type("AWS::SQS::Queue"))
+    if not queues:
+        return
+    sqs = client("sqs", endpoints)
+    urls = {}
+    for queue in queues:
+        name = template.name(queue.logical_id)
+        try:
+            urls[queue.logical_id] = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        except sqs.exceptions.QueueDoesNotExist:
+            fifo = {"FifoQueue": "true"} if queue.properties.get("FifoQueue") else {}
+            urls[queue.logical_id] = sqs.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
+    for queue in queues:  # once all exist: one may be the dead-letter queue of another
+        settings = {
+            key: json.dumps(value) if isinstance(value, dict | bool) else str(value)
+            for key, value in queue.properties.items()
+            if key not in ("QueueName", "Tags", "FifoQueue")
+        }
+        if settings:
+            try:
+                sqs.set_queue_attributes(QueueUrl=urls[queue.logical_id], Attributes=settings)
+            except ClientError as error:
+                raise Problem(f"queue {queue.logical_id}: {error.response['Error']['Message']}") from None
+
+
+def _buses(template: Template, endpoints: dict[str, str]) -> None:
+    """Event buses and the rules that carry their events to queues (what goes to a function is not
+    emulated; rules with a schedule are schedules.py's)."""
+    rules = [r for r in template.of_type("AWS::Events::Rule") if "EventPattern" in r.properties]
+    buses = list(template.of_type("AWS::Events::EventBus"))
+    if not rules and not buses:
+        return
+    events = client("events", endpoints)
+    there = {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}
+    for bus in buses:
+        if bus.properties["Name"] not in there:
+            events.create_event_bus(Name=bus.properties["Name"])
+    for rule in rules:
+        targets = rule.properties.get("Targets", [])
+        for target in targets:
+            if template.queue_named(target["Arn"]) is None:
+                raise Problem(f"{rule.logical_id}: only queues of this template can be targets of events")
+        where = {"EventBusName": rule.properties.get("EventBusName", "default").rpartition("/")[2]}
+        name = template.name(rule.logical_id)
+        events.put_rule(
+            Name=name,
+            EventPattern=json.dumps(rule.properties["EventPattern"]),
+            State=rule.properties.get("State", "ENABLED"),
+            **where,
+        )
+        gone = {t["Id"] for t in events.list_targets_by_rule(Rule=name, **where)["Targets"]}
+        gone -= {target["Id"] for target in targets}
+        if gone:
+            events.remove_targets(Rule=name, Ids=sorted(gone), **where)
+        wanted = [
+            {k: v for k, v in t.items() if k not in ("RoleArn", "DeadLetterConfig", "RetryPolicy")}
+            for t in targets
+        ]
+        events.put_targets(Rule=name, Targets=wanted, **where)

@@ -1,0 +1,83 @@
+"""Where the runner keeps its things, and the constants of the one account it emulates."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+STACK_NAME = "patchbay"
+HOST = "127.0.0.1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+# boto3's own variables for each service's address; `*` is every service without one of its own.
+ENDPOINT_VARIABLES = {
+    "*": "AWS_ENDPOINT_URL",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "events": "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "kms": "AWS_ENDPOINT_URL_KMS",
+    "lambda": "AWS_ENDPOINT_URL_LAMBDA",
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "sqs": "AWS_ENDPOINT_URL_SQS",
+}
+JWT_SECRET_NAME = "local/jwt-secret"
+
+
+class Problem(Exception):
+    """What the person at the terminal has to mend: shown as one line, without a traceback."""
+
+
+def state_dir() -> Path:
+    """`STATE_DIR`, default `.patchbay/` beside the template."""
+    return Path(os.environ.get("STATE_DIR") or ROOT / ".patchbay").resolve()
+
+
+def jwt_secret(state: Path) -> str:
+    """The HS256 key of this state directory, made on first use (readable by its owner only)."""
+    path = state / "jwt-secret"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"jwt-secret.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(fresh, path)  # unlike a rename, never replaces the key another process just made
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text()
+
+
+def stack_file(state: Path) -> Path:
+    """What the running stack says of itself (addresses, names, process ids); absent without one."""
+    return state / "stack.json"
+
+
+def running_stack(state: Path) -> dict[str, Any] | None:
+    """The running stack's own description, or None."""
+    try:
+        stack: dict[str, Any] = json.loads(stack_file(state).read_text())
+        os.kill(stack["pids"]["runner"], 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return stack
+
+
+def client(service: str, endpoints: dict[str, str]) -> Any:
+    """A boto3 client on the running services; `endpoints` has the keys of ENDPOINT_VARIABLES."""
+    return boto3.client(  # type: ignore[call-overload]  # the service is a variable
+        service,
+        endpoint_url=endpoints.get(service, endpoints["*"]),
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=65),
+    )

@@ -1,0 +1,180 @@
+"""What stands before SQS: the same calls, and the limits of AWS that the emulator does not keep.
+
+Functions get this as their SQS endpoint. The event source pollers call it in process.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx
+
+from local.asgi import read_body, respond
+
+MAX_BYTES = 1024 * 1024  # of a message, and of a batch, attributes included
+MAX_DELAY = 900
+MAX_VISIBILITY = 12 * 3600  # in all, since the message was received
+MAX_WAIT = 20
+_REMEMBERED = 200_000  # receipts; above, those past 12 hours are dropped
+
+
+class Refused(Exception):
+    """An error as SQS answers it: the name of its shape, and its code where that is another."""
+
+    def __init__(self, kind: str, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.code = code or kind
+
+
+class Sqs:
+    """An ASGI application in front of the SQS at `upstream`."""
+
+    def __init__(self, upstream: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=upstream,
+            timeout=httpx.Timeout(10, read=MAX_WAIT + 10),
+            limits=httpx.Limits(max_connections=None),
+            trust_env=False,
+        )
+        self._received: dict[str, float] = {}  # receipt handle → when its message was received
+
+    async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """One SQS call. Raises `Refused` with what SQS has against it."""
+        refused = self._refuse(action, payload)
+        if not refused or payload["Entries"]:
+            result = await self._forward(action, payload)
+        else:
+            result = {"Successful": []}
+        if refused:
+            result["Failed"] = [*result.get("Failed", []), *refused]
+        if action == "ReceiveMessage":
+            self._remember(result)
+        return result
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+        action = headers.get("x-amz-target", "").removeprefix("AmazonSQS.")
+        body = await read_body(receive, 4 * MAX_BYTES)  # JSON may escape each byte of a message
+        extra = []
+        try:
+            if not action:
+                raise Refused("InvalidAction", "Only the JSON protocol of SQS is emulated.")
+            if body is None:
+                raise Refused("InvalidParameterValue", "The request is too large.")
+            status, result = 200, await self.call(action, json.loads(body))
+        except Refused as error:
+            status, result = (
+                400,
+                {"__type": f"com.amazonaws.sqs#{error.kind}", "message": error.message},
+            )
+            extra = [("x-amzn-query-error", f"{error.code};Sender")]
+        except httpx.HTTPError as error:
+            status, result = 503, {"__type": "ServiceUnavailable", "message": repr(error)}
+        content = json.dumps(result).encode()
+        await respond(send, status, [("content-type", "application/x-amz-json-1.0"), *extra], content)
+
+    async def _forward(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        response = await self._http.post(
+            "/",
+            content=json.dumps(payload).encode(),
+            headers={
+                "content-type": "application/x-amz-json-1.0",
+                "x-amz-target": f"AmazonSQS.{action}",
+            },
+        )
+        result: dict[str, Any] = response.json() if response.content else {}
+        if response.is_error:
+            kind = result.get("__type", "InternalError").rpartition("#")[2]
+            code = response.headers.get("x-amzn-query-error", "").partition(";")[0]
+            raise Refused(kind, result.get("message", ""), code)
+        return result
+
+    def _refuse(self, action: str, payload: dict[str, Any]) -> list[dict[str, Any]]:
+        """Raises `Refused`; for a batch, takes bad entries out of it and returns their failures."""
+        if action == "ReceiveMessage":
+            _within(payload, "WaitTimeSeconds", MAX_WAIT)
+            _within(payload, "VisibilityTimeout", MAX_VISIBILITY)
+        elif (
+            action == "SendMessageBatch" and (size := sum(map(_size, payload.get("Entries", [])))) > MAX_BYTES
+        ):
+            raise Refused(
+                "BatchRequestTooLong",
+                f"Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {size} bytes.",
+                "AWS.SimpleQueueService.BatchRequestTooLong",
+            )
+        if not action.endswith("Batch"):
+            self._refuse_one(action, payload)
+            return []
+        good, failures = [], []
+        for entry in payload.get("Entries", []):
+            try:
+                self._refuse_one(action.removesuffix("Batch"), entry)
+                good.append(entry)
+            except Refused as error:
+                failures.append(
+                    {
+                        "Id": entry["Id"],
+                        "Code": error.code,
+                        "Message": error.message,
+                        "SenderFault": True,
+                    }
+                )
+        if failures:
+            payload["Entries"] = good
+        return failures
+
+    def _refuse_one(self, action: str, entry: dict[str, Any]) -> None:
+        if action == "SendMessage":
+            _within(entry, "DelaySeconds", MAX_DELAY)
+            if _size(entry) > MAX_BYTES:
+                raise Refused(
+                    "InvalidParameterValue",
+                    "One or more parameters are invalid. "
+                    f"Reason: Message must be shorter than {MAX_BYTES} bytes.",
+                )
+        elif action == "ChangeMessageVisibility":
+            _within(entry, "VisibilityTimeout", MAX_VISIBILITY)
+            wanted = int(entry["VisibilityTimeout"])
+            since = self._received.get(entry["ReceiptHandle"])
+            if since is not None and time.time() - since + wanted > MAX_VISIBILITY:
+                raise Refused(
+                    "InvalidParameterValue",
+                    f"Value {wanted} for parameter VisibilityTimeout is invalid. Reason: "
+                    "Total VisibilityTimeout for the message is beyond the limit "
+                    f"[{MAX_VISIBILITY} seconds].",
+                )
+
+    def _remember(self, result: dict[str, Any]) -> None:
+        now = time.time()
+        for message in result.get("Messages", []):
+            self._received[message["ReceiptHandle"]] = now
+        if len(self._received) > _REMEMBERED:
+            oldest = now - MAX_VISIBILITY
+            self._received = {handle: at for handle, at in self._received.items() if at > oldest}
+
+
+def _within(values: dict[str, Any], name: str, limit: int) -> None:
+    value = values.get(name)
+    if value is not None and not 0 <= int(value) <= limit:
+        raise Refused(
+            "InvalidParameterValue",
+            f"Value {value} for parameter {name} is invalid. Reason: Must be between 0 and {limit}.",
+        )
+
+
+def _size(message: dict[str, Any]) -> int:
+    """Body and attributes: names, types and values all count."""
+    size = len(message.get("MessageBody", "").encode())
+    for name, attribute in (message.get("MessageAttributes") or {}).items():
+        binary = attribute.get("BinaryValue") or ""  # base64 in the JSON protocol
+        size += len(name.encode()) + len(attribute.get("DataType", "").encode())
+        size += len(attribute.get("StringValue", "").encode())
+        size += len(binary) * 3 // 4 - binary[-2:].count("=")
+    return size

@@ -1,0 +1,139 @@
+"""The local stack for tests:
+
+with stack(tmp_path, parameters={"Environment": "dev"}) as s:
+    httpx.get(f"{s.url}/api/health")
+    s.client("dynamodb").scan(TableName=s.tables["WebhooksTable"])
+    s.kill("DeliverFunction")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from local import settings
+from local.services import child
+from local.token import mint
+
+STOP_SECONDS = 30
+
+
+class RunningStack:
+    """A `python -m local run` of its own: its data, its addresses, its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], state: Path, log: Path) -> None:
+        self.process = process
+        self.state = state
+        self.log = log
+        described = self.describe()
+        self.url: str = described["url"]
+        self.queues: dict[str, str] = described["queues"]  # logical id → URL
+        self.tables: dict[str, str] = described["tables"]  # logical id → name
+        self.endpoints: dict[str, str] = described["endpoints"]
+
+    def describe(self) -> dict[str, Any]:
+        """What the stack says of itself now: stack.json."""
+        return dict(json.loads(settings.stack_file(self.state).read_text()))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the addresses that functions use; `lambda` invokes functions."""
+        return settings.client(service, self.endpoints)
+
+    def invoke(self, function: str, event: Any = None) -> Any:
+        """Invokes a function by logical id, as a schedule would. Its error is a RuntimeError."""
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event or {}))
+        payload = json.loads(answer["Payload"].read() or b"null")
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{function}: {payload}")
+        return payload
+
+    def token(
+        self,
+        workspace: str,
+        *,
+        role: str | None = None,
+        scope: str | None = None,
+        subject: str = "developer",
+    ) -> str:
+        """A JWT that the stack accepts; the role is owner unless a role or a scope is given."""
+        return mint(self.state, workspace, role=role, scope=scope, subject=subject)
+
+    def pids(self, function: str) -> list[int]:
+        """The function's processes at this moment."""
+        return list(self.describe()["pids"]["functions"].get(function, []))
+
+    def kill(self, function: str, number: int = signal.SIGKILL) -> list[int]:
+        """Signals every process of a function; the next invocation starts another one."""
+        killed = []
+        for pid in self.pids(function):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+                killed.append(pid)
+        return killed
+
+    def output(self) -> str:
+        """All that the stack has printed."""
+        return self.log.read_text()
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ends the stack and returns its exit code. Its data stays in the state directory."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.kill()
+
+
+@contextlib.contextmanager
+def stack(
+    state_dir: Path,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    template: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 60,
+) -> Iterator[RunningStack]:
+    """Runs the stack on a free port and yields it when it serves; its log is `state_dir/run.log`.
+    Raises RuntimeError with the log's end when it does not come up."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "local", "run"]
+    command += ["--template", str(template or settings.ROOT / "template.yaml")]
+    for name, value in (parameters or {}).items():
+        command += ["--parameter", f"{name}={value}"]
+    log = state_dir / "run.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            child(signal.SIGTERM, *command),
+            cwd=settings.ROOT,
+            env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + timeout
+    try:
+        while not settings.stack_file(state_dir).exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the stack did not start:\n" + log.read_text()[-2000:])
+            time.sleep(0.05)
+        running = RunningStack(process, state_dir, log)
+        yield running
+        running.stop()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,303 @@
+"""What goes to AWS: the build `sam build` makes, what refuses a bad one, and what it is made of."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import environment, release_check
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYER_LOCK = ROOT / "layers/dependencies/requirements.txt"
+LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), LAYER_LOCK]
+GOOD_PYC = release_check.PYC_HEADER + b"code"
+
+# Started from make, but not a part of that make.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON313"}
+} | {"PYTHON": sys.executable, "PYENV_VERSION": "3.13", "SAM_CLI_TELEMETRY": "0"}
+
+
+def has_python_313() -> bool:
+    command = ["python3.13", "-c", "pass"]
+    try:
+        return subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def warnings(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("WARNING: no Python 3.13")]
+
+
+# ── the real build ──
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """What a build reads, apart from the tree in which other tests run and write their bytecode."""
+    tree = tmp_path / "sources"
+    for folder in ("functions", "layers", "tools"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    for file in ("template.yaml", "samconfig.toml"):
+        shutil.copy(ROOT / file, tree)
+    return tree
+
+
+@pytest.mark.timeout(600)
+def test_sam_build_is_fit_to_deploy(sources: Path) -> None:
+    sam = str(ROOT / ".tools/sam/bin/python")
+    built = subprocess.run(
+        [sam, "-m", "samcli", "build"],
+        cwd=sources,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stderr
+
+    build = release_check.read(sources / ".aws-sam/build")
+    problems = release_check.problems(build)
+    if has_python_313():
+        assert problems == []
+        assert not warnings(built.stderr)
+    else:  # it builds all the same, says so once, and is refused for that alone
+        assert len(warnings(built.stderr)) == 1
+        assert len(problems) == 1
+        assert "have no bytecode" in problems[0]
+
+    packages = [
+        (build.folders[name], resource["Properties"]["Handler"])
+        for name, resource in build.template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    assert packages
+    for folder, handler in packages:
+        module = handler.removesuffix(".handler").replace(".", "/") + ".py"
+        assert (folder / module).is_file()
+        assert not (folder / "Makefile").exists()
+    assert (build.folders["PatchbayLayer"] / "python/patchbay/__init__.py").is_file()
+    assert (build.folders["DependenciesLayer"] / "python/boto3/__init__.py").is_file()
+
+
+def build_patchbay_layer(
+    sources: Path, artifacts: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    artifacts.mkdir()
+    return subprocess.run(
+        ["make", "build-PatchbayLayer"],
+        cwd=sources / "layers/patchbay",
+        env=ENVIRONMENT | environment | {"ARTIFACTS_DIR": str(artifacts)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("python", ["no-such-python", "false"])
+def test_without_python_313_the_layer_builds_and_one_line_says_what_it_lacks(
+    sources: Path, tmp_path: Path, python: str
+) -> None:
+    built = build_patchbay_layer(sources, tmp_path / "layer", PYTHON313=python)
+    assert [python in line for line in warnings(built.stdout)] == [True]
+    assert not list(tmp_path.rglob("*.pyc"))
+
+
+@pytest.mark.skipif(not has_python_313(), reason="needs python3.13")
+def test_bytecode_is_reproducible_and_names_the_file_where_lambda_has_it(
+    sources: Path, tmp_path: Path
+) -> None:
+    def compiled(artifacts: Path) -> dict[Path, bytes]:
+        build_patchbay_layer(sources, artifacts)
+        return {path.relative_to(artifacts): path.read_bytes() for path in artifacts.rglob("*.pyc")}
+
+    first = compiled(tmp_path / "first")
+    assert first == compiled(tmp_path / "second")
+    ids = first[Path("python/patchbay/__pycache__/ids.cpython-313.pyc")]
+    assert ids.startswith(release_check.PYC_HEADER)
+    assert b"/opt/python/patchbay/ids.py" in ids
+
+
+# ── what refuses a bad build ──
+
+
+def elf(machine: int) -> bytes:
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, machine)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A build of one function and one layer that is fit to deploy."""
+    serverless = "AWS::Serverless::"
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Globals": {"Function": {"Runtime": "python3.13", "Layers": [{"Ref": "Layer"}]}},
+        "Resources": {
+            "Layer": {"Type": serverless + "LayerVersion", "Properties": {"ContentUri": "Layer"}},
+            "Function": {
+                "Type": serverless + "Function",
+                "Properties": {"CodeUri": "Function", "Handler": "hello.handler"},
+            },
+        },
+    }
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
+    for module in ("Function/hello.py", "Layer/python/library.py"):
+        source = tmp_path / module
+        cache = source.parent / "__pycache__"
+        cache.mkdir(parents=True)
+        source.touch()
+        (cache / f"{source.stem}.cpython-313.pyc").write_bytes(GOOD_PYC)
+    (tmp_path / "Layer/python/native.so").write_bytes(elf(machine=183))
+    return tmp_path
+
+
+def check(build: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.release_check", str(build)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_good_build_passes(build: Path) -> None:
+    checked = check(build)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "fit to deploy: 1 functions" in checked.stdout
+
+
+def test_no_build_is_refused(tmp_path: Path) -> None:
+    checked = check(tmp_path / "nothing")
+    assert checked.returncode == 1
+    assert "run `make build`" in checked.stderr
+
+
+@pytest.mark.parametrize(
+    "pyc",
+    [
+        None,
+        b"",
+        (3495).to_bytes(2, "little") + GOOD_PYC[2:],  # Python 3.11
+        GOOD_PYC[:4] + bytes(4) + GOOD_PYC[8:],  # compared with the source's time: never equal
+        GOOD_PYC[:4] + (3).to_bytes(4, "little") + GOOD_PYC[8:],  # hashes the source each time
+    ],
+    ids=["none", "empty", "3.11", "timestamp", "checked hash"],
+)
+def test_bytecode_the_runtime_would_not_take_is_refused(build: Path, pyc: bytes | None) -> None:
+    compiled = build / "Layer/python/__pycache__/library.cpython-313.pyc"
+    compiled.unlink()
+    if pyc is not None:
+        compiled.write_bytes(pyc)
+    checked = check(build)
+    assert checked.returncode == 1
+    assert "1 of 2 modules have no bytecode" in checked.stderr
+    assert "PYTHON313=" in checked.stderr
+
+
+@pytest.mark.parametrize(
+    "library", [elf(machine=62), b"\xcf\xfa\xed\xfe" + bytes(16)], ids=["x86_64", "macOS"]
+)
+def test_a_library_for_another_machine_is_refused(build: Path, library: bytes) -> None:
+    (build / "Layer/python/native.so").write_bytes(library)
+    [problem] = release_check.problems(release_check.read(build))
+    assert "native.so is not built for Linux on arm64" in problem
+
+
+def test_more_than_lambda_unpacks_is_refused(build: Path) -> None:
+    for part in ("Function", "Layer"):  # each fits, together they do not
+        with (build / part / "data").open("wb") as file:
+            file.truncate(126 * 1024 * 1024)
+    [problem] = release_check.problems(release_check.read(build))
+    assert problem == "Function and its layers are 252.0 MB unzipped; Lambda takes 250 MB"
+
+
+def test_more_resources_than_a_stack_takes_are_refused(build: Path) -> None:
+    path = build / "template.yaml"
+    template = yaml.safe_load(path.read_text())
+    queues = {f"Queue{n}": {"Type": "AWS::SQS::Queue"} for n in range(498)}
+    template["Resources"] |= queues
+    path.write_text(yaml.safe_dump(template))
+    [problem] = release_check.problems(release_check.read(build))  # function, its role, layer
+    assert problem == "the stack has 501 resources; CloudFormation takes 500"
+
+
+# ── what it is built from ──
+
+
+def pins(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_pin_has_hashes_and_no_lock_names_where_it_was_made(lock: Path) -> None:
+    text = lock.read_text()
+    blocks = re.findall(r"^\S+==.*(?:\n +.*)*", text, re.MULTILINE)
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"://|--(?:extra-)?index-url|--find-links|\s/", text)
+
+
+def test_tests_run_with_the_versions_that_ship() -> None:
+    shipped = pins(LAYER_LOCK)
+    assert shipped == {name: pins(ROOT / "requirements/dev.txt").get(name) for name in shipped}
+
+
+# ── the environments make installs ──
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with tools/environment.py and an empty lock."""
+    for folder in ("tools", "requirements"):
+        (tmp_path / folder).mkdir()
+    script = "tools/environment.py"
+    (tmp_path / script).write_text((ROOT / script).read_text())
+    (tmp_path / "requirements/ministack.txt").touch()
+    return tmp_path
+
+
+def install(tree: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(tree / "tools/environment.py"), "ministack"]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_an_environment_is_made_once_and_counts_only_when_whole(tree: Path) -> None:
+    folder = tree / ".tools/ministack"
+    lock = tree / "requirements/ministack.txt"
+
+    lock.write_text("this is not a lock\n")
+    broken = install(tree)
+    assert broken.returncode == 1
+    assert "failed; see above, then run make again" in broken.stderr.splitlines()[-1]
+    (folder / "leftover").touch()
+
+    lock.write_text("# nothing\n")
+    first = install(tree)
+    assert (first.returncode, first.stdout) == (0, "")
+    assert "installing the local data services into .tools/ministack (once" in first.stderr
+    assert not (folder / "leftover").exists()
+
+    again = install(tree)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+    assert environment.complete(folder, lock, same_python=True)
+    lock.write_text("# something else\n")
+    assert not environment.complete(folder, lock, same_python=False)
+
+
+def test_two_makes_at_once_install_once(tree: Path) -> None:
+    command = [sys.executable, str(tree / "tools/environment.py"), "ministack"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = "".join(process.communicate()[1] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert said.count("installing") - said.count("is installing") == 1

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from patchbay.webhooks.filters import Filters, matches
+
+adapter: TypeAdapter[Any] = TypeAdapter(Filters)
+
+DATA = {
+    "channel": "instagram",
+    "count": 1,
+    "ratio": 1.0,
+    "draft": True,
+    "nothing": None,
+    "post": {"author": {"id": "u1"}, "0": "key"},
+    "tags": ["a", {"name": "b"}],
+}
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(-1e100, 1e100).filter(lambda number: number == 0 or abs(number) >= 1e-100)
+    | st.text(max_size=20)
+)
+documents = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("ab01", min_size=1, max_size=2), inner, max_size=3)
+    ),
+)
+
+
+def passes(*filters: dict[str, Any], data: Any = DATA) -> bool:
+    return matches(adapter.validate_python(list(filters)), data)
+
+
+def equals(path: str, value: Any) -> dict[str, Any]:
+    return {"path": path, "op": "equals", "value": value}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("channel", "instagram"),
+        ("count", 1),
+        ("count", 1.0),
+        ("ratio", 1),
+        ("draft", True),
+        ("nothing", None),
+        ("post.author.id", "u1"),
+        ("post.0", "key"),
+        ("tags.0", "a"),
+        ("tags.1.name", "b"),
+    ],
+)
+def test_equal(path: str, value: Any) -> None:
+    assert passes(equals(path, value))
+    assert passes({"path": path, "op": "in", "value": ["other", value]})
+    assert passes({"path": path, "op": "exists"})
+    assert not passes({"path": path, "op": "exists", "value": False})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("channel", "Instagram"),
+        ("count", True),
+        ("draft", 1),
+        ("draft", 1.0),
+        ("draft", "true"),
+        ("count", "1"),
+        ("nothing", False),
+        ("nothing", ""),
+        ("post", None),
+        ("tags", "a"),
+    ],
+)
+def test_not_equal(path: str, value: Any) -> None:
+    assert not passes(equals(path, value))
+    assert not passes({"path": path, "op": "in", "value": [value]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "missing",
+        "channel.0",
+        "channel.length",
+        "tags.2",
+        "tags.-1",
+        "tags.00",
+        "tags.\u0660",  # a digit elsewhere
+        "post.id",
+    ],
+)
+def test_absent_is_not_null(path: str) -> None:
+    assert not passes(equals(path, None))
+    assert not passes({"path": path, "op": "exists", "value": True})
+    assert passes({"path": path, "op": "exists", "value": False})
+
+
+def test_all_filters_must_pass_and_none_let_all_pass() -> None:
+    assert passes()
+    assert passes(equals("count", 1), equals("draft", True))
+    assert not passes(equals("count", 1), equals("draft", False))
+    assert not passes(equals("count", 2), equals("draft", True))
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5])
+def test_data_that_is_no_object(data: Any) -> None:
+    assert not passes(equals("a", 1), data=data)
+
+
+def test_large_integers_are_compared_exactly() -> None:
+    assert passes(equals("id", 2**63 + 1), data={"id": 2**63 + 1})
+    assert not passes(equals("id", 2**63 + 1), data={"id": 2**63})
+    assert not passes(equals("id", 2**53 + 1), data={"id": float(2**53)})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "a", "op": "equals"},
+        {"path": "a", "op": "in"},
+        {"path": "a", "op": "in", "value": "text"},
+        {"path": "a", "op": "in", "value": []},
+        {"path": "a", "op": "in", "value": list(range(51))},
+        {"path": "a", "op": "in", "value": [[1]]},
+        {"path": "a", "op": "equals", "value": {"b": 1}},
+        {"path": "a", "op": "equals", "value": "x" * 257},
+        {"path": "a", "op": "equals", "value": 2**64},
+        {"path": "a", "op": "equals", "value": -(2**63) - 1},
+        {"path": "a", "op": "equals", "value": 1e101},
+        {"path": "a", "op": "in", "value": [-1e-101]},
+        {"path": "a", "op": "equals", "value": float("nan")},
+        {"path": "a", "op": "equals", "value": float("inf")},
+        {"path": "a", "op": "exists", "value": 1},
+        {"path": "a", "op": "exists", "value": None},
+        {"path": "a", "op": "matches", "value": ".*"},
+        {"path": "a", "value": 1},
+        {"op": "equals", "value": 1},
+        {"path": "a", "op": "equals", "value": 1, "not": True},
+        {"path": "", "op": "exists"},
+        {"path": ".a", "op": "exists"},
+        {"path": "a.", "op": "exists"},
+        {"path": "a..b", "op": "exists"},
+        {"path": "a\n", "op": "exists"},
+        {"path": "x" * 65, "op": "exists"},
+        {"path": "1.2.3.4.5.6.7.8.9", "op": "exists"},
+        {"path": 5, "op": "exists"},
+    ],
+)
+def test_what_is_not_a_filter_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        adapter.validate_python([wrong])
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    deep = {"path": "1.2.3.4.5.6.7.8", "op": "in", "value": list(range(50))}
+    assert len(adapter.validate_python([deep] * 10)) == 10
+    with pytest.raises(ValidationError):
+        adapter.validate_python([deep] * 11)
+
+
+@given(scalars)
+def test_a_filter_survives_storage_as_json(value: Any) -> None:
+    filters = adapter.validate_python([equals("a", value)])
+    stored = adapter.validate_json(adapter.dump_json(filters))
+    assert matches(stored, {"a": value})
+    assert type(stored[0].value) is type(value)
+
+
+@given(documents, st.lists(st.text("ab01", min_size=1, max_size=2), min_size=1, max_size=8))
+def test_exists_and_its_opposite_never_agree(data: Any, segments: list[str]) -> None:
+    path = ".".join(segments)
+    there = passes({"path": path, "op": "exists"}, data=data)
+    assert there is not passes({"path": path, "op": "exists", "value": False}, data=data)
+
+
+@given(scalars, scalars)
+def test_in_one_value_is_equals(found: Any, wanted: Any) -> None:
+    data = {"a": found}
+    same = passes(equals("a", wanted), data=data)
+    assert same is passes({"path": "a", "op": "in", "value": [wanted]}, data=data)
+    if isinstance(found, bool) is not isinstance(wanted, bool):
+        assert not same

@@ -1,0 +1,129 @@
+"""Makes the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME…`
+
+An environment holds exactly its lock file. It is made once, made again when the lock changes, and
+counts only when its last line, the stamp, was written: an interrupted one is made again. Two `make`
+at once wait for each other. Runs on the bare Python of the machine, so it uses nothing but the
+standard library, and syntax that an old Python still reads, to be able to say that it is too old.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OLDEST = (3, 11)
+# name: (folder, lock file, seconds it takes, what it is)
+ENVIRONMENTS = {
+    "dev": (".venv", "requirements/dev.txt", 40, "the library's packages and the tools"),
+    "ministack": (".tools/ministack", "requirements/ministack.txt", 10, "the local data services"),
+    "sam": (".tools/sam", "requirements/sam.txt", 40, "the SAM CLI"),
+    "lock": (".tools/lock", "requirements/lock.txt", 5, "the tool that writes lock files"),
+}
+
+
+def say(message):
+    # Never on standard output: `make token` puts nothing but the token there.
+    sys.stderr.write("patchbay: {}\n".format(message))
+    sys.stderr.flush()
+
+
+def main(arguments):
+    same_python = "--same-python" in arguments
+    os.chdir(ROOT)
+    if not os.path.isdir(".tools"):
+        os.makedirs(".tools", exist_ok=True)
+    for name in arguments:
+        if name == "--same-python":
+            continue
+        folder, lock, seconds, what = ENVIRONMENTS[name]
+        if complete(folder, lock, same_python):
+            continue
+        with open(".tools/.lock", "w") as guard:
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                say("another make is installing; waiting for it")
+                fcntl.flock(guard, fcntl.LOCK_EX)
+            if not complete(folder, lock, same_python):
+                refuse_unusable_python()
+                say("installing {} into {} (once, about {} s)".format(what, folder, seconds))
+                install(folder, lock)
+
+
+def complete(folder, lock, same_python):
+    """Whether the environment was made to the end, from this lock, and its Python still runs.
+
+    One made by another Python stays, unless this Python was asked for by name.
+    """
+    try:
+        with open(stamp_of(folder)) as file:
+            lock_digest, version = file.read().split()
+    except (OSError, ValueError):
+        return False
+    return (
+        lock_digest == digest(lock)
+        and (not same_python or version == python_version())
+        and os.path.exists(os.path.join(folder, "bin", "python"))
+    )
+
+
+def refuse_unusable_python():
+    wanted = "Patchbay needs Python {}.{} or later".format(*OLDEST)
+    if sys.version_info < OLDEST:
+        sys.exit(
+            "patchbay: {}, and {} is {}. Name a newer one: make PYTHON=python3.13 …".format(
+                wanted, sys.executable, python_version()
+            )
+        )
+    try:
+        import ensurepip  # noqa: F401  # its absence is what a Debian without python3-venv shows
+        import venv  # noqa: F401
+    except ImportError:
+        sys.exit(
+            "patchbay: {} with venv and pip, and {} lacks them. On Debian and Ubuntu: "
+            "apt install python3-venv".format(wanted, sys.executable)
+        )
+
+
+def install(folder, lock):
+    shutil.rmtree(folder, ignore_errors=True)
+    python = os.path.join(folder, "bin", "python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    run([sys.executable, "-m", "venv", folder])
+    # The lock is complete: `--no-deps` keeps old versions of pip from resolving it once more, and
+    # `pip check` says whether it really was.
+    run([*pip, "install", "--quiet", "--no-deps", "--require-hashes", "-r", lock])
+    run([*pip, "check"])
+    with open(stamp_of(folder), "w") as file:
+        file.write("{} {}\n".format(digest(lock), python_version()))
+
+
+def run(command):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    output = process.communicate()[0]
+    if process.returncode:
+        sys.stderr.write(output.decode())
+        sys.exit("patchbay: {} failed; see above, then run make again".format(" ".join(command)))
+
+
+def stamp_of(folder):
+    return os.path.join(folder, ".complete")
+
+
+def digest(lock):
+    with open(lock, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def python_version():
+    return "{}.{}".format(*sys.version_info[:2])
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

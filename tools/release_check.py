@@ -1,0 +1,157 @@
+"""Refuses a build that is not fit to deploy: `python -m tools.release_check .aws-sam/build`.
+
+What `sam build` lets pass and only AWS, or the bill, would show: modules without bytecode for the
+runtime, libraries for another processor, packages over Lambda's limit, a stack over
+CloudFormation's.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+# Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack.
+MAX_UNZIPPED = 250 * 1024 * 1024
+MAX_RESOURCES = 500
+
+# The .pyc header (PEP 552): Python 3.13's magic number; flags 1, by hash and never checked.
+PYC_SUFFIX = ".cpython-313.pyc"
+PYC_HEADER = (3571).to_bytes(2, "little") + b"\r\n" + (1).to_bytes(4, "little")
+# The ELF header; the machine is the 16-bit word at byte 18.
+ELF_MAGIC = b"\x7fELF"
+ELF_AARCH64 = (183).to_bytes(2, "little")
+
+URIS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build's template, and the folder of each function and layer by logical id."""
+
+    template: dict[str, Any]
+    folders: dict[str, Path]
+
+
+def read(path: Path) -> Build:
+    """Reads the build in a folder; FileNotFoundError when a part of it is missing."""
+    template = yaml_parse((path / "template.yaml").read_text())
+    folders = {
+        name: (path / resource["Properties"][URIS[resource["Type"]]]).resolve(strict=True)
+        for name, resource in template["Resources"].items()
+        if resource["Type"] in URIS
+    }
+    return Build(template, folders)
+
+
+def problems(build: Build) -> list[str]:
+    """What is wrong with the build, one sentence each; empty when it may be deployed."""
+    return [
+        *modules_without_bytecode(build),
+        *libraries_for_other_machines(build),
+        *packages_too_large(build),
+        *resources_too_many(build),
+    ]
+
+
+def modules_without_bytecode(build: Build) -> Iterator[str]:
+    modules = [module for folder in build.folders.values() for module in folder.rglob("*.py")]
+    bare = sorted(module for module in modules if not has_bytecode(module))
+    if bare:
+        yield (
+            f"{len(bare)} of {len(modules)} modules have no bytecode of Python 3.13, "
+            f"such as {bare[0]}; install python3.13 or name it with PYTHON313=, and build again"
+        )
+
+
+def has_bytecode(module: Path) -> bool:
+    compiled = module.parent / "__pycache__" / (module.stem + PYC_SUFFIX)
+    return compiled.is_file() and compiled.read_bytes().startswith(PYC_HEADER)
+
+
+def libraries_for_other_machines(build: Build) -> Iterator[str]:
+    for folder in build.folders.values():
+        for library in sorted(folder.rglob("*.so*")):
+            header = library.read_bytes()[:20]
+            if header[:4] != ELF_MAGIC or header[18:] != ELF_AARCH64:
+                yield f"{library} is not built for Linux on arm64"
+
+
+def packages_too_large(build: Build) -> Iterator[str]:
+    for name, size in unzipped(build).items():
+        if size > MAX_UNZIPPED:
+            yield f"{name} and its layers are {megabytes(size)} unzipped; Lambda takes 250 MB"
+
+
+def unzipped(build: Build) -> dict[str, int]:
+    """Bytes of each function together with its layers."""
+    sizes = {
+        name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for name, folder in build.folders.items()
+    }
+    shared = build.template.get("Globals", {}).get("Function", {}).get("Layers", [])
+    return {
+        name: sizes[name]
+        # SAM adds a function's own layers to the shared ones.
+        + sum(sizes[layer["Ref"]] for layer in [*shared, *resource["Properties"].get("Layers", [])])
+        for name, resource in build.template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def resources_too_many(build: Build) -> Iterator[str]:
+    count = len(stack_resources(build))
+    if count > MAX_RESOURCES:
+        yield f"the stack has {count} resources; CloudFormation takes {MAX_RESOURCES}"
+
+
+def stack_resources(build: Build) -> dict[str, Any]:
+    """What CloudFormation makes of the template, by AWS's own translator, offline."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks boto3 for one
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
+    template = copy.deepcopy(build.template)
+    for name in build.folders:  # the translator takes what `sam deploy` has uploaded, no folders
+        resource = template["Resources"][name]
+        resource["Properties"][URIS[resource["Type"]]] = "s3://bucket/key"
+    resources: dict[str, Any] = transform(template, {}, NoManagedPolicies())["Resources"]
+    return resources
+
+
+class NoManagedPolicies:
+    """The translator would look up AWS's managed policies by name; the template names none."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1024 / 1024:.1f} MB"
+
+
+def main() -> None:
+    try:
+        build = read(Path(sys.argv[1]))
+    except FileNotFoundError as error:
+        sys.exit(f"release-check: there is no {error.filename}: run `make build`")
+    found = problems(build)
+    if found:
+        sys.exit("\n".join(f"release-check: {problem}" for problem in found))
+    sizes = unzipped(build)
+    largest = max(sizes, key=lambda name: sizes[name])
+    print(
+        f"release-check: fit to deploy: {len(sizes)} functions, the largest ({largest}) "
+        f"{megabytes(sizes[largest])} of 250 MB with its layers; "
+        f"{len(stack_resources(build))} of {MAX_RESOURCES} resources"
+    )
+
+
+if __name__ == "__main__":
+    main()
