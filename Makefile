@@ -9,7 +9,7 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token invoke test fmt lint unit bench validate build release-check \
+.PHONY: help setup run receiver token test fmt lint unit bench validate build release-check \
 	lock clean need-dev need-ministack need-sam need-lock
 
 export SAM_CLI_TELEMETRY := 0
@@ -23,7 +23,7 @@ setup: need-dev need-ministack need-sam ## Install everything now, instead of wh
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
 
-receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: PORT= SECRET= STATUS=
+receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: SECRET= STATUS=
 	@$(python) -m local receiver
 
 token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE=]

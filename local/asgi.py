@@ -25,6 +25,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             lifespan="off",
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -85,7 +86,7 @@ async def read_body(receive: Any, limit: int) -> bytes | None:
 
 async def respond(send: Any, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
     """Sends one whole response."""
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    raw = [(name.encode(), value.encode()) for name, value in headers]
     raw.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

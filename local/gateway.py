@@ -341,6 +341,8 @@ def response(answer: bytes) -> tuple[int, Headers, bytes]:
         for name, item in headers.items()
         if name.lower() not in ("content-length", "connection", "transfer-encoding")
     ]
+    if any(re.search(r"[\x00\r\n]", text) for item in found for text in item):
+        raise ValueError("not a header")
     if not any(name == "content-type" for name, _ in found):
         found.append(("content-type", "text/plain;charset=UTF-8"))
     found += [("set-cookie", str(cookie)) for cookie in cookies]

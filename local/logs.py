@@ -30,6 +30,7 @@ _KNOWN = {
     "stack_trace",
 }
 _RUNTIME_LINE = re.compile(r"\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]\t\S+\t\S*\t(.*)", re.DOTALL)
+_INSTALLED = re.compile(r"/lib/python3\.\d+/|^<")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
@@ -71,8 +72,7 @@ class Logs:
 
     def access(self, method: str, path: str, status: int, milliseconds: float, function: str) -> None:
         """A request that was answered."""
-        level = "ERROR" if status >= 500 else "INFO"
-        self.line(level, function or "-", f"{method} {path} {status} {milliseconds:.0f} ms")
+        self.line("HTTP", function or "-", f"{status} {method} {path} {milliseconds:.0f} ms")
 
     def say(self, text: str) -> None:
         """The runner's own word, as it is."""
@@ -107,11 +107,12 @@ def _record(record: dict[str, Any], verbose: bool) -> str:
 
 
 def _where(trace: str) -> str:
-    """` at file:line in function` of the innermost frame."""
+    """` at file:line in function` of the innermost frame that is not an installed package's."""
     frames = _FRAME.findall(trace) or re.findall(r'File "([^"]+)" Line (\d+)()', trace)
     if not frames:
         return ""
-    file, line, name = frames[-1]
+    own = [frame for frame in frames if not _INSTALLED.search(frame[0])]
+    file, line, name = (own or frames)[-1]
     return f" at {_short(file)}:{line}" + (f" in {name}" if name else "")
 
 

@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ def alone(state: Path) -> Iterator[None]:
 async def serve(options: Options, logs: Logs) -> None:
     """Runs the stack until cancelled."""
     with alone(options.state), contextlib.closing(listen(options.port)) as listener:
+        stack_file(options.state).unlink(missing_ok=True)  # of a runner that was killed
         logs.say("starting the data services …")
         url = "http://{}:{}".format(*listener.getsockname())
         async with data_services(options, logs, url) as parts:
@@ -195,10 +196,11 @@ class _Runner:
     async def _reload(self) -> None:
         while True:
             folders = self.stack.folders
-            async for changed in _changes(self.options.template, folders):
-                await self._apply(changed)
-                if self.stack.folders != folders:
-                    break
+            async with contextlib.aclosing(_changes(self.options.template, folders)) as changes:
+                async for changed in changes:
+                    await self._apply(changed)
+                    if self.stack.folders != folders:
+                        break
 
     async def _apply(self, changed: set[Path]) -> None:
         settings = changed & {self.options.template, parameters.FILE}
@@ -244,7 +246,7 @@ class _Runner:
         fresh.replace(path)
 
 
-async def _changes(template: Path, folders: set[Path]) -> AsyncIterator[set[Path]]:
+async def _changes(template: Path, folders: set[Path]) -> AsyncGenerator[set[Path], None]:
     """Files that changed: the settings' and all below the folders, those of tools left out."""
     settings = {template, parameters.FILE}
 

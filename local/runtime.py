@@ -24,7 +24,8 @@ from local.services import child
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, Problem
 from local.template import Function
 
-MAX_PROCESSES = 10  # of one function, where it reserves no concurrency
+# Of one function, where it reserves no concurrency: more than the machine can run only start slower.
+MAX_PROCESSES = min(10, max(4, 2 * (os.cpu_count() or 1)))
 IDLE_SECONDS = 300
 INIT_SECONDS = 30  # Lambda allows 10; a busy laptop may need more
 MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation, either way
@@ -132,7 +133,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        return not self._exit.done()
+        return self.process.returncode is None
 
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -189,7 +189,7 @@ class Schedules:
             self._tasks[schedule] = asyncio.create_task(self._run(schedule))
 
     def stop(self) -> None:
-        for task in self._tasks.values():
+        for task in (*self._tasks.values(), *self._invocations):
             task.cancel()
 
     async def _run(self, schedule: Schedule) -> None:

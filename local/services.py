@@ -50,7 +50,7 @@ class Ministack:
         wanted = os.environ.get("MINISTACK") or str(ROOT / ".tools/ministack/bin/ministack")
         executable = shutil.which(wanted)
         if not executable:
-            raise Problem(f"ministack is not at {wanted}: `make install` puts it there")
+            raise Problem(f"ministack is not at {wanted}: `make setup` installs it")
         home = state / "ministack"
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         with socket.socket() as probe:

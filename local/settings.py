@@ -8,9 +8,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -66,13 +63,16 @@ def running_stack(state: Path) -> dict[str, Any] | None:
     try:
         stack: dict[str, Any] = json.loads(stack_file(state).read_text())
         os.kill(stack["pids"]["runner"], 0)
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return stack
 
 
 def client(service: str, endpoints: dict[str, str]) -> Any:
     """A boto3 client on the running services; `endpoints` has the keys of ENDPOINT_VARIABLES."""
+    import boto3
+    from botocore.config import Config
+
     return boto3.client(  # type: ignore[call-overload]  # the service is a variable
         service,
         endpoint_url=endpoints.get(service, endpoints["*"]),

@@ -100,7 +100,7 @@ class Sources:
 
     def stop(self) -> None:
         for poller in self._pollers.values():
-            poller.task.cancel()
+            poller.stop()
 
 
 class _Poller:
@@ -112,6 +112,10 @@ class _Poller:
         self._note = note
         self._busy: set[asyncio.Task[None]] = set()
         self.task = asyncio.create_task(self._poll())
+
+    def stop(self) -> None:
+        for task in (self.task, *self._busy):
+            task.cancel()
 
     async def _poll(self) -> None:
         capacity = self._runtime.pools[self.source.function].capacity

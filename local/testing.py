@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from local.services import child
 from local.token import mint
 
 STOP_SECONDS = 30
+_NONE = {"pids": {"runner": 0}}
 
 
 class RunningStack:
@@ -71,12 +72,15 @@ class RunningStack:
         return list(self.describe()["pids"]["functions"].get(function, []))
 
     def kill(self, function: str, number: int = signal.SIGKILL) -> list[int]:
-        """Signals every process of a function; the next invocation starts another one."""
+        """Signals every process of a function and returns which. After SIGKILL they are gone, and
+        the next invocation starts another one."""
         killed = []
         for pid in self.pids(function):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
                 killed.append(pid)
+        while number == signal.SIGKILL and not set(killed).isdisjoint(self.pids(function)):
+            time.sleep(0.01)  # the kernel has ended them: the stack is about to say so
         return killed
 
     def output(self) -> str:
@@ -91,6 +95,15 @@ class RunningStack:
             return self.process.wait(STOP_SECONDS)
         finally:
             self.process.kill()
+
+
+def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:
+    """What the probe answers as soon as that is truthy; AssertionError when it never is."""
+    deadline = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+    return found
 
 
 @contextlib.contextmanager
@@ -122,7 +135,7 @@ def stack(
         )
     deadline = time.monotonic() + timeout
     try:
-        while not settings.stack_file(state_dir).exists():
+        while (settings.running_stack(state_dir) or _NONE)["pids"]["runner"] != process.pid:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the stack did not start:\n" + log.read_text()[-2000:])
             time.sleep(0.05)

@@ -27,16 +27,15 @@ class FakeRows:
         table: str,
         key: Row,
         expression: str,
-        *,
-        condition: str,
-        names: dict[str, str] | None = None,
-        **values: Any,
+        **terms: Any,
     ) -> Row:
         self.writes += 1
+        condition, names = terms.pop("condition"), terms.pop("names", {})
+        values = terms
         old = self.rows.get(key["id"])
         if not holds(condition, old or {}, values):
             raise ConditionFailed(old)
-        for short, name in (names or {}).items():
+        for short, name in names.items():
             expression = expression.replace(short, name)
         assert expression.startswith("SET ")
         new = {**(old or key), **assigned(expression.removeprefix("SET "), old or {}, values)}

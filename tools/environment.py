@@ -1,4 +1,4 @@
-"""Makes the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME…`
+"""Makes the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME...`
 
 An environment holds exactly its lock file. It is made once, made again when the lock changes, and
 counts only when its last line, the stamp, was written: an interrupted one is made again. Two `make`
@@ -74,7 +74,7 @@ def refuse_unusable_python():
     wanted = "Patchbay needs Python {}.{} or later".format(*OLDEST)
     if sys.version_info < OLDEST:
         sys.exit(
-            "patchbay: {}, and {} is {}. Name a newer one: make PYTHON=python3.13 …".format(
+            "patchbay: {}, and {} is {}. Name a newer one: make PYTHON=python3.13".format(
                 wanted, sys.executable, python_version()
             )
         )

@@ -110,9 +110,7 @@ def test_text_that_is_not_utf8_is_base64(http: httpx.Client) -> None:
         ("GET", "/echo/a/b/c", "ANY /echo/{proxy+}"),
     ],
 )
-def test_the_most_specific_route_wins(
-    http: httpx.Client, method: str, path: str, route: str
-) -> None:
+def test_the_most_specific_route_wins(http: httpx.Client, method: str, path: str, route: str) -> None:
     assert http.request(method, path).json()["event"]["routeKey"] == route
 
 
@@ -240,7 +238,9 @@ def test_cors_settings_replace_the_functions_headers(http: httpx.Client) -> None
     body = json.dumps({"act": "return", "value": value})
 
     def allowed(origin: str) -> str | None:
-        response = http.post("/act", content=body, headers={"origin": origin, "content-type": "application/json"})
+        response = http.post(
+            "/act", content=body, headers={"origin": origin, "content-type": "application/json"}
+        )
         return response.headers.get("access-control-allow-origin")
 
     assert allowed("https://one.example") == "https://one.example"

@@ -11,7 +11,7 @@ from patchbay.dynamo import ConditionFailed
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.sliding_window import Count, Quota, Standing, Window
-from tests.fake_rows import FakeRows
+from tests.fake_rows import FakeRows, holds
 
 # Short ones, so that a few hundred milliseconds cross many of their ends, at many places.
 SHORT = Window("hour", 7, "h")
@@ -46,8 +46,8 @@ class ExactModel:
 
 
 class AnyInterleaving(RuleBasedStateMachine):
-    """Hosts with clocks apart, each with a belief of its own, share a row. Every step is one write of one
-    host; between a refused write and the next try of that host, the others may do anything.
+    """Hosts with clocks apart, each with a belief of its own, share a row. A step is one write of one
+    host; before its next try the others may do anything.
     """
 
     @initialize(
@@ -80,42 +80,132 @@ class AnyInterleaving(RuleBasedStateMachine):
     @rule(host=st.integers(0, HOSTS - 1), cost=st.integers(1, 14))
     def tries(self, host: int, cost: int) -> None:
         now, quotas = self.now + self.skews[host], self.quotas()
-        may = self.model.has_room(quotas, cost, now)
+        has_room = self.model.has_room(quotas, cost, now)
         before = dict(self.table.rows.get("row", {}))
         update = sliding_window.plan(quotas, self.beliefs[host], cost, now)
         try:
-            row = self.write(update)
+            row = self.table.update(
+                "table",
+                {"id": "row"},
+                f"SET {update.assignments}",
+                condition=update.condition,
+                **update.values,
+            )
         except ConditionFailed as refused:
             assert self.table.rows.get("row", {}) == before, "a refusal counts nothing"
             self.beliefs[host] = sliding_window.read(refused.row, quotas)
             stands = sliding_window.standings(quotas, self.beliefs[host], now)
-            assert sliding_window.admits(stands, cost) is may, "the row itself says what the model says"
-            if may:  # then the belief was wrong, and with the row's own it is admitted
+            assert sliding_window.admits(stands, cost) is has_room, "the row tells the truth"
+            if has_room:
                 update = sliding_window.plan(quotas, self.beliefs[host], cost, now)
-                row = self.write(update)
-        if may:
+                assert holds(update.condition, before, update.values), "one more try is enough"
+        else:
+            assert has_room
             self.model.admit(cost, now)
             self.beliefs[host] = sliding_window.read(row, quotas)
-        else:
-            assert self.table.rows.get("row", {}) == before
-        for quota in quotas:
-            if may:
-                assert self.model.weighted(quota.window, now) <= quota.limit
+            assert all(self.model.weighted(quota.window, now) <= quota.limit for quota in quotas)
 
     @rule(host=st.integers(0, HOSTS - 1), other=st.integers(0, HOSTS - 1))
     def believes_another(self, host: int, other: int) -> None:
         """A belief may be anybody's, of any age."""
         self.beliefs[host] = self.beliefs[other]
 
-    @rule(host=st.integers(0, HOSTS - 1), number=st.integers(-2, 300), counts=st.tuples(*[st.integers(0, 40)] * 4))
+    @rule(
+        host=st.integers(0, HOSTS - 1),
+        number=st.integers(-2, 300),
+        counts=st.tuples(*[st.integers(0, 40)] * 4),
+    )
     def believes_nonsense(self, host: int, number: int, counts: tuple[int, ...]) -> None:
         self.beliefs[host] = (Count(number, *counts[:2]), Count(number // 7, *counts[2:]))
 
-    def write(self, update: sliding_window.Update) -> dict:
-        return self.table.update(
-            "table", {"id": "row"}, f"SET {update.assignments}", condition=update.condition, **update.values
-        )
-
 
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestAnyInterleaving.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+# ── what a caller is told ────────────────────────────────────────────────────────────────────────────
+
+LIMITED = Quota(SHORT, 5)
+
+
+@st.composite
+def any_standing(draw: st.DrawFn) -> Standing:
+    """Also of rows that are over their limit, because it was lowered, or ahead of this host's clock."""
+    now = draw(st.integers(1_000, 1_020))
+    number = draw(st.integers(now // 7 - 3, now // 7 + 2))
+    count = Count(number, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
+    return Standing(Quota(SHORT, draw(st.integers(1, 9))), count, now)
+
+
+def later(standing: Standing, now: int) -> Standing:
+    return Standing(standing.quota, standing.count, now)
+
+
+@given(any_standing(), st.integers(1, 9))
+def test_remaining_is_what_a_write_admits(standing: Standing, cost: int) -> None:
+    count = standing.count
+    row = {"hw": count.number, "hn": count.current, "hp": count.previous}
+    update = sliding_window.plan([standing.quota], [count], cost, standing.now_ms)
+    assert holds(update.condition, row, update.values) is (cost <= standing.remaining)
+
+
+@given(any_standing(), st.integers(1, 9))
+def test_admits_ms_is_the_first_moment_with_room_and_it_stays(standing: Standing, cost: int) -> None:
+    first = standing.admits_ms(cost)
+    assert first >= standing.now_ms
+    if cost <= standing.quota.limit:
+        assert all(
+            (later(standing, at).remaining >= cost) is (at >= first)
+            for at in range(standing.now_ms, first + 3 * SHORT.length_ms)
+        )
+    else:
+        assert later(standing, first).remaining == standing.quota.limit
+
+
+@given(any_standing())
+def test_who_waits_for_the_reset_is_admitted(standing: Standing) -> None:
+    reset = standing.resets_ms
+    assert later(standing, reset).remaining >= 1
+    if standing.remaining:
+        assert reset % SHORT.length_ms == 0, "the end of a window"
+    else:
+        assert later(standing, reset - 1).remaining == 0
+
+
+def test_a_row_never_counted_in_has_all_of_its_quota() -> None:
+    (count,) = sliding_window.read(None, [LIMITED])
+    assert Standing(LIMITED, count, 3).remaining == LIMITED.limit
+
+
+def test_half_of_the_previous_hour_counts_at_half_past() -> None:
+    hour = sliding_window.HOUR
+    quota, half_past = Quota(hour, 100), 10 * hour.length_ms + hour.length_ms // 2
+    standing = Standing(quota, Count(10, 20, 60), half_past)
+    assert standing.remaining == 100 - 60 // 2 - 20
+
+
+def test_headers_tell_of_every_window_and_of_the_tighter_one() -> None:
+    quotas = [Quota(sliding_window.HOUR, 1000), Quota(sliding_window.DAY, 10_000)]
+    now = 86_400_000 * 20_000 + 3_600_000 * 5 + 1_800_000 + 1
+    stands = sliding_window.standings(quotas, [Count(now // 3_600_000, 950, 0), Count(20_000, 9_990, 0)], now)
+    assert headers(stands) == {
+        "x-ratelimit-limit": "10000",
+        "x-ratelimit-remaining": "10",
+        "x-ratelimit-reset": str(86_400 * 20_001),
+        "ratelimit-policy": '"hour";q=1000;w=3600, "day";q=10000;w=86400',
+        "ratelimit": '"hour";r=50;t=1800, "day";r=10;t=66600',
+    }
+
+
+def test_retry_after_waits_for_the_slower_window_and_is_never_0() -> None:
+    quotas = [Quota(sliding_window.HOUR, 10), Quota(sliding_window.DAY, 10)]
+    hour, day = 500_000, 500_000 // 24
+    now = (hour + 1) * 3_600_000 - 1
+    fading = [Count(hour, 0, 10), Count(day, 0, 0)]
+    assert retry_after(sliding_window.standings(quotas, fading, now), 1) == {"retry-after": "1"}
+    full = [Count(hour, 10, 0), Count(day, 10, 0)]
+    day_ends_in = (day + 1) * 86_400 - now // 1000
+    # At the end of the day the ten begin to fade: one in a tenth of the next day.
+    expected = day_ends_in + 8_640
+    got = int(retry_after(sliding_window.standings(quotas, full, now), 1)["retry-after"])
+    assert abs(got - expected) <= 1

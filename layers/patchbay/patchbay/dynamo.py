@@ -153,7 +153,8 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
     try:
         return getattr(dynamodb, operation)(**call)
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
-        item = error.response.get("Item")
+        response: Any = error.response
+        item = response.get("Item")
         raise ConditionFailed(unpack_row(item) if item else None) from None
 
 
@@ -192,7 +193,7 @@ def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
             return
         except dynamodb.exceptions.TransactionCanceledException as error:
             response: Any = error.response
-            reasons = response.get("CancellationReasons", ())
+            reasons: list[dict[str, Any]] = response.get("CancellationReasons", [])
             codes = [reason.get("Code") for reason in reasons]
             failed = [at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"]
             if failed:

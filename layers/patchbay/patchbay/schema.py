@@ -67,7 +67,11 @@ def _plain(text: str) -> str:
 
 
 def _to_ms(value: datetime) -> datetime:
-    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
 def iso(value: datetime) -> str:

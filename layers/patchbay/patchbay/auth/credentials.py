@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from patchbay.api_keys import guard
 from patchbay.auth.principal import Principal
 from patchbay.errors import Unauthenticated
 from patchbay.settings import settings
 
-if TYPE_CHECKING:
-    from patchbay.http.request import Request
-
 _HOW = "Send Authorization: Bearer <JWT or API key>, or X-API-Key: <key>."
 
 
-def authenticate(request: Request) -> tuple[Principal, Mapping[str, str]]:
+def authenticate(headers: Mapping[str, str]) -> tuple[Principal, Mapping[str, str]]:
     """The caller, and the rate-limit headers of an API key (none for a JWT).
 
     Raises Unauthenticated, and RateLimited for a key whose windows are full.
     """
-    token = _token(request.headers)
+    token = _token(headers)
     if token.startswith(settings().api_key_prefix + "_"):
-        principal, admission = guard.authenticate(token, request.source_ip)
-        return principal, admission.headers()
+        admission = guard.admit(token)
+        return admission.principal, admission.headers()
     # Only callers with a JWT pay for the import.
     from patchbay.auth import jwt
 

@@ -28,6 +28,9 @@ from patchbay.settings import refuse_encryption_key
 Response = dict[str, Any]
 LambdaHandler = Callable[[Mapping[str, Any], Any], Response]
 
+# An answer stays small, however wrong the request is.
+_MAX_ERRORS = 20
+_MAX_PATH_LENGTH = 200
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
@@ -59,7 +62,7 @@ def endpoint(
             try:
                 request = Request.of(event)
                 if scope is not None:
-                    request.caller, limits = credentials.authenticate(request)
+                    request.caller, limits = credentials.authenticate(request.headers)
                     request.caller.require(scope)
                     ceilings.admit(request.caller.workspace_id, "requests")
                 response = _run(function, arguments, request, status, idempotent=idempotent)
@@ -147,12 +150,13 @@ def _body_reader(model: type[BaseModel]) -> _Reader:
 
 def invalid(error: ValidationError) -> ValidationFailed:
     """Pydantic's findings as ours: dotted paths, and never the value itself, which may be a secret."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
     errors = [
-        FieldError(".".join(map(str, entry["loc"])) or "body", entry["msg"])
-        for entry in error.errors(include_url=False, include_input=False, include_context=False)
+        FieldError(".".join(map(str, entry["loc"]))[:_MAX_PATH_LENGTH] or "body", entry["msg"])
+        for entry in found[:_MAX_ERRORS]
     ]
     first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return ValidationFailed(f"{first.path}: {first.message}{more}", errors)
 
 

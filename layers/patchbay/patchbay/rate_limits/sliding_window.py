@@ -154,16 +154,20 @@ class Standing:
         if self.remaining >= cost:
             return self.now_ms
         (window, limit), (number, current, previous) = self.quota, self.count
-        free = limit - cost
-        ends = (number + 1) * window.length_ms, (number + 2) * window.length_ms
+        length, free = window.length_ms, limit - cost
         # `previous` fades to the end of the stretch that was counted in, `current` to that of the
-        # next.
-        for end, kept, fading in ((ends[0], current, previous), (ends[1], 0, current)):
-            if free >= kept and end > self.now_ms:
-                overlap_ms = min((free - kept) * window.length_ms // max(fading, 1), window.length_ms)
-                if overlap_ms:
-                    return max(end - overlap_ms, self.now_ms)
-        return max(ends[1], self.now_ms)
+        # next. What fades has to be down to free - kept.
+        for end, kept, fading in (
+            ((number + 1) * length, current, previous),
+            ((number + 2) * length, 0, current),
+        ):
+            room = free - kept
+            if room < 0 or end <= self.now_ms:
+                continue
+            overlap_ms = length if room >= fading else room * length // fading
+            if overlap_ms:
+                return max(end - overlap_ms, self.now_ms)
+        return max((number + 2) * length, self.now_ms)
 
 
 def standings(quotas: Sequence[Quota], counts: Sequence[Count], now_ms: int) -> tuple[Standing, ...]:

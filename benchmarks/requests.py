@@ -1,0 +1,176 @@
+"""CPU of warm requests and deliveries in one process, beside that of the bare AWS calls they make.
+
+The data services run in another process, so their CPU is not in the figures; their waits are not CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from benchmarks.stack import library_on, receiver
+from local.testing import RunningStack, stack
+
+ROUNDS = 40
+_CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000, aws_request_id="bench")
+
+
+def run() -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stack(Path(folder)) as s,
+        receiver() as url,
+        library_on(s),
+    ):
+        logging.disable(logging.INFO)
+        api = httpx.Client(
+            base_url=s.url, headers={"authorization": f"Bearer {s.token('bench')}"}, timeout=30
+        )
+        webhook = _create(api, "webhooks", name="bench", url=url, events=["CAMPAIGN_STARTED"])
+        key = _create(
+            api,
+            "api-keys",
+            name="bench",
+            scopes=["events:publish", "webhooks:read"],
+            rateLimitPerHour=1_000_000,
+            rateLimitPerDay=1_000_000,
+        )
+        print(f"warm CPU, median of {ROUNDS} rounds in turn")
+        _requests(s, key["key"], key["id"])
+        _deliveries(webhook["id"])
+        logging.disable(logging.NOTSET)
+
+
+def _create(api: httpx.Client, kind: str, **body: Any) -> Any:
+    answer = api.post(f"/api/integrations/{kind}", json=body)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _requests(s: RunningStack, token: str, key_id: str) -> None:
+    from patchbay.api_keys import guard
+    from patchbay.api_keys.key_format import parse
+    from patchbay.aws import client
+    from patchbay.settings import settings
+
+    def bare_update() -> None:
+        client("dynamodb").update_item(
+            TableName=settings().rate_limits_table,
+            Key={"id": {"S": "bench"}},
+            UpdateExpression="SET n = if_not_exists(n, :zero) + :one",
+            ConditionExpression="attribute_not_exists(n) OR n < :most",
+            ExpressionAttributeValues={":zero": {"N": "0"}, ":one": {"N": "1"}, ":most": {"N": "999999999"}},
+            ReturnValues="ALL_NEW",
+        )
+
+    def bare_send() -> None:
+        client("sqs").send_message(QueueUrl=s.queues["EventsDeadLetterQueue"], MessageBody="{}" * 100)
+
+    publish = importlib.import_module("events.publish").handler
+    event = _event("POST /api/events", token, {"type": "CAMPAIGN_COMPLETED", "data": {"id": 1}})
+    times = _interleaved(
+        {
+            "bare boto3 UpdateItem": bare_update,
+            "API-key admission": lambda: guard.admit(token),
+            "bare boto3 SendMessage": bare_send,
+            "POST /api/events, API key": lambda: _expect(publish(event, _CONTEXT), 202),
+        }
+    )
+    admission = times["API-key admission"] / times["bare boto3 UpdateItem"]
+    whole = times["POST /api/events, API key"] / (
+        times["bare boto3 UpdateItem"] + times["bare boto3 SendMessage"]
+    )
+    print(
+        f"  admission is {admission:.2f} × its bare call; the whole request {whole:.2f} × its two bare calls"
+    )
+    bad = token[:-1] + ("0" if token[-1] != "0" else "1")
+    started = time.process_time_ns()
+    for _ in range(1000):
+        if parse(settings().api_key_prefix, bad) is not None:
+            raise RuntimeError("a bad checksum was taken")
+    print(f"  a bad checksum is refused in {(time.process_time_ns() - started) / 1e6:.1f} µs, without a call")
+
+
+def _deliveries(webhook_id: str) -> None:
+    """A batch of ten through the worker, with the receiver in another process."""
+    from patchbay.deliveries.models import DeliveryMessage
+    from patchbay.events.models import payload
+    from patchbay.ids import DeliveryId, EventId, WebhookId
+
+    deliver = importlib.import_module("workers.deliver").handler
+
+    def batch() -> None:
+        records = []
+        for at in range(10):
+            event_id = EventId.new()
+            message = DeliveryMessage(
+                id=DeliveryId.derived(event_id, webhook_id),
+                workspace_id="bench",
+                webhook_id=WebhookId(webhook_id),
+                event_id=event_id,
+                event_type="CAMPAIGN_STARTED",
+                body=payload(event_id, "CAMPAIGN_STARTED", event_id.time_ms, {"at": at}),
+                generation=0,
+                correlation_id="bench",
+            )
+            records.append(
+                {"messageId": str(at), "receiptHandle": "none", "body": json.dumps(message.fields())}
+            )
+        with contextlib.redirect_stdout(io.StringIO()):  # the metrics' lines
+            answer = deliver({"Records": records}, _CONTEXT)
+        if answer["batchItemFailures"]:
+            raise RuntimeError("the receiver did not take the deliveries")
+
+    times = _interleaved({"batch of 10 deliveries": batch})
+    print(f"  a delivery: {times['batch of 10 deliveries'] / 10 * 1000:.2f} ms")
+
+
+def _interleaved(cases: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median CPU seconds of each, run in turn so that the machine's moods hit all alike."""
+    for case in cases.values():
+        case()
+        case()
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, case in cases.items():
+            started = time.process_time()
+            case()
+            seconds[name].append(time.process_time() - started)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, value in medians.items():
+        print(f"  {name:32} {value * 1000:7.2f}")
+    return medians
+
+
+def _expect(answer: dict[str, Any], status: int) -> None:
+    if answer["statusCode"] != status:
+        raise RuntimeError(f"{answer['statusCode']}: {answer['body']}")
+
+
+def _event(route: str, token: str, body: Any) -> dict[str, Any]:
+    method, _, path = route.partition(" ")
+    return {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"authorization": f"Bearer {token}", "content-type": "application/json"},
+        "requestContext": {
+            "requestId": "bench",
+            "http": {"method": method, "path": path, "sourceIp": "127.0.0.1"},
+        },
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,85 @@
+"""What the benchmarks run on: the library in this process, and a receiver in another."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+
+import httpx
+
+from local import parameters, services
+from local.runtime import environment_of
+from local.settings import ROOT, jwt_secret
+from local.template import Template
+from local.testing import RunningStack
+
+
+@contextlib.contextmanager
+def library_on(s: RunningStack) -> Iterator[None]:
+    """Within it, this process has the environment that the stack gives to its functions."""
+    given = parameters.read(())
+    given["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
+    template = Template(ROOT / "template.yaml", given)
+    template.endpoints = s.endpoints
+    template.identities = services.identify(template, s.endpoints)
+    function = template.functions()["DeliverFunction"]
+    before = dict(os.environ)
+    os.environ.update(environment_of(function, s.endpoints))
+    sys.path[:0] = [str(ROOT / "layers/patchbay"), str(ROOT / "functions")]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[str]:
+    """A receiver that answers 200 to all; its URL."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}/hook"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def received(url: str) -> int:
+    """How many requests the receiver has taken."""
+    return int(httpx.get(url).text)
+
+
+def _serve(port: Connection) -> None:
+    count = 0
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            nonlocal count
+            self.rfile.read(int(self.headers["content-length"]))
+            count += 1
+            self._answer(b"ok")
+
+        def do_GET(self) -> None:
+            self._answer(str(count).encode())
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    port.send(server.server_port)
+    server.serve_forever()

@@ -1,0 +1,226 @@
+"""What many tests share: the template's backend in moto, in this process, and a count of AWS calls."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import json as _json  # `json` is a parameter's name, as in httpx
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from moto import mock_aws
+
+from local import gateway, services
+from local import settings as local_settings
+from local.template import Template
+
+ROOT = Path(__file__).resolve().parent.parent
+JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
+ISSUER, AUDIENCE = "https://platform.test", "patchbay"
+OWNER = "owner"
+LAMBDA_CONTEXT = SimpleNamespace(
+    get_remaining_time_in_millis=lambda: 30_000, aws_request_id="test", function_name="test"
+)
+
+
+@dataclass
+class Calls:
+    """AWS calls since the last `clear`, as `service.Operation`."""
+
+    made: list[str] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.made.clear()
+
+    @property
+    def count(self) -> Counter[str]:
+        return Counter(self.made)
+
+
+@dataclass
+class Backend:
+    """Every table, queue and key of template.yaml, in moto."""
+
+    template: Template
+    environment: dict[str, str]
+    calls: Calls
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service)  # type: ignore[call-overload]  # the service is a variable
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table, by its logical id (`WebhooksTable`)."""
+        from patchbay.dynamo import unpack_row
+
+        items = self.client("dynamodb").scan(TableName=self.template.name(table))["Items"]
+        return [unpack_row(item) for item in items]
+
+    def queue_url(self, logical_id: str) -> str:
+        return self.template.queue_url(logical_id)
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """What waits in a queue, by its logical id, as an SQS event's records; taken off the queue."""
+        sqs, url, records = self.client("sqs"), self.queue_url(queue), []
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                records.append(
+                    {
+                        "messageId": message["MessageId"],
+                        "receiptHandle": message["ReceiptHandle"],
+                        "body": message["Body"],
+                    }
+                )
+        return records
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """The library on moto, fresh. `@pytest.mark.parameters(Name=…)` sets template parameters."""
+    for name, value in {
+        "AWS_DEFAULT_REGION": local_settings.REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
+    }.items():
+        monkeypatch.setenv(name, value)
+    marker = request.node.get_closest_marker("parameters")
+    given = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, **(marker.kwargs if marker else {})}
+    with mock_aws():
+        endpoints: dict[str, Any] = {"*": None}
+        secret = boto3.client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
+        if "JwksUrl" not in given:
+            given["JwtSecretArn"] = secret["ARN"]
+        template = Template(ROOT / "template.yaml", {name: str(value) for name, value in given.items()})
+        template.identities = services.identify(template, endpoints)
+        template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
+        services.create(template, endpoints)
+        environment = dict(template.functions()["DeliverFunction"].environment)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
+        forget()
+        calls = Calls()
+        _count(calls)
+        yield Backend(template, environment, calls)
+    forget()
+
+
+def forget() -> None:
+    """Everything that a process keeps between invocations: what follows is a cold start."""
+    from patchbay import aws, vault
+    from patchbay.api_keys import guard
+    from patchbay.auth import jwt as auth_jwt
+    from patchbay.rate_limits import ceilings
+    from patchbay.settings import settings
+
+    settings.cache_clear()
+    aws.forget_clients()
+    vault.forget_keys()
+    auth_jwt.forget_keys()
+    guard.forget()
+    ceilings.forget()
+
+
+def _count(calls: Calls) -> None:
+    """Count the calls of the library's own clients, by a botocore hook."""
+    from patchbay import aws
+
+    def before(model: Any, **_: Any) -> None:
+        calls.made.append(f"{model.service_model.service_name}.{model.name}")
+
+    aws._session().events.register("before-call.*.*", before)
+
+
+def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any) -> str:
+    """A token of the platform. `role="owner"` unless a role or scope is given; `claims` override."""
+    payload = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "someone",
+        "workspace_id": workspace,
+        "exp": int(time.time()) + 600,
+        **({"role": "owner"} if not more else {}),
+        **more,
+        **(claims or {}),
+    }
+    payload = {name: value for name, value in payload.items() if value is not None}
+    return jwt.encode({"alg": "HS256"}, payload, OctKey.import_key(JWT_SECRET))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer of a handler."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Api:
+    """The API in this process: requests reach the handler that template.yaml names for the route, in the
+    shape of API Gateway's payload 2.0.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._routes = gateway.read(template)
+        self._handlers = {name: function.handler for name, function in template.functions().items()}
+
+    def __call__(
+        self,
+        line: str,
+        *,
+        json: Any = None,
+        body: bytes | None = None,
+        token: str | None = OWNER,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """`api("POST /api/events", json={…})`. `token` is sent as a bearer token: by default one of an owner
+        in the workspace `acme`; None sends none.
+        """
+        method, _, target = line.partition(" ")
+        path, _, query = target.partition("?")
+        found = self._routes.match(method, unquote(path))
+        assert found is not None, f"no route and no $default for {line}"
+        route, parameters = found
+        sent = {"content-type": "application/json"} | {k.lower(): v for k, v in (headers or {}).items()}
+        if token is not None:
+            sent["authorization"] = f"Bearer {jwt_for('acme') if token == OWNER else token}"
+        if json is not None:
+            body = _json.dumps(json).encode()
+        scope = {
+            "method": method,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
+            "client": ("203.0.113.9", 1234),
+            "http_version": "1.1",
+        }
+        event = gateway.payload(scope, sent, body or b"", route, parameters)
+        module, _, attribute = self._handlers[route.function].rpartition(".")
+        handler = getattr(importlib.import_module(module), attribute)
+        answer = handler(event, LAMBDA_CONTEXT)
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@pytest.fixture
+def api(backend: Backend) -> Api:
+    return Api(backend.template)
+
+
+@pytest.fixture
+def context() -> Any:
+    """A Lambda context with plenty of time."""
+    return LAMBDA_CONTEXT

@@ -1,0 +1,84 @@
+"""Every function of template.yaml answers its sample event, in the Lambda runtime client."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import gateway
+from local.settings import ROOT
+from local.template import Function, Template
+from local.testing import RunningStack
+
+PLACEHOLDER = "<make token WORKSPACE=acme>"  # see events/README.md
+TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
+FUNCTIONS = TEMPLATE.functions()
+ROUTES = {route.function: route for route in gateway.read(TEMPLATE).routes}
+
+
+def path(function: Function) -> Path:
+    """Where a function's sample is: webhooks.create.handler → events/webhooks/create.json."""
+    module = function.handler.rpartition(".")[0]
+    return ROOT / "events" / Path(*module.split(".")).with_suffix(".json")
+
+
+def sample(name: str) -> Any:
+    file = path(FUNCTIONS[name])
+    assert file.is_file(), f"{name} has no sample event: write {file.relative_to(ROOT)}"
+    return json.loads(file.read_text())
+
+
+def with_token(event: Any, running: RunningStack) -> Any:
+    return json.loads(json.dumps(event).replace(PLACEHOLDER, running.token("acme")))
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_an_endpoint_answers_its_sample(name: str, running: RunningStack) -> None:
+    route, event = ROUTES[name], sample(name)
+    found = gateway.read(TEMPLATE).match(event["requestContext"]["http"]["method"], event["rawPath"])
+    assert found == (route, event.get("pathParameters", {})), "the sample's path is of another function"
+    assert event["routeKey"] == event["requestContext"]["routeKey"] == route.key
+
+    answer = running.invoke(name, with_token(event, running))
+
+    # The ids of samples are made up, so what looks one up finds nothing.
+    if "{" in route.path or not route.path:
+        expected, content_type = 404, "application/problem+json"
+    else:
+        module = importlib.import_module(FUNCTIONS[name].handler.rpartition(".")[0])
+        expected, content_type = module.handler.endpoint["status"], "application/json"
+    assert answer["statusCode"] == expected, answer
+    assert answer["headers"]["content-type"] == content_type
+    assert isinstance(json.loads(answer["body"]), dict)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - ROUTES.keys()))
+def test_a_worker_answers_its_sample(name: str, running: RunningStack) -> None:
+    event = sample(name)
+    answer = running.invoke(name, event)
+    if "Records" in event:
+        assert answer == {"batchItemFailures": []}
+    else:
+        assert event["source"] == "aws.scheduler"
+        assert answer == {"queued": 0}
+    # A worker sets aside what it cannot read, and that is no failure of the batch.
+    for queue, url in running.queues.items():
+        if queue.endswith("DeadLetterQueue"):
+            assert "Messages" not in running.client("sqs").receive_message(QueueUrl=url), f"it is in {queue}"
+
+
+def test_a_sample_without_a_token_is_refused(running: RunningStack) -> None:
+    for name, route in ROUTES.items():
+        event = sample(name)
+        if "authorization" in event["headers"]:
+            answer = running.invoke(name, event)
+            assert answer["statusCode"] == 401, f"{route.key}: {answer}"
+
+
+def test_every_sample_is_of_a_function() -> None:
+    there = {str(file.relative_to(ROOT)) for file in (ROOT / "events").rglob("*.json")}
+    assert there == {str(path(function).relative_to(ROOT)) for function in FUNCTIONS.values()}

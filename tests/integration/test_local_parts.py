@@ -1,0 +1,156 @@
+"""Parts of the local runner that need no running stack."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from local.intrinsics import Resolver, parameter_values
+from local.logs import Logs
+from local.schedules import next_time
+from local.settings import Problem
+
+TEMPLATE = {
+    "Conditions": {
+        "Yes": {"Fn::Equals": [{"Ref": "Name"}, "x"]},
+        "No": {"Fn::Not": [{"Condition": "Yes"}]},
+        "Both": {"Fn::And": [{"Condition": "Yes"}, {"Condition": "No"}]},
+        "Either": {"Fn::Or": [{"Condition": "Yes"}, {"Condition": "No"}]},
+    },
+    "Mappings": {"Sizes": {"big": {"memory": 1024}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "resolved"),
+    [
+        ({"Ref": "Name"}, "x"),
+        ({"Ref": "Queue"}, "Queue"),
+        ({"Fn::GetAtt": ["Queue", "Arn"]}, "Queue.Arn"),
+        ({"Fn::GetAtt": "Queue.Arn"}, "Queue.Arn"),
+        ({"Fn::Sub": "${Name}-${Queue.Arn}-${AWS::Region}-${!Literal}"}, "x-Queue.Arn-r-${Literal}"),
+        ({"Fn::Sub": ["${A}${Name}", {"A": {"Ref": "Name"}}]}, "xx"),
+        ({"Fn::Join": ["-", ["a", {"Ref": "Name"}]]}, "a-x"),
+        ({"Fn::Join": ["", {"Ref": "Items"}]}, "ab"),
+        ({"Fn::Select": [1, {"Fn::Split": [".", "a.b"]}]}, "b"),
+        ({"Fn::FindInMap": ["Sizes", "big", "memory"]}, 1024),
+        ({"Fn::If": ["Yes", "a", "b"]}, "a"),
+        ({"Fn::If": ["Both", "a", "b"]}, "b"),
+        ({"Fn::If": ["Either", "a", "b"]}, "a"),
+        ({"Fn::Base64": "hi"}, "aGk="),
+        ([1, {"Fn::If": ["No", 2, {"Ref": "AWS::NoValue"}]}], [1]),
+        ({"a": {"Ref": "AWS::NoValue"}, "b": {"Ref": "Name"}}, {"b": "x"}),
+        ({"Condition": {"StringEquals": {}}}, {"Condition": {"StringEquals": {}}}),
+    ],
+)
+def test_intrinsic_functions(value: Any, resolved: Any) -> None:
+    resolver = Resolver(
+        TEMPLATE,
+        {"Name": "x", "Items": ["a", "b"]},
+        {"AWS::Region": "r"},
+        lambda logical_id, name: f"{logical_id}.{name}" if name else logical_id,
+    )
+    assert resolver(value) == resolved
+
+
+def test_what_is_not_emulated_is_a_problem() -> None:
+    resolver = Resolver(TEMPLATE, {}, {}, lambda logical_id, name: logical_id)
+    for value in ({"Fn::ImportValue": "x"}, {"Fn::If": ["None", 1, 2]}):
+        with pytest.raises(Problem):
+            resolver(value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ({"Type": "String"}, None),
+        ({"Type": "Number"}, "many"),
+        ({"Type": "Number", "MinValue": 2}, "1"),
+        ({"Type": "Number", "MaxValue": 2}, "3"),
+        ({"Type": "String", "AllowedValues": ["a"]}, "b"),
+        ({"Type": "String", "AllowedPattern": "[a-z]"}, "ab"),
+    ],
+)
+def test_parameters_are_checked(declared: dict[str, Any], value: str | None) -> None:
+    with pytest.raises(Problem, match="parameter P"):
+        parameter_values({"P": declared}, {} if value is None else {"P": value})
+
+
+def test_lists_of_parameters() -> None:
+    declared = {"P": {"Type": "CommaDelimitedList", "Default": "a, b"}}
+    assert parameter_values(declared, {}) == {"P": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "expected"),
+    [
+        ("rate(5 minutes)", "2026-01-01T00:00", "2026-01-01T00:05"),
+        ("rate(1 day)", "2026-01-01T00:00", "2026-01-02T00:00"),
+        ("at(2026-01-01T00:00:10)", "2026-01-01T00:00", "2026-01-01T00:00:10"),
+        ("at(2026-01-01T00:00:00)", "2026-01-01T00:00", None),
+        ("cron(0 10 * * ? *)", "2026-01-01T10:00", "2026-01-02T10:00"),
+        ("cron(15/20 8-9 ? * MON-FRI *)", "2026-01-02T09:56", "2026-01-05T08:15"),
+        ("cron(0 0 ? * 1 *)", "2026-01-01T00:00", "2026-01-04T00:00"),  # 1 is Sunday
+        ("cron(0 12 L * ? *)", "2026-02-01T00:00", "2026-02-28T12:00"),
+        ("cron(0 0 29 FEB ? *)", "2026-01-01T00:00", "2028-02-29T00:00"),
+        ("cron(0 0 1 1 ? 2025)", "2026-01-01T00:00", None),
+    ],
+)
+def test_schedule_expressions(expression: str, after: str, expected: str | None) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    time = next_time(expression, datetime.fromisoformat(after).replace(tzinfo=zone))
+    assert time == (expected and datetime.fromisoformat(expected).replace(tzinfo=zone))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["often", "rate(5 weeks)", "cron(* * * * * *)", "cron(60 * * * ? *)", "cron(0 0 15W * ? *)"],
+)
+def test_expressions_that_are_none(expression: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        next_time(expression, datetime.now(ZoneInfo("UTC")))
+
+
+def shown(line: str, verbose: bool = False) -> list[str]:
+    stream = io.StringIO()
+    Logs(stream, verbose).output("Fn", line)
+    return [line[9:] for line in stream.getvalue().splitlines()]  # without the time
+
+
+METRIC = json.dumps({"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Delivered"}]}]}, "Delivered": [3]})
+TRACE = 'Traceback (most recent call last):\n  File "/x/a.py", line 7, in go\n    f()\nValueError: no'
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("plain\n", ["PRINT   Fn plain"]),
+        ("  \n", []),
+        (METRIC, []),
+        (
+            json.dumps({"level": "INFO", "message": "hi", "service": "s", "n": 1, "o": {"a": "b"}}),
+            ['INFO    Fn hi n=1 o={"a": "b"}'],
+        ),
+        (
+            json.dumps({"level": "ERROR", "message": "two\nlines", "exception": TRACE}),
+            ["ERROR   Fn two\\nlines ValueError: no at /x/a.py:7 in go"],
+        ),
+        ("[WARNING]\t2026-01-01T00:00:00.0Z\tid\tbeware", ["WARNING Fn beware"]),
+        (
+            "[ERROR] KeyError: 'x'\rTraceback (most recent call last):\r  File \"/x/a.py\", line 7, in go",
+            ["ERROR   Fn KeyError: 'x' at /x/a.py:7 in go"],
+        ),
+        ('{"not": "a record"}', ['PRINT   Fn {"not": "a record"}']),
+    ],
+)
+def test_log_lines(line: str, expected: list[str]) -> None:
+    assert shown(line) == expected
+
+
+def test_metrics_show_when_asked_for() -> None:
+    assert shown(METRIC, verbose=True) == ["METRIC  Fn Delivered=[3]"]

@@ -1,0 +1,297 @@
+"""`python -m local`: start, reload, restart, stop, and the commands beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from standardwebhooks import Webhook
+
+from local.settings import ROOT
+from local.testing import RunningStack, eventually, stack
+
+APP = Path(__file__).parent / "fixtures/local_app"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the app that tests may change."""
+    folder = tmp_path_factory.mktemp("app") / "app"
+    shutil.copytree(APP, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(app: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with stack(tmp_path_factory.mktemp("state"), template=app / "template.yaml") as running:
+        yield running
+
+
+def local(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_line(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+ADDED = """
+  AddedFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.added.handler
+      Environment: { Variables: { ADDED_TABLE: !Ref AddedTable } }
+      Events:
+        Route: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /added } }
+        Queue: { Type: SQS, Properties: { Queue: !GetAtt AddedQueue.Arn } }
+        Once:
+          Type: ScheduleV2
+          Properties:
+            ScheduleExpression: at(WHEN)
+            Input: '{"schedule": "<aws.scheduler.scheduled-time>"}'
+  AddedQueue: { Type: AWS::SQS::Queue }
+  AddedTable: { Type: AWS::Serverless::SimpleTable }
+"""
+
+HANDLER = """
+import json, os, boto3
+
+def handler(event, context):
+    item = {"id": {"S": context.aws_request_id}, "event": {"S": json.dumps(event)}}
+    boto3.client("dynamodb").put_item(TableName=os.environ["ADDED_TABLE"], Item=item)
+    return "VERSION"
+"""
+
+
+def test_what_is_added_to_the_template_works_after_a_reload(app: Path, running: RunningStack) -> None:
+    template = app / "template.yaml"
+    assert httpx.get(f"{running.url}/added").status_code == 404
+    (app / "functions/app/added.py").write_text(HANDLER.replace("VERSION", "first"))
+    when = (datetime.now(UTC) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%S")
+    template.write_text(template.read_text() + ADDED.replace("WHEN", when))
+    assert eventually(lambda: httpx.get(f"{running.url}/added").json() == "first")
+
+    described = running.describe()
+    running.client("sqs").send_message(QueueUrl=described["queues"]["AddedQueue"], MessageBody="hi")
+
+    def events() -> Any:
+        table = described["tables"]["AddedTable"]
+        items = running.client("dynamodb").scan(TableName=table)["Items"]
+        return [json.loads(item["event"]["S"]) for item in items]
+
+    assert eventually(lambda: [e for e in events() if "Records" in e])
+    (scheduled,) = eventually(lambda: [e for e in events() if "schedule" in e])
+    assert scheduled == {"schedule": f"{when}Z"}
+
+    (app / "functions/app/added.py").write_text(HANDLER.replace("VERSION", "second"))
+    assert eventually(lambda: httpx.get(f"{running.url}/added").json() == "second")
+    (app / "layers/words/words.py").write_text('WORD = "a new word"')
+    assert eventually(lambda: httpx.get(f"{running.url}/echo/fixed").json()["word"] == "a new word")
+
+
+def test_a_template_that_cannot_be_served_leaves_the_old_one(app: Path, running: RunningStack) -> None:
+    template = app / "template.yaml"
+    good = template.read_text()
+    for bad, said in [
+        ("Resources: [", "template.yaml does not parse"),
+        (good + "\n  New: { Type: AWS::Kinesis::Stream }\n", "AWS::Kinesis::Stream is not emulated"),
+        (good.replace("AttributeName: id, KeyType", "AttributeName: batch, KeyType"), "keys cannot"),
+    ]:
+        template.write_text(bad)
+        while said not in running.output():  # or pytest's timeout
+            time.sleep(0.05)
+        assert httpx.get(f"{running.url}/echo/fixed").status_code == 200
+    template.write_text(good)
+
+
+def test_one_function_can_be_invoked(app: Path, running: RunningStack, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text('{"hello": 1}')
+    arguments = ["invoke", "--template", str(app / "template.yaml")]
+    result = local(*arguments, "EchoFunction", str(event), STATE_DIR=str(running.state))
+    answer = json.loads(result.stdout)
+    assert (result.returncode, answer["event"]) == (0, {"hello": 1})
+    assert answer["environment"]["SEEN_TABLE"] == running.tables["SeenTable"]
+    assert "a plain line" in result.stderr
+
+    alone = local(*arguments, "ActFunction", STATE_DIR=str(tmp_path / "state"))  # starts what it needs
+    assert (alone.returncode, json.loads(alone.stdout)["errorType"]) == (1, "KeyError")
+
+
+def test_what_runs_already_is_one_clear_line(running: RunningStack, tmp_path: Path) -> None:
+    again = local("run", STATE_DIR=str(running.state), PORT="0")
+    assert one_line(again).startswith(f"error: another stack runs on {running.state}")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        taken = local("run", STATE_DIR=str(tmp_path), PORT=str(port))
+    assert one_line(taken) == f"error: port {port} is taken: choose another with PORT=…"
+
+
+def test_what_is_missing_or_wrong_is_one_clear_line(app: Path, tmp_path: Path) -> None:
+    def run(*arguments: str, **environment: str) -> str:
+        return one_line(local("run", *arguments, STATE_DIR=str(tmp_path), PORT="0", **environment))
+
+    template = ("--template", str(app / "template.yaml"))
+    assert "there is no" in run("--template", str(tmp_path / "none.yaml"))
+    assert "ministack is not at /nowhere" in run(*template, MINISTACK="/nowhere")
+    assert "no parameter Greetin" in run(*template, "--parameter", "Greetin=x")
+    assert run(*template, "--parameter", "Greeting=rude") == "error: Greeting must not be rude"
+
+
+def tree(running: RunningStack) -> list[psutil.Process]:
+    runner = psutil.Process(running.describe()["pids"]["runner"])
+    return [runner, *runner.children(recursive=True)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_behind(tmp_path: Path, number: int) -> None:
+    with stack(tmp_path, template=APP / "template.yaml") as running:
+        with pytest.raises(httpx.ReadTimeout):  # a function is busy
+            httpx.post(f"{running.url}/act", json={"act": "sleep"}, timeout=0.3)
+        processes = tree(running)
+        assert len(processes) == 3  # runner, ministack, function
+        assert running.stop(number) == 0
+    assert psutil.wait_procs(processes, timeout=5)[1] == []
+    assert not (tmp_path / "stack.json").exists()
+    assert "Traceback" not in running.output()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_nothing_outlives_a_killed_runner(tmp_path: Path) -> None:
+    with stack(tmp_path, template=APP / "template.yaml") as running:
+        running.invoke("EchoFunction")
+        processes = tree(running)
+        processes[0].kill()
+        running.process.wait()
+    assert psutil.wait_procs(processes, timeout=15)[1] == []
+
+
+def test_data_outlives_a_restart(tmp_path: Path) -> None:
+    template = APP / "template.yaml"
+    with stack(tmp_path, template=template) as first:
+        running = first
+        table, queue = first.tables["SeenTable"], "DeadQueue"
+        first.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "kept"}})
+        first.client("sqs").send_message(QueueUrl=first.queues[queue], MessageBody="kept")
+        key = first.client("kms").describe_key(KeyId="alias/tests")["KeyMetadata"]["KeyId"]
+        secret = first.client("secretsmanager").get_secret_value(SecretId="patchbay-Password")
+        token = first.token("acme")
+    with stack(tmp_path, template=template, parameters={"Greeting": "calm"}) as second:
+        assert second.url != running.url
+        assert second.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "kept"}})["Item"]
+        received = second.client("sqs").receive_message(QueueUrl=second.queues[queue])
+        assert [message["Body"] for message in received["Messages"]] == ["kept"]
+        assert second.describe()["ids"]["Key"] == key
+        again = second.client("secretsmanager").get_secret_value(SecretId="patchbay-Password")
+        assert again["SecretString"] == secret["SecretString"]
+        assert second.invoke("EchoFunction")["environment"]["GREETING"] == "hello, calmly"
+        jwt.decode(token, OctKey.import_key((tmp_path / "jwt-secret").read_text()))
+
+
+def test_the_token_is_all_that_is_printed(tmp_path: Path) -> None:
+    state = {"STATE_DIR": str(tmp_path)}
+    result = local("token", WORKSPACE="acme", **state)
+    assert (result.returncode, result.stderr) == (0, "")
+    (printed,) = result.stdout.splitlines()
+    secret = tmp_path / "jwt-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    key = OctKey.import_key(secret.read_text())
+    token = jwt.decode(printed, key, algorithms=["HS256"])
+    assert token.claims["workspace_id"] == "acme"
+    assert token.claims["role"] == "owner"
+    assert {"iss", "aud", "sub"} <= token.claims.keys()
+    assert token.claims["exp"] - token.claims["iat"] == 12 * 3600
+
+    scoped = local("token", WORKSPACE="acme", SCOPE="events:publish webhooks:read", **state)
+    claims = jwt.decode(scoped.stdout.strip(), key).claims
+    assert claims["scope"] == "events:publish webhooks:read"
+    assert "role" not in claims
+
+    missing = local("token", WORKSPACE="", **state)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert len(missing.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def receiver() -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**environment: str) -> tuple[str, subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local", "receiver"],
+            cwd=ROOT,
+            env={**os.environ, "RECEIVER_PORT": "0", **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline().split()[2], process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_the_receiver_says_whether_a_signature_holds(
+    receiver: Callable[..., tuple[str, subprocess.Popen[str]]],
+) -> None:
+    url, process = receiver(SECRET=SECRET)
+    body = '{"type": "POST_PUBLISHED", "data": {}}'
+    now = datetime.now(UTC)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign("msg_1", now, body),
+    }
+    assert httpx.post(url, content=body, headers=headers).status_code == 200
+    assert httpx.post(url, content=body + " ", headers=headers).status_code == 200
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    first, second = printed.split("POST_PUBLISHED\n")[1:]
+    assert "webhook-id  msg_1" in first
+    assert "signature   holds" in first
+    assert "signature   DOES NOT HOLD" in second
+
+
+def test_the_receiver_can_refuse_and_says_what_it_lacks(
+    receiver: Callable[..., tuple[str, subprocess.Popen[str]]],
+) -> None:
+    url, process = receiver(STATUS="503", SECRET="")
+    assert httpx.post(url, content=b"{}").status_code == 503
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=10)
+    assert "not checked: start me with SECRET=whsec_" in printed
+    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET is not")
