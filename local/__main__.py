@@ -22,6 +22,8 @@ def main() -> int:
         result: int = arguments.command(arguments)
         return result
     except Problem as problem:
+        if os.environ.get("VERBOSE"):
+            raise
         print(f"error: {problem}", file=sys.stderr)
         return 1
 

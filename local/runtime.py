@@ -251,6 +251,9 @@ class Pool:
                     self._idle.append(worker)
                 else:
                     await worker.kill()
+            if answer.fault in ("Crash", "Timeout"):  # the process cannot tell of these itself
+                message = json.loads(answer.payload)["errorMessage"]
+                self._output(self.function.logical_id, f"[ERROR]\t-\t-\t{message}")
             return answer
 
     def end_idle(self, idle_for: float = 0) -> None:

@@ -77,7 +77,7 @@ def client(service: str, endpoints: dict[str, str]) -> Any:
         service,
         endpoint_url=endpoints.get(service, endpoints["*"]),
         region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=65),
     )

@@ -1,6 +1,9 @@
 from typing import Any
 
+from patchbay import aws
 from patchbay.deliveries.sweeper import sweep
+
+aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:

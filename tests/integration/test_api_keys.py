@@ -19,21 +19,27 @@ from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
 from patchbay.schema import now_ms
 from patchbay.settings import settings
-from tests.conftest import Answer, Api, Backend, jwt_for
+from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 
 PATH = "/api/integrations/api-keys"
 DAY = 86_400_000
 
 
-def create(api: Api, token: str | None = None, **changes: Any) -> Answer:
+def create(api: Api, token: str = OWNER, **changes: Any) -> Answer:
     body = {"name": "CI", "scopes": ["events:publish"]} | changes
-    return api(f"POST {PATH}", json=body, **({"token": token} if token else {}))
+    return api(f"POST {PATH}", json=body, token=token)
 
 
 def items(answer: Answer) -> list[Any]:
     assert answer.status == 200, answer.text
     found: list[Any] = answer.json()["items"]
     return found
+
+
+def count(backend: Backend, workspace: str = "acme") -> int:
+    (row,) = (row for row in backend.rows("ApiKeysTable") if row["id"] == f"count#{workspace}")
+    counted: int = row["n"]
+    return counted
 
 
 # ── create and show ──────────────────────────────────────────────────────────────────────────────────
@@ -135,37 +141,35 @@ def past() -> str:
     return (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
 
 
-@pytest.mark.parametrize(
-    ("changes", "path"),
-    [
-        ({"name": ""}, "name"),
-        ({"name": "x" * 101}, "name"),
-        ({"name": "a\nb"}, "name"),
-        ({"scopes": []}, "scopes"),
-        ({"scopes": ["Events:publish"]}, "scopes.0"),
-        ({"scopes": ["events"]}, "scopes.0"),
-        ({"scopes": [f"posts:s{number}" for number in range(51)]}, "scopes"),
-        ({"scopes": "events:publish"}, "scopes"),
-        ({"rateLimitPerHour": 0}, "rateLimitPerHour"),
-        ({"rateLimitPerHour": 1_000_001}, "rateLimitPerHour"),
-        ({"rateLimitPerHour": "10"}, "rateLimitPerHour"),
-        ({"rateLimitPerHour": 1.5}, "rateLimitPerHour"),
-        ({"rateLimitPerDay": 24_000_001}, "rateLimitPerDay"),
-        ({"expiresAt": past()}, "expiresAt"),
-        ({"expiresAt": "2999-01-01T00:00:00"}, "expiresAt"),  # without a zone
-        ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),  # no UTC year holds it
-        ({"expiresAt": "tomorrow"}, "expiresAt"),
-        ({"workspaceId": "globex"}, "workspaceId"),
-        ({"key": "sk_test_mine"}, "key"),
-    ],
-)
-def test_what_does_not_fit_is_refused_and_nothing_is_stored(
-    api: Api, backend: Backend, changes: dict[str, Any], path: str
-) -> None:
-    answer = create(api, **changes)
-    assert answer.status == 422, answer.text
-    assert answer.json()["code"] == "validation_failed"
-    assert [error["path"] for error in answer.json()["errors"]] == [path]
+UNFIT: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "name"),
+    ({"name": "x" * 101}, "name"),
+    ({"name": "a\nb"}, "name"),
+    ({"scopes": []}, "scopes"),
+    ({"scopes": ["Events:publish"]}, "scopes.0"),
+    ({"scopes": ["events"]}, "scopes.0"),
+    ({"scopes": [f"posts:s{number}" for number in range(51)]}, "scopes"),
+    ({"scopes": "events:publish"}, "scopes"),
+    ({"rateLimitPerHour": 0}, "rateLimitPerHour"),
+    ({"rateLimitPerHour": 1_000_001}, "rateLimitPerHour"),
+    ({"rateLimitPerHour": "10"}, "rateLimitPerHour"),
+    ({"rateLimitPerHour": 1.5}, "rateLimitPerHour"),
+    ({"rateLimitPerDay": 24_000_001}, "rateLimitPerDay"),
+    ({"expiresAt": past()}, "expiresAt"),
+    ({"expiresAt": "2999-01-01T00:00:00"}, "expiresAt"),  # without a zone
+    ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),  # no UTC year holds it
+    ({"expiresAt": "tomorrow"}, "expiresAt"),
+    ({"workspaceId": "globex"}, "workspaceId"),
+    ({"key": "sk_test_mine"}, "key"),
+]
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_stored(api: Api, backend: Backend) -> None:
+    for changes, path in UNFIT:
+        answer = create(api, **changes)
+        assert answer.status == 422, changes
+        assert answer.json()["code"] == "validation_failed"
+        assert [error["path"] for error in answer.json()["errors"]] == [path], changes
     assert backend.rows("ApiKeysTable") == []
 
 
@@ -177,31 +181,26 @@ def test_scopes_are_kept_once_each_and_those_of_the_platform_as_they_are(api: Ap
 # ── nobody gives more than they have ─────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("rights", "scope", "allowed"),
-    [
-        ({"role": "owner"}, "credentials:read", True),
-        ({"role": "admin"}, "credentials:read", False),
-        ({"role": "admin"}, "events:publish", True),
-        ({"role": "admin"}, "posts:read", True),
-        ({"role": "owner"}, "actions:handle", False),
-        ({"scope": "api-keys:write events:read"}, "events:read", True),
-        ({"scope": "api-keys:write events:read"}, "events:publish", False),
-        ({"scope": "api-keys:write posts:read"}, "posts:read", True),
-        ({"scope": "api-keys:write"}, "posts:read", False),
-        ({"scope": "api-keys:write actions:handle"}, "actions:handle", False),
-    ],
-)
-def test_scopes_come_from_ones_own(
-    api: Api, backend: Backend, rights: dict[str, str], scope: str, allowed: bool
-) -> None:
-    answer = create(api, token=jwt_for("acme", **rights), scopes=[scope])
-    if allowed:
-        assert answer.status == 201
-    else:
-        assert answer.status == 403
-        assert scope in answer.json()["detail"]
-        assert backend.rows("ApiKeysTable") == []
+GRANTS: list[tuple[dict[str, Any], str, bool]] = [
+    ({"role": "owner"}, "credentials:read", True),
+    ({"role": "admin"}, "credentials:read", False),
+    ({"role": "admin"}, "events:publish", True),
+    ({"role": "admin"}, "posts:read", True),
+    ({"role": "owner"}, "actions:handle", False),
+    ({"scope": "api-keys:write events:read"}, "events:read", True),
+    ({"scope": "api-keys:write events:read"}, "events:publish", False),
+    ({"scope": "api-keys:write posts:read"}, "posts:read", True),
+    ({"scope": "api-keys:write"}, "posts:read", False),
+    ({"scope": "api-keys:write actions:handle"}, "actions:handle", False),
+]
+
+
+def test_scopes_come_from_ones_own(api: Api, backend: Backend) -> None:
+    for rights, wanted, allowed in GRANTS:
+        answer = create(api, token=jwt_for("acme", **rights), scopes=[wanted])
+        assert answer.status == (201 if allowed else 403), (rights, wanted)
+        assert allowed or wanted in answer.json()["detail"]
+    assert count(backend) == sum(allowed for *_, allowed in GRANTS)
 
 
 def test_the_platform_s_scopes_are_for_its_workspace(backend: Backend) -> None:
@@ -212,33 +211,33 @@ def test_the_platform_s_scopes_are_for_its_workspace(backend: Backend) -> None:
         service.create(in_process("acme", "actions:handle"), body)
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"rateLimitPerHour": 101}, "rateLimitPerHour"),
-        ({"rateLimitPerDay": 201}, "rateLimitPerDay"),
-        ({"expiresAt": "2999-01-01T00:00:00.001Z"}, "expiresAt"),
-        ({"expiresAt": None}, "expiresAt"),
-        ({"scopes": ["events:read"]}, "events:read"),
-        ({"scopes": ["posts:read"]}, "posts:read"),
-        ({}, None),
-    ],
-)
-def test_a_key_makes_no_key_beyond_itself(api: Api, changes: dict[str, Any], named: str | None) -> None:
-    own = {
+BEYOND: list[tuple[dict[str, Any], str]] = [
+    ({"rateLimitPerHour": 101}, "rateLimitPerHour"),
+    ({"rateLimitPerDay": 201}, "rateLimitPerDay"),
+    ({"expiresAt": "2999-01-01T00:00:00.001Z"}, "expiresAt"),
+    ({"expiresAt": None}, "expiresAt"),
+    ({"scopes": ["events:read"]}, "events:read"),
+    ({"scopes": ["posts:read"]}, "posts:read"),
+]
+
+
+def test_a_key_makes_no_key_beyond_itself(api: Api, backend: Backend) -> None:
+    own: dict[str, Any] = {
         "scopes": ["api-keys:write", "events:publish"],
         "rateLimitPerHour": 100,
         "rateLimitPerDay": 200,
         "expiresAt": "2999-01-01T00:00:00Z",
     }
     parent = create(api, **own).json()
-    answer = create(api, token=parent["key"], **(own | {"scopes": ["events:publish"]} | changes))
-    if named is None:
-        assert answer.status == 201
-        assert answer.json()["createdBy"] == parent["id"]
-    else:
-        assert answer.status == 403
+    within = own | {"scopes": ["events:publish"]}
+    for changes, named in BEYOND:
+        answer = create(api, token=parent["key"], **(within | changes))
+        assert answer.status == 403, changes
         assert named in answer.json()["detail"]
+    assert count(backend) == 1
+    child = create(api, token=parent["key"], **within)
+    assert child.status == 201
+    assert child.json()["createdBy"] == parent["id"]
 
 
 # ── revoke ───────────────────────────────────────────────────────────────────────────────────────────
@@ -286,12 +285,6 @@ def test_a_key_whose_time_is_over_shows_as_expired(api: Api, backend: Backend) -
 
 
 # ── ceilings ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def count(backend: Backend, workspace: str = "acme") -> int:
-    (row,) = (row for row in backend.rows("ApiKeysTable") if row["id"] == f"count#{workspace}")
-    counted: int = row["n"]
-    return counted
 
 
 @pytest.mark.parameters(MaxApiKeys=2)
@@ -343,9 +336,14 @@ def test_ceilings_hold_on_the_table_of_the_template(backend: Backend) -> None:
 # ── once ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+ONCE: dict[str, Any] = {
+    "json": {"name": "CI", "scopes": ["events:read"]},
+    "headers": {"Idempotency-Key": "one"},
+}
+
+
 def test_a_repeated_create_gives_the_same_key_again(api: Api, backend: Backend) -> None:
-    send = {"json": {"name": "CI", "scopes": ["events:read"]}, "headers": {"Idempotency-Key": "one"}}
-    first, again = api(f"POST {PATH}", **send), api(f"POST {PATH}", **send)
+    first, again = api(f"POST {PATH}", **ONCE), api(f"POST {PATH}", **ONCE)
     assert (first.status, again.status) == (201, 201)
     assert first.json() == again.json()
     assert count(backend) == 1
@@ -357,10 +355,9 @@ def test_a_repeated_create_gives_the_same_key_again(api: Api, backend: Backend) 
 @pytest.mark.parameters(MaxApiKeys=1)
 def test_a_create_refused_at_the_ceiling_may_be_repeated(api: Api) -> None:
     first = create(api).json()
-    send = {"json": {"name": "CI", "scopes": ["events:read"]}, "headers": {"Idempotency-Key": "one"}}
-    assert api(f"POST {PATH}", **send).status == 409
+    assert api(f"POST {PATH}", **ONCE).status == 409
     api(f"DELETE {PATH}/{first['id']}")
-    assert api(f"POST {PATH}", **send).status == 201
+    assert api(f"POST {PATH}", **ONCE).status == 201
 
 
 def test_a_create_whose_idempotency_key_was_taken_over_makes_nothing(backend: Backend) -> None:

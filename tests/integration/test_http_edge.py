@@ -1,4 +1,876 @@
+"""The HTTP edge, attacked: what bad requests get, that they leave nothing behind, and how lists page."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import inspect
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
 import pytest
-@pytest.mark.parametrize("i", range(6))
-def test_smoke(api, backend, i):
-    pass
+
+from local import gateway
+from patchbay import aws
+from patchbay.deliveries import store as deliveries
+from patchbay.deliveries.fan_out import fan_out
+from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.events.models import EventMessage
+from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
+from patchbay.observability import logger
+from patchbay.schema import iso
+from patchbay.settings import settings
+from tests.conftest import Answer, Api, Backend, forget, jwt_for
+
+WEBHOOKS = "/api/integrations/webhooks"
+KEYS = "/api/integrations/api-keys"
+EVENTS = "/api/events"
+WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
+KEY = {"name": "ci", "scopes": ["events:publish"]}
+EVENT = {"type": "POST_PUBLISHED", "data": {"id": 1}}
+CREATES: dict[str, tuple[dict[str, Any], int]] = {
+    f"POST {WEBHOOKS}": (WEBHOOK, 201),
+    f"POST {KEYS}": (KEY, 201),
+    f"POST {EVENTS}": (EVENT, 202),
+}
+MB, KB = 1024 * 1024, 1024
+
+
+def problem(answer: Answer, status: int, code: str) -> Any:
+    """The problem+json of a refusal, its shape checked (API.md, "Errors")."""
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
+    answer.text.encode()  # a lone surrogate would break the response on its way out
+    body = answer.json()
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code", "instance"}
+    assert (body["status"], body["code"]) == (status, code), body
+    assert all(isinstance(body[name], str) and body[name] for name in ("type", "title", "detail", "instance"))
+    assert ("errors" in body) == (code == "validation_failed")
+    for error in body.get("errors", ()):
+        assert set(error) == {"path", "message"}
+        assert error["path"]
+        assert error["message"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    return body
+
+
+def stored(backend: Backend) -> dict[str, Any]:
+    """All that is kept: every table's rows but the rate limits', and how many messages wait."""
+    tables = {table.logical_id for table in backend.template.of_type("AWS::DynamoDB::Table")}
+    queues = [queue.logical_id for queue in backend.template.of_type("AWS::SQS::Queue")]
+    sqs = backend.client("sqs")
+    kept: dict[str, Any] = {
+        table: sorted(map(repr, backend.rows(table))) for table in tables - {"RateLimitsTable"}
+    }
+    for queue in queues:
+        name = "ApproximateNumberOfMessages"
+        kept[queue] = sqs.get_queue_attributes(QueueUrl=backend.queue_url(queue), AttributeNames=[name])[
+            "Attributes"
+        ][name]
+    return kept
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """What the library logs."""
+    stream, handler = io.StringIO(), logger.registered_handler
+    before = handler.setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler, by default
+    yield stream
+    handler.setStream(before)  # type: ignore[attr-defined]
+
+
+# ── JSON that is none ────────────────────────────────────────────────────────────────────────────────
+
+
+def nested(levels: int) -> bytes:
+    """A body that is so many levels deep, in a place that takes anything."""
+    return b'{"type":"POST_PUBLISHED","data":' + b'{"a":' * (levels - 1) + b"1" + b"}" * levels
+
+
+MALFORMED = {
+    "empty": b"",
+    "blank": b" \n",
+    "cut off": b'{"name": "a"',
+    "single quotes": b"{'name': 'a'}",
+    "trailing comma": b'{"name": "a",}',
+    "comment": b'{"name": "a"} // no',
+    "two values": b"{}{}",
+    "NaN": b'{"data": NaN}',
+    "infinity": b'{"data": -Infinity}',
+    "too large a number": b'{"data": {"n": 1e999}}',
+    "too long a number": b'{"data": {"n": ' + b"9" * 5000 + b"}}",
+    "same key twice": b'{"name": "a", "name": "a"}',
+    "same key twice, deep": b'{"data": {"list": [{"a": 1, "a": 2}]}}',
+    "same key twice, one escaped": b'{"name": "a", "n\\u0061me": "b"}',
+    "33 levels": nested(33),
+    "33 levels, the last empty": b'{"data":' + b"[" * 32 + b"]" * 32 + b"}",
+    "100,000 levels": b"[" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000,
+    "high surrogate": b'{"name": "\\ud800"}',
+    "low surrogate as a key": b'{"\\udc00": 1}',
+    "invalid UTF-8": b'{"name": "\xff"}',
+    "overlong UTF-8": b'{"name": "\xc0\xaf"}',
+    "surrogate in UTF-8": b'{"name": "\xed\xa0\x80"}',
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "UTF-16": '{"name": "a"}'.encode("utf-16"),
+    "control character": b'{"name": "a\x00b"}',
+    "form": b"name=a&url=b",
+}
+
+
+def test_malformed_json_is_refused_everywhere_and_leaves_nothing(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    before = stored(backend)
+    for line in CREATES:
+        for name, body in MALFORMED.items():
+            with subtests.test(f"{line}: {name}"):
+                problem(api(line, body=body), 400, "malformed_json")
+                problem(
+                    api(line, body=body, headers={"Idempotency-Key": "k"}),
+                    400,
+                    "malformed_json",
+                )
+    assert stored(backend) == before
+
+
+def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Backend) -> None:
+    assert api(f"POST {EVENTS}", body=nested(32)).status == 202
+    (message,) = backend.messages("EventsQueue")
+    data, depth = json.loads(message["body"])["data"], 1
+    while isinstance(data, dict):
+        data, depth = data["a"], depth + 1
+    assert depth == 32
+
+    for line, (body, status) in CREATES.items():
+        answer = api(
+            line,
+            body=json.dumps({**body, "data": {"a": "é"}} if "data" in body else body).encode(),
+            headers={"content-type": "application/octet-stream"},
+        )
+        assert answer.status == status, answer
+
+
+def test_one_body_cannot_keep_the_function_busy(api: Api) -> None:
+    """Duplicate keys are found in one pass: 1 MB of them took minutes once."""
+    names = ",".join(f'"k{number}":0' for number in range(90_000))
+    body = f'{{{names},"k0":1}}'.encode()
+    assert len(body) < MB
+    started = datetime.now(UTC)
+    problem(api(f"POST {EVENTS}", body=body), 400, "malformed_json")
+    assert datetime.now(UTC) - started < timedelta(seconds=20)
+
+
+# ── sizes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sized_event(data_bytes: int) -> dict[str, Any]:
+    """An event whose data is so many bytes as compact JSON."""
+    return {"type": "POST_PUBLISHED", "data": {"text": "é" * ((data_bytes - 11) // 2) + "x" * (data_bytes % 2 == 0)}}
+
+
+def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
+    event = sized_event(256 * KB)
+    assert len(json.dumps(event["data"], ensure_ascii=False, separators=(",", ":")).encode()) == 256 * KB
+    assert api(f"POST {EVENTS}", json=event).status == 202
+    (message,) = backend.messages("EventsQueue")
+    assert json.loads(message["body"])["data"] == event["data"]
+
+    padded = json.dumps(EVENT).encode().rjust(MB)
+    assert api(f"POST {EVENTS}", body=padded).status == 202
+    for line in CREATES:
+        before = stored(backend)
+        problem(api(line, body=b" " + padded), 413, "payload_too_large")
+        problem(
+            api(line, body=b" " + padded, headers={"content-type": "application/octet-stream"}),
+            413,
+            "payload_too_large",
+        )
+        assert stored(backend) == before
+    for key in ({}, {"Idempotency-Key": "k"}):
+        problem(api(f"POST {EVENTS}", json=sized_event(256 * KB + 1), headers=key), 413, "payload_too_large")
+        assert stored(backend) == before
+
+
+def test_a_refusal_stays_small(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    """What is wrong with a body is told without repeating the body: Lambda's answers end at 6 MB."""
+    many = json.dumps({f"a{number}": 0 for number in range(80_000)}).encode()
+    for name, body in {
+        "many unknown fields": many,
+        "many bad headers": b'{"headers": ' + many + b"}",
+        "one long unknown field": json.dumps({"a" * (MB - 100): 0}).encode(),
+        "a long list of rubbish": b'{"events": [' + b"1," * 500_000 + b"1]}",
+    }.items():
+        with subtests.test(name):
+            answer = api(f"POST {WEBHOOKS}", body=body)
+            problem(answer, 422, "validation_failed")
+            assert len(answer.text) < 64 * KB
+
+
+# ── values that do not fit ───────────────────────────────────────────────────────────────────────────
+
+FAR = "2999-01-01T00:00:00Z"
+PRIVATE = [
+    "http://10.0.0.1/",
+    "http://172.16.0.1/",
+    "http://192.168.1.1:8080/x",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://100.100.100.200/",
+    "http://0.0.0.0/",
+    "http://[fd00:ec2::254]/",
+    "http://[::ffff:10.0.0.1]/",
+    "http://[64:ff9b::a00:1]/",
+    "http://metadata.google.internal/",
+    "http://printer.local/",
+    "http://intranet/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://127.1/",
+    "http://017700000001/",
+]
+NOT_A_URL = [
+    "",
+    "example.com/hook",
+    "//example.com/hook",
+    "ftp://example.com/",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "https:example.com",
+    "https://",
+    "https://exa mple.com/",
+    "https://example.com/\r\nX: y",
+    "https://example.com:99999/",
+    "https://example.com:22/",
+    "https://example.com/#part",
+    "https://example.com\\@10.0.0.1/",
+    "https://user:pass@example.com/",
+    "https://user@example.com/",
+    "https://@example.com/",
+    "https://example.com/" + "a" * 2048,
+]
+# A field of the body, and values that it does not take; the error names the field.
+WRONG_WEBHOOK: dict[str, list[Any]] = {
+    "name": [None, 5, "", "  ", "a" * 101, "a\u0000b", "a\nb", "\u202egnp.exe", ["a"], {"a": "b"}],
+    "url": [None, 5, *NOT_A_URL, *PRIVATE],
+    "events": [None, [], "POST_PUBLISHED", [5], [None], ["NOPE"], ["post_published"], ["*", "**"], {}],
+    "filters": [
+        None,
+        {},
+        [{}],
+        [{"path": "a", "op": "matches", "value": ".*"}],
+        [{"path": "a", "op": "equals"}],
+        [{"path": "a", "op": "equals", "value": {"a": 1}}],
+        [{"path": "a", "op": "equals", "value": 10**40}],
+        [{"path": "", "op": "exists"}],
+        [{"path": ".".join("abcdefghi"), "op": "exists"}],
+        [{"path": "a", "op": "in", "value": []}],
+        [{"path": "a", "op": "in", "value": list(range(51))}],
+        [{"path": "a", "op": "exists", "extra": 1}],
+        [{"path": "a", "op": "exists"}] * 11,
+    ],
+    "integrationId": [5, "", "acme", str(WebhookId.new())],
+    "headers": [
+        None,
+        [],
+        {"X-A": None},
+        {"X-A": 5},
+        {"X-A": "a\r\nHost: b"},
+        {"X-A": "a\nb"},
+        {"X-A": "é"},
+        {"X A": "a"},
+        {"X-A:": "a"},
+        {"": "a"},
+        {"X-A": "********"},
+        {"x-a": "1", "X-A": "2"},
+        {"Host": "a"},
+        {"content-length": "5"},
+        {"Transfer-Encoding": "chunked"},
+        {"webhook-signature": "v1,a"},
+        {"Webhook-Id": "a"},
+        {f"X-{number}": "a" for number in range(21)},
+        {"X-A": "a" * 4096},
+    ],
+    "retryConfig": [
+        None,
+        5,
+        {"maxRetries": -1},
+        {"maxRetries": 16},
+        {"maxRetries": "3"},
+        {"maxRetries": True},
+        {"maxRetries": None},
+        {"max_retries": 3},
+        {"backoffMultiplier": 0.5},
+        {"initialDelaySeconds": 0},
+        {"schedule": "fast"},
+        {"schedule": "standard", "maxRetries": 3},
+        {"extra": 1},
+    ],
+    "rateLimitPerSecond": [0, -1, 1001, 1.5, "5", True],
+    "disableAfter": [None, 0, 1001, "10"],
+}
+WRONG_KEY: dict[str, list[Any]] = {
+    "name": [None, 5, "", "a" * 101, "a\u007fb"],
+    "scopes": [
+        None,
+        [],
+        "events:publish",
+        ["*"],
+        ["events"],
+        ["Events:publish"],
+        ["events:publish\n"],
+        [5],
+        [f"a:b{number}" for number in range(51)],
+    ],
+    "rateLimitPerHour": [None, 0, -5, 1.5, "100", True, 10**30],
+    "rateLimitPerDay": [None, 0, 10**30],
+    "expiresAt": [
+        "2020-01-01T00:00:00Z",
+        "2999-01-01T00:00:00",
+        "tomorrow",
+        "",
+        32503680000,
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+    ],
+}
+WRONG_EVENT: dict[str, list[Any]] = {
+    "type": [
+        None,
+        5,
+        "",
+        "NOPE",
+        "post_published",
+        "POST_PUBLISHED\n",
+        "*",
+        "WEBHOOK_DISABLED",
+        "CONNECTION_EXPIRED",
+        "API_KEY_EXPIRING",
+        "ACTION_REQUESTED",
+    ],
+    "data": [None, [], "text", 5, True],
+    "idempotencyKey": ["", 5, "a" * 256, "\u0000"],
+    "workspaceId": [5, "", "a b", "acme\n", "a" * 65, "../x"],
+}
+UNKNOWN = {
+    f"POST {WEBHOOKS}": [
+        *("extra", "id", "secret", "status", "workspaceId", "createdAt", "Name", "__proto__"),
+        *("integration_id", "retry_config", "rate_limit_per_second", "disable_after"),
+    ],
+    f"POST {KEYS}": [
+        *("extra", "id", "key", "createdBy", "workspaceId", "usage"),
+        *("rate_limit_per_hour", "rate_limit_per_day", "expires_at"),
+    ],
+    f"POST {EVENTS}": ["extra", "id", "timestamp", "source", "idempotency_key", "workspace_id"],
+}
+WRONG = {
+    f"POST {WEBHOOKS}": WRONG_WEBHOOK,
+    f"POST {KEYS}": WRONG_KEY,
+    f"POST {EVENTS}": WRONG_EVENT,
+}
+
+
+def refused_field(answer: Answer, field: str) -> None:
+    body = problem(answer, 422, "validation_failed")
+    paths = [error["path"] for error in body["errors"]]
+    assert all(path == field or path.startswith(f"{field}.") for path in paths), paths
+    for path in paths:
+        # A path is the body's own: no names of types, which are ours to change.
+        assert re.fullmatch(r"[\w:-]*(\.[\w: -]*)*", path), path
+        assert not re.search(r"constrained|literal|function|\bbool\b|\bint\b|\bfloat\b|\bstr\b", path), path
+
+
+@pytest.mark.parametrize("line", CREATES)
+def test_values_that_do_not_fit_are_refused_and_leave_nothing(
+    api: Api, backend: Backend, subtests: pytest.Subtests, line: str
+) -> None:
+    good, _ = CREATES[line]
+    before = stored(backend)
+    for field, values in WRONG[line].items():
+        for value in values:
+            with subtests.test(f"{field} = {str(value)[:60]!r}"):
+                refused_field(api(line, json={**good, field: value}), field)
+    for field in good:
+        with subtests.test(f"without {field}"):
+            refused_field(api(line, json={name: good[name] for name in good if name != field}), field)
+    for field in UNKNOWN[line]:
+        with subtests.test(f"unknown field {field}"):
+            refused_field(api(line, json={**good, field: good.get(field, 1)}), field)
+    for body in ([], [good], "text", 5, None, True):
+        with subtests.test(f"body {body!r}"):
+            problem(api(line, body=json.dumps(body).encode()), 422, "validation_failed")
+    for key in ("", "a" * 256, "é", "a\tb"):
+        with subtests.test(f"Idempotency-Key {key[:5]!r}"):
+            answer = api(line, json=good, headers={"Idempotency-Key": key})
+            problem(answer, 422, "validation_failed")
+    assert stored(backend) == before
+
+
+def test_values_at_the_edge_are_taken(api: Api) -> None:
+    webhook = {
+        **WEBHOOK,
+        "name": "  Ünï 👍  ",
+        "url": "https://example.com:8443/" + "a" * (2048 - 25),
+        "events": ["*", "POST_FAILED", "*"],
+        "filters": [{"path": f"a.{number}", "op": "equals", "value": None} for number in range(10)],
+        "integrationId": str(IntegrationId.new()),
+        "headers": {f"X-{number}": "a" for number in range(20)},
+        "retryConfig": {"maxRetries": 15, "backoffMultiplier": 10, "initialDelaySeconds": 3600},
+        "rateLimitPerSecond": 1000,
+        "disableAfter": 1,
+    }
+    made = api(f"POST {WEBHOOKS}", json=webhook)
+    assert made.status == 201, made
+    body = made.json()
+    assert (body["name"], body["events"]) == ("Ünï 👍", ["*", "POST_FAILED"])
+    assert set(body["headers"].values()) == {"********"}
+    shown = api(f"GET {WEBHOOKS}/{body['id']}").json()
+    del body["secret"], shown["recentDeliveries"]
+    assert shown == body
+
+    nulls = {**WEBHOOK, "integrationId": None, "rateLimitPerSecond": None}
+    assert api(f"POST {WEBHOOKS}", json={**nulls, "retryConfig": {"schedule": "standard"}}).status == 201
+    assert api(f"POST {KEYS}", json={**KEY, "expiresAt": None}).json()["expiresAt"] is None
+    key = api(f"POST {KEYS}", json={**KEY, "scopes": ["posts:read"] * 3, "expiresAt": "2999-01-01T02:00:00+02:00"})
+    assert key.json()["expiresAt"] == "2999-01-01T00:00:00.000Z"
+    assert key.json()["scopes"] == ["posts:read"]
+    assert api(f"POST {EVENTS}", json={**EVENT, "idempotencyKey": None, "workspaceId": None}).status == 202
+
+
+def test_event_data_reaches_the_queue_as_it_came(api: Api, backend: Backend) -> None:
+    """SQS takes only characters of XML 1.0: U+FFFE and U+FFFF have to travel escaped."""
+    data = {"": "", "text": '\u0000\u001f"\\\ufffe\uffff👍\u2028', "big": 2**80, "small": 1e-300, "list": [[], {}]}
+    assert api(f"POST {EVENTS}", json={"type": "POST_PUBLISHED", "data": data}).status == 202
+    (message,) = backend.messages("EventsQueue")
+    assert json.loads(message["body"])["data"] == data
+    assert not re.search("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", message["body"])
+
+
+@pytest.mark.parameters(Environment="prod")
+def test_only_https_and_never_loopback_in_production(
+    api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
+    forget()
+    made = api(f"POST {WEBHOOKS}", json=WEBHOOK)
+    assert made.status == 201
+    before = stored(backend)
+    for url in (
+        "http://example.com/",
+        "https://localhost/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://a.localhost/",
+    ):
+        with subtests.test(url):
+            refused_field(api(f"POST {WEBHOOKS}", json={**WEBHOOK, "url": url}), "url")
+            refused_field(api(f"PUT {WEBHOOKS}/{made.json()['id']}", json={"url": url}), "url")
+    assert stored(backend) == before
+
+
+# ── changing ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_changes_that_do_not_fit_change_nothing(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    id = api(f"POST {WEBHOOKS}", json=WEBHOOK).json()["id"]
+    before = stored(backend)
+    for field, values in WRONG_WEBHOOK.items():
+        for value in values:
+            with subtests.test(f"{field} = {str(value)[:60]!r}"):
+                refused_field(api(f"PUT {WEBHOOKS}/{id}", json={field: value}), field)
+    for field in UNKNOWN[f"POST {WEBHOOKS}"]:
+        with subtests.test(f"unknown field {field}"):
+            refused_field(api(f"PUT {WEBHOOKS}/{id}", json={field: 1}), field)
+    for value in (None, "DISABLED", "active", 5, ["ACTIVE"]):
+        with subtests.test(f"status {value!r}"):
+            refused_field(api(f"PUT {WEBHOOKS}/{id}/status", json={"status": value}), "status")
+    refused_field(api(f"PUT {WEBHOOKS}/{id}/status", json={}), "status")
+    for name, body in MALFORMED.items():
+        with subtests.test(name):
+            problem(api(f"PUT {WEBHOOKS}/{id}", body=body), 400, "malformed_json")
+            problem(api(f"PUT {WEBHOOKS}/{id}/status", body=body), 400, "malformed_json")
+    assert stored(backend) == before
+
+
+def test_what_is_not_sent_stays(api: Api) -> None:
+    full = {
+        **WEBHOOK,
+        "filters": [{"path": "a", "op": "in", "value": [1, "x", True, None, 0.5]}],
+        "integrationId": str(IntegrationId.new()),
+        "headers": {"X-A": "secret"},
+        "retryConfig": {"schedule": "standard"},
+        "rateLimitPerSecond": 5,
+    }
+    made = api(f"POST {WEBHOOKS}", json=full).json()
+    del made["secret"]
+    line = f"PUT {WEBHOOKS}/{made['id']}"
+    assert api(line, json={}).json() == made
+
+    changed = api(line, json={"name": "Other"}).json()
+    assert changed["version"] == made["version"] + 1
+    assert changed["updatedAt"] >= made["updatedAt"]
+    moved = ("name", "version", "updatedAt")
+    assert {k: v for k, v in changed.items() if k not in moved} == {
+        k: v for k, v in made.items() if k not in moved
+    }
+    cleared = api(line, json={"integrationId": None, "rateLimitPerSecond": None, "headers": {}}).json()
+    assert (cleared["integrationId"], cleared["rateLimitPerSecond"], cleared["headers"]) == (None, None, {})
+    assert cleared["filters"] == full["filters"]
+
+
+def test_if_match(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    id = api(f"POST {WEBHOOKS}", json=WEBHOOK).json()["id"]
+    key = api(f"POST {KEYS}", json=KEY).json()["id"]
+    guarded: list[tuple[str, Any]] = [
+        (f"PUT {WEBHOOKS}/{id}", {"name": "New"}),
+        (f"PUT {WEBHOOKS}/{id}/status", {"status": "INACTIVE"}),
+        (f"DELETE {WEBHOOKS}/{id}", None),
+        (f"DELETE {KEYS}/{key}", None),
+    ]
+    before = stored(backend)
+    for line, body in guarded:
+        for wrong in ("2", '"2"', "0", "999999999999999"):
+            with subtests.test(f"{line}, If-Match {wrong}"):
+                problem(api(line, json=body, headers={"If-Match": wrong}), 409, "conflict")
+        for rubbish in ("", "abc", "-1", "1.0", "1,2", "*", '"', "1" * 16, "1_0"):
+            with subtests.test(f"{line}, If-Match {rubbish!r}"):
+                problem(api(line, json=body, headers={"If-Match": rubbish}), 422, "validation_failed")
+    assert stored(backend) == before
+    for version, (line, body) in zip(("1", '"2"', " 3 ", "1"), guarded, strict=True):
+        answer = api(line, json=body, headers={"If-Match": version})
+        assert answer.status == 200, (line, answer)
+    problem(api(guarded[0][0], json={"name": "x"}, headers={"If-Match": "3"}), 404, "not_found")
+
+
+# ── what is not there, what breaks ───────────────────────────────────────────────────────────────────
+
+
+def test_routes_that_do_not_exist(api: Api, subtests: pytest.Subtests) -> None:
+    for line in (
+        "GET /",
+        "GET /api",
+        "GET /api/nothing",
+        "POST /api/nothing",
+        "GET /api/events/",
+        "PATCH /api/events",
+        "DELETE /api/events",
+        f"GET {WEBHOOKS}/{WebhookId.new()}/nothing",
+        "GET /API/EVENTS",
+        "GET /api/%2e%2e/events",
+        "GET /api//events",
+        "GET /api/%00%0d%0a",
+        "GET /%ed%a0%80%ff",
+    ):
+        for token in ("owner", None):
+            with subtests.test(f"{line}, {token}"):
+                problem(api(line, token=token), 404, "not_found")
+
+
+def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    kinds: list[type[Id]] = [ApiKeyId, WebhookId, EventId, DeliveryId, IntegrationId]
+    fresh = [str(kind.new()) for kind in kinds]
+    whk = WebhookId.new()
+    rubbish = [
+        *("x", "0", "null", "event-types", "health", "..", "count", f"count#{'acme'}", "sub#*#x"),
+        *(whk[:-1], whk + "0", whk + "\n", whk.upper(), " " + whk, whk + "\u0000", "whk_", f"whk_8{whk[5:]}"),
+        *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
+    ]
+    for route in gateway.read(backend.template).routes:
+        for variable in re.findall(r"{(\w+)}", route.path):
+            for id in fresh + rubbish:
+                path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
+                path = re.sub(r"{\w+}", lambda _: str(WebhookId.new()), path)
+                with subtests.test(f"{route.method} {path[:100]}"):
+                    answer = api(f"{route.method} {path}", json={"name": "x", "status": "ACTIVE"})
+                    if answer.status == 422:  # an id of the right kind: the body was looked at
+                        answer = api(f"{route.method} {path}", json={"name": "x"})
+                    problem(answer, 404, "not_found")
+
+
+def test_what_breaks_answers_500_with_an_id_and_nothing_else(
+    api: Api, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
+) -> None:
+    def break_down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("kaboom at 10.1.2.3")
+
+    monkeypatch.setattr("patchbay.webhooks.store.page", break_down)
+    key = api(f"POST {KEYS}", json={**KEY, "scopes": ["webhooks:read"]}).json()["key"]
+    answer = api(f"GET {WEBHOOKS}", token=key)
+    body = problem(answer, 500, "internal")
+    assert "kaboom" not in str(answer)
+    assert "Traceback" not in str(answer)
+    assert answer.headers["x-ratelimit-remaining"] == "999"  # they stand on every answer to a key
+    (record,) = [json.loads(line) for line in logs.getvalue().splitlines() if "kaboom" in line]
+    assert record["correlation_id"] in body["detail"]
+    assert record["level"] == "ERROR"
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────
+
+DAY_MS = 86_400_000
+START = 1_750_000_000_000  # 2025-06-15T15:06:40Z
+
+
+def at(days: float) -> str:
+    return quote(iso(datetime.fromtimestamp(START / 1000, UTC) + timedelta(days=days)))
+
+
+@dataclass
+class Filled:
+    """A workspace `acme` with rows in every list, and `rival` with rows of its own."""
+
+    webhook: str
+    ids: dict[str, list[str]]  # of each list of acme, newest first
+    rival_webhook: str
+
+
+TYPES = ("POST_PUBLISHED", "POST_FAILED")
+ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
+
+
+@pytest.fixture
+def filled(api: Api, monkeypatch: pytest.MonkeyPatch) -> Filled:
+    """7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the first webhook."""
+    monkeypatch.setattr("patchbay.webhooks.models.MAX_EVENT_TYPES", 40)
+    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: []}
+    rival = jwt_for("rival")
+    for number in range(7):
+        body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
+        ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
+        rival_webhook = api(f"POST {WEBHOOKS}", json={**body, "events": ["*"]}, token=rival).json()["id"]
+    for id in ids[WEBHOOKS][:3]:
+        assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
+    for _ in range(5):
+        ids[KEYS].insert(0, api(f"POST {KEYS}", json=KEY).json()["id"])
+        api(f"POST {KEYS}", json=KEY, token=rival)
+    webhook = WebhookId(ids[WEBHOOKS][-1])
+    delivery_list = f"{WEBHOOKS}/{webhook}/deliveries"
+    ids[delivery_list] = []
+    for number in range(10):
+        when = START + number * DAY_MS
+        for workspace, target in (("acme", webhook), ("rival", WebhookId(rival_webhook))):
+            event = EventMessage(EventId.new(when), workspace, TYPES[number % 2], when, {"n": number}, "api", "c")
+            fan_out(event)
+            delivery = deliver(event, target, ENDS[number % 5])
+            if workspace == "acme":
+                ids[EVENTS].insert(0, event.id)
+                ids[delivery_list].insert(0, delivery)
+    return Filled(webhook, ids, rival_webhook)
+
+
+def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
+    """A delivery of the event in the state `end`."""
+    id = DeliveryId.derived(event.id, webhook)
+    message = DeliveryMessage(id, event.workspace_id, webhook, event.id, event.type, None, 0, "c")
+    now = event.timestamp
+    attempt = {
+        "number": 1,
+        "trigger": "AUTO",
+        "startedAt": now,
+        "durationMs": 5,
+        "statusCode": 500,
+        "requestHeaders": {},
+        "responseHeaders": {},
+        "responseBody": "",
+        "truncated": False,
+    }
+    deliveries.claim(message, owner="me", now=now, lease_until=now + 1000, max_attempts=4)
+    if end is Status.DELIVERED:
+        deliveries.delivered(message, "me", attempt, now)
+    elif end is Status.RETRYING:
+        deliveries.retrying(
+            message, "me", attempt, reason="http_500", next_attempt_at=now + 1, parked=False, now=now
+        )
+    elif end is not Status.SENDING:
+        deliveries.ended(message, "me", attempt, status=end, reason="http_500", now=now)
+    return id
+
+
+def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any]]:
+    """All items of a list, page by page."""
+    items, cursor = [], ""
+    for _ in range(100):
+        answer = api(f"GET {path}?limit={limit}{query}{cursor}")
+        assert answer.status == 200, answer
+        page = answer.json()
+        assert set(page) == {"items", "nextCursor"}
+        assert len(page["items"]) <= limit
+        items += page["items"]
+        if page["nextCursor"] is None:
+            return items
+        cursor = f"&cursor={page['nextCursor']}"
+    pytest.fail("the list does not end")
+
+
+def test_lists_filters_and_cursors(api: Api, backend: Backend, filled: Filled, subtests: pytest.Subtests) -> None:
+    """One test, for one filling: it takes seconds."""
+    with subtests.test("every list of the template is here"):
+        patterns = {path.replace(filled.webhook, "{id}") for path in filled.ids}
+        assert patterns == {path for path, handler in gets(backend) if "query" in parameters_of(handler)}
+
+    for path, ids in filled.ids.items():
+        for limit in (1, 2, len(ids) - 1, len(ids), 100):
+            with subtests.test(f"{path} by {limit}"):
+                assert [item["id"] for item in walk(api, path, limit)] == ids
+        with subtests.test(f"{path}, 20 by default"):
+            answer = api(f"GET {path}").json()
+            assert [item["id"] for item in answer["items"]] == ids
+            assert answer["nextCursor"] is None
+        for limit in ("0", "-1", "101", "x", "1.5", "", "1,2", "1e1", "9" * 30):
+            with subtests.test(f"{path}, limit {limit}"):
+                refused_field(api(f"GET {path}?limit={limit}"), "limit")
+
+    for path, query, wanted in filters(filled):
+        for limit in (1, 3, 100):
+            with subtests.test(f"{path}?{query} by {limit}"):
+                assert [item["id"] for item in walk(api, path, limit, f"&{query}")] == wanted
+
+    spans = [EVENTS, f"{WEBHOOKS}/{filled.webhook}/deliveries"]
+    for path in filled.ids:
+        for name, text in (
+            ("status", "NOPE"),
+            ("status", ""),
+            ("status", "active"),
+            ("eventType", "nope"),
+            ("eventType", "A%0A"),
+            ("type", "nope"),
+            *((name, text) for name in ("since", "until") for text in WRONG_TIMES),
+        ):
+            if name in query_of(backend, path.replace(filled.webhook, "{id}")):
+                with subtests.test(f"{path}?{name}={text}"):
+                    refused_field(api(f"GET {path}?{name}={text}"), name)
+    for path in spans:
+        for query in (f"since={at(5)}&until={at(4)}", "since=2999-01-01T00:00:00Z", "until=1900-01-01T00:00:00Z"):
+            with subtests.test(f"{path}?{query}, a span with nothing in it"):
+                ordered_ranges(backend)
+                assert walk(api, path, 5, f"&{query}") == []
+
+    check_cursors(api, filled, subtests)
+
+
+WRONG_TIMES = (
+    "",
+    "yesterday",
+    "2025-06-15T00:00:00",
+    "2025-13-01T00:00:00Z",
+    "0001-01-01T00:00:00%2B14:00",
+    "9999-12-31T23:59:59-14:00",
+)
+
+
+def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
+    """A list, a query, and the ids that it leaves."""
+    webhooks, events = filled.ids[WEBHOOKS], filled.ids[EVENTS]
+    yield WEBHOOKS, "status=ACTIVE", webhooks[3:]
+    yield WEBHOOKS, "status=INACTIVE", webhooks[:3]
+    yield WEBHOOKS, "status=DISABLED", []
+    yield WEBHOOKS, "eventType=POST_FAILED", [webhooks[1], webhooks[3], webhooks[5], webhooks[6]]
+    yield WEBHOOKS, "eventType=POST_FAILED&status=ACTIVE", [webhooks[3], webhooks[5], webhooks[6]]
+    yield WEBHOOKS, "eventType=MESSAGE_RECEIVED", []
+    yield EVENTS, "type=POST_FAILED", events[::2]
+    yield EVENTS, "type=MESSAGE_RECEIVED", []
+    yield EVENTS, f"type=POST_FAILED&since={at(4.5)}", events[:5:2]
+    path = f"{WEBHOOKS}/{filled.webhook}/deliveries"
+    sent = filled.ids[path]
+    for list_path, ids in ((EVENTS, events), (path, sent)):
+        yield list_path, f"since={at(7)}", ids[:3]
+        yield list_path, f"until={at(2)}", ids[-3:]
+        yield list_path, f"since={at(3)}&until={at(5)}", ids[4:7]
+        yield list_path, f"since={at(3)}&until={at(3)}", ids[6:7]
+    for number, end in enumerate(ENDS):
+        yield path, f"status={end}", [sent[4 - number], sent[9 - number]]
+        yield path, f"status={end}&since={at(5)}", [sent[4 - number]]
+    yield path, "eventType=POST_FAILED", sent[::2]
+    yield path, "eventType=POST_FAILED&status=FAILED", [sent[8]]
+    yield path, "eventType=POST_FAILED&status=DELIVERED", [sent[4]]
+
+
+def ordered_ranges(backend: Backend) -> None:
+    """DynamoDB refuses a BETWEEN whose lower bound is the higher one; moto does not."""
+
+    def check(params: dict[str, Any], **_: Any) -> None:
+        values = params.get("ExpressionAttributeValues", {})
+        if ":low" in values:
+            assert values[":low"]["S"] <= values[":high"]["S"]
+
+    aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb.Query", check, unique_id="order")
+
+
+def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
+    """Made-up, foreign and tampered cursors: refused or harmless, and never another workspace's rows."""
+    rival = jwt_for("rival")
+    theirs = [WEBHOOKS, KEYS, EVENTS, f"{WEBHOOKS}/{filled.rival_webhook}/deliveries"]
+    queries = ["", "&type=POST_FAILED", "&status=FAILED"]
+    foreign = [
+        cursor
+        for paths, token in ((filled.ids, "owner"), (theirs, rival))
+        for path in paths
+        for query in queries
+        if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
+    ]
+    assert len(foreign) >= 14
+    made_up = [
+        *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
+        *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
+        *([filled.ids[EVENTS][3], "acme", "x"], [str(WebhookId.new())], [f"rival#{filled.rival_webhook}"]),
+        {"id": filled.webhook},
+    ]
+    cursors = [
+        *foreign,
+        *(encoded(json.dumps(value)) for value in made_up),
+        *(encoded(text) for text in ("", "nope", "[" * 700, '["a"', "9" * 700)),
+        *("x", "%00", "====", "%C3%A9", "a" * 1024, "-_-_", f"{foreign[0]}%20", foreign[0][:-3]),
+        *(f"{foreign[0][:5]}{letter}{foreign[0][6:]}" for letter in "AZaz09"),
+    ]
+    own = {id for ids in filled.ids.values() for id in ids}
+    for path in filled.ids:
+        for query in queries:
+            for cursor in cursors:
+                with subtests.test(f"{path}?{query}&cursor={cursor[:80]}"):
+                    answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
+                    if answer.status == 200:
+                        assert {item["id"] for item in answer.json()["items"]} <= own
+                    else:
+                        refused_field(answer, "cursor")
+        with subtests.test(f"{path}, a cursor that is too long"):
+            refused_field(api(f"GET {path}?cursor={'a' * 1025}"), "cursor")
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def gets(backend: Backend) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The path and the handler of every GET of the template."""
+    functions = backend.template.functions()
+    for route in gateway.read(backend.template).routes:
+        if route.method == "GET":
+            module, _, name = functions[route.function].handler.rpartition(".")
+            yield route.path, getattr(importlib.import_module(module), name)
+
+
+def parameters_of(handler: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(handler, eval_str=True).parameters)
+
+
+def query_of(backend: Backend, path: str) -> set[str]:
+    """The names that a list takes in its query."""
+    handler = dict(gets(backend))[path]
+    model = parameters_of(handler)["query"].annotation
+    return {field.alias for field in model.model_fields.values()}
+
+
+def test_unknown_query_names_and_prefix_are_no_matter(api: Api, backend: Backend) -> None:
+    """A query string never carries more than its model names."""
+    assert api(f"GET {WEBHOOKS}?next_cursor=x&event_type=nope&utm=1").status == 200
+    assert settings().api_key_prefix == "sk_test"

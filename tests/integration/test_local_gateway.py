@@ -203,6 +203,7 @@ def test_a_function_past_its_timeout_is_killed(http: httpx.Client, running: Runn
     before = running.pids("ActFunction")
     response = act(http, "sleep")
     assert (response.status_code, response.json()) == (503, {"message": "Service Unavailable"})
+    assert "Task timed out after 1.00 seconds" in running.output()
     assert act(http, "return", value=2).json() == 2
     assert set(running.pids("ActFunction")).isdisjoint(before[-1:])
 

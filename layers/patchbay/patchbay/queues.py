@@ -65,9 +65,9 @@ def set_aside(dlq_url: str, record: Mapping[str, Any]) -> bool:
     try:
         client("sqs").send_message(QueueUrl=dlq_url, MessageBody=record["body"])
     except (BotoCoreError, ClientError):
-        logger.exception("unreadable message not moved", message=record["messageId"])
+        logger.exception("unreadable message not moved", message_id=record["messageId"])
         return False
-    logger.error("unreadable message moved to the dead-letter queue", message=record["messageId"])
+    logger.error("unreadable message moved to the dead-letter queue", message_id=record["messageId"])
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 from patchbay.api_keys import guard
 from patchbay.auth.principal import Principal
 from patchbay.errors import Unauthenticated

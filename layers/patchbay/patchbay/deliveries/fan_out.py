@@ -32,7 +32,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
         message_id: str = record["messageId"]
         try:
             event = EventMessage.read(record["body"])
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             if not queues.set_aside(settings().events_dlq_url, record):
                 again.append(message_id)
             continue

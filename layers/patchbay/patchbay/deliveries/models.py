@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Literal, Self
+from functools import cache
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, TypeAdapter
 
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -50,20 +50,17 @@ class DeliveryMessage:
     correlation_id: str
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Raises ValueError, KeyError or TypeError when the text is no delivery."""
-        fields = json.loads(text)
-        return cls(
-            **{
-                **fields,
-                "id": DeliveryId.parse(fields["id"]),
-                "webhook_id": WebhookId.parse(fields["webhook_id"]),
-                "event_id": EventId.parse(fields["event_id"]),
-            }
-        )
+    def read(cls, text: str) -> DeliveryMessage:
+        """Raises ValueError when the text is no delivery."""
+        return _message().validate_json(text)
 
     def fields(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@cache
+def _message() -> TypeAdapter[DeliveryMessage]:
+    return TypeAdapter(DeliveryMessage)
 
 
 class DeliveryQuery(ListQuery):

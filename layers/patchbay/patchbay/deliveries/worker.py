@@ -85,7 +85,7 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
     for record in records:
         try:
             delivery = DeliveryMessage.read(record["body"])
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             if not queues.set_aside(settings().deliveries_dlq_url, record):
                 again.append(record["messageId"])
             continue

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, TypeAdapter
 
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp, WorkspaceId, at_ms, iso
@@ -70,10 +71,9 @@ class EventMessage:
     correlation_id: str
 
     @classmethod
-    def read(cls, body: str) -> Self:
-        """Raises ValueError, KeyError or TypeError when the text is no event."""
-        fields = json.loads(body)
-        return cls(**{**fields, "id": EventId.parse(fields["id"])})
+    def read(cls, body: str) -> EventMessage:
+        """Raises ValueError when the text is no event."""
+        return _message().validate_json(body)
 
     def fields(self) -> dict[str, Any]:
         return asdict(self)
@@ -81,6 +81,11 @@ class EventMessage:
     def payload(self) -> str:
         """The body that receivers get; the same text on every attempt."""
         return payload(self.id, self.type, self.timestamp, self.data)
+
+
+@cache
+def _message() -> TypeAdapter[EventMessage]:
+    return TypeAdapter(EventMessage)
 
 
 def payload(id: EventId, type: str, timestamp: int, data: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
-from patchbay import idempotency
+from patchbay import aws, idempotency
 from patchbay.auth import credentials
 from patchbay.errors import FieldError, NotFound, Problem, ValidationFailed
 from patchbay.http.request import Request
@@ -49,6 +49,8 @@ def endpoint(
     if (scope is None) is not public:
         raise TypeError("an endpoint needs a scope, or public=True; not both")
     refuse_encryption_key()
+    if scope is not None:
+        aws.preload()
 
     def decorate(function: Callable[..., BaseModel]) -> LambdaHandler:
         arguments = _arguments(function)

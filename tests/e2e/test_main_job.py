@@ -1,0 +1,248 @@
+"""The main job on the real local stack: an event that is published reaches its receivers, signed, tracked
+and retried.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from local.testing import RunningStack
+from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually, receiver, verify
+
+ONE_RETRY = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
+
+
+def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url, headers={"x-team": "social"})
+        key = workspace.key("events:publish", "events:read", "webhooks:read")
+        data = {"postId": "post_1", "network": "instagram"}
+        published = workspace.publish(data, token=key["key"])
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+        (received,) = inbox.requests
+
+    verify(received, webhook["secret"])
+    assert json.loads(received.body) == {**published, "data": data}
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["x-team"] == "social"
+    assert re.fullmatch(r"Patchbay/\S+", received.headers["user-agent"])
+
+    # What the API shows of it, also to the key.
+    event = workspace(f"GET /api/events/{published['id']}", token=key["key"])
+    assert event["data"] == data
+    assert event["deliveries"] == [
+        {"id": received.id, "webhookId": webhook["id"], "status": "DELIVERED"},
+    ]
+    deliveries = f"{WEBHOOKS}/{webhook['id']}/deliveries"
+    (listed,) = workspace(f"GET {deliveries}", token=key["key"])["items"]
+    assert listed["id"] == received.id
+    assert (listed["status"], listed["attemptCount"], listed["maxAttempts"]) == ("DELIVERED", 1, 4)
+    delivery = workspace(f"GET {deliveries}/{received.id}", token=key["key"])
+    assert delivery["payload"] == json.loads(received.body)
+    (attempt,) = delivery["attempts"]
+    assert (attempt["number"], attempt["trigger"], attempt["statusCode"]) == (1, "AUTO", 200)
+    assert attempt["requestHeaders"]["webhook-signature"] == received.headers["webhook-signature"]
+    assert attempt["requestHeaders"]["x-team"] == "********"
+    assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["recentDeliveries"] == [listed]
+
+
+def test_two_failures_then_success(workspace: Workspace) -> None:
+    with receiver([500, 500, 200]) as inbox:
+        webhook = workspace.webhook(inbox.url)
+        published = workspace.publish()
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+        requests = list(inbox.requests)
+
+    assert len(requests) == 3
+    assert len({request.id for request in requests}) == 1
+    assert len({request.body for request in requests}) == 1
+    stamps = [int(request.headers["webhook-timestamp"]) for request in requests]
+    assert stamps[0] < stamps[1] < stamps[2]
+    assert len({request.headers["webhook-signature"] for request in requests}) == 3
+    for request in requests:
+        verify(request, webhook["secret"])
+    delivery = workspace.delivery(webhook, published["id"])
+    assert [(a["number"], a["statusCode"]) for a in delivery["attempts"]] == [(1, 500), (2, 500), (3, 200)]
+    assert (delivery["attemptCount"], delivery["reason"]) == (3, None)
+
+
+def test_a_receiver_that_always_fails(workspace: Workspace) -> None:
+    with receiver([503]) as inbox:
+        webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "maxRetries": 2})
+        published = workspace.publish()
+        assert workspace.settled(published["id"]) == {webhook["id"]: "FAILED"}
+        assert len(inbox.requests) == 3
+
+    delivery = workspace.delivery(webhook, published["id"])
+    assert [attempt["statusCode"] for attempt in delivery["attempts"]] == [503, 503, 503]
+    assert (delivery["attemptCount"], delivery["maxAttempts"]) == (3, 3)
+    assert delivery["reason"] == "retries_exhausted:http_503"
+    failed = workspace(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status=FAILED")["items"]
+    assert [item["id"] for item in failed] == [delivery["id"]]
+
+
+def test_a_repeat_with_the_same_idempotency_key(workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        once = {"idempotency-key": "post_1-published"}
+        first = workspace.publish({"post": 1}, headers=once)
+        assert workspace.settled(first["id"]) == {webhook["id"]: "DELIVERED"}
+        assert workspace.publish({"post": 1}, headers=once) == first
+        other = workspace.ask(
+            "POST /api/events", json={"type": "POST_PUBLISHED", "data": {"post": 2}}, headers=once
+        )
+        # What comes after the repeat is there: so the repeat itself has been through.
+        last = workspace.publish({"post": 3})
+        assert workspace.settled(last["id"]) == {webhook["id"]: "DELIVERED"}
+        assert [json.loads(request.body)["data"] for request in inbox.requests] == [{"post": 1}, {"post": 3}]
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+DATA = {
+    "200 KB": {"text": "Grüße 🌷 " * 13_000, "last": "word"},
+    "unicode": {
+        "scripts": "naïve — 日本語 — العربية — हिन्दी — ไทย",
+        "marks": "e\u0301 \u200d \ufeff \u2028 \u2029",
+        "astral": "👩🏽‍🚀🏳️‍🌈 𝔘",
+        "escapes": '"\\/\b\f\n\r\t\x01\x7f',
+        "clé": [1.5, -0.0, 1e300, 2**53 + 1, True, None, {"": ""}],
+    },
+}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA.keys())
+def test_data_arrives_to_the_byte(data: dict[str, Any], workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        published = workspace.publish(data)
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+        (received,) = inbox.requests
+    expected = json.dumps({**published, "data": data}, ensure_ascii=False, separators=(",", ":"))
+    assert received.body == expected.encode()
+    verify(received, webhook["secret"])
+    assert workspace.delivery(webhook, published["id"])["payload"] == json.loads(expected)
+
+
+def test_a_revoked_key_is_refused_by_the_next_request(workspace: Workspace) -> None:
+    key = workspace.key("webhooks:read", "events:read")
+    lines = [f"GET {WEBHOOKS}", "GET /api/events"]  # two functions: two processes that know the key
+    for line in lines:
+        workspace(line, token=key["key"])
+    assert workspace(f"DELETE {API_KEYS}/{key['id']}") == {}
+    for line in lines:
+        refused = workspace.ask(line, token=key["key"])
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        assert "revoked" in refused.json()["detail"]
+    assert workspace(f"GET {API_KEYS}/{key['id']}")["status"] == "REVOKED"
+
+
+def test_a_key_sees_its_limits(workspace: Workspace) -> None:
+    key = workspace.key("events:read", rateLimitPerHour=2, rateLimitPerDay=100)
+    answers = [workspace.ask("GET /api/events", token=key["key"]) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["x-ratelimit-limit"] for answer in answers] == ["2"] * 3
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    for answer in answers:
+        assert int(answer.headers["x-ratelimit-reset"]) > 0
+        assert {"ratelimit", "ratelimit-policy"} <= answer.headers.keys()
+    assert int(answers[2].headers["retry-after"]) > 0
+    assert answers[2].json()["code"] == "rate_limited"
+    assert "x-ratelimit-limit" not in workspace.ask("GET /api/events").headers
+
+
+def test_a_paused_webhook_gets_nothing(workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        status = f"PUT {WEBHOOKS}/{webhook['id']}/status"
+        assert workspace(status, json={"status": "INACTIVE"})["status"] == "INACTIVE"
+        missed = workspace.publish({"post": 1})
+        assert (eventually(lambda: workspace.event(missed["id"])) or {})["deliveries"] == []
+        workspace(status, json={"status": "ACTIVE"})
+        published = workspace.publish({"post": 2})
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+        assert [json.loads(request.body)["data"] for request in inbox.requests] == [{"post": 2}]
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
+def test_what_waits_for_a_webhook_that_stops_is_cancelled(deleted: bool, workspace: Workspace) -> None:
+    with receiver([500]) as inbox:
+        webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 3})
+        published = workspace.publish()
+        eventually(lambda: workspace.delivery(webhook, published["id"])["status"] == "RETRYING")
+        if deleted:
+            assert workspace(f"DELETE {WEBHOOKS}/{webhook['id']}") == {}
+        else:
+            workspace(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
+        assert workspace.settled(published["id"]) == {webhook["id"]: "CANCELLED"}
+        assert len(inbox.requests) == 1
+    gone = workspace.ask(f"GET {WEBHOOKS}/{webhook['id']}")
+    assert gone.status_code == (404 if deleted else 200)
+
+
+def test_one_id_finds_the_whole_way_in_the_logs(workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        body = {"type": "POST_PUBLISHED", "data": {}}
+        answer = workspace.ask("POST /api/events", json=body)
+        published = answer.json()
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+    request_id = answer.headers["apigw-requestid"]  # what a client can quote
+
+    def functions() -> set[str]:
+        lines = [line.split() for line in workspace.stack.output().splitlines()]
+        return {words[2] for words in lines if f"correlation_id={request_id}" in words}
+
+    eventually(lambda: {"PublishEventFunction", "FanOutFunction", "DeliverFunction"} <= functions(), 20)
+    secrets = [webhook["secret"], workspace.token]
+    assert not [secret for secret in secrets if secret in workspace.stack.output()]
+
+
+def test_another_workspace_sees_nothing(workspace: Workspace) -> None:
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        key = workspace.key("events:read")
+        published = workspace.publish()
+        assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
+        delivery = f"{WEBHOOKS}/{webhook['id']}/deliveries/{inbox.requests[0].id}"
+    stranger = Workspace(workspace.stack)
+    lines: dict[str, Any] = {
+        f"GET {WEBHOOKS}/{webhook['id']}": None,
+        f"PUT {WEBHOOKS}/{webhook['id']}": {"name": "mine"},
+        f"PUT {WEBHOOKS}/{webhook['id']}/status": {"status": "INACTIVE"},
+        f"DELETE {WEBHOOKS}/{webhook['id']}": None,
+        f"GET {WEBHOOKS}/{webhook['id']}/deliveries": None,
+        f"GET {delivery}": None,
+        f"GET /api/events/{published['id']}": None,
+        f"GET {API_KEYS}/{key['id']}": None,
+        f"DELETE {API_KEYS}/{key['id']}": None,
+    }
+    for line, body in lines.items():
+        answer = stranger.ask(line, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), line
+    for path in (WEBHOOKS, API_KEYS, "/api/events"):
+        assert stranger(f"GET {path}") == {"items": [], "nextCursor": None}
+    assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["name"] == "receiver"
+    assert workspace(f"GET {API_KEYS}/{key['id']}")["status"] == "ACTIVE"
+
+
+def test_a_route_that_does_not_exist(running: RunningStack) -> None:
+    for method in ("GET", "POST", "PATCH"):
+        answer = httpx.request(method, f"{running.url}/api/nothing", timeout=40, trust_env=False)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "not_found"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_page_of_another_origin_may_call_by_default(running: RunningStack) -> None:
+    for method, more in (("OPTIONS", {"access-control-request-method": "GET"}), ("GET", {})):
+        headers = {"origin": "https://elsewhere.example", **more}
+        answer = httpx.request(
+            method, f"{running.url}/api/health", headers=headers, timeout=40, trust_env=False
+        )
+        assert not [name for name in answer.headers if name.startswith("access-control-")]

@@ -1,0 +1,522 @@
+"""Fan-out against the tables and queues of template.yaml: what matches, what is sent, and every crash."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from patchbay.deliveries.fan_out import MAX_BODY_BYTES
+from patchbay.events.models import EventMessage, payload
+from patchbay.ids import DeliveryId, EventId
+from tests.conftest import Api, Backend
+from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, Source, failing, killed, partly_refused, watched
+
+HOOK = "https://receiver.example/hook"
+Subscribe = Callable[..., str]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def source(backend: Backend, clock: Clock) -> Source:
+    return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
+
+
+@pytest.fixture
+def subscribe(api: Api) -> Subscribe:
+    def create(*events: str, **more: Any) -> str:
+        answer = api(
+            "POST /api/integrations/webhooks",
+            json={"name": "test", "url": HOOK, "events": list(events) or ["POST_PUBLISHED"], **more},
+        )
+        assert answer.status == 201, answer.text
+        return str(answer.json()["id"])
+
+    return create
+
+
+def publish(api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any) -> str:
+    answer = api("POST /api/events", json={"type": type, "data": data or {}}, **more)
+    assert answer.status == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def sent(backend: Backend) -> list[dict[str, Any]]:
+    """The deliveries that wait in their queue; taken off it."""
+    messages = [json.loads(record["body"]) for record in backend.messages("DeliveriesQueue")]
+    backend.client("sqs").purge_queue(QueueUrl=backend.queue_url("DeliveriesQueue"))
+    return messages
+
+
+def receivers(backend: Backend) -> list[str]:
+    """The webhooks that deliveries wait for, sorted."""
+    return sorted(message["webhook_id"] for message in sent(backend))
+
+
+def fan_outs(backend: Backend) -> list[str]:
+    """How far the fan-out of each event is."""
+    return [row["fanOut"] for row in backend.rows("EventsTable")]
+
+
+# ── matching ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_event_reaches_the_webhooks_of_its_type_and_those_of_all_types(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    one, every = subscribe("POST_PUBLISHED"), subscribe("*")
+    subscribe("POST_FAILED")
+    id = publish(api)
+    source.run()
+    assert receivers(backend) == sorted([one, every])
+    assert api(f"GET /api/events/{id}").json()["deliveries"] == [
+        {"id": DeliveryId.derived(EventId(id), webhook), "webhookId": webhook, "status": "PENDING"}
+        for webhook in [one, every]
+    ]
+
+
+def test_a_webhook_that_matches_twice_gets_one_delivery(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe("POST_PUBLISHED", "*", "POST_FAILED")
+    publish(api)
+    source.run()
+    assert receivers(backend) == [webhook]
+
+
+def test_a_type_whose_name_begins_like_another_is_another(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe("CAMPAIGN_STARTED")
+    completed = subscribe("CAMPAIGN_COMPLETED")
+    publish(api, type="CAMPAIGN_COMPLETED")
+    source.run()
+    assert receivers(backend) == [completed]
+
+
+def test_filters_decide(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+    data = {"post": {"channel": "x"}, "one": 1, "yes": True, "none": None, "tags": ["a"]}
+    passing = [
+        [{"path": "post.channel", "op": "equals", "value": "x"}],
+        [{"path": "one", "op": "equals", "value": 1.0}],
+        [{"path": "none", "op": "in", "value": [0.1, None, "a"]}],
+        [{"path": "tags.1", "op": "exists", "value": False}],
+        [{"path": "tags.0", "op": "exists"}, {"path": "yes", "op": "equals", "value": True}],
+    ]
+    refusing = [
+        [{"path": "post.channel", "op": "equals", "value": "y"}],
+        [{"path": "yes", "op": "equals", "value": 1}],
+        [{"path": "nowhere", "op": "in", "value": [0.1, None, "a"]}],
+        [{"path": "one", "op": "exists"}, {"path": "one", "op": "equals", "value": 2}],
+    ]
+    wanted = [subscribe("POST_PUBLISHED", filters=filters) for filters in passing]
+    for filters in refusing:
+        subscribe("POST_PUBLISHED", filters=filters)
+    publish(api, data)
+    source.run()
+    assert receivers(backend) == sorted(wanted)
+
+
+def test_what_is_not_active_gets_nothing(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    from patchbay.webhooks import service
+
+    paused, gone, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
+    for webhook in (paused, resumed):
+        api(f"PUT /api/integrations/webhooks/{webhook}/status", json={"status": "INACTIVE"})
+    api(f"PUT /api/integrations/webhooks/{resumed}/status", json={"status": "ACTIVE"})
+    api(f"DELETE /api/integrations/webhooks/{gone}")
+    service.disable("acme", disabled, "endpoint_gone")  # type: ignore[arg-type]  # a str does
+    publish(api)
+    source.run()
+    assert receivers(backend) == [resumed]
+
+
+def test_another_workspace_gets_nothing(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    from tests.conftest import jwt_for
+
+    subscribe("*")
+    publish(api, token=jwt_for("other"))
+    source.run()
+    assert sent(backend) == []
+
+
+def test_subscriptions_follow_a_change(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe("POST_FAILED")
+    api(f"PUT /api/integrations/webhooks/{webhook}", json={"events": ["POST_PUBLISHED"]})
+    publish(api, type="POST_FAILED")
+    publish(api, type="POST_PUBLISHED")
+    source.run()
+    assert [message["event_type"] for message in sent(backend)] == ["POST_PUBLISHED"]
+
+
+# ── what is sent ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_delivery_message(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+    webhook = subscribe()
+    published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {"title": "Grüße 🎈"}}).json()
+    with watched("sqs.SendMessageBatch") as calls:
+        source.run()
+    (message,) = sent(backend)
+    assert message["id"] == DeliveryId.derived(EventId(published["id"]), webhook)
+    assert json.loads(message["body"]) == published | {"data": {"title": "Grüße 🎈"}}
+    assert [entry["MessageGroupId"] for call in calls for entry in call["Entries"]] == [webhook]
+
+
+def padding(id: str, size: int) -> dict[str, str]:
+    """Data that makes the body exactly so many bytes long."""
+    empty = len(payload(EventId(id), "POST_PUBLISHED", 0, {"x": ""}).encode())
+    return {"x": "x" * (size - empty)}
+
+
+@pytest.mark.parametrize(("over", "inside"), [(0, True), (1, False)])
+def test_a_body_of_64_kb_travels_along_and_a_larger_one_by_reference(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, over: int, inside: bool
+) -> None:
+    subscribe()
+    data = padding(EventId.new(), MAX_BODY_BYTES + over)
+    id = publish(api, data)
+    source.run()
+    (message,) = sent(backend)
+    assert (message["body"] is not None) is inside
+    if message["body"] is not None:
+        assert len(message["body"].encode()) == MAX_BODY_BYTES
+    assert api(f"GET /api/events/{id}").json()["data"] == data
+
+
+def test_many_webhooks_go_out_ten_a_call(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(23)]
+    publish(api)
+    with watched("sqs.SendMessageBatch") as calls:
+        source.run()
+    assert [len(call["Entries"]) for call in calls] == [10, 10, 3]
+    assert receivers(backend) == sorted(webhooks)
+
+
+def test_a_call_holds_at_most_1_mib(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(12)]
+    # Quotes double in a text within a text: 64 KB of body make a message of about 128 KB.
+    publish(api, {"x": '"' * 32_000})
+    with watched("sqs.SendMessageBatch") as calls:
+        source.run()
+    sizes = [sum(len(entry["MessageBody"].encode()) for entry in call["Entries"]) for call in calls]
+    assert max(sizes) <= 1024 * 1024 < sum(sizes)
+    assert receivers(backend) == sorted(webhooks)
+
+
+# What SQS takes in a message (SendMessage's reference); it refuses, or replaces, all else.
+SQS_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+
+
+def test_every_text_of_json_passes_through_sqs(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe()
+    data = {"x": "\x00\x1f\x7f\x9f\u2028\ufffd\ufffe\uffff\U0001fffe"}
+    with watched("sqs.SendMessage") as published, watched("sqs.SendMessageBatch") as fanned_out:
+        publish(api, data)
+        source.run()
+    bodies = [call["MessageBody"] for call in published]
+    bodies += [entry["MessageBody"] for call in fanned_out for entry in call["Entries"]]
+    assert len(bodies) == 2
+    assert all(SQS_TEXT.fullmatch(body) for body in bodies)
+    (message,) = sent(backend)
+    assert json.loads(message["body"])["data"] == data
+
+
+def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+    """What an event costs: nothing grows with the webhooks that do not match."""
+    for _ in range(3):
+        subscribe("POST_FAILED")
+    publish(api)
+    backend.calls.clear()
+    source.run()
+    assert backend.calls.count == {"dynamodb.Query": 2, "dynamodb.PutItem": 1}
+
+    for _ in range(11):
+        subscribe()
+    publish(api)
+    backend.calls.clear()
+    source.run()
+    assert backend.calls.count == {
+        "dynamodb.Query": 2,
+        "dynamodb.PutItem": 1,
+        "sqs.SendMessageBatch": 2,
+        "dynamodb.UpdateItem": 1,
+    }
+
+
+# ── repeats and crashes ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_repeat_of_what_is_done_is_dropped(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    first = subscribe()
+    id = publish(api, headers={"idempotency-key": "1"})
+    source.run()
+    subscribe()
+    assert publish(api, headers={"idempotency-key": "1"}) == id
+    source.run()
+    assert receivers(backend) == [first]
+    assert fan_outs(backend) == ["DONE"]
+
+
+def test_an_event_for_nobody_is_done_at_once(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    id = publish(api, headers={"idempotency-key": "1"})
+    source.run()
+    subscribe()
+    publish(api, headers={"idempotency-key": "1"})
+    source.run()
+    assert sent(backend) == []
+    assert api(f"GET /api/events/{id}").json()["deliveries"] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "at", "after"),
+    [
+        ("dynamodb.Query", 1, False),
+        ("dynamodb.PutItem", 1, False),
+        ("dynamodb.PutItem", 1, True),
+        ("sqs.SendMessageBatch", 1, False),
+        ("sqs.SendMessageBatch", 1, True),
+        ("sqs.SendMessageBatch", 2, True),
+        ("dynamodb.UpdateItem", 1, False),
+        ("dynamodb.UpdateItem", 1, True),
+    ],
+    ids=[
+        "before_matching",
+        "before_the_row",
+        "after_the_row",
+        "before_the_sends",
+        "between_the_sends",
+        "after_the_sends",
+        "before_done",
+        "after_done",
+    ],
+)
+def test_a_worker_that_dies_loses_no_webhook(
+    backend: Backend,
+    api: Api,
+    source: Source,
+    subscribe: Subscribe,
+    operation: str,
+    at: int,
+    after: bool,
+) -> None:
+    webhooks = [subscribe() for _ in range(12)]
+    publish(api)
+    with killed(operation, at, after=after):
+        source.poll()
+    assert source.waits == [180]
+    source.run()
+    messages = sent(backend)
+    assert {message["webhook_id"] for message in messages} == set(webhooks)
+    # What went out before the crash may go out again: under the same ids, so it is delivered once.
+    assert len({message["id"] for message in messages}) == len(webhooks)
+    assert fan_outs(backend) == ["DONE"]
+
+
+def test_what_was_cut_down_resumes_its_stored_list(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Those that matched when the event came get it; one that came later does not."""
+    first, second = subscribe(), subscribe()
+    publish(api)
+    with killed("sqs.SendMessageBatch"):
+        source.poll()
+    api(f"PUT /api/integrations/webhooks/{first}/status", json={"status": "INACTIVE"})
+    subscribe("*")
+    source.run()
+    assert receivers(backend) == sorted([first, second])
+
+
+def test_what_was_cut_down_resumes_though_nothing_matches_any_more(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe()
+    publish(api)
+    with killed("dynamodb.PutItem", after=True):
+        source.poll()
+    api(f"DELETE /api/integrations/webhooks/{webhook}")
+    source.run()
+    assert receivers(backend) == [webhook]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_answer"])
+def test_aws_failing_for_a_while_loses_nothing(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, lost: bool
+) -> None:
+    webhook = subscribe()
+    for operation in ("dynamodb.Query", "dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
+        publish(api)
+        with failing(operation, lost=lost):
+            source.poll()
+        assert source.waits == [180], operation
+        source.run()
+        assert set(receivers(backend)) == {webhook}, operation
+        assert set(fan_outs(backend)) == {"DONE"}, operation
+
+
+def test_a_lost_answer_that_botocore_asks_for_again_is_no_failure(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Botocore's own retry meets what its first try has written."""
+    webhook = subscribe()
+    for operation in ("dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
+        publish(api)
+        with failing(operation, lost=True, tries=1):
+            source.poll()
+        assert source.waits == [], operation
+        assert set(receivers(backend)) == {webhook}, operation
+        assert set(fan_outs(backend)) == {"DONE"}, operation
+
+
+def test_two_workers_with_the_same_event(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """A repeat that comes while the first is at it sends the same list under the same ids."""
+    webhooks = [subscribe(), subscribe()]
+    publish(api)
+    (record,) = source.receive()
+    with killed("sqs.SendMessageBatch"):
+        source.invoke([record])
+    assert source.invoke([record, {**record, "messageId": "again"}]) == []
+    assert receivers(backend) == sorted(webhooks)
+
+
+def test_entries_that_sqs_does_not_take_are_sent_once_more(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(12)]
+    unlucky = webhooks[3]
+    publish(api)
+    with partly_refused(lambda body: unlucky in body):
+        source.poll()
+    assert receivers(backend) == sorted(webhooks)
+    assert source.waits == []
+
+
+def test_entries_that_sqs_never_takes_come_again_with_the_event(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(12)]
+    unlucky = webhooks[3]
+    publish(api)
+    with partly_refused(lambda body: unlucky in body, times=2):
+        source.poll()
+    assert receivers(backend) == sorted(set(webhooks) - {unlucky})
+    assert fan_outs(backend) == ["STARTED"]
+    source.run()
+    assert unlucky in receivers(backend)
+    assert fan_outs(backend) == ["DONE"]
+
+
+def test_a_whole_batch_that_sqs_does_not_take(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe()
+    publish(api)
+    with partly_refused(lambda body: True):
+        source.poll()
+    assert receivers(backend) == [webhook]
+
+
+# ── batches ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_out_of_time_the_rest_of_the_batch_goes_back(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe()
+    ids = [publish(api, {"n": n}) for n in range(5)]
+    left = iter([25_000, 15_000, 9_000, 8_000, 7_000])
+    records = source.receive()
+    again = source.invoke(records, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left)))
+    assert again == [record["messageId"] for record in records[2:]]
+    assert len(sent(backend)) == 2
+    source.run()
+    assert sorted(row["id"] for row in backend.rows("EventsTable")) == sorted(ids)
+
+
+def test_one_poisonous_event_does_not_stop_the_others(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe()
+    good = publish(api)
+    bad = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", "no time", {}, "api", "c")  # type: ignore[arg-type]
+    source.send(bad.fields())
+    other = publish(api)
+    assert source.poll() == 3
+    assert source.waits == [180]
+    assert sorted(message["event_id"] for message in sent(backend)) == sorted([good, other])
+
+
+def test_a_throttled_event_does_not_stop_the_others(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe()
+    ids = [publish(api) for _ in range(4)]
+    with failing("dynamodb.PutItem", where=ids[1], error=THROTTLED):
+        source.poll()
+    assert sorted(message["event_id"] for message in sent(backend)) == sorted({*ids} - {ids[1]})
+    source.run()
+    assert [message["event_id"] for message in sent(backend)] == [ids[1]]
+
+
+UNREADABLE = [
+    "not JSON",
+    '["evt"]',
+    "5",
+    "null",
+    "{}",
+    '{"id": "whk_0000000000000000000000"}',
+    '{"id": 5}',
+    '{"id": "evt_0000000000000000000000"}',
+    "[" * 100_000,
+]
+
+
+def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe()
+    for text in UNREADABLE:
+        source.send(text)
+    publish(api)
+    assert source.poll() == len(UNREADABLE) + 1
+    assert receivers(backend) == [webhook]
+    assert sorted(record["body"] for record in backend.messages("EventsDeadLetterQueue")) == sorted(UNREADABLE)
+    assert source.waits == []
+
+
+@pytest.mark.parametrize("error", [REFUSED, TIMEOUT])
+def test_an_unreadable_message_that_cannot_be_moved_comes_again(
+    backend: Backend, source: Source, error: str
+) -> None:
+    source.send("not JSON")
+    with failing("sqs.SendMessage", error=error):
+        source.poll()
+    assert source.waits == [180]
+    source.run()
+    assert [record["body"] for record in backend.messages("EventsDeadLetterQueue")] == ["not JSON"]
