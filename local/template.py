@@ -78,7 +78,7 @@ class Function:
     timeout: int
     memory: int
     environment: tuple[tuple[str, str], ...]
-    reserved_concurrency: int | None
+    reserved_concurrency: int  # 0 for none
 
     @property
     def arn(self) -> str:
@@ -175,7 +175,7 @@ class Template:
                 timeout=int(properties.get("Timeout", 3)),
                 memory=int(properties.get("MemorySize", 128)),
                 environment=tuple((key, _text(value)) for key, value in variables.items()),
-                reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+                reserved_concurrency=int(properties.get("ReservedConcurrentExecutions", 0)),
             )
         return found
 

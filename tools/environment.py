@@ -33,8 +33,7 @@ def say(message):
 def main(arguments):
     same_python = "--same-python" in arguments
     os.chdir(ROOT)
-    if not os.path.isdir(".tools"):
-        os.makedirs(".tools", exist_ok=True)
+    os.makedirs(".tools", exist_ok=True)
     for name in arguments:
         if name == "--same-python":
             continue

@@ -43,7 +43,9 @@ def subscribe(api: Api) -> Subscribe:
     return create
 
 
-def publish(api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any) -> str:
+def publish(
+    api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any
+) -> str:
     answer = api("POST /api/events", json={"type": type, "data": data or {}}, **more)
     assert answer.status == 202, answer.text
     return str(answer.json()["id"])
@@ -209,9 +211,7 @@ def test_many_webhooks_go_out_ten_a_call(
     assert receivers(backend) == sorted(webhooks)
 
 
-def test_a_call_holds_at_most_1_mib(
-    backend: Backend, api: Api, source: Source, subscribe: Subscribe
-) -> None:
+def test_a_call_holds_at_most_1_mib(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
     webhooks = [subscribe() for _ in range(12)]
     # Quotes double in a text within a text: 64 KB of body make a message of about 128 KB.
     publish(api, {"x": '"' * 32_000})
@@ -506,7 +506,9 @@ def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(
     publish(api)
     assert source.poll() == len(UNREADABLE) + 1
     assert receivers(backend) == [webhook]
-    assert sorted(record["body"] for record in backend.messages("EventsDeadLetterQueue")) == sorted(UNREADABLE)
+    assert sorted(record["body"] for record in backend.messages("EventsDeadLetterQueue")) == sorted(
+        UNREADABLE
+    )
     assert source.waits == []
 
 

@@ -172,7 +172,10 @@ def test_one_body_cannot_keep_the_function_busy(api: Api) -> None:
 
 def sized_event(data_bytes: int) -> dict[str, Any]:
     """An event whose data is so many bytes as compact JSON."""
-    return {"type": "POST_PUBLISHED", "data": {"text": "é" * ((data_bytes - 11) // 2) + "x" * (data_bytes % 2 == 0)}}
+    return {
+        "type": "POST_PUBLISHED",
+        "data": {"text": "é" * ((data_bytes - 11) // 2) + "x" * (data_bytes % 2 == 0)},
+    }
 
 
 def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
@@ -436,7 +439,9 @@ def test_values_at_the_edge_are_taken(api: Api) -> None:
     nulls = {**WEBHOOK, "integrationId": None, "rateLimitPerSecond": None}
     assert api(f"POST {WEBHOOKS}", json={**nulls, "retryConfig": {"schedule": "standard"}}).status == 201
     assert api(f"POST {KEYS}", json={**KEY, "expiresAt": None}).json()["expiresAt"] is None
-    key = api(f"POST {KEYS}", json={**KEY, "scopes": ["posts:read"] * 3, "expiresAt": "2999-01-01T02:00:00+02:00"})
+    key = api(
+        f"POST {KEYS}", json={**KEY, "scopes": ["posts:read"] * 3, "expiresAt": "2999-01-01T02:00:00+02:00"}
+    )
     assert key.json()["expiresAt"] == "2999-01-01T00:00:00.000Z"
     assert key.json()["scopes"] == ["posts:read"]
     assert api(f"POST {EVENTS}", json={**EVENT, "idempotencyKey": None, "workspaceId": None}).status == 202
@@ -444,7 +449,13 @@ def test_values_at_the_edge_are_taken(api: Api) -> None:
 
 def test_event_data_reaches_the_queue_as_it_came(api: Api, backend: Backend) -> None:
     """SQS takes only characters of XML 1.0: U+FFFE and U+FFFF have to travel escaped."""
-    data = {"": "", "text": '\u0000\u001f"\\\ufffe\uffff👍\u2028', "big": 2**80, "small": 1e-300, "list": [[], {}]}
+    data = {
+        "": "",
+        "text": '\u0000\u001f"\\\ufffe\uffff👍\u2028',
+        "big": 2**80,
+        "small": 1e-300,
+        "list": [[], {}],
+    }
     assert api(f"POST {EVENTS}", json={"type": "POST_PUBLISHED", "data": data}).status == 202
     (message,) = backend.messages("EventsQueue")
     assert json.loads(message["body"])["data"] == data
@@ -659,7 +670,9 @@ def filled(api: Api, monkeypatch: pytest.MonkeyPatch) -> Filled:
     for number in range(10):
         when = START + number * DAY_MS
         for workspace, target in (("acme", webhook), ("rival", WebhookId(rival_webhook))):
-            event = EventMessage(EventId.new(when), workspace, TYPES[number % 2], when, {"n": number}, "api", "c")
+            event = EventMessage(
+                EventId.new(when), workspace, TYPES[number % 2], when, {"n": number}, "api", "c"
+            )
             fan_out(event)
             delivery = deliver(event, target, ENDS[number % 5])
             if workspace == "acme":
@@ -712,7 +725,9 @@ def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any
     pytest.fail("the list does not end")
 
 
-def test_lists_filters_and_cursors(api: Api, backend: Backend, filled: Filled, subtests: pytest.Subtests) -> None:
+def test_lists_filters_and_cursors(
+    api: Api, backend: Backend, filled: Filled, subtests: pytest.Subtests
+) -> None:
     """One test, for one filling: it takes seconds."""
     with subtests.test("every list of the template is here"):
         patterns = {path.replace(filled.webhook, "{id}") for path in filled.ids}
@@ -750,7 +765,11 @@ def test_lists_filters_and_cursors(api: Api, backend: Backend, filled: Filled, s
                 with subtests.test(f"{path}?{name}={text}"):
                     refused_field(api(f"GET {path}?{name}={text}"), name)
     for path in spans:
-        for query in (f"since={at(5)}&until={at(4)}", "since=2999-01-01T00:00:00Z", "until=1900-01-01T00:00:00Z"):
+        for query in (
+            f"since={at(5)}&until={at(4)}",
+            "since=2999-01-01T00:00:00Z",
+            "until=1900-01-01T00:00:00Z",
+        ):
             with subtests.test(f"{path}?{query}, a span with nothing in it"):
                 ordered_ranges(backend)
                 assert walk(api, path, 5, f"&{query}") == []
@@ -803,7 +822,9 @@ def ordered_ranges(backend: Backend) -> None:
         if ":low" in values:
             assert values[":low"]["S"] <= values[":high"]["S"]
 
-    aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb.Query", check, unique_id="order")
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.Query", check, unique_id="order"
+    )
 
 
 def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:

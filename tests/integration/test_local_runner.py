@@ -120,6 +120,10 @@ def test_a_template_that_cannot_be_served_leaves_the_old_one(app: Path, running:
     for bad, said in [
         ("Resources: [", "template.yaml does not parse"),
         (good + "\n  New: { Type: AWS::Kinesis::Stream }\n", "AWS::Kinesis::Stream is not emulated"),
+        (
+            good.replace("FunctionResponseTypes: [ReportBatchItemFailures]", "FilterCriteria: {Filters: []}"),
+            "FilterCriteria is not emulated",
+        ),
         (good.replace("AttributeName: id, KeyType", "AttributeName: batch, KeyType"), "keys cannot"),
     ]:
         template.write_text(bad)

@@ -458,9 +458,7 @@ def test_a_batch_is_sent_concurrently() -> None:
         sender = local_sender()
         async with receiver(half_a_second) as server:
             started = time.monotonic()
-            results = await asyncio.gather(
-                *(sender.send(server.url, HEADERS, BODY) for _ in range(10))
-            )
+            results = await asyncio.gather(*(sender.send(server.url, HEADERS, BODY) for _ in range(10)))
             took = time.monotonic() - started
         assert [result.status_code for result in results] == [200] * 10
         assert took < 2.5  # one after the other it would be 5 s
@@ -808,9 +806,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
@@ -877,9 +873,7 @@ def test_a_server_that_asks_for_a_client_certificate(certificate: Path) -> None:
         context = server_tls(certificate)
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(certificate)
-        sender = Sender(
-            resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate)
-        )
+        sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
         async with receiver(OK, context) as server:
             url = f"https://hooks.example.com:{server.port}/"
             result = await sender.send(url, HEADERS, BODY)
@@ -935,9 +929,7 @@ def test_a_tls_connection_cut_before_the_answer(certificate: Path) -> None:
         writer.transport.abort()
 
     async def scenario() -> None:
-        sender = Sender(
-            resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate)
-        )
+        sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
         async with receiver(cut, server_tls(certificate)) as server:
             url = f"https://hooks.example.com:{server.port}/"
             result = await sender.send(url, HEADERS, BODY)

@@ -111,9 +111,7 @@ def test_the_standard_schedule() -> None:
 
 def test_no_retries_means_one_attempt() -> None:
     config = RetryConfig(max_retries=0)
-    assert middle(Outcome(error=ErrorKind.TIMEOUT), 1, config) == GiveUp(
-        "retries_exhausted:timeout"
-    )
+    assert middle(Outcome(error=ErrorKind.TIMEOUT), 1, config) == GiveUp("retries_exhausted:timeout")
 
 
 def test_the_jitter_is_drawn_from_the_system_unless_given() -> None:
@@ -158,9 +156,7 @@ def test_delays_grow_up_to_the_cap(config: RetryConfig, draw: float) -> None:
 
 
 @given(outcomes=st.lists(retried, min_size=20, max_size=20), config=configs)
-def test_no_delivery_has_more_attempts_than_configured(
-    outcomes: list[Outcome], config: RetryConfig
-) -> None:
+def test_no_delivery_has_more_attempts_than_configured(outcomes: list[Outcome], config: RetryConfig) -> None:
     made = 0
     for outcome in outcomes:
         made += 1

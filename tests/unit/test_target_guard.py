@@ -192,9 +192,7 @@ GOOD_URLS = {
     "https://xn--bcher-kva.example/": Target(
         "https", "xn--bcher-kva.example", 443, "/", "xn--bcher-kva.example"
     ),
-    "https://my_app.1a.example/": Target(
-        "https", "my_app.1a.example", 443, "/", "my_app.1a.example"
-    ),
+    "https://my_app.1a.example/": Target("https", "my_app.1a.example", 443, "/", "my_app.1a.example"),
     "https://127.0.0.1.example.com/": Target(
         "https", "127.0.0.1.example.com", 443, "/", "127.0.0.1.example.com"
     ),
@@ -346,9 +344,7 @@ def test_an_allowed_ipv6_is_global_unicast(ip: IPv6Address) -> None:
 
 
 @given(st.ip_addresses(v=4), st.sampled_from([IPv6Address("::ffff:0:0"), NAT64[0]]))
-def test_an_address_inside_another_is_judged_by_itself(
-    ip: IPv4Address, prefix: IPv6Address
-) -> None:
+def test_an_address_inside_another_is_judged_by_itself(ip: IPv4Address, prefix: IPv6Address) -> None:
     outer = IPv6Address(int(prefix) | int(ip))
     assert allowed(str(outer)) == allowed(str(ip))
 

@@ -90,8 +90,12 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
                 again.append(record["messageId"])
             continue
         works.append(Work(record["messageId"], record["receiptHandle"], delivery))
-    if works:
-        again += _runner().run(_deliver_all(works))
+    try:
+        again += _runner().run(_deliver_all(works)) if works else []
+    except Exception:
+        # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
+        logger.exception("batch not worked")
+        again += [work.message_id for work in works]
     metrics().flush_metrics()
     return again
 

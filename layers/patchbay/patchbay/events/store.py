@@ -49,7 +49,9 @@ def begin_fan_out(event: EventMessage, matched: Sequence[WebhookId]) -> Sequence
     try:
         dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
     except dynamo.ConditionFailed as stored:
-        if stored.row is None or stored.row["fanOut"] == "DONE":
+        if stored.row is None:
+            raise  # gone between the refused write and its answer: the message comes again
+        if stored.row["fanOut"] == "DONE":
             return ()
         return [WebhookId(id) for id in stored.row["webhookIds"]]
     return matched

@@ -21,6 +21,8 @@ class Request:
     """What a handler may look at besides its typed arguments."""
 
     route: str
+    method: str
+    raw_path: str
     request_id: str
     source_ip: str | None
     headers: Mapping[str, str]
@@ -38,6 +40,8 @@ class Request:
         context = event["requestContext"]
         return cls(
             route=event["routeKey"],
+            method=context["http"]["method"],
+            raw_path=event["rawPath"],
             request_id=context["requestId"],
             source_ip=context["http"].get("sourceIp"),
             headers=event.get("headers", {}),

@@ -25,6 +25,7 @@ MASK = "********"
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
+_MAX_FILTERS_BYTES = 8192  # they stand in each subscription's row
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
 # Ours, hop-by-hop ones (RFC 9110, 7.6.1), and what frames or routes the request.
@@ -77,7 +78,15 @@ def _check_events(events: list[str]) -> list[str]:
     return sorted(set(events))
 
 
+def _check_filters(filters: Filters) -> Filters:
+    size = sum(len(filter.model_dump_json()) for filter in filters)
+    if size > _MAX_FILTERS_BYTES:
+        raise ValueError(f"at most {_MAX_FILTERS_BYTES} bytes in all, as JSON")
+    return filters
+
+
 Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+BoundedFilters = Annotated[Filters, AfterValidator(_check_filters)]
 Events = Annotated[
     list[EventType | Literal["*"]],
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
@@ -123,7 +132,7 @@ class CreateWebhook(ApiModel):
     name: Name
     url: Url
     events: Events
-    filters: Filters = Field(default_factory=list)
+    filters: BoundedFilters = Field(default_factory=list)
     integration_id: IntegrationId | None = None
     headers: Headers = Field(default_factory=dict)
     retry_config: RetryConfig = Field(default_factory=RetryConfig)
@@ -137,7 +146,7 @@ class UpdateWebhook(ApiModel):
     name: Name = ""
     url: Url = ""
     events: Events = Field(default_factory=list)
-    filters: Filters = Field(default_factory=list)
+    filters: BoundedFilters = Field(default_factory=list)
     integration_id: IntegrationId | None = None
     headers: Headers = Field(default_factory=dict)
     retry_config: RetryConfig = Field(default_factory=RetryConfig)
