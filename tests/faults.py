@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ReadTimeoutError
 from botocore.retries import standard
 from moto.sqs.models import sqs_backends
@@ -102,7 +102,7 @@ def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "")
     """The process dies before the `at`-th call of an operation, or `after` it took effect; whatever it would
     still ask of AWS does not happen. A new process begins after the block.
     """
-    service, name = operation.split(".")
+    name = operation.partition(".")[2]
     seen = 0
     dead = False
 
@@ -213,12 +213,14 @@ def _no_backoff() -> Iterator[None]:
 
 def _refusal(request: Any, code: str) -> AWSResponse:
     body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "made to fail by a test"}).encode()
+    headers: Any = HeadersDict({"content-type": "application/x-amz-json-1.0"})
+    request.url = "https://nowhere.test/"  # botocore asks every handler, and moto would do what is asked
 
     class Raw:
         def stream(self, **_: Any) -> Iterator[bytes]:
             yield body
 
-    return AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, Raw())
+    return AWSResponse(request.url, 400, headers, Raw())
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────

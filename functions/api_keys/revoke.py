@@ -7,4 +7,4 @@ from patchbay.schema import Empty
 @endpoint(scope="api-keys:write")
 def handler(request: Request, id: ApiKeyId) -> Empty:
     """Revoke an API key; it is refused from the next request on."""
-    return service.revoke(request.principal, id)
+    return service.revoke(request.principal, id, request.if_match)

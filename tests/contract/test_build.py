@@ -271,6 +271,7 @@ def install(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.timeout(300)
 def test_an_environment_is_made_once_and_counts_only_when_whole(tree: Path) -> None:
     folder = tree / ".tools/ministack"
     lock = tree / "requirements/ministack.txt"
@@ -295,6 +296,7 @@ def test_an_environment_is_made_once_and_counts_only_when_whole(tree: Path) -> N
     assert not environment.complete(folder, lock, same_python=False)
 
 
+@pytest.mark.timeout(300)
 def test_two_makes_at_once_install_once(tree: Path) -> None:
     command = [sys.executable, str(tree / "tools/environment.py"), "ministack"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from patchbay import dynamo
 from patchbay.deliveries.fan_out import MAX_BODY_BYTES
-from patchbay.events.models import EventMessage, payload
-from patchbay.ids import DeliveryId, EventId
-from tests.conftest import Api, Backend
+from patchbay.events.models import payload
+from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.settings import settings
+from patchbay.webhooks import service
+from tests.conftest import Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, Source, failing, killed, partly_refused, watched
 
 HOOK = "https://receiver.example/hook"
@@ -53,9 +56,11 @@ def publish(
 
 def sent(backend: Backend) -> list[dict[str, Any]]:
     """The deliveries that wait in their queue; taken off it."""
-    messages = [json.loads(record["body"]) for record in backend.messages("DeliveriesQueue")]
-    backend.client("sqs").purge_queue(QueueUrl=backend.queue_url("DeliveriesQueue"))
-    return messages
+    sqs, url = backend.client("sqs"), backend.queue_url("DeliveriesQueue")
+    records = backend.messages("DeliveriesQueue")
+    for record in records:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+    return [json.loads(record["body"]) for record in records]
 
 
 def receivers(backend: Backend) -> list[str]:
@@ -130,14 +135,12 @@ def test_filters_decide(backend: Backend, api: Api, source: Source, subscribe: S
 def test_what_is_not_active_gets_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    from patchbay.webhooks import service
-
     paused, gone, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
     for webhook in (paused, resumed):
         api(f"PUT /api/integrations/webhooks/{webhook}/status", json={"status": "INACTIVE"})
     api(f"PUT /api/integrations/webhooks/{resumed}/status", json={"status": "ACTIVE"})
     api(f"DELETE /api/integrations/webhooks/{gone}")
-    service.disable("acme", disabled, "endpoint_gone")  # type: ignore[arg-type]  # a str does
+    service.disable("acme", WebhookId(disabled), "endpoint_gone")
     publish(api)
     source.run()
     assert receivers(backend) == [resumed]
@@ -146,8 +149,6 @@ def test_what_is_not_active_gets_nothing(
 def test_another_workspace_gets_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    from tests.conftest import jwt_for
-
     subscribe("*")
     publish(api, token=jwt_for("other"))
     source.run()
@@ -464,8 +465,10 @@ def test_one_poisonous_event_does_not_stop_the_others(
 ) -> None:
     subscribe()
     good = publish(api)
-    bad = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", "no time", {}, "api", "c")  # type: ignore[arg-type]
-    source.send(bad.fields())
+    # A row that nobody wrote through the API.
+    row = {"workspaceId": "broken", "sk": "sub#*#whk_0000000000000000000000", "filters": [{"op": "no such"}]}
+    dynamo.put(settings().webhooks_table, row)
+    publish(api, token=jwt_for("broken"))
     other = publish(api)
     assert source.poll() == 3
     assert source.waits == [180]

@@ -357,7 +357,7 @@ WRONG_EVENT: dict[str, list[Any]] = {
         "ACTION_REQUESTED",
     ],
     "data": [None, [], "text", 5, True],
-    "idempotencyKey": ["", 5, "a" * 256, "\u0000"],
+    "idempotencyKey": ["", 5, "a" * 256],
     "workspaceId": [5, "", "a b", "acme\n", "a" * 65, "../x"],
 }
 UNKNOWN = {
@@ -410,7 +410,7 @@ def test_values_that_do_not_fit_are_refused_and_leave_nothing(
     for key in ("", "a" * 256, "é", "a\tb"):
         with subtests.test(f"Idempotency-Key {key[:5]!r}"):
             answer = api(line, json=good, headers={"Idempotency-Key": key})
-            problem(answer, 422, "validation_failed")
+            refused_field(answer, "Idempotency-Key")
     assert stored(backend) == before
 
 
@@ -601,11 +601,9 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
             for id in fresh + rubbish:
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
                 path = re.sub(r"{\w+}", lambda _: str(WebhookId.new()), path)
+                body = {"status": "ACTIVE"} if path.endswith("/status") else {"name": "x"}
                 with subtests.test(f"{route.method} {path[:100]}"):
-                    answer = api(f"{route.method} {path}", json={"name": "x", "status": "ACTIVE"})
-                    if answer.status == 422:  # an id of the right kind: the body was looked at
-                        answer = api(f"{route.method} {path}", json={"name": "x"})
-                    problem(answer, 404, "not_found")
+                    problem(api(f"{route.method} {path}", json=body), 404, "not_found")
 
 
 def test_what_breaks_answers_500_with_an_id_and_nothing_else(

@@ -112,17 +112,17 @@ def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
     return rows
 
 
-def put(table: str, row: Row, **terms: Any) -> None:
+def put(table: str, row: Row, /, **terms: Any) -> None:
     """Write a row. Raises ConditionFailed with what stands there."""
     _write("put_item", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
 
 
-def delete(table: str, key: Row, **terms: Any) -> None:
+def delete(table: str, key: Row, /, **terms: Any) -> None:
     """Delete a row. Raises ConditionFailed with what stands there."""
     _write("delete_item", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
 
 
-def update(table: str, key: Row, expression: str, **terms: Any) -> Row:
+def update(table: str, key: Row, expression: str, /, **terms: Any) -> Row:
     """Update one row and return it as it stands after. Raises ConditionFailed with what stands there."""
     call = {
         "TableName": table,
@@ -161,20 +161,20 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def putting(table: str, row: Row, **terms: Any) -> TransactWriteItemTypeDef:
+def putting(table: str, row: Row, /, **terms: Any) -> TransactWriteItemTypeDef:
     """A put as one action of a transaction."""
     action: Any = {"TableName": table, "Item": pack_row(row)} | _terms(**terms)
     return {"Put": action}
 
 
-def updating(table: str, key: Row, expression: str, **terms: Any) -> TransactWriteItemTypeDef:
+def updating(table: str, key: Row, expression: str, /, **terms: Any) -> TransactWriteItemTypeDef:
     """An update as one action of a transaction."""
     call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
     action: Any = call | _terms(**terms)
     return {"Update": action}
 
 
-def deleting(table: str, key: Row, **terms: Any) -> TransactWriteItemTypeDef:
+def deleting(table: str, key: Row, /, **terms: Any) -> TransactWriteItemTypeDef:
     """A delete as one action of a transaction."""
     action: Any = {"TableName": table, "Key": pack_row(key)} | _terms(**terms)
     return {"Delete": action}
@@ -214,7 +214,7 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-def query(table: str, condition: str, *, index: str | None = None, **values: Any) -> Iterator[Row]:
+def query(table: str, condition: str, /, *, index: str | None = None, **values: Any) -> Iterator[Row]:
     """Every row of a key condition, page by page as it is consumed; strongly consistent, but for an
     index, which cannot be.
     """

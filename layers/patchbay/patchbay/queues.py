@@ -24,7 +24,9 @@ class Message:
 
     @classmethod
     def of(cls, value: Any, group: str) -> Message:
-        return cls(json.dumps(value, ensure_ascii=False, separators=(",", ":")), group)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        # The two characters of JSON text that SQS does not take.
+        return cls(text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff"), group)
 
 
 class NotAllSent(Exception):

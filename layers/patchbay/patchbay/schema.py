@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -66,6 +67,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def _text(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be a time in ISO 8601, as text")
+    return value
+
+
 def _to_ms(value: datetime) -> datetime:
     try:
         value = value.astimezone(UTC)
@@ -88,7 +95,13 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
     AfterValidator(_plain),
 ]
-Timestamp = Annotated[AwareDatetime, AfterValidator(_to_ms), PlainSerializer(iso, when_used="json")]
+Timestamp = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_text),
+    AfterValidator(_to_ms),
+    PlainSerializer(iso, when_used="json"),
+]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 

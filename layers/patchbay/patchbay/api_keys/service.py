@@ -73,9 +73,11 @@ def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     return _shown(key, now_ms())
 
 
-def revoke(principal: Principal, id: ApiKeyId) -> Empty:
-    """Refuse a key from its next request on. Raises NotFound, also for another workspace's."""
-    if not store.revoke(principal.workspace_id, id):
+def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
+    """Refuse a key from its next request on. Raises NotFound, also for another workspace's, and Conflict
+    when `if_match` is not the present version.
+    """
+    if not store.revoke(principal.workspace_id, id, if_match):
         raise _not_found()
     return Empty()
 

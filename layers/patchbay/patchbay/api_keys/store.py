@@ -147,22 +147,25 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> KeyPage:
     return KeyPage([_key(row) for row in rows if not _forgotten(row)], found.next_cursor)
 
 
-def revoke(workspace_id: str, key_id: ApiKeyId) -> bool:
+def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> bool:
     """Revoke a key for good; its row stays listed for 30 days. Again changes nothing. False when
-    the workspace has no such key.
+    the workspace has no such key. Raises Conflict when the key is not at `version`, if one is given.
     """
     table, now = settings().api_keys_table, now_ms()
+    at_version = {} if version is None else {"version": version}
     actions = [
         dynamo.updating(
             table,
             {"id": key_id},
             "SET r = :now, up = :now, v = v + :one, #ttl = :ttl",
-            condition="workspaceId = :workspace AND attribute_not_exists(r)",
+            condition="workspaceId = :workspace AND attribute_not_exists(r)"
+            + (" AND v = :version" if at_version else ""),
             names={"#ttl": "ttl"},
             workspace=workspace_id,
             now=now,
             one=1,
             ttl=(now + _LISTED_AFTER_REVOCATION_MS) // 1000,
+            **at_version,
         ),
         dynamo.updating(table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1),
     ]
@@ -170,7 +173,12 @@ def revoke(workspace_id: str, key_id: ApiKeyId) -> bool:
         dynamo.transact(actions)
     except dynamo.TransactionRefused as refused:
         row = refused.rows[0]
-        return row is not None and row["workspaceId"] == workspace_id and not _forgotten(row)
+        if row is None or row["workspaceId"] != workspace_id or _forgotten(row):
+            return False
+        if "r" not in row:
+            raise Conflict(
+                f"The API key is at version {row['v']}, not {version}. Read it again, then repeat."
+            ) from None
     return True
 
 

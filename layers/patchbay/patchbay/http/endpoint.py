@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ValidationError
@@ -134,32 +135,44 @@ def _query_reader(model: type[BaseModel]) -> _Reader:
         try:
             return model.model_validate(dict(request.query), by_alias=True, by_name=False)
         except ValidationError as error:
-            raise invalid(error) from None
+            raise _invalid(error, request.query) from None
 
     return read
 
 
 def _body_reader(model: type[BaseModel]) -> _Reader:
     def read(request: Request) -> BaseModel:
-        request.json()
+        # Not model_validate_json: it takes and drops fields by their Python names (pydantic-core 2.13).
+        value = request.json()
         try:
-            return model.model_validate_json(request.raw_body, by_alias=True, by_name=False)
+            return model.model_validate(value, by_alias=True, by_name=False)
         except ValidationError as error:
-            raise invalid(error) from None
+            raise _invalid(error, value) from None
 
     return read
 
 
-def invalid(error: ValidationError) -> ValidationFailed:
-    """Pydantic's findings as ours: dotted paths, and never the value itself, which may be a secret."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    errors = [
-        FieldError(".".join(map(str, entry["loc"]))[:_MAX_PATH_LENGTH] or "body", entry["msg"])
-        for entry in found[:_MAX_ERRORS]
-    ]
-    first = errors[0]
+def _invalid(error: ValidationError, value: Any) -> ValidationFailed:
+    """Pydantic's findings as ours, one for each path, and never the value itself, which may be a secret."""
+    found: dict[str, str] = {}
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        found.setdefault(_path(entry["loc"], value, missing=entry["type"] == "missing"), entry["msg"])
+    errors = [FieldError(path, message) for path, message in islice(found.items(), _MAX_ERRORS)]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return ValidationFailed(f"{first.path}: {first.message}{more}", errors)
+    return ValidationFailed(f"{errors[0].path}: {errors[0].message}{more}", errors)
+
+
+def _path(location: Sequence[str | int], value: Any, *, missing: bool) -> str:
+    """The steps of a location that the request has; pydantic puts names of its own types between them."""
+    steps: list[str] = []
+    for at, step in enumerate(location):
+        inside = isinstance(value, Mapping) and step in value
+        if inside or (isinstance(value, list) and isinstance(step, int)):
+            value = value[step]
+            steps.append(str(step))
+        elif missing and at == len(location) - 1:
+            steps.append(str(step))
+    return ".".join(steps)[:_MAX_PATH_LENGTH] or "body"
 
 
 def _run(

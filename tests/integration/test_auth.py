@@ -1,0 +1,810 @@
+"""Who gets in: every rule of API.md on JWTs, keys, roles and scopes, tried from the outside."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from local import gateway
+from patchbay.auth import jwt as auth_jwt
+from patchbay.http import endpoint
+from patchbay.observability import logger
+from patchbay.schema import Empty
+from patchbay.settings import ConfigurationError
+from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, forget, jwt_for
+
+WEBHOOKS = "/api/integrations/webhooks"
+KEYS = "/api/integrations/api-keys"
+LIST = f"GET {WEBHOOKS}"
+PUBLIC = {"GET /api/health", "$default"}
+
+
+def refused(answer: Answer, status: int = 401, code: str = "unauthenticated") -> str:
+    """The detail of a refusal."""
+    assert (answer.status, answer.json()["code"]) == (status, code), answer
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    return str(answer.json()["detail"])
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Good claims, changed; None takes one out."""
+    good = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "someone",
+        "workspace_id": "acme",
+        "exp": int(time.time()) + 600,
+        "role": "owner",
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+
+def b64(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def signed(header: dict[str, Any], payload: dict[str, Any], key: Any, algorithm: str | None = None) -> str:
+    """A token under any header: signed with `algorithm`, whatever `alg` says."""
+    real = {"alg": algorithm or header["alg"]}
+    token = jwt.encode(real, payload, key, algorithms=[real["alg"]])
+    if header == real:
+        return token
+    import joserfc.jws as jws
+
+    algorithm_model = jws.JWSRegistry.algorithms[real["alg"]]
+    signing = f"{b64(header)}.{token.split('.')[1]}".encode()
+    return f"{signing.decode()}.{b64(algorithm_model.sign(signing, key))}"
+
+
+SECRET = OctKey.import_key(JWT_SECRET)
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """What the library logs."""
+    stream, handler = io.StringIO(), logger.registered_handler
+    before = handler.setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler, by default
+    yield stream
+    handler.setStream(before)  # type: ignore[attr-defined]
+
+
+# ── JWTs with a shared secret ────────────────────────────────────────────────────────────────────────
+
+
+def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> None:
+    """One test, for one deployment."""
+    now = int(time.time())
+    good = signed({"alg": "HS256"}, claims(), SECRET)
+    assert api(LIST, token=good).status == 200
+    rsa = RSAKey.generate_key(2048)
+    header, payload, signature = good.split(".")
+
+    tokens = {
+        "another secret": signed({"alg": "HS256"}, claims(), OctKey.import_key("another secret of 32 bytes or more!!")),
+        "an empty signature": f"{header}.{payload}.",
+        "no signature": f"{header}.{payload}",
+        "a cut signature": good[:-4],
+        "the payload of another": f"{header}.{b64(claims(sub='root'))}.{signature}",
+        "alg none": f"{b64({'alg': 'none'})}.{payload}.",
+        "alg None": f"{b64({'alg': 'None'})}.{payload}.",
+        "alg none, signed": f"{b64({'alg': 'none'})}.{payload}.{signature}",
+        "no alg": f"{b64({'typ': 'JWT'})}.{payload}.{signature}",
+        "alg a list": f"{b64({'alg': ['HS256']})}.{payload}.{signature}",
+        "alg null": f"{b64({'alg': None})}.{payload}.{signature}",
+        "HS384": signed({"alg": "HS384"}, claims(), SECRET),
+        "HS512": signed({"alg": "HS512"}, claims(), SECRET),
+        "hs256": signed({"alg": "hs256"}, claims(), SECRET, "HS256"),
+        "RS256": signed({"alg": "RS256"}, claims(), rsa),
+        "a public key of its own": signed({"alg": "HS256", "jwk": SECRET.as_dict()}, claims(), SECRET),
+        "crit": signed({"alg": "HS256", "crit": ["exp"]}, claims(), SECRET),
+        "crit, unknown": signed({"alg": "HS256", "crit": ["x"], "x": 1}, claims(), SECRET),
+        "crit, empty": signed({"alg": "HS256", "crit": []}, claims(), SECRET),
+        "b64": signed({"alg": "HS256", "b64": False, "crit": ["b64"]}, claims(), SECRET),
+        "jku": signed({"alg": "HS256", "jku": "https://evil.test/keys"}, claims(), SECRET),
+        "x5u": signed({"alg": "HS256", "x5u": "https://evil.test/cert"}, claims(), SECRET),
+        "x5c": signed({"alg": "HS256", "x5c": ["MII"]}, claims(), SECRET),
+        "a header that is a list": f"{b64([])}.{payload}.{signature}",
+        "a header that is no JSON": f"{b64(b'{')}.{payload}.{signature}",
+        "a header that is no UTF-8": f"{b64(bytes([255, 254, 253]))}.{payload}.{signature}",
+        "a deep header": f"{b64(b'[' * 3000)}.{payload}.{signature}",
+        "a header with a surrogate": f"{b64({'alg': 'HS256', chr(0xD800): 1})}.{payload}.{signature}",
+        "a huge header": signed({"alg": "HS256", "x": "a" * 600}, claims(), SECRET),
+        "a huge token": signed({"alg": "HS256"}, claims(more="a" * 8192), SECRET),
+        "a JWE": f"{header}.{payload}.{signature}.{payload}.{signature}",
+        "a payload that is a list": signed_text(b"[]"),
+        "a payload that is no JSON": signed_text(b"{"),
+        "a payload that is no UTF-8": signed_text(b'{"sub": "\xff"}'),
+        "a deep payload": signed_text(b"[" * 3000),
+        "padding": f"{header}==.{payload}.{signature}",
+        "garbage": "garbage",
+        "dots": "..",
+        "a dot": ".",
+        "a null byte": "\u0000",
+        "not ASCII": "é.é.é",
+        "two tokens": f"{good}, {good}",
+        "a key of production": "sk_live_" + "a" * 57,
+        "a key's prefix": "sk_test_",
+        "a key cut off": "sk_test_" + "a" * 20,
+        "a key that is not ASCII": "sk_test_" + "é" * 57,
+    }
+    for name, token in tokens.items():
+        with subtests.test(name):
+            refused(api(LIST, token=token))
+
+    for name, changes in {
+        "no exp": {"exp": None},
+        "exp 61 s ago": {"exp": now - 61},
+        "exp as text": {"exp": str(now + 600)},
+        "exp true": {"exp": True},
+        "exp a list": {"exp": [now + 600]},
+        "exp 0": {"exp": 0},
+        "exp infinite": {"exp": float("inf")},
+        "exp NaN": {"exp": float("nan")},
+        "nbf in an hour": {"nbf": now + 3600},
+        "iat in an hour": {"iat": now + 3600},
+        "no iss": {"iss": None},
+        "another iss": {"iss": "https://evil.test"},
+        "iss with a slash": {"iss": ISSUER + "/"},
+        "iss a list": {"iss": [ISSUER]},
+        "no aud": {"aud": None},
+        "another aud": {"aud": "other"},
+        "aud a list without us": {"aud": ["other", "another"]},
+        "aud an empty list": {"aud": []},
+        "aud an object": {"aud": {AUDIENCE: 1}},
+        "no sub": {"sub": None},
+        "an empty sub": {"sub": ""},
+        "sub a number": {"sub": 5},
+        "sub a list": {"sub": ["someone"]},
+        "no workspace": {"workspace_id": None},
+        "an empty workspace": {"workspace_id": ""},
+        "workspace a number": {"workspace_id": 5},
+        "workspace a list": {"workspace_id": ["acme"]},
+        "workspace with a hash": {"workspace_id": "acme#rival"},
+        "workspace with a slash": {"workspace_id": "acme/../rival"},
+        "workspace with a newline": {"workspace_id": "acme\n"},
+        "workspace not ASCII": {"workspace_id": "ácme"},
+        "workspace of 65": {"workspace_id": "a" * 65},
+        "role a list": {"role": ["owner"]},
+        "scope a list": {"scope": ["webhooks:read"]},
+        "scope an object": {"scope": {"webhooks:read": True}},
+    }.items():
+        with subtests.test(name):
+            refused(api(LIST, token=signed({"alg": "HS256"}, claims(**changes), SECRET)))
+
+    for name, changes in {
+        "exp 50 s ago": {"exp": now - 50},
+        "exp with a fraction": {"exp": now + 60.5},
+        "nbf in 50 s": {"nbf": now + 50},
+        "aud a list with us": {"aud": ["other", AUDIENCE]},
+        "workspace of 64": {"workspace_id": "a_-" + "Z" * 61},
+        "a sub that is odd": {"sub": "auth0|<b>#é\u0000"},
+        "claims that we do not know": {"email": "a@b.test", "jti": "1"},
+    }.items():
+        with subtests.test(name):
+            assert api(LIST, token=signed({"alg": "HS256"}, claims(**changes), SECRET)).status == 200
+    with subtests.test("a kid that nobody needs"):
+        assert api(LIST, token=signed({"alg": "HS256", "kid": "1"}, claims(), SECRET)).status == 200
+    with subtests.test("no token in the logs"):
+        assert signature not in logs.getvalue()
+
+
+def signed_text(payload: bytes) -> str:
+    """A well-signed token whose payload may be anything."""
+    import joserfc.jws as jws
+
+    return jws.serialize_compact({"alg": "HS256"}, payload, SECRET, algorithms=["HS256"])
+
+
+def test_headers_that_carry_credentials(api: Api, subtests: pytest.Subtests) -> None:
+    token = jwt_for("acme")
+    made = api(f"POST {KEYS}", json={"name": "a", "scopes": ["webhooks:read"]}).json()
+    key = made["key"]
+    other = api(f"POST {KEYS}", json={"name": "b", "scopes": ["webhooks:read"]}).json()["key"]
+
+    for headers in (
+        {"Authorization": f"Bearer {token}"},
+        {"Authorization": f"bearer {token}"},
+        {"Authorization": f"BEARER   {token} "},
+        {"Authorization": f"Bearer {key}"},
+        {"X-API-Key": key},
+        {"X-API-Key": f" {key} "},
+        {"Authorization": f"Bearer {key}", "X-API-Key": key},
+    ):
+        with subtests.test(f"taken: {names(headers, key, token)}"):
+            assert api(LIST, token=None, headers=headers).status == 200
+    for headers in (
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": token},
+        {"Authorization": key},
+        {"Authorization": f"Basic {b64(key.encode())}"},
+        {"Authorization": f"Token {token}"},
+        {"Authorization": f"Bearer {token} {token}"},
+        {"X-API-Key": ""},
+        {"X-API-Key": token},
+        {"X-API-Key": f"Bearer {key}"},
+        {"Authorization": f"Bearer {token}", "X-API-Key": key},
+        {"Authorization": f"Bearer {token}", "X-API-Key": token},
+        {"Authorization": f"Bearer {key}", "X-API-Key": other},
+        {"Authorization": "Basic YTpi", "X-API-Key": key},
+        {"Cookie": f"token={token}"},
+        {"X-Amz-Security-Token": token, "Proxy-Authorization": f"Bearer {token}"},
+    ):
+        with subtests.test(f"refused: {names(headers, key, token)}"):
+            refused(api(LIST, token=None, headers=headers))
+    for query in (
+        f"access_token={token}",
+        f"token={token}",
+        f"api_key={key}",
+        f"apikey={key}&key={key}",
+        f"authorization=Bearer%20{token}",
+        f"x-api-key={key}",
+    ):
+        with subtests.test(f"in the query: {query[:20]}"):
+            refused(api(f"{LIST}?{query}", token=None))
+    for name, wrong in {
+        "another secret": key[:-20] + ("a" if key[-20] != "a" else "b") + key[-19:],
+        "another id": made["maskedKey"][:8] + key[8:][::-1],
+        "upper case": key.upper(),
+        "cut": key[:-1],
+        "longer": key + "a",
+    }.items():
+        with subtests.test(f"a key with {name}"):
+            detail = refused(api(LIST, token=wrong))
+            assert wrong not in detail
+    with subtests.test("revoked"):
+        assert api(f"DELETE {KEYS}/{made['id']}").status == 200
+        refused(api(LIST, token=key))
+
+
+def names(headers: dict[str, str], key: str, token: str) -> str:
+    return str(headers).replace(key, "<key>").replace(token, "<jwt>")
+
+
+@pytest.mark.parameters(JwtWorkspaceClaim="https://x.test/ws", JwtRoleClaim="r", JwtScopeClaim="scp")
+def test_claim_names_are_parameters(api: Api) -> None:
+    mine = {"workspace_id": None, "role": None, "https://x.test/ws": "acme", "r": "viewer"}
+    token = signed({"alg": "HS256"}, claims(**mine), SECRET)
+    assert api(LIST, token=token).status == 200
+    refused(api(f"POST {WEBHOOKS}", json={}, token=token), 403, "forbidden")
+    scoped = signed({"alg": "HS256"}, claims(**mine, scp="webhooks:write"), SECRET)
+    assert api(f"POST {WEBHOOKS}", json={}, token=scoped).status == 422
+    refused(api(LIST, token=signed({"alg": "HS256"}, claims(), SECRET)))
+
+
+def test_a_short_secret_admits_nobody(api: Api, backend: Backend, logs: io.StringIO) -> None:
+    arn = backend.environment["JWT_SECRET_ARN"]
+    backend.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="short" * 6)
+    short = signed({"alg": "HS256"}, claims(), OctKey.import_key("short" * 6))
+    answer = api(LIST, token=short)
+    assert (answer.status, answer.json()["code"]) == (500, "internal")
+    assert "32 bytes" in logs.getvalue()
+    assert "short" * 6 not in logs.getvalue()
+
+
+# ── JWTs under a JWKS ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Platform:
+    """The platform's JWKS, served on loopback; `answer` may be replaced. The clock is ours."""
+
+    url: str = ""
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    fetched: int = 0
+    answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+    seconds: float = 1000.0
+
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        self.fetched += 1
+        if self.answer:
+            self.answer(request)
+        else:
+            reply(request, 200, json.dumps({"keys": self.keys}).encode())
+
+
+def reply(request: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
+    request.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+RSA = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
+EC = ECKey.generate_key("P-256", {"kid": "ec"})
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    served = Platform(keys=[RSA.as_dict(private=False), EC.as_dict(private=False)])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.serve(self)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    served.url = f"http://127.0.0.1:{server.server_port}/jwks.json"
+    monkeypatch.setattr(auth_jwt, "time", SimpleNamespace(monotonic=lambda: served.seconds))
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def jwks_api(backend: Backend, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """A deployment with a JWKS. The template takes only https, so the address is put in afterwards."""
+    monkeypatch.setenv("JWKS_URL", platform.url)
+    forget()
+    return Api(backend.template)
+
+
+jwks = pytest.mark.parameters(JwksUrl="https://platform.test/jwks.json")
+
+
+@jwks
+def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests) -> None:
+    other_rsa = RSAKey.generate_key(2048)
+    p384 = ECKey.generate_key("P-384", {"kid": "p384"})
+    encryption = RSAKey.generate_key(2048)
+    shared = OctKey.generate_key(256, {"kid": "oct"})
+    platform.keys += [
+        p384.as_dict(private=False),
+        {**encryption.as_dict(private=False), "kid": "enc", "use": "enc"},
+        shared.as_dict(private=True),
+        {"kty": "FUTURE", "kid": "future", "x": "AA"},  # RFC 7517, 5: passed over
+    ]
+    for name, token in {
+        "RS256": signed({"alg": "RS256", "kid": "rsa"}, claims(), RSA),
+        "ES256": signed({"alg": "ES256", "kid": "ec"}, claims(), EC),
+        "typ at+jwt": signed({"alg": "ES256", "kid": "ec", "typ": "at+jwt"}, claims(), EC),
+    }.items():
+        with subtests.test(name):
+            assert jwks_api(LIST, token=token).status == 200
+    public = [RSA.as_pem(private=False), RSA.as_der(private=False), json.dumps(RSA.as_dict(private=False)).encode()]
+    tokens = {
+        f"HS256 with the public key {number}": signed(
+            {"alg": "HS256", "kid": "rsa"}, claims(), OctKey.import_key(b64(key).encode())
+        )
+        for number, key in enumerate(public)
+    }
+    tokens |= {
+        f"HS256 under the raw public key {number}": hs256_by_hand({"alg": "HS256", "kid": "rsa"}, claims(), key)
+        for number, key in enumerate(public)
+    }
+    tokens |= {
+        "HS256 with the shared secret of other deployments": signed({"alg": "HS256"}, claims(), SECRET),
+        "HS256 with a key of the JWKS": signed({"alg": "HS256", "kid": "oct"}, claims(), shared),
+        "none": f"{b64({'alg': 'none', 'kid': 'rsa'})}.{b64(claims())}.",
+        "another RSA key": signed({"alg": "RS256", "kid": "rsa"}, claims(), other_rsa),
+        "an EC key called RSA": signed({"alg": "RS256", "kid": "ec"}, claims(), RSA),
+        "an RSA key called EC": signed({"alg": "ES256", "kid": "rsa"}, claims(), EC),
+        "a P-384 key": signed({"alg": "ES256", "kid": "p384"}, claims(), EC),
+        "ES384": signed({"alg": "ES384", "kid": "p384"}, claims(), p384),
+        "PS256": signed({"alg": "PS256", "kid": "rsa"}, claims(), RSA),
+        "RS512": signed({"alg": "RS512", "kid": "rsa"}, claims(), RSA),
+        "a key for encryption": signed({"alg": "RS256", "kid": "enc"}, claims(), encryption),
+        "an unknown kid": signed({"alg": "RS256", "kid": "who"}, claims(), RSA),
+        "no kid, though there are several": signed({"alg": "RS256"}, claims(), RSA),
+        "a kid that is no text": signed({"alg": "RS256", "kid": ["rsa"]}, claims(), RSA),
+        "a kid that is a number": signed({"alg": "RS256", "kid": 0}, claims(), RSA),
+        "its own key": signed({"alg": "RS256", "jwk": other_rsa.as_dict(private=False)}, claims(), other_rsa),
+        "its own JWKS": signed({"alg": "RS256", "kid": "rsa", "jku": platform.url}, claims(), RSA),
+        "expired": signed({"alg": "RS256", "kid": "rsa"}, claims(exp=int(time.time()) - 61), RSA),
+        "another audience": signed({"alg": "ES256", "kid": "ec"}, claims(aud="other"), EC),
+        "a signature cut off": signed({"alg": "ES256", "kid": "ec"}, claims(), EC)[:-10],
+        "garbage": "a.b.c",
+    }
+    for name, token in tokens.items():
+        with subtests.test(name):
+            refused(jwks_api(LIST, token=token))
+    assert platform.fetched == 1
+
+
+def hs256_by_hand(header: dict[str, Any], payload: dict[str, Any], secret: bytes) -> str:
+    """What libraries refuse to sign: an HMAC under the text of a public key (CVE-2016-5431)."""
+    import hashlib
+    import hmac
+
+    text = f"{b64(header)}.{b64(payload)}"
+    return f"{text}.{b64(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+
+
+@jwks
+def test_the_only_key_needs_no_kid(jwks_api: Api, platform: Platform) -> None:
+    platform.keys = [EC.as_dict(private=False)]
+    assert jwks_api(LIST, token=signed({"alg": "ES256"}, claims(), EC)).status == 200
+
+
+@jwks
+def test_an_unknown_kid_asks_at_most_every_five_minutes(jwks_api: Api, platform: Platform) -> None:
+    """So a caller who makes kids up cannot turn us on the platform, and a new key is soon found."""
+    new = ECKey.generate_key("P-256", {"kid": "new"})
+    token = signed({"alg": "ES256", "kid": "new"}, claims(), new)
+    known = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
+    assert jwks_api(LIST, token=known).status == 200
+    platform.keys.append(new.as_dict(private=False))
+    for _ in range(3):
+        refused(jwks_api(LIST, token=token))
+    platform.seconds += 299
+    refused(jwks_api(LIST, token=token))
+    assert platform.fetched == 1
+    platform.seconds += 2
+    assert jwks_api(LIST, token=token).status == 200
+    assert platform.fetched == 2
+    for number in range(5):
+        refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": f"x{number}"}, claims(), new)))
+    assert platform.fetched == 2
+
+
+@jwks
+def test_a_withdrawn_key_ends_within_the_hour(jwks_api: Api, platform: Platform) -> None:
+    token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
+    assert jwks_api(LIST, token=token).status == 200
+    platform.keys = [RSA.as_dict(private=False)]
+    platform.seconds += 3601
+    refused(jwks_api(LIST, token=token))
+    assert jwks_api(LIST, token=signed({"alg": "RS256", "kid": "rsa"}, claims(), RSA)).status == 200
+
+
+@jwks
+def test_a_withdrawn_key_ends_when_an_unknown_one_is_looked_for(jwks_api: Api, platform: Platform) -> None:
+    token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
+    assert jwks_api(LIST, token=token).status == 200
+    platform.keys = [RSA.as_dict(private=False)]
+    platform.seconds += 301
+    refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "who"}, claims(), EC)))
+    refused(jwks_api(LIST, token=token))
+
+
+@jwks
+def test_a_jwks_that_cannot_be_had_is_502(
+    jwks_api: Api, platform: Platform, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
+    good = json.dumps({"keys": platform.keys})
+    elsewhere: list[str] = []
+
+    def redirect(request: BaseHTTPRequestHandler) -> None:
+        if request.path == "/jwks.json":
+            reply(request, 302, b"", Location="/elsewhere")
+        else:
+            elsewhere.append(request.path)
+            reply(request, 200, good.encode())
+
+    dripped: list[bytes] = []
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        for _ in range(2000):
+            platform.seconds += 1  # a byte a second
+            try:
+                request.wfile.write(b" ")
+            except OSError:
+                return  # the caller has hung up
+            dripped.append(b" ")
+            time.sleep(0.002)
+
+    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
+        "404": lambda request: reply(request, 404, good.encode()),
+        "500": lambda request: reply(request, 500, b""),
+        "204": lambda request: reply(request, 204, b""),
+        "a redirect": redirect,
+        "over 64 KB": lambda request: reply(request, 200, good.encode().ljust(64 * 1024 + 1)),
+        "a drip of 5 s and more": drip,
+        "no JSON": lambda request: reply(request, 200, b"<html>"),
+        "no UTF-8": lambda request: reply(request, 200, b"\xff\xfe\xfd"),
+        "a list": lambda request: reply(request, 200, b"[]"),
+        "text": lambda request: reply(request, 200, b'"keys"'),
+        "null": lambda request: reply(request, 200, b"null"),
+        "no keys": lambda request: reply(request, 200, b"{}"),
+        "keys of null": lambda request: reply(request, 200, b'{"keys": null}'),
+        "an empty set": lambda request: reply(request, 200, b'{"keys": []}'),
+        "keys that are none": lambda request: reply(request, 200, b'{"keys": [1, null, "x"]}'),
+        "a broken key": lambda request: reply(
+            request, 200, b'{"keys": [{"kty": "EC", "crv": "P-256", "x": "!", "y": "!"}]}'
+        ),
+        "a key of a curve that is none": lambda request: reply(
+            request, 200, b'{"keys": [{"kty": "EC", "crv": "P-1", "x": "AA", "y": "AA"}]}'
+        ),
+        "depth": lambda request: reply(request, 200, b"[" * 60_000),
+        "broken gzip": lambda request: reply(request, 200, b"nope", **{"Content-Encoding": "gzip"}),
+        "a cut answer": lambda request: reply(request, 200, b"{", **{"Content-Length": "500"}),
+    }
+    for name, answer in answers.items():
+        with subtests.test(name):
+            forget()
+            platform.answer = answer
+            detail = refused(response := jwks_api(LIST, token=token), 502, "upstream_failed")
+            assert int(header(response, "retry-after")) > 0
+            assert platform.url not in detail
+    assert elsewhere == []
+    with subtests.test("a drip is not waited for"):
+        assert len(dripped) < 1000
+
+    with subtests.test("64 KB to the byte"):
+        forget()
+        platform.answer = lambda request: reply(request, 200, good.encode().ljust(64 * 1024))
+        assert jwks_api(LIST, token=token).status == 200
+    with subtests.test("nobody there"):
+        forget()
+        monkeypatch.setenv("JWKS_URL", "http://127.0.0.1:1/jwks.json")
+        refused(jwks_api(LIST, token=token), 502, "upstream_failed")
+
+
+@jwks
+def test_a_jwks_that_fails_later_leaves_the_keys_that_are_known(jwks_api: Api, platform: Platform) -> None:
+    token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
+    assert jwks_api(LIST, token=token).status == 200
+    platform.answer = lambda request: reply(request, 503, b"")
+    platform.seconds += 301
+    for _ in range(3):
+        refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "who"}, claims(), EC)))
+    assert platform.fetched == 2
+    assert jwks_api(LIST, token=token).status == 200
+
+
+@jwks
+def test_garbage_reaches_no_jwks(jwks_api: Api, platform: Platform) -> None:
+    for token in ("garbage", "a.b.c", signed({"alg": "HS256"}, claims(), SECRET), "sk_test_x"):
+        refused(jwks_api(LIST, token=token))
+    assert platform.fetched == 0
+
+
+def header(answer: Answer, name: str) -> str:
+    return {key.lower(): value for key, value in answer.headers.items()}[name]
+
+
+# ── roles and scopes ─────────────────────────────────────────────────────────────────────────────────
+
+VIEWER = {"integrations:read", "connections:read", "webhooks:read", "events:read", "analytics:read"}
+MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use"}
+ADMIN = MEMBER | {
+    *("integrations:write", "integrations:publish", "events:publish"),
+    *("api-keys:read", "api-keys:write", "api-keys:verify"),
+}
+OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "workspace:export"}
+ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
+PLATFORM_ONLY = {"actions:handle"}
+# Routes whose scope is not `:read` for GET and `:write` for the rest.
+OTHER_SCOPES = {"POST /api/events": "events:publish"}
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route of the template and the scope that its handler asks for."""
+
+    line: str
+    scope: str | None
+
+
+def doors(backend: Backend) -> list[Door]:
+    functions = backend.template.functions()
+    found = []
+    for route in gateway.read(backend.template).routes:
+        module, _, name = functions[route.function].handler.rpartition(".")
+        handler = getattr(importlib.import_module(module), name)
+        line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
+        found.append(Door(line if route.path else line, handler.endpoint["scope"]))
+    return found
+
+
+def test_every_route_that_is_not_public_asks_who_is_there(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    found = doors(backend)
+    open_doors = {door.line for door in found if door.scope is None}
+    assert open_doors == {"GET /api/health", "GET /no-such-route"}
+    assert len(found) > len(PUBLIC)
+    for door in found:
+        with subtests.test(door.line):
+            if door.scope is None:
+                assert api(door.line, token=None).status in (200, 404)
+                continue
+            refused(api(door.line, token=None))
+            refused(api(door.line, token="garbage"))
+            none = jwt_for("acme", scope="posts:read")
+            assert door.scope in refused(api(door.line, token=none), 403, "forbidden")
+            others = " ".join(OWNER - {door.scope})
+            assert door.scope in refused(api(door.line, token=jwt_for("acme", scope=others)), 403, "forbidden")
+            allowed = api(door.line, token=jwt_for("acme", scope=door.scope), json={})
+            assert allowed.status in (200, 400, 404, 422), allowed
+
+
+def test_scopes_of_routes_follow_the_rule(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    for door in doors(backend):
+        if door.scope is None:
+            continue
+        with subtests.test(door.line):
+            wanted = OTHER_SCOPES.get(door.line)
+            right = ":read" if door.line.startswith("GET ") else ":write"
+            assert door.scope == wanted if wanted else door.scope.endswith(right)
+            assert door.scope in OWNER | PLATFORM_ONLY
+
+
+def test_roles_stand_for_their_scopes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    """Seen from outside: a role may create a key with each of its scopes, and with no other."""
+    from patchbay.auth.scopes import granted
+
+    for role, scopes in ROLES.items():
+        with subtests.test(role):
+            assert granted(role, None, platform=False) == scopes
+    for role in ("", "Owner", "root", "owner ", "admin,owner", "superuser"):
+        with subtests.test(f"role {role!r}"):
+            assert granted(role, None, platform=True) == set()
+            refused(api(LIST, token=jwt_for("acme", role=role)), 403, "forbidden")
+    with subtests.test("no role and no scope"):
+        refused(api(LIST, token=jwt_for("acme", role=None)), 403, "forbidden")
+
+    for door in doors(backend):
+        for role, scopes in ROLES.items():
+            if door.scope is None:
+                continue
+            with subtests.test(f"{door.line} as {role}"):
+                answer = api(door.line, token=jwt_for("acme", role=role), json={})
+                assert (answer.status == 403) == (door.scope not in scopes), answer
+
+
+def test_scope_overrides_role(api: Api, subtests: pytest.Subtests) -> None:
+    read, write = LIST, f"POST {WEBHOOKS}"
+    for name, token, statuses in (
+        ("a scope takes from an owner", {"role": "owner", "scope": "webhooks:read"}, (200, 403)),
+        ("a scope gives to a viewer", {"role": "viewer", "scope": "webhooks:write"}, (403, 422)),
+        ("an empty scope takes all", {"role": "owner", "scope": ""}, (403, 403)),
+        ("other scopes are no matter", {"scope": "openid profile  webhooks:read posts:read"}, (200, 403)),
+        ("separated by spaces only", {"scope": "webhooks:read,webhooks:write"}, (403, 403)),
+        ("no wildcards", {"scope": "* *:* webhooks:* webhooks"}, (403, 403)),
+        ("case matters", {"scope": "Webhooks:Read WEBHOOKS:READ"}, (403, 403)),
+    ):
+        with subtests.test(name):
+            bearer = jwt_for("acme", **token)
+            assert (api(read, token=bearer).status, api(write, token=bearer, json={}).status) == statuses
+
+
+def test_actions_handle_is_the_platforms_alone(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    """A key can be given what its maker holds; so what may be given shows what is held."""
+    line, body = f"POST {KEYS}", {"name": "a", "scopes": ["actions:handle"]}
+    for workspace, role, scope, status in (
+        ("platform", "owner", None, 201),
+        ("platform", "admin", None, 201),
+        ("platform", None, "api-keys:write actions:handle", 201),
+        ("platform", None, "api-keys:write", 403),
+        ("acme", "owner", None, 403),
+        ("acme", "admin", None, 403),
+        ("acme", None, "api-keys:write actions:handle", 403),
+        ("Platform", "owner", None, 403),
+    ):
+        with subtests.test(f"{workspace}, {role}, {scope}"):
+            answer = api(line, json=body, token=jwt_for(workspace, role=role, scope=scope))
+            assert answer.status == status, answer
+            if status == 403:
+                assert "actions:handle" in refused(answer, 403, "forbidden")
+
+
+def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -> None:
+    line = f"POST {KEYS}"
+    for name, token, scopes, status in (
+        ("an admin, an owner's scope", {"role": "admin"}, ["credentials:read"], 403),
+        ("an admin, the platform's scopes", {"role": "admin"}, ["posts:read", "webhooks:read"], 201),
+        ("a scope token, another scope", {"scope": "api-keys:write"}, ["webhooks:read"], 403),
+        ("a scope token, the platform's", {"scope": "api-keys:write", "role": "owner"}, ["posts:read"], 403),
+        ("a holder of the platform's", {"scope": "api-keys:write posts:read"}, ["posts:read"], 201),
+        ("one good, one not", {"role": "admin"}, ["webhooks:read", "workspace:delete"], 403),
+    ):
+        with subtests.test(name):
+            answer = api(line, json={"name": "a", "scopes": scopes}, token=jwt_for("acme", **token))
+            assert answer.status == status, answer
+
+    giver = {
+        "name": "giver",
+        "scopes": ["api-keys:write", "webhooks:read", "posts:read"],
+        "rateLimitPerHour": 100,
+        "rateLimitPerDay": 200,
+        "expiresAt": "2999-01-01T00:00:00Z",
+    }
+    key = api(line, json=giver).json()["key"]
+    within = {
+        "name": "a",
+        "scopes": ["webhooks:read", "posts:read"],
+        "rateLimitPerHour": 100,
+        "rateLimitPerDay": 200,
+        "expiresAt": "2999-01-01T00:00:00Z",
+    }
+    for name, changes, status in (
+        ("the same", {}, 201),
+        ("another scope", {"scopes": ["webhooks:write"]}, 403),
+        ("another of the platform's", {"scopes": ["posts:write"]}, 403),
+        ("more an hour", {"rateLimitPerHour": 101}, 403),
+        ("more a day", {"rateLimitPerDay": 201}, 403),
+        ("for longer", {"expiresAt": "2999-01-01T00:00:01Z"}, 403),
+        ("for ever", {"expiresAt": None}, 403),
+    ):
+        with subtests.test(f"a key gives {name}"):
+            answer = api(line, json={**within, **changes}, token=key)
+            assert answer.status == status, answer
+    with subtests.test("a key gives limits by default"):
+        assert api(line, json={"name": "a", "scopes": ["webhooks:read"]}, token=key).status == 403
+
+
+# ── what does not start ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_endpoint_says_who_may_call_it() -> None:
+    with pytest.raises(TypeError, match=r"scope.*public"):
+        endpoint()
+    with pytest.raises(TypeError, match=r"scope.*public"):
+        endpoint(scope="webhooks:read", public=True)
+
+    @endpoint(public=True)
+    def handler() -> Empty:
+        return Empty()
+
+    with pytest.raises(TypeError, match="cannot read the parameter other"):
+
+        @endpoint(public=True)
+        def odd(other: int) -> Empty:
+            return Empty()
+
+
+def test_a_set_encryption_key_stops_every_function(backend: Backend) -> None:
+    """An earlier design's variable: whoever sets it believes that it protects something."""
+    handlers = sorted({function.handler for function in backend.template.functions().values()})
+    code = f"""
+import importlib, sys, types
+context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 30000)
+for name in {handlers!r}:
+    module, _, attribute = name.rpartition(".")
+    try:
+        getattr(importlib.import_module(module), attribute)({{"Records": []}}, context)
+    except Exception as error:
+        print(name, type(error).__name__, str(error).replace(chr(10), " "))
+    else:
+        print(name, "STARTED")
+"""
+    environment = {
+        **os.environ,
+        **backend.environment,
+        "ENCRYPTION_KEY": "c2VjcmV0LW9mLXRoZS1vbGQtZGVzaWdu",
+        "PYTHONPATH": os.pathsep.join(str(ROOT / path) for path in ("layers/patchbay", "functions")),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = run.stdout.splitlines()
+    assert len(lines) == len(handlers)
+    for line in lines:
+        assert "ConfigurationError ENCRYPTION_KEY is set, but Patchbay encrypts with the KMS key" in line
+    assert "c2VjcmV0" not in run.stdout + run.stderr
+
+
+def test_a_set_encryption_key_stops_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEY", "")
+    with pytest.raises(ConfigurationError, match="KMS"):
+        endpoint(public=True)
