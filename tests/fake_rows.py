@@ -22,25 +22,19 @@ class FakeRows:
         self.rows: dict[str, Row] = {}
         self.writes = 0
 
-    def update(
-        self,
-        table: str,
-        key: Row,
-        expression: str,
-        **terms: Any,
-    ) -> Row:
+    def update(self, table: str, key: Row, expression: str, /, **terms: Any) -> Row:
         self.writes += 1
-        condition, names = terms.pop("condition"), terms.pop("names", {})
-        values = terms
+        assert terms.pop("returning") == "UPDATED_NEW"
+        condition, names, values = terms.pop("condition"), terms.pop("names", {}), terms
         old = self.rows.get(key["id"])
         if not holds(condition, old or {}, values):
             raise ConditionFailed(old)
         for short, name in names.items():
             expression = expression.replace(short, name)
         assert expression.startswith("SET ")
-        new = {**(old or key), **assigned(expression.removeprefix("SET "), old or {}, values)}
-        self.rows[key["id"]] = new
-        return dict(new)
+        updated = assigned(expression.removeprefix("SET "), old or {}, values)
+        self.rows[key["id"]] = {**(old or key), **updated}
+        return updated
 
 
 def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:

@@ -779,10 +779,11 @@ def test_a_set_encryption_key_stops_every_function(backend: Backend) -> None:
     code = f"""
 import importlib, sys, types
 context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 30000)
+record = {{"messageId": "1", "receiptHandle": "1", "body": "x"}}
 for name in {handlers!r}:
     module, _, attribute = name.rpartition(".")
     try:
-        getattr(importlib.import_module(module), attribute)({{"Records": []}}, context)
+        getattr(importlib.import_module(module), attribute)({{"Records": [record]}}, context)
     except Exception as error:
         print(name, type(error).__name__, str(error).replace(chr(10), " "))
     else:

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from patchbay.aws import client
 from patchbay.errors import ValidationFailed
@@ -122,13 +122,23 @@ def delete(table: str, key: Row, /, **terms: Any) -> None:
     _write("delete_item", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
 
 
-def update(table: str, key: Row, expression: str, /, **terms: Any) -> Row:
-    """Update one row and return it as it stands after. Raises ConditionFailed with what stands there."""
+def update(
+    table: str,
+    key: Row,
+    expression: str,
+    /,
+    *,
+    returning: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
+    **terms: Any,
+) -> Row:
+    """Update one row and return it as it stands after, or only what was updated: parsing a row costs more
+    than sending the update. Raises ConditionFailed with what stands there.
+    """
     call = {
         "TableName": table,
         "Key": pack_row(key),
         "UpdateExpression": expression,
-        "ReturnValues": "ALL_NEW",
+        "ReturnValues": returning,
     }
     return unpack_row(_write("update_item", call | _terms(**terms))["Attributes"])
 

@@ -69,10 +69,11 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
         values = {}
         use = f"{slot} = {slot} + :cost"
     try:
-        row = dynamo.update(
+        updated = dynamo.update(
             settings().api_keys_table,
             {"id": key.id},
             f"SET {update.assignments}, {use}, t = t + :cost, lu = :now",
+            returning="UPDATED_NEW",
             condition="v = :v AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
             f" AND {update.condition}",
             v=key.version,
@@ -82,7 +83,7 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
         )
     except dynamo.ConditionFailed as refused:
         raise Refused(_state(refused.row) if refused.row else None) from None
-    return read(row, key.quotas)
+    return update.after(updated, key.quotas)
 
 
 # ── management ───────────────────────────────────────────────────────────────────────────────────────

@@ -96,7 +96,7 @@ class Ceilings:
             try:
                 with throttling_is_429():
                     # An hour more than its counts matter, for clocks that differ.
-                    row = store.count(
+                    updated = store.count(
                         row_id, update, keep_until_ms=(number + 2) * MINUTE.length_ms + 3_600_000
                     )
             except ConditionFailed as refused:
@@ -112,7 +112,7 @@ class Ceilings:
                     share.refused_cost = cost
                 raise _refusal(kind, standing, cost) from None
             with self._lock:
-                share.counts = sliding_window.read(row, [quota])
+                share.counts = update.after(updated, [quota])
                 share.keep(units - cost, number)
             return
         raise busy()

@@ -82,6 +82,12 @@ class Update(NamedTuple):
     numbers: tuple[int, ...]
     fresh: tuple[bool, ...]
 
+    def after(self, updated: Mapping[str, Any], quotas: Sequence[Quota]) -> tuple[Count, ...]:
+        """The counts of the row once it is written, from what the write says it updated. What it leaves
+        as it was (`w` and `p` in the same window) stands in its values.
+        """
+        return read({**self.values, **updated}, quotas)
+
 
 def plan(quotas: Sequence[Quota], belief: Sequence[Count], cost: int, now_ms: int) -> Update:
     """The update that admits `cost` units to all windows or none, if the row is as believed."""

@@ -8,7 +8,7 @@ from patchbay.settings import settings
 
 
 def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
-    """Count by `update` and return the row. Raises dynamo.ConditionFailed with what stands there.
+    """Count by `update` and return what it changed. Raises dynamo.ConditionFailed with what stands there.
 
     TTL deletes the row some time after `keep_until_ms`; by then its counts must mean nothing any
     more.
@@ -17,6 +17,7 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
         settings().rate_limits_table,
         {"id": row_id},
         f"SET {update.assignments}, #ttl = :ttl",
+        returning="UPDATED_NEW",
         condition=update.condition,
         names={"#ttl": "ttl"},
         ttl=keep_until_ms // 1000,

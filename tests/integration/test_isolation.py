@@ -1,0 +1,253 @@
+"""Promise 7: one workspace never sees or touches another's rows; only the platform crosses, by its doors.
+
+The routes are walked from template.yaml: a new one is covered by itself, or the test asks for a sample.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local import gateway
+from patchbay import vault
+from patchbay.deliveries import store as deliveries
+from patchbay.deliveries.fan_out import fan_out
+from patchbay.deliveries.models import DeliveryMessage
+from patchbay.events.models import EventMessage
+from patchbay.ids import DeliveryId
+from tests.conftest import Api, Backend, jwt_for
+
+WEBHOOKS = "/api/integrations/webhooks"
+KEYS = "/api/integrations/api-keys"
+EVENTS = "/api/events"
+WEBHOOK = {"name": "of a", "url": "https://example.com/a", "events": ["*"], "headers": {"X-Secret": "a's own"}}
+KEY = {"name": "of a", "scopes": ["webhooks:read", "webhooks:write", "events:read", "api-keys:read"]}
+EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
+
+# What a route with an id is sent; the rest of it is read from the template.
+BODIES: dict[str, Any] = {
+    "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/"},
+    "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
+}
+
+
+@dataclass
+class Workspace:
+    """What one workspace has: by path pattern, the ids that stand for its variables."""
+
+    name: str
+    token: str
+    ids: dict[str, dict[str, str]]
+    webhook: str
+    key: str
+
+
+def fill(api: Api, backend: Backend, name: str) -> Workspace:
+    """A workspace with one of everything."""
+    token = jwt_for(name)
+    webhook = api(f"POST {WEBHOOKS}", json=WEBHOOK, token=token).json()["id"]
+    key = api(f"POST {KEYS}", json=KEY, token=token).json()
+    event_id = api(f"POST {EVENTS}", json=EVENT, token=token).json()["id"]
+    (message,) = backend.messages("EventsQueue")
+    event = EventMessage.read(message["body"])
+    assert (event.id, event.workspace_id) == (event_id, name)
+    fan_out(event)
+    (queued,) = backend.messages("DeliveriesQueue")
+    delivery = DeliveryMessage.read(queued["body"])
+    deliveries.claim(delivery, owner="me", now=event.timestamp, lease_until=event.timestamp, max_attempts=4)
+    ids = {
+        f"{WEBHOOKS}/{{id}}": {"id": webhook},
+        f"{WEBHOOKS}/{{id}}/status": {"id": webhook},
+        f"{WEBHOOKS}/{{id}}/deliveries": {"id": webhook},
+        f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}": {"id": webhook, "deliveryId": delivery.id},
+        f"{KEYS}/{{id}}": {"id": key["id"]},
+        f"{EVENTS}/{{id}}": {"id": event_id},
+    }
+    return Workspace(name, token, ids, webhook, key["key"])
+
+
+def target(path: str, ids: dict[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda variable: ids[variable[1]], path)
+
+
+def tables(backend: Backend) -> dict[str, Any]:
+    """Every row but those that count requests, and the messages that wait."""
+    kept: dict[str, Any] = {}
+    for table in backend.template.of_type("AWS::DynamoDB::Table"):
+        if table.logical_id != "RateLimitsTable":
+            kept[table.logical_id] = sorted(map(repr, backend.rows(table.logical_id)))
+    for queue in backend.template.of_type("AWS::SQS::Queue"):
+        kept[queue.logical_id] = backend.messages(queue.logical_id)
+    return kept
+
+
+def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    a = fill(api, backend, "acme")
+    b = fill(api, backend, "rival")
+    platform = jwt_for("platform")
+    routes = [route for route in gateway.read(backend.template).routes if "{" in route.path]
+    assert len(routes) >= 9
+
+    for route in routes:
+        assert route.path in a.ids, f"{route.key}: say in `fill` which ids stand for its variables"
+        needs_body = route.method in ("PUT", "POST", "PATCH")
+        assert not needs_body or route.key in BODIES, f"{route.key}: give it a body in BODIES"
+
+    before = tables(backend)
+    for route in routes:
+        line = f"{route.method} {target(route.path, a.ids[route.path])}"
+        for who, token in {
+            "rival": b.token,
+            "the platform": platform,
+            "nearly the same name": jwt_for("acm"),
+            "a name that begins alike": jwt_for("acme-2"),
+            "another case": jwt_for("ACME"),
+            "nobody's scope is enough": jwt_for("rival", scope=" ".join(KEY["scopes"] + ["api-keys:write"])),
+        }.items():
+            with subtests.test(f"{route.key} by {who}"):
+                answer = api(line, json=BODIES.get(route.key), token=token)
+                assert (answer.status, answer.json()["code"]) == (404, "not_found"), answer
+                made_up = api(re.sub(r"[0-9A-Za-z]{6}(?=/|$)", "000000", line), token=token, json={})
+                assert made_up.status in (404, 422)
+    assert tables(backend) == before
+
+    # With one id of one's own and one of theirs.
+    pair = f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}"
+    for ids, token in (
+        ({"id": b.webhook, "deliveryId": a.ids[pair]["deliveryId"]}, b.token),
+        ({"id": a.webhook, "deliveryId": b.ids[pair]["deliveryId"]}, b.token),
+        ({"id": a.webhook, "deliveryId": b.ids[pair]["deliveryId"]}, a.token),
+    ):
+        with subtests.test(f"mixed {ids}"):
+            assert api(f"GET {target(pair, ids)}", token=token).status == 404
+
+    # The same ids answer their owner: it was the workspace that was refused, not the request.
+    for route in sorted(routes, key=lambda route: route.method == "DELETE"):
+        line = f"{route.method} {target(route.path, a.ids[route.path])}"
+        with subtests.test(f"{route.key} by its owner"):
+            assert api(line, json=BODIES.get(route.key), token=a.token).status == 200
+
+
+def test_lists_show_only_ones_own(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    a = fill(api, backend, "acme")
+    b = fill(api, backend, "rival")
+    for path in (WEBHOOKS, KEYS, EVENTS, f"{WEBHOOKS}/{{id}}/deliveries"):
+        for who in (a, b):
+            other = b if who is a else a
+            theirs = {id for ids in other.ids.values() for id in ids.values()}
+            mine = {id for ids in who.ids.values() for id in ids.values()}
+            for query in ("", "?limit=100", "?status=ACTIVE", "?type=POST_PUBLISHED", f"?workspaceId={other.name}"):
+                line = f"GET {target(path, {'id': who.webhook})}{query}"
+                for credentials in (who.token, who.key):
+                    with subtests.test(f"{who.name}: {line}"):
+                        answer = api(line, token=credentials)
+                        if "status" in query and answer.status == 422:
+                            continue  # deliveries have other statuses
+                        assert answer.status == 200, answer
+                        shown = {item["id"] for item in answer.json()["items"]}
+                        assert len(shown) == 1
+                        assert shown <= mine
+                        assert not any(id in answer.text for id in theirs)
+    with subtests.test("a workspace with nothing"):
+        for path in (WEBHOOKS, KEYS, EVENTS):
+            assert api(f"GET {path}", token=jwt_for("new")).json()["items"] == []
+
+
+def test_an_event_goes_to_its_own_workspace(api: Api, backend: Backend) -> None:
+    fill(api, backend, "acme")
+    b = fill(api, backend, "rival")
+    api(f"POST {EVENTS}", json=EVENT)
+    (message,) = backend.messages("EventsQueue")
+    fan_out(EventMessage.read(message["body"]))
+    (queued,) = backend.messages("DeliveriesQueue")
+    assert json.loads(queued["body"])["workspace_id"] == "acme"
+    assert json.loads(queued["body"])["webhook_id"] != b.webhook
+
+
+def test_only_the_platform_publishes_for_another(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    fill(api, backend, "acme")
+    before = tables(backend)
+    for_acme = {**EVENT, "workspaceId": "acme"}
+    key = api(f"POST {KEYS}", json={"name": "b", "scopes": ["events:publish"]}, token=jwt_for("rival")).json()
+    before["ApiKeysTable"] = before["DataKeysTable"] = None
+    for who, token in {
+        "an owner elsewhere": jwt_for("rival"),
+        "a key elsewhere": key["key"],
+        "one called like it": jwt_for("Platform"),
+        "one that says so": jwt_for("rival", role="platform", scope="events:publish actions:handle"),
+    }.items():
+        for headers in ({}, {"Idempotency-Key": "k"}, {"X-Workspace-Id": "platform"}):
+            with subtests.test(f"{who}, {headers}"):
+                answer = api(f"POST {EVENTS}", json=for_acme, token=token, headers=headers)
+                assert (answer.status, answer.json()["code"]) == (403, "forbidden")
+    after = tables(backend)
+    after["ApiKeysTable"] = after["DataKeysTable"] = None
+    assert after == before
+
+    with subtests.test("naming one's own workspace"):
+        assert api(f"POST {EVENTS}", json=for_acme).status == 202
+        (message,) = backend.messages("EventsQueue")
+        assert json.loads(message["body"])["workspace_id"] == "acme"
+    platform_key = api(
+        f"POST {KEYS}", json={"name": "p", "scopes": ["events:publish"]}, token=jwt_for("platform")
+    ).json()["key"]
+    for who, token in (("its owner", jwt_for("platform")), ("its key", platform_key)):
+        with subtests.test(f"the platform, by {who}"):
+            answer = api(f"POST {EVENTS}", json=for_acme, token=token)
+            assert answer.status == 202, answer
+            (message,) = backend.messages("EventsQueue")
+            event = EventMessage.read(message["body"])
+            assert event.workspace_id == "acme"
+            fan_out(event)
+            assert api(f"GET {EVENTS}/{event.id}").status == 200
+            assert api(f"GET {EVENTS}/{event.id}", token=token if "." in token else jwt_for("platform")).status == 404
+    with subtests.test("the platform needs the scope too"):
+        weak = jwt_for("platform", scope="events:read actions:handle")
+        assert api(f"POST {EVENTS}", json=for_acme, token=weak).status == 403
+
+
+def test_keys_of_one_workspace_count_and_end_alone(api: Api, backend: Backend) -> None:
+    a, b = fill(api, backend, "acme"), fill(api, backend, "rival")
+    for _ in range(3):
+        assert api(f"GET {WEBHOOKS}", token=a.key).status == 200
+    key_id = b.ids[f"{KEYS}/{{id}}"]["id"]
+    assert api(f"GET {KEYS}/{key_id}", token=b.token).json()["usage"]["total"] == 0
+    assert api(f"DELETE {KEYS}/{a.ids[f'{KEYS}/{{id}}']['id']}", token=a.token).status == 200
+    assert api(f"GET {WEBHOOKS}", token=a.key).status == 401
+    assert api(f"GET {WEBHOOKS}", token=b.key).status == 200
+
+
+def test_idempotency_keys_answer_their_own_workspace_only(api: Api, backend: Backend) -> None:
+    headers = {"Idempotency-Key": "the same"}
+    for line, body in ((f"POST {WEBHOOKS}", WEBHOOK), (f"POST {KEYS}", KEY), (f"POST {EVENTS}", EVENT)):
+        first = api(line, json=body, headers=headers)
+        other = api(line, json=body, headers=headers, token=jwt_for("rival"))
+        assert first.status == other.status
+        assert first.json()["id"] != other.json()["id"]
+        assert "idempotent-replayed" not in other.headers
+
+
+def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backend: Backend) -> None:
+    """Rows copied from one workspace into another give nothing away: each has its own data key."""
+    a, b = fill(api, backend, "acme"), fill(api, backend, "rival")
+    rows = {row["workspaceId"]: row for row in backend.rows("WebhooksTable") if row["sk"] in (a.webhook, b.webhook)}
+    sealed = rows["acme"]["headers"]
+    place = f"webhooks/{a.webhook}/headers"
+    assert json.loads(vault.decrypt("acme", sealed, place=place)) == WEBHOOK["headers"]
+    for workspace, elsewhere in (
+        ("rival", place),
+        ("rival", f"webhooks/{b.webhook}/headers"),
+        ("acme", f"webhooks/{a.webhook}/secret"),
+        ("acme", f"webhooks/{b.webhook}/headers"),
+    ):
+        with pytest.raises(vault.CannotOpen):
+            vault.decrypt(workspace, sealed, place=elsewhere)
+    assert DeliveryId.parse(a.ids[f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}"]["deliveryId"])
