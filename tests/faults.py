@@ -5,6 +5,7 @@
     with failing("sqs.SendMessage", lost=True):                  # done, but the answer never came
     with killed("dynamodb.UpdateItem", at=2):                    # the process dies before the second call
     with killed("sqs.SendMessageBatch", after=True):             # … or right after the first took effect
+    with meanwhile("dynamodb.UpdateItem", other):                # another process is a moment faster
 
 Faults sit on the wire of the library's own clients, so botocore's retries are part of what is tested.
 Calls are counted from the start of the block; `where` counts only those whose request holds a text.
@@ -17,6 +18,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,7 @@ import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ReadTimeoutError
 from botocore.retries import standard
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.sqs.models import sqs_backends
 
 from local import settings as local_settings
@@ -180,6 +183,23 @@ def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterato
 
 
 @contextlib.contextmanager
+def meanwhile(operation: str, act: Callable[[], object], at: int = 1) -> Iterator[None]:
+    """Right before the `at`-th call of an operation goes out, another process does `act`."""
+    service, name = operation.split(".")
+    seen = 0
+
+    def before_call(**_: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == at:
+            act()
+
+    with _hooked(service, f"before-call.{service}.{name}", before_call, last=False):
+        yield
+    assert seen >= at, f"{operation} was called {seen} times"
+
+
+@contextlib.contextmanager
 def watched(operation: str) -> Iterator[list[dict[str, Any]]]:
     """The parameters of each call of an operation."""
     service, name = operation.split(".")
@@ -221,6 +241,17 @@ def _refusal(request: Any, code: str) -> AWSResponse:
             yield body
 
     return AWSResponse(request.url, 400, headers, Raw())
+
+
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB checks a condition and writes in one step; moto, asked by two threads at once, does not."""
+    lock, process = Lock(), BotocoreStubber.process_request
+
+    def process_request(self: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return process(self, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", process_request)
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────

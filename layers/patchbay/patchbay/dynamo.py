@@ -8,7 +8,6 @@ further keywords, the values of its `:name`s.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import random
 import time
@@ -264,6 +263,8 @@ def page(
     """
     from botocore.exceptions import ClientError
 
+    if between[1] > between[2]:  # an empty span of time, which DynamoDB takes for an error
+        return Page([], None)
     call: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
@@ -318,7 +319,8 @@ def _start(cursor: str, keys: Sequence[str], partition: tuple[str, str]) -> dict
     names = [name for name in keys if name != partition[0]]
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
+        json.dumps(values, ensure_ascii=False).encode()  # no half of a surrogate pair
+    except (ValueError, RecursionError):
         values = None
     if (
         not isinstance(values, list)

@@ -62,7 +62,7 @@ def authenticate(token: str) -> Principal:
     try:
         claims = jwt.decode(token, key, algorithms=[header["alg"]]).claims
         _registry(config).validate(claims)
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, RecursionError) as error:
         # The library's words name the claim or the fault, never the token.
         raise Unauthenticated(f"The token was refused: {error}.") from None
     return _principal(claims, config)
@@ -194,14 +194,14 @@ def _fetch(url: str) -> KeySet:
         ):
             if response.status_code != httpx.codes.OK:
                 raise ValueError(f"status {response.status_code}")
-            for chunk in response.iter_bytes(8192):
+            for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _JWKS_MAX_BYTES:
                     raise ValueError("over 64 KB")
                 if time.monotonic() > deadline:
                     raise ValueError("too slow")
         return KeySet.import_key_set(json.loads(body))
-    except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
+    except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
         logger.error("the platform's JWKS could not be read", url=url, reason=str(error))
         raise UpstreamFailed(
             "The keys that sign the platform's tokens cannot be read now. Try again in a moment.",

@@ -1,0 +1,412 @@
+"""Idempotency keys: one answer, one thing, whatever runs at once and wherever a process dies."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from patchbay import aws, schema
+from tests.conftest import Answer, Api, Backend, jwt_for
+
+WEBHOOKS = "POST /api/integrations/webhooks"
+KEYS = "POST /api/integrations/api-keys"
+EVENTS = "POST /api/events"
+WEBHOOK = {
+    "name": "Orders",
+    "url": "https://example.com/hook",
+    "events": ["*"],
+    "headers": {"X-Auth": "a-header-secret"},
+}
+KEY = {"name": "ci", "scopes": ["events:publish", "webhooks:write"]}
+EVENT = {"type": "POST_PUBLISHED", "data": {"a": 1, "b": [True, None]}}
+CREATES = {WEBHOOKS: WEBHOOK, KEYS: KEY}
+SECRETS = {WEBHOOKS: "secret", KEYS: "key"}
+LEASE_MS, DAY_MS = 30_000, 86_400_000
+
+
+def key(text: str) -> dict[str, str]:
+    return {"Idempotency-Key": text}
+
+
+def replayed(answer: Answer) -> bool:
+    return answer.headers.get("idempotent-replayed") == "true"
+
+
+def made(backend: Backend, line: str) -> list[dict[str, Any]]:
+    """The webhooks or API keys that exist."""
+    if line == WEBHOOKS:
+        return [row for row in backend.rows("WebhooksTable") if row["sk"].startswith("whk_")]
+    return [row for row in backend.rows("ApiKeysTable") if "workspaceId" in row]
+
+
+def refused(answer: Answer, status: int, code: str) -> Answer:
+    assert (answer.status, answer.json()["code"]) == (status, code), answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer
+
+
+def still_running(answer: Answer) -> None:
+    refused(answer, 409, "conflict")
+    assert int({name.lower(): value for name, value in answer.headers.items()}["retry-after"]) >= 1
+
+
+class Clock:
+    """The time that idempotency sees."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def __call__(self) -> int:
+        return schema.now_ms() + self.ahead_ms
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    ours = Clock()
+    monkeypatch.setattr("patchbay.idempotency.now_ms", ours)
+    return ours
+
+
+@contextmanager
+def at_call(number: int, moment: str, act: Callable[[], None]) -> Iterator[list[str]]:
+    """`act` once, `before` or `after` the library's number-th AWS call; gives the calls that were made."""
+    calls: list[str] = []
+    done = False
+
+    def hook(model: Any, **_: Any) -> None:
+        nonlocal done
+        if done:
+            return
+        if len(calls) == number:
+            done = True
+            act()
+            return
+        calls.append(model.name)
+
+    clients = [aws.client("dynamodb"), aws.client("sqs")]
+    for client in clients:
+        client.meta.events.register(f"{moment}-call", hook)
+    try:
+        yield calls
+    finally:
+        for client in clients:
+            client.meta.events.unregister(f"{moment}-call", hook)
+
+
+class Died(Exception):
+    """What stands for a process that ends."""
+
+
+def die() -> None:
+    raise Died
+
+
+# ── creates ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("line", CREATES)
+def test_a_repeat_gets_the_first_answer(api: Api, backend: Backend, clock: Clock, line: str) -> None:
+    body = CREATES[line]
+    first = api(line, json=body, headers=key("one"))
+    assert first.status == 201
+    assert not replayed(first)
+    spaced = json.dumps(dict(reversed(body.items())), indent=3).encode()
+    for again in (
+        api(line, json=body, headers=key("one")),
+        api(line, body=spaced, headers=key("one")),
+        api(line, body=spaced, headers={"idempotency-key": "one", "content-type": "application/octet-stream"}),
+    ):
+        assert replayed(again)
+        assert (again.status, again.text) == (first.status, first.text)
+        assert again.json()[SECRETS[line]]
+        assert again.headers["cache-control"] == "no-store"
+    assert len(made(backend, line)) == 1
+
+    for other in ({**body, "name": "Other"}, {**body, "integrationId" if line == WEBHOOKS else "expiresAt": None}):
+        answer = refused(api(line, json=other, headers=key("one")), 422, "idempotency_mismatch")
+        assert first.json()[SECRETS[line]] not in answer.text
+    assert len(made(backend, line)) == 1
+
+    clock.ahead_ms = DAY_MS - 60_000
+    assert replayed(api(line, json=body, headers=key("one")))
+    clock.ahead_ms = DAY_MS + 60_000  # the row is still there: TTL deletes late
+    later = api(line, json={**body, "name": "Other"}, headers=key("one"))
+    assert later.status == 201
+    assert not replayed(later)
+    assert len(made(backend, line)) == 2
+
+
+def test_without_a_key_each_request_creates(api: Api, backend: Backend) -> None:
+    for line, body in CREATES.items():
+        answers = [api(line, json=body) for _ in range(3)]
+        assert [answer.status for answer in answers] == [201] * 3, answers
+        assert len({answer.json()["id"] for answer in answers}) == len(made(backend, line)) == 3
+    assert backend.rows("IdempotencyTable") == []
+
+
+def test_keys_mean_something_for_one_caller_and_one_route(api: Api, backend: Backend) -> None:
+    own = api(KEYS, json={"name": "k", "scopes": ["webhooks:write", "api-keys:write"]}).json()["key"]
+    other = api(KEYS, json={"name": "k", "scopes": ["webhooks:write", "api-keys:write"]}).json()["key"]
+    callers = [
+        jwt_for("acme"),
+        jwt_for("acme", claims={"sub": "someone else"}, role="owner"),
+        jwt_for("rival"),
+        own,
+        other,
+    ]
+    for line, body in ((WEBHOOKS, WEBHOOK), (KEYS, {"name": "k", "scopes": ["webhooks:write"]})):
+        answers = [api(line, json=body, headers=key("same"), token=caller) for caller in callers]
+        assert [answer.status for answer in answers] == [201] * len(callers)
+        assert not any(map(replayed, answers))
+        assert len({answer.json()["id"] for answer in answers}) == len(callers)
+        for caller, first in zip(callers, answers, strict=True):
+            assert api(line, json=body, headers=key("same"), token=caller).text == first.text
+
+
+def test_whoever_lost_the_scope_gets_no_replay(api: Api) -> None:
+    assert api(WEBHOOKS, json=WEBHOOK, headers=key("k")).status == 201
+    viewer = jwt_for("acme", role="viewer")
+    refused(api(WEBHOOKS, json=WEBHOOK, headers=key("k"), token=viewer), 403, "forbidden")
+
+
+def test_a_stored_answer_is_encrypted(api: Api, backend: Backend) -> None:
+    answers = {line: api(line, json=body, headers=key("k")).json() for line, body in CREATES.items()}
+    rows = repr([backend.rows(table.logical_id) for table in backend.template.of_type("AWS::DynamoDB::Table")])
+    for line, answer in answers.items():
+        secret = answer[SECRETS[line]]
+        assert secret not in rows
+        assert secret.split("_")[-2 if line == KEYS else -1] not in rows
+    assert "a-header-secret" not in rows
+    for row in backend.rows("IdempotencyTable"):
+        assert re.fullmatch(r"v1\.\d+\.[\w=-]+", row["answer"])
+        assert set(row) == {"id", "bodyHash", "owner", "ttl", "answer"}
+        assert re.fullmatch("[0-9a-f]{64}", row["id"])  # nothing of the caller's own text
+
+
+@pytest.mark.parameters(MaxWebhooks=1, MaxApiKeys=1)
+def test_a_refused_request_frees_the_key(api: Api, backend: Backend) -> None:
+    private = {**WEBHOOK, "url": "http://10.0.0.1/"}
+    beyond = {**KEY, "scopes": ["actions:handle"]}
+    for line, bad, good, status in (
+        (WEBHOOKS, private, WEBHOOK, 422),
+        (KEYS, beyond, KEY, 403),
+    ):
+        assert api(line, json={**good, "name": 5}, headers=key("k")).status == 422
+        assert api(line, json=bad, headers=key("k")).status == status
+        assert backend.rows("IdempotencyTable") == [] or line == KEYS
+        first = api(line, json=good, headers=key("k"))
+        assert first.status == 201
+
+        refused(api(line, json=good, headers=key("full")), 409, "conflict")
+        path = f"/{first.json()['id']}"
+        assert api(line.replace("POST", "DELETE") + path).status == 200
+        assert api(line, json=good, headers=key("full")).status == 201
+        assert replayed(api(line, json=good, headers=key("k")))  # though it was deleted since
+
+
+@pytest.mark.parametrize("line", CREATES)
+def test_two_at_once_make_one(api: Api, backend: Backend, subtests: pytest.Subtests, line: str) -> None:
+    """The second request runs as a whole before each of the first one's calls, and after its last."""
+    body = CREATES[line]
+    api(line, json=body, headers=key("warm"))
+    for number in range(10):
+        before = len(made(backend, line))
+        second: list[Answer] = []
+
+        def repeat(number: int = number, second: list[Answer] = second) -> None:
+            second.append(api(line, json=body, headers=key(f"k{number}")))
+
+        with at_call(number, "before", repeat) as calls:
+            first = api(line, json=body, headers=key(f"k{number}"))
+        with subtests.test(f"before call {number} of {calls}"):
+            assert len(made(backend, line)) == before + 1
+            answers = [first, *second]
+            created = [answer for answer in answers if answer.status == 201]
+            assert created
+            assert len({answer.text for answer in created}) == 1
+            for answer in answers:
+                if answer.status != 201:
+                    still_running(answer)
+            assert api(line, json=body, headers=key(f"k{number}")).text == created[0].text
+        if not second:
+            assert number >= 2, "the hook never ran"
+            return
+    pytest.fail("a create makes more calls than expected")
+
+
+@pytest.mark.parametrize("line", CREATES)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_process_may_die_at_any_call(
+    api: Api, backend: Backend, clock: Clock, subtests: pytest.Subtests, line: str, moment: str
+) -> None:
+    body = CREATES[line]
+    api(line, json=body, headers=key("warm"))
+    for number in range(10):
+        before = len(made(backend, line))
+        headers = key(f"k{number}")
+        with at_call(number, moment, die) as calls:
+            first = api(line, json=body, headers=headers)
+        if len(calls) < number:
+            assert number > 2
+            return
+        with subtests.test(f"dies {moment} call {number} of {calls}"):
+            if first.status == 500:
+                soon = api(line, json=body, headers=headers)
+                if soon.status != 201:
+                    still_running(soon)
+                refused(api(line, json={**body, "name": "Other"}, headers=headers), 422, "idempotency_mismatch")
+            clock.ahead_ms += LEASE_MS + 1000
+            then = api(line, json=body, headers=headers)
+            assert then.status == 201
+            assert len(made(backend, line)) == before + 1
+            assert api(line, json=body, headers=headers).text == then.text
+            assert made(backend, line) and then.json()[SECRETS[line]]
+    pytest.fail("a create makes more calls than expected")
+
+
+@pytest.mark.parametrize("line", CREATES)
+def test_a_late_commit_is_refused(
+    api: Api, backend: Backend, clock: Clock, subtests: pytest.Subtests, line: str
+) -> None:
+    """The first request stalls past its lease before any of its calls; another takes over meanwhile."""
+    body = CREATES[line]
+    api(line, json=body, headers=key("warm"))
+    for number in range(10):
+        before = len(made(backend, line))
+        second: list[Answer] = []
+
+        def take_over(number: int = number, second: list[Answer] = second) -> None:
+            clock.ahead_ms += LEASE_MS + 1000
+            second.append(api(line, json=body, headers=key(f"k{number}")))
+
+        with at_call(number, "before", take_over) as calls:
+            first = api(line, json=body, headers=key(f"k{number}"))
+        if not second:
+            assert number >= 2
+            return
+        with subtests.test(f"stalls before call {number} of {calls}"):
+            assert second[0].status == 201
+            assert len(made(backend, line)) == before + 1
+            if first.status == 201:
+                assert first.text == second[0].text
+            else:
+                refused(first, 409, "conflict")
+            again = api(line, json=body, headers=key(f"k{number}"))
+            assert replayed(again)
+            assert again.text == second[0].text
+    pytest.fail("a create makes more calls than expected")
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sent(backend: Backend) -> list[dict[str, Any]]:
+    return [json.loads(message["body"]) for message in backend.messages("EventsQueue")]
+
+
+def test_an_event_repeated_is_the_same_event_sent_again(api: Api, backend: Backend, clock: Clock) -> None:
+    first = api(EVENTS, json=EVENT, headers=key("e"))
+    assert first.status == 202
+    reordered = {"data": dict(reversed(EVENT["data"].items())), "type": EVENT["type"]}  # type: ignore[attr-defined]
+    for again in (
+        api(EVENTS, json=EVENT, headers=key("e")),
+        api(EVENTS, json=reordered, headers=key("e")),
+        api(EVENTS, json={**EVENT, "idempotencyKey": "e"}),
+        api(EVENTS, json={**EVENT, "idempotencyKey": "e"}, headers=key("e")),
+        api(EVENTS, json={**EVENT, "workspaceId": "acme"}, headers=key("e")),
+    ):
+        assert (again.status, again.json()) == (202, first.json())
+    messages = sent(backend)
+    assert len(messages) == 6  # a lost send is made good; the fan-out drops what it has done
+    wanted = (first.json()["id"], EVENT["data"], messages[0]["timestamp"])
+    assert {message["id"] for message in messages} == {first.json()["id"]}
+    assert all((message["id"], message["data"], message["timestamp"]) == wanted for message in messages)
+
+    for other in ({**EVENT, "type": "POST_FAILED"}, {**EVENT, "data": {"a": 2}}, {**EVENT, "data": {}}):
+        refused(api(EVENTS, json=other, headers=key("e")), 422, "idempotency_mismatch")
+        refused(api(EVENTS, json={**other, "idempotencyKey": "e"}), 422, "idempotency_mismatch")
+    differ = refused(api(EVENTS, json={**EVENT, "idempotencyKey": "f"}, headers=key("e")), 422, "validation_failed")
+    assert differ.json()["errors"][0]["path"] == "idempotencyKey"
+    assert sent(backend) == []
+
+    (row,) = backend.rows("IdempotencyTable")
+    assert row["ttl"] >= schema.now_ms() // 1000 + 30 * 86_400 - 60  # as long as the event is kept
+    clock.ahead_ms = 30 * DAY_MS + 60_000
+    later = api(EVENTS, json={**EVENT, "data": {"new": True}}, headers=key("e"))
+    assert later.status == 202
+    assert later.json()["id"] != first.json()["id"]
+
+
+def test_event_keys_are_the_callers_own(api: Api) -> None:
+    own = api(KEYS, json={"name": "k", "scopes": ["events:publish"]}).json()["key"]
+    other_person = jwt_for("acme", claims={"sub": "someone else"}, role="owner")
+    callers = [jwt_for("acme"), other_person, jwt_for("rival"), jwt_for("platform"), own]
+    ids = [api(EVENTS, json=EVENT, headers=key("e"), token=caller).json()["id"] for caller in callers]
+    assert len(set(ids)) == len(callers)
+    assert len({api(EVENTS, json=EVENT).json()["id"] for _ in range(3)}) == 3
+
+    # The platform's key means one event, whichever workspace that is for.
+    for_acme = {**EVENT, "workspaceId": "acme"}
+    refused(
+        api(EVENTS, json=for_acme, headers=key("e"), token=jwt_for("platform")), 422, "idempotency_mismatch"
+    )
+
+
+def test_a_refused_event_frees_the_key(api: Api, backend: Backend) -> None:
+    for bad, status in (
+        ({**EVENT, "type": "NOPE"}, 422),
+        ({**EVENT, "type": "WEBHOOK_DISABLED"}, 422),
+        ({**EVENT, "workspaceId": "rival"}, 403),
+        ({**EVENT, "data": {"a": "x" * 262_144}}, 413),
+    ):
+        assert api(EVENTS, json=bad, headers=key("e")).status == status
+    assert backend.rows("IdempotencyTable") == []
+    assert api(EVENTS, json=EVENT, headers=key("e")).status == 202
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_publish_may_die_at_any_call(
+    api: Api, backend: Backend, subtests: pytest.Subtests, moment: str
+) -> None:
+    """After a 500 the repeat sends: one id, however often."""
+    api(EVENTS, json=EVENT)
+    for number in range(10):
+        sent(backend)
+        headers = key(f"k{number}")
+        with at_call(number, moment, die) as calls:
+            first = api(EVENTS, json=EVENT, headers=headers)
+        if len(calls) < number:
+            assert number > 2
+            return
+        with subtests.test(f"dies {moment} call {number} of {calls}"):
+            again = api(EVENTS, json=EVENT, headers=headers)
+            assert again.status == 202
+            ids = {message["id"] for message in sent(backend)}
+            assert ids == {again.json()["id"]}
+            assert first.status == 500 or first.json() == again.json()
+    pytest.fail("a publish makes more calls than expected")
+
+
+def test_two_publishes_at_once_are_one_event(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    api(EVENTS, json=EVENT)
+    for number in range(10):
+        sent(backend)
+        second: list[Answer] = []
+
+        def repeat(number: int = number, second: list[Answer] = second) -> None:
+            second.append(api(EVENTS, json=EVENT, headers=key(f"k{number}")))
+
+        with at_call(number, "before", repeat) as calls:
+            first = api(EVENTS, json=EVENT, headers=key(f"k{number}"))
+        if not second:
+            assert number >= 2
+            return
+        with subtests.test(f"before call {number} of {calls}"):
+            assert first.json() == second[0].json()
+            assert {message["id"] for message in sent(backend)} == {first.json()["id"]}
+    pytest.fail("a publish makes more calls than expected")

@@ -1,0 +1,153 @@
+"""JSON as the edge takes it: what may pass comes out as it went in; the rest is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from patchbay.errors import MalformedJson
+from patchbay.http.strict_json import MAX_DEPTH, loads
+
+# Unicode without surrogates: what UTF-8 can hold.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=30)
+
+
+def levels(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(levels, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(levels, value), default=0)
+    return 0
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal, and of the same types: 1, 1.0 and true are different."""
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_any_json_value_comes_out_as_it_went_in(value: Any, ascii_only: bool, indent: Any) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    if levels(value) <= MAX_DEPTH:
+        assert same(loads(text.encode()), value)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_are_json_or_malformed_and_nothing_else(raw: bytes) -> None:
+    try:
+        value = loads(raw)
+    except MalformedJson as error:
+        assert error.detail
+        error.detail.encode()
+        return
+    assert same(value, json.loads(raw))
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
+@given(TEXT, VALUES, VALUES, st.dictionaries(TEXT, SCALARS))
+def test_a_key_twice_is_refused_wherever_it_stands(name: str, one: Any, two: Any, rest: dict[str, Any]) -> None:
+    between = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in rest.items() if key != name)
+    text = f"[{{{json.dumps(name)}:{json.dumps(one)},{between}{json.dumps(name)}:{json.dumps(two)}}}]"
+    with pytest.raises(MalformedJson):
+        loads(text.encode())
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_depth(opening: str, closing: str) -> None:
+    def text(depth: int) -> bytes:
+        times = depth // len(closing)
+        return (opening * times + "1" + closing * times).encode()
+
+    assert levels(loads(text(MAX_DEPTH))) == MAX_DEPTH
+    for depth in (MAX_DEPTH + 2, 1000, 100_000):
+        with pytest.raises(MalformedJson, match="deeper than 32"):
+            loads(text(depth))
+
+
+def test_the_33rd_level_is_too_deep_though_nothing_is_in_it() -> None:
+    assert levels(loads(b"[" * 32 + b"]" * 32)) == 32
+    assert levels(loads(b"[" * 31 + b"{}" + b"]" * 31)) == 32
+    for raw in (b"[" * 33 + b"]" * 33, b"[" * 32 + b"{}" + b"]" * 32):
+        with pytest.raises(MalformedJson, match="deeper than 32"):
+            loads(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b"", "line 1, column 1"),
+        (b"\n\n  nope", "line 3, column 3"),
+        (b"{", "line 1, column 2"),
+        (b"[1,]", "line 1"),
+        (b'{"a": 1,}', "line 1"),
+        (b"{'a': 1}", "line 1, column 2"),
+        (b"{a: 1}", "line 1, column 2"),
+        (b"1 2", "Extra data"),
+        (b"01", "Extra data"),
+        (b"+1", "line 1"),
+        (b".5", "line 1"),
+        (b"0x10", "Extra data"),
+        (b"1_000", "Extra data"),
+        (b"True", "line 1"),
+        (b"undefined", "line 1"),
+        (b"NaN", "NaN is not JSON"),
+        (b"[Infinity]", "Infinity is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
+        (b"1e999", "too large"),
+        (b"[-1e400]", "too large"),
+        (b"9" * 5000, "digits"),
+        (b'{"a": 1, "a": 2}', "'a' stands twice"),
+        (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
+        (b'{"": 1, "": 2}', "'' stands twice"),
+        (b'"\\ud800"', "surrogate"),
+        (b'"\\udc00\\ud800"', "surrogate"),
+        (b'{"\\udfff": 1}', "surrogate"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', ""),
+        (b'"\\u12"', "line 1"),
+        (b'"\\x41"', "line 1"),
+        (b'"a\nb"', "line 1"),
+        (b'"a\x00b"', "line 1"),
+        (b'"', "line 1"),
+        (b"\x00", "line 1"),
+        (b"\xff", "not UTF-8"),
+        (b'"\xc0\x80"', "not UTF-8"),
+        (b'"\xed\xa0\x80"', "not UTF-8"),
+        (b'"\xf5\x80\x80\x80"', "not UTF-8"),
+        (b"\xef\xbb\xbf{}", "BOM"),
+        ("{}".encode("utf-16-le"), "line 1"),
+        ("{}".encode("utf-32-be"), "line 1"),
+        (b"/* a */ 1", "line 1"),
+    ],
+)
+def test_refusals_say_what_and_where(raw: bytes, detail: str) -> None:
+    with pytest.raises(MalformedJson) as refused:
+        loads(raw)
+    assert detail in refused.value.detail
+    refused.value.detail.encode()  # it goes into the answer
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b" \t\r\n{} ", {}),
+        (b'"\\ud83d\\ude00"', "😀"),
+        (b'"\\u0000\\/\\u2028"', "\u0000/\u2028"),
+        ('"😀\ufffe"'.encode(), "😀\ufffe"),
+        (b"-0", 0),
+        (b"-0.0", -0.0),
+        (b"1E5", 100000.0),
+        (b"1e-999", 0.0),
+        (b"9" * 4000, int("9" * 4000)),
+        (b'{"a": {"a": 1}, "A": 2}', {"a": {"a": 1}, "A": 2}),
+        (b'{"\xc3\xa9": 1, "e\xcc\x81": 2}', {"é": 1, "e\u0301": 2}),
+        (b"null", None),
+    ],
+)
+def test_what_is_odd_but_json(raw: bytes, value: Any) -> None:
+    assert same(loads(raw), value)
