@@ -1,14 +1,11 @@
-"""The local stack, a workspace of it as its owner sees it, and receivers."""
+"""The local stack, and a workspace of it as its owner sees it."""
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import httpx
@@ -20,6 +17,7 @@ from local.runtime import environment_of
 from local.settings import ROOT
 from local.template import Template
 from local.testing import RunningStack, stack
+from tests.receivers import Request
 
 WEBHOOKS = "/api/integrations/webhooks"
 API_KEYS = "/api/integrations/api-keys"
@@ -157,81 +155,7 @@ class Workspace:
         return found
 
 
-# ── receivers ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request that came; header names in lower case."""
-
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def id(self) -> str:
-        return self.headers["webhook-id"]
-
-
-@dataclass
-class Receiver:
-    """Answers with the statuses in turn, the last one for ever, each after `seconds`."""
-
-    statuses: Sequence[int]
-    seconds: float
-    url: str = ""
-    requests: list[Received] = field(default_factory=list)
-    held: int = 0  # requests that wait for their answer now
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, received: Received) -> int:
-        with self._lock:
-            self.requests.append(received)
-            self.held += 1
-            status = self.statuses[min(len(self.requests), len(self.statuses)) - 1]
-        time.sleep(self.seconds)
-        with self._lock:
-            self.held -= 1
-        return status
-
-
-@contextmanager
-def receiver(statuses: Sequence[int] = (200,), *, seconds: float = 0) -> Iterator[Receiver]:
-    """A real HTTP receiver on loopback."""
-    state = Receiver(statuses, seconds)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            self.send_response(state.take(Received(headers, body)))
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests look at `requests`."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A worker that is killed leaves its connection."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def verify(received: Received, secret: str) -> None:
+def verify(received: Request, secret: str) -> None:
     """Both packages that receivers use take the signature. Each raises when it does not hold."""
     StandardWebhook(secret).verify(received.body, received.headers)
     SvixWebhook(secret).verify(received.body, received.headers)

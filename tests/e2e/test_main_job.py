@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from local.testing import RunningStack
-from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually, receiver, verify
+from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually, verify
+from tests.receivers import receiver
 
 ONE_RETRY = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
 
@@ -36,13 +37,13 @@ def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
     event = workspace(f"GET /api/events/{published['id']}", token=key["key"])
     assert event["data"] == data
     assert event["deliveries"] == [
-        {"id": received.id, "webhookId": webhook["id"], "status": "DELIVERED"},
+        {"id": received.headers["webhook-id"], "webhookId": webhook["id"], "status": "DELIVERED"},
     ]
     deliveries = f"{WEBHOOKS}/{webhook['id']}/deliveries"
     (listed,) = workspace(f"GET {deliveries}", token=key["key"])["items"]
-    assert listed["id"] == received.id
+    assert listed["id"] == received.headers["webhook-id"]
     assert (listed["status"], listed["attemptCount"], listed["maxAttempts"]) == ("DELIVERED", 1, 4)
-    delivery = workspace(f"GET {deliveries}/{received.id}", token=key["key"])
+    delivery = workspace(f"GET {deliveries}/{listed['id']}", token=key["key"])
     assert delivery["payload"] == json.loads(received.body)
     (attempt,) = delivery["attempts"]
     assert (attempt["number"], attempt["trigger"], attempt["statusCode"]) == (1, "AUTO", 200)
@@ -59,7 +60,7 @@ def test_two_failures_then_success(workspace: Workspace) -> None:
         requests = list(inbox.requests)
 
     assert len(requests) == 3
-    assert len({request.id for request in requests}) == 1
+    assert len(set(inbox.ids)) == 1
     assert len({request.body for request in requests}) == 1
     stamps = [int(request.headers["webhook-timestamp"]) for request in requests]
     assert stamps[0] < stamps[1] < stamps[2]
@@ -208,7 +209,7 @@ def test_another_workspace_sees_nothing(workspace: Workspace) -> None:
         key = workspace.key("events:read")
         published = workspace.publish()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-        delivery = f"{WEBHOOKS}/{webhook['id']}/deliveries/{inbox.requests[0].id}"
+        delivery = f"{WEBHOOKS}/{webhook['id']}/deliveries/{inbox.ids[0]}"
     stranger = Workspace(workspace.stack)
     lines: dict[str, Any] = {
         f"GET {WEBHOOKS}/{webhook['id']}": None,

@@ -7,10 +7,12 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
@@ -24,7 +26,7 @@ from patchbay.version import USER_AGENT
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
 from tests.faults import Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
-from tests.receivers import Answer, Receiver, receiver
+from tests.receivers import Answer, receiver
 
 LEASE, VISIBILITY = 45, 180
 DAY = 86_400
@@ -190,7 +192,8 @@ def test_what_each_answer_leads_to(line: Line) -> None:
             (Answer(delay=30), "RETRYING", "timeout"),
         ]
         ends = {}
-        with receivers([answer for answer, _, _ in script]) as each:
+        with ExitStack() as stack:
+            each = [stack.enter_context(receiver([answer])) for answer, _, _ in script]
             for r, (_, status, reason) in zip(each, script, strict=True):
                 ends[line.webhook(r.url)["id"]] = (status, reason)
             refused = line.webhook(f"http://127.0.0.1:{closed.getsockname()[1]}/")
@@ -201,22 +204,6 @@ def test_what_each_answer_leads_to(line: Line) -> None:
         assert elsewhere.requests == []
     found = {row["webhookKey"].partition("#")[2]: (row["status"], row.get("reason")) for row in line.rows}
     assert found == ends
-
-
-class receivers:
-    """One receiver for each answer."""
-
-    def __init__(self, answers: list[int | Answer]) -> None:
-        from contextlib import ExitStack
-
-        self._stack = ExitStack()
-        self._answers = answers
-
-    def __enter__(self) -> list[Receiver]:
-        return [self._stack.enter_context(receiver([answer])) for answer in self._answers]
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
 
 
 def test_the_attempt_log(line: Line) -> None:
@@ -785,7 +772,10 @@ def test_a_sweep_that_sqs_fails_is_made_good(line: Line, lost: bool) -> None:
         line.publish()
         line.deliveries.poll()
         due(line)
-        with failing("sqs.SendMessageBatch", lost=lost), pytest.raises(Exception, match="SendMessageBatch|ead"):
+        with (
+            failing("sqs.SendMessageBatch", lost=lost),
+            pytest.raises(Exception, match="SendMessageBatch|ead"),
+        ):
             line.sweep()
         line.run()
         assert len(r.requests) == 2

@@ -605,7 +605,7 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
     fresh = [str(kind.new()) for kind in kinds]
     whk = WebhookId.new()
     rubbish = [
-        *("x", "0", "null", "event-types", "health", "..", "count", f"count#{'acme'}", "sub#*#x"),
+        *("x", "0", "null", "event-types", "health", "..", "count", "count#acme", "sub#*#x"),
         *(whk[:-1], whk + "0", whk + "\n", whk.upper(), " " + whk, whk + "\u0000", "whk_", f"whk_8{whk[5:]}"),
         *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
     ]
@@ -661,20 +661,21 @@ ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Stat
 
 
 @pytest.fixture
-def filled(api: Api, monkeypatch: pytest.MonkeyPatch) -> Filled:
+def filled(api: Api) -> Filled:
     """7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the first webhook."""
-    monkeypatch.setattr("patchbay.webhooks.models.MAX_EVENT_TYPES", 40)
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: []}
     rival = jwt_for("rival")
     for number in range(7):
         body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
         ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
-        rival_webhook = api(f"POST {WEBHOOKS}", json={**body, "events": ["*"]}, token=rival).json()["id"]
+        if number < 2:
+            mine = {**body, "events": ["*"]}
+            rival_webhook = api(f"POST {WEBHOOKS}", json=mine, token=rival).json()["id"]
+            api(f"POST {KEYS}", json=KEY, token=rival)
     for id in ids[WEBHOOKS][:3]:
         assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     for _ in range(5):
         ids[KEYS].insert(0, api(f"POST {KEYS}", json=KEY).json()["id"])
-        api(f"POST {KEYS}", json=KEY, token=rival)
     webhook = WebhookId(ids[WEBHOOKS][-1])
     delivery_list = f"{WEBHOOKS}/{webhook}/deliveries"
     ids[delivery_list] = []
@@ -753,9 +754,9 @@ def test_lists_filters_and_cursors(
             answer = api(f"GET {path}").json()
             assert [item["id"] for item in answer["items"]] == ids
             assert answer["nextCursor"] is None
-        for limit in ("0", "-1", "101", "x", "1.5", "", "1,2", "1e1", "9" * 30):
-            with subtests.test(f"{path}, limit {limit}"):
-                refused_field(api(f"GET {path}?limit={limit}"), "limit")
+        for text in ("0", "-1", "101", "x", "1.5", "", "1,2", "1e1", "9" * 30):
+            with subtests.test(f"{path}, limit {text}"):
+                refused_field(api(f"GET {path}?limit={text}"), "limit")
 
     for path, query, wanted in filters(filled):
         for limit in (1, 3, 100):
@@ -825,17 +826,19 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield path, "eventType=POST_FAILED&status=DELIVERED", [sent[4]]
 
 
-def ordered_ranges(backend: Backend) -> None:
-    """DynamoDB refuses a BETWEEN whose lower bound is the higher one; moto does not."""
+def be_as_strict_as_dynamodb() -> None:
+    """DynamoDB refuses a BETWEEN whose lower bound is the higher one, and text that is no Unicode; moto
+    takes both.
+    """
 
     def check(params: dict[str, Any], **_: Any) -> None:
         values = params.get("ExpressionAttributeValues", {})
         if ":low" in values:
             assert values[":low"]["S"] <= values[":high"]["S"]
+        for value in params.get("ExclusiveStartKey", {}).values():
+            value["S"].encode()
 
-    aws.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.Query", check, unique_id="order"
-    )
+    aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb.Query", check)
 
 
 def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
@@ -850,7 +853,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
     assert len(foreign) >= 14
-    made_up = [
+    made_up: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
         *([filled.ids[EVENTS][3], "acme", "x"], [str(WebhookId.new())], [f"rival#{filled.rival_webhook}"]),

@@ -42,16 +42,16 @@ def test_any_json_value_comes_out_as_it_went_in(value: Any, ascii_only: bool, in
 def test_bytes_are_json_or_malformed_and_nothing_else(raw: bytes) -> None:
     try:
         value = loads(raw)
-    except MalformedJson as error:
-        assert error.detail
-        error.detail.encode()
+    except MalformedJson:
         return
     assert same(value, json.loads(raw))
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
 
 
 @given(TEXT, VALUES, VALUES, st.dictionaries(TEXT, SCALARS))
-def test_a_key_twice_is_refused_wherever_it_stands(name: str, one: Any, two: Any, rest: dict[str, Any]) -> None:
+def test_a_key_twice_is_refused_wherever_it_stands(
+    name: str, one: Any, two: Any, rest: dict[str, Any]
+) -> None:
     between = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in rest.items() if key != name)
     text = f"[{{{json.dumps(name)}:{json.dumps(one)},{between}{json.dumps(name)}:{json.dumps(two)}}}]"
     with pytest.raises(MalformedJson):

@@ -42,9 +42,13 @@ class TransactionRefused(Exception):
         self.rows = rows
 
 
+class Throttled(Exception):
+    """DynamoDB kept part of a request back, again and again."""
+
+
 # Reasons of a cancelled transaction that pass by themselves.
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_TRANSACTION_TRIES = 5
+_TRIES = 5
 
 
 def pack(value: Any) -> dict[str, Any]:
@@ -104,10 +108,15 @@ def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
     rows: list[Row] = []
     for start in range(0, len(keys), 100):
         wanted: Any = {table: {"Keys": [pack_row(key) for key in keys[start : start + 100]], **options}}
-        while wanted:
+        for attempt in range(1, _TRIES + 1):
             answer = client("dynamodb").batch_get_item(RequestItems=wanted)
             rows += map(unpack_row, answer["Responses"].get(table, ()))
             wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                break
+            if attempt == _TRIES:
+                raise Throttled(f"BatchGetItem left UnprocessedKeys of {table} {_TRIES} times")
+            _pause(attempt)
     return rows
 
 
@@ -196,7 +205,7 @@ def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
     row are tried again: botocore does that for whole requests only, not for one action of a transaction.
     """
     dynamodb = client("dynamodb")
-    for attempt in range(1, _TRANSACTION_TRIES + 1):
+    for attempt in range(1, _TRIES + 1):
         try:
             dynamodb.transact_write_items(TransactItems=list(actions))
             return
@@ -208,9 +217,14 @@ def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
             if failed:
                 rows = [unpack_row(reason["Item"]) if reason.get("Item") else None for reason in reasons]
                 raise TransactionRefused(failed, rows) from None
-            if attempt == _TRANSACTION_TRIES or not _PASSING.intersection(codes):
+            if attempt == _TRIES or not _PASSING.intersection(codes):
                 raise
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter is no secret
+            _pause(attempt)
+
+
+def _pause(attempt: int) -> None:
+    """Exponential backoff with full jitter: at most 0.1 s, 0.2 s, 0.4 s …"""
+    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter is no secret
 
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────

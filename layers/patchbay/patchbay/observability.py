@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 if TYPE_CHECKING:
     from aws_lambda_powertools.metrics import Metrics
 
-logger = Logger(utc=True, use_rfc3339=True)
+logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
 
 
 @cache

@@ -37,7 +37,8 @@ class DeliveryMessage:
     """One delivery on its way to the worker.
 
     `body` is what receivers get; None when it is over 64 KB or the sweeper sent the message: then it is
-    built from the event's row. `generation` is raised by each re-queue, so that older messages are known.
+    built from the event's row. `generation` is raised each time it is parked, so that the messages of
+    before are known.
     """
 
     id: DeliveryId

@@ -22,7 +22,7 @@ from patchbay.settings import settings
 
 # One partition takes 1,000 writes a second; parked retries come in waves when a receiver is down.
 DUE_SHARDS = 4
-_PARKED_AGAIN_MS = 120_000
+_PARKED_AGAIN_MS = 15 * 60_000
 
 
 class LeaseLost(Exception):
@@ -90,10 +90,10 @@ def retrying(
     now: int,
 ) -> None:
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
-    queue. Raises LeaseLost.
+    queue, as the next generation: this one's message has served. Raises LeaseLost.
     """
-    due = ", dueShard = :shard, dueAt = :next" if parked else ""
-    extra: dynamo.Row = {"shard": _shard(message.id)} if parked else {}
+    due = ", dueShard = :shard, dueAt = :next, generation = :generation" if parked else ""
+    extra: dynamo.Row = {"shard": _shard(message.id), "generation": message.generation + 1} if parked else {}
     _settle(
         message,
         owner,
@@ -211,23 +211,23 @@ def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
 
 
 def requeue(key: tuple[str, str], now: int) -> DeliveryMessage | None:
-    """Raise the generation of a parked delivery and give the message to send; None if another did.
+    """The message to send for a parked delivery that is due; None if another sweeper has it.
 
-    It stays parked for two minutes more: the claim takes it out. A sweeper that dies before it sends
-    loses nothing, for the next one finds the row again.
+    It stays parked, a quarter of an hour on: the claim takes it out. So a sweeper that dies before it sends
+    loses nothing, for a later one finds the row again; and what it sends again is of the same generation, so
+    that in a queue that is far behind the first copy to be received counts.
     """
     webhook_key, sk = key
     try:
         row = dynamo.update(
             settings().deliveries_table,
             {"webhookKey": webhook_key, "sk": sk},
-            "SET dueAt = :again ADD generation :one",
+            "SET dueAt = :again",
             condition="#status = :retrying AND dueAt <= :now",
             names={"#status": "status"},
             retrying=Status.RETRYING,
             again=now + _PARKED_AGAIN_MS,
             now=now,
-            one=1,
         )
     except dynamo.ConditionFailed:
         return None

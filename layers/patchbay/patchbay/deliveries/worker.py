@@ -191,7 +191,7 @@ def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Ve
     """What becomes of a message whose delivery cannot be claimed."""
     if row is None:
         return ComeBack(None)  # gone between the refused write and its answer
-    if row["status"] in TERMINAL or row["generation"] > delivery.generation or "dueAt" in row:
+    if row["status"] in TERMINAL or row["generation"] > delivery.generation:
         return Done()
     free_at = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
     return ComeBack(max(-(-(free_at - now) // 1000), 1))
@@ -266,9 +266,10 @@ def _record(claimed: Claimed, headers: dict[str, str], started: datetime, result
             )
             return Done() if parked else ComeBack(delay_seconds)
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
-            store.ended(delivery, claimed.owner, attempt, status=Status.FAILED, reason=reason, now=now)
             if isinstance(plan, retry.DisableWebhook):
+                # First, for it is what may not be lost; a delivery cut down here ends CANCELLED.
                 webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason)
+            store.ended(delivery, claimed.owner, attempt, status=Status.FAILED, reason=reason, now=now)
             return Done()
 
 

@@ -1,0 +1,164 @@
+"""What each operation costs in AWS calls, counted by a botocore hook: the figures of the design."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Api, Backend
+from tests.faults import Clock, Source, cold_start, one_at_a_time
+from tests.receivers import Receiver, receiver
+
+EVENT = {"type": "POST_PUBLISHED", "data": {"n": 1}}
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
+
+
+def writes(calls: Counter[str]) -> int:
+    return sum(count for call, count in calls.items() if call.partition(".")[2] in WRITES)
+
+
+@pytest.fixture
+def key(api: Api) -> str:
+    body = {
+        "name": "test",
+        "scopes": ["events:publish", "webhooks:read"],
+        "rateLimitPerHour": 1000,
+        "rateLimitPerDay": 10_000,
+    }
+    answer = api("POST /api/integrations/api-keys", json=body)
+    assert answer.status == 201, answer.text
+    return str(answer.json()["key"])
+
+
+class Line:
+    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
+        self._api = api
+        self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
+        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
+
+    def webhook(self, r: Receiver, **more: Any) -> None:
+        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"], **more}
+        assert self._api("POST /api/integrations/webhooks", json=body).status == 201
+
+    def publish(self, count: int = 1, **more: Any) -> None:
+        for _ in range(count):
+            assert self._api("POST /api/events", json={**EVENT, **more}).status == 202
+        self.events.run()
+
+
+@pytest.fixture
+def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    one_at_a_time(monkeypatch)
+    cold_start()
+    yield Line(backend, api, Clock(monkeypatch))
+    cold_start()
+
+
+def test_requests_with_an_api_key(backend: Backend, api: Api, key: str) -> None:
+    def cost(path: str, **more: Any) -> Counter[str]:
+        backend.calls.clear()
+        answer = api(path, token=key, **more)
+        assert answer.status in (200, 202), answer.text
+        return backend.calls.count
+
+    cost("GET /api/integrations/webhooks")  # the first one reads the key, and the workspace's ceiling
+    assert cost("GET /api/integrations/webhooks") == {"dynamodb.UpdateItem": 1, "dynamodb.Query": 1}
+
+    cost("POST /api/events", json=EVENT)
+    assert cost("POST /api/events", json=EVENT) == {"dynamodb.UpdateItem": 1, "sqs.SendMessage": 1}
+    once = {"headers": {"idempotency-key": "1"}}
+    for _ in range(2):  # a repeat sends again: the first send may have been lost
+        assert cost("POST /api/events", json=EVENT, **once) == {
+            "dynamodb.UpdateItem": 1,
+            "dynamodb.PutItem": 1,
+            "sqs.SendMessage": 1,
+        }
+
+
+def test_a_request_with_a_jwt_writes_nothing_once_warm(backend: Backend, api: Api) -> None:
+    api("POST /api/events", json=EVENT)
+    backend.calls.clear()
+    api("POST /api/events", json=EVENT)
+    assert backend.calls.count == {"sqs.SendMessage": 1}
+
+
+def test_a_request_that_is_refused_costs_little(backend: Backend, api: Api, key: str) -> None:
+    api("GET /api/integrations/webhooks", token=key)
+    backend.calls.clear()
+    assert api("GET /api/integrations/webhooks", token=f"{key[:-1]}!").status == 401
+    assert api("GET /api/integrations/webhooks", token=None).status == 401
+    assert backend.calls.made == []
+
+
+def test_a_successful_delivery_is_two_writes(backend: Backend, line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r, headers={"x-own": "v"})
+        line.publish()
+        line.deliveries.poll()
+        line.publish()
+        backend.calls.clear()
+        line.deliveries.poll()
+    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 2}
+    assert writes(backend.calls.count) == 2
+
+
+def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backend, line: Line) -> None:
+    with receiver() as r:
+        for _ in range(5):
+            line.webhook(r)
+        line.publish(2)
+        cold_start()
+        backend.calls.clear()
+        assert line.deliveries.poll() == 10
+        assert len(r.requests) == 10
+        # 10 claims and 10 records; the data key is read and unwrapped once for the whole batch.
+        assert backend.calls.count == {
+            "dynamodb.BatchGetItem": 1,
+            "dynamodb.UpdateItem": 20,
+            "dynamodb.Query": 1,
+            "kms.Decrypt": 1,
+        }
+        line.publish(2)
+        backend.calls.clear()
+        assert line.deliveries.poll() == 10
+    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 20}
+
+
+def test_a_failed_attempt(backend: Backend, line: Line) -> None:
+    """The claim, one transaction with the attempt's row, and the wait."""
+    with receiver([500]) as r:
+        line.webhook(r)
+        line.publish()
+        backend.calls.clear()
+        line.deliveries.poll()
+    assert backend.calls.count == {
+        "dynamodb.BatchGetItem": 1,
+        "dynamodb.UpdateItem": 1,
+        "dynamodb.TransactWriteItems": 1,
+        "sqs.ChangeMessageVisibility": 1,
+    }
+
+
+def test_a_large_body_is_one_read_more(backend: Backend, line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r)
+        line.publish(data={"x": "x" * 100_000})
+        backend.calls.clear()
+        line.deliveries.poll()
+    assert backend.calls.count["dynamodb.GetItem"] == 1
+    assert writes(backend.calls.count) == 2
+
+
+def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r)
+        line.publish()
+        (record,) = line.deliveries.receive()
+        line.deliveries.invoke([record])
+        backend.calls.clear()
+        line.deliveries.invoke([record])
+        assert len(r.requests) == 1
+    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1}

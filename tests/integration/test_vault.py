@@ -1,0 +1,178 @@
+"""Envelope encryption against moto's KMS and the table of data keys."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from botocore.exceptions import ClientError
+
+from patchbay import dynamo, vault
+from patchbay.aws import client
+from patchbay.settings import settings
+from patchbay.vault import CannotOpen, decrypt, encrypt
+from tests.conftest import Backend
+from tests.faults import Clock, meanwhile
+
+PLACE = "webhooks/whk_1/secret"
+DAY = 86_400
+
+
+def test_what_was_encrypted_is_read_back(backend: Backend) -> None:
+    for plaintext in ("", "whsec_abc", "Grüße 🎈\x00", "x" * 100_000):
+        sealed = encrypt("acme", plaintext, place=PLACE)
+        assert plaintext == "" or plaintext not in sealed
+        assert decrypt("acme", sealed, place=PLACE) == plaintext
+        vault.forget_keys()
+        assert decrypt("acme", sealed, place=PLACE) == plaintext
+    assert encrypt("acme", "same", place=PLACE) != encrypt("acme", "same", place=PLACE)
+
+
+def test_a_ciphertext_that_was_moved_does_not_open(backend: Backend) -> None:
+    sealed = encrypt("acme", "secret", place=PLACE)
+    encrypt("other", "secret", place=PLACE)
+    for workspace, place in (
+        ("acme", "webhooks/whk_2/secret"),
+        ("acme", "webhooks/whk_1/headers"),
+        ("other", PLACE),
+        ("never-seen", PLACE),
+    ):
+        with pytest.raises(CannotOpen):
+            decrypt(workspace, sealed, place=place)
+
+
+def test_a_damaged_ciphertext_does_not_open(backend: Backend) -> None:
+    sealed = encrypt("acme", "secret", place=PLACE)
+    form, version, text = sealed.split(".")
+    raw = base64.urlsafe_b64decode(text)
+    damaged = [
+        "",
+        "v1",
+        "v1.1",
+        f"v2.{version}.{text}",
+        f"{form}.2.{text}",
+        f"{form}.x.{text}",
+        f"{form}.{version}.",
+        f"{form}.{version}.{text[:12]}",
+        f"{form}.{version}.{text}.",
+        f"{form}.{version}.=",
+    ]
+    for at in (0, 11, 12, len(raw) - 1):  # nonce, text, tag
+        flipped = bytearray(raw)
+        flipped[at] ^= 1
+        damaged.append(f"{form}.{version}.{base64.urlsafe_b64encode(flipped).decode()}")
+    damaged.append(f"{form}.{version}.{base64.urlsafe_b64encode(raw[:-1]).decode()}")
+    for ciphertext in damaged:
+        with pytest.raises(CannotOpen):
+            decrypt("acme", ciphertext, place=PLACE)
+
+
+def test_kms_unwraps_a_data_key_for_its_workspace_only(backend: Backend) -> None:
+    """Also when its row was copied to another workspace by someone who can write the table."""
+    sealed = encrypt("acme", "secret", place=PLACE)
+    (row,) = backend.rows("DataKeysTable")
+    dynamo.put(settings().data_keys_table, {**row, "workspaceId": "thief"})
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        decrypt("thief", sealed, place=PLACE)
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        client("kms").decrypt(CiphertextBlob=row["wrapped"], KeyId=settings().kms_key_id)
+
+
+def test_no_key_and_no_secret_lies_in_the_clear(backend: Backend) -> None:
+    encrypt("acme", "secret", place=PLACE)
+    (row,) = backend.rows("DataKeysTable")
+    assert row.keys() == {"workspaceId", "version", "wrapped", "createdAt"}
+    keys = vault._cache["acme"]
+    (plain,) = keys.plain.values()
+    assert len(plain) == 32
+    assert plain not in row["wrapped"]
+    assert repr(plain) not in repr(keys)
+
+
+def test_a_new_version_after_90_days_and_the_old_one_still_reads(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    old = encrypt("acme", "secret", place=PLACE)
+    clock.move(90 * DAY)
+    assert encrypt("acme", "secret", place=PLACE).startswith("v1.1.")
+    clock.move(1)
+    new = encrypt("acme", "secret", place=PLACE)
+    assert (old[:5], new[:5]) == ("v1.1.", "v1.2.")
+    for _ in range(2):
+        assert decrypt("acme", old, place=PLACE) == decrypt("acme", new, place=PLACE) == "secret"
+        vault.forget_keys()
+    assert sorted(row["version"] for row in backend.rows("DataKeysTable")) == [1, 2]
+
+
+def test_a_process_reads_what_another_encrypted_with_a_newer_key(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    encrypt("acme", "secret", place=PLACE)
+    here = vault._cache["acme"]
+    clock.move(91 * DAY)
+    newer = encrypt("acme", "new", place=PLACE)
+    vault._cache["acme"] = here
+    assert here.newest == 1
+    assert decrypt("acme", newer, place=PLACE) == "new"
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["the_first_key", "a_rotation"])
+def test_of_two_processes_that_make_a_key_at_once_the_loser_uses_the_winners(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    clock = Clock(monkeypatch)
+    if version == 2:
+        encrypt("acme", "first", place=PLACE)
+        clock.move(91 * DAY)
+    key = client("kms").generate_data_key(
+        KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext={"workspaceId": "acme"}
+    )
+    row = {
+        "workspaceId": "acme",
+        "version": version,
+        "wrapped": key["CiphertextBlob"],
+        "createdAt": clock.now,
+    }
+    table = settings().data_keys_table
+    with meanwhile("dynamodb.PutItem", lambda: _put_aside(backend, table, row)):
+        sealed = encrypt("acme", "secret", place=PLACE)
+    assert vault._cache["acme"].plain[version] == key["Plaintext"]
+    assert [r for r in backend.rows("DataKeysTable") if r["version"] == version] == [row]
+    vault.forget_keys()
+    assert decrypt("acme", sealed, place=PLACE) == "secret"
+
+
+def _put_aside(backend: Backend, table: str, row: dynamo.Row) -> None:
+    """A write of another process: by another client, so that no hook sees it."""
+    backend.client("dynamodb").put_item(TableName=table, Item=dynamo.pack_row(row))
+
+
+def test_keys_stay_in_memory_for_five_minutes(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    sealed = encrypt("acme", "secret", place=PLACE)
+    monkeypatch.setattr(vault.time, "monotonic", lambda: now[0])
+    vault.forget_keys()
+    decrypt("acme", sealed, place=PLACE)
+    backend.calls.clear()
+    now[0] += 300
+    decrypt("acme", sealed, place=PLACE)
+    encrypt("acme", "secret", place=PLACE)
+    assert backend.calls.made == []
+    now[0] += 1
+    decrypt("acme", sealed, place=PLACE)
+    assert backend.calls.made == ["dynamodb.Query", "kms.Decrypt"]
+
+
+def test_memory_holds_a_bounded_number_of_workspaces(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was used longest ago goes first."""
+    monkeypatch.setattr(vault, "_CACHED_WORKSPACES", 3)
+    sealed = {name: encrypt(name, "secret", place=PLACE) for name in "abc"}
+    decrypt("a", sealed["a"], place=PLACE)
+    encrypt("d", "secret", place=PLACE)
+    assert list(vault._cache) == ["c", "a", "d"]
+    assert decrypt("b", sealed["b"], place=PLACE) == "secret"
+    assert list(vault._cache) == ["a", "d", "b"]

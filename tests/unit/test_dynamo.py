@@ -1,0 +1,283 @@
+"""Items to rows and back, cursors, and the tries of a transaction."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patchbay import dynamo
+from patchbay.deliveries.models import Status
+from patchbay.dynamo import ConditionFailed, TransactionRefused, pack, pack_row, unpack, unpack_row
+from patchbay.errors import ValidationFailed
+from patchbay.ids import EventId
+
+# DynamoDB's numbers: 38 digits, magnitudes of 1e-130 to 9.99e125.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(
+    lambda value: value == 0 or 1e-100 < abs(value) < 1e100
+)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**37), 10**37) | FLOATS | st.text() | st.binary()
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def stored(attribute: Any) -> Any:
+    """An attribute as DynamoDB gives it back: numbers without trailing zeros, and never with an exponent
+    or a sign on zero.
+    """
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        number = Decimal(value)
+        text = format(number.normalize(), "f") if number else "0"
+        return {"N": text}
+    if kind == "M":
+        return {"M": {name: stored(entry) for name, entry in value.items()}}
+    if kind == "L":
+        return {"L": [stored(entry) for entry in value]}
+    return attribute
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and alike where Python's equality is wider: True is not 1. Past 2**53 a float comes back as
+    the integer that its shortest spelling names.
+    """
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(same(one[name], other[name]) for name in one)
+        )
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(other, float) and isinstance(one, int):
+        one = float(one)
+    return one == other and isinstance(one, bool) is isinstance(other, bool)
+
+
+@given(VALUES)
+@settings(max_examples=50, deadline=None)
+def test_what_is_packed_is_unpacked(value: Any) -> None:
+    assert same(unpack(pack(value)), value)
+    assert same(unpack(stored(pack(value))), value)
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUES, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_a_row_leaves_out_what_is_none(row: dict[str, Any]) -> None:
+    back = unpack_row(pack_row(row))
+    assert same(back, {name: value for name, value in row.items() if value is not None})
+
+
+def test_attributes() -> None:
+    assert pack(True) == {"BOOL": True}
+    assert pack(1) == {"N": "1"}
+    assert pack(Status.FAILED) == {"S": "FAILED"}
+    assert type(pack(EventId.new())["S"]) is str
+    assert pack((1, None)) == {"L": [{"N": "1"}, {"NULL": True}]}
+    for value in ({1, 2}, object(), Decimal(1)):
+        with pytest.raises(TypeError):
+            pack(value)
+    with pytest.raises(TypeError):
+        unpack({"SS": ["a"]})
+
+
+class Fake:
+    """Stands in for the DynamoDB client: answers by a script, or raises what stands in it."""
+
+    class exceptions:
+        class TransactionCanceledException(Exception):
+            def __init__(self, *codes: str, items: dict[int, Any] | None = None) -> None:
+                self.response = {
+                    "CancellationReasons": [
+                        {"Code": code, **({"Item": items[at]} if items and at in items else {})}
+                        for at, code in enumerate(codes)
+                    ]
+                }
+
+        class ConditionalCheckFailedException(Exception):
+            def __init__(self, item: Any = None) -> None:
+                self.response = {"Item": item} if item else {}
+
+    def __init__(self, *script: Any) -> None:
+        self._script = list(script)
+        self.calls: list[dict[str, Any]] = []
+
+    def _answer(self, **call: Any) -> Any:
+        self.calls.append(json.loads(json.dumps(call)))
+        assert self._script, "one call too many"
+        step = self._script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    query = transact_write_items = put_item = update_item = batch_get_item = _answer
+
+
+Cancelled = Fake.exceptions.TransactionCanceledException
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def make(*script: Any) -> Fake:
+        made = Fake(*script)
+        monkeypatch.setattr(dynamo, "client", lambda service: made)
+        monkeypatch.setattr(dynamo.time, "sleep", lambda seconds: None)
+        return made
+
+    return make
+
+
+# ── writes ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_refused_write_gives_the_row_that_stands_there(fake: Any) -> None:
+    refusal = Fake.exceptions.ConditionalCheckFailedException
+    fake(refusal({"id": {"S": "x"}, "n": {"N": "3"}}), refusal())
+    with pytest.raises(ConditionFailed) as refused:
+        dynamo.put("table", {"id": "x"}, condition="attribute_not_exists(id)")
+    assert refused.value.row == {"id": "x", "n": 3}
+    with pytest.raises(ConditionFailed) as refused:
+        dynamo.put("table", {"id": "x"}, condition="n = :n", n=1)
+    assert refused.value.row is None
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_is_tried_again_when_its_trouble_passes(fake: Any, code: str) -> None:
+    client = fake(Cancelled("None", code), Cancelled(code, "None"), {})
+    actions = [dynamo.putting("t", {"id": "1"}), dynamo.deleting("t", {"id": "2"})]
+    dynamo.transact(actions)
+    assert [call["TransactItems"] for call in client.calls] == [actions] * 3
+
+
+def test_a_transaction_is_not_tried_for_ever(fake: Any) -> None:
+    client = fake(*[Cancelled("TransactionConflict")] * 50)
+    with pytest.raises(Cancelled):
+        dynamo.transact([dynamo.putting("t", {"id": "1"})])
+    assert len(client.calls) == 5
+
+
+def test_a_transaction_that_cannot_pass_is_not_tried_again(fake: Any) -> None:
+    client = fake(Cancelled("ValidationError", "None"))
+    with pytest.raises(Cancelled):
+        dynamo.transact([dynamo.putting("t", {"id": "1"})])
+    assert len(client.calls) == 1
+
+
+def test_a_refused_transaction_says_where_and_what(fake: Any) -> None:
+    codes = ("None", "ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed")
+    fake(Cancelled(*codes, items={1: {"n": {"N": "1"}}}))
+    with pytest.raises(TransactionRefused) as refused:
+        dynamo.transact([dynamo.putting("t", {"id": str(n)}) for n in range(4)])
+    assert list(refused.value.failed) == [1, 3]
+    assert list(refused.value.rows) == [None, {"n": 1}, None, None]
+
+
+# ── reads ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def batch(*ids: int, left: list[int] | None = None) -> dict[str, Any]:
+    unprocessed = {"t": {"Keys": [pack_row({"id": n}) for n in left or []]}} if left else {}
+    return {"Responses": {"t": [pack_row({"id": n}) for n in ids]}, "UnprocessedKeys": unprocessed}
+
+
+def test_get_many_asks_a_hundred_at_a_time_and_for_what_was_left(fake: Any) -> None:
+    client = fake(batch(*range(60), left=[60, 61]), batch(60, 61), batch(100, 101))
+    rows = dynamo.get_many("t", [{"id": n} for n in range(102)], ConsistentRead=True)
+    assert [row["id"] for row in rows] == [*range(62), 100, 101]
+    asked = [call["RequestItems"]["t"] for call in client.calls]
+    assert [len(request["Keys"]) for request in asked] == [100, 2, 2]
+
+
+def test_get_many_of_nothing_asks_nothing(fake: Any) -> None:
+    assert dynamo.get_many("t", []) == [] == fake().calls
+
+
+def test_get_many_does_not_hammer_a_throttled_table(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BatchGetItem that is throttled in part says so by UnprocessedKeys, which botocore does not retry."""
+    client = fake(*[batch(left=[1])] * 100)
+    waits: list[float] = []
+    monkeypatch.setattr(dynamo.time, "sleep", waits.append)
+    with pytest.raises(Exception, match=r"(?i)throttl|process"):
+        dynamo.get_many("t", [{"id": 1}])
+    assert 2 <= len(client.calls) <= 10
+    assert len(waits) >= len(client.calls) - 1
+
+
+# ── pages ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def page(cursor: str | None, limit: int = 2, **more: Any) -> dynamo.Page:
+    return dynamo.page("t", ("owner", "acme"), ("sk", "a", "z"), limit=limit, cursor=cursor, **more)
+
+
+def answer(*keys: str, last: str | None = None) -> dict[str, Any]:
+    items = [pack_row({"owner": "acme", "sk": key}) for key in keys]
+    return {"Items": items} | ({"LastEvaluatedKey": pack_row({"owner": "acme", "sk": last})} if last else {})
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_cursor_goes_on_where_the_page_ended(owner: str, sk: str) -> None:
+    start = pack_row({"owner": owner, "sk": sk})
+    cursor = dynamo._cursor(start, ("owner", "sk"), "owner")
+    assert dynamo._start(cursor, ("owner", "sk"), ("owner", "acme")) == pack_row({"owner": "acme", "sk": sk})
+    assert len(owner) < 4 or owner not in base64.urlsafe_b64decode(cursor + "==").decode() or owner in sk
+
+
+def test_pages(fake: Any) -> None:
+    client = fake(answer("d", "c", last="c"), answer("b"))
+    first = page(None)
+    assert [row["sk"] for row in first.rows] == ["d", "c"]
+    second = page(first.next_cursor)
+    assert ([row["sk"] for row in second.rows], second.next_cursor) == (["b"], None)
+    assert "ExclusiveStartKey" not in client.calls[0]
+    assert client.calls[1]["ExclusiveStartKey"] == pack_row({"owner": "acme", "sk": "c"})
+
+
+def test_a_filtered_page_goes_on_after_the_last_row_it_gives(fake: Any) -> None:
+    client = fake(answer("h", last="g"), answer("f", "e", "d", last="c"), answer())
+    found = page(None, where="x = :x", x=1)
+    assert [row["sk"] for row in found.rows] == ["h", "f"]
+    page(found.next_cursor, where="x = :x", x=1)
+    assert client.calls[2]["ExclusiveStartKey"] == pack_row({"owner": "acme", "sk": "f"})
+
+
+def test_a_filtered_page_reads_a_bounded_number_of_rows(fake: Any) -> None:
+    client = fake(*[answer(last="k")] * 20)
+    found = page(None, where="x = :x", x=1)
+    assert found.rows == []
+    assert found.next_cursor is not None
+    assert sum(call["Limit"] for call in client.calls) <= 1000
+
+
+@given(st.text(max_size=1024) | st.binary(max_size=700).map(lambda b: base64.urlsafe_b64encode(b).decode()))
+def test_any_text_as_a_cursor_is_read_or_refused(text: str) -> None:
+    try:
+        start = dynamo._start(text, ("owner", "sk"), ("owner", "acme"))
+    except ValidationFailed:
+        return
+    assert start["owner"] == {"S": "acme"}
+    assert start.keys() == {"owner", "sk"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x", 5, None, {}, [], [1], [None], ["a", "b"], [["a"]], math.pi],
+)
+def test_a_made_up_cursor_is_refused(value: Any) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+    with pytest.raises(ValidationFailed):
+        page(cursor)
+
+
+def test_a_cursor_of_endless_nesting_is_refused() -> None:
+    with pytest.raises(ValidationFailed):
+        page(base64.urlsafe_b64encode(b"[" * 767).decode())
