@@ -202,6 +202,7 @@ class Gateway:
         found = self.api.match(scope["method"], scope["raw_path"].decode("latin-1"))
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         body = await read_body(receive, MAX_BODY)
+        request_id = uuid.uuid4().hex[:16]
         if cors and preflight and not (found and found[0].method == "OPTIONS"):
             status, answered, content = 204, cors.preflight(origin), b""
         elif body is None:
@@ -209,12 +210,12 @@ class Gateway:
         elif found is None:
             status, answered, content = _message(404, "Not Found")
         else:
-            event = payload(scope, headers, body, *found)
+            event = payload(scope, headers, body, *found, request_id)
             status, answered, content = await self._invoke(found[0], json.dumps(event).encode())
         if cors and origin and not preflight:  # the API's own settings replace the function's headers
             answered = [item for item in answered if not item[0].startswith("access-control-")]
             answered += cors.answer(origin)
-        answered.append(("apigw-requestid", uuid.uuid4().hex[:16]))
+        answered.append(("apigw-requestid", request_id))
         await respond(send, status, answered, content)
         duration = (time.perf_counter() - started) * 1000
         self._access(scope["method"], scope["path"], status, duration, found[0].function if found else "")
@@ -251,7 +252,12 @@ def _headers(scope: Any) -> dict[str, str]:
 
 
 def payload(
-    scope: Any, headers: dict[str, str], body: bytes, route: Route, parameters: dict[str, str]
+    scope: Any,
+    headers: dict[str, str],
+    body: bytes,
+    route: Route,
+    parameters: dict[str, str],
+    request_id: str,
 ) -> dict[str, Any]:
     """The event of a request in payload format 2.0. What a request does not have is absent."""
     now = datetime.now(UTC)
@@ -291,7 +297,7 @@ def payload(
                 "sourceIp": source,
                 "userAgent": headers.get("user-agent", ""),
             },
-            "requestId": uuid.uuid4().hex[:16],
+            "requestId": request_id,
             "routeKey": route.key,
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),

@@ -19,7 +19,6 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from moto import mock_aws
-from moto.dynamodb.responses import DynamoHandler
 
 from local import gateway, services
 from local import settings as local_settings
@@ -96,8 +95,6 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         monkeypatch.setenv(name, value)
     marker = request.node.get_closest_marker("parameters")
     given = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, **(marker.kwargs if marker else {})}
-    # moto leaves out of UPDATED_NEW what was set to the value it had; AWS answers all that an update names.
-    monkeypatch.setattr(DynamoHandler, "_build_updated_new_attributes", lambda _self, _before, after: after)
     with mock_aws():
         endpoints: dict[str, Any] = {"*": None}
         secret = boto3.client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
@@ -211,7 +208,7 @@ class Api:
             "client": ("203.0.113.9", 1234),
             "http_version": "1.1",
         }
-        event = gateway.payload(scope, sent, body or b"", route, parameters)
+        event = gateway.payload(scope, sent, body or b"", route, parameters, "test-request")
         module, _, attribute = self._handlers[route.function].rpartition(".")
         handler = getattr(importlib.import_module(module), attribute)
         answer = handler(event, LAMBDA_CONTEXT)

@@ -157,5 +157,6 @@ class Workspace:
 
 def verify(received: Request, secret: str) -> None:
     """Both packages that receivers use take the signature. Each raises when it does not hold."""
-    StandardWebhook(secret).verify(received.body, received.headers)
-    SvixWebhook(secret).verify(received.body, received.headers)
+    headers = dict(received.headers)
+    StandardWebhook(secret).verify(received.body, headers)
+    SvixWebhook(secret).verify(received.body, headers)

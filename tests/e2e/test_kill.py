@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,19 @@ SOON: dict[str, object] = {
 BATCH = 10
 
 
-@pytest.fixture(scope="module")
-def brittle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack in which what is cut down comes back within seconds."""
-    with stack(tmp_path_factory.mktemp("brittle"), parameters=SOON) as running:
+@contextmanager
+def started(state: Path) -> Iterator[RunningStack]:
+    """A stack in which what is cut down comes back within seconds, events too."""
+    with stack(state, parameters=SOON) as running:
         running.client("sqs").set_queue_attributes(
             QueueUrl=running.queues["EventsQueue"], Attributes={"VisibilityTimeout": "4"}
         )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def brittle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with started(tmp_path_factory.mktemp("brittle")) as running:
         yield running
 
 
@@ -133,7 +140,7 @@ def _kill_when_started(running: RunningStack, workspace: Workspace, event_id: st
 
 def test_what_is_queued_survives_a_restart(tmp_path: Path) -> None:
     with receiver([503, 503, 503, 200]) as inbox:
-        with stack(tmp_path, parameters=SOON) as first:
+        with started(tmp_path) as first:
             workspace = Workspace(first)
             webhook = workspace.webhook(
                 inbox.url, retryConfig={"maxRetries": 5, "backoffMultiplier": 1, "initialDelaySeconds": 2}
@@ -143,7 +150,7 @@ def test_what_is_queued_survives_a_restart(tmp_path: Path) -> None:
             inbox.wait_for(1, 60)
             ids = [waiting, *(workspace.publish({"n": n})["id"] for n in range(1, 20))]
             assert first.stop() == 0
-        with stack(tmp_path, parameters=SOON) as second:
+        with started(tmp_path) as second:
             workspace = Workspace(second, workspace.name)
             for id in ids:
                 assert workspace.settled(id) == {webhook["id"]: "DELIVERED"}

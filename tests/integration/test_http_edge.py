@@ -8,6 +8,7 @@ import inspect
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,6 @@ from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from patchbay.observability import logger
 from patchbay.schema import iso
-from patchbay.settings import settings
 from tests.conftest import Answer, Api, Backend, forget, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -157,16 +157,6 @@ def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Back
         assert answer.status == status, answer
 
 
-def test_one_body_cannot_keep_the_function_busy(api: Api) -> None:
-    """Duplicate keys are found in one pass: 1 MB of them took minutes once."""
-    names = ",".join(f'"k{number}":0' for number in range(90_000))
-    body = f'{{{names},"k0":1}}'.encode()
-    assert len(body) < MB
-    started = datetime.now(UTC)
-    problem(api(f"POST {EVENTS}", body=body), 400, "malformed_json")
-    assert datetime.now(UTC) - started < timedelta(seconds=20)
-
-
 # ── sizes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -201,7 +191,7 @@ def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
         assert stored(backend) == before
 
 
-def test_a_refusal_stays_small(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+def test_a_refusal_stays_small_and_quick(api: Api, subtests: pytest.Subtests) -> None:
     """What is wrong with a body is told without repeating the body: Lambda's answers end at 6 MB."""
     many = json.dumps({f"a{number}": 0 for number in range(80_000)}).encode()
     for name, body in {
@@ -214,6 +204,12 @@ def test_a_refusal_stays_small(api: Api, backend: Backend, subtests: pytest.Subt
             answer = api(f"POST {WEBHOOKS}", body=body)
             problem(answer, 422, "validation_failed")
             assert len(answer.text) < 64 * KB
+
+    with subtests.test("a key twice among many"):  # looked for in one pass: it took minutes once
+        names = ",".join(f'"k{number}":0' for number in range(90_000))
+        started = time.process_time()
+        problem(api(f"POST {EVENTS}", body=f'{{{names},"k0":1}}'.encode()), 400, "malformed_json")
+        assert time.process_time() - started < 20
 
 
 # ── values that do not fit ───────────────────────────────────────────────────────────────────────────
@@ -750,6 +746,8 @@ def test_lists_filters_and_cursors(
         for limit in (1, 2, len(ids) - 1, len(ids), 100):
             with subtests.test(f"{path} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit)] == ids
+        with subtests.test(f"{path}, names that its query does not have"):
+            assert api(f"GET {path}?next_cursor=x&event_type=nope&utm_source=x").status == 200
         with subtests.test(f"{path}, 20 by default"):
             answer = api(f"GET {path}").json()
             assert [item["id"] for item in answer["items"]] == ids
@@ -852,7 +850,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) >= 14
+    assert len(foreign) == 12
     made_up: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
@@ -881,8 +879,10 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
 
 
 def queries(path: str) -> list[str]:
-    """Such that every index is read by one of them."""
-    return ["", "&type=POST_FAILED", *(["&status=FAILED"] if path.endswith("/deliveries") else [])]
+    """One for each index that the list reads."""
+    if path == EVENTS:
+        return ["", "&type=POST_FAILED"]
+    return ["", "&status=FAILED"] if path.endswith("/deliveries") else [""]
 
 
 def encoded(text: str) -> str:
@@ -907,9 +907,3 @@ def query_of(backend: Backend, path: str) -> set[str]:
     handler = dict(gets(backend))[path]
     model = parameters_of(handler)["query"].annotation
     return {field.alias for field in model.model_fields.values()}
-
-
-def test_unknown_query_names_and_prefix_are_no_matter(api: Api, backend: Backend) -> None:
-    """A query string never carries more than its model names."""
-    assert api(f"GET {WEBHOOKS}?next_cursor=x&event_type=nope&utm=1").status == 200
-    assert settings().api_key_prefix == "sk_test"

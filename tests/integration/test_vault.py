@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -152,7 +153,7 @@ def _put_aside(backend: Backend, table: str, row: dynamo.Row) -> None:
 def test_keys_stay_in_memory_for_five_minutes(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     sealed = encrypt("acme", "secret", place=PLACE)
-    monkeypatch.setattr(vault.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("patchbay.vault.time", SimpleNamespace(monotonic=lambda: now[0]))
     vault.forget_keys()
     decrypt("acme", sealed, place=PLACE)
     backend.calls.clear()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-from decimal import Decimal
+import time
+from decimal import Context, Decimal
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def stored(attribute: Any) -> Any:
     ((kind, value),) = attribute.items()
     if kind == "N":
         number = Decimal(value)
-        text = format(number.normalize(), "f") if number else "0"
+        text = format(number.normalize(Context(prec=38)), "f") if number else "0"
         return {"N": text}
     if kind == "M":
         return {"M": {name: stored(entry) for name, entry in value.items()}}
@@ -130,7 +131,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(*script: Any) -> Fake:
         made = Fake(*script)
         monkeypatch.setattr(dynamo, "client", lambda service: made)
-        monkeypatch.setattr(dynamo.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr(time, "sleep", lambda seconds: None)
         return made
 
     return make
@@ -205,7 +206,7 @@ def test_get_many_does_not_hammer_a_throttled_table(fake: Any, monkeypatch: pyte
     """A BatchGetItem that is throttled in part says so by UnprocessedKeys, which botocore does not retry."""
     client = fake(*[batch(left=[1])] * 100)
     waits: list[float] = []
-    monkeypatch.setattr(dynamo.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     with pytest.raises(Exception, match=r"(?i)throttl|process"):
         dynamo.get_many("t", [{"id": 1}])
     assert 2 <= len(client.calls) <= 10

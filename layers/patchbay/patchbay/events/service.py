@@ -37,17 +37,15 @@ def publish(
     """
     workspace_id = _workspace(principal, body)
     _check(body)
+    key = _key(body, idempotency_key)
+    content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
+    scope = None if key is None else idempotency.scope(principal, _ROUTE, key, content)
     ceilings.admit(workspace_id, "events")
     now = now_ms()
     first: dict[str, Any] = {"id": EventId.new(now), "timestamp": now}
-    key = _key(body, idempotency_key)
-    if key is not None:
-        content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
-        first = idempotency.remember(
-            idempotency.scope(principal, _ROUTE, key, content),
-            first,
-            keep_seconds=settings().retention_days * 86_400,
-        )
+    if scope is not None:
+        keep_seconds = settings().retention_days * 86_400
+        first = idempotency.remember(scope, first, keep_seconds=keep_seconds)
     event = EventMessage(
         id=EventId(first["id"]),
         workspace_id=workspace_id,

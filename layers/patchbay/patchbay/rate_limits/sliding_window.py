@@ -84,9 +84,12 @@ class Update(NamedTuple):
 
     def after(self, updated: Mapping[str, Any], quotas: Sequence[Quota]) -> tuple[Count, ...]:
         """The counts of the row once it is written, from what the write says it updated. What it leaves
-        as it was (`w` and `p` in the same window) stands in its values.
+        as it was (`w` and `p` in the same window) stands in its values. Should the answer leave out what
+        was set to the value it had, a belief in `previous` that is too low costs the next request a try.
         """
-        return read({**self.values, **updated}, quotas)
+        known = {quota.window.letter + "n": self.values["cost"] for quota in quotas}
+        known |= {quota.window.letter + "p": 0 for quota in quotas}
+        return read({**known, **self.values, **updated}, quotas)
 
 
 def plan(quotas: Sequence[Quota], belief: Sequence[Count], cost: int, now_ms: int) -> Update:

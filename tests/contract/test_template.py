@@ -1,0 +1,451 @@
+"""template.yaml against the contract and against the code: routes, scopes, times, tables, queues, rights.
+
+No emulator enforces IAM, so a right that is missing would first show in a deployed stack. Here every function
+works in this process against moto, its AWS calls are recorded, and each of them must be allowed by the
+function's own statements; and each statement must be one that is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import pytest
+
+from local import gateway
+from local.settings import ACCOUNT, REGION, ROOT
+from local.template import Template
+from patchbay import aws, vault
+from patchbay.api_keys import guard
+from patchbay.auth import jwt
+from patchbay.rate_limits import ceilings
+from patchbay.settings import Settings
+from patchbay.version import VERSION
+from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.receivers import receiver
+
+TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
+FUNCTIONS = TEMPLATE.functions()
+ROUTES = gateway.read(TEMPLATE).routes
+QUEUES = {queue.logical_id: queue.properties for queue in TEMPLATE.of_type("AWS::SQS::Queue")}
+TABLES = {table.logical_id: table.properties for table in TEMPLATE.of_type("AWS::DynamoDB::Table")}
+SOURCES = {
+    TEMPLATE.function_named(source.properties["FunctionName"]): TEMPLATE.queue_named(
+        source.properties["EventSourceArn"]
+    )
+    for source in TEMPLATE.of_type("AWS::Lambda::EventSourceMapping")
+}
+
+# ── functions and their files ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_its_file(name: str) -> None:
+    module, _, attribute = FUNCTIONS[name].handler.rpartition(".")
+    assert attribute == "handler"
+    assert (ROOT / "functions" / module.replace(".", "/")).with_suffix(".py").is_file()
+    assert callable(importlib.import_module(module).handler)
+
+
+def test_a_file_is_of_one_function() -> None:
+    functions = ROOT / "functions"
+    files = {
+        file.relative_to(functions).with_suffix("").as_posix().replace("/", ".")
+        for file in functions.rglob("*.py")
+    }
+    assert sorted(files) == sorted(f.handler.removesuffix(".handler") for f in FUNCTIONS.values())
+
+
+def test_every_variable_is_a_setting_and_every_setting_is_set() -> None:
+    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}
+    known = {field.name.upper() for field in fields(Settings)}
+    for name, function in FUNCTIONS.items():
+        variables = dict(function.environment)
+        own = {variable for variable in variables if not variable.startswith("POWERTOOLS_")}
+        assert own == known - local_only, name
+        assert all(variables.values()) or variables["JWT_SECRET_ARN"] == "", name
+
+
+def test_the_version_is_one() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+# ── routes ───────────────────────────────────────────────────────────────────────────────────────────
+
+# API.md, "Authentication and authorisation"; the first that fits. `*` is read for GET and write for the rest.
+PUBLIC = None
+SCOPES: list[tuple[str, str | None]] = [
+    (r"\$default", PUBLIC),
+    (r"GET /api/health", PUBLIC),
+    (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
+    (r"POST /api/events(/batch)?", "events:publish"),
+    (r"GET /api/events(/.*)?", "events:read"),
+    (r"POST /api/integrations/api-keys/verify", "api-keys:verify"),
+    (r"\w+ /api/integrations/api-keys(/.*)?", "api-keys:*"),
+    (r"\w+ /api/integrations/webhooks(/.*)?", "webhooks:*"),
+    (r"GET /api/integrations/(health|analytics)", "analytics:read"),
+    (r"GET /api/integrations/.*/token", "credentials:read"),
+    (r"\w+ /api/integrations/.*(oauth|connections)(/.*)?", "connections:*"),
+    (r"\w+ /api/integrations(/.*)?", "integrations:*"),
+    (r"\w+ /api/automations/.*", "automations:use"),
+    (r"PUT /api/actions/.*", "actions:handle"),
+]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
+def test_a_route_asks_for_the_contracts_scope(route: gateway.Route) -> None:
+    scope = next(scope for line, scope in SCOPES if re.fullmatch(line, route.key))
+    if scope is not None:
+        scope = scope.replace("*", "read" if route.method == "GET" else "write")
+    module = FUNCTIONS[route.function].handler.rpartition(".")[0]
+    assert importlib.import_module(module).handler.endpoint["scope"] == scope
+
+
+def test_a_place_in_a_path_has_one_variable_name() -> None:
+    names: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for route in ROUTES:
+        shape = tuple("{}" if part.startswith("{") else part for part in route.segments)
+        for at, part in enumerate(route.segments):
+            if part.startswith("{"):
+                names[shape[:at]].add(part)
+    assert [(place, found) for place, found in names.items() if len(found) > 1] == []
+
+
+def test_a_function_has_one_route() -> None:
+    served = [route.function for route in ROUTES]
+    assert len(served) == len(set(served))
+    assert [route.key for route in ROUTES].count("$default") == 1
+
+
+# ── times ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_endpoint_ends_before_the_gateway_gives_up() -> None:
+    assert {
+        route.function for route in ROUTES if FUNCTIONS[route.function].timeout >= gateway.MAX_SECONDS
+    } == set()
+
+
+def test_an_attempt_ends_before_the_function_the_lease_and_the_visibility() -> None:
+    attempt, function, lease = (
+        int(TEMPLATE.parameters[name])
+        for name in ("AttemptTimeoutSeconds", "DeliverFunctionTimeoutSeconds", "DeliveryLeaseSeconds")
+    )
+    assert FUNCTIONS["DeliverFunction"].timeout == function
+    assert attempt < function < lease < int(QUEUES["DeliveriesQueue"]["VisibilityTimeout"])
+
+
+def test_a_message_is_invisible_for_six_times_its_functions_timeout() -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    for function, queue in SOURCES.items():
+        assert int(QUEUES[str(queue)]["VisibilityTimeout"]) >= 6 * FUNCTIONS[str(function)].timeout, function
+
+
+# ── queues and tables ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_keeps_what_it_has(name: str) -> None:
+    queue = QUEUES[name]
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
+    assert queue["SqsManagedSseEnabled"] is True
+    if name in SOURCES.values():
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 1000
+        dead_letters = TEMPLATE.queue_named(queue["RedrivePolicy"]["deadLetterTargetArn"])
+        assert dead_letters is not None
+        assert "RedrivePolicy" not in QUEUES[dead_letters]
+        watched = [
+            alarm.properties["Dimensions"][0]["Value"] for alarm in TEMPLATE.of_type("AWS::CloudWatch::Alarm")
+        ]
+        assert TEMPLATE.name(dead_letters) in watched
+
+
+def test_a_source_reports_which_messages_failed() -> None:
+    for source in TEMPLATE.of_type("AWS::Lambda::EventSourceMapping"):
+        assert source.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+# Nothing in them is worth a restore: windows, OAuth states and idempotency rows last for a day at most.
+WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_costs_by_use_and_can_be_restored(name: str) -> None:
+    table = TABLES[name]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    recovery = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
+    assert recovery is (name not in WITHOUT_RECOVERY)
+    resource = TEMPLATE.document["Resources"][name]
+    kept = "Delete" if name in WITHOUT_RECOVERY else "Retain"
+    assert resource["UpdateReplacePolicy"] == kept
+
+
+# ── rights: what is granted ──────────────────────────────────────────────────────────────────────────
+
+
+class Right(NamedTuple):
+    """An action on a resource: one that is granted (either may be a pattern), or one that a call needs."""
+
+    action: str
+    resource: str
+
+    def covers(self, needed: Right) -> bool:
+        return fnmatchcase(needed.action, self.action) and fnmatchcase(needed.resource, self.resource)
+
+
+@dataclass(frozen=True)
+class Grants:
+    """A function's own rights, and those of the policies that it shares with others."""
+
+    own: tuple[Right, ...]
+    shared: Mapping[str, tuple[Right, ...]]
+
+    def allow(self, needed: Right) -> bool:
+        everything = [*self.own, *(right for rights in self.shared.values() for right in rights)]
+        return any(right.covers(needed) for right in everything)
+
+
+def granted(template: Template) -> dict[str, Grants]:
+    """By function. AWS's managed policies (logs, reading the function's queue) are left to SAM."""
+    shared = {
+        template.name(policy.logical_id): (policy.logical_id, tuple(_rights(policy.properties)))
+        for policy in template.of_type("AWS::IAM::ManagedPolicy")
+    }
+    roles = {role.logical_id: role.properties for role in template.of_type("AWS::IAM::Role")}
+    found = {}
+    for function in template.functions():
+        role = roles[f"{function}Role"]
+        found[function] = Grants(
+            own=tuple(right for policy in role.get("Policies", []) for right in _rights(policy)),
+            shared=dict(shared[arn] for arn in role["ManagedPolicyArns"] if arn in shared),
+        )
+    return found
+
+
+def _rights(policy: Mapping[str, Any]) -> Iterator[Right]:
+    for statement in policy["PolicyDocument"]["Statement"]:
+        # Others than these the test would have to learn to weigh.
+        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}, statement
+        assert statement["Effect"] == "Allow"
+        for action in _list(statement["Action"]):
+            for resource in _list(statement["Resource"]):
+                yield Right(action, resource)
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(("function", "grants"), granted(TEMPLATE).items(), ids=list(FUNCTIONS))
+def test_no_right_is_for_everything(function: str, grants: Grants) -> None:
+    for right in [*grants.own, *(right for rights in grants.shared.values() for right in rights)]:
+        assert "*" not in right.action, right
+        assert "*" not in right.resource, right
+
+
+# ── rights: what is used ─────────────────────────────────────────────────────────────────────────────
+
+_TRANSACTED = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
+
+
+def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Right]:
+    """What IAM asks for a call: the actions and resources of the Service Authorization Reference."""
+    match service, operation:
+        case "dynamodb", "TransactWriteItems":
+            for item in call["TransactItems"]:
+                ((kind, action),) = item.items()
+                yield Right(_TRANSACTED[kind], _table(action["TableName"]))
+        case "dynamodb", "BatchGetItem":
+            for table in call["RequestItems"]:
+                yield Right("dynamodb:BatchGetItem", _table(table))
+        case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query"):
+            yield Right(f"dynamodb:{operation}", _table(call["TableName"], call.get("IndexName")))
+        case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility"):
+            name = call["QueueUrl"].rpartition("/")[2]
+            yield Right(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+        case "kms", ("GenerateDataKey" | "Decrypt"):
+            yield Right(f"kms:{operation}", call["KeyId"])
+        case "secretsmanager", "GetSecretValue":
+            yield Right(f"secretsmanager:{operation}", call["SecretId"])
+        case _:
+            raise NotImplementedError(f"say here which rights {service}.{operation} needs")
+
+
+def _table(name: str, index: str | None = None) -> str:
+    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}" + (f"/index/{index}" if index else "")
+
+
+class Watch:
+    """Runs functions, each time with nothing remembered from the last, and notes what they ask of AWS."""
+
+    def __init__(self, backend: Backend, api: Api) -> None:
+        self.backend = backend
+        self.used: dict[str, set[Right]] = defaultdict(set)
+        self._api = api
+        self._routes = gateway.read(backend.template)
+        self._function = ""
+        aws._session().events.register("before-parameter-build.*.*", self._note)
+
+    def api(self, line: str, status: int, **more: Any) -> Any:
+        """A request, and the answer that it must have."""
+        method, _, target = line.partition(" ")
+        found = self._routes.match(method, target.partition("?")[0])
+        assert found is not None
+        answer: Answer = self._run(found[0].function, lambda: self._api(line, **more))
+        assert answer.status == status, f"{line}: {answer.text}"
+        return answer.json()
+
+    def worker(self, function: str, queue: str | None = None) -> Any:
+        """An invocation with all that waits in the queue."""
+        event = {"Records": self.backend.messages(queue)} if queue else {}
+        handler = importlib.import_module(FUNCTIONS[function].handler.rpartition(".")[0]).handler
+        return self._run(function, lambda: handler(event, LAMBDA_CONTEXT))
+
+    def _run(self, function: str, work: Callable[[], Any]) -> Any:
+        self._function = function
+        self.used[function] |= set()  # it was tried, whatever it asks for
+        for forget in (vault.forget_keys, jwt.forget_keys, guard.forget, ceilings.forget):
+            forget()
+        return work()
+
+    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        self.used[self._function].update(needed(model.service_model.service_name, model.name, params))
+
+
+@pytest.fixture
+def watch(backend: Backend, api: Api) -> Watch:
+    """After each function has done all that it may have to do."""
+    watch = Watch(backend, api)
+    everything(watch)
+    return watch
+
+
+KEYS, HOOKS, EVENTS = "/api/integrations/api-keys", "/api/integrations/webhooks", "/api/events"
+
+
+def everything(watch: Watch) -> None:
+    """Every function, on every way that makes a call of its own."""
+    api = watch.api
+    api("GET /api/health", 200, token=None)
+    api("GET /api/nothing", 404, token=None)
+
+    once = {"idempotency-key": "one"}
+    key = {"name": "test", "scopes": ["events:publish", "events:read"]}
+    made = api(f"POST {KEYS}", 201, json=key, headers=once)
+    assert api(f"POST {KEYS}", 201, json=key, headers=once) == made
+    api(f"POST {KEYS}", 403, json={**key, "scopes": ["actions:handle"]}, headers={"idempotency-key": "two"})
+    api(f"GET {KEYS}", 200)
+    api(f"GET {KEYS}/{made['id']}", 200)
+
+    with receiver([200]) as well, receiver([500]) as broken, receiver([410]) as gone:
+        hook = {"name": "test", "url": well.url, "events": ["POST_PUBLISHED"]}
+        retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
+        first = api(f"POST {HOOKS}", 201, json={**hook, "headers": {"x-team": "social"}}, headers=once)
+        other = {"idempotency-key": "two"}
+        api(f"POST {HOOKS}", 422, json={**hook, "url": "ftp://files.example"}, headers=other)
+        soon = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": retries})
+        later = {**retries, "initialDelaySeconds": 100}  # past MaxVisibilityWaitSeconds
+        parked = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": later})
+        disabled = api(f"POST {HOOKS}", 201, json={**hook, "url": gone.url})
+        api(f"GET {HOOKS}", 200)
+        path = f"{HOOKS}/{first['id']}"
+        api(f"PUT {path}", 200, json={"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": {"x-a": "b"}})
+        api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
+        for status in ("INACTIVE", "ACTIVE"):
+            api(f"PUT {path}/status", 200, json={"status": status})
+
+        # Large enough that the worker reads its body from the event's row.
+        event = {"type": "POST_PUBLISHED", "data": {"text": "x" * 70_000}}
+        published = api(f"POST {EVENTS}", 202, json=event, token=made["key"], headers=once)
+        for queue in ("EventsQueue", "DeliveriesQueue"):
+            url = watch.backend.queue_url(queue)
+            watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
+        assert watch.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+        assert len(watch.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 1
+
+    statuses = {
+        d["webhookId"]: d["status"] for d in api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
+    }
+    assert statuses == {
+        first["id"]: "DELIVERED",
+        soon["id"]: "RETRYING",
+        parked["id"]: "RETRYING",
+        disabled["id"]: "FAILED",
+    }
+    _make_due(watch.backend)
+    assert watch.worker("SweepDeliveriesFunction") == {"queued": 1}
+
+    api(f"GET {EVENTS}", 200)
+    api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
+    for id in (first["id"], disabled["id"]):
+        api(f"GET {HOOKS}/{id}", 200)
+        (delivery,) = api(f"GET {HOOKS}/{id}/deliveries", 200)["items"]
+        api(f"GET {HOOKS}/{id}/deliveries/{delivery['id']}", 200)
+    assert api(f"GET {HOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
+
+    api(f"DELETE {path}", 200)
+    api(f"DELETE {KEYS}/{made['id']}", 200)
+
+
+def _make_due(backend: Backend) -> None:
+    """What is parked has waited long enough."""
+    (row,) = [row for row in backend.rows("DeliveriesTable") if "dueAt" in row]
+    backend.client("dynamodb").update_item(
+        TableName=backend.template.name("DeliveriesTable"),
+        Key={name: {"S": row[name]} for name in ("webhookKey", "sk")},
+        UpdateExpression="SET dueAt = :now",
+        ExpressionAttributeValues={":now": {"N": "1"}},
+    )
+
+
+# Rights that the requests above do not show to be used: (function or shared policy, action, table) → why.
+UNUSED: dict[tuple[str, str], str] = {}
+
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+def test_rights_and_calls_agree(watch: Watch, backend: Backend) -> None:
+    grants = granted(backend.template)
+    assert watch.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
+
+    missing = [
+        f"{function} may not {right.action} on {right.resource}"
+        for function, used in watch.used.items()
+        for right in sorted(used)
+        if not grants[function].allow(right)
+    ]
+    assert missing == []
+
+    idle = []
+    shared: dict[str, set[Right]] = defaultdict(set)
+    for function, rights in grants.items():
+        used = watch.used[function]
+        idle += [(function, *right) for right in rights.own if not any(right.covers(u) for u in used)]
+        for policy, its_rights in rights.shared.items():
+            shared[policy] |= used
+            if not any(right.covers(u) for right in its_rights for u in used):
+                idle.append((function, policy, "as a whole"))
+    for policy, its_rights in {p: r for g in grants.values() for p, r in g.shared.items()}.items():
+        idle += [(policy, *right) for right in its_rights if not any(right.covers(u) for u in shared[policy])]
+    assert [right for right in idle if right[:2] not in UNUSED] == []
+
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+def test_rows_that_end_are_in_tables_that_end_them(watch: Watch) -> None:
+    ending = {name for name in TABLES if any("ttl" in row for row in watch.backend.rows(name))}
+    expiring = {
+        name
+        for name, table in TABLES.items()
+        if table.get("TimeToLiveSpecification") == {"AttributeName": "ttl", "Enabled": True}
+    }
+    assert ending == expiring

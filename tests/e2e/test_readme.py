@@ -1,0 +1,73 @@
+"""The README's first event, command by command, in one shell: what stands there is what works."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from local.settings import ROOT
+from local.testing import RunningStack
+
+QUICKSTART = re.compile(r"<!-- quickstart:begin -->\n(.*?)<!-- quickstart:end -->", re.DOTALL)
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+API_PORT, RECEIVER_PORT = "8787", "8788"
+
+
+def quickstart() -> str:
+    """The commands between the two comments, as one script."""
+    readme = ROOT / "README.md"
+    found = QUICKSTART.search(readme.read_text()) if readme.is_file() else None
+    assert found, "README.md has no <!-- quickstart:begin --> … <!-- quickstart:end -->"
+    blocks: list[str] = BLOCK.findall(found[1])
+    assert blocks, "the README's quick start has no ```sh block"
+    return "\n".join(blocks)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_the_quick_start(running: RunningStack, tmp_path: Path) -> None:
+    # The commands leave files behind, so they run beside the project, not in it.
+    project = tmp_path / "project"
+    project.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name != ".git":
+            (project / entry.name).symlink_to(entry)
+    # Where the text says 8787 and 8788, the stack and the receiver of this test are meant.
+    port = free_port()
+    commands = quickstart()
+    assert f"http://127.0.0.1:{API_PORT}/" in commands
+    commands = commands.replace(f"127.0.0.1:{API_PORT}", running.url.removeprefix("http://"))
+    commands = commands.replace(f"127.0.0.1:{RECEIVER_PORT}", f"127.0.0.1:{port}")
+
+    log = tmp_path / "output"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    with log.open("w") as output:
+        shell = subprocess.Popen(
+            ["bash", "-c", f"set -euo pipefail\n{commands}"],
+            cwd=project,
+            env={**inherited, "STATE_DIR": str(running.state), "RECEIVER_PORT": port},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            code = shell.wait(60)
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)  # the receiver goes on in the background
+
+    said = log.read_text()
+    assert code == 0, said
+    received = re.search(r"POST_PUBLISHED\n(?:  .*\n)*?  signature +(\S.*)\n", said)
+    assert received, f"the receiver printed no delivery:\n{said}"
+    assert received[1] == "holds", said
+    assert '"status":"DELIVERED"' in said, f"the last command does not show the delivery:\n{said}"
+    assert '"code":' not in said.replace(" ", ""), f"a command was answered with a problem:\n{said}"
