@@ -199,10 +199,10 @@ def test_processes_never_admit_more_than_the_ceiling_together(data: st.DataObjec
         reserved: Counter[int] = Counter()
 
         def update(*given: Any, **values: Any) -> dynamo.Row:
-            row = world.table.update(*given, **values)
-            reserved[row["mw"]] += values["cost"]
-            assert reserved[row["mw"]] == row["mn"] <= limit
-            return row
+            updated = world.table.update(*given, **values)
+            reserved[values["mw"]] += values["cost"]
+            assert reserved[values["mw"]] == updated["mn"] <= limit
+            return updated
 
         monkeypatch.setattr(dynamo, "update", update)
         served = 0

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from patchbay import aws, idempotency
-from patchbay.auth import credentials
 from patchbay.errors import FieldError, NotFound, Problem, ValidationFailed
+from patchbay.http import credentials
 from patchbay.http.request import Request
 from patchbay.ids import Id
 from patchbay.observability import logger

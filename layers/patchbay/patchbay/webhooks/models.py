@@ -140,18 +140,12 @@ class CreateWebhook(ApiModel):
     disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
-class UpdateWebhook(ApiModel):
-    """Only what is sent changes."""
+class UpdateWebhook(CreateWebhook):
+    """Only what is sent changes; the values here stand for what is not sent."""
 
     name: Name = ""
     url: Url = ""
     events: Events = Field(default_factory=list)
-    filters: BoundedFilters = Field(default_factory=list)
-    integration_id: IntegrationId | None = None
-    headers: Headers = Field(default_factory=dict)
-    retry_config: RetryConfig = Field(default_factory=RetryConfig)
-    rate_limit_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
-    disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
 class SetWebhookStatus(ApiModel):

@@ -166,9 +166,7 @@ def _check_url(url: str) -> None:
         raise ValidationFailed.of("url", str(error)) from None
 
 
-def _fields(
-    workspace_id: str, id: WebhookId, body: CreateWebhook | UpdateWebhook, names: set[str]
-) -> dynamo.Row:
+def _fields(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dynamo.Row:
     """The row's attributes that the named fields of `body` make."""
     row: dynamo.Row = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
     if "headers" in names:
