@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ from patchbay.version import USER_AGENT
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
 from tests.faults import Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
-from tests.receivers import Answer, receiver
+from tests.receivers import Answer, Request, receiver
 
 LEASE, VISIBILITY = 45, 180
 DAY = 86_400
@@ -258,27 +259,35 @@ def test_a_large_body_whose_event_is_gone(line: Line) -> None:
 
 
 def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
-    """Under a second for a batch. This machine may be busy with other things, so one of several counts."""
-    with receiver([200] * 10 + [Answer(delay=0.5)]) as r:
+    """A batch of ten to a receiver that takes 500 ms is done in under a second of worker time.
+
+    Shown in a way that a busy machine does not upset: all ten are with the receiver at once, so they wait
+    for it once; and all that is computed meanwhile, by the worker and by what plays AWS, takes under 0.5 s.
+    """
+    all_there = threading.Barrier(10)
+
+    def slow(request: Request) -> Answer:
+        all_there.wait(30)
+        return Answer(delay=0.5)
+
+    with receiver([200] * 10 + [slow]) as r:
         webhook = line.webhook(r.url)
 
-        def seconds() -> float:
+        def batch() -> list[dict[str, Any]]:
             for _ in range(10):
                 event = EventId.new()
                 id = DeliveryId.derived(event, webhook["id"])
                 fields = ("acme", webhook["id"], event, "POST_PUBLISHED", '{"n":1}', 0, "c")
                 line.deliveries.send(DeliveryMessage(id, *fields).fields())
-            records = line.deliveries.receive()
-            started = time.monotonic()
-            assert line.deliveries.invoke(records) == []
-            return time.monotonic() - started
+            return line.deliveries.receive()
 
-        seconds()  # makes the clients and connections
-        taken = [seconds()]
-        while taken[-1] >= 1 and len(taken) < 6:
-            taken.append(seconds())
-        assert 0.5 <= taken[-1] < 1, taken
-        assert len(r.requests) == 10 * (1 + len(taken))
+        assert line.deliveries.invoke(batch()) == []  # makes the clients and connections
+        records = batch()
+        started, computed = time.monotonic(), time.process_time()
+        assert line.deliveries.invoke(records) == []
+        assert time.process_time() - computed < 0.5
+        assert time.monotonic() - started >= 0.5
+        assert len(r.requests) == 20
     assert {row["status"] for row in line.rows} == {"DELIVERED"}
 
 

@@ -907,3 +907,15 @@ def query_of(backend: Backend, path: str) -> set[str]:
     handler = dict(gets(backend))[path]
     model = parameters_of(handler)["query"].annotation
     return {field.alias for field in model.model_fields.values()}
+
+
+def test_stored_header_values_do_not_follow_the_url_to_another_origin(api: Api) -> None:
+    body = {"name": "x", "url": "https://one.example/a", "events": ["*"], "headers": {"X-Token": "secret-value"}}
+    webhook = api("POST /api/integrations/webhooks", json=body).json()
+    route = f"PUT /api/integrations/webhooks/{webhook['id']}"
+    refused = api(route, json={"url": "https://two.example/a"})
+    assert (refused.status, refused.json()["errors"][0]["path"]) == (422, "headers")
+    assert api(route, json={"url": "https://one.example/b"}).status == 200
+    moved = api(route, json={"url": "https://two.example/a", "headers": {}})
+    assert (moved.status, moved.json()["headers"]) == (200, {})
+    assert api(route, json={"url": "https://three.example/a"}).status == 200

@@ -19,7 +19,13 @@ logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
 
 @cache
 def metrics() -> Metrics:
-    """The process's metrics; whoever adds to them flushes at the end of the invocation."""
+    """The process's metrics; whoever adds to them calls `flush_metrics` at the end of the invocation."""
     from aws_lambda_powertools.metrics import Metrics
 
     return Metrics()
+
+
+def flush_metrics() -> None:
+    """Print what was counted, at the end of an invocation; nothing if nothing was."""
+    if metrics().metric_set:
+        metrics().flush_metrics()

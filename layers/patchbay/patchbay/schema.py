@@ -68,8 +68,8 @@ def _plain(text: str) -> str:
 
 
 def _text(value: object) -> object:
-    if not isinstance(value, str | datetime):
-        raise ValueError("must be a time in ISO 8601, as text")
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE_TIME.match(value)):
+        raise ValueError("must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z")
     return value
 
 
@@ -85,6 +85,9 @@ def iso(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+
+# Pydantic alone would also take bare dates and Unix times.
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 # C0, DEL and C1, and the marks that turn the direction of text: what can make one name look like another.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

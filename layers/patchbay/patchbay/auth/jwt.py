@@ -30,6 +30,7 @@ _JWKS_TIMEOUT_SECONDS = 5
 # A key that the platform withdrew is believed for an hour at most; an unknown one asked for once in 5 min.
 _JWKS_MAX_AGE_SECONDS = 3600
 _JWKS_REFETCH_SECONDS = 300
+_JWKS_RETRY_SECONDS = 5
 _SECRET_MAX_AGE_SECONDS = 300
 # They name or carry a key, or ask for semantics that we do not have (RFC 8725, 3.10; RFC 7515, 4.1.11).
 _REFUSED_HEADERS = ("crit", "jku", "jwk", "x5u", "x5c")
@@ -46,6 +47,7 @@ class _Fetched:
 
 
 _fetched: _Fetched | None = None
+_not_before = 0.0  # while nothing could be fetched: when to ask again (monotonic seconds)
 _lock = Lock()
 
 
@@ -151,11 +153,14 @@ def _shared_secret(config: Settings) -> OctKey:
 
 
 def _from_jwks(header: dict[str, Any], config: Settings) -> Key:
-    global _fetched
+    global _fetched, _not_before
     kid = header.get("kid")
     with _lock:
         now = time.monotonic()
         if _fetched is None:
+            if now < _not_before:
+                raise _unreachable()
+            _not_before = now + _JWKS_RETRY_SECONDS
             _fetched = _Fetched(_fetch(config.jwks_url), now, now)
         elif now - _fetched.tried_at > _JWKS_REFETCH_SECONDS and (
             now - _fetched.at > _JWKS_MAX_AGE_SECONDS or _find(_fetched.keys, kid) is None
@@ -203,14 +208,18 @@ def _fetch(url: str) -> KeySet:
         return KeySet.import_key_set(json.loads(body))
     except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
         logger.error("the platform's JWKS could not be read", url=url, reason=str(error))
-        raise UpstreamFailed(
-            "The keys that sign the platform's tokens cannot be read now. Try again in a moment.",
-            headers={"Retry-After": "5"},
-        ) from error
+        raise _unreachable() from error
+
+
+def _unreachable() -> UpstreamFailed:
+    return UpstreamFailed(
+        "The keys that sign the platform's tokens cannot be read now. Try again in a moment.",
+        headers={"Retry-After": str(_JWKS_RETRY_SECONDS)},
+    )
 
 
 def forget_keys() -> None:
     """Drop the keys from memory, so that the next token reads them anew."""
-    global _fetched
+    global _fetched, _not_before
     with _lock:
-        _fetched = None
+        _fetched, _not_before = None, 0.0

@@ -15,7 +15,7 @@ from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId
-from patchbay.observability import logger, metrics
+from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 
@@ -45,7 +45,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
             # Our own fault or AWS's: this event comes again, the others of the batch go on.
             logger.exception("fan-out failed", event_id=event.id, workspace=event.workspace_id)
             again.append(message_id)
-    metrics().flush_metrics()
+    flush_metrics()
     return again
 
 

@@ -25,7 +25,7 @@ from patchbay.deliveries import store
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
-from patchbay.observability import logger, metrics
+from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
@@ -38,6 +38,7 @@ from patchbay.webhooks.store import get_many as webhook_rows
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
 _SUCCESS_BODY_CHARACTERS = 1024
+_SHORTEST_SECRET = 8
 # A batch of 10: its AWS calls and its name look-ups.
 _THREADS = 20
 
@@ -96,7 +97,7 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
         # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
         logger.exception("batch not worked")
         again += [work.message_id for work in works]
-    metrics().flush_metrics()
+    flush_metrics()
     return again
 
 
@@ -287,10 +288,20 @@ def _attempt_row(
         "statusCode": result.status_code,
         "error": result.error,
         "requestHeaders": {**headers, **dict.fromkeys(claimed.headers, MASK)},
-        "responseHeaders": received,
-        "responseBody": result.response_body,
+        "responseHeaders": {name: _masked(value, claimed.headers) for name, value in received.items()},
+        "responseBody": _masked(result.response_body, claimed.headers),
         "truncated": result.truncated,
     }
+
+
+def _masked(text: str, headers: Mapping[str, str]) -> str:
+    """`text` of a receiver without our headers' values, which some echo. Short ones are no secrets, and
+    would tear the text to pieces.
+    """
+    for value in headers.values():
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, MASK)
+    return text
 
 
 def _shortened(attempt: dynamo.Row) -> dynamo.Row:

@@ -78,12 +78,22 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
-    """Change what `body` sets. Raises Conflict when `if_match` is not the present version."""
+    """Change what `body` sets. Raises Conflict when `if_match` is not the present version, ValidationFailed
+    when the URL would take stored header values to another origin.
+    """
     sent = body.model_fields_set
     if "url" in sent:
         _check_url(body.url)
     changes = _fields(principal.workspace_id, id, body, sent)
-    return _change(principal.workspace_id, id, lambda row: changes, if_match)
+
+    def change(row: dynamo.Row) -> dynamo.Row:
+        moves = "url" in sent and _origin(body.url) != _origin(row["url"])
+        if moves and "headers" not in sent and "headers" in row:
+            # They are write-only: whoever may change the URL could read them at a receiver of their own.
+            raise ValidationFailed.of("headers", "send them anew with a URL of another origin; {} for none")
+        return changes
+
+    return _change(principal.workspace_id, id, change, if_match)
 
 
 def set_status(
@@ -164,6 +174,12 @@ def _check_url(url: str) -> None:
         )
     except target_guard.TargetError as error:
         raise ValidationFailed.of("url", str(error)) from None
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and authority. The URL was checked when it was stored."""
+    scheme, _, rest = url.partition("://")
+    return scheme.lower(), re.split(r"[/?]", rest, maxsplit=1)[0].lower()
 
 
 def _fields(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dynamo.Row:
