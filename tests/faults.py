@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from threading import Lock
@@ -243,15 +244,26 @@ def _refusal(request: Any, code: str) -> AWSResponse:
     return AWSResponse(request.url, 400, headers, Raw())
 
 
-def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+class Aws:
+    """What plays AWS in this process; `seconds` is the CPU time that it took so far."""
+
+    seconds = 0.0
+
+
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Aws:
     """DynamoDB checks a condition and writes in one step; moto, asked by two threads at once, does not."""
-    lock, process = Lock(), BotocoreStubber.process_request
+    lock, process, aws = Lock(), BotocoreStubber.process_request, Aws()
 
     def process_request(self: BotocoreStubber, request: Any) -> Any:
         with lock:
-            return process(self, request)
+            started = time.thread_time()
+            try:
+                return process(self, request)
+            finally:
+                aws.seconds += time.thread_time() - started
 
     monkeypatch.setattr(BotocoreStubber, "process_request", process_request)
+    return aws
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
-from tests.faults import Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
+from tests.faults import Aws, Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
 from tests.receivers import Answer, Request, receiver
 
 LEASE, VISIBILITY = 45, 180
@@ -36,8 +36,8 @@ DAY = 86_400
 class Line:
     """From the publisher to the receiver, in this process, with the clock in hand."""
 
-    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
-        self.backend, self.clock = backend, clock
+    def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
+        self.backend, self.clock, self.aws = backend, clock, aws
         self._api = api
         self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
         self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
@@ -100,9 +100,9 @@ class Line:
 
 @pytest.fixture
 def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    one_at_a_time(monkeypatch)
+    aws = one_at_a_time(monkeypatch)
     cold_start()
-    yield Line(backend, api, Clock(monkeypatch))
+    yield Line(backend, api, Clock(monkeypatch), aws)
     cold_start()
 
 
@@ -262,7 +262,7 @@ def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
     """A batch of ten to a receiver that takes 500 ms is done in under a second of worker time.
 
     Shown in a way that a busy machine does not upset: all ten are with the receiver at once, so they wait
-    for it once; and all that is computed meanwhile, by the worker and by what plays AWS, takes under 0.5 s.
+    for it once; and what the worker computes for them, less what plays AWS here, takes under 0.5 s.
     """
     all_there = threading.Barrier(10)
 
@@ -283,9 +283,9 @@ def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
 
         assert line.deliveries.invoke(batch()) == []  # makes the clients and connections
         records = batch()
-        started, computed = time.monotonic(), time.process_time()
+        started, computed = time.monotonic(), time.process_time() - line.aws.seconds
         assert line.deliveries.invoke(records) == []
-        assert time.process_time() - computed < 0.5
+        assert time.process_time() - line.aws.seconds - computed < 0.5
         assert time.monotonic() - started >= 0.5
         assert len(r.requests) == 20
     assert {row["status"] for row in line.rows} == {"DELIVERED"}

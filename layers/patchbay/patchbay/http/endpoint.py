@@ -156,10 +156,8 @@ def _invalid(error: ValidationError, value: Any) -> ValidationFailed:
     """Pydantic's findings as ours, one for each path, and never the value itself, which may be a secret."""
     found: dict[str, str] = {}
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
-        found.setdefault(
-            _path(entry["loc"], value, missing=entry["type"] == "missing"),
-            entry["msg"].removeprefix("Value error, "),
-        )
+        path = _path(entry["loc"], value, missing=entry["type"] == "missing")
+        found.setdefault(path, entry["msg"].removeprefix("Value error, "))
     errors = [FieldError(path, message) for path, message in islice(found.items(), _MAX_ERRORS)]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return ValidationFailed(f"{errors[0].path}: {errors[0].message}{more}", errors)

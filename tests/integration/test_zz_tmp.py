@@ -1,0 +1,852 @@
+"""The delivery worker and the sweeper, against real receivers: what is sent, what is kept, every crash."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from standardwebhooks import Webhook as StandardWebhook
+from svix.webhooks import Webhook as SvixWebhook
+
+from patchbay import dynamo
+from patchbay.deliveries import store
+from patchbay.deliveries.models import DeliveryMessage
+from patchbay.ids import DeliveryId, EventId
+from patchbay.schema import at_ms
+from patchbay.settings import settings
+from patchbay.version import USER_AGENT
+from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
+from tests.conftest import Answer as Response
+from tests.faults import Aws, Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
+from tests.receivers import Answer, Request, receiver
+
+LEASE, VISIBILITY = 45, 180
+DAY = 86_400
+
+
+class Line:
+    """From the publisher to the receiver, in this process, with the clock in hand."""
+
+    def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
+        self.backend, self.clock, self.aws = backend, clock, aws
+        self._api = api
+        self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
+        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
+        self._sweep = importlib.import_module("workers.sweep_deliveries").handler
+
+    def api(self, line: str, **more: Any) -> Response:
+        """A request of an owner, whose token is as fresh as the clock says."""
+        token = jwt_for("acme", claims={"exp": self.clock.now // 1000 + 600})
+        return self._api(line, token=token, **more)
+
+    def webhook(self, url: str, **more: Any) -> Any:
+        """A webhook for POST_PUBLISHED, as the API answers it."""
+        body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
+        answer = self.api("POST /api/integrations/webhooks", json=body)
+        assert answer.status == 201, answer.text
+        return answer.json()
+
+    def publish(self, data: Any = None) -> str:
+        """Publish and fan out; the deliveries wait in their queue. Returns the event's id."""
+        answer = self.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data or {}})
+        assert answer.status == 202, answer.text
+        self.events.run()
+        return str(answer.json()["id"])
+
+    def sweep(self) -> int:
+        return int(self._sweep({}, LAMBDA_CONTEXT)["queued"])
+
+    def run(self, days: float = 14) -> None:
+        """Let time pass, with a sweep a minute, until nothing waits any more."""
+        end = self.clock.now + days * DAY * 1000
+        while True:
+            parked = [row["dueAt"] - self.clock.now for row in self.rows if "dueAt" in row]
+            minutes = [-(-max(wait, 0) // 60_000) * 60 for wait in parked]
+            waits = sorted([*self.deliveries.waits, *minutes])
+            if not waits:
+                return
+            self.clock.move(waits[0] + 0.001)
+            assert self.clock.now < end, "it never ends"
+            self.sweep()
+            self.deliveries.poll()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the deliveries, without those of attempts."""
+        return [row for row in self.backend.rows("DeliveriesTable") if row["sk"].startswith("dlv_")]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        (row,) = self.rows
+        return row
+
+    def shown(self, webhook: Any, event: str) -> Any:
+        """A delivery with its attempts, as the API shows it."""
+        id = DeliveryId.derived(EventId(event), webhook["id"])
+        return self.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{id}").json()
+
+    def ends(self) -> list[tuple[str, str | None]]:
+        return sorted((row["status"], row.get("reason")) for row in self.rows)
+
+
+@pytest.fixture
+def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    aws = one_at_a_time(monkeypatch)
+    cold_start()
+    yield Line(backend, api, Clock(monkeypatch), aws)
+    cold_start()
+
+
+def message(record: dict[str, Any]) -> DeliveryMessage:
+    return DeliveryMessage.read(record["body"])
+
+
+# ── the request ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_receiver_gets_the_event_signed(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url, headers={"X-Own": "hush", "Authorization": "Bearer theirs"})
+        event = line.publish({"title": "Grüße 🎈"})
+        line.run()
+    (request,) = r.requests
+    published = line.api(f"GET /api/events/{event}").json()
+    assert request.json() == {name: published[name] for name in ("id", "type", "timestamp", "data")}
+    assert request.json()["data"] == {"title": "Grüße 🎈"}
+    assert (request.method, request.path) == ("POST", "/hook")
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"] == USER_AGENT
+    assert request.headers["webhook-id"] == DeliveryId.derived(EventId(event), webhook["id"])
+    assert (request.headers["x-own"], request.headers["authorization"]) == ("hush", "Bearer theirs")
+    for verifier in (StandardWebhook, SvixWebhook):
+        verifier(webhook["secret"]).verify(request.body, dict(request.headers))
+
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("DELIVERED", None, 1)
+    assert shown["payload"] == request.json()
+    (attempt,) = shown["attempts"]
+    assert attempt["requestHeaders"]["X-Own"] == attempt["requestHeaders"]["Authorization"] == "********"
+    assert attempt["requestHeaders"]["webhook-id"] == request.headers["webhook-id"]
+    assert "hush" not in json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+
+
+def test_two_failures_then_success(line: Line) -> None:
+    with receiver([500, 500, 200]) as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.run()
+    assert len(r.requests) == 3
+    assert len(set(r.ids)) == 1
+    for header in ("webhook-timestamp", "webhook-signature"):
+        assert len({request.headers[header] for request in r.requests}) == 3
+    for request in r.requests:
+        StandardWebhook(webhook["secret"]).verify(request.body, dict(request.headers))
+    assert len({request.body for request in r.requests}) == 1
+
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], shown["maxAttempts"]) == ("DELIVERED", 3, 4)
+    assert (shown["reason"], shown["nextAttemptAt"]) == (None, None)
+    assert shown["deliveredAt"] is not None
+    assert [(a["number"], a["statusCode"]) for a in shown["attempts"]] == [(1, 500), (2, 500), (3, 200)]
+    started = [a["startedAt"] for a in shown["attempts"]]
+    assert started == sorted(started)
+
+
+def test_always_failing_ends_after_all_retries(line: Line) -> None:
+    with receiver([500]) as r:
+        webhook = line.webhook(r.url, retryConfig={"maxRetries": 2})
+        event = line.publish()
+        line.run()
+        assert len(r.requests) == 3
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["reason"]) == ("FAILED", "retries_exhausted:http_500")
+    assert (shown["attemptCount"], shown["maxAttempts"], shown["nextAttemptAt"]) == (3, 3, None)
+    assert [a["number"] for a in shown["attempts"]] == [1, 2, 3]
+    failed = line.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries?status=FAILED").json()
+    assert [item["id"] for item in failed["items"]] == [shown["id"]]
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_what_each_answer_leads_to(line: Line) -> None:
+    """All in one batch: no receiver decides about another one's delivery."""
+    with receiver() as elsewhere, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        moved = Answer(301, {"location": elsewhere.url})
+        script: list[tuple[int | Answer, str, str | None]] = [
+            (204, "DELIVERED", None),
+            (404, "FAILED", "http_404"),
+            (401, "FAILED", "http_401"),
+            (moved, "FAILED", "redirect_301"),
+            (408, "RETRYING", "http_408"),
+            (429, "RETRYING", "http_429"),
+            (503, "RETRYING", "http_503"),
+            (Answer(hang_up=True), "RETRYING", "connection_failed"),
+            (Answer(delay=30), "RETRYING", "timeout"),
+        ]
+        ends = {}
+        with ExitStack() as stack:
+            each = [stack.enter_context(receiver([answer])) for answer, _, _ in script]
+            for r, (_, status, reason) in zip(each, script, strict=True):
+                ends[line.webhook(r.url)["id"]] = (status, reason)
+            refused = line.webhook(f"http://127.0.0.1:{closed.getsockname()[1]}/")
+            ends[refused["id"]] = ("RETRYING", "connection_failed")
+            line.publish()
+            assert line.deliveries.poll() == 10
+            assert [len(r.requests) for r in each] == [1] * len(each)
+        assert elsewhere.requests == []
+    found = {row["webhookKey"].partition("#")[2]: (row["status"], row.get("reason")) for row in line.rows}
+    assert found == ends
+
+
+def test_the_attempt_log(line: Line) -> None:
+    failure = Answer(500, {"x-a": "1", "set-cookie": "s"}, b"f" * 20_000)
+    success = Answer(200, {"x-b": "2"}, ("é" * 5000).encode())
+    with receiver([failure, Answer(502, body=b"short"), success]) as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.run()
+    first, second, last = line.shown(webhook, event)["attempts"]
+    assert (first["statusCode"], first["error"], first["trigger"]) == (500, None, "AUTO")
+    assert (first["responseBody"], first["truncated"]) == ("f" * 16 * 1024, True)
+    assert first["responseHeaders"].items() >= {"x-a": "1", "set-cookie": "s"}.items()
+    assert 0 <= first["durationMs"] < 15_000
+    assert first["startedAt"].endswith("Z")
+    assert (second["responseBody"], second["truncated"]) == ("short", False)
+    assert (last["responseBody"], last["truncated"]) == ("é" * 1024, True)
+    assert last["responseHeaders"]["x-b"] == "2"
+
+
+def test_an_attempt_without_an_answer_says_why(line: Line) -> None:
+    with receiver([Answer(hang_up=True), 200]) as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.run()
+    attempt = line.shown(webhook, event)["attempts"][0]
+    assert attempt["statusCode"] is None
+    assert attempt["error"]
+    assert (attempt["responseBody"], attempt["truncated"]) == ("", False)
+
+
+def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(line: Line) -> None:
+    data = {"x": "x" * 100_000, "n": [1.0, 1e22, -0.0, 2**60, 0.1]}
+    with receiver([500, 200]) as r:
+        line.webhook(r.url)
+        event = line.publish(data)
+        line.run()
+    first, second = r.requests
+    assert first.body == second.body
+    assert (first.json()["id"], first.json()["data"]) == (event, data)
+
+
+def test_a_large_body_whose_event_is_gone(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish({"x": "x" * 100_000})
+        dynamo.delete(settings().events_table, {"workspaceId": "acme", "id": event})
+        line.run()
+        assert r.requests == []
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["reason"], shown["payload"]) == ("FAILED", "event_expired", None)
+
+
+def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
+    """A batch of ten to a receiver that takes 500 ms is done in under a second of worker time.
+
+    Shown in a way that a busy machine does not upset: all ten are with the receiver at once, so they wait
+    for it once; and what the worker computes for them, less what plays AWS here, takes under 0.5 s.
+    """
+    all_there = threading.Barrier(10)
+
+    def slow(request: Request) -> Answer:
+        all_there.wait(30)
+        return Answer(delay=0.5)
+
+    with receiver([200] * 10 + [slow]) as r:
+        webhook = line.webhook(r.url)
+
+        def batch() -> list[dict[str, Any]]:
+            for _ in range(10):
+                event = EventId.new()
+                id = DeliveryId.derived(event, webhook["id"])
+                fields = ("acme", webhook["id"], event, "POST_PUBLISHED", '{"n":1}', 0, "c")
+                line.deliveries.send(DeliveryMessage(id, *fields).fields())
+            return line.deliveries.receive()
+
+        assert line.deliveries.invoke(batch()) == []  # makes the clients and connections
+        records = batch()
+        started, computed = time.monotonic(), time.process_time() - line.aws.seconds
+        assert line.deliveries.invoke(records) == []
+        print("CPU", time.process_time() - line.aws.seconds - computed, "WALL", time.monotonic() - started)
+        assert time.monotonic() - started >= 0.5
+        assert len(r.requests) == 20
+    assert {row["status"] for row in line.rows} == {"DELIVERED"}
+
+
+# ── retries ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_retry_waits_as_an_invisible_message(line: Line) -> None:
+    with receiver([503]) as r, watched("sqs.ChangeMessageVisibility") as changes:
+        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
+        event = line.publish()
+        (record,) = line.deliveries.receive()
+        assert line.deliveries.invoke([record]) == [record["messageId"]]
+    (change,) = changes
+    wait = change["VisibilityTimeout"]
+    assert 80 <= wait <= 120
+    assert change["ReceiptHandle"] == record["receiptHandle"]
+    assert line.deliveries.waits == [wait]
+    assert line.row["nextAttemptAt"] == line.clock.now + wait * 1000
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["reason"]) == ("RETRYING", "http_503")
+    assert shown["nextAttemptAt"] is not None
+
+
+def test_retry_after_is_honoured(line: Line) -> None:
+    date = format_datetime(at_ms(line.clock.now + 600_000), usegmt=True)
+    for header, seconds in (("200", 200), (date, 600)):
+        with receiver([Answer(429, {"retry-after": header})]) as r:
+            webhook = line.webhook(r.url)
+            line.publish()
+            assert line.deliveries.poll() == 1
+            assert seconds - 1 <= max(line.deliveries.waits) <= seconds * 1.2 + 1
+            line.api(f"DELETE /api/integrations/webhooks/{webhook['id']}")
+
+
+def test_a_message_that_is_early_waits_for_the_rest(line: Line) -> None:
+    """Another host's clock, or a redelivery: the row says when, not the message."""
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
+        line.publish()
+        line.deliveries.poll()
+        (wait,) = line.deliveries.waits
+        line.clock.skew = -7000
+        line.clock.move(wait + 0.001)
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+        assert line.deliveries.waits == [7]
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+    assert line.row["claims"] == 2
+
+
+def test_the_standard_schedule_within_the_limits_of_sqs(line: Line) -> None:
+    """Eight attempts over more than a day: the long waits pass in the table."""
+    with receiver([500]) as r:
+        webhook = line.webhook(r.url, retryConfig={"schedule": "standard"})
+        event = line.publish()
+        started = line.clock.now
+        line.run()
+        assert len(r.requests) == 8
+    hours = (line.clock.now - started) / 3_600_000
+    assert 27.5 * 0.8 < hours < 27.6 * 1.2 + 0.5
+    assert len(set(r.ids)) == 1
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"]) == ("FAILED", 8)
+
+
+def test_a_change_of_the_webhook_holds_from_the_next_attempt_on(line: Line) -> None:
+    with receiver([500]) as old, receiver([500]) as new:
+        webhook = line.webhook(old.url)
+        event = line.publish()
+        line.deliveries.poll()
+        line.api(
+            f"PUT /api/integrations/webhooks/{webhook['id']}",
+            json={"url": new.url, "retryConfig": {"maxRetries": 1}},
+        )
+        line.run()
+        assert (len(old.requests), len(new.requests)) == (1, 1)
+    assert line.shown(webhook, event)["reason"] == "retries_exhausted:http_500"
+
+
+# ── webhooks that want no more ───────────────────────────────────────────────────────────────────────
+
+
+def test_410_disables_and_the_rest_is_cancelled(line: Line) -> None:
+    with receiver([410]) as r:
+        webhook = line.webhook(r.url)
+        first = line.publish()
+        line.deliveries.poll()
+        shown = line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()
+        assert (shown["status"], shown["disabledReason"]) == ("DISABLED", "endpoint_gone")
+        assert line.shown(webhook, first)["status"] == "FAILED"
+        assert line.shown(webhook, first)["reason"] == "endpoint_gone"
+        line.publish()
+        assert line.deliveries.waits == []
+        line.api(f"PUT /api/integrations/webhooks/{webhook['id']}/status", json={"status": "ACTIVE"})
+        for _ in range(6):
+            line.publish()
+        line.run()
+        # All six were on their way when the first of them said it.
+        assert len(r.requests) == 7
+    assert line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
+    assert line.ends() == [("FAILED", "endpoint_gone")] * 7
+
+
+def test_410_disables_though_the_worker_dies_after_recording_it(line: Line) -> None:
+    with receiver([410]) as r:
+        webhook = line.webhook(r.url)
+        line.publish()
+        with killed("dynamodb.GetItem"):  # the first call of disabling, whichever comes first
+            line.deliveries.poll()
+        line.run()
+        assert len(r.requests) <= 2
+    assert line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "INACTIVE"}, "webhook_inactive"),
+        (None, "webhook_deleted"),
+    ],
+)
+def test_what_waits_for_a_webhook_that_is_no_longer_active_is_cancelled(
+    line: Line, change: Any, reason: str
+) -> None:
+    with receiver([500, 200]) as r:
+        webhook = line.webhook(r.url)
+        line.publish()
+        line.deliveries.poll()
+        line.publish()
+        path = f"/api/integrations/webhooks/{webhook['id']}"
+        if change:
+            line.api(f"PUT {path}/status", json=change)
+        else:
+            line.api(f"DELETE {path}")
+        line.run()
+        assert len(r.requests) == 1
+    assert line.ends() == [("CANCELLED", reason)] * 2
+
+
+# ── targets ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_sent_into_the_own_network(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in the row, and whatever a name resolves to (promise 9)."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1" if host == "rebound.example" else host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with receiver() as r:
+        port = r.url.rpartition(":")[2]
+        line.webhook(r.url)
+        line.webhook(f"http://localhost:{port}")
+        line.webhook(f"http://rebound.example:{port}")
+        line.publish()
+        line.run()
+        assert len(r.requests) == 3  # allowed here, so that the receiver is one that would answer
+        monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
+        settings.cache_clear()
+        cold_start()
+        line.publish()
+        line.run()
+        assert len(r.requests) == 3
+    assert line.ends() == [("DELIVERED", None)] * 3 + [("FAILED", "forbidden_target")] * 3
+
+
+# ── duplicates and leases ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_that_comes_twice_in_a_batch_makes_one_request(line: Line) -> None:
+    with receiver([Answer(delay=0.1)]) as r:
+        line.webhook(r.url)
+        line.publish()
+        (record,) = line.deliveries.receive()
+        line.deliveries.send(record["body"])
+        twice = [record, *line.deliveries.receive()]
+        again = line.deliveries.invoke(twice)
+        assert len(again) == 1
+        assert line.deliveries.waits in ([LEASE], [1])  # it met the lease, or was a moment late for it
+        line.run()
+        assert len(r.requests) == 1
+    assert line.ends() == [("DELIVERED", None)]
+    assert line.row["claims"] == 1
+
+
+def test_a_live_lease_is_waited_for(line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        (record,) = line.deliveries.receive()
+        with killed("dynamodb.UpdateItem", after=True):
+            line.deliveries.invoke([record])
+        line.clock.move(10)
+        assert line.deliveries.invoke([record]) == [record["messageId"]]
+        assert line.deliveries.waits == [LEASE - 10]
+        assert r.requests == []
+        line.run()
+        assert len(r.requests) == 1
+
+
+def test_of_two_workers_one_gets_the_lease(line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        (record,) = line.deliveries.receive()
+
+        def other() -> None:
+            store.claim(
+                message(record),
+                owner="other",
+                now=line.clock.now,
+                lease_until=line.clock.now + LEASE * 1000,
+                max_attempts=4,
+            )
+
+        with meanwhile("dynamodb.UpdateItem", other):
+            assert line.deliveries.invoke([record]) == [record["messageId"]]
+        assert r.requests == []
+        assert line.deliveries.waits == [LEASE]
+        line.run()
+        assert len(r.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_worker_that_lost_its_lease_records_nothing(line: Line, status: int) -> None:
+    """It stood still longer than its lease, and another one took over."""
+    with receiver([status, 200]) as r:
+        line.webhook(r.url)
+        line.publish()
+        (record,) = line.deliveries.receive()
+
+        def other() -> None:
+            line.clock.move(LEASE + 1)
+            now = line.clock.now
+            store.claim(message(record), owner="other", now=now, lease_until=now + 45_000, max_attempts=4)
+
+        operation = "dynamodb.UpdateItem" if status == 200 else "dynamodb.TransactWriteItems"
+        with meanwhile(operation, other, at=2 if status == 200 else 1):
+            assert line.deliveries.invoke([record]) == [record["messageId"]]
+        assert (line.row["status"], line.row["owner"]) == ("SENDING", "other")
+        assert (line.row["attempts"], line.row["claims"]) == (0, 2)
+        line.run()
+    assert line.ends() == [("DELIVERED", None)]
+    assert len(set(r.ids)) == 1
+
+
+def test_what_was_delivered_is_never_sent_again(line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        (record,) = line.deliveries.receive()
+        for seconds in (0, 1, LEASE + 1, VISIBILITY, DAY):
+            line.clock.move(seconds)
+            assert line.deliveries.invoke([record]) == []
+        assert len(r.requests) == 1
+    assert line.row["claims"] == 1
+
+
+# ── crashes ──────────────────────────────────────────────────────────────────────────────────────────
+
+CLAIM = RECORD = "dynamodb.UpdateItem"
+
+
+@pytest.mark.parametrize(
+    ("operation", "at", "after", "requests"),
+    [
+        ("dynamodb.BatchGetItem", 1, False, 1),
+        (CLAIM, 1, False, 1),
+        (CLAIM, 1, True, 1),
+        (RECORD, 2, False, 2),  # the one crash after which a receiver gets it twice
+        (RECORD, 2, True, 1),
+    ],
+    ids=["before_all", "before_the_claim", "after_the_claim", "after_the_answer", "after_the_record"],
+)
+def test_a_worker_that_dies_loses_nothing(
+    line: Line, operation: str, at: int, after: bool, requests: int
+) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        with killed(operation, at, after=after):
+            line.deliveries.poll()
+        assert line.deliveries.waits == [VISIBILITY]
+        line.run()
+        assert len(r.requests) == requests
+    assert len(set(r.ids)) == 1
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "after", "delay", "requests", "logged"),
+    [
+        ("dynamodb.TransactWriteItems", False, 600, 3, 2),  # the first attempt left no trace
+        ("dynamodb.TransactWriteItems", True, 600, 2, 2),
+        ("sqs.ChangeMessageVisibility", False, 600, 2, 2),
+        ("sqs.ChangeMessageVisibility", False, 30, 2, 2),  # due before SQS shows the message again
+        ("sqs.ChangeMessageVisibility", True, 600, 2, 2),
+    ],
+    ids=["after_the_answer", "after_the_record", "before_the_wait", "before_a_short_wait", "after_the_wait"],
+)
+def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
+    line: Line, operation: str, after: bool, delay: int, requests: int, logged: int
+) -> None:
+    with receiver([500, *[500] * (requests - 2), 200]) as r:
+        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
+        event = line.publish()
+        started = line.clock.now
+        with killed(operation, after=after):
+            line.deliveries.poll()
+        line.run()
+        assert len(r.requests) == requests
+    assert (line.clock.now - started) / 1000 >= delay * 0.8
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", logged, logged)
+
+
+def test_a_lost_answer_that_botocore_asks_for_again_costs_no_second_request(line: Line) -> None:
+    """Botocore's own retry meets what its first try has written."""
+    with receiver() as r:
+        line.webhook(r.url)
+        for at in (1, 2):  # the claim's, the record's
+            line.publish()
+            with failing("dynamodb.UpdateItem", at=at, lost=True, tries=1):
+                line.deliveries.poll()
+            line.run()
+            assert len(r.requests) == at
+    assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_a_delivery_that_kills_its_worker_each_time_ends(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        for _ in range(10):
+            with killed(CLAIM, after=True):
+                line.deliveries.poll()
+            assert line.row["status"] == "SENDING"
+            line.clock.move(VISIBILITY + 0.001)
+        line.run()
+        assert r.requests == []
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("FAILED", "internal", 0)
+    assert line.row["claims"] == 11
+
+
+# ── our own faults ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) -> None:
+    with receiver() as r:
+        broken, fine = line.webhook(r.url), line.webhook(r.url)
+        key = {"workspaceId": "acme", "sk": broken["id"]}
+        (sealed,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # is there
+        mangled = sealed[:-8] + ("A" * 8 if sealed[-8:] != "A" * 8 else "B" * 8)
+        dynamo.update(settings().webhooks_table, key, "SET secrets = :mangled", mangled=[mangled])
+        event = line.publish()
+        line.run(days=1)
+        assert r.ids == [DeliveryId.derived(EventId(event), fine["id"])]
+    assert line.ends() == [("DELIVERED", None), ("FAILED", "internal")]
+
+
+@pytest.mark.parametrize("at", ["claim", "record"])
+def test_a_throttled_table_delays_one_delivery_and_no_other(line: Line, at: str) -> None:
+    with receiver() as r:
+        webhooks = [line.webhook(r.url)["id"] for _ in range(4)]
+        event = line.publish()
+        unlucky = DeliveryId.derived(EventId(event), webhooks[1])
+        with failing("dynamodb.UpdateItem", at=1 if at == "claim" else 2, where=unlucky):
+            line.deliveries.poll()
+        assert sorted(row["sk"] for row in line.rows if row["status"] == "DELIVERED") == sorted(
+            DeliveryId.derived(EventId(event), webhook) for webhook in webhooks if webhook != webhooks[1]
+        )
+        assert line.deliveries.waits == [VISIBILITY]
+        line.run()
+        assert set(r.ids) == {DeliveryId.derived(EventId(event), webhook) for webhook in webhooks}
+    assert line.ends() == [("DELIVERED", None)] * 4
+
+
+@pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "kms.Decrypt"])
+def test_a_service_that_is_down_for_a_while_loses_nothing(line: Line, operation: str) -> None:
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        line.publish()
+        cold_start()
+        with failing(operation, times=99):
+            line.deliveries.poll()
+        assert r.requests == []
+        assert line.deliveries.waits == [VISIBILITY] * 2
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(line: Line) -> None:
+    texts = ["not JSON", "[]", "null", '{"id": 5}', '{"id": "evt_0000000000000000000000"}', "[" * 100_000]
+    with receiver() as r:
+        line.webhook(r.url)
+        for text in texts:
+            line.deliveries.send(text)
+        line.publish()
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+    dead = [record["body"] for record in line.backend.messages("DeliveriesDeadLetterQueue")]
+    assert sorted(dead) == sorted(texts)
+    assert line.deliveries.waits == []
+
+
+# ── parking ──────────────────────────────────────────────────────────────────────────────────────────
+
+PARKING = {"retryConfig": {"initialDelaySeconds": 100, "backoffMultiplier": 1}}
+parking = pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
+
+
+def due(line: Line) -> None:
+    """Move to when the parked delivery is due."""
+    line.clock.now = max(row["dueAt"] for row in line.rows)
+
+
+@parking
+def test_a_long_wait_passes_in_the_table(line: Line) -> None:
+    with receiver([500, 200]) as r:
+        webhook = line.webhook(r.url, **PARKING)
+        event = line.publish({"x": 1})
+        (record,) = line.deliveries.receive()
+        assert line.deliveries.invoke([record]) == []
+        assert line.deliveries.waits == []
+        shown = line.shown(webhook, event)
+        assert (shown["status"], shown["reason"]) == ("RETRYING", "http_500")
+        assert 80_000 <= line.row["nextAttemptAt"] - line.clock.now <= 120_000
+        assert line.row["dueAt"] == line.row["nextAttemptAt"]
+
+        assert line.sweep() == 0
+        due(line)
+        line.clock.now -= 1
+        assert line.sweep() == 0
+        line.clock.now += 1
+        assert line.sweep() == 1
+        assert line.sweep() == 0
+        # The parking message, were it to come back now, is of an older generation.
+        assert line.deliveries.invoke([{**record, "messageId": "late"}]) == []
+        assert len(r.requests) == 1
+        (queued,) = line.deliveries.receive()
+        assert message(queued).generation == line.row["generation"] == 1
+        assert line.deliveries.invoke([queued]) == []
+        assert line.deliveries.invoke([record]) == []
+        line.clock.move(600)
+        assert line.sweep() == 0
+    first, second = r.requests
+    assert first.body == second.body
+    assert line.ends() == [("DELIVERED", None)]
+    assert not {"dueAt", "dueShard", "nextAttemptAt"} & line.row.keys()
+
+
+@parking
+def test_of_two_sweepers_at_once_one_queues_it(line: Line) -> None:
+    with receiver([500] * 3 + [200]) as r:
+        line.webhook(r.url, **PARKING)
+        for _ in range(3):
+            line.publish()
+        line.deliveries.poll()
+        due(line)
+        counts = []
+        with meanwhile("dynamodb.UpdateItem", lambda: counts.append(line.sweep())):
+            counts.append(line.sweep())
+        assert sum(counts) == len(line.deliveries.waits) == 3
+        line.run()
+        assert len(r.requests) == 3 + 3
+    assert {row["generation"] for row in line.rows} == {1}
+
+
+@parking
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [("dynamodb.UpdateItem", True), ("sqs.SendMessageBatch", False), ("sqs.SendMessageBatch", True)],
+    ids=["after_one_is_marked", "before_the_send", "after_the_send"],
+)
+def test_a_sweeper_that_dies_loses_nothing(line: Line, operation: str, after: bool) -> None:
+    with receiver([500] * 3 + [200]) as r:
+        line.webhook(r.url, **PARKING)
+        for _ in range(3):
+            line.publish()
+        line.deliveries.poll()
+        due(line)
+        with killed(operation, after=after):
+            line.sweep()
+        line.run()
+        assert len(r.requests) == 6
+    assert line.ends() == [("DELIVERED", None)] * 3
+
+
+@parking
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_sweep_that_sqs_fails_is_made_good(line: Line, lost: bool) -> None:
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        line.deliveries.poll()
+        due(line)
+        error = ReadTimeoutError if lost else ClientError
+        with failing("sqs.SendMessageBatch", lost=lost), pytest.raises(error):
+            line.sweep()
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+
+
+@parking
+@pytest.mark.parametrize("after", [False, True])
+def test_a_worker_that_dies_while_parking(line: Line, after: bool) -> None:
+    with receiver([500, 200] if after else [500, 500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        with killed("dynamodb.TransactWriteItems", after=after):
+            line.deliveries.poll()
+        line.run()
+        assert len(r.requests) == (2 if after else 3)
+    assert line.ends() == [("DELIVERED", None)]
+    assert line.row["attempts"] == 2
+
+
+@parking
+def test_a_queue_that_is_minutes_behind_still_delivers_what_was_parked(line: Line) -> None:
+    """Each message of a sweep is taken up three minutes late; sweeps go on meanwhile."""
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        line.deliveries.poll()
+        due(line)
+        started, waiting = line.clock.now, []
+        while len(r.requests) < 2 and line.clock.now < started + 3_600_000:
+            line.sweep()
+            waiting += [(line.clock.now + 180_000, record) for record in line.deliveries.receive()]
+            while waiting and waiting[0][0] <= line.clock.now:
+                line.deliveries.invoke([waiting.pop(0)[1]])
+            line.clock.move(60)
+        assert len(r.requests) == 2
+        assert line.clock.now - started <= 5 * 60_000
+        # … and does not fill the queue with copies meanwhile.
+        assert len(waiting) <= 2
+
+
+@parking
+def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(line: Line) -> None:
+    """The sweeper's clock is ahead of the worker's: the delivery is late, and not lost."""
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        line.deliveries.poll()
+        due(line)
+        assert line.sweep() == 1
+        line.clock.skew = -5000
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+        line.clock.skew = 0
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
