@@ -342,12 +342,14 @@ def test_a_message_that_is_early_waits_for_the_rest(line: Line) -> None:
 
 def test_the_standard_schedule_within_the_limits_of_sqs(line: Line) -> None:
     """Eight attempts over more than a day: the long waits pass in the table."""
-    with receiver([500]) as r:
+    with receiver([500]) as r, watched("sqs.ChangeMessageVisibility") as waits:
         webhook = line.webhook(r.url, retryConfig={"schedule": "standard"})
         event = line.publish()
         started = line.clock.now
         line.run()
         assert len(r.requests) == 8
+    assert 0 < len(waits) < 7
+    assert max(wait["VisibilityTimeout"] for wait in waits) <= 3600
     hours = (line.clock.now - started) / 3_600_000
     assert 27.5 * 0.8 < hours < 27.6 * 1.2 + 0.5
     assert len(set(r.ids)) == 1
