@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.stack import library_on, receiver
+from benchmarks.stack import SLOW, library_on, receiver
 from local.testing import RunningStack, stack
 
 ROUNDS = 40
@@ -38,7 +38,10 @@ def run() -> None:
         api = httpx.Client(
             base_url=s.url, headers={"authorization": f"Bearer {s.token('bench')}"}, timeout=30
         )
-        webhook = _create(api, "webhooks", name="bench", url=url, events=["CAMPAIGN_STARTED"])
+        fast = _create(api, "webhooks", name="fast", url=url, events=["CAMPAIGN_STARTED"])
+        slow = _create(
+            api, "webhooks", name="slow", url=url.replace("/hook", SLOW), events=["CAMPAIGN_STARTED"]
+        )
         key = _create(
             api,
             "api-keys",
@@ -49,7 +52,7 @@ def run() -> None:
         )
         print(f"warm CPU, median of {ROUNDS} rounds in turn")
         _requests(s, key["key"], key["id"])
-        _deliveries(webhook["id"])
+        _deliveries(fast["id"], slow["id"])
         logging.disable(logging.NOTSET)
 
 
@@ -103,15 +106,15 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
     print(f"  a bad checksum is refused in {(time.process_time_ns() - started) / 1e6:.1f} µs, without a call")
 
 
-def _deliveries(webhook_id: str) -> None:
-    """A batch of ten through the worker, with the receiver in another process."""
+def _deliveries(fast: str, slow: str) -> None:
+    """Batches of ten through the worker, with the receiver in another process."""
     from patchbay.deliveries.models import DeliveryMessage
     from patchbay.events.models import payload
     from patchbay.ids import DeliveryId, EventId, WebhookId
 
     deliver = importlib.import_module("workers.deliver").handler
 
-    def batch() -> None:
+    def batch(webhook_id: str) -> None:
         records = []
         for at in range(10):
             event_id = EventId.new()
@@ -133,8 +136,13 @@ def _deliveries(webhook_id: str) -> None:
         if answer["batchItemFailures"]:
             raise RuntimeError("the receiver did not take the deliveries")
 
-    times = _interleaved({"batch of 10 deliveries": batch})
+    times = _interleaved({"batch of 10 deliveries": lambda: batch(fast)})
     print(f"  a delivery: {times['batch of 10 deliveries'] / 10 * 1000:.2f} ms")
+    batch(slow)
+    started = time.perf_counter()
+    batch(slow)
+    seconds = time.perf_counter() - started
+    print(f"  a batch of 10 to a receiver that takes 500 ms: {seconds:.2f} s of worker time")
 
 
 def _interleaved(cases: dict[str, Callable[[], object]]) -> dict[str, float]:

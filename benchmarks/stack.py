@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
@@ -17,6 +18,8 @@ from local.runtime import environment_of
 from local.settings import ROOT, jwt_secret
 from local.template import Template
 from local.testing import RunningStack
+
+SLOW = "/slow"  # this path answers after half a second
 
 
 @contextlib.contextmanager
@@ -65,6 +68,8 @@ def _serve(port: Connection) -> None:
         def do_POST(self) -> None:
             nonlocal count
             self.rfile.read(int(self.headers["content-length"]))
+            if self.path == SLOW:
+                time.sleep(0.5)
             count += 1
             self._answer(b"ok")
 

@@ -36,10 +36,10 @@ class _Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        print(describe(headers, body, verdict(headers, body, self.secret)), flush=True)
         self.send_response(self.status)
         self.send_header("content-length", "0")
         self.end_headers()
-        print(describe(headers, body, verdict(headers, body, self.secret)), flush=True)
 
     def log_message(self, format: str, *args: Any) -> None:
         """The request is printed as a whole instead."""

@@ -168,7 +168,7 @@ class _Runner:
             stack_file(self.options.state).unlink(missing_ok=True)
             self.parts.runtime.changed = None
             self.schedules.stop()
-            self.sources.stop()
+            await self.sources.stop()
             await server.stop()
 
     def take(self, stack: Stack, changed: set[Path]) -> None:

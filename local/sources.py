@@ -27,6 +27,7 @@ _KNOWN = {
     "ScalingConfig",
     "Tags",
 }
+_DRAIN_SECONDS = 2
 _POLL_SECONDS = 1  # a poll given up in its middle would take messages along, so it is a short one
 
 
@@ -98,9 +99,11 @@ class Sources:
         for source in wanted - self._pollers.keys():
             self._pollers[source] = _Poller(source, self._sqs, self._runtime, self._note)
 
-    def stop(self) -> None:
-        for poller in self._pollers.values():
-            poller.stop()
+    async def stop(self) -> None:
+        """Polls and batches in hand may end, for a moment: the messages of one that is cut down stay
+        invisible until their queue's timeout, also after the next start.
+        """
+        await asyncio.gather(*(poller.stop() for poller in self._pollers.values()))
 
 
 class _Poller:
@@ -113,7 +116,11 @@ class _Poller:
         self._busy: set[asyncio.Task[None]] = set()
         self.task = asyncio.create_task(self._poll())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        self.stopping = True
+        await asyncio.wait({self.task}, timeout=_POLL_SECONDS + 0.5)
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=_DRAIN_SECONDS)
         for task in (self.task, *self._busy):
             task.cancel()
 

@@ -9,12 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import boto3
+import botocore.loaders
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -28,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
 OWNER = "owner"
+LOADER = botocore.loaders.create_loader()
 LAMBDA_CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 30_000, aws_request_id="test", function_name="test"
 )
@@ -83,6 +86,11 @@ class Backend:
         return records
 
 
+@cache
+def _template(given: tuple[tuple[str, str], ...]) -> Template:
+    return Template(ROOT / "template.yaml", dict(given))
+
+
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Backend]:
     """The library on moto, fresh. `@pytest.mark.parameters(Name=…)` sets template parameters."""
@@ -93,14 +101,16 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
     }.items():
         monkeypatch.setenv(name, value)
+    # Service descriptions are read once for all tests: they are most of what a cold client costs.
+    monkeypatch.setattr(botocore.loaders, "create_loader", lambda _=None: LOADER)
     marker = request.node.get_closest_marker("parameters")
     given = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, **(marker.kwargs if marker else {})}
     with mock_aws():
         endpoints: dict[str, Any] = {"*": None}
-        secret = boto3.client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
+        boto3.client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
         if "JwksUrl" not in given:
-            given["JwtSecretArn"] = secret["ARN"]
-        template = Template(ROOT / "template.yaml", {name: str(value) for name, value in given.items()})
+            given["JwtSecretArn"] = "jwt"
+        template = _template(tuple(sorted((name, str(value)) for name, value in given.items())))
         template.identities = services.identify(template, endpoints)
         template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
         services.create(template, endpoints)

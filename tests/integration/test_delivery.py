@@ -652,7 +652,7 @@ def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) 
         event = line.publish()
         line.run(days=1)
         assert r.ids == [DeliveryId.derived(EventId(event), fine["id"])]
-    assert line.ends() == [("DELIVERED", None), ("FAILED", "internal")]
+    assert line.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
 
 
 @pytest.mark.parametrize("at", ["claim", "record"])

@@ -910,7 +910,12 @@ def query_of(backend: Backend, path: str) -> set[str]:
 
 
 def test_stored_header_values_do_not_follow_the_url_to_another_origin(api: Api) -> None:
-    body = {"name": "x", "url": "https://one.example/a", "events": ["*"], "headers": {"X-Token": "secret-value"}}
+    body = {
+        "name": "x",
+        "url": "https://one.example/a",
+        "events": ["*"],
+        "headers": {"X-Token": "secret-value"},
+    }
     webhook = api("POST /api/integrations/webhooks", json=body).json()
     route = f"PUT /api/integrations/webhooks/{webhook['id']}"
     refused = api(route, json={"url": "https://two.example/a"})

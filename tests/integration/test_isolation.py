@@ -37,7 +37,7 @@ EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
 
 # What a route with an id is sent; the rest of it is read from the template.
 BODIES: dict[str, Any] = {
-    "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/"},
+    "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
 }
 

@@ -11,7 +11,7 @@ from patchbay.dynamo import ConditionFailed
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.sliding_window import Count, Quota, Standing, Window
-from tests.fake_rows import FakeRows, holds
+from tests.fake_rows import FakeRows, assigned, holds
 
 # Short ones, so that a few hundred milliseconds cross many of their ends, at many places.
 SHORT = Window("hour", 7, "h")
@@ -148,6 +148,29 @@ def test_remaining_is_what_a_write_admits(standing: Standing, cost: int) -> None
     row = {"hw": count.number, "hn": count.current, "hp": count.previous}
     update = sliding_window.plan([standing.quota], [count], cost, standing.now_ms)
     assert holds(update.condition, row, update.values) is (cost <= standing.remaining)
+
+
+@settings(max_examples=1_000)
+@given(any_standing(), st.integers(1, 9), st.sampled_from([0, 0, -1, 1, -2, -5]), st.data())
+def test_no_belief_admits_what_the_row_has_no_room_for(
+    standing: Standing, cost: int, age: int, data: st.DataObject
+) -> None:
+    count = standing.count
+    belief = Count(count.number + age, *data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9))))
+    row = {"hw": count.number, "hn": count.current, "hp": count.previous}
+    update = sliding_window.plan([standing.quota], [belief], cost, standing.now_ms)
+    if holds(update.condition, row, update.values):
+        assert cost <= standing.remaining
+        number = max(standing.now_ms // SHORT.length_ms, count.number)
+        kept = {0: (count.current, count.previous), 1: (0, count.current)}.get(number - count.number, (0, 0))
+        after = row | assigned(update.assignments, row, update.values)
+        assert after == {"hw": number, "hn": kept[0] + cost, "hp": kept[1]}
+
+
+def test_a_lagging_clock_stands_at_the_start_of_the_rows_window() -> None:
+    count = Count(100, 1, 3)
+    for behind in (0, 1, SHORT.length_ms, 1_000):
+        assert Standing(LIMITED, count, 100 * SHORT.length_ms - behind).remaining == 5 - 1 - 3
 
 
 @given(any_standing(), st.integers(1, 9))

@@ -20,7 +20,7 @@ _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 22
 _RANDOM_BITS = 80
 _LAST_MS = (1 << 48) - 1
-_BODY = re.compile(r"[0-7][0-9A-Za-z]{21}\Z", re.ASCII)
+_BODY = re.compile(r"[0-9A-Za-z]{22}\Z", re.ASCII)
 
 
 def base62(number: int, length: int) -> str:
@@ -40,6 +40,9 @@ def from_base62(text: str) -> int:
     for character in text:
         number = number * 62 + _VALUE[character]
     return number
+
+
+_LAST_BODY = base62((1 << 128) - 1, _LENGTH)
 
 
 class Id(str):
@@ -74,7 +77,8 @@ class Id(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """`text` as this kind of id. Raises ValueError when it is none."""
-        if not text.startswith(f"{cls.prefix}_") or not _BODY.match(text, len(cls.prefix) + 1):
+        prefix, _, body = text.partition("_")
+        if prefix != cls.prefix or not _BODY.match(body) or body > _LAST_BODY:
             raise ValueError(f"not a {cls.prefix}_ id")
         return cls(text)
 

@@ -2,7 +2,7 @@
 many live keys a workspace has (without the index's attribute, so no list shows it).
 
 A request is one write to its key's row, and a write costs by the row's size: names are short, and
-nothing grows with time. 60 days of use take 700 bytes with a usual name and scopes.
+nothing grows with time. 60 days of use take under 700 bytes with a usual name and scopes.
 
     id, workspaceId
     nm  name                 v   version             hw hn hp  the hour's window

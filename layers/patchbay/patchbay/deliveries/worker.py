@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from patchbay import dynamo, queues
+from patchbay import dynamo, queues, vault
 from patchbay.aws import client
 from patchbay.deliveries import store
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
@@ -156,6 +156,9 @@ async def _deliver(sender: Sender, work: Work, webhook: dynamo.Row | None) -> Ve
 def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
     delivery, owner, now = work.delivery, secrets.token_hex(8), now_ms()
     config = webhooks.retry_config(webhook).plan() if webhook else retry.RetryConfig()
+    # Before the claim: while KMS or the events table cannot be reached, no claims are used up.
+    body = delivery.body or _stored_body(delivery)
+    opened = _opened(webhook) if webhook else None
     try:
         row = store.claim(
             delivery,
@@ -173,17 +176,18 @@ def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
     if row["claims"] - row["attempts"] > _MAX_LOST_CLAIMS:
         logger.error("delivery given up: its workers die", extra=_names(delivery))
         return _end(delivery, owner, Status.FAILED, "internal")
-    body = delivery.body or _stored_body(delivery)
     if body is None:
         return _end(delivery, owner, Status.FAILED, "event_expired")
+    if opened is None:
+        return _end(delivery, owner, Status.FAILED, "secret_unreadable")
     return Claimed(
         work=work,
         owner=owner,
         number=row["attempts"] + 1,
         url=webhook["url"],
         body=body.encode(),
-        secrets=webhooks.secrets(webhook),
-        headers=webhooks.headers(webhook),
+        secrets=opened[0],
+        headers=opened[1],
         retry_config=config,
     )
 
@@ -196,6 +200,15 @@ def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Ve
         return Done()
     free_at = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
     return ComeBack(max(-(-(free_at - now) // 1000), 1))
+
+
+def _opened(webhook: dynamo.Row) -> tuple[Sequence[str], Mapping[str, str]] | None:
+    """The webhook's secrets and headers in the clear; None when what is stored does not open."""
+    try:
+        return webhooks.secrets(webhook), webhooks.headers(webhook)
+    except vault.CannotOpen:
+        logger.exception("secret does not open", webhook_id=webhook["sk"], workspace=webhook["workspaceId"])
+        return None
 
 
 def _stored_body(delivery: DeliveryMessage) -> str | None:
