@@ -53,6 +53,8 @@ def _arguments() -> argparse.Namespace:
 def _options(arguments: argparse.Namespace) -> Any:
     from local.run import Options
 
+    if "ENCRYPTION_KEY" in os.environ:  # functions refuse it too, where a deployment sets it
+        raise Problem("ENCRYPTION_KEY is set, but Patchbay encrypts with KMS alone: unset it")
     port = os.environ.get("PORT") or "8787"
     if not port.isdecimal():
         raise Problem(f"PORT is a number, not {port!r}")

@@ -299,3 +299,7 @@ def test_the_receiver_can_refuse_and_says_what_it_lacks(
     printed, _ = process.communicate(timeout=10)
     assert "not checked: start me with SECRET=whsec_" in printed
     assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET is not")
+
+
+def test_an_encryption_key_is_refused_at_start() -> None:
+    assert one_line(local("run", ENCRYPTION_KEY="x")).startswith("error: ENCRYPTION_KEY is set")

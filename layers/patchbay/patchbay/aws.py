@@ -6,6 +6,7 @@ No client is made at import: a function pays for those it uses, and a SnapStart 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -54,8 +55,8 @@ def preload() -> None:
     """Import boto3 now. Called while a function is imported: Lambda's init phase has the full CPU, the first
     request only the share that its memory buys.
     """
-    import boto3  # noqa: F401
-    from botocore.config import Config  # noqa: F401
+    for module in ("boto3", "botocore.config"):
+        import_module(module)
 
 
 @overload

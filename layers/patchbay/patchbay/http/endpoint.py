@@ -90,7 +90,7 @@ def endpoint(
         handler.__doc__ = function.__doc__
         handler.__module__ = function.__module__
         handler.__wrapped__ = function  # type: ignore[attr-defined]  # read by inspect and by the docs
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]
+        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests and docs
         return handler
 
     return decorate

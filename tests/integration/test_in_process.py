@@ -1,0 +1,67 @@
+"""The services as the platform's own functions call them: through the layer, without HTTP."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from patchbay.api_keys import service as api_keys
+from patchbay.api_keys.guard import InvalidKey
+from patchbay.api_keys.models import CreateApiKey
+from patchbay.auth.principal import in_process
+from patchbay.errors import Forbidden, ValidationFailed
+from patchbay.events import service as events
+from patchbay.events.models import PublishEvent
+from patchbay.webhooks import service as webhooks
+from patchbay.webhooks.models import CreateWebhook, RetryConfig, UpdateWebhook
+from tests.conftest import Backend
+
+ACME = in_process("acme", "posts:read")
+
+
+def test_publish(backend: Backend) -> None:
+    published = events.publish(ACME, PublishEvent(type="POST_PUBLISHED", data={"id": 1}))
+    (message,) = backend.messages("EventsQueue")
+    sent = json.loads(message["body"])
+    assert (sent["id"], sent["workspace_id"], sent["data"]) == (published.id, "acme", {"id": 1})
+
+
+def test_publish_for_another_workspace_is_the_platforms(backend: Backend) -> None:
+    event = PublishEvent(type="POST_PUBLISHED", data={}, workspace_id="other")
+    with pytest.raises(Forbidden):
+        events.publish(ACME, event)
+    events.publish(in_process("platform"), event)
+    (message,) = backend.messages("EventsQueue")
+    assert json.loads(message["body"])["workspace_id"] == "other"
+
+
+def test_webhooks(backend: Backend) -> None:
+    made = webhooks.create(
+        ACME,
+        CreateWebhook(
+            name="Hook",
+            url="https://receiver.example/",
+            events=["*"],
+            retry_config=RetryConfig(schedule="standard"),
+        ),
+    )
+    assert made.secret.startswith("whsec_")
+    changed = webhooks.update(ACME, made.id, UpdateWebhook(name="Renamed"))
+    assert (changed.name, changed.url, changed.version) == ("Renamed", made.url, 2)
+    assert changed.retry_config == RetryConfig(schedule="standard")
+    with pytest.raises(ValidationFailed):
+        webhooks.create(ACME, CreateWebhook(name="x", url="https://10.0.0.1/", events=["*"]))
+
+
+def test_verify(backend: Backend) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    made = api_keys.create(ACME, CreateApiKey(name="Key", scopes=["posts:read"], expires_at=soon))
+    admission = api_keys.verify(made.key, cost=3)
+    assert (admission.principal.workspace_id, admission.principal.scopes) == ("acme", {"posts:read"})
+    assert api_keys.get(ACME, made.id).usage.total == 3
+    api_keys.revoke(ACME, made.id)
+    with pytest.raises(InvalidKey) as refused:
+        api_keys.verify(made.key)
+    assert refused.value.reason == "REVOKED"
