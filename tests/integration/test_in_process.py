@@ -59,7 +59,10 @@ def test_verify(backend: Backend) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=5)
     made = api_keys.create(ACME, CreateApiKey(name="Key", scopes=["posts:read"], expires_at=soon))
     admission = api_keys.verify(made.key, cost=3)
-    assert (admission.principal.workspace_id, admission.principal.scopes) == ("acme", {"posts:read"})
+    assert (admission.principal.workspace_id, admission.principal.scopes) == (
+        "acme",
+        frozenset({"posts:read"}),
+    )
     assert api_keys.get(ACME, made.id).usage.total == 3
     api_keys.revoke(ACME, made.id)
     with pytest.raises(InvalidKey) as refused:
