@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import boto3
 import botocore.loaders
+import hypothesis
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -25,6 +26,10 @@ from moto import mock_aws
 from local import gateway, services
 from local import settings as local_settings
 from local.template import Template
+
+# These machines are shared: how long an example takes says nothing.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
