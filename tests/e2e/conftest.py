@@ -137,12 +137,16 @@ class Workspace:
         event: dict[str, Any] = answer.json()
         return event
 
+    def statuses(self, id: str) -> dict[str, str]:
+        """The state of an event's deliveries by webhook; empty until the event is there."""
+        event = self.event(id)
+        return {d["webhookId"]: d["status"] for d in event["deliveries"]} if event else {}
+
     def settled(self, id: str) -> dict[str, str]:
         """How an event's deliveries ended, by webhook, once all have."""
 
         def ended() -> dict[str, str] | None:
-            event = self.event(id)
-            statuses = {d["webhookId"]: d["status"] for d in event["deliveries"]} if event else {}
+            statuses = self.statuses(id)
             return statuses if statuses and set(statuses.values()) <= TERMINAL else None
 
         return eventually(ended) or {}

@@ -172,9 +172,9 @@ def test_a_paused_webhook_gets_nothing(workspace: Workspace) -> None:
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
 def test_what_waits_for_a_webhook_that_stops_is_cancelled(deleted: bool, workspace: Workspace) -> None:
     with receiver([500]) as inbox:
-        webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 3})
+        webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 6})
         published = workspace.publish()
-        eventually(lambda: workspace.delivery(webhook, published["id"])["status"] == "RETRYING")
+        eventually(lambda: workspace.statuses(published["id"]) == {webhook["id"]: "RETRYING"})
         if deleted:
             assert workspace(f"DELETE {WEBHOOKS}/{webhook['id']}") == {}
         else:
