@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import json as _json  # `json` is a parameter's name, as in httpx
 import time
@@ -128,6 +129,17 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         _count(calls)
         yield Backend(template, environment, calls)
     forget()
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """What the library logs."""
+    from patchbay.observability import logger
+
+    stream, handler = io.StringIO(), logger.registered_handler
+    before = handler.setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler, by default
+    yield stream
+    handler.setStream(before)  # type: ignore[attr-defined]
 
 
 def forget() -> None:

@@ -25,7 +25,6 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from local import gateway
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
-from patchbay.observability import logger
 from patchbay.schema import Empty
 from patchbay.settings import ConfigurationError
 from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, forget, jwt_for
@@ -75,15 +74,6 @@ def signed(header: dict[str, Any], payload: dict[str, Any], key: Any, algorithm:
 
 
 SECRET = OctKey.import_key(JWT_SECRET)
-
-
-@pytest.fixture
-def logs() -> Iterator[io.StringIO]:
-    """What the library logs."""
-    stream, handler = io.StringIO(), logger.registered_handler
-    before = handler.setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler, by default
-    yield stream
-    handler.setStream(before)  # type: ignore[attr-defined]
 
 
 # ── JWTs with a shared secret ────────────────────────────────────────────────────────────────────────

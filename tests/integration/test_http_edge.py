@@ -24,7 +24,6 @@ from patchbay.deliveries.fan_out import fan_out
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
-from patchbay.observability import logger
 from patchbay.schema import iso
 from tests.conftest import Answer, Api, Backend, forget, jwt_for
 
@@ -74,15 +73,6 @@ def stored(backend: Backend) -> dict[str, Any]:
             "Attributes"
         ][name]
     return kept
-
-
-@pytest.fixture
-def logs() -> Iterator[io.StringIO]:
-    """What the library logs."""
-    stream, handler = io.StringIO(), logger.registered_handler
-    before = handler.setStream(stream)  # type: ignore[attr-defined]  # a StreamHandler, by default
-    yield stream
-    handler.setStream(before)  # type: ignore[attr-defined]
 
 
 # ── JSON that is none ────────────────────────────────────────────────────────────────────────────────

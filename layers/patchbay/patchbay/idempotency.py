@@ -104,7 +104,7 @@ class Once:
             if first.get("owner") == self._owner:
                 return None  # our own write: its answer was lost, and botocore sent it again
             if "answer" not in first:
-                raise _still_running() from None
+                raise still_running() from None
             return vault.decrypt(self._scope.workspace_id, first["answer"], place=_place(self._scope))
         return None
 
@@ -159,7 +159,7 @@ _FREE = "attribute_not_exists(id) OR #ttl <= :seconds"
 
 def _first(row: dynamo.Row | None, scope: Scope) -> dynamo.Row:
     if row is None:
-        raise _still_running()  # gone between the refused write and its answer
+        raise still_running()  # gone between the refused write and its answer
     if row["bodyHash"] != scope.body_hash:
         raise IdempotencyMismatch(
             "This Idempotency-Key came before with another body. Use a new key for a new request."
@@ -167,9 +167,10 @@ def _first(row: dynamo.Row | None, scope: Scope) -> dynamo.Row:
     return row
 
 
-def _still_running() -> Conflict:
+def still_running() -> Conflict:
+    """The answer while another request has the key, or to one that lost it because its lease ran out."""
     return Conflict(
-        "The first request with this Idempotency-Key is still running. Try again in a moment.",
+        "Another request with this Idempotency-Key is still running. Try again in a moment.",
         headers={"Retry-After": "1"},
     )
 

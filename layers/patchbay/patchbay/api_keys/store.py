@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from patchbay import dynamo
+from patchbay import dynamo, idempotency
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
@@ -110,9 +110,7 @@ def create(key: StoredKey, completing: Sequence[TransactWriteItemTypeDef]) -> No
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
             raise Conflict(f"This workspace has {most} API keys, its ceiling. Revoke one first.") from None
-        raise Conflict(
-            "The same Idempotency-Key is being worked on by another request. Try again in a moment."
-        ) from None
+        raise idempotency.still_running() from None
 
 
 def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:

@@ -11,6 +11,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from itertools import islice
 from typing import Any, get_type_hints
 
@@ -56,6 +57,7 @@ def endpoint(
     def decorate(function: Callable[..., BaseModel]) -> LambdaHandler:
         arguments = _arguments(function)
 
+        @wraps(function)
         def handler(event: Mapping[str, Any], context: Any) -> Response:
             started = time.perf_counter()
             request_id = event["requestContext"]["requestId"]
@@ -86,11 +88,7 @@ def endpoint(
             )
             return response
 
-        handler.__name__ = function.__name__
-        handler.__doc__ = function.__doc__
-        handler.__module__ = function.__module__
-        handler.__wrapped__ = function  # type: ignore[attr-defined]  # read by inspect and by the docs
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests and docs
+        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests
         return handler
 
     return decorate

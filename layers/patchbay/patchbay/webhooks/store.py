@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patchbay import dynamo
+from patchbay import dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.events import catalogue
 from patchbay.ids import WebhookId
@@ -62,9 +62,7 @@ def create(row: dynamo.Row, once: Once | None, answer: ApiModel) -> None:
             raise Conflict(
                 f"This workspace has {settings().max_webhooks} webhooks, its ceiling. Delete one first."
             ) from None
-        raise Conflict(
-            "The same Idempotency-Key is being worked on by another request. Try again in a moment."
-        ) from None
+        raise idempotency.still_running() from None
 
 
 def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
