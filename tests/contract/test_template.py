@@ -13,6 +13,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from patchbay import aws, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.rate_limits import ceilings
+from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
 from patchbay.version import VERSION
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
@@ -270,7 +272,7 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
         case "dynamodb", "BatchGetItem":
             for table in call["RequestItems"]:
                 yield Right("dynamodb:BatchGetItem", _table(table))
-        case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query"):
+        case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "Scan"):
             yield Right(f"dynamodb:{operation}", _table(call["TableName"], call.get("IndexName")))
         case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility"):
             name = call["QueueUrl"].rpartition("/")[2]
@@ -348,6 +350,18 @@ def everything(watch: Watch) -> None:
     api(f"POST {KEYS}", 403, json={**key, "scopes": ["actions:handle"]}, headers={"idempotency-key": "two"})
     api(f"GET {KEYS}", 200)
     api(f"GET {KEYS}/{made['id']}", 200)
+    expires = iso(datetime.now(UTC) + timedelta(days=5))
+    ending = api(f"POST {KEYS}", 201, json={**key, "expiresAt": expires})
+    api(f"PUT {KEYS}/{ending['id']}", 200, json={"name": "renamed"})
+    new = api(f"POST {KEYS}/{ending['id']}/rotate", 201, headers=once)
+    api(f"POST {KEYS}/{ending['id']}/rotate", 409, headers={"idempotency-key": "two"})
+    assert api(f"POST {KEYS}/verify", 200, json={"key": new["key"]})["valid"]
+    _set(watch.backend, "ApiKeysTable", {"id": ending["id"]}, d=1, x=1)
+    _set(watch.backend, "ApiKeysTable", {"id": new["id"]}, d=1, x=now_ms() + 3_600_000)
+    assert watch.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
+    assert len(watch.backend.messages("EventsQueue")) == 1
+    _set(watch.backend, "RateLimitsTable", {"id": "of a workspace that is gone"}, ttl=1)
+    assert watch.worker("SweepWindowsFunction") == {"deleted": 1}
 
     with receiver([200]) as well, receiver([500]) as broken, receiver([410]) as gone:
         hook = {"name": "test", "url": well.url, "events": ["POST_PUBLISHED"]}
@@ -384,7 +398,8 @@ def everything(watch: Watch) -> None:
         parked["id"]: "RETRYING",
         disabled["id"]: "FAILED",
     }
-    _make_due(watch.backend)
+    (waiting,) = [row for row in watch.backend.rows("DeliveriesTable") if "dueAt" in row]
+    _set(watch.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
     assert watch.worker("SweepDeliveriesFunction") == {"queued": 1}
 
     api(f"GET {EVENTS}", 200)
@@ -399,14 +414,14 @@ def everything(watch: Watch) -> None:
     api(f"DELETE {KEYS}/{made['id']}", 200)
 
 
-def _make_due(backend: Backend) -> None:
-    """What is parked has waited long enough."""
-    (row,) = [row for row in backend.rows("DeliveriesTable") if "dueAt" in row]
+def _set(backend: Backend, table: str, key: dict[str, str], **numbers: int) -> None:
+    """What time has done to a row."""
     backend.client("dynamodb").update_item(
-        TableName=backend.template.name("DeliveriesTable"),
-        Key={name: {"S": row[name]} for name in ("webhookKey", "sk")},
-        UpdateExpression="SET dueAt = :now",
-        ExpressionAttributeValues={":now": {"N": "1"}},
+        TableName=backend.template.name(table),
+        Key={name: {"S": value} for name, value in key.items()},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in numbers),
+        ExpressionAttributeNames={f"#{name}": name for name in numbers},
+        ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in numbers.items()},
     )
 
 

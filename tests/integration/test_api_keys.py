@@ -372,16 +372,16 @@ def test_a_create_whose_idempotency_key_was_taken_over_makes_nothing(backend: Ba
 # ── in process ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_function_of_the_platform_verifies_a_key_in_process(backend: Backend) -> None:
+def test_a_function_of_the_platform_admits_by_a_key_in_process(backend: Backend) -> None:
     made = service.create(
         in_process("acme", "events:read"),
         CreateApiKey(name="CI", scopes=["events:read"], rate_limit_per_hour=9),
     )
-    admission = service.verify(made.key, cost=4)
+    admission = guard.admit(made.key, cost=4)
     assert admission.principal.workspace_id == "acme"
     assert admission.principal.scopes == {"events:read"}
     assert admission.headers()["x-ratelimit-remaining"] == "5"
     with pytest.raises(RateLimited):
-        service.verify(made.key, cost=6)
+        guard.admit(made.key, cost=6)
     with pytest.raises(guard.InvalidKey):
-        service.verify("not a key")
+        guard.admit("not a key")

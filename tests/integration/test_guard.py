@@ -431,7 +431,7 @@ def test_the_row_stays_under_1_kb_over_60_days_of_sparse_use(backend: Backend) -
         names.add(frozenset(row))
     assert max(sizes) < 1_024, max(sizes)
     assert max(sizes[35:]) == max(sizes), "settled"
-    assert len(max(names, key=len)) <= 31 + 20
+    assert len(max(names, key=len)) <= 31 + 22
 
 
 def test_use_is_counted_in_all_and_by_day(backend: Backend) -> None:

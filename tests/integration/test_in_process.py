@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from patchbay.api_keys import service as api_keys
-from patchbay.api_keys.guard import InvalidKey
-from patchbay.api_keys.models import CreateApiKey
+from patchbay.api_keys.models import CreateApiKey, VerifyApiKey
 from patchbay.auth.principal import in_process
 from patchbay.errors import Forbidden, ValidationFailed
 from patchbay.events import service as events
@@ -58,13 +57,9 @@ def test_webhooks(backend: Backend) -> None:
 def test_verify(backend: Backend) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=5)
     made = api_keys.create(ACME, CreateApiKey(name="Key", scopes=["posts:read"], expires_at=soon))
-    admission = api_keys.verify(made.key, cost=3)
-    assert (admission.principal.workspace_id, admission.principal.scopes) == (
-        "acme",
-        frozenset({"posts:read"}),
-    )
+    platform, asked = in_process("platform"), VerifyApiKey(key=made.key, scopes=["posts:read"], cost=3)
+    verified = api_keys.verify(platform, asked)
+    assert (verified.code, verified.workspace_id, verified.scopes) == ("VALID", "acme", ["posts:read"])
     assert api_keys.get(ACME, made.id).usage.total == 3
     api_keys.revoke(ACME, made.id)
-    with pytest.raises(InvalidKey) as refused:
-        api_keys.verify(made.key)
-    assert refused.value.reason == "REVOKED"
+    assert api_keys.verify(platform, asked).code == "REVOKED"

@@ -39,6 +39,8 @@ EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
 BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
+    "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
+    "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
 }
 
 
@@ -72,6 +74,7 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
         f"{WEBHOOKS}/{{id}}/deliveries": {"id": webhook},
         f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}": {"id": webhook, "deliveryId": delivery.id},
         f"{KEYS}/{{id}}": {"id": key["id"]},
+        f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
     }
     return Workspace(name, token, ids, webhook, key["key"])
@@ -136,7 +139,7 @@ def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
     for route in sorted(routes, key=lambda route: route.method == "DELETE"):
         line = f"{route.method} {target(route.path, a.ids[route.path])}"
         with subtests.test(f"{route.key} by its owner"):
-            assert api(line, json=BODIES.get(route.key), token=a.token).status == 200
+            assert api(line, json=BODIES.get(route.key), token=a.token).status in (200, 201)
 
 
 def test_lists_show_only_ones_own(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:

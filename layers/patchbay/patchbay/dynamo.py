@@ -247,8 +247,18 @@ def query(table: str, condition: str, /, *, index: str | None = None, **values: 
         "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
     }
     call |= {"IndexName": index} if index else {"ConsistentRead": True}
+    yield from _pages("query", call)
+
+
+def scan(table: str, where: str, part: int, parts: int, /, **terms: Any) -> Iterator[Row]:
+    """Every row of one part of a table that fits `where`. Reads all of the others too: for small tables."""
+    call = {"TableName": table, "FilterExpression": where, "Segment": part, "TotalSegments": parts}
+    yield from _pages("scan", call | _terms(**terms))
+
+
+def _pages(operation: str, call: dict[str, Any]) -> Iterator[Row]:
     while True:
-        answer = client("dynamodb").query(**call)
+        answer = getattr(client("dynamodb"), operation)(**call)
         yield from map(unpack_row, answer["Items"])
         if "LastEvaluatedKey" not in answer:
             return

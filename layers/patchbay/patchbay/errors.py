@@ -55,6 +55,17 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "In conflict with the present state"
 
 
+def check_version(thing: str, present: int, if_match: int | None) -> None:
+    """Raises Conflict when the caller's If-Match is not the present version of that thing."""
+    if if_match is not None and if_match != present:
+        raise Conflict(f"The {thing} is at version {present}, not {if_match}. Read it again, then repeat.")
+
+
+def contended(thing: str) -> Conflict:
+    """The answer when a change met others again and again."""
+    return Conflict(f"Others are changing this {thing} at the same time. Try again in a moment.")
+
+
 class PayloadTooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Too large"
 

@@ -58,10 +58,12 @@ class Id(str):
         )
 
     @classmethod
-    def derived(cls, base: Id, *parts: str) -> Self:
-        """The one id that belongs to `base` and `parts`, ordered in time like `base`."""
+    def derived(cls, base: Id, *parts: str, at_ms: int | None = None) -> Self:
+        """The one id that belongs to `base` and `parts`, ordered in time like `base`, or as of `at_ms`."""
         digest = hashlib.sha256("\n".join((base, *parts)).encode()).digest()
-        return cls._make(base.time_ms, int.from_bytes(digest[: _RANDOM_BITS // 8], "big"))
+        return cls._make(
+            base.time_ms if at_ms is None else at_ms, int.from_bytes(digest[: _RANDOM_BITS // 8], "big")
+        )
 
     @classmethod
     def range(cls, since: datetime | None, until: datetime | None) -> tuple[Self, Self]:

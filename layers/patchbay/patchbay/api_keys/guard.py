@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
@@ -24,13 +24,13 @@ from patchbay.api_keys import hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
-from patchbay.errors import RateLimited, Unauthenticated
+from patchbay.errors import Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.memory import Memory
 from patchbay.rate_limits.sliding_window import Count, Standing
-from patchbay.rate_limits.throttling import busy, throttling_is_429
+from patchbay.rate_limits.throttling import BUSY, throttling_is_429
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 
@@ -53,11 +53,35 @@ _DETAILS: dict[Reason, str] = {
 
 
 class InvalidKey(Unauthenticated):
-    """A key that admits nobody."""
+    """A key that admits nobody. `key` is the one that it was, where there is or was one."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, key: StoredKey | None = None) -> None:
         super().__init__(_DETAILS[reason])
         self.reason = reason
+        self.key = key
+
+
+class InsufficientScopes(Forbidden):
+    """A live key without all the scopes that were asked for. Nothing was counted."""
+
+    def __init__(self, principal: Principal, missing: Collection[str]) -> None:
+        super().__init__(f"This API key does not have {', '.join(sorted(missing))}.")
+        self.principal = principal
+
+
+class Exhausted(RateLimited):
+    """A live key whose windows are full, or whose row takes no write for now: from `admits_ms` on, what
+    was asked for is admitted, if nothing else comes.
+    """
+
+    def __init__(
+        self, detail: str, principal: Principal, standings: Sequence[Standing], admits_ms: int
+    ) -> None:
+        wait_ms = admits_ms - standings[0].now_ms
+        super().__init__(detail, headers=headers(standings) | retry_after(wait_ms))
+        self.principal = principal
+        self.standings = standings
+        self.admits_ms = admits_ms
 
 
 class Admission(NamedTuple):
@@ -92,6 +116,7 @@ class _Known(NamedTuple):
 
 class _Refusal(NamedTuple):
     reason: Reason
+    key: StoredKey | None
     until_ms: int
 
 
@@ -105,24 +130,29 @@ class Guard:
         # Of keys that wrong secrets came for: hash and mark, which never change.
         self._marks: Memory[ApiKeyId, tuple[str, int]] = Memory(_REMEMBERED)
 
-    def admit(self, token: str, *, cost: int = 1) -> Admission:
-        """Count a request of `cost` units. Raises InvalidKey, and RateLimited with all headers."""
+    def admit(
+        self,
+        token: str,
+        *,
+        cost: int = 1,
+        scopes: Collection[str] = (),
+        workspace_id: str | None = None,
+    ) -> Admission:
+        """Count a request of `cost` units, if the key has `scopes` and is of that workspace.
+
+        Raises InvalidKey (also for another workspace's), InsufficientScopes, Exhausted; RateLimited
+        when the row cannot even be read. Whatever it raises, nothing was counted.
+        """
         now = self._clock()
-        digest, known = self._recognise(token, now)
-        if now < known.refused_until_ms and cost >= known.refused_cost:
-            raise _full(known, cost, now)
-        for _ in range(_TRIES):
-            update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
-            try:
-                with throttling_is_429(partial(_headers, known, now)):
-                    counts = store.count(known.key, update, now)
-            except store.Refused as refused:
-                known = self._reconsider(digest, known, refused.state, cost, now)
-                continue
-            known = known._replace(counts=counts)
-            self._known.put(digest, known)
-            return Admission(known.principal, known.standings(now))
-        raise busy(_headers(known, now))
+        try:
+            digest, known = self._recognise(token, now)
+            if workspace_id not in (None, known.key.workspace_id):
+                raise InvalidKey("NOT_FOUND")
+            return self._count(digest, known, cost, frozenset(scopes), now)
+        except InvalidKey as refused:
+            if refused.key and workspace_id not in (None, refused.key.workspace_id):
+                raise InvalidKey("NOT_FOUND") from None
+            raise
 
     def forget(self) -> None:
         for memory in (self._known, self._refused, self._marks):
@@ -144,50 +174,73 @@ class Guard:
         """First sight of a token in this process: read the row, then prove the secret."""
         refused = self._refused.get(digest)
         if refused and now < refused.until_ms:
-            raise InvalidKey(refused.reason)
+            raise InvalidKey(refused.reason, refused.key)
         mark = self._marks.get(parsed.id)
         if mark and hashing.mark(parsed.secret, mark[0]) != mark[1]:
             raise InvalidKey("NOT_FOUND")
         with throttling_is_429():
             state = store.state(parsed.id)
         if state is None:
-            raise self._refuse(digest, "NOT_FOUND", now)
+            raise self._refuse(digest, "NOT_FOUND", None, now)
         key = state.key
         if hashing.mark(parsed.secret, key.secret_hash) != key.secret_mark:
             self._marks.put(key.id, (key.secret_hash, key.secret_mark))
             raise InvalidKey("NOT_FOUND")
         self._check_alive(key, digest, now)
         if not hashing.matches(parsed.secret, key.secret_hash):
-            raise self._refuse(digest, "NOT_FOUND", now)
+            raise self._refuse(digest, "NOT_FOUND", None, now)
         return _Known.of(state)
 
-    def _reconsider(
-        self, digest: bytes, known: _Known, state: KeyState | None, cost: int, now: int
-    ) -> _Known:
-        """What to believe after a refused write, to try again. Raises when the row itself refuses."""
+    def _count(self, digest: bytes, known: _Known, cost: int, scopes: frozenset[str], now: int) -> Admission:
+        """The write that admits. It is conditional on the key's version, so what was checked of `known`
+        before it is true when it is written.
+        """
+        if scopes - known.principal.scopes:  # or they were given since
+            with throttling_is_429(partial(_busy, known, now)):
+                known = self._reconsider(digest, known, store.state(known.key.id), now)
+        for _ in range(_TRIES):
+            if missing := scopes - known.principal.scopes:
+                raise InsufficientScopes(known.principal, missing)
+            if now < known.refused_until_ms and cost >= known.refused_cost:
+                raise _full(known, cost, now)
+            update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
+            try:
+                with throttling_is_429(partial(_busy, known, now)):
+                    counts = store.count(known.key, update, now)
+            except store.Refused as refused:
+                known = self._reconsider(digest, known, refused.state, now)
+                if not sliding_window.admits(known.standings(now), cost):
+                    until = min(
+                        sliding_window.admits_ms(known.standings(now), cost), now + _REFUSE_BRIEFLY_MS
+                    )
+                    known = known._replace(refused_until_ms=until, refused_cost=cost)
+                    self._known.put(digest, known)
+                continue
+            known = known._replace(counts=counts)
+            self._known.put(digest, known)
+            return Admission(known.principal, known.standings(now))
+        raise _busy(known, now)
+
+    def _reconsider(self, digest: bytes, known: _Known, state: KeyState | None, now: int) -> _Known:
+        """What to believe of the key by its row as it stands. Raises InvalidKey."""
         if state is None or state.key.secret_hash != known.key.secret_hash:
-            raise self._refuse(digest, "NOT_FOUND", now)
+            raise self._refuse(digest, "NOT_FOUND", None, now)
         self._check_alive(state.key, digest, now)
         known = _Known.of(state)
-        standings = known.standings(now)
-        if sliding_window.admits(standings, cost):
-            return known
-        until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_BRIEFLY_MS)
-        known = known._replace(refused_until_ms=until, refused_cost=cost)
         self._known.put(digest, known)
-        raise _full(known, cost, now)
+        return known
 
     def _check_alive(self, key: StoredKey, digest: bytes, now: int) -> None:
-        if key.revoked_ms is not None:
-            raise self._refuse(digest, "REVOKED", now)
-        if key.expired(now):
-            raise self._refuse(digest, "EXPIRED", now)
+        if key.revoked:
+            raise self._refuse(digest, "REVOKED", key, now)
+        if key.ended(now):
+            raise self._refuse(digest, "EXPIRED", key, now)
 
-    def _refuse(self, digest: bytes, reason: Reason, now: int) -> InvalidKey:
+    def _refuse(self, digest: bytes, reason: Reason, key: StoredKey | None, now: int) -> InvalidKey:
         self._known.forget(digest)
         lasting = _REFUSE_BRIEFLY_MS if reason == "EXPIRED" else _REFUSE_FINAL_MS
-        self._refused.put(digest, _Refusal(reason, now + lasting))
-        return InvalidKey(reason)
+        self._refused.put(digest, _Refusal(reason, key, now + lasting))
+        return InvalidKey(reason, key)
 
     @cached_property
     def _secret(self) -> bytes:
@@ -196,41 +249,47 @@ class Guard:
 
 
 def _principal(key: StoredKey) -> Principal:
-    scopes = frozenset(key.scopes)
+    scopes = frozenset(key.terms.scopes)
     if key.workspace_id != settings().platform_workspace_id:
         scopes -= PLATFORM_ONLY
     grant = KeyGrant(
-        rate_limit_per_hour=key.rate_limit_per_hour,
-        rate_limit_per_day=key.rate_limit_per_day,
-        expires_at=None if key.expires_ms is None else at_ms(key.expires_ms),
+        rate_limit_per_hour=key.terms.rate_limit_per_hour,
+        rate_limit_per_day=key.terms.rate_limit_per_day,
+        expires_at=None if key.terms.expires_ms is None else at_ms(key.terms.expires_ms),
     )
     return Principal(key.workspace_id, key.id, scopes, key=grant)
 
 
-def _headers(known: _Known, now: int) -> dict[str, str]:
-    return headers(known.standings(now))
-
-
-def _full(known: _Known, cost: int, now: int) -> RateLimited:
+def _full(known: _Known, cost: int, now: int) -> Exhausted:
     standings = known.standings(now)
     full = [standing.quota for standing in standings if standing.remaining < cost]
     spent = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
-    return RateLimited(
+    return Exhausted(
         f"This API key has used its {spent}.",
-        headers=headers(standings) | retry_after(standings, cost),
+        known.principal,
+        standings,
+        sliding_window.admits_ms(standings, cost),
     )
+
+
+def _busy(known: _Known, now: int) -> Exhausted:
+    return Exhausted(BUSY, known.principal, known.standings(now), now + 1_000)
 
 
 # Of this process: functions share it, and it begins empty.
 _process = Guard()
 
 
-def admit(token: str, *, cost: int = 1) -> Admission:
-    """Count a request of `cost` units that comes with that API key, and say whose it is.
+def admit(
+    token: str, *, cost: int = 1, scopes: Collection[str] = (), workspace_id: str | None = None
+) -> Admission:
+    """Count a request of `cost` units that comes with that API key, and say whose it is; only if the key
+    has `scopes`, and is of that workspace where one is given.
 
-    Raises InvalidKey (401), and RateLimited (429) with the rate-limit headers and Retry-After.
+    Raises InvalidKey (401), InsufficientScopes (403), and RateLimited (429) with the rate-limit headers and
+    Retry-After.
     """
-    return _process.admit(token, cost=cost)
+    return _process.admit(token, cost=cost, scopes=scopes, workspace_id=workspace_id)
 
 
 def forget() -> None:

@@ -6,24 +6,30 @@ nothing grows with time. 60 days of use take under 700 bytes with a usual name a
 
     id, workspaceId
     nm  name                 v   version             hw hn hp  the hour's window
-    sc  scopes               r   revoked at          dw dn dp  the day's; its number is the UTC day
+    sc  scopes               r   retired at          dw dn dp  the day's; its number is the UTC day
     hl  limit an hour        x   expires at          u0 … u30  requests of a day, at day modulo 31
     dl  limit a day          up  updated at          t         requests in all
     sh  hash of the secret   by  created by          lu        last used at
-    sm  mark of the secret   rf  rotated from        ttl
+    sm  mark of the secret   rf  rotated from        k d       always 0; when the schedule looks next
+                             rt  rotated into        ttl
 
 Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so that what it held
-31 days before is not taken for today's. Windows: rate_limits.sliding_window.
+31 days before is not taken for today's. Windows: rate_limits.sliding_window. A key ends, by being revoked
+or after its expiry, with r and ttl, and from then on the ceiling does not count it; only k and d, which
+use never changes, are in the index `due`, and only while the key has an end to come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patchbay import dynamo, idempotency
-from patchbay.api_keys.stored_key import KeyState, StoredKey
-from patchbay.errors import Conflict
+from patchbay.api_keys import expiry
+from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
+from patchbay.errors import Conflict, check_version
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, Count, Update, read
 from patchbay.schema import now_ms
@@ -35,7 +41,9 @@ if TYPE_CHECKING:
 _RING = 31
 # Above MAX_PER_DAY, which no day's count passes.
 _DAY_FACTOR = 10**8
-_LISTED_AFTER_REVOCATION_MS = 30 * DAY.length_ms
+_LISTED_AFTER_ITS_END_MS = 30 * DAY.length_ms
+# What a key must be to be changed; `now` and `version` are values.
+_LIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
 
 
 class Refused(Exception):
@@ -44,6 +52,10 @@ class Refused(Exception):
     def __init__(self, state: KeyState | None) -> None:
         super().__init__("the key's row does not admit the request")
         self.state = state
+
+
+class Changed(Exception):
+    """The key is no longer as it was read, or has ended since."""
 
 
 # ── one request ──────────────────────────────────────────────────────────────────────────────────────
@@ -56,7 +68,7 @@ def state(key_id: ApiKeyId) -> KeyState | None:
 
 
 def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
-    """Count a request: only if the row is at the key's version, not revoked, not expired, and
+    """Count a request: only if the row is at the key's version, not retired, not expired, and
     `update` says that its windows have room. Returns their counts. Raises Refused.
     """
     day = update.numbers[1]
@@ -93,23 +105,12 @@ def create(key: StoredKey, completing: Sequence[TransactWriteItemTypeDef]) -> No
     """Store a new key, together with what records the answer. Raises Conflict at the workspace's
     ceiling.
     """
-    table, most = settings().api_keys_table, settings().max_api_keys
-    actions = [
-        dynamo.updating(
-            table,
-            {"id": _count_id(key.workspace_id)},
-            "ADD n :one",
-            condition="attribute_not_exists(n) OR n < :most",
-            one=1,
-            most=most,
-        ),
-        dynamo.putting(table, _row(key), condition="attribute_not_exists(id)"),
-    ]
+    actions = [_counting(key.workspace_id), dynamo.putting(*_new(key))]
     try:
         dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
-            raise Conflict(f"This workspace has {most} API keys, its ceiling. Revoke one first.") from None
+            raise _ceiling("Revoke one first.") from None
         raise idempotency.still_running() from None
 
 
@@ -150,23 +151,19 @@ def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> b
     """Revoke a key for good; its row stays listed for 30 days. Again changes nothing. False when
     the workspace has no such key. Raises Conflict when the key is not at `version`, if one is given.
     """
-    table, now = settings().api_keys_table, now_ms()
     at_version = {} if version is None else {"version": version}
     actions = [
-        dynamo.updating(
-            table,
-            {"id": key_id},
-            "SET r = :now, up = :now, v = v + :one, #ttl = :ttl",
-            condition="workspaceId = :workspace AND attribute_not_exists(r)"
+        _retiring(
+            key_id,
+            "SET up = :now, v = v + :one, ",
+            "workspaceId = :workspace AND attribute_not_exists(r)"
             + (" AND v = :version" if at_version else ""),
-            names={"#ttl": "ttl"},
+            now_ms(),
             workspace=workspace_id,
-            now=now,
             one=1,
-            ttl=(now + _LISTED_AFTER_REVOCATION_MS) // 1000,
             **at_version,
         ),
-        dynamo.updating(table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1),
+        _counting_out(workspace_id),
     ]
     try:
         dynamo.transact(actions)
@@ -175,33 +172,190 @@ def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> b
         if row is None or row["workspaceId"] != workspace_id or _forgotten(row):
             return False
         if "r" not in row:
-            raise Conflict(
-                f"The API key is at version {row['v']}, not {version}. Read it again, then repeat."
-            ) from None
+            check_version("API key", row["v"], version)
     return True
+
+
+def change(old: StoredKey, new: StoredKey) -> StoredKey:
+    """Store `new`, an edit of `old`: its name, scopes, limits and expiry. Raises Changed."""
+    edited = {"up": new.updated_ms, "v": new.version, **_terms(new.terms, new.updated_ms)}
+    kept = {name: value for name, value in edited.items() if value is not None}
+    gone = ", ".join(edited.keys() - kept.keys())
+    try:
+        row = dynamo.update(
+            settings().api_keys_table,
+            {"id": old.id},
+            f"SET {', '.join(f'{name} = :{name}' for name in kept)}" + (f" REMOVE {gone}" if gone else ""),
+            condition=_LIVE,
+            version=old.version,
+            now=new.updated_ms,
+            **kept,
+        )
+    except dynamo.ConditionFailed:
+        raise Changed from None
+    return _key(row)
+
+
+def rotate(
+    old: StoredKey, new: StoredKey, ends_ms: int, completing: Sequence[TransactWriteItemTypeDef]
+) -> None:
+    """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
+    workspace's ceiling.
+    """
+    now, end = new.updated_ms, {"new": new.id, "x": ends_ms, "one": 1, "version": old.version}
+    expression = "SET x = :x, rt = :new, up = :now, v = v + :one, "
+    condition = f"{_LIVE} AND attribute_not_exists(rt)"
+    if ends_ms <= now:
+        actions = [_retiring(old.id, expression, condition, now, **end)]
+    else:
+        due = _due(ends_ms, now)
+        actions = [
+            dynamo.updating(
+                settings().api_keys_table,
+                {"id": old.id},
+                f"{expression}k = :k, d = :d",
+                condition=condition,
+                now=now,
+                **due,
+                **end,
+            ),
+            _counting(new.workspace_id),
+        ]
+    try:
+        dynamo.transact([*actions, dynamo.putting(*_new(new)), *completing])
+    except dynamo.TransactionRefused as refused:
+        if 0 in refused.failed:
+            raise Changed from None
+        if 1 in refused.failed:
+            raise _ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
+        raise idempotency.still_running() from None
+
+
+# ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class DueKey(NamedTuple):
+    """A key that the schedule has to look at, since `due_ms`."""
+
+    key: StoredKey
+    expires_ms: int
+    due_ms: int
+
+
+def due(now: int) -> Iterator[DueKey]:
+    """Keys that the schedule has to look at, as they stand now."""
+    table = settings().api_keys_table
+    found = dynamo.query(table, "k = :k AND d <= :now", index="due", k=0, now=now)
+    while ids := [{"id": row["id"]} for row in islice(found, 100)]:
+        for row in dynamo.get_many(table, ids, ConsistentRead=True):
+            # The index lags: what it shows may have been done, or changed.
+            if "d" in row and row["d"] <= now:
+                yield DueKey(_key(row), row["x"], row["d"])
+
+
+def put_off(due: DueKey, now: int) -> None:
+    """What was due at `now` is done; the schedule looks at the key again when the next is."""
+    with suppress(dynamo.ConditionFailed):  # edited, ended or done by another run: then that holds
+        dynamo.update(
+            settings().api_keys_table,
+            {"id": due.key.id},
+            "SET d = :d",
+            returning="UPDATED_NEW",
+            condition="d = :was AND x = :x",
+            d=expiry.next_due_ms(due.expires_ms, now),
+            was=due.due_ms,
+            x=due.expires_ms,
+        )
+
+
+def retire(key: StoredKey, now: int) -> None:
+    """Count out a key that has expired; its row stays listed for 30 days."""
+    actions = [
+        _retiring(key.id, "SET ", "attribute_not_exists(r) AND x <= :now", now),
+        _counting_out(key.workspace_id),
+    ]
+    with suppress(dynamo.TransactionRefused):  # revoked, or done by another run
+        dynamo.transact(actions)
+
+
+# ── parts of transactions ────────────────────────────────────────────────────────────────────────────
+
+
+def _new(key: StoredKey) -> tuple[str, dynamo.Row]:
+    return settings().api_keys_table, _row(key)
+
+
+def _retiring(
+    key_id: ApiKeyId, setting: str, condition: str, now: int, **values: Any
+) -> TransactWriteItemTypeDef:
+    """Ends a key for good: no clock that is late believes in it, the schedule is done with it, and TTL takes
+    the row in the end.
+    """
+    return dynamo.updating(
+        settings().api_keys_table,
+        {"id": key_id},
+        f"{setting}r = :now, #ttl = :ttl REMOVE k, d",
+        condition=condition,
+        names={"#ttl": "ttl"},
+        now=now,
+        ttl=(now + _LISTED_AFTER_ITS_END_MS) // 1000,
+        **values,
+    )
+
+
+def _counting(workspace_id: str) -> TransactWriteItemTypeDef:
+    return dynamo.updating(
+        settings().api_keys_table,
+        {"id": _count_id(workspace_id)},
+        "ADD n :one",
+        condition="attribute_not_exists(n) OR n < :most",
+        one=1,
+        most=settings().max_api_keys,
+    )
+
+
+def _counting_out(workspace_id: str) -> TransactWriteItemTypeDef:
+    return dynamo.updating(settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1)
+
+
+def _ceiling(advice: str) -> Conflict:
+    return Conflict(f"This workspace has {settings().max_api_keys} API keys, its ceiling. {advice}")
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _row(key: StoredKey) -> dynamo.Row:
-    """The row of a key that was never used: without windows, ring and last use."""
+    """The row of a new key: without windows, ring and last use."""
     return {
         "id": key.id,
         "workspaceId": key.workspace_id,
-        "nm": key.name,
-        "sc": " ".join(key.scopes),
-        "hl": key.rate_limit_per_hour,
-        "dl": key.rate_limit_per_day,
         "sh": key.secret_hash,
         "sm": key.secret_mark,
         "by": key.created_by,
         "up": key.updated_ms,
-        "x": key.expires_ms,
         "rf": key.rotated_from,
         "v": key.version,
         "t": 0,
+        **_terms(key.terms, key.updated_ms),
     }
+
+
+def _terms(terms: Terms, now: int) -> dynamo.Row:
+    return {
+        "nm": terms.name,
+        "sc": " ".join(terms.scopes),
+        "hl": terms.rate_limit_per_hour,
+        "dl": terms.rate_limit_per_day,
+        "x": terms.expires_ms,
+        **_due(terms.expires_ms, now),
+    }
+
+
+def _due(expires_ms: int | None, now: int) -> dynamo.Row:
+    """What holds a key in the index `due`."""
+    due_ms = expiry.next_due_ms(expires_ms, now)
+    return {"k": None if due_ms is None else 0, "d": due_ms}
 
 
 def _state(row: dynamo.Row) -> KeyState:
@@ -214,18 +368,21 @@ def _key(row: dynamo.Row) -> StoredKey:
     return StoredKey(
         id=ApiKeyId(row["id"]),
         workspace_id=row["workspaceId"],
-        name=row["nm"],
-        scopes=tuple(row["sc"].split()),
-        rate_limit_per_hour=row["hl"],
-        rate_limit_per_day=row["dl"],
+        terms=Terms(
+            name=row["nm"],
+            scopes=tuple(row["sc"].split()),
+            rate_limit_per_hour=row["hl"],
+            rate_limit_per_day=row["dl"],
+            expires_ms=row.get("x"),
+        ),
         secret_hash=row["sh"],
         secret_mark=row["sm"],
         created_by=row["by"],
         updated_ms=row["up"],
-        expires_ms=row.get("x"),
         rotated_from=ApiKeyId(row["rf"]) if "rf" in row else None,
+        rotated_into=ApiKeyId(row["rt"]) if "rt" in row else None,
         version=row["v"],
-        revoked_ms=row.get("r"),
+        retired_ms=row.get("r"),
         uses=row["t"],
         last_used_ms=row.get("lu"),
         daily={day: requests for day, requests in slots if day},

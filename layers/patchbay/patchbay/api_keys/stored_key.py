@@ -10,34 +10,53 @@ from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Count, Quota
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """A key's row. Times in Unix milliseconds; `daily` maps days since 1970 (UTC) to requests."""
+class Terms(NamedTuple):
+    """What a key may do and until when (Unix milliseconds; None is without end)."""
 
-    id: ApiKeyId
-    workspace_id: str
     name: str
     scopes: tuple[str, ...]
     rate_limit_per_hour: int
     rate_limit_per_day: int
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key's row. Times in Unix milliseconds; `daily` maps days since 1970 (UTC) to requests.
+
+    `retired_ms` is when it was ended for good: revoked, or counted out after its expiry.
+    """
+
+    id: ApiKeyId
+    workspace_id: str
+    terms: Terms
     secret_hash: str = field(repr=False)
     secret_mark: int = field(repr=False)
     created_by: str
     updated_ms: int
-    expires_ms: int | None = None
     rotated_from: ApiKeyId | None = None
+    rotated_into: ApiKeyId | None = None
     version: int = 1
-    revoked_ms: int | None = None
+    retired_ms: int | None = None
     uses: int = 0
     last_used_ms: int | None = None
     daily: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def quotas(self) -> tuple[Quota, Quota]:
-        return Quota(HOUR, self.rate_limit_per_hour), Quota(DAY, self.rate_limit_per_day)
+        return Quota(HOUR, self.terms.rate_limit_per_hour), Quota(DAY, self.terms.rate_limit_per_day)
 
-    def expired(self, at_ms: int) -> bool:
-        return self.expires_ms is not None and self.expires_ms <= at_ms
+    @property
+    def revoked(self) -> bool:
+        """Whether it was ended before its time."""
+        return self.retired_ms is not None and not self._expired(self.retired_ms)
+
+    def ended(self, at_ms: int) -> bool:
+        """Whether its time is over by that clock, or it was ended for good, whatever the clock says."""
+        return self.retired_ms is not None or self._expired(at_ms)
+
+    def _expired(self, at_ms: int) -> bool:
+        return self.terms.expires_ms is not None and self.terms.expires_ms <= at_ms
 
 
 class KeyState(NamedTuple):

@@ -59,6 +59,22 @@ def publish(
     return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
 
 
+def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId) -> None:
+    """Queue an operational event of Patchbay's own. Its id says when it happened, and the same id again is
+    the same event. Ceilings are for callers: it passes them.
+    """
+    event = EventMessage(
+        id=id,
+        workspace_id=workspace_id,
+        type=type,
+        timestamp=id.time_ms,
+        data=data,
+        source="patchbay",
+        correlation_id=str(logger.get_correlation_id() or id),
+    )
+    queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
+
+
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
     page = store.page(
         principal.workspace_id,

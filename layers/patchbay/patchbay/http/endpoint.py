@@ -42,11 +42,13 @@ def endpoint(
     public: bool = False,
     status: int = 200,
     idempotent: bool = False,
+    optional_body: bool = False,
 ) -> Callable[[Callable[..., BaseModel]], LambdaHandler]:
     """Make a Lambda handler of `function`.
 
     `scope` is what a caller needs; a route without one must say `public=True`, else its module does not
     import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
+    `optional_body=True` takes no body for `{}`.
     """
     if (scope is None) is not public:
         raise TypeError("an endpoint needs a scope, or public=True; not both")
@@ -55,7 +57,7 @@ def endpoint(
         aws.preload()
 
     def decorate(function: Callable[..., BaseModel]) -> LambdaHandler:
-        arguments = _arguments(function)
+        arguments = _arguments(function, optional_body=optional_body)
 
         @wraps(function)
         def handler(event: Mapping[str, Any], context: Any) -> Response:
@@ -99,7 +101,7 @@ def endpoint(
 _Reader = Callable[[Request], Any]
 
 
-def _arguments(function: Callable[..., BaseModel]) -> dict[str, _Reader]:
+def _arguments(function: Callable[..., BaseModel], *, optional_body: bool) -> dict[str, _Reader]:
     """How each parameter of the handler is read from a request."""
     hints = get_type_hints(function)
     readers: dict[str, _Reader] = {}
@@ -112,7 +114,7 @@ def _arguments(function: Callable[..., BaseModel]) -> dict[str, _Reader]:
         elif issubclass(kind, BaseModel) and name == "query":
             readers[name] = _query_reader(kind)
         elif issubclass(kind, BaseModel) and name == "body":
-            readers[name] = _body_reader(kind)
+            readers[name] = _body_reader(kind, optional=optional_body)
         else:
             raise TypeError(f"{function.__module__}: cannot read the parameter {name} of {kind}")
     return readers
@@ -138,10 +140,10 @@ def _query_reader(model: type[BaseModel]) -> _Reader:
     return read
 
 
-def _body_reader(model: type[BaseModel]) -> _Reader:
+def _body_reader(model: type[BaseModel], *, optional: bool) -> _Reader:
     def read(request: Request) -> BaseModel:
         # Not model_validate_json: it takes and drops fields by their Python names (pydantic-core 2.13).
-        value = request.json()
+        value = request.json(optional=optional)
         try:
             return model.model_validate(value, by_alias=True, by_name=False)
         except ValidationError as error:
@@ -186,7 +188,7 @@ def _run(
     values = {name: read(request) for name, read in arguments.items()}
     if key is None:
         return _json(status, function(**values).model_dump_json(by_alias=True))
-    scope = idempotency.scope(request.principal, request.route, key, request.json())
+    scope = idempotency.scope(request.principal, request.route, key, request.json(optional=True))
     once = idempotency.Once(scope)
     first = once.begin()
     if first is not None:

@@ -68,9 +68,11 @@ class Request:
             raise ValidationFailed.of("If-Match", "must be a version, a whole number")
         return int(text)
 
-    def json(self) -> Any:
-        """The body's value. Raises MalformedJson."""
+    def json(self, *, optional: bool = False) -> Any:
+        """The body's value; of an empty one `{}` where it is `optional`. Raises MalformedJson."""
         if not self.raw_body:
+            if optional:
+                return {}
             raise MalformedJson("The body is empty; this route takes a JSON object.")
         return strict_json.loads(self.raw_body)
 

@@ -16,37 +16,26 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
 
-from patchbay.dynamo import ConditionFailed
 from patchbay.errors import RateLimited
-from patchbay.rate_limits import sliding_window, store
 from patchbay.rate_limits.headers import retry_after
+from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import MINUTE, Count, Quota, Standing
-from patchbay.rate_limits.throttling import busy, throttling_is_429
+from patchbay.rate_limits.sliding_window import MINUTE, Quota, Standing
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]
 
 _BLOCKS = 500
-# A refused write costs as much as one that counts, so for this long a process refuses by itself.
-_REFUSE_MS = 1_000
-# A wrong belief costs one try, a refused block another; more is a crowd at the same row.
-_TRIES = 5
 _REMEMBERED = 1_024
 
 
 @dataclass(slots=True)
 class _Share:
-    """What one process holds of one ceiling: units reserved in the minute `number`, and its belief
-    about the row.
-    """
+    """What one process holds of one ceiling: units reserved in the minute `number`."""
 
-    counts: tuple[Count, ...] = (sliding_window.NEVER,)
     number: int = -1
     left: int = 0
-    refused_until_ms: int = 0
-    refused_cost: int = 0
 
     def take(self, cost: int, at_ms: int) -> bool:
         """Serve `cost` units from the reservation, if it has them and its minute is not over."""
@@ -68,54 +57,37 @@ class Ceilings:
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
+        self._limiter = Limiter(clock)
         self._shares: Memory[str, _Share] = Memory(_REMEMBERED)
         self._lock = Lock()
 
     def admit(self, workspace_id: str, kind: Kind, cost: int = 1) -> None:
         """Count `cost` units against the workspace's ceiling. Raises RateLimited."""
-        quota, row_id, now = _quota(kind), f"{kind}#{workspace_id}", self._clock()
+        quota, row_id = _quota(kind), f"{kind}#{workspace_id}"
         with self._lock:
             share = self._shares.get(row_id)
             if share is None:
                 share = _Share()
                 self._shares.put(row_id, share)
-            if share.take(cost, now):
+            if share.take(cost, self._clock()):
                 return
-            if now < share.refused_until_ms and cost >= share.refused_cost:
-                raise _refusal(kind, Standing(quota, share.counts[0], now), cost)
-        self._reserve(share, kind, row_id, quota, cost, now)
+        block = max(cost, quota.limit // _BLOCKS)
+        for units in dict.fromkeys((block, cost)):
+            try:
+                (standing,) = self._limiter.admit(row_id, [quota], units)
+            except NoRoom as refused:
+                (full,) = refused.standings
+                if full.remaining < cost:
+                    break
+                continue
+            with self._lock:
+                share.keep(units - cost, standing.count.number)
+            return
+        raise _refusal(kind, full, cost)
 
     def clear(self) -> None:
         self._shares.clear()
-
-    def _reserve(self, share: _Share, kind: Kind, row_id: str, quota: Quota, cost: int, now: int) -> None:
-        units = max(cost, quota.limit // _BLOCKS)
-        for _ in range(_TRIES):
-            update = sliding_window.plan([quota], share.counts, units, now)
-            number = update.numbers[0]
-            try:
-                with throttling_is_429():
-                    # An hour more than its counts matter, for clocks that differ.
-                    updated = store.count(
-                        row_id, update, keep_until_ms=(number + 2) * MINUTE.length_ms + 3_600_000
-                    )
-            except ConditionFailed as refused:
-                share.counts = sliding_window.read(refused.row, [quota])
-                standing = Standing(quota, share.counts[0], now)
-                if standing.remaining >= units:
-                    continue  # the belief was wrong
-                if standing.remaining >= cost:
-                    units = cost
-                    continue
-                with self._lock:
-                    share.refused_until_ms = min(standing.admits_ms(cost), now + _REFUSE_MS)
-                    share.refused_cost = cost
-                raise _refusal(kind, standing, cost) from None
-            with self._lock:
-                share.counts = update.after(updated, [quota])
-                share.keep(units - cost, number)
-            return
-        raise busy()
+        self._limiter.clear()
 
 
 def _quota(kind: Kind) -> Quota:
@@ -129,7 +101,7 @@ def _quota(kind: Kind) -> Quota:
 def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited:
     return RateLimited(
         f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute.",
-        headers=retry_after([standing], cost),
+        headers=retry_after(standing.admits_ms(cost) - standing.now_ms),
     )
 
 

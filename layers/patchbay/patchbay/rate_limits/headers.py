@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from patchbay.rate_limits.sliding_window import Standing, admits_ms
+from patchbay.rate_limits.sliding_window import Standing, tightest
 
 
 def headers(standings: Sequence[Standing]) -> dict[str, str]:
     """How the quotas stand; `X-RateLimit-*` tell of the tighter one, with less remaining."""
-    tightest = min(standings, key=lambda standing: (standing.remaining, -standing.resets_ms))
+    tight = tightest(standings)
     return {
-        "x-ratelimit-limit": str(tightest.quota.limit),
-        "x-ratelimit-remaining": str(tightest.remaining),
-        "x-ratelimit-reset": str(_ceil_seconds(tightest.resets_ms)),
+        "x-ratelimit-limit": str(tight.quota.limit),
+        "x-ratelimit-remaining": str(tight.remaining),
+        "x-ratelimit-reset": str(_ceil_seconds(tight.resets_ms)),
         "ratelimit-policy": ", ".join(
             f'"{window.name}";q={limit};w={window.length_ms // 1000}'
             for window, limit in (standing.quota for standing in standings)
@@ -31,11 +31,8 @@ def headers(standings: Sequence[Standing]) -> dict[str, str]:
     }
 
 
-def retry_after(standings: Sequence[Standing], cost: int) -> dict[str, str]:
-    """`Retry-After` (RFC 9110 section 10.2.3) in seconds: from then on `cost` units are admitted,
-    if nothing else comes. At least 1.
-    """
-    wait_ms = admits_ms(standings, cost) - standings[0].now_ms
+def retry_after(wait_ms: int) -> dict[str, str]:
+    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1."""
     return {"retry-after": str(max(_ceil_seconds(wait_ms), 1))}
 
 

@@ -196,6 +196,11 @@ def admits_ms(standings: Sequence[Standing], cost: int) -> int:
     return max(standing.admits_ms(cost) for standing in standings)
 
 
+def tightest(standings: Sequence[Standing]) -> Standing:
+    """The one with the least left; of equals, that which resets last."""
+    return min(standings, key=lambda standing: (standing.remaining, -standing.resets_ms))
+
+
 def _moment(window: Window, count: Count, now_ms: int) -> tuple[int, int]:
     """The window's number at `now_ms`, never before the row's, and its overlap with the one
     before.

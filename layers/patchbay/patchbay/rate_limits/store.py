@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 from patchbay import dynamo
 from patchbay.rate_limits.sliding_window import Update
 from patchbay.settings import settings
@@ -23,3 +26,22 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
         ttl=keep_until_ms // 1000,
         **update.values,
     )
+
+
+def ended(before_ms: int, part: int, parts: int) -> Iterator[str]:
+    """Ids of rows that TTL should have deleted before that time; of one part of the table."""
+    table, seconds = settings().rate_limits_table, before_ms // 1000
+    for row in dynamo.scan(table, "#ttl < :before", part, parts, names={"#ttl": "ttl"}, before=seconds):
+        yield row["id"]
+
+
+def delete_ended(row_id: str, before_ms: int) -> None:
+    """Delete such a row, unless it counts again."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.delete(
+            settings().rate_limits_table,
+            {"id": row_id},
+            condition="#ttl < :before",
+            names={"#ttl": "ttl"},
+            before=before_ms // 1000,
+        )

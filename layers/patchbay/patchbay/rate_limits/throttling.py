@@ -6,11 +6,12 @@ caller whom the row counts. botocore has retried by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from patchbay.errors import RateLimited
 
+BUSY = "Too many requests at the same moment. Try again in a second."
 _CODES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -20,21 +21,18 @@ _CODES = {
 
 
 @contextmanager
-def throttling_is_429(headers: Callable[[], Mapping[str, str]] | None = None) -> Iterator[None]:
-    """Turns DynamoDB's throttling into RateLimited with those headers; other errors pass."""
+def throttling_is_429(answer: Callable[[], RateLimited] | None = None) -> Iterator[None]:
+    """Turns DynamoDB's throttling into what `answer` makes, by default `busy`; other errors pass."""
     from botocore.exceptions import ClientError
 
     try:
         yield
     except ClientError as error:
         if error.response["Error"]["Code"] in _CODES:
-            raise busy(headers() if headers else None) from None
+            raise (answer or busy)() from None
         raise
 
 
-def busy(headers: Mapping[str, str] | None = None) -> RateLimited:
+def busy() -> RateLimited:
     """The answer when a row could not be written, though it may have room."""
-    return RateLimited(
-        "Too many requests at the same moment. Try again in a second.",
-        headers={**(headers or {}), "retry-after": "1"},
-    )
+    return RateLimited(BUSY, headers={"retry-after": "1"})

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
-from patchbay.errors import Conflict, NotFound, ValidationFailed
+from patchbay.errors import NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import WebhookId
 from patchbay.schema import Empty, Listing, at_ms, now_ms
 from patchbay.settings import settings
@@ -111,13 +111,13 @@ def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> 
     """Remove a webhook. What still waits for it ends CANCELLED."""
     for _ in range(_TRIES):
         row = _read(principal.workspace_id, id)
-        _check_version(row, if_match)
+        check_version("webhook", row["version"], if_match)
         try:
             store.delete(row)
         except store.Changed:
             continue
         return Empty()
-    raise _contended()
+    raise contended("webhook")
 
 
 # ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
@@ -205,7 +205,7 @@ def _change(
     """Write what `change` makes of the row as it stands; nothing when that is empty."""
     for _ in range(_TRIES):
         old = _read(workspace_id, id)
-        _check_version(old, if_match)
+        check_version("webhook", old["version"], if_match)
         changes = change(old)
         if not changes:
             return _shown(old)
@@ -215,7 +215,7 @@ def _change(
         except store.Changed:
             continue
         return _shown(new)
-    raise _contended()
+    raise contended("webhook")
 
 
 def _read(workspace_id: str, id: WebhookId) -> dynamo.Row:
@@ -223,17 +223,6 @@ def _read(workspace_id: str, id: WebhookId) -> dynamo.Row:
     if row is None:
         raise NotFound("There is no such webhook.")
     return row
-
-
-def _check_version(row: dynamo.Row, if_match: int | None) -> None:
-    if if_match is not None and row["version"] != if_match:
-        raise Conflict(
-            f"The webhook is at version {row['version']}, not {if_match}. Read it again, then repeat."
-        )
-
-
-def _contended() -> Conflict:
-    return Conflict("Others are changing this webhook at the same time. Try again in a moment.")
 
 
 def _place(id: str, field: str) -> str:

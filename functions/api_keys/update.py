@@ -1,0 +1,10 @@
+from patchbay.api_keys import service
+from patchbay.api_keys.models import ApiKey, UpdateApiKey
+from patchbay.http import Request, endpoint
+from patchbay.ids import ApiKeyId
+
+
+@endpoint(scope="api-keys:write")
+def handler(request: Request, id: ApiKeyId, body: UpdateApiKey) -> ApiKey:
+    """Change the fields that are sent; they hold from the key's next request on."""
+    return service.update(request.principal, id, body, request.if_match)

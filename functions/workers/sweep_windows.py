@@ -1,0 +1,11 @@
+from typing import Any
+
+from patchbay import aws
+from patchbay.rate_limits.sweep import sweep
+
+aws.preload()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Delete rate-limit windows that TTL has left behind."""
+    return {"deleted": sweep(context.get_remaining_time_in_millis)}

@@ -1,0 +1,94 @@
+"""Quotas of anything that has an id: an integration, a workspace. One row of the RateLimits table counts
+them all, and one conditional write admits a use to every window or to none.
+
+(An API key's windows stand in the key's own row, so that one write also decides whether the key lives.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from patchbay.dynamo import ConditionFailed
+from patchbay.rate_limits import sliding_window, store
+from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.sliding_window import NEVER, Count, Quota, Standing, Window
+from patchbay.rate_limits.throttling import busy, throttling_is_429
+from patchbay.schema import now_ms
+
+_REMEMBERED = 1_024
+# A refused write costs as much as one that counts, so for this long a process refuses by itself.
+_REFUSE_MS = 1_000
+# A wrong belief costs one try; more is a crowd at the same row.
+_TRIES = 5
+
+
+class NoRoom(Exception):
+    """A quota has no room for that many units; nothing was counted. `standings` say how they stand."""
+
+    def __init__(self, standings: Sequence[Standing]) -> None:
+        super().__init__("a quota has no room")
+        self.standings = tuple(standings)
+
+
+class _Known(NamedTuple):
+    """What one process believes of a row. Never changed, only replaced: threads that race lose a try."""
+
+    counts: Mapping[Window, Count] = {}
+    refused_until_ms: int = 0
+    refused_cost: int = 0
+
+
+class Limiter:
+    """What one process remembers of rows. `clock` gives Unix milliseconds."""
+
+    def __init__(self, clock: Callable[[], int] = now_ms) -> None:
+        self._clock = clock
+        self._known: Memory[str, _Known] = Memory(_REMEMBERED)
+
+    def admit(self, row_id: str, quotas: Sequence[Quota], cost: int = 1) -> tuple[Standing, ...]:
+        """Count `cost` units against every quota, or none; returns how they stand after it.
+
+        Raises NoRoom, and RateLimited when the row takes no write for now.
+        """
+        now, known = self._clock(), self._known.get(row_id) or _Known()
+        if now < known.refused_until_ms and cost >= known.refused_cost:
+            raise NoRoom(_standings(quotas, known, now))
+        for _ in range(_TRIES):
+            update = sliding_window.plan(quotas, _believed(quotas, known), cost, now)
+            try:
+                with throttling_is_429():
+                    updated = store.count(row_id, update, keep_until_ms=_ends_ms(quotas, update.numbers))
+            except ConditionFailed as refused:
+                known = known._replace(counts=_by_window(quotas, sliding_window.read(refused.row, quotas)))
+                standings = _standings(quotas, known, now)
+                if sliding_window.admits(standings, cost):
+                    continue  # the belief was wrong
+                until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_MS)
+                self._known.put(row_id, known._replace(refused_until_ms=until, refused_cost=cost))
+                raise NoRoom(standings) from None
+            known = known._replace(counts=_by_window(quotas, update.after(updated, quotas)))
+            self._known.put(row_id, known)
+            return _standings(quotas, known, now)
+        raise busy()
+
+    def clear(self) -> None:
+        self._known.clear()
+
+
+def _believed(quotas: Sequence[Quota], known: _Known) -> list[Count]:
+    return [known.counts.get(quota.window, NEVER) for quota in quotas]
+
+
+def _by_window(quotas: Sequence[Quota], counts: Sequence[Count]) -> dict[Window, Count]:
+    return {quota.window: count for quota, count in zip(quotas, counts, strict=True)}
+
+
+def _standings(quotas: Sequence[Quota], known: _Known, now: int) -> tuple[Standing, ...]:
+    return sliding_window.standings(quotas, _believed(quotas, known), now)
+
+
+def _ends_ms(quotas: Sequence[Quota], numbers: Sequence[int]) -> int:
+    """When the counts mean nothing any more, and an hour, for clocks that differ."""
+    ends = ((number + 2) * quota.window.length_ms for quota, number in zip(quotas, numbers, strict=True))
+    return max(ends) + 3_600_000
