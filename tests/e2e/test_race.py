@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Any
 
@@ -48,12 +51,41 @@ def hammer(token: str, tries: int) -> list[str]:
     return [admit(token) for _ in range(tries)]
 
 
+def scopes(token: str) -> set[str]:
+    """The scopes that the next request with that key has."""
+    from patchbay.api_keys import guard
+
+    return set(guard.admit(token).principal.scopes)
+
+
 def revoke(workspace: str, key_id: str) -> None:
     from patchbay.api_keys import service
     from patchbay.auth.principal import in_process
     from patchbay.ids import ApiKeyId
 
     service.revoke(in_process(workspace), ApiKeyId(key_id))
+
+
+def change(workspace: str, key_id: str, body: str) -> None:
+    """PUT, by one who has every scope that these tests give."""
+    from patchbay.api_keys import service
+    from patchbay.api_keys.models import UpdateApiKey
+    from patchbay.auth.principal import in_process
+    from patchbay.ids import ApiKeyId
+
+    caller = in_process(workspace, "events:read", "events:publish")
+    service.update(caller, ApiKeyId(key_id), UpdateApiKey.model_validate_json(body))
+
+
+def replace(workspace: str, key_id: str) -> str:
+    """Rotate without overlap; returns the new key."""
+    from patchbay.api_keys import service
+    from patchbay.api_keys.models import RotateApiKey
+    from patchbay.auth.principal import in_process
+    from patchbay.ids import ApiKeyId
+
+    caller = in_process(workspace, "events:read", "events:publish")
+    return service.rotate(caller, ApiKeyId(key_id), RotateApiKey(overlap_seconds=0)).key
 
 
 @pytest.fixture
@@ -77,16 +109,57 @@ def test_eight_processes_admit_no_more_than_the_limit(
     assert workspace.ask("GET /api/events", token=key["key"]).status_code == 429
 
 
-def test_a_key_revoked_in_one_process_is_refused_in_another(
-    workspace: Workspace, variables: dict[str, str]
-) -> None:
-    key = workspace.key("events:read")
+Pools = tuple[ProcessPoolExecutor, ProcessPoolExecutor]
+
+
+@pytest.fixture
+def processes(variables: dict[str, str]) -> Iterator[Pools]:
+    """Two processes that share nothing but the stack's data."""
     with (
         ProcessPoolExecutor(1, SPAWN, begin, (variables,)) as one,
         ProcessPoolExecutor(1, SPAWN, begin, (variables,)) as other,
     ):
-        for process in (one, other):
-            assert process.submit(admit, key["key"]).result() == "ADMITTED"
-        one.submit(revoke, workspace.name, key["id"]).result()
-        for process in (other, one):
-            assert process.submit(admit, key["key"]).result() == "REVOKED"
+        yield one, other
+
+
+def test_a_key_revoked_in_one_process_is_refused_in_another(workspace: Workspace, processes: Pools) -> None:
+    key = workspace.key("events:read")
+    one, other = processes
+    for process in processes:
+        assert process.submit(admit, key["key"]).result() == "ADMITTED"
+    one.submit(revoke, workspace.name, key["id"]).result()
+    for process in (other, one):
+        assert process.submit(admit, key["key"]).result() == "REVOKED"
+
+
+def test_a_key_rotated_away_in_one_process_is_refused_in_another(
+    workspace: Workspace, processes: Pools
+) -> None:
+    key = workspace.key("events:read")
+    one, other = processes
+    assert other.submit(admit, key["key"]).result() == "ADMITTED"
+    new = one.submit(replace, workspace.name, key["id"]).result()
+    assert other.submit(admit, key["key"]).result() == "EXPIRED"
+    assert other.submit(admit, new).result() == "ADMITTED"
+
+
+def test_an_expiry_shortened_in_one_process_holds_in_another(workspace: Workspace, processes: Pools) -> None:
+    key = workspace.key("events:read", expiresAt="2999-01-01T00:00:00Z")
+    one, other = processes
+    assert other.submit(admit, key["key"]).result() == "ADMITTED"
+    ends = datetime.now(UTC) + timedelta(seconds=2)
+    one.submit(change, workspace.name, key["id"], json.dumps({"expiresAt": ends.isoformat()})).result()
+    time.sleep(max((ends - datetime.now(UTC)).total_seconds(), 0) + 0.001)
+    assert other.submit(admit, key["key"]).result() == "EXPIRED"
+
+
+def test_scopes_removed_in_one_process_are_gone_in_another(workspace: Workspace, processes: Pools) -> None:
+    key = workspace.key("events:read", "events:publish")
+    one, other = processes
+    assert other.submit(scopes, key["key"]).result() == {"events:read", "events:publish"}
+    one.submit(change, workspace.name, key["id"], json.dumps({"scopes": ["events:read"]})).result()
+    assert other.submit(scopes, key["key"]).result() == {"events:read"}
+    # And over HTTP, in a function that has never heard of the change.
+    answer = workspace.ask("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}}, token=key["key"])
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "events:publish" in answer.json()["detail"]

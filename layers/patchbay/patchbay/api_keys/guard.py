@@ -209,10 +209,9 @@ class Guard:
                     counts = store.count(known.key, update, now)
             except store.Refused as refused:
                 known = self._reconsider(digest, known, refused.state, now)
-                if not sliding_window.admits(known.standings(now), cost):
-                    until = min(
-                        sliding_window.admits_ms(known.standings(now), cost), now + _REFUSE_BRIEFLY_MS
-                    )
+                standings = known.standings(now)
+                if not sliding_window.admits(standings, cost):
+                    until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_BRIEFLY_MS)
                     known = known._replace(refused_until_ms=until, refused_cost=cost)
                     self._known.put(digest, known)
                 continue
