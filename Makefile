@@ -9,7 +9,7 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit bench validate build release-check \
+.PHONY: help setup run receiver token test fmt lint unit test-engines bench validate build release-check \
 	routes lock clean need-dev need-ministack need-sam need-lock
 
 export SAM_CLI_TELEMETRY := 0
@@ -33,6 +33,9 @@ test: need-dev need-ministack need-sam lint validate unit ## Everything that mus
 
 unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n logical --maxprocesses 4 --dist loadfile $(tests) $(ARGS)
+
+test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
+	@$(python) -m tools.dynamodb_local $(ARGS)
 
 lint: need-dev ## Format, style and types, without changing anything
 	@$(python) -m ruff format --check .

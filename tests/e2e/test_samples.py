@@ -64,7 +64,8 @@ def test_a_worker_answers_its_sample(name: str, running: RunningStack) -> None:
         assert answer == {"batchItemFailures": []}
     else:
         assert event["source"] == "aws.scheduler"
-        assert answer == {"queued": 0}
+        assert answer
+        assert set(answer.values()) == {0}, "a schedule had something to do in a stack that nobody used"
     # A worker sets aside what it cannot read, and that is no failure of the batch.
     for queue, url in running.queues.items():
         if queue.endswith("DeadLetterQueue"):
