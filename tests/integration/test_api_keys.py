@@ -107,6 +107,25 @@ def test_a_full_window_answers_429_with_all_headers(api: Api) -> None:
     assert {"x-ratelimit-limit", "x-ratelimit-reset", "ratelimit-policy", "ratelimit"} <= set(answer.headers)
 
 
+def begins_with(api: Api, prefix: str) -> bool:
+    """Whether keys begin so, and open doors."""
+    made = create(api, scopes=["api-keys:read"]).json()
+    assert made["maskedKey"] == made["key"][: len(prefix) + 5] + "…"
+    assert api(f"GET {PATH}", token=made["key"]).status == 200
+    return bool(made["key"].startswith(f"{prefix}_"))
+
+
+@pytest.mark.parameters(Environment="prod")
+def test_a_key_of_production_says_so(api: Api) -> None:
+    assert begins_with(api, "sk_live")
+
+
+@pytest.mark.parameters(Environment="prod", ApiKeyPrefix="buzz")
+def test_the_prefix_is_a_parameter(api: Api) -> None:
+    assert begins_with(api, "buzz")
+    assert api(f"GET {PATH}", headers={"x-api-key": "sk_live_" + "a" * 57}, token=None).status == 401
+
+
 def test_a_list_is_newest_first_in_pages(api: Api) -> None:
     made = [create(api, name=str(number)).json()["id"] for number in range(5)]
     assert [key["id"] for key in items(api(f"GET {PATH}"))] == made[::-1]
