@@ -589,7 +589,10 @@ OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "w
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
 PLATFORM_ONLY = {"actions:handle"}
 # Routes whose scope is not `:read` for GET and `:write` for the rest.
-OTHER_SCOPES = {"POST /api/events": "events:publish"}
+OTHER_SCOPES = {
+    "POST /api/events": "events:publish",
+    "POST /api/integrations/api-keys/verify": "api-keys:verify",
+}
 
 
 @dataclass(frozen=True)
