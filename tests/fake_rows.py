@@ -8,41 +8,93 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from patchbay.dynamo import ConditionFailed, Row
+from patchbay.dynamo import ConditionFailed, Row, TransactionRefused, unpack, unpack_row
 
 _COMPARE = {"=": operator.eq, "<=": operator.le, "<": operator.lt, ">": operator.gt}
+_CLAUSE = re.compile(r"(SET|ADD|REMOVE) (.+?)(?= (?:SET|ADD|REMOVE) |$)")
 
 
 class FakeRows:
-    """Stands in for `dynamo.update` of one table. `writes` counts the calls."""
+    """Stands in for `dynamo.get`, `dynamo.update` and `dynamo.transact` of one table. `reads` and `writes`
+    count the calls of the first two; each of `meanwhile` is done once, right before such a write: what another
+    process was a moment faster with.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.reads = 0
         self.writes = 0
+        self.meanwhile: list[Callable[[], object]] = []
 
-    def update(self, table: str, key: Row, expression: str, /, **terms: Any) -> Row:
+    def get(self, table: str, key: Row, *, consistent: bool = True) -> Row | None:
+        self.reads += 1
+        assert consistent
+        row = self.rows.get(key["id"])
+        return None if row is None else dict(row)
+
+    def update(
+        self,
+        table: str,
+        key: Row,
+        expression: str,
+        /,
+        *,
+        returning: str = "ALL_NEW",
+        condition: str | None = None,
+        names: dict[str, str] | None = None,
+        **values: Any,
+    ) -> Row:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         self.writes += 1
-        assert terms.pop("returning") == "UPDATED_NEW"
-        condition, names, values = terms.pop("condition"), terms.pop("names", {}), terms
         old = self.rows.get(key["id"])
-        if not holds(condition, old or {}, values):
+        if not holds(named(condition, names), old or {}, values):
             raise ConditionFailed(old)
-        for short, name in names.items():
-            expression = expression.replace(short, name)
-        assert expression.startswith("SET ")
-        updated = assigned(expression.removeprefix("SET "), old or {}, values)
-        self.rows[key["id"]] = {**(old or key), **updated}
-        return updated
+        new, updated = changed(named(expression, names), old or key, values)
+        self.rows[key["id"]] = new
+        return updated if returning == "UPDATED_NEW" else dict(new)
+
+    def transact(self, actions: Sequence[Any]) -> None:
+        after, failed, found = dict(self.rows), [], []
+        for at, action in enumerate(actions):
+            ((kind, call),) = action.items()
+            id = unpack(call["Item" if kind == "Put" else "Key"]["id"])
+            values = {
+                name[1:]: unpack(value) for name, value in call.get("ExpressionAttributeValues", {}).items()
+            }
+            names = call.get("ExpressionAttributeNames")
+            old = self.rows.get(id)
+            fits = holds(named(call.get("ConditionExpression"), names), old or {}, values)
+            found.append(None if fits else old)
+            if not fits:
+                failed.append(at)
+            elif kind == "Put":
+                after[id] = unpack_row(call["Item"])
+            else:
+                assert kind == "Update"
+                after[id], _ = changed(named(call["UpdateExpression"], names), old or {"id": id}, values)
+        if failed:
+            raise TransactionRefused(failed, found)
+        self.rows = after
+
+
+def named(expression: str | None, names: dict[str, str] | None) -> str:
+    """An expression with its `#name`s filled in."""
+    expression = expression or ""
+    for short, name in (names or {}).items():
+        expression = expression.replace(short, name)
+    return expression
 
 
 def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:
-    """Whether a condition of comparisons, joined by AND, each perhaps `(a OR b)`, holds for `row`."""
-    return all(
+    """Whether a condition of comparisons, joined by AND, each perhaps `(a OR b)`, holds for `row`; or `a OR b`
+    alone.
+    """
+    return not condition or all(
         any(_true(term, row, values) for term in part.strip("()").split(" OR "))
-        if part.startswith("(")
-        else _true(part, row, values)
         for part in condition.split(" AND ")
     )
 
@@ -55,6 +107,18 @@ def _true(term: str, row: Row, values: dict[str, Any]) -> bool:
     return left in row and _COMPARE[sign](row[left], values[right.removeprefix(":")])
 
 
+def changed(expression: str, row: Row, values: dict[str, Any]) -> tuple[Row, Row]:
+    """The row as an update expression leaves it, and what of it was updated."""
+    clauses = dict(_CLAUSE.findall(expression))
+    assert " ".join(f"{name} {body}" for name, body in clauses.items()) == expression, "not understood"
+    updated = assigned(clauses["SET"], row, values) if "SET" in clauses else {}
+    for addition in filter(None, clauses.get("ADD", "").split(", ")):
+        name, value = addition.split(" :")
+        updated[name] = row.get(name, 0) + values[value]
+    gone = clauses.get("REMOVE", "").split(", ")
+    return {name: value for name, value in {**row, **updated}.items() if name not in gone}, updated
+
+
 def assigned(assignments: str, row: Row, values: dict[str, Any]) -> Row:
     """What `a = b, c = c + :d` assigns; every right side is read before anything is written."""
 
@@ -64,5 +128,5 @@ def assigned(assignments: str, row: Row, values: dict[str, Any]) -> Row:
     new = {}
     for assignment in assignments.split(", "):
         name, right = assignment.split(" = ")
-        new[name] = sum(map(value, right.split(" + ")))
+        new[name] = sum(map(value, right.split(" + "))) if " + " in right else value(right)
     return new
