@@ -1,11 +1,11 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.api_keys.expire import expire
+from patchbay.api_keys.expire_keys import expire_keys
 
 aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Announce API keys that expire soon, and count out those that have."""
-    return expire(context.get_remaining_time_in_millis)._asdict()
+    return expire_keys(context.get_remaining_time_in_millis)._asdict()

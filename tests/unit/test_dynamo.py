@@ -7,7 +7,7 @@ import json
 import math
 import time
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ from patchbay.deliveries.models import Status
 from patchbay.dynamo import ConditionFailed, TransactionRefused, pack, pack_row, unpack, unpack_row
 from patchbay.errors import ValidationFailed
 from patchbay.ids import EventId
+from patchbay.rate_limits.throttling import is_throttling
 
 # DynamoDB's numbers: 38 digits, magnitudes of 1e-130 to 9.99e125.
 FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(
@@ -108,6 +109,9 @@ class Fake:
             def __init__(self, item: Any = None) -> None:
                 self.response = {"Item": item} if item else {}
 
+        class TransactionConflictException(Exception):
+            response: ClassVar = {"Error": {"Code": "TransactionConflictException"}}
+
     def __init__(self, *script: Any) -> None:
         self._script = list(script)
         self.calls: list[dict[str, Any]] = []
@@ -161,9 +165,22 @@ def test_a_transaction_is_tried_again_when_its_trouble_passes(fake: Any, code: s
 
 def test_a_transaction_is_not_tried_for_ever(fake: Any) -> None:
     client = fake(*[Cancelled("TransactionConflict")] * 50)
-    with pytest.raises(Cancelled):
+    with pytest.raises(dynamo.Throttled) as refused:
         dynamo.transact([dynamo.putting("t", {"id": "1"})])
     assert len(client.calls) == 5
+    assert is_throttling(refused.value)
+
+
+def test_a_write_waits_for_the_transaction_that_has_its_row(fake: Any) -> None:
+    conflict = Fake.exceptions.TransactionConflictException
+    client = fake(conflict(), conflict(), {"Attributes": {"n": {"N": "1"}}})
+    assert dynamo.update("table", {"id": "x"}, "SET n = :n", n=1) == {"n": 1}
+    assert client.calls[0] == client.calls[2]
+    client = fake(*[conflict()] * 50)
+    with pytest.raises(conflict) as refused:
+        dynamo.put("table", {"id": "x"})
+    assert len(client.calls) == 5
+    assert is_throttling(refused.value)
 
 
 def test_a_transaction_that_cannot_pass_is_not_tried_again(fake: Any) -> None:

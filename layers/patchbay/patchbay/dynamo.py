@@ -43,7 +43,7 @@ class TransactionRefused(Exception):
 
 
 class Throttled(Exception):
-    """DynamoDB kept part of a request back, again and again."""
+    """DynamoDB kept a request or a part of it back, again and again."""
 
 
 # Reasons of a cancelled transaction that pass by themselves.
@@ -168,12 +168,20 @@ def _terms(
 
 def _write(operation: str, call: dict[str, Any]) -> Any:
     dynamodb = client("dynamodb")
-    try:
-        return getattr(dynamodb, operation)(**call)
-    except dynamodb.exceptions.ConditionalCheckFailedException as error:
-        response: Any = error.response
-        item = response.get("Item")
-        raise ConditionFailed(unpack_row(item) if item else None) from None
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return getattr(dynamodb, operation)(**call)
+        except dynamodb.exceptions.ConditionalCheckFailedException as error:
+            response: Any = error.response
+            item = response.get("Item")
+            raise ConditionFailed(unpack_row(item) if item else None) from None
+        except dynamodb.exceptions.TransactionConflictException:
+            # A transaction has the row for a moment; botocore does not try this again.
+            if attempt == _TRIES:
+                raise
+            _pause(attempt)
 
 
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
@@ -217,8 +225,10 @@ def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
             if failed:
                 rows = [unpack_row(reason["Item"]) if reason.get("Item") else None for reason in reasons]
                 raise TransactionRefused(failed, rows) from None
-            if attempt == _TRIES or not _PASSING.intersection(codes):
+            if not _PASSING.intersection(codes):
                 raise
+            if attempt == _TRIES:
+                raise Throttled(f"TransactWriteItems was refused {_TRIES} times: {codes}") from None
             _pause(attempt)
 
 
@@ -247,19 +257,30 @@ def query(table: str, condition: str, /, *, index: str | None = None, **values: 
         "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
     }
     call |= {"IndexName": index} if index else {"ConsistentRead": True}
-    yield from _pages("query", call)
+    for rows in _pages("query", call):
+        yield from rows
 
 
-def scan(table: str, where: str, part: int, parts: int, /, **terms: Any) -> Iterator[Row]:
-    """Every row of one part of a table that fits `where`. Reads all of the others too: for small tables."""
-    call = {"TableName": table, "FilterExpression": where, "Segment": part, "TotalSegments": parts}
-    yield from _pages("scan", call | _terms(**terms))
+def scan(
+    table: str, where: str, part: int, parts: int, /, *, limit: int, **terms: Any
+) -> Iterator[list[Row]]:
+    """The rows of one part of a table that fit `where`, from `limit` rows at a time. It reads those that do
+    not fit too: for small tables.
+    """
+    call: dict[str, Any] = {
+        "TableName": table,
+        "FilterExpression": where,
+        "Segment": part,
+        "TotalSegments": parts,
+        "Limit": limit,
+    }
+    return _pages("scan", call | _terms(**terms))
 
 
-def _pages(operation: str, call: dict[str, Any]) -> Iterator[Row]:
+def _pages(operation: str, call: dict[str, Any]) -> Iterator[list[Row]]:
     while True:
         answer = getattr(client("dynamodb"), operation)(**call)
-        yield from map(unpack_row, answer["Items"])
+        yield [unpack_row(item) for item in answer["Items"]]
         if "LastEvaluatedKey" not in answer:
             return
         call["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

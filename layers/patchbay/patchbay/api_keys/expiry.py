@@ -1,8 +1,8 @@
 """When an API key's end is announced: 7 days before it and 1 day before it, once each.
 
-A key that expires has one moment at which the schedule looks at it next (`next_due_ms`); what is to be
-done then follows from the expiry and the clock alone (`plan`). So a schedule that was late, or died half
-way, goes on where it was; of two notices that are both due, the later one says it all.
+A key that expires has one moment at which the schedule looks at it next (`next_due_ms`); what is to be said
+then follows from the expiry and the clock alone (`notice`). So a schedule that was late, or died half way,
+goes on where it was; of two notices that are both due, the later one says it all.
 """
 
 from __future__ import annotations
@@ -21,24 +21,19 @@ class Notice(NamedTuple):
     due_ms: int
 
 
-class Retire(NamedTuple):
-    """The key's time is over."""
-
-
 def next_due_ms(expires_ms: int | None, after_ms: int) -> int | None:
     """The first moment after `after_ms` at which something is to be done; None if there is none."""
     if expires_ms is None:
         return None
-    return next((moment for moment in _moments(expires_ms) if moment > after_ms), None)
+    moments = [*(_noticed_ms(expires_ms, days) for days in _NOTICE_DAYS), expires_ms]
+    return next((moment for moment in moments if moment > after_ms), None)
 
 
-def plan(expires_ms: int, now_ms: int) -> Notice | Retire:
-    """What is to be done at `now_ms`. Raises ValueError before the first moment."""
-    if now_ms >= expires_ms:
-        return Retire()
-    days = min(days for days in _NOTICE_DAYS if expires_ms - days * DAY.length_ms <= now_ms)
-    return Notice(days, expires_ms - days * DAY.length_ms)
+def notice(expires_ms: int, now_ms: int) -> Notice:
+    """What is to be said at `now_ms`. Raises ValueError before the first notice."""
+    days = min(days for days in _NOTICE_DAYS if _noticed_ms(expires_ms, days) <= now_ms)
+    return Notice(days, _noticed_ms(expires_ms, days))
 
 
-def _moments(expires_ms: int) -> list[int]:
-    return [*(expires_ms - days * DAY.length_ms for days in _NOTICE_DAYS), expires_ms]
+def _noticed_ms(expires_ms: int, days: int) -> int:
+    return expires_ms - days * DAY.length_ms

@@ -34,7 +34,8 @@ from patchbay.rate_limits.throttling import BUSY, throttling_is_429
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 
-_REMEMBERED = 1_024
+# An entry is 2 KB, and a key that is forgotten costs a read and bcrypt again.
+_REMEMBERED = 8_192
 # What cannot change again (an unknown id, a wrong secret, a revoked key) is refused without a call
 # for …
 _REFUSE_FINAL_MS = 60_000
@@ -198,23 +199,23 @@ class Guard:
         if scopes - known.principal.scopes:  # or they were given since
             with throttling_is_429(partial(_busy, known, now)):
                 known = self._reconsider(digest, known, store.state(known.key.id), now)
+            _check_scopes(known, scopes)
+        if now < known.refused_until_ms and cost >= known.refused_cost:
+            raise _full(known, cost, now)
         for _ in range(_TRIES):
-            if missing := scopes - known.principal.scopes:
-                raise InsufficientScopes(known.principal, missing)
-            if now < known.refused_until_ms and cost >= known.refused_cost:
-                raise _full(known, cost, now)
             update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
             try:
                 with throttling_is_429(partial(_busy, known, now)):
                     counts = store.count(known.key, update, now)
             except store.Refused as refused:
                 known = self._reconsider(digest, known, refused.state, now)
+                _check_scopes(known, scopes)
                 standings = known.standings(now)
-                if not sliding_window.admits(standings, cost):
-                    until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_BRIEFLY_MS)
-                    known = known._replace(refused_until_ms=until, refused_cost=cost)
-                    self._known.put(digest, known)
-                continue
+                if sliding_window.admits(standings, cost):
+                    continue
+                until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_BRIEFLY_MS)
+                self._known.put(digest, known._replace(refused_until_ms=until, refused_cost=cost))
+                raise _full(known, cost, now) from None
             known = known._replace(counts=counts)
             self._known.put(digest, known)
             return Admission(known.principal, known.standings(now))
@@ -252,11 +253,17 @@ def _principal(key: StoredKey) -> Principal:
     if key.workspace_id != settings().platform_workspace_id:
         scopes -= PLATFORM_ONLY
     grant = KeyGrant(
+        version=key.version,
         rate_limit_per_hour=key.terms.rate_limit_per_hour,
         rate_limit_per_day=key.terms.rate_limit_per_day,
         expires_at=None if key.terms.expires_ms is None else at_ms(key.terms.expires_ms),
     )
     return Principal(key.workspace_id, key.id, scopes, key=grant)
+
+
+def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
+    if missing := scopes - known.principal.scopes:
+        raise InsufficientScopes(known.principal, missing)
 
 
 def _full(known: _Known, cost: int, now: int) -> Exhausted:

@@ -7,7 +7,7 @@
   cut-off keys and rubbish away before anything is read, and lets a scanner tell our keys from
   chance.
 
-All are base62 (`ids.ALPHABET`), so a double click selects from one underscore to the next.
+All are base62 (`ids.ALPHABET`), so a double click selects the whole key.
 """
 
 from __future__ import annotations

@@ -166,6 +166,9 @@ def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> Sto
     if key is None:
         raise _not_found()
     check_version("API key", key.version, if_match)
+    if principal.key is not None and principal.id == key.id and principal.key.version != key.version:
+        # It was admitted as it was before a change of it: that change must not be undone by it.
+        raise contended("API key")
     status = _status(key, now_ms())
     if status is not KeyStatus.ACTIVE:
         raise Conflict(f"This API key is {status}, and stays it. Create a new one.")

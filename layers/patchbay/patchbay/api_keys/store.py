@@ -14,9 +14,10 @@ nothing grows with time. 60 days of use take under 700 bytes with a usual name a
                              rt  rotated into        ttl
 
 Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so that what it held
-31 days before is not taken for today's. Windows: rate_limits.sliding_window. A key ends, by being revoked
-or after its expiry, with r and ttl, and from then on the ceiling does not count it; only k and d, which
-use never changes, are in the index `due`, and only while the key has an end to come.
+31 days before is not taken for today's. Windows: rate_limits.sliding_window.
+
+A key ends with r and ttl: first it is dead, then the workspace's count is put right. k and d, which use never
+changes, hold it in the index `due` while something is to be done: announce its end, end it, count it out.
 """
 
 from __future__ import annotations
@@ -152,33 +153,34 @@ def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> b
     the workspace has no such key. Raises Conflict when the key is not at `version`, if one is given.
     """
     at_version = {} if version is None else {"version": version}
-    actions = [
-        _retiring(
+    condition = "workspaceId = :workspace AND attribute_not_exists(r)"
+    try:
+        _retire(
             key_id,
-            "SET up = :now, v = v + :one, ",
-            "workspaceId = :workspace AND attribute_not_exists(r)"
-            + (" AND v = :version" if at_version else ""),
+            "up = :now, v = v + :one",
+            condition + (" AND v = :version" if at_version else ""),
             now_ms(),
             workspace=workspace_id,
             one=1,
             **at_version,
-        ),
-        _counting_out(workspace_id),
-    ]
-    try:
-        dynamo.transact(actions)
-    except dynamo.TransactionRefused as refused:
-        row = refused.rows[0]
+        )
+    except dynamo.ConditionFailed as refused:
+        row = refused.row
         if row is None or row["workspaceId"] != workspace_id or _forgotten(row):
             return False
         if "r" not in row:
             check_version("API key", row["v"], version)
+    else:
+        with suppress(dynamo.Throttled):  # a crowd at the workspace's count: the schedule does it
+            _count_out(workspace_id, key_id)
     return True
 
 
 def change(old: StoredKey, new: StoredKey) -> StoredKey:
     """Store `new`, an edit of `old`: its name, scopes, limits and expiry. Raises Changed."""
-    edited = {"up": new.updated_ms, "v": new.version, **_terms(new.terms, new.updated_ms)}
+    edited = {"up": new.updated_ms, "v": new.version, **_terms(new.terms)}
+    if new.terms.expires_ms != old.terms.expires_ms:  # else what is due stays due
+        edited |= _due(new.terms.expires_ms, new.updated_ms)
     kept = {name: value for name, value in edited.items() if value is not None}
     gone = ", ".join(edited.keys() - kept.keys())
     try:
@@ -191,8 +193,11 @@ def change(old: StoredKey, new: StoredKey) -> StoredKey:
             now=new.updated_ms,
             **kept,
         )
-    except dynamo.ConditionFailed:
-        raise Changed from None
+    except dynamo.ConditionFailed as refused:
+        # Our own write, whose answer was lost and which botocore sent again?
+        if refused.row is None or any(refused.row.get(name) != value for name, value in edited.items()):
+            raise Changed from None
+        row = refused.row
     return _key(row)
 
 
@@ -202,31 +207,29 @@ def rotate(
     """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
     workspace's ceiling.
     """
-    now, end = new.updated_ms, {"new": new.id, "x": ends_ms, "one": 1, "version": old.version}
-    expression = "SET x = :x, rt = :new, up = :now, v = v + :one, "
-    condition = f"{_LIVE} AND attribute_not_exists(rt)"
-    if ends_ms <= now:
-        actions = [_retiring(old.id, expression, condition, now, **end)]
-    else:
-        due = _due(ends_ms, now)
-        actions = [
-            dynamo.updating(
-                settings().api_keys_table,
-                {"id": old.id},
-                f"{expression}k = :k, d = :d",
-                condition=condition,
-                now=now,
-                **due,
-                **end,
-            ),
-            _counting(new.workspace_id),
-        ]
+    now, at_once = new.updated_ms, ends_ms <= new.updated_ms
+    ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
+    ending |= {"r": now, "ttl": _listed_until(now)} if at_once else _due(ends_ms, now)
+    actions = [
+        dynamo.updating(
+            settings().api_keys_table,
+            {"id": old.id},
+            "SET " + ", ".join(f"#{name} = :{name}" for name in ending) + (" REMOVE k, d" if at_once else ""),
+            condition=f"{_LIVE} AND attribute_not_exists(rt)",
+            names={f"#{name}": name for name in ending},
+            version=old.version,
+            now=now,
+            **ending,
+        ),
+        dynamo.putting(*_new(new)),
+        *([] if at_once else [_counting(new.workspace_id)]),
+    ]
     try:
-        dynamo.transact([*actions, dynamo.putting(*_new(new)), *completing])
+        dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
             raise Changed from None
-        if 1 in refused.failed:
+        if 2 in refused.failed and not at_once:
             raise _ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
         raise idempotency.still_running() from None
 
@@ -238,7 +241,6 @@ class DueKey(NamedTuple):
     """A key that the schedule has to look at, since `due_ms`."""
 
     key: StoredKey
-    expires_ms: int
     due_ms: int
 
 
@@ -250,57 +252,83 @@ def due(now: int) -> Iterator[DueKey]:
         for row in dynamo.get_many(table, ids, ConsistentRead=True):
             # The index lags: what it shows may have been done, or changed.
             if "d" in row and row["d"] <= now:
-                yield DueKey(_key(row), row["x"], row["d"])
+                yield DueKey(_key(row), row["d"])
 
 
-def put_off(due: DueKey, now: int) -> None:
-    """What was due at `now` is done; the schedule looks at the key again when the next is."""
-    with suppress(dynamo.ConditionFailed):  # edited, ended or done by another run: then that holds
+def put_off(due: DueKey, now: int) -> bool:
+    """What was due at `now` is done; the schedule looks at the key again when the next is. False when the key
+    was edited or ended meanwhile, or another run was faster.
+    """
+    expires_ms = due.key.terms.expires_ms
+    try:
         dynamo.update(
             settings().api_keys_table,
             {"id": due.key.id},
             "SET d = :d",
             returning="UPDATED_NEW",
-            condition="d = :was AND x = :x",
-            d=expiry.next_due_ms(due.expires_ms, now),
+            condition="d = :was AND x = :x AND attribute_not_exists(r)",
+            d=expiry.next_due_ms(expires_ms, now),
             was=due.due_ms,
-            x=due.expires_ms,
+            x=expires_ms,
         )
+    except dynamo.ConditionFailed:
+        return False
+    return True
 
 
-def retire(key: StoredKey, now: int) -> None:
-    """Count out a key that has expired; its row stays listed for 30 days."""
+def retire(key: StoredKey, now: int) -> bool:
+    """End a key for good whose time is over, and count it out; only the latter for one that was revoked.
+    False when another run was faster.
+    """
+    if key.retired_ms is None:
+        try:
+            _retire(key.id, "up = :now", "attribute_not_exists(r) AND x <= :now", now)
+        except dynamo.ConditionFailed:
+            return False
+    return _count_out(key.workspace_id, key.id)
+
+
+def _retire(key_id: ApiKeyId, setting: str, condition: str, now: int, **values: Any) -> None:
+    """No clock that is late believes in the key any more, and TTL takes its row in the end. Until it is
+    counted out, it is due. Raises ConditionFailed.
+    """
+    dynamo.update(
+        settings().api_keys_table,
+        {"id": key_id},
+        f"SET {setting}, r = :now, #ttl = :ttl, k = :k, d = :now",
+        returning="UPDATED_NEW",
+        condition=condition,
+        names={"#ttl": "ttl"},
+        now=now,
+        ttl=_listed_until(now),
+        k=0,
+        **values,
+    )
+
+
+def _count_out(workspace_id: str, key_id: ApiKeyId) -> bool:
+    """The ceiling counts an ended key no more. False when that was done before."""
     actions = [
-        _retiring(key.id, "SET ", "attribute_not_exists(r) AND x <= :now", now),
-        _counting_out(key.workspace_id),
+        dynamo.updating(
+            settings().api_keys_table,
+            {"id": key_id},
+            "REMOVE k, d",
+            condition="attribute_exists(r) AND attribute_exists(d)",
+        ),
+        dynamo.updating(settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1),
     ]
-    with suppress(dynamo.TransactionRefused):  # revoked, or done by another run
+    try:
         dynamo.transact(actions)
+    except dynamo.TransactionRefused:
+        return False
+    return True
 
 
-# ── parts of transactions ────────────────────────────────────────────────────────────────────────────
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _new(key: StoredKey) -> tuple[str, dynamo.Row]:
     return settings().api_keys_table, _row(key)
-
-
-def _retiring(
-    key_id: ApiKeyId, setting: str, condition: str, now: int, **values: Any
-) -> TransactWriteItemTypeDef:
-    """Ends a key for good: no clock that is late believes in it, the schedule is done with it, and TTL takes
-    the row in the end.
-    """
-    return dynamo.updating(
-        settings().api_keys_table,
-        {"id": key_id},
-        f"{setting}r = :now, #ttl = :ttl REMOVE k, d",
-        condition=condition,
-        names={"#ttl": "ttl"},
-        now=now,
-        ttl=(now + _LISTED_AFTER_ITS_END_MS) // 1000,
-        **values,
-    )
 
 
 def _counting(workspace_id: str) -> TransactWriteItemTypeDef:
@@ -314,12 +342,12 @@ def _counting(workspace_id: str) -> TransactWriteItemTypeDef:
     )
 
 
-def _counting_out(workspace_id: str) -> TransactWriteItemTypeDef:
-    return dynamo.updating(settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1)
-
-
 def _ceiling(advice: str) -> Conflict:
     return Conflict(f"This workspace has {settings().max_api_keys} API keys, its ceiling. {advice}")
+
+
+def _listed_until(ended_ms: int) -> int:
+    return (ended_ms + _LISTED_AFTER_ITS_END_MS) // 1000
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,18 +365,18 @@ def _row(key: StoredKey) -> dynamo.Row:
         "rf": key.rotated_from,
         "v": key.version,
         "t": 0,
-        **_terms(key.terms, key.updated_ms),
+        **_terms(key.terms),
+        **_due(key.terms.expires_ms, key.updated_ms),
     }
 
 
-def _terms(terms: Terms, now: int) -> dynamo.Row:
+def _terms(terms: Terms) -> dynamo.Row:
     return {
         "nm": terms.name,
         "sc": " ".join(terms.scopes),
         "hl": terms.rate_limit_per_hour,
         "dl": terms.rate_limit_per_day,
         "x": terms.expires_ms,
-        **_due(terms.expires_ms, now),
     }
 
 

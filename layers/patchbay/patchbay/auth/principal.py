@@ -12,8 +12,11 @@ from patchbay.settings import settings
 
 @dataclass(frozen=True, slots=True)
 class KeyGrant:
-    """What an API key that is calling was itself granted: nobody gives more than they have."""
+    """What an API key that is calling was itself granted, at which version of it: nobody gives more than
+    they have.
+    """
 
+    version: int
     rate_limit_per_hour: int
     rate_limit_per_day: int
     expires_at: datetime | None

@@ -25,6 +25,7 @@ from patchbay.http.request import Request
 from patchbay.ids import Id
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
+from patchbay.rate_limits.throttling import busy, is_throttling
 from patchbay.settings import refuse_encryption_key
 
 Response = dict[str, Any]
@@ -71,14 +72,20 @@ def endpoint(
                 if scope is not None:
                     request.caller, limits = credentials.authenticate(request.headers)
                     request.caller.require(scope)
-                    ceilings.admit(request.caller.workspace_id, "requests")
+                    # Workspaces are kept from each other's share; the platform is all of theirs.
+                    if not request.caller.is_platform:
+                        ceilings.admit(request.caller.workspace_id, "requests")
                 response = _run(function, arguments, request, status, idempotent=idempotent)
             except Problem as problem:
                 response = _problem(problem, event)
-            except Exception:
-                # The edge: the caller gets an id to quote, the log gets the rest.
-                logger.exception("unhandled error")
-                response = _internal(event, request_id)
+            except Exception as error:
+                if is_throttling(error):
+                    logger.warning("throttled", exc_info=True)
+                    response = _problem(busy(), event)
+                else:
+                    # The edge: the caller gets an id to quote, the log gets the rest.
+                    logger.exception("unhandled error")
+                    response = _internal(event, request_id)
             response["headers"] = {**_HEADERS, **limits, **response["headers"]}
             caller = request.caller if request else None
             logger.info(
@@ -188,7 +195,9 @@ def _run(
     values = {name: read(request) for name, read in arguments.items()}
     if key is None:
         return _json(status, function(**values).model_dump_json(by_alias=True))
-    scope = idempotency.scope(request.principal, request.route, key, request.json(optional=True))
+    # The same key for another thing of the route is another request, as with another body.
+    asked = [dict(request.path), request.json(optional=True)]
+    scope = idempotency.scope(request.principal, request.route, key, asked)
     once = idempotency.Once(scope)
     first = once.begin()
     if first is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 from patchbay import dynamo
 from patchbay.rate_limits.sliding_window import Update
@@ -28,16 +27,24 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
     )
 
 
-def ended(before_ms: int, part: int, parts: int) -> Iterator[str]:
-    """Ids of rows that TTL should have deleted before that time; of one part of the table."""
-    table, seconds = settings().rate_limits_table, before_ms // 1000
-    for row in dynamo.scan(table, "#ttl < :before", part, parts, names={"#ttl": "ttl"}, before=seconds):
-        yield row["id"]
+def ended(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:
+    """Ids of rows that TTL should have deleted before that time; of one part of the table, some at a time."""
+    pages = dynamo.scan(
+        settings().rate_limits_table,
+        "#ttl < :before",
+        part,
+        parts,
+        limit=500,
+        names={"#ttl": "ttl"},
+        before=before_ms // 1000,
+    )
+    for rows in pages:
+        yield [row["id"] for row in rows]
 
 
-def delete_ended(row_id: str, before_ms: int) -> None:
-    """Delete such a row, unless it counts again."""
-    with suppress(dynamo.ConditionFailed):
+def delete_ended(row_id: str, before_ms: int) -> bool:
+    """Delete such a row. False when it counts again, or is gone."""
+    try:
         dynamo.delete(
             settings().rate_limits_table,
             {"id": row_id},
@@ -45,3 +52,6 @@ def delete_ended(row_id: str, before_ms: int) -> None:
             names={"#ttl": "ttl"},
             before=before_ms // 1000,
         )
+    except dynamo.ConditionFailed:
+        return False
+    return True

@@ -1,7 +1,7 @@
-"""A row that takes no more writes for now answers 429, not 500.
+"""A row, or a service, that takes no more for now answers 429, not 500.
 
 One item takes about 1,000 writes a second, refused ones included; whoever passes that is the
-caller whom the row counts. botocore has retried by then.
+caller whom the row counts. By then botocore, or `dynamo`, has tried again.
 """
 
 from __future__ import annotations
@@ -9,26 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from patchbay import dynamo
 from patchbay.errors import RateLimited
 
 BUSY = "Too many requests at the same moment. Try again in a second."
 _CODES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestThrottled",
     "ThrottlingException",
-    "TransactionConflictException",  # its owner is changing the row; botocore does not retry this
+    "TransactionConflictException",
 }
+
+
+def is_throttling(error: Exception) -> bool:
+    """Whether it is AWS's way to say: not now."""
+    if isinstance(error, dynamo.Throttled):
+        return True
+    # Of botocore's ClientError, which is not imported to ask this.
+    response = getattr(error, "response", None)
+    return isinstance(response, dict) and response.get("Error", {}).get("Code") in _CODES
 
 
 @contextmanager
 def throttling_is_429(answer: Callable[[], RateLimited] | None = None) -> Iterator[None]:
-    """Turns DynamoDB's throttling into what `answer` makes, by default `busy`; other errors pass."""
-    from botocore.exceptions import ClientError
-
+    """Turns throttling into what `answer` makes, by default `busy`; other errors pass."""
     try:
         yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _CODES:
+    except Exception as error:
+        if is_throttling(error):
             raise (answer or busy)() from None
         raise
 
