@@ -71,8 +71,8 @@ class Backend:
         """All rows of a table, by its logical id (`WebhooksTable`)."""
         from patchbay.dynamo import unpack_row
 
-        items = self.client("dynamodb").scan(TableName=self.template.name(table))["Items"]
-        return [unpack_row(item) for item in items]
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.template.name(table))
+        return [unpack_row(item) for page in pages for item in page["Items"]]
 
     def queue_url(self, logical_id: str) -> str:
         return self.template.queue_url(logical_id)

@@ -19,8 +19,8 @@ _CLAUSE = re.compile(r"(SET|ADD|REMOVE) (.+?)(?= (?:SET|ADD|REMOVE) |$)")
 
 class FakeRows:
     """Stands in for `dynamo.get`, `dynamo.update` and `dynamo.transact` of one table. `reads` and `writes`
-    count the calls of the first two; each of `meanwhile` is done once, right before such a write: what another
-    process was a moment faster with.
+    count the calls of the first two. Each of `meanwhile` is done once, right before such a write: another
+    process is a moment faster.
     """
 
     def __init__(self) -> None:
@@ -42,13 +42,16 @@ class FakeRows:
         expression: str,
         /,
         *,
-        returning: str = "ALL_NEW",
-        condition: str | None = None,
-        names: dict[str, str] | None = None,
+        returning: Any = "ALL_NEW",
+        condition: Any = None,
+        names: Any = None,
         **values: Any,
     ) -> Row:
         if self.meanwhile:
-            self.meanwhile.pop(0)()
+            act, *later = self.meanwhile
+            self.meanwhile = []  # they are for the next writes of the one that is interrupted
+            act()
+            self.meanwhile = later
         self.writes += 1
         old = self.rows.get(key["id"])
         if not holds(named(condition, names), old or {}, values):
@@ -83,16 +86,11 @@ class FakeRows:
 
 def named(expression: str | None, names: dict[str, str] | None) -> str:
     """An expression with its `#name`s filled in."""
-    expression = expression or ""
-    for short, name in (names or {}).items():
-        expression = expression.replace(short, name)
-    return expression
+    return re.sub(r"#\w+", lambda short: (names or {})[short[0]], expression or "")
 
 
 def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:
-    """Whether a condition of comparisons, joined by AND, each perhaps `(a OR b)`, holds for `row`; or `a OR b`
-    alone.
-    """
+    """Whether a condition holds for `row`: comparisons, or `(a OR b)` of them, joined by AND."""
     return not condition or all(
         any(_true(term, row, values) for term in part.strip("()").split(" OR "))
         for part in condition.split(" AND ")
@@ -100,8 +98,8 @@ def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:
 
 
 def _true(term: str, row: Row, values: dict[str, Any]) -> bool:
-    if missing := re.fullmatch(r"attribute_not_exists\((\w+)\)?", term):
-        return missing[1] not in row
+    if asked := re.fullmatch(r"attribute_(not_)?exists\((\w+)\)?", term):
+        return (asked[2] in row) is not bool(asked[1])
     left, sign, right = term.split(" ")
     # A comparison with an attribute that is not there is false.
     return left in row and _COMPARE[sign](row[left], values[right.removeprefix(":")])

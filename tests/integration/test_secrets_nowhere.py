@@ -7,13 +7,15 @@ and answered is searched for every secret that was in play.
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib
 import io
 import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,8 +23,18 @@ from typing import Any
 import pytest
 
 from local import gateway
-from patchbay.observability import logger
+from patchbay import dynamo, queues, vault
+from patchbay.api_keys import guard, key_format, service, store
+from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
+from patchbay.auth.principal import Principal
+from patchbay.auth.scopes import ROLES
+from patchbay.http import Request
+from patchbay.ids import ApiKeyId
+from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.schema import at_ms, iso
+from patchbay.settings import settings
 from tests.conftest import JWT_SECRET, LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
+from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, failing
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
@@ -67,10 +79,10 @@ def logs(logs: io.StringIO, caplog: pytest.LogCaptureFixture) -> Iterator[io.Str
     """The library's own log, here at DEBUG; what other loggers say is in `caplog`."""
     level = logger.log_level
     logger.setLevel(logging.DEBUG)
-    caplog.set_level(logging.DEBUG)
     # The SDK's own DEBUG is the wire itself, on no one's request but a developer's.
     for name in ("botocore", "boto3", "urllib3"):
         caplog.set_level(logging.INFO, logger=name)
+    caplog.set_level(logging.DEBUG)  # last: it is also the level of caplog's handler
     yield logs
     logger.setLevel(level)
 
@@ -169,6 +181,13 @@ def test_no_secret_anywhere(
     importlib.import_module("workers.sweep_deliveries").handler({}, LAMBDA_CONTEXT)
 
     one = f"{WEBHOOKS}/{webhook['id']}"
+    changed = call(f"PUT {KEYS}/{key['id']}", json={"name": "renamed"})
+    assert seen.note("update a key", changed).status == 200
+    rotated = call(f"POST {KEYS}/{doomed['id']}/rotate", json={})
+    seen.secrets["a rotated key"] = rotated.json()["key"]
+    assert seen.found_in(rotated.text) == ["a rotated key"]
+    for text in (key["key"], doomed["key"], key["key"][:-1] + "!"):
+        assert seen.note("verify", call(f"POST {KEYS}/verify", json={"key": text})).status == 200
     reads = [
         *("GET /api/health", f"GET {WEBHOOKS}", f"GET {one}", f"GET {one}/deliveries"),
         *(f"GET {one}/deliveries/{delivery['id']}", f"GET {EVENTS}", f"GET {EVENTS}/{event_id}"),
@@ -259,3 +278,343 @@ def test_no_secret_anywhere(
                 assert not seen.found_in(text), (table.logical_id, sorted(row))
                 # Nor a plain hash of a secret, which a word list would open.
                 assert not re.search(r"whsec_|Bearer ", text)
+
+
+# ── API keys, through every endpoint of theirs ───────────────────────────────────────────────────────
+
+
+@dataclass
+class KeyHunt:
+    """Everything that an API key went through, and every text that came out of it."""
+
+    api: Api
+    backend: Backend
+    logs: io.StringIO
+    caplog: pytest.LogCaptureFixture
+    capfd: pytest.CaptureFixture[str]
+    keys: dict[str, str] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
+    raised: list[str] = field(default_factory=list)
+    queued: list[str] = field(default_factory=list)
+    driven: set[tuple[str, int]] = field(default_factory=set)
+
+    def call(self, line: str, *, shows: bool = False, **options: Any) -> Answer:
+        """A request. Its answer may hold a key only if it `shows` one."""
+        answer = self.api(line, **options)
+        self.driven.add((re.sub(r"key_\w+", "{id}", line.partition("?")[0]), answer.status))
+        if not shows:
+            self.answers.append(f"{answer.headers} {answer.text}")
+        return answer
+
+    def make(self, name: str, token: str | None = None, **changes: Any) -> dict[str, Any]:
+        body = {"name": name, "scopes": ["posts:read", "api-keys:read"]} | changes
+        line, token = f"POST {KEYS}", token or jwt_for("acme")
+        made: dict[str, Any] = self.call(line, json=body, token=token, shows=True).json()
+        self.keys[name] = made["key"]
+        return made
+
+    def verify(self, key: str, code: str | None, **options: Any) -> None:
+        """`code` is None where there is no verdict but an error."""
+        body = {"key": key} | options.pop("body", {})
+        answer = self.call(f"POST {KEYS}/verify", json=body, **options)
+        assert answer.json()["code"] == code if code else answer.status >= 400, answer
+
+    def raises(self, act: Callable[[], object]) -> None:
+        """What an exception, and all that it came from, says of itself in process."""
+        with pytest.raises(Exception) as caught:  # noqa: PT011  # any: each is searched
+            act()
+        error = caught.value
+        self.raised += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+
+    def found(self) -> dict[str, set[str]]:
+        """Place by place, the names of the keys that turned up."""
+        queues = [queue.logical_id for queue in self.backend.template.of_type("AWS::SQS::Queue")]
+        sent = [message["body"] for queue in queues for message in self.backend.messages(queue)]
+        printed = self.capfd.readouterr()
+        places = {
+            "answers": self.answers,
+            "log": [self.logs.getvalue()],
+            "other logs": [self.caplog.text, *(repr(vars(record)) for record in self.caplog.records)],
+            "printed": [printed.out, printed.err],
+            "exceptions": self.raised,
+            "queues": self.queued + sent,
+            "tables": [str(row) for row in self.rows()],
+        }
+        assert all("".join(texts) for texts in places.values()), "a place is empty: nothing was looked at"
+        forms = {name: key_forms(key) for name, key in self.keys.items()}
+        return {
+            place: {name for name, of in forms.items() for text in texts if any(form in text for form in of)}
+            for place, texts in places.items()
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Raw, as DynamoDB holds them; bytes as text too, so that nothing hides in them."""
+        dynamodb = self.backend.client("dynamodb")
+        for table in self.backend.template.of_type("AWS::DynamoDB::Table"):
+            name = self.backend.template.name(table.logical_id)
+            for page in dynamodb.get_paginator("scan").paginate(TableName=name):
+                yield from page["Items"]
+
+
+PLACES = ("answers", "log", "other logs", "printed", "exceptions", "queues", "tables")
+
+
+def key_forms(key: str) -> set[str]:
+    """A key as it might turn up: its secret part (its id is public) in the clear, encoded, or as a hash that
+    one could look for; and the same of the whole key.
+    """
+    forms = set()
+    for text in (key.split("_")[3].encode(), key.encode()):
+        forms |= {text.decode(), text.hex(), hashlib.sha256(text).hexdigest(), hashlib.md5(text).hexdigest()}  # noqa: S324
+        # In base64 it looks in three ways, by what stands before it.
+        forms |= {base64.b64encode(b"x" * ahead + text).decode()[4:-4] for ahead in range(3)}
+        forms.add(base64.b64encode(hashlib.sha256(text).digest()).decode())
+    return forms
+
+
+NEVER = {"name": "never", "scopes": ["posts:read"]}
+
+
+def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None:
+    owner, stranger, platform = jwt_for("acme"), jwt_for("globex"), jwt_for("platform")
+    call, verify, once = hunt.call, hunt.verify, {"Idempotency-Key": "an-idempotency-key"}
+    hook = {"name": "w", "url": receiver, "events": ["*"]}
+    assert call(f"POST {WEBHOOKS}", json=hook, shows=True).status == 201
+
+    # The answers that show a key: create, rotate, and their replays.
+    key = hunt.make("a good key", scopes=["posts:read", "api-keys:read", "api-keys:write", "api-keys:verify"])
+    foreign = hunt.make("a foreign key", stranger)
+    spent = hunt.make("a spent key", rateLimitPerHour=1)
+    gone = hunt.make("a revoked key")
+    ends = hunt.make("an expired key", expiresAt=iso(at_ms(clock.now + 3 * 86_400_000)))
+    body = {"name": "once", "scopes": ["posts:read"]}
+    for _ in range(2):
+        created = call(f"POST {KEYS}", json=body, headers=once, shows=True)
+        hunt.keys["a key made once"] = created.json()["key"]
+        rotated = call(f"POST {KEYS}/{gone['id']}/rotate", json={}, headers=once, shows=True)
+        hunt.keys["a rotated key"] = rotated.json()["key"]
+    assert call(f"POST {KEYS}", json=body | {"name": "other"}, headers=once).status == 422
+    good, one = key["key"], f"{KEYS}/{key['id']}"
+
+    # Those that do not, with a key in each header, and with a JWT.
+    credentials: list[dict[str, Any]] = [
+        {"token": owner},
+        {"token": good},
+        {"token": None, "headers": {"X-API-Key": good}},
+        {"token": good, "headers": {"X-API-Key": good}},
+    ]
+    for options in credentials:
+        for line, sent in (
+            (f"GET {KEYS}", None),
+            (f"GET {one}", None),
+            (f"PUT {KEYS}/{spent['id']}", {"name": "spent"}),
+            (f"POST {KEYS}/verify", {"key": good}),
+            (f"DELETE {KEYS}/{gone['id']}", None),
+        ):
+            assert call(line, json=sent, **options).status == 200, line
+
+    # Verify, whatever comes. Each with a key in the body; most with one in a header.
+    verify(spent["key"], "VALID")
+    clock.move(4 * 86_400)
+    never = key_format.assemble("sk_test", ApiKeyId.new(), key_format.mint_secret())
+    wrong = key_format.assemble("sk_test", ApiKeyId(key["id"]), key_format.mint_secret())
+    hunt.keys |= {"a key that never was": never, "a key with a wrong secret": wrong}
+    verify(spent["key"], "VALID")
+    for token in (owner, good, platform):
+        for text, code in (
+            (good, "VALID"),
+            (spent["key"], "RATE_LIMITED"),
+            (ends["key"], "EXPIRED"),
+            (gone["key"], "REVOKED"),
+            (foreign["key"], "VALID" if token == platform else "NOT_FOUND"),
+            *((text, "NOT_FOUND") for text in (never, wrong)),
+            *(
+                (text, "MALFORMED")
+                for text in (good + "x", good[:-1], " " + good, f"Bearer {good}", good * 3)
+            ),
+        ):
+            verify(text, code, token=token)
+        verify(good, "INSUFFICIENT_SCOPES", token=token, body={"scopes": ["posts:write"]})
+
+    # What is refused, with a key where it does not belong.
+    verify_line = f"POST {KEYS}/verify"
+    for body in (
+        *({"key": good, "cost": cost} for cost in (0, good, True, [good])),
+        *({"key": good, "scopes": scopes} for scopes in ([good], good, [{"a": good}])),
+        *({"key": value} for value in ([good], {"key": good}, good * 4, None)),
+        *({"key": good, "workspaceId": good}, {"cost": good}, [good], good),
+    ):
+        assert call(verify_line, json=body).status == 422, body
+    for raw in (f'{{"key": "{good}"', f'{{"key": "{good}", "key": 1}}', good, f'{{"key": "{good}\\ud800"}}'):
+        assert call(verify_line, body=raw.encode()).status in (400, 422), raw
+    assert call(verify_line, body=json.dumps({"key": good}).encode() + b" " * 2**20).status == 413
+    refusals: list[tuple[str, dict[str, Any]]] = [
+        (f"POST {KEYS}", {"json": {"name": good * 2, "scopes": ["posts:read"]}}),
+        (f"POST {KEYS}", {"json": {"name": "x", "scopes": [good]}}),
+        (f"POST {KEYS}", {"json": {"name": "x", "scopes": ["posts:read"], "expiresAt": good}}),
+        (f"PUT {one}", {"json": {"key": good}}),
+        (f"PUT {one}", {"json": {"rateLimitPerHour": good}}),
+        (f"PUT {one}", {"json": {"scopes": ["events:read"]}, "token": good}),
+        (f"PUT {one}", {"json": {}, "headers": {"If-Match": good}}),
+        (f"PUT {KEYS}/{gone['id']}", {"json": {"name": "x"}}),
+        (f"POST {KEYS}/{gone['id']}/rotate", {"json": {}}),
+        (f"POST {one}/rotate", {"json": {"overlapSeconds": good}}),
+        (f"POST {KEYS}/{foreign['id']}/rotate", {"json": {}}),
+        (f"GET {KEYS}/{foreign['id']}", {}),
+        (f"DELETE {one}", {"headers": {"If-Match": "77"}}),
+        (f"DELETE {KEYS}/{foreign['id']}", {}),
+        (f"GET {KEYS}?limit={good}&cursor={good}&api_key={good}", {}),
+        (f"GET {KEYS}?api_key={good}", {"token": None}),
+        *((f"GET {KEYS}", {"token": text}) for text in (gone["key"], ends["key"], never, wrong, good + "x")),
+        (f"GET {KEYS}", {"token": None, "headers": {"X-API-Key": wrong}}),
+        (f"GET {KEYS}", {"token": wrong, "headers": {"X-API-Key": good}}),
+        (f"GET {KEYS}", {"token": None, "headers": {"Authorization": f"Basic {good}"}}),
+        (f"GET {KEYS}", {"token": spent["key"]}),
+        (verify_line, {"json": {"key": good}, "token": jwt_for("acme", role="viewer")}),
+    ]
+    for line, options in refusals:
+        assert 400 <= call(line, **options).status < 500, (line, options)
+
+    # What breaks: AWS that refuses, or never answers; and code that fails with a key in its hands.
+    for operation, error in (
+        *(("dynamodb.UpdateItem", error) for error in (REFUSED, TIMEOUT, THROTTLED)),
+        *(("dynamodb.GetItem", error) for error in (REFUSED, TIMEOUT, THROTTLED)),
+    ):
+        guard.forget()
+        with failing(operation, error=error, where=key["id"]):
+            verify(good, None if (operation, error) != ("dynamodb.UpdateItem", THROTTLED) else "RATE_LIMITED")
+        guard.forget()
+        with failing(operation, error=error, where=key["id"]):
+            assert call(f"GET {KEYS}", token=good).status in (429, 500)
+    for operation, line, sent in (
+        ("dynamodb.Query", f"GET {KEYS}", None),
+        ("dynamodb.BatchGetItem", f"GET {KEYS}", None),
+        ("dynamodb.GetItem", f"GET {one}", None),
+        ("dynamodb.UpdateItem", f"PUT {one}", {"name": "never"}),
+        ("dynamodb.TransactWriteItems", f"POST {KEYS}", NEVER),
+        ("dynamodb.TransactWriteItems", f"POST {one}/rotate", {}),
+        ("dynamodb.UpdateItem", f"DELETE {one}", None),
+        ("dynamodb.PutItem", f"POST {KEYS}", NEVER),
+        ("kms.Decrypt", f"POST {KEYS}", NEVER),
+    ):
+        vault.forget_keys()
+        headers = {"Idempotency-Key": operation} if operation.endswith((".PutItem", ".Decrypt")) else {}
+        with failing(operation, error=REFUSED):
+            assert call(line, json=sent, headers=headers).status == 500, operation
+    for place in (
+        *("api_keys.hashing.matches", "api_keys.hashing.mark", "api_keys.key_format.parse"),
+        *("api_keys.store.count", "api_keys.store.state", "rate_limits.sliding_window.plan"),
+    ):
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(f"patchbay.{place}", lambda *_, **__: int("nothing"))
+            for _ in range(2):
+                verify(good, None)
+                assert call(f"GET {KEYS}", token=good).status == 500
+                guard.forget()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr("patchbay.api_keys.store.create", lambda *_: int("nothing"))
+        broken.setattr("patchbay.api_keys.store.rotate", lambda *_: int("nothing"))
+        for line, sent in ((f"POST {KEYS}", NEVER), (f"POST {one}/rotate", {})):
+            for headers in ({}, {"Idempotency-Key": line}):
+                assert call(line, json=sent, headers=headers).status == 500
+
+    # In process: what an exception or a developer's print says.
+    ada = Principal("acme", "user:ada", ROLES["owner"], role="owner")
+    for text in (gone["key"], ends["key"], never, wrong, good + "x", spent["key"], good):
+        hunt.raises(lambda text=text: guard.admit(text, scopes=["no:such"], cost=5))  # type: ignore[misc]
+        guard.forget()
+    hunt.raises(lambda: guard.admit(good, workspace_id="globex"))
+    for options in (
+        {"key": [good]},
+        {"key": good * 4},
+        {"key": good, "cost": good},
+        {"key": good, "x": good},
+    ):
+        hunt.raises(lambda options=options: VerifyApiKey.model_validate(options))  # type: ignore[misc]
+    made = service.create(ada, CreateApiKey(name="in process", scopes=["posts:read"]))
+    hunt.keys["a key made in process"] = made.key
+    printable = (made, VerifyApiKey(key=good), service.verify(ada, VerifyApiKey(key=good)), guard.admit(good))
+    stored = store.get("acme", made.id)
+    parsed = key_format.parse("sk_test", good)
+    hunt.raised += [form(each) for form in (str, repr) for each in (*printable, stored, parsed)]
+
+    # The workers: what ends soon is announced, fanned out and delivered; what has ended is counted out.
+    hunt.make("a key that ends soon", expiresAt=iso(at_ms(clock.now + 5 * 86_400_000)))
+    importlib.import_module("workers.expire_keys").handler({}, LAMBDA_CONTEXT)
+    seen = Seen()
+    work(hunt.backend, "workers.fan_out.handler", "EventsQueue", seen)
+    work(hunt.backend, "workers.deliver.handler", "DeliveriesQueue", seen)
+    assert any("API_KEY_EXPIRING" in body for body in seen.queued)
+    hunt.queued += seen.queued
+
+
+@pytest.fixture
+def hunt(
+    api: Api,
+    backend: Backend,
+    logs: io.StringIO,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> KeyHunt:
+    return KeyHunt(api, backend, logs, caplog, capfd)
+
+
+@pytest.fixture
+def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_no_api_key_anywhere(hunt: KeyHunt, clock: Clock, receiver: str, subtests: pytest.Subtests) -> None:
+    drive_every_key_endpoint(hunt, clock, receiver)
+    with subtests.test("every endpoint of keys was driven, in each way that it can end"):
+        known = {route.key for route in gateway.read(hunt.backend.template).routes if "api-keys" in route.key}
+        assert {line for line, _ in hunt.driven if "api-keys" in line} == known
+        for line in known:
+            ends = {status for driven, status in hunt.driven if driven == line}
+            assert ends & {200, 201}, line
+            assert ends & {400, 401, 403, 404, 409, 422}, line
+            assert 500 in ends, line
+    for place, names in hunt.found().items():
+        with subtests.test(place):
+            assert not names
+
+
+def test_the_hunt_finds_what_is_planted(hunt: KeyHunt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each place, in one of the shapes that it looks for."""
+    made = hunt.make("a leaked key")
+    key, secret = made["key"], made["key"].split("_")[3]
+    hunt.make("a kept key")
+    verify = service.verify
+
+    def leaks(principal: Principal, body: VerifyApiKey) -> Verification:
+        logger.debug("verify", body=body.model_dump())
+        logging.getLogger("another").debug("%s", {"authorization": f"Bearer {body.key}"})
+        metrics().add_metric("Verified", "Count", 1)
+        metrics().add_metadata("key", body.key)
+        flush_metrics()
+        told = verify(principal, body)
+        return told.model_copy(update={"scopes": [hashlib.sha256(body.key.encode()).hexdigest()]})
+
+    monkeypatch.setattr(service, "verify", leaks)
+    hunt.verify(key, "VALID")
+    hunt.raises(lambda: int(secret))
+    body = base64.b64encode(f'{{"body":"{key}"}}'.encode()).decode()
+    queues.send(settings().events_queue_url, queues.Message(body=body, group="g"))
+    dynamo.put(settings().idempotency_table, {"id": "x", "answer": secret.encode()})
+    assert hunt.found() == {place: {"a leaked key"} for place in PLACES}
+
+
+def test_a_request_may_be_printed() -> None:
+    """It holds the credentials, and of an OAuth callback the code."""
+    secret = "sk_test_in-a-header"
+    request = Request.of(
+        {
+            "routeKey": "GET /",
+            "rawPath": "/",
+            "requestContext": {"requestId": "1", "http": {"method": "GET"}},
+            "headers": {"authorization": f"Bearer {secret}", "x-api-key": secret},
+            "queryStringParameters": {"code": secret},
+            "body": secret,
+        }
+    )
+    assert secret not in repr(request)

@@ -114,6 +114,10 @@ class _Known(NamedTuple):
     def standings(self, now: int) -> tuple[Standing, ...]:
         return sliding_window.standings(self.key.quotas, self.counts, now)
 
+    def refuses(self, cost: int, now: int) -> bool:
+        """Whether the row has just refused as much. A clock that was set back asks again."""
+        return 0 < self.refused_until_ms - now <= _REFUSE_BRIEFLY_MS and cost >= self.refused_cost
+
 
 class _Refusal(NamedTuple):
     reason: Reason
@@ -200,7 +204,7 @@ class Guard:
             with throttling_is_429(partial(_busy, known, now)):
                 known = self._reconsider(digest, known, store.state(known.key.id), now)
             _check_scopes(known, scopes)
-        if now < known.refused_until_ms and cost >= known.refused_cost:
+        if known.refuses(cost, now):
             raise _full(known, cost, now)
         for _ in range(_TRIES):
             update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
@@ -213,7 +217,7 @@ class Guard:
                 standings = known.standings(now)
                 if sliding_window.admits(standings, cost):
                     continue
-                until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_BRIEFLY_MS)
+                until = sliding_window.refuses_until_ms(standings, cost, _REFUSE_BRIEFLY_MS)
                 self._known.put(digest, known._replace(refused_until_ms=until, refused_cost=cost))
                 raise _full(known, cost, now) from None
             known = known._replace(counts=counts)
@@ -269,9 +273,9 @@ def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
 def _full(known: _Known, cost: int, now: int) -> Exhausted:
     standings = known.standings(now)
     full = [standing.quota for standing in standings if standing.remaining < cost]
-    spent = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
+    limits = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
     return Exhausted(
-        f"This API key has used its {spent}.",
+        f"This API key does not have {cost} left of its {limits}.",
         known.principal,
         standings,
         sliding_window.admits_ms(standings, cost),

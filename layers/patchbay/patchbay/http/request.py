@@ -25,9 +25,10 @@ class Request:
     raw_path: str
     request_id: str
     source_ip: str | None
-    headers: Mapping[str, str]
+    # Credentials come in the headers, and in the query by mistake or as an OAuth code.
+    headers: Mapping[str, str] = field(repr=False)
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
     raw_body: bytes = field(repr=False)
     caller: Principal | None = None
     once: Once | None = None

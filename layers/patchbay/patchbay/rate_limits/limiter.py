@@ -12,7 +12,7 @@ from typing import NamedTuple
 from patchbay.dynamo import ConditionFailed
 from patchbay.rate_limits import sliding_window, store
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import NEVER, Count, Quota, Standing, Window
+from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Count, Quota, Standing, Window
 from patchbay.rate_limits.throttling import busy, throttling_is_429
 from patchbay.schema import now_ms
 
@@ -38,6 +38,10 @@ class _Known(NamedTuple):
     refused_until_ms: int = 0
     refused_cost: int = 0
 
+    def refuses(self, cost: int, now: int) -> bool:
+        """Whether the row has just refused as much. A clock that was set back asks again."""
+        return 0 < self.refused_until_ms - now <= _REFUSE_MS and cost >= self.refused_cost
+
 
 class Limiter:
     """What one process remembers of rows. `clock` gives Unix milliseconds."""
@@ -52,19 +56,21 @@ class Limiter:
         Raises NoRoom, and RateLimited when the row takes no write for now.
         """
         now, known = self._clock(), self._known.get(row_id) or _Known()
-        if now < known.refused_until_ms and cost >= known.refused_cost:
+        if known.refuses(cost, now):
             raise NoRoom(_standings(quotas, known, now))
         for _ in range(_TRIES):
             update = sliding_window.plan(quotas, _believed(quotas, known), cost, now)
             try:
                 with throttling_is_429():
-                    updated = store.count(row_id, update, keep_until_ms=_ends_ms(quotas, update.numbers))
+                    updated = store.count(
+                        row_id, update, keep_until_ms=_keep_until_ms(quotas, update.numbers)
+                    )
             except ConditionFailed as refused:
                 known = known._replace(counts=_by_window(quotas, sliding_window.read(refused.row, quotas)))
                 standings = _standings(quotas, known, now)
                 if sliding_window.admits(standings, cost):
                     continue  # the belief was wrong
-                until = min(sliding_window.admits_ms(standings, cost), now + _REFUSE_MS)
+                until = sliding_window.refuses_until_ms(standings, cost, _REFUSE_MS)
                 self._known.put(row_id, known._replace(refused_until_ms=until, refused_cost=cost))
                 raise NoRoom(standings) from None
             known = known._replace(counts=_by_window(quotas, update.after(updated, quotas)))
@@ -88,7 +94,9 @@ def _standings(quotas: Sequence[Quota], known: _Known, now: int) -> tuple[Standi
     return sliding_window.standings(quotas, _believed(quotas, known), now)
 
 
-def _ends_ms(quotas: Sequence[Quota], numbers: Sequence[int]) -> int:
-    """When the counts mean nothing any more, and an hour, for clocks that differ."""
-    ends = ((number + 2) * quota.window.length_ms for quota, number in zip(quotas, numbers, strict=True))
-    return max(ends) + 3_600_000
+def _keep_until_ms(quotas: Sequence[Quota], numbers: Sequence[int]) -> int:
+    """When no window's count means anything any more, not even the longest one's that the row may have had
+    before its quotas changed; and an hour, for clocks that differ.
+    """
+    begun = max(number * quota.window.length_ms for quota, number in zip(quotas, numbers, strict=True))
+    return begun + 2 * DAY.length_ms + HOUR.length_ms

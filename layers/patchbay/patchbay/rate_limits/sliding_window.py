@@ -196,6 +196,15 @@ def admits_ms(standings: Sequence[Standing], cost: int) -> int:
     return max(standing.admits_ms(cost) for standing in standings)
 
 
+def refuses_until_ms(standings: Sequence[Standing], cost: int, at_most_ms: int) -> int:
+    """How long a process may refuse `cost` by itself after a row has: until the row has room, and no longer
+    than `at_most_ms`.
+    """
+    now_ms, admits = standings[0].now_ms, admits_ms(standings, cost)
+    # What is over the limit never has room.
+    return min(admits, now_ms + at_most_ms) if admits > now_ms else now_ms + at_most_ms
+
+
 def tightest(standings: Sequence[Standing]) -> Standing:
     """The one with the least left; of equals, that which resets last."""
     return min(standings, key=lambda standing: (standing.remaining, -standing.resets_ms))
