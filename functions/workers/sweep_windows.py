@@ -1,7 +1,7 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.rate_limits.sweep import sweep
+from patchbay.rate_limits.sweeper import sweep
 
 aws.preload()
 

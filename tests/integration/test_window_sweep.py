@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from patchbay import dynamo
-from patchbay.rate_limits import ceilings
-from patchbay.rate_limits import sweep as sweeper
+from patchbay.rate_limits import ceilings, sweeper
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota
 from patchbay.settings import settings
