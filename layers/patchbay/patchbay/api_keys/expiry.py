@@ -22,11 +22,13 @@ class Notice(NamedTuple):
 
 
 def next_due_ms(expires_ms: int | None, after_ms: int) -> int | None:
-    """The first moment after `after_ms` at which something is to be done; None if there is none."""
+    """The first moment after `after_ms` at which something is to be done, or the end itself, which may be over
+    when it is written; None for a key without an end.
+    """
     if expires_ms is None:
         return None
-    moments = [*(_noticed_ms(expires_ms, days) for days in _NOTICE_DAYS), expires_ms]
-    return next((moment for moment in moments if moment > after_ms), None)
+    notices = (_noticed_ms(expires_ms, days) for days in _NOTICE_DAYS)
+    return next((moment for moment in notices if moment > after_ms), expires_ms)
 
 
 def notice(expires_ms: int, now_ms: int) -> Notice:
