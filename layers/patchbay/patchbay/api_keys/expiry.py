@@ -22,8 +22,8 @@ class Notice(NamedTuple):
 
 
 def next_due_ms(expires_ms: int | None, after_ms: int) -> int | None:
-    """The first moment after `after_ms` at which something is to be done; at the latest the end, even if it is
-    over by then. None for a key without an end.
+    """The first moment after `after_ms` at which something is to be done; at the latest the end, also when
+    that is over. None for a key without an end.
     """
     if expires_ms is None:
         return None
