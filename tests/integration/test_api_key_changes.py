@@ -1381,7 +1381,7 @@ def test_the_count_is_right_and_what_has_ended_stays_so_whatever_happens(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=25,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         ),

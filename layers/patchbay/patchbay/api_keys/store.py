@@ -157,7 +157,7 @@ def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> b
     try:
         _retire(
             key_id,
-            "up = :now, v = v + :one",
+            "up = :now, v = v + :one, ",
             condition + (" AND v = :version" if at_version else ""),
             now_ms(),
             workspace=workspace_id,
@@ -209,7 +209,10 @@ def rotate(
     """
     now, at_once = new.updated_ms, ends_ms <= new.updated_ms
     ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
-    ending |= {"r": now, "ttl": _listed_until(now)} if at_once else _due(ends_ms, now)
+    if at_once:
+        ending |= {"r": now, "ttl": _listed_until(now)}
+    elif ends_ms != old.terms.expires_ms:  # else what is due stays due
+        ending |= _due(ends_ms, now)
     actions = [
         dynamo.updating(
             settings().api_keys_table,
@@ -282,7 +285,7 @@ def retire(key: StoredKey, now: int) -> bool:
     """
     if key.retired_ms is None:
         try:
-            _retire(key.id, "up = :now", "attribute_not_exists(r) AND x <= :now", now)
+            _retire(key.id, "", "attribute_not_exists(r) AND x <= :now", now)
         except dynamo.ConditionFailed:
             return False
     return _count_out(key.workspace_id, key.id)
@@ -295,7 +298,7 @@ def _retire(key_id: ApiKeyId, setting: str, condition: str, now: int, **values: 
     dynamo.update(
         settings().api_keys_table,
         {"id": key_id},
-        f"SET {setting}, r = :now, #ttl = :ttl, k = :k, d = :now",
+        f"SET {setting}r = :now, #ttl = :ttl, k = :k, d = :now",
         returning="UPDATED_NEW",
         condition=condition,
         names={"#ttl": "ttl"},
