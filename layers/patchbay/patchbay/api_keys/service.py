@@ -64,10 +64,7 @@ def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     """Raises NotFound, also for another workspace's."""
-    key = store.get(principal.workspace_id, id)
-    if key is None:
-        raise _not_found()
-    return _shown(key, now_ms())
+    return _shown(_read(principal, id), now_ms())
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
@@ -162,9 +159,7 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
 
 def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> StoredKey:
     """The key, if the caller may change it: nobody changes one that is more than they have to give."""
-    key = store.get(principal.workspace_id, id)
-    if key is None:
-        raise _not_found()
+    key = _read(principal, id)
     check_version("API key", key.version, if_match)
     if principal.key is not None and principal.id == key.id and principal.key.version != key.version:
         # It was admitted as it was before a change of it: that change must not be undone by it.
@@ -259,6 +254,13 @@ def _verified(
         scopes=sorted(principal.scopes),
         rate_limit=rate_limit,
     )
+
+
+def _read(principal: Principal, id: ApiKeyId) -> StoredKey:
+    key = store.get(principal.workspace_id, id)
+    if key is None:
+        raise _not_found()
+    return key
 
 
 def _not_found() -> NotFound:

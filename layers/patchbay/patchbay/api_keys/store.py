@@ -43,7 +43,7 @@ _RING = 31
 # Above MAX_PER_DAY, which no day's count passes.
 _DAY_FACTOR = 10**8
 _LISTED_AFTER_ITS_END_MS = 30 * DAY.length_ms
-# What a key must be to be changed; `now` and `version` are values.
+# What a key must be to be used or changed; `now` and `version` are values.
 _LIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
 
 
@@ -87,9 +87,8 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
             {"id": key.id},
             f"SET {update.assignments}, {use}, t = t + :cost, lu = :now",
             returning="UPDATED_NEW",
-            condition="v = :v AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
-            f" AND {update.condition}",
-            v=key.version,
+            condition=f"{_LIVE} AND {update.condition}",
+            version=key.version,
             now=now,
             **values,
             **update.values,
@@ -218,7 +217,7 @@ def rotate(
             settings().api_keys_table,
             {"id": old.id},
             "SET " + ", ".join(f"#{name} = :{name}" for name in ending) + (" REMOVE k, d" if at_once else ""),
-            condition=f"{_LIVE} AND attribute_not_exists(rt)",
+            condition=_LIVE,
             names={f"#{name}": name for name in ending},
             version=old.version,
             now=now,
