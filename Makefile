@@ -9,8 +9,8 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines bench validate build release-check \
-	routes lock clean need-dev need-ministack need-sam need-lock
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc bench validate build \
+	release-check routes lock clean need-dev need-ministack need-sam need-lock need-oidc
 
 export SAM_CLI_TELEMETRY := 0
 # What a target takes, `make run PORT=9000` or `PORT=9000 make run`, reaches it as its environment.
@@ -32,10 +32,13 @@ token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE
 test: need-dev need-ministack need-sam lint validate unit ## Everything that must pass before a release
 
 unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n logical --maxprocesses 4 --dist loadfile $(tests) $(ARGS)
+	@$(python) -m pytest -n logical --maxprocesses 4 --dist loadfile --ignore=tests/oidc $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
+
+test-oidc: need-dev need-ministack need-oidc ## OAuth against a certified authorization server; needs Node 20
+	@$(python) -m pytest tests/oidc $(ARGS)
 
 lint: need-dev ## Format, style and types, without changing anything
 	@$(python) -m ruff format --check .
@@ -83,3 +86,6 @@ need-dev need-ministack need-sam need-lock: need-%:
 		echo "patchbay: there is no $(PYTHON); install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
 	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*
+
+need-oidc: need-%: need-dev
+	@$(python) -m tools.node_packages $*

@@ -36,6 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
 OWNER = "owner"
+REDIRECT_URI = "https://app.platform.test/callback"
+RETURN_ORIGIN = "https://app.platform.test"
 LOADER = botocore.loaders.create_loader()
 LAMBDA_CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 30_000, aws_request_id="test", function_name="test"
@@ -110,7 +112,13 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     # Service descriptions are read once for all tests: they are most of what a cold client costs.
     monkeypatch.setattr(botocore.loaders, "create_loader", lambda _=None: LOADER)
     marker = request.node.get_closest_marker("parameters")
-    given = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, **(marker.kwargs if marker else {})}
+    given = {
+        "JwtIssuer": ISSUER,
+        "JwtAudience": AUDIENCE,
+        "AllowedRedirectUris": REDIRECT_URI,
+        "AllowedReturnOrigins": RETURN_ORIGIN,
+        **(marker.kwargs if marker else {}),
+    }
     with mock_aws():
         endpoints: dict[str, Any] = {"*": None}
         boto3.client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
@@ -147,6 +155,7 @@ def forget() -> None:
     from patchbay import aws, vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
+    from patchbay.oauth import limits
     from patchbay.rate_limits import ceilings
     from patchbay.settings import settings
 
@@ -156,6 +165,7 @@ def forget() -> None:
     auth_jwt.forget_keys()
     guard.forget()
     ceilings.forget()
+    limits.forget()
 
 
 def _count(calls: Calls) -> None:

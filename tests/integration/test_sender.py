@@ -23,10 +23,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from patchbay.webhooks.dialer import GuardedBackend, NameNotResolved, resolve
+from patchbay.outbound.dialer import GuardedBackend, NameNotResolved, resolve
+from patchbay.outbound.target_guard import ForbiddenTarget
 from patchbay.webhooks.retry import ErrorKind, Outcome
 from patchbay.webhooks.sender import MAX_BODY_BYTES, Sender, SendResult
-from patchbay.webhooks.target_guard import ForbiddenTarget
 
 BODY = b'{"id": "evt_1"}'
 HEADERS = [("content-type", "application/json"), ("webhook-id", "msg_1")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from patchbay.webhooks.target_guard import (
+from patchbay.outbound.target_guard import (
     ForbiddenTarget,
     InvalidTarget,
     Target,

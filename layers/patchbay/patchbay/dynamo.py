@@ -120,6 +120,31 @@ def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
     return rows
 
 
+def get_each(keys: Sequence[tuple[str, Row]]) -> list[Row | None]:
+    """The rows of a few tables in one call, each in its key's place; strongly consistent."""
+    rows: list[Row | None] = [None] * len(keys)
+    wanted: Any = {}
+    for table, key in keys:
+        wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(pack_row(key))
+    for attempt in range(1, _TRIES + 1):
+        answer = client("dynamodb").batch_get_item(RequestItems=wanted)
+        for at, (table, key) in enumerate(keys):
+            for row in map(unpack_row, answer["Responses"].get(table, ())):
+                if key.items() <= row.items():
+                    rows[at] = row
+        wanted = answer.get("UnprocessedKeys")
+        if not wanted:
+            return rows
+        _pause(attempt)
+    raise Throttled(f"BatchGetItem left UnprocessedKeys {_TRIES} times")
+
+
+def take(table: str, key: Row) -> Row | None:
+    """Delete a row and return it, in one step: of many who do that at once, one gets it."""
+    answer = client("dynamodb").delete_item(TableName=table, Key=pack_row(key), ReturnValues="ALL_OLD")
+    return unpack_row(answer["Attributes"]) if answer.get("Attributes") else None
+
+
 def put(table: str, row: Row, /, **terms: Any) -> None:
     """Write a row. Raises ConditionFailed with what stands there."""
     _write("put_item", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
@@ -247,16 +272,19 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-def query(table: str, condition: str, /, *, index: str | None = None, **values: Any) -> Iterator[Row]:
+def query(
+    table: str, condition: str, /, *, index: str | None = None, local: bool = False, **values: Any
+) -> Iterator[Row]:
     """Every row of a key condition, page by page as it is consumed; strongly consistent, but for an
-    index, which cannot be.
+    index that is not `local`, which cannot be.
     """
     call: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": condition,
         "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
     }
-    call |= {"IndexName": index} if index else {"ConsistentRead": True}
+    call["ConsistentRead"] = index is None or local
+    call |= {"IndexName": index} if index else {}
     for rows in _pages("query", call):
         yield from rows
 

@@ -66,6 +66,14 @@ def contended(thing: str) -> Conflict:
     return Conflict(f"Others are changing this {thing} at the same time. Try again in a moment.")
 
 
+class IntegrationInactive(Problem):
+    status, code, title = 409, "integration_inactive", "The integration is not active"
+
+
+class ConnectionExpired(Problem):
+    status, code, title = 409, "connection_expired", "The connection has to be made again"
+
+
 class PayloadTooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Too large"
 
@@ -87,6 +95,10 @@ class ValidationFailed(Problem):
 
 class IdempotencyMismatch(Problem):
     status, code, title = 422, "idempotency_mismatch", "This Idempotency-Key was used otherwise"
+
+
+class AuthorizationFailed(Problem):
+    status, code, title = 422, "authorization_failed", "The provider did not grant access"
 
 
 class RateLimited(Problem):

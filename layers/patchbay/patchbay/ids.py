@@ -121,3 +121,48 @@ class DeliveryId(Id):
 
 class IntegrationId(Id):
     prefix = "int"
+
+    @classmethod
+    def of_template(cls, provider: str) -> Self:
+        """The id of a provider's built-in template: always the same, and older than all others."""
+        digest = hashlib.sha256(f"template\n{provider}".encode()).digest()
+        return cls._make(0, int.from_bytes(digest[: _RANDOM_BITS // 8], "big"))
+
+
+class ConnectionId(Id):
+    prefix = "con"
+
+
+class LogId(Id):
+    prefix = "log"
+
+
+_CONNECTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+
+class ConnectionRef(str):
+    """How a path names a connection: by the caller's name for it, or by its `con_` id."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError when it can be neither."""
+        if not _CONNECTION_NAME.match(text):
+            raise ValueError("a connection's name is 1 to 64 letters, digits, _ . or -")
+        return cls(text)
+
+    @property
+    def id(self) -> ConnectionId | None:
+        """The id, where it is one. Names that look like ids are never given."""
+        try:
+            return ConnectionId.parse(self)
+        except ValueError:
+            return None
+
+
+def connection_name(text: str) -> str:
+    """`text` as a name for a new connection. Raises ValueError."""
+    if ConnectionRef.parse(text).id is not None:
+        raise ValueError("looks like an id of Patchbay's; choose another name")
+    return text

@@ -92,6 +92,9 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 # C0, DEL and C1, and the marks that turn the direction of text: what can make one name look like another.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
+MASK = "********"
+
 Plain = Annotated[str, AfterValidator(_plain)]
 Name = Annotated[
     str,

@@ -20,6 +20,10 @@ class Settings:
     platform_workspace_id: str
     api_keys_table: str
     webhooks_table: str
+    integrations_table: str
+    connections_table: str
+    oauth_states_table: str
+    activity_table: str
     events_table: str
     deliveries_table: str
     idempotency_table: str
@@ -43,8 +47,13 @@ class Settings:
 
     max_api_keys: int = 100
     max_webhooks: int = 500
+    max_integrations: int = 200
     max_requests_per_minute: int = 6000
     max_events_per_minute: int = 6000
+
+    # Separated by commas.
+    allowed_redirect_uris: str = ""
+    allowed_return_origins: str = ""
 
     https_only: bool = True
     attempt_timeout_seconds: int = 15
@@ -54,6 +63,20 @@ class Settings:
 
     # Set by the local runner and by nothing else; the template has no such variable.
     patchbay_allow_loopback_targets: bool = False
+
+    @property
+    def redirect_uris(self) -> tuple[str, ...]:
+        """Where providers may send users back to, for integrations that register none of their own."""
+        return _split(self.allowed_redirect_uris)
+
+    @property
+    def return_origins(self) -> tuple[str, ...]:
+        """Origins of the platform's pages that our own callback route may send a browser on to."""
+        return _split(self.allowed_return_origins)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 _READERS: dict[type, Callable[[str], object]] = {

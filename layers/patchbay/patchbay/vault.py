@@ -11,11 +11,14 @@ import base64
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
 from patchbay import dynamo
 from patchbay.aws import client
+from patchbay.errors import Problem, UpstreamFailed
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -27,8 +30,40 @@ _CACHED_WORKSPACES = 1000
 _ROTATE_AFTER_MS = 90 * 24 * 3600 * 1000
 
 
-class CannotOpen(Exception):
+# KMS has the key and will not use it now: disabled, about to be deleted, or not ours to use.
+_UNAVAILABLE = frozenset(
+    {
+        "AccessDeniedException",
+        "DisabledException",
+        "KMSInvalidStateException",
+        "KeyUnavailableException",
+        "NotFoundException",
+    }
+)
+# It is not what KMS wrapped for this workspace.
+_NOT_THIS_WORKSPACES = frozenset({"IncorrectKeyException", "InvalidCiphertextException"})
+
+
+class CannotOpen(Problem):
     """A ciphertext does not belong to this place, is damaged, or its data key is gone."""
+
+    status, code, title = 500, "internal", "A stored secret does not open"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"The ciphertext at {place} does not open: it was changed or moved by something other than "
+            "Patchbay, or its data key is gone. Restore the row, or store the secret anew."
+        )
+
+
+class KeyUnavailable(UpstreamFailed):
+    """KMS does not let us use its key. Nothing is lost: what is encrypted opens again once it does."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"KMS refuses the key that protects stored secrets ({reason}). Nothing is lost; whoever runs "
+            "Patchbay has to enable the key, or give the function the right to use it."
+        )
 
 
 @dataclass
@@ -49,18 +84,30 @@ _lock = Lock()
 def encrypt(workspace_id: str, plaintext: str, *, place: str) -> str:
     """`plaintext` under the workspace's data key, for `place` (`table/record/field`) only.
 
-    The text names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`.
+    The text names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`. Raises
+    KeyUnavailable.
+    """
+    return sealer(workspace_id)(plaintext, place)
+
+
+def sealer(workspace_id: str) -> Callable[[str, str], str]:
+    """`encrypt` of (plaintext, place) with the key already at hand, so that it asks nothing of AWS: for what
+    must not be lost between its coming and its being stored. Raises KeyUnavailable.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     version, key = _key(workspace_id, None)
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), place.encode())
-    return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def seal(plaintext: str, place: str) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), place.encode())
+        return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    return seal
 
 
 def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
-    """What `encrypt` was given. Raises CannotOpen."""
+    """What `encrypt` was given. Raises CannotOpen, KeyUnavailable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -73,7 +120,7 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
         nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return AESGCM(key).decrypt(nonce, sealed, place.encode()).decode()
     except (ValueError, KeyError, InvalidTag) as error:
-        raise CannotOpen(f"the ciphertext at {place} does not open") from error
+        raise CannotOpen(place) from error
 
 
 def forget_keys() -> None:
@@ -94,17 +141,34 @@ def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
                 keys = _add(workspace_id, keys)
             version = keys.newest
         if version not in keys.plain:
-            answer = client("kms").decrypt(
-                CiphertextBlob=keys.wrapped[version],
-                EncryptionContext=_context(workspace_id),
-                KeyId=settings().kms_key_id,
-            )
+            with _kms_errors():
+                answer = client("kms").decrypt(
+                    CiphertextBlob=keys.wrapped[version],
+                    EncryptionContext=_context(workspace_id),
+                    KeyId=settings().kms_key_id,
+                )
             keys.plain[version] = answer["Plaintext"]
         _cache[workspace_id] = keys
         _cache.move_to_end(workspace_id)
         if len(_cache) > _CACHED_WORKSPACES:
             _cache.popitem(last=False)
         return version, keys.plain[version]
+
+
+@contextmanager
+def _kms_errors() -> Iterator[None]:
+    """KMS's refusals that mean something here; others pass. ValueError: not wrapped for this workspace."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _UNAVAILABLE:
+            raise KeyUnavailable(code) from error
+        if code in _NOT_THIS_WORKSPACES:
+            raise ValueError(code) from error
+        raise
 
 
 def _context(workspace_id: str) -> dict[str, str]:
@@ -124,9 +188,10 @@ def _read(workspace_id: str) -> _Keys:
 
 def _add(workspace_id: str, keys: _Keys) -> _Keys:
     """The next version. Of two processes that add it at once, the loser uses the winner's."""
-    answer = client("kms").generate_data_key(
-        KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext=_context(workspace_id)
-    )
+    with _kms_errors():
+        answer = client("kms").generate_data_key(
+            KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext=_context(workspace_id)
+        )
     row: dynamo.Row = {
         "workspaceId": workspace_id,
         "version": keys.newest + 1,

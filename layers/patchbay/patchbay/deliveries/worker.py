@@ -26,12 +26,11 @@ from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics
-from patchbay.schema import now_ms
+from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from patchbay.webhooks import retry, signing
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import MASK
 from patchbay.webhooks.sender import Sender, SendResult
 from patchbay.webhooks.store import get_many as webhook_rows
 

@@ -22,7 +22,7 @@ from patchbay import aws, idempotency
 from patchbay.errors import FieldError, NotFound, Problem, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
-from patchbay.ids import Id
+from patchbay.ids import ConnectionRef, Id
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import busy, is_throttling
@@ -35,6 +35,12 @@ LambdaHandler = Callable[[Mapping[str, Any], Any], Response]
 _MAX_ERRORS = 20
 _MAX_PATH_LENGTH = 200
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+
+
+class Redirect(BaseModel):
+    """Sends a browser on, with the endpoint's status (303)."""
+
+    location: str
 
 
 def endpoint(
@@ -116,7 +122,7 @@ def _arguments(function: Callable[..., BaseModel], *, optional_body: bool) -> di
         kind = hints[name]
         if kind is Request:
             readers[name] = lambda request: request
-        elif issubclass(kind, Id):
+        elif issubclass(kind, Id | ConnectionRef):
             readers[name] = _path_reader(to_camel(name), kind)
         elif issubclass(kind, BaseModel) and name == "query":
             readers[name] = _query_reader(kind)
@@ -127,12 +133,12 @@ def _arguments(function: Callable[..., BaseModel], *, optional_body: bool) -> di
     return readers
 
 
-def _path_reader(variable: str, kind: type[Id]) -> _Reader:
-    def read(request: Request) -> Id:
+def _path_reader(variable: str, kind: type[Id] | type[ConnectionRef]) -> _Reader:
+    def read(request: Request) -> str:
         try:
             return kind.parse(request.path[variable])
-        except ValueError:
-            raise NotFound(f"There is no such {kind.prefix}_ id.") from None
+        except ValueError as error:
+            raise NotFound(f"There is no such thing: {error}.") from None
 
     return read
 
@@ -194,7 +200,10 @@ def _run(
     key = request.headers.get("idempotency-key") if idempotent else None
     values = {name: read(request) for name, read in arguments.items()}
     if key is None:
-        return _json(status, function(**values).model_dump_json(by_alias=True))
+        answer = function(**values)
+        if isinstance(answer, Redirect):
+            return _json(status, "", {"location": answer.location})
+        return _json(status, answer.model_dump_json(by_alias=True))
     # The same key for another thing of the route is another request, as with another body.
     asked = [dict(request.path), request.json(optional=True)]
     scope = idempotency.scope(request.principal, request.route, key, asked)

@@ -17,11 +17,10 @@ from pydantic import (
 from patchbay.events import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, Name, Timestamp
+from patchbay.schema import MASK, ApiModel, ListQuery, Name, Timestamp
 from patchbay.webhooks import retry
 from patchbay.webhooks.filters import Filters
 
-MASK = "********"
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096

@@ -11,7 +11,6 @@ import asyncio
 import codecs
 import ssl
 import time
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,9 +21,10 @@ import certifi
 import h11
 import httpcore
 
-from patchbay.webhooks.dialer import GuardedBackend, NameNotResolved, Resolver, resolve
+from patchbay.outbound.body import read_body
+from patchbay.outbound.dialer import GuardedBackend, NameNotResolved, Resolver, resolve
+from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 from patchbay.webhooks.retry import ErrorKind, Outcome, parse_retry_after
-from patchbay.webhooks.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 TOTAL_TIMEOUT_SECONDS = 15.0
@@ -234,23 +234,9 @@ async def _exchange(pool: httpcore.AsyncConnectionPool, request: httpcore.Reques
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
         ]
         reply.status = response.status
-        encoding = (reply.header("content-encoding") or "identity").strip().lower()
-        if encoding == "identity":
-            unpack = None
-        elif encoding in ("gzip", "x-gzip", "deflate"):
-            unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either header
-        else:
-            return
-        async for chunk in response.aiter_stream():
-            room = MAX_BODY_BYTES - len(reply.body)
-            # At most one byte past the cap is ever unpacked: a bomb costs its packed chunk.
-            piece = unpack.decompress(chunk, room + 1) if unpack else chunk
-            reply.body += piece[:room]
-            if len(piece) > room or (unpack and unpack.unused_data):
-                return
-        reply.complete = unpack is None or unpack.eof or not reply.body
-    except zlib.error:
-        return
+        reply.complete = await read_body(
+            response, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
+        )
     finally:
         await response.aclose()  # closes the connection unless the answer was read to its end
 

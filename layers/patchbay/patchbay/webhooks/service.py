@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -12,12 +13,12 @@ from pydantic import TypeAdapter
 from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import NotFound, ValidationFailed, check_version, contended
-from patchbay.ids import WebhookId
-from patchbay.schema import Empty, Listing, at_ms, now_ms
-from patchbay.settings import settings
-from patchbay.webhooks import filters, signing, store, target_guard
+from patchbay.ids import IntegrationId, WebhookId
+from patchbay.outbound.registration import check_registered
+from patchbay.registry import store as registry
+from patchbay.schema import MASK, Empty, Listing, at_ms, now_ms
+from patchbay.webhooks import filters, signing, store
 from patchbay.webhooks.models import (
-    MASK,
     CreateWebhook,
     RetryConfig,
     SetWebhookStatus,
@@ -40,7 +41,8 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
 
     Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
     """
-    _check_url(body.url)
+    check_registered("url", body.url)
+    _check_integration(principal, body)
     id = WebhookId.new()
     secret = signing.new_secret()
     now = now_ms()
@@ -84,7 +86,8 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     """
     sent = body.model_fields_set
     if "url" in sent:
-        _check_url(body.url)
+        check_registered("url", body.url)
+    _check_integration(principal, body)
     changes = _fields(principal.workspace_id, id, body, sent)
 
     def change(row: dynamo.Row) -> dynamo.Row:
@@ -118,6 +121,14 @@ def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> 
             continue
         return Empty()
     raise contended("webhook")
+
+
+def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> None:
+    """Remove every webhook of an integration that is gone."""
+    for row in store.all_of(workspace_id):
+        if row.get("integrationId") == integration_id:
+            with suppress(store.Changed):
+                store.delete(row)
 
 
 # ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
@@ -165,16 +176,9 @@ def headers(row: dynamo.Row) -> dict[str, str]:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_url(url: str) -> None:
-    config = settings()
-    try:
-        target_guard.check_url(
-            url,
-            https_only=config.https_only,
-            allow_loopback=config.patchbay_allow_loopback_targets,
-        )
-    except target_guard.TargetError as error:
-        raise ValidationFailed.of("url", str(error)) from None
+def _check_integration(principal: Principal, body: CreateWebhook) -> None:
+    if body.integration_id is not None and not registry.exists(principal.workspace_id, body.integration_id):
+        raise ValidationFailed.of("integrationId", "there is no such integration")
 
 
 def _origin(url: str) -> tuple[str, str]:

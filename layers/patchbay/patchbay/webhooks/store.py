@@ -100,6 +100,16 @@ def page(
     )
 
 
+def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
+    """Every webhook of a workspace; the ceiling bounds them."""
+    return dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        workspace=workspace_id,
+        prefix=f"{WebhookId.prefix}_",
+    )
+
+
 def replace(old: dynamo.Row, new: dynamo.Row) -> None:
     """Store `new` over `old` with its subscriptions. Raises Changed when `old` has changed."""
     gone = _subscription_keys(old) - _subscription_keys(new)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpcore
 
-from patchbay.webhooks.target_guard import check_address
+from patchbay.outbound.target_guard import check_address
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 

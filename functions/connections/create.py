@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.oauth import connections
+from patchbay.oauth.models import Connection, CreateConnection
+
+
+@endpoint(scope="connections:write", status=201, idempotent=True)
+def handler(request: Request, id: IntegrationId, body: CreateConnection) -> Connection:
+    """Connect with an API key or basic credentials."""
+    return connections.create(request.principal, id, body, request.once)

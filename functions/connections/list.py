@@ -1,0 +1,11 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.oauth import connections
+from patchbay.oauth.models import Connection, ConnectionQuery
+from patchbay.schema import Listing
+
+
+@endpoint(scope="connections:read")
+def handler(request: Request, id: IntegrationId, query: ConnectionQuery) -> Listing[Connection]:
+    """An integration's connections, newest first."""
+    return connections.list_connections(request.principal, id, query)

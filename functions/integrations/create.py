@@ -1,0 +1,9 @@
+from patchbay.http import Request, endpoint
+from patchbay.registry import service
+from patchbay.registry.models import CreateIntegration, Integration
+
+
+@endpoint(scope="integrations:write", status=201, idempotent=True)
+def handler(request: Request, body: CreateIntegration) -> Integration:
+    """Register an integration."""
+    return service.create(request.principal, body, request.once)

@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.registry import service
+from patchbay.schema import Empty
+
+
+@endpoint(scope="integrations:write")
+def handler(request: Request, id: IntegrationId) -> Empty:
+    """Remove an integration; its connections are revoked in the background."""
+    return service.delete(request.principal, id, request.if_match)

@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.registry import service
+from patchbay.registry.models import Integration, IntegrationQuery
+from patchbay.schema import Listing
+
+
+@endpoint(scope="integrations:read")
+def handler(request: Request, query: IntegrationQuery) -> Listing[Integration]:
+    """The workspace's integrations, newest first."""
+    return service.list_integrations(request.principal, query)

@@ -1,0 +1,11 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.registry import service
+from patchbay.registry.models import LogEntry, LogQuery
+from patchbay.schema import Listing
+
+
+@endpoint(scope="integrations:read")
+def handler(request: Request, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
+    """Who used or changed an integration, newest first."""
+    return service.list_logs(request.principal, id, query)

@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.registry import service
+from patchbay.registry.models import Integration, SetIntegrationStatus
+
+
+@endpoint(scope="integrations:write")
+def handler(request: Request, id: IntegrationId, body: SetIntegrationStatus) -> Integration:
+    """Pause, resume, or mark as broken."""
+    return service.set_status(request.principal, id, body, request.if_match)

@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import IntegrationId
+from patchbay.registry import service
+from patchbay.registry.models import Integration, UpdateIntegration
+
+
+@endpoint(scope="integrations:write")
+def handler(request: Request, id: IntegrationId, body: UpdateIntegration) -> Integration:
+    """Change the fields that are sent."""
+    return service.update(request.principal, id, body, request.if_match)

@@ -1,0 +1,12 @@
+from typing import Any
+
+from patchbay import aws
+from patchbay.registry import marketplace
+from patchbay.registry.models import ReviewPublication
+
+aws.preload()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The platform's word on public integrations, invoked by its operators: list what waits, or decide."""
+    return marketplace.review(ReviewPublication.model_validate(event, by_alias=True, by_name=False))

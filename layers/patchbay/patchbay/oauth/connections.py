@@ -1,0 +1,345 @@
+"""Connections: show them, hand out their tokens, make those without OAuth, take them back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from patchbay import vault
+from patchbay.auth.principal import Principal
+from patchbay.errors import (
+    Conflict,
+    IntegrationInactive,
+    NotFound,
+    Problem,
+    ValidationFailed,
+    check_version,
+    contended,
+)
+from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
+from patchbay.oauth import limits, refresh, store, token_endpoint
+from patchbay.oauth.models import (
+    AccessToken,
+    Account,
+    AuthType,
+    Connection,
+    ConnectionCredentials,
+    ConnectionError,
+    ConnectionQuery,
+    ConnectionStatus,
+    CreateConnection,
+    RefreshConnection,
+)
+from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.token_response import Refused, Unusable
+from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
+from patchbay.observability import logger
+from patchbay.registry import activity
+from patchbay.registry import service as registry
+from patchbay.registry import store as integrations
+from patchbay.registry.client import client_of, provider_of
+from patchbay.registry.models import IntegrationStatus
+from patchbay.registry.store import StoredIntegration
+from patchbay.schema import Empty, Listing, at_ms, now_ms
+
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
+_TRIES = 3
+# What the credentials of a provider that Patchbay does not know look like.
+_OWN_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
+
+
+def list_connections(
+    principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
+) -> Listing[Connection]:
+    integration = registry.read(principal.workspace_id, integration_id)
+    found, after = store.page(
+        principal.workspace_id,
+        integration_id,
+        status=query.status,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return Listing(items=[shown(integration, connection) for connection in found], next_cursor=after)
+
+
+def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
+    """Raises NotFound, also for another workspace's."""
+    return shown(*_find(principal, integration_id, ref))
+
+
+def token(
+    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+) -> AccessToken | ConnectionCredentials:
+    """The access token, refreshed if need be, or the credentials; each time entered in the log.
+
+    Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
+    """
+    integration, connection = _find(principal, integration_id, ref)
+    check_active(integration)
+    _check_generation(integration, connection)
+    limits.admit(integration)
+    if connection.auth_type != AuthType.OAUTH2:
+        if connection.status == ConnectionStatus.REVOKED:
+            raise _not_found()
+        answer = ConnectionCredentials(credentials=open_sealed(connection)["credentials"])
+        _note(principal, connection, "credentials.issued")
+        return answer
+    if not _serves_until_its_end(connection):
+        connection = refresh.fresh(integration, connection, principal.id)
+    tokens = tokens_of(connection)
+    _note(principal, connection, "token.issued")
+    return AccessToken(
+        access_token=tokens.access_token,
+        token_type=tokens.token_type,
+        expires_at=None if connection.expires_at is None else at_ms(connection.expires_at),
+        scopes=list(connection.scopes),
+        metadata=json.loads(connection.metadata),
+    )
+
+
+def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
+    """A fresh token now, whether or not the present one is good. Raises as `token`."""
+    integration, connection = _find(principal, integration_id, ConnectionRef(body.connection_id))
+    check_active(integration)
+    _check_generation(integration, connection)
+    limits.admit(integration)
+    if connection.auth_type != AuthType.OAUTH2:
+        raise Conflict("This connection has credentials that do not change; there is nothing to refresh.")
+    return shown(integration, refresh.fresh(integration, connection, principal.id, forced=True))
+
+
+def create(
+    principal: Principal, integration_id: IntegrationId, body: CreateConnection, once: Once | None = None
+) -> Connection:
+    """A connection by API key or basic credentials, in place of the one of that name if there is one. Raises
+    ValidationFailed for credentials that are not what the provider asks for, Conflict where it wants OAuth.
+    """
+    integration = registry.read(principal.workspace_id, integration_id)
+    check_active(integration)
+    limits.admit(integration)
+    auth_type, label = _check_credentials(integration, body.credentials)
+    for _ in range(_TRIES):
+        old = store.get(principal.workspace_id, integration_id, body.connection_id)
+        new = with_credentials(
+            new_connection(principal, integration, body.connection_id, auth_type, old),
+            body.credentials,
+            label,
+        )
+        answer = shown(integration, new)
+        detail = f"{new.name}, by {auth_type.value.lower().replace('_', ' ')}"
+        entry = activity.entering(
+            principal.workspace_id, integration_id, "connection.created", principal.id, detail
+        )
+        try:
+            store.connect(new, old, [entry], once, answer)
+        except store.Changed:
+            continue
+        return answer
+    raise contended("connection")
+
+
+def delete(
+    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef, if_match: int | None = None
+) -> Empty:
+    """Take a connection back: here at once, and at the provider if it can be reached."""
+    for _ in range(_TRIES):
+        _, connection = _find(principal, integration_id, ref)
+        check_version("connection", connection.version, if_match)
+        entry = activity.entering(
+            principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
+        )
+        try:
+            connection = store.begin_removal(connection, now_ms(), [entry])
+        except store.Changed:
+            continue
+        finish_removal(connection, principal.id)
+        return Empty()
+    raise contended("connection")
+
+
+def finish_removal(connection: StoredConnection, actor: str) -> None:
+    """Revoke a connection's grant at the provider, then forget it. A provider that cannot be reached, or has
+    no way to, is entered in the log and blocks nothing.
+    """
+    outcome: activity.Outcome = "SUCCEEDED"
+    detail = "the provider has no way to revoke"
+    try:
+        if connection.auth_type != AuthType.OAUTH2:
+            detail = "credentials are revoked at the provider by hand"
+        elif _revoke(connection):
+            detail = "revoked at the provider"
+    except (Refused, Unusable) as fault:
+        outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
+    except vault.KeyUnavailable:
+        raise  # it opens again; until then the grant is not forgotten
+    except Problem as problem:
+        outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"
+    logger.info("connection removed", connection_id=connection.id, outcome=outcome)
+    activity.enter(
+        connection.workspace_id,
+        connection.integration_id,
+        "connection.revoked",
+        actor,
+        f"{connection.name}: {detail}",
+        outcome,
+    )
+    store.remove(connection)
+
+
+def _revoke(connection: StoredConnection) -> bool:
+    integration = integrations.get_with_deleted(connection.workspace_id, connection.integration_id)
+    if integration is None or integration.generation != connection.generation:
+        raise Unusable("the client that it was made with is gone", lost=False)
+    client = client_of(integration).at(connection.variables)
+    return token_endpoint.revoke(client, tokens_of(connection))
+
+
+# ── shared with the flow ─────────────────────────────────────────────────────────────────────────────
+
+
+def check_active(integration: StoredIntegration) -> None:
+    """Raises IntegrationInactive."""
+    if integration.status == IntegrationStatus.ACTIVE:
+        return
+    reason = "" if integration.status_reason is None else f" ({integration.status_reason})"
+    advice = {
+        IntegrationStatus.PENDING_SETUP.value: "Give it what its provider needs: config.clientId, "
+        "config.clientSecret and, for a provider of one's own, its addresses.",
+        IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
+        IntegrationStatus.ERROR.value: "Mend it, then activate it: PUT /api/integrations/{id}/status.",
+    }[integration.status]
+    raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
+
+
+def new_connection(
+    principal: Principal,
+    integration: StoredIntegration,
+    name: str,
+    auth_type: AuthType,
+    old: StoredConnection | None,
+) -> StoredConnection:
+    """A connection without its tokens yet; one of the same name goes on under its id."""
+    now = now_ms()
+    connection = StoredConnection(
+        workspace_id=principal.workspace_id,
+        integration_id=integration.id,
+        name=name,
+        id=ConnectionId.new(now),
+        provider=integration.provider,
+        status=ConnectionStatus.ACTIVE,
+        auth_type=auth_type,
+        generation=integration.generation,
+        created_by=principal.id,
+        created_at=now,
+        updated_at=now,
+        sealed="",
+        obtained_at=now,
+    )
+    if old is None:
+        return connection
+    return replace(
+        connection,
+        id=old.id,
+        created_by=old.created_by,
+        created_at=old.created_at,
+        version=old.version + 1,
+        tokens_version=old.tokens_version + 1,
+    )
+
+
+def shown(integration: StoredIntegration, connection: StoredConnection) -> Connection:
+    """A connection as it may be shown. One whose client has changed is over, also before its row says so."""
+    status, error = ConnectionStatus(connection.status), connection.last_error
+    if connection.generation != integration.generation and status != ConnectionStatus.REVOKED:
+        status = ConnectionStatus.EXPIRED
+        error = error or {
+            "code": refresh.CLIENT_CHANGED,
+            "detail": refresh.CLIENT_CHANGED_DETAIL,
+            "at": integration.updated_at,
+        }
+    return Connection(
+        id=connection.id,
+        connection_id=connection.name,
+        integration_id=connection.integration_id,
+        provider=connection.provider,
+        status=status,
+        auth_type=AuthType(connection.auth_type),
+        scopes=list(connection.scopes),
+        account=Account(id=connection.account_id, label=connection.account_label),
+        expires_at=None if connection.expires_at is None else at_ms(connection.expires_at),
+        last_refreshed_at=(
+            None if connection.last_refreshed_at is None else at_ms(connection.last_refreshed_at)
+        ),
+        last_error=(
+            None
+            if error is None
+            else ConnectionError(code=error["code"], detail=error["detail"], at=at_ms(error["at"]))
+        ),
+        metadata=json.loads(connection.metadata),
+        created_by=connection.created_by,
+        created_at=at_ms(connection.created_at),
+        updated_at=at_ms(connection.updated_at),
+        version=connection.version,
+    )
+
+
+def _find(
+    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+) -> tuple[StoredIntegration, StoredConnection]:
+    integration, connection = store.find(principal.workspace_id, integration_id, ref)
+    if integration is None:
+        raise NotFound("There is no such integration.")
+    if connection is None:
+        raise _not_found()
+    return integration, connection
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such connection.")
+
+
+def _check_generation(integration: StoredIntegration, connection: StoredConnection) -> None:
+    if connection.generation != integration.generation:
+        error = {"code": refresh.CLIENT_CHANGED, "detail": refresh.CLIENT_CHANGED_DETAIL}
+        raise refresh.gone(replace(connection, last_error=error))
+
+
+def _serves_until_its_end(connection: StoredConnection) -> bool:
+    """A refresh token whose successor was lost takes the connection with it, but not the access token."""
+    return (
+        connection.status == ConnectionStatus.EXPIRED
+        and connection.error_code == refresh.RESPONSE_LOST
+        and connection.expires_at is not None
+        and connection.expires_at > now_ms()
+    )
+
+
+def _check_credentials(
+    integration: StoredIntegration, credentials: Mapping[str, str]
+) -> tuple[AuthType, str | None]:
+    """What kind they are, and whose. Raises ValidationFailed, never repeating a value."""
+    provider = provider_of(integration)
+    if (provider is not None and provider.oauth is not None) or "tokenUrl" in integration.config:
+        raise Conflict("This provider wants OAuth: POST /api/integrations/{id}/oauth/initiate.")
+    if provider is None or provider.credentials is None:
+        for auth_type, names in _OWN_CREDENTIALS.items():
+            if credentials.keys() == names:
+                return auth_type, credentials.get("username")
+        raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
+    wanted = provider.credentials.fields
+    for name in credentials.keys() - wanted.keys():
+        raise ValidationFailed.of(f"credentials.{name}", f"there are {', '.join(wanted)}")
+    for name, field in wanted.items():
+        if not re.fullmatch(field.pattern, credentials.get(name, "")):
+            raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
+    label = provider.credentials.account_label
+    return AuthType(provider.credentials.kind), None if label is None else credentials[label]
+
+
+def _note(principal: Principal, connection: StoredConnection, action: str) -> None:
+    activity.enter(connection.workspace_id, connection.integration_id, action, principal.id, connection.name)

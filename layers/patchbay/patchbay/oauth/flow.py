@@ -1,0 +1,296 @@
+"""The authorization code flow: begin it, take the provider's redirect, finish it.
+
+A state is 256 random bits, kept as a hash, and works once, for 10 minutes, for the principal that began it.
+The callback of a browser (`return_to`) never exchanges anything: it hands the parameters on to the platform's
+page, and the code is exchanged when the same principal brings them back.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlencode, urlsplit
+
+from patchbay import dynamo, vault
+from patchbay.auth.principal import Principal
+from patchbay.errors import (
+    AuthorizationFailed,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Problem,
+    UpstreamFailed,
+    ValidationFailed,
+    contended,
+)
+from patchbay.ids import IntegrationId
+from patchbay.oauth import connections, limits, states, store, token_endpoint
+from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
+from patchbay.oauth.states import State
+from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
+from patchbay.oauth.tokens import Seal, with_tokens
+from patchbay.providers.provider import at_host
+from patchbay.registry import activity
+from patchbay.registry import service as registry
+from patchbay.registry import store as integrations
+from patchbay.registry.client import OAuthClient, client_of, provider_of
+from patchbay.registry.store import StoredIntegration
+from patchbay.schema import at_ms, now_ms
+from patchbay.settings import settings
+
+_TRIES = 3
+# What a provider may come back with, besides its own `callback` parameters (RFC 6749, 4.1.2; RFC 9207).
+_RESPONSE_PARAMETERS = {"code", "state", "iss", "error", "error_description", "error_uri", "scope"}
+_MAX_PARAMETER = 4096
+
+
+def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate) -> Authorization:
+    """Begin a flow: where to send the user, and the state that they come back with.
+
+    Raises ValidationFailed for a redirect or return address that is not registered, or scopes beyond the
+    integration's; IntegrationInactive; RateLimited.
+    """
+    integration = registry.read(principal.workspace_id, integration_id)
+    connections.check_active(integration)
+    client = client_of(integration)
+    _check_redirect_uri(integration, body.redirect_uri)
+    _check_return_url(body.return_url)
+    scopes = _scopes(integration, client, body.scopes)
+    limits.admit(integration)
+    now = now_ms()
+    state = secrets.token_urlsafe(32)
+    id = states.id_of(state)
+    # RFC 7636, 4.1: 43 to 128 characters.
+    verifier = secrets.token_urlsafe(48) if client.oauth.pkce else None
+    row = State(
+        id=id,
+        workspace_id=principal.workspace_id,
+        principal_id=principal.id,
+        integration_id=integration_id,
+        generation=integration.generation,
+        connection_name=body.connection_id,
+        redirect_uri=body.redirect_uri,
+        expires_at=now + states.LIFETIME_MS,
+        scopes=scopes,
+        verifier=None
+        if verifier is None
+        else vault.encrypt(principal.workspace_id, verifier, place=_place(id)),
+        return_url=body.return_url,
+    )
+    entry = activity.entering(
+        principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
+    )
+    dynamo.transact([states.storing(row), entry])
+    url = token_endpoint.authorization_url(
+        client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
+    )
+    return Authorization(authorization_url=url, state=state, expires_at=at_ms(row.expires_at))
+
+
+def complete(principal: Principal, body: Callback) -> Connection:
+    """Finish a flow: the state is used up whatever happens; the code becomes a connection.
+
+    Raises ValidationFailed for a state that is unknown, used or too old; Forbidden for another's;
+    AuthorizationFailed with the provider's own words; UpstreamFailed when it gave no usable answer.
+    """
+    state = states.consume(states.id_of(body.state), now_ms())
+    if state is None:
+        raise ValidationFailed.of(
+            "state", "is unknown, was used before, or is older than 10 minutes: begin again with initiate"
+        )
+    if (state.workspace_id, state.principal_id) != (principal.workspace_id, principal.id):
+        _note(
+            state, principal.id, "brought back by another than who began it", workspace=principal.workspace_id
+        )
+        raise Forbidden("Another has begun this; only they can finish it. It is void now: begin your own.")
+    integration = registry.read(state.workspace_id, state.integration_id)
+    try:
+        connections.check_active(integration)
+        return _connect(principal, integration, state, body)
+    except Problem as problem:
+        _note(state, principal.id, problem.detail)
+        raise
+
+
+def return_to(integration_id: IntegrationId, parameters: Mapping[str, str]) -> str:
+    """Where the provider's redirect goes on to: the returnUrl of the flow, with what the provider said in the
+    fragment, which no server sees. Nothing is exchanged or used up.
+
+    Raises ValidationFailed for a state that is unknown, too old, or has no returnUrl; NotFound for one of
+    another integration.
+    """
+    state = states.peek(states.id_of(parameters.get("state", "")), now_ms())
+    if state is None:
+        raise ValidationFailed.of("state", "is unknown, was used before, or is older than 10 minutes")
+    if state.integration_id != integration_id:
+        raise NotFound("There is no such integration.")
+    if state.return_url is None:
+        raise ValidationFailed.of("state", "was begun without a returnUrl: there is nowhere to go on to")
+    _check_return_url(state.return_url)
+    integration = integrations.get(state.workspace_id, state.integration_id)
+    known = set(_RESPONSE_PARAMETERS)
+    if integration is not None:
+        provider = provider_of(integration)
+        if provider is not None and provider.oauth is not None:
+            known |= {variable.parameter for variable in provider.oauth.callback.values()}
+    said = {name: value[:_MAX_PARAMETER] for name, value in parameters.items() if name in known}
+    return f"{state.return_url}#{urlencode(said)}"
+
+
+# ── finishing ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _connect(
+    principal: Principal, integration: StoredIntegration, state: State, body: Callback
+) -> Connection:
+    if integration.generation != state.generation:
+        raise Conflict("The integration's client or addresses have changed since this was begun. Begin anew.")
+    client = client_of(integration)
+    _check_issuer(client, body)
+    if body.code is None:
+        said = clean(body.error)
+        more = clean(body.error_description)
+        raise AuthorizationFailed(
+            f"{client.provider} answered {said}"
+            + (f": {more}." if more else ".")
+            + " Begin again when it is mended."
+        )
+    named = _named(client, body)
+    # Whatever could fail without the provider comes before the code is used.
+    seal = vault.sealer(principal.workspace_id)
+    verifier = (
+        None
+        if state.verifier is None
+        else vault.decrypt(principal.workspace_id, state.verifier, place=_place(state.id))
+    )
+    client = client.at(named)
+    try:
+        tokens = token_endpoint.exchange_code(
+            client, code=body.code, redirect_uri=state.redirect_uri, code_verifier=verifier
+        )
+    except Refused as no:
+        raise AuthorizationFailed(
+            f"{client.provider} did not take the code: {no}. Begin again; if it stays so, look at the "
+            "integration's client."
+        ) from None
+    except Unusable as fault:
+        raise UpstreamFailed(
+            f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again."
+        ) from None
+    return _store(principal, integration, state, client, named, tokens, seal)
+
+
+def _store(
+    principal: Principal,
+    integration: StoredIntegration,
+    state: State,
+    client: OAuthClient,
+    named: Mapping[str, str],
+    tokens: TokenSet,
+    seal: Seal,
+) -> Connection:
+    for _ in range(_TRIES):
+        old = store.get(principal.workspace_id, integration.id, state.connection_name)
+        bare = connections.new_connection(principal, integration, state.connection_name, AuthType.OAUTH2, old)
+        bare = replace(bare, scopes=list(state.scopes), variables=dict(named))
+        new = with_tokens(bare, client.oauth, tokens, seal, now_ms())
+        entry = activity.entering(
+            principal.workspace_id,
+            integration.id,
+            "connection.created" if old is None else "connection.renewed",
+            principal.id,
+            new.name if new.account_label is None else f"{new.name}: {clean(new.account_label)}",
+        )
+        try:
+            store.connect(new, old, [entry])
+        except store.Changed:
+            continue
+        return connections.shown(integration, new)
+    raise contended("connection")
+
+
+def _check_issuer(client: OAuthClient, body: Callback) -> None:
+    """RFC 9207, 2.4: an answer of another server than the one that was asked is refused (mix-up)."""
+    issuer = client.oauth.issuer
+    if issuer is None:
+        return
+    if body.iss is None:
+        if client.oauth.iss_required:
+            raise AuthorizationFailed(
+                "The answer does not say which server it comes from (iss). Begin again."
+            )
+    elif body.iss != issuer:
+        raise AuthorizationFailed(
+            f"The answer comes from another server (iss) than {client.provider}'s. Begin again."
+        )
+
+
+def _named(client: OAuthClient, body: Callback) -> dict[str, str]:
+    """The addresses that the provider's redirect names, if they are its own."""
+    extra = body.__pydantic_extra__ or {}
+    found = {}
+    for name, variable in client.oauth.callback.items():
+        value = extra.get(variable.parameter)
+        if value is None:
+            continue
+        if not at_host(value, list(variable.hosts)):
+            raise AuthorizationFailed(
+                f"{variable.parameter} is not one of {client.provider}'s own addresses. Begin again."
+            )
+        found[name] = value.rstrip("/")
+    return found
+
+
+# ── beginning ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
+    """To the letter (RFC 9700, 2.1). Of a copy only the platform's own count: its publisher's would hand the
+    codes of others to them.
+    """
+    own = integration.config.get("redirectUris")
+    registered = own if own and integration.source_workspace_id is None else settings().redirect_uris
+    if uri not in registered:
+        where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
+        raise ValidationFailed.of("redirectUri", f"is not one of those in {where}, to the letter")
+
+
+def _check_return_url(url: str | None) -> None:
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if f"{parts.scheme}://{parts.netloc}" not in settings().return_origins or "#" in url or not url.isascii():
+        raise ValidationFailed.of(
+            "returnUrl", "its origin is not one of those in the parameter AllowedReturnOrigins"
+        )
+
+
+def _scopes(integration: StoredIntegration, client: OAuthClient, asked: list[str] | None) -> tuple[str, ...]:
+    """What is asked of the provider: no more than the integration lists, where it lists any; and whatever
+    brings a refresh token.
+    """
+    listed = list(integration.scopes)
+    if asked is not None and listed:
+        beyond = [scope for scope in asked if scope not in listed]
+        if beyond:
+            raise ValidationFailed.of("scopes", f"{beyond[0]} is not one of the integration's scopes")
+    chosen = asked if asked is not None else listed or list(client.oauth.default_scopes)
+    return tuple(dict.fromkeys([*chosen, *client.oauth.offline_scopes]))
+
+
+def _note(state: State, actor: str, detail: str, *, workspace: str | None = None) -> None:
+    """What went wrong, in the log of whom it concerns."""
+    who = actor if workspace in (None, state.workspace_id) else "a stranger"
+    activity.enter(
+        state.workspace_id,
+        state.integration_id,
+        "oauth.failed",
+        who,
+        f"{state.connection_name}: {detail}",
+        "FAILED",
+    )
+
+
+def _place(id: str) -> str:
+    return f"oauth_states/{id}/verifier"

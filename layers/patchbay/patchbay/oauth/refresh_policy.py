@@ -1,0 +1,67 @@
+"""When a connection's token is refreshed, and when it is tried again: pure decisions.
+
+All times are Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+from patchbay.oauth.token_response import TokenSet
+from patchbay.providers.provider import OAuth, RefreshStrategy
+
+# A token that is handed out is good for this long at least, if it can be had.
+GOOD_FOR_MS = 60_000
+# So long before its end, or a fifth of its life if that is less, a token is refreshed.
+MARGIN_MS = 15 * 60_000
+# RFC 6749, 5.1 leaves expires_in out for "other means"; where there are none, an hour is what most give.
+ASSUMED_LIFETIME_MS = 3_600_000
+
+_FIRST_WAIT_MS = 5_000
+_LONGEST_WAIT_MS = 3_600_000
+
+_NOT_REFRESHED = frozenset({RefreshStrategy.NEVER_EXPIRES, RefreshStrategy.REAUTHORIZE_ONLY})
+
+
+def can_refresh(oauth: OAuth, tokens: TokenSet) -> bool:
+    """Whether there is something to refresh with."""
+    if oauth.refresh is RefreshStrategy.EXCHANGE:
+        return True
+    return oauth.refresh not in _NOT_REFRESHED and tokens.refresh_token is not None
+
+
+def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
+    """When an access token that came just now ends; None for never, or nobody knows."""
+    if tokens.expires_at_ms is not None:
+        return tokens.expires_at_ms
+    if tokens.expires_in is not None:
+        return now_ms + tokens.expires_in * 1000
+    if not can_refresh(oauth, tokens):
+        return None
+    if oauth.assumed_lifetime_seconds is not None:
+        return now_ms + oauth.assumed_lifetime_seconds * 1000
+    return now_ms + ASSUMED_LIFETIME_MS
+
+
+def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | None) -> int | None:
+    """When the schedule looks at a connection next: to refresh it, or, where that cannot be, to say that it
+    has ended. None for a token without an end.
+    """
+    if expires_ms is None:
+        return None
+    if not can_refresh(oauth, tokens):
+        return expires_ms
+    if oauth.refresh_margin_seconds is not None:
+        margin = oauth.refresh_margin_seconds * 1000
+    else:
+        margin = min(MARGIN_MS, (expires_ms - obtained_ms) // 5)
+    earliest = obtained_ms
+    if oauth.renewal is not None:
+        earliest += oauth.renewal.min_age_seconds * 1000
+    return max(expires_ms - margin, earliest)
+
+
+def wait_ms(failures: int, random: float) -> int:
+    """How long to wait after that many failures in a row, the present one included: 5 s, doubled each time up
+    to an hour, ±20 % (`random` is in [0, 1)).
+    """
+    wait = min(_FIRST_WAIT_MS * 2 ** min(failures - 1, 16), _LONGEST_WAIT_MS)
+    return round(wait * (0.8 + 0.4 * random))

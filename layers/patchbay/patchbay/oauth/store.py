@@ -1,0 +1,432 @@
+"""The connections table: a row per connection, which holds its tokens and who may refresh them.
+
+Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index `byId`: integrationKey, id.
+Sparse index `due`: dueShard, dueAt: when the schedule looks at it next, to refresh it, to say that it has
+expired, or to finish its removal.
+
+`sealed` is the ciphertext of the tokens, all in one, so that they change in one write; `tokensVersion` counts
+those writes. A refresh holds the row by leaseOwner and leaseUntil; a lease that ran out means that its holder
+died with the answer, so that the refresh token may be used up (`inDoubt`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from patchbay import dynamo, idempotency
+from patchbay.errors import Conflict
+from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
+from patchbay.oauth.models import ConnectionStatus
+from patchbay.records import of_row, to_row
+from patchbay.registry import store as integrations
+from patchbay.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from patchbay.idempotency import Once
+    from patchbay.schema import ApiModel
+
+# So many places the schedule looks in; each takes 1,000 writes a second.
+DUE_SHARDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConnection:
+    """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
+    said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
+    """
+
+    workspace_id: str
+    integration_id: IntegrationId
+    name: str
+    id: ConnectionId
+    provider: str | None = None
+    status: str
+    auth_type: str
+    generation: int
+    created_by: str
+    created_at: int
+    updated_at: int
+    sealed: str = field(repr=False)
+    tokens_version: int = 1
+    version: int = 1
+    scopes: Sequence[str] = ()
+    account_id: str | None = None
+    account_label: str | None = None
+    metadata: str = "{}"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    refreshable: bool = False
+    obtained_at: int = 0
+    expires_at: int | None = None
+    refresh_at: int | None = None
+    last_refreshed_at: int | None = None
+    last_error: Mapping[str, Any] | None = None
+    lease_owner: str | None = None
+    lease_until: int | None = None
+    in_doubt: bool = False
+    failures: int = 0
+    retry_at: int | None = None
+    due_shard: int | None = None
+    due_at: int | None = None
+
+    @property
+    def error_code(self) -> str | None:
+        return None if self.last_error is None else str(self.last_error["code"])
+
+    def due(self, at_ms: int | None) -> StoredConnection:
+        """To be looked at by the schedule from then on; None for never."""
+        shard = None if at_ms is None else zlib.crc32(self.id.encode()) % DUE_SHARDS
+        return replace(self, due_shard=shard, due_at=at_ms)
+
+
+class Changed(Exception):
+    """The row is no longer as it was read; `now` is what stands there, None where nothing does."""
+
+    def __init__(self, now: StoredConnection | None) -> None:
+        super().__init__("the connection has changed")
+        self.now = now
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def get(workspace_id: str, integration_id: IntegrationId, name: str) -> StoredConnection | None:
+    """By its name; strongly consistent."""
+    row = dynamo.get(settings().connections_table, _key(workspace_id, integration_id, name))
+    return None if row is None else _stored(row)
+
+
+def find(
+    workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef
+) -> tuple[integrations.StoredIntegration | None, StoredConnection | None]:
+    """The integration and its connection, by name or id, in one call for a name."""
+    name: str | None = ref
+    if ref.id is not None:
+        name = _name_of(workspace_id, integration_id, ref.id)
+    keys = [(settings().integrations_table, integrations.key(workspace_id, integration_id))]
+    if name is not None:
+        keys.append((settings().connections_table, _key(workspace_id, integration_id, name)))
+    rows = dynamo.get_each(keys)
+    integration = None if rows[0] is None else integrations.of_stored(rows[0])
+    if integration is None or integration.deleted_at is not None:
+        return None, None
+    return integration, None if name is None or rows[1] is None else _stored(rows[1])
+
+
+def _name_of(workspace_id: str, integration_id: IntegrationId, id: ConnectionId) -> str | None:
+    rows = dynamo.query(
+        settings().connections_table,
+        "integrationKey = :key AND id = :id",
+        index="byId",
+        local=True,
+        key=_partition(workspace_id, integration_id),
+        id=id,
+    )
+    return next((row["name"] for row in rows), None)
+
+
+def page(
+    workspace_id: str, integration_id: IntegrationId, *, status: str | None, limit: int, cursor: str | None
+) -> tuple[list[StoredConnection], str | None]:
+    """Connections, newest first."""
+    partition = _partition(workspace_id, integration_id)
+    found = dynamo.page(
+        settings().connections_table,
+        ("integrationKey", partition),
+        ("id", *ConnectionId.range(None, None)),
+        index="byId",
+        keys=("name",),
+        limit=limit,
+        cursor=cursor,
+    )
+    keys = [_key(workspace_id, integration_id, row["name"]) for row in found.rows]
+    rows = dynamo.get_many(settings().connections_table, keys, ConsistentRead=True) if keys else []
+    stored = sorted(map(_stored, rows), key=lambda connection: connection.id, reverse=True)
+    return [c for c in stored if status in (None, c.status)], found.next_cursor
+
+
+def all_of(workspace_id: str, integration_id: IntegrationId) -> Iterator[StoredConnection]:
+    """Every connection of an integration."""
+    for row in dynamo.query(
+        settings().connections_table,
+        "integrationKey = :key",
+        key=_partition(workspace_id, integration_id),
+    ):
+        yield _stored(row)
+
+
+def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
+    """Keys of what is due, longest due first."""
+    for row in dynamo.query(
+        settings().connections_table,
+        "dueShard = :shard AND dueAt <= :now",
+        index="due",
+        shard=shard,
+        now=now,
+    ):
+        yield row["integrationKey"], row["name"]
+
+
+def get_by_key(key: tuple[str, str]) -> StoredConnection | None:
+    row = dynamo.get(settings().connections_table, {"integrationKey": key[0], "name": key[1]})
+    return None if row is None else _stored(row)
+
+
+# ── connecting ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def connect(
+    new: StoredConnection,
+    old: StoredConnection | None,
+    more: Sequence[TransactWriteItemTypeDef],
+    once: Once | None = None,
+    answer: ApiModel | None = None,
+) -> None:
+    """Store a connection that was just made, over `old` of the same name if there is one. Whatever lease was
+    held of the old one is gone with it.
+
+    Raises Changed when another one was faster, Conflict when the integration's client is no longer the one
+    that the connection was made with.
+    """
+    terms: dict[str, Any] = {"condition": "attribute_not_exists(id)"}
+    if old is not None:
+        terms = {
+            "condition": "id = :id AND tokensVersion = :known AND #status <> :revoked",
+            "names": {"#status": "status"},
+            "id": old.id,
+            "known": old.tokens_version,
+            "revoked": ConnectionStatus.REVOKED,
+        }
+    completing = once.completing(answer) if once is not None and answer is not None else []
+    actions = [
+        dynamo.putting(settings().connections_table, _row(new), **terms),
+        integrations.counting_connection(
+            new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
+        ),
+        *more,
+        *completing,
+    ]
+    try:
+        dynamo.transact(actions)
+    except dynamo.TransactionRefused as refused:
+        if 1 in refused.failed:
+            raise Conflict(
+                "The integration's client or addresses changed while the user was connecting. Begin anew."
+            ) from None
+        if 0 in refused.failed:
+            raise Changed(None if refused.rows[0] is None else _stored(refused.rows[0])) from None
+        raise idempotency.still_running() from None
+
+
+# ── refreshing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def lease(connection: StoredConnection, owner: str, now: int, until: int) -> StoredConnection:
+    """Take the right to refresh a connection as it was read. Raises Changed when another has it, or the
+    tokens are others by now.
+
+    One whose lease ran out died with the provider's answer, or before it asked: nobody knows.
+    """
+    condition = "tokensVersion = :known AND #status IN (:active, :error) AND "
+    values: dict[str, Any] = {}
+    if connection.lease_owner is None:
+        condition += "attribute_not_exists(leaseOwner)"
+    else:
+        condition += "leaseOwner = :dead AND leaseUntil < :now"
+        values = {"dead": connection.lease_owner, "now": now}
+    return _update(
+        connection,
+        "SET leaseOwner = :owner, leaseUntil = :until, inDoubt = :doubt",
+        condition,
+        owner=owner,
+        until=until,
+        doubt=connection.in_doubt or connection.lease_owner is not None,
+        known=connection.tokens_version,
+        active=ConnectionStatus.ACTIVE,
+        error=ConnectionStatus.ERROR,
+        **values,
+    )
+
+
+def refreshed(old: StoredConnection, new: StoredConnection) -> StoredConnection:
+    """Store fresh tokens over those they were got with, whoever has the lease by now: to lose them would be
+    worse. Raises Changed when the tokens are others, or the connection is being removed.
+    """
+    assert new.tokens_version == old.tokens_version + 1  # noqa: S101  # the caller's duty
+    row = _row(new)
+    try:
+        dynamo.put(
+            settings().connections_table,
+            row,
+            condition="id = :id AND tokensVersion = :known AND #status <> :revoked",
+            names={"#status": "status"},
+            id=old.id,
+            known=old.tokens_version,
+            revoked=ConnectionStatus.REVOKED,
+        )
+    except dynamo.ConditionFailed as refused:
+        if refused.row is not None and refused.row["sealed"] == row["sealed"]:
+            return new  # our own write: its answer was lost, and botocore sent it again
+        raise _changed(refused.row) from None
+    return new
+
+
+def failed(held: StoredConnection, new: StoredConnection) -> StoredConnection:
+    """Note what went wrong and give the lease back. Raises Changed when it is no longer ours."""
+    return _release(held, new)
+
+
+def expired(held: StoredConnection, new: StoredConnection) -> StoredConnection:
+    """Note that a connection has to be made again; due at once, so that it is announced whatever happens to
+    this process. Raises Changed.
+    """
+    return _release(held, new)
+
+
+def expire(old: StoredConnection, new: StoredConnection) -> StoredConnection:
+    """As `expired`, for one that nobody holds: its token ended, or its client was changed. Raises Changed."""
+    return _write_over(old, new, "tokensVersion = :known AND version = :version", version=old.version)
+
+
+def settle(connection: StoredConnection, due_at: int | None) -> None:
+    """What was due is done, as long as nothing else has become due since."""
+    after = connection.due(due_at)
+    expression = "REMOVE dueShard, dueAt" if due_at is None else "SET dueShard = :shard, dueAt = :at"
+    values: dict[str, Any] = {} if due_at is None else {"shard": after.due_shard, "at": due_at}
+    try:
+        dynamo.update(
+            settings().connections_table,
+            _key_of(connection),
+            expression,
+            condition="id = :id AND dueAt = :known AND version = :version",
+            id=connection.id,
+            known=connection.due_at,
+            version=connection.version,
+            **values,
+        )
+    except dynamo.ConditionFailed:
+        return
+
+
+# ── removing ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def begin_removal(
+    connection: StoredConnection, now: int, more: Sequence[TransactWriteItemTypeDef]
+) -> StoredConnection:
+    """From now on it gives no tokens; due at once, so that it goes whatever happens to this process. Raises
+    Changed.
+    """
+    new = replace(
+        connection, status=ConnectionStatus.REVOKED, updated_at=now, version=connection.version + 1
+    ).due(now)
+    action = dynamo.updating(
+        settings().connections_table,
+        _key_of(connection),
+        "SET #status = :status, updatedAt = :now, version = :new, dueShard = :shard, dueAt = :now",
+        names={"#status": "status"},
+        condition="id = :id AND version = :known",
+        status=new.status,
+        now=now,
+        new=new.version,
+        shard=new.due_shard,
+        id=connection.id,
+        known=connection.version,
+    )
+    try:
+        dynamo.transact([action, *more])
+    except dynamo.TransactionRefused as refused:
+        raise _changed(refused.rows[0]) from None
+    return new
+
+
+def remove(connection: StoredConnection) -> None:
+    """Take the row away and count it out; nothing when that was done before."""
+    gone = dynamo.deleting(
+        settings().connections_table, _key_of(connection), condition="id = :id", id=connection.id
+    )
+    counted = integrations.counting_out(connection.workspace_id, connection.integration_id)
+    try:
+        dynamo.transact([gone, counted])
+    except dynamo.TransactionRefused as refused:
+        if 0 in refused.failed:
+            return
+        # The integration's own row is gone, and its count with it.
+        dynamo.delete(settings().connections_table, _key_of(connection))
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _release(held: StoredConnection, new: StoredConnection) -> StoredConnection:
+    return _write_over(held, new, "tokensVersion = :known AND leaseOwner = :owner", owner=held.lease_owner)
+
+
+def _write_over(
+    old: StoredConnection, new: StoredConnection, condition: str, **values: Any
+) -> StoredConnection:
+    row = _row(replace(new, lease_owner=None, lease_until=None))
+    try:
+        dynamo.put(
+            settings().connections_table,
+            row,
+            condition=f"id = :id AND #status <> :revoked AND {condition}",
+            names={"#status": "status"},
+            id=old.id,
+            known=old.tokens_version,
+            revoked=ConnectionStatus.REVOKED,
+            **values,
+        )
+    except dynamo.ConditionFailed as refused:
+        raise _changed(refused.row) from None
+    return _stored(row)
+
+
+def _update(connection: StoredConnection, expression: str, condition: str, **values: Any) -> StoredConnection:
+    try:
+        row = dynamo.update(
+            settings().connections_table,
+            _key_of(connection),
+            expression,
+            condition=f"id = :id AND {condition}",
+            names={"#status": "status"},
+            id=connection.id,
+            **values,
+        )
+    except dynamo.ConditionFailed as refused:
+        owner = values.get("owner")
+        if owner is not None and refused.row is not None and refused.row.get("leaseOwner") == owner:
+            return _stored(refused.row)  # our own write: its answer was lost, and botocore sent it again
+        raise _changed(refused.row) from None
+    return _stored(row)
+
+
+def _changed(row: dynamo.Row | None) -> Changed:
+    return Changed(None if row is None else _stored(row))
+
+
+def _stored(row: dynamo.Row) -> StoredConnection:
+    return of_row(StoredConnection, row)
+
+
+def _row(connection: StoredConnection) -> dynamo.Row:
+    return {
+        **to_row(connection),
+        "integrationKey": _partition(connection.workspace_id, connection.integration_id),
+    }
+
+
+def _key_of(connection: StoredConnection) -> dynamo.Row:
+    return _key(connection.workspace_id, connection.integration_id, connection.name)
+
+
+def _key(workspace_id: str, integration_id: IntegrationId, name: str) -> dynamo.Row:
+    return {"integrationKey": _partition(workspace_id, integration_id), "name": name}
+
+
+def _partition(workspace_id: str, integration_id: IntegrationId) -> str:
+    return f"{workspace_id}#{integration_id}"

@@ -1,0 +1,172 @@
+"""What the schedule does for connections: refreshes them before they end, says which have ended, finishes
+removals, and clears up after integrations that were deleted or whose client changed.
+
+Each thing is due until it is done, so a run that died, or two at once, do no harm; the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from patchbay import dynamo
+from patchbay.errors import Problem
+from patchbay.oauth import refresh, store
+from patchbay.oauth.connections import finish_removal
+from patchbay.oauth.models import ConnectionStatus
+from patchbay.oauth.store import StoredConnection
+from patchbay.observability import logger
+from patchbay.registry import activity, client
+from patchbay.registry import store as integrations
+from patchbay.registry.store import Task
+from patchbay.schema import now_ms
+from patchbay.webhooks import service as webhooks
+
+# What is begun may take two requests of 10 s, and its writes.
+_RESERVE_MS = 30_000
+# Providers are slow, and each of these mostly waits.
+_THREADS = 16
+_BATCH = 64
+
+
+class Done(NamedTuple):
+    """How many connections were looked at, and how many tasks were done."""
+
+    connections: int = 0
+    tasks: int = 0
+
+
+class Incomplete(Exception):
+    """Some things could not be done; they are due still."""
+
+
+def keep_up(remaining_ms: Callable[[], int]) -> Done:
+    """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when AWS failed for
+    some.
+    """
+    done, failed = Done(), 0
+    for task in integrations.tasks():
+        if remaining_ms() < _RESERVE_MS:
+            break
+        try:
+            if _work(task, remaining_ms):
+                integrations.task_done(task)
+                done = done._replace(tasks=done.tasks + 1)
+        except (BotoCoreError, ClientError, dynamo.Throttled):
+            logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
+            failed += 1
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for shard in range(store.DUE_SHARDS):
+            due = store.due(shard, now_ms())
+            while remaining_ms() > _RESERVE_MS and (batch := list(islice(due, _BATCH))):
+                for future in as_completed([pool.submit(_look_at, key) for key in batch]):
+                    error = future.exception()
+                    if error is None:
+                        done = done._replace(connections=done.connections + 1)
+                    elif isinstance(error, BotoCoreError | ClientError | dynamo.Throttled):
+                        logger.error("a connection could not be looked at", exc_info=error)
+                        failed += 1
+                    else:
+                        raise error
+    if failed:
+        raise Incomplete(f"{failed} things could not be done; the next run tries again")
+    return done
+
+
+def _look_at(key: tuple[str, str]) -> None:
+    """One connection that the index says is due; its row says whether that is still so."""
+    connection = store.get_by_key(key)
+    now = now_ms()
+    if connection is None or connection.due_at is None or connection.due_at > now:
+        return
+    try:
+        _do(connection, now)
+    except Problem as problem:
+        # Its row has it, and when to look again; what has no row to say it in is looked at an hour later.
+        logger.info("connection not refreshed", connection_id=connection.id, detail=problem.detail)
+        later = store.get_by_key(key)
+        if later is not None and later.due_at == connection.due_at:
+            store.settle(later, now + 3_600_000)
+
+
+def _do(connection: StoredConnection, now: int) -> None:
+    match connection.status:
+        case ConnectionStatus.REVOKED:
+            finish_removal(connection, activity.SYSTEM)
+        case ConnectionStatus.EXPIRED:
+            refresh.announce(connection)
+        case _:
+            integration = integrations.get(connection.workspace_id, connection.integration_id)
+            if integration is None:
+                store.settle(connection, None)  # its removal is a task
+            elif integration.generation != connection.generation:
+                refresh.expire(connection, refresh.CLIENT_CHANGED, refresh.CLIENT_CHANGED_DETAIL)
+            else:
+                refresh.fresh(integration, connection, activity.SYSTEM)
+
+
+# ── after integrations ───────────────────────────────────────────────────────────────────────────────
+
+
+def _work(task: Task, remaining_ms: Callable[[], int]) -> bool:
+    """Whether the task is done; one that ran out of time is gone on with by the next run."""
+    match task.kind:
+        case "expire":
+            return _expire_all(task, remaining_ms)
+        case "remove":
+            return _remove_all(task, remaining_ms)
+
+
+def _expire_all(task: Task, remaining_ms: Callable[[], int]) -> bool:
+    integration = integrations.get(task.workspace_id, task.integration_id)
+    if integration is None:
+        return True  # deleted since; its removal is a task of its own
+    for connection in _in_time(store.all_of(task.workspace_id, task.integration_id), remaining_ms):
+        if connection is None:
+            return False
+        if connection.generation != integration.generation and connection.status in (
+            ConnectionStatus.ACTIVE,
+            ConnectionStatus.ERROR,
+        ):
+            refresh.expire(connection, refresh.CLIENT_CHANGED, refresh.CLIENT_CHANGED_DETAIL)
+    return True
+
+
+def _remove_all(task: Task, remaining_ms: Callable[[], int]) -> bool:
+    """Connections are revoked, webhooks removed, copies put out of service; then the tombstone goes."""
+    integration = integrations.get_with_deleted(task.workspace_id, task.integration_id)
+    if integration is None:
+        return True
+    for connection in _in_time(store.all_of(task.workspace_id, task.integration_id), remaining_ms):
+        if connection is None:
+            return False
+        if connection.status != ConnectionStatus.REVOKED:
+            try:
+                connection = store.begin_removal(connection, now_ms(), [])
+            except store.Changed:
+                return False  # a refresh was faster; the next run takes it as it is then
+        finish_removal(connection, activity.SYSTEM)
+    webhooks.delete_of_integration(task.workspace_id, task.integration_id)
+    for workspace_id, copy in integrations.installs(task.integration_id):
+        if remaining_ms() < _RESERVE_MS:
+            return False
+        integrations.set_error(workspace_id, copy, client.PUBLISHER_REMOVED, now_ms())
+        detail = f"ERROR: {client.PUBLISHER_REMOVED}"
+        activity.enter(workspace_id, copy, "integration.status_changed", activity.SYSTEM, detail)
+    integrations.forget(integration)
+    return True
+
+
+def _in_time(
+    connections: Iterator[StoredConnection], remaining_ms: Callable[[], int]
+) -> Iterator[StoredConnection | None]:
+    """Connections as long as there is time; None is the end of it."""
+    for connection in connections:
+        if remaining_ms() < _RESERVE_MS:
+            yield None
+            return
+        yield connection

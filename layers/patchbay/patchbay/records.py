@@ -1,0 +1,48 @@
+"""Dataclasses as rows and back: a field `created_at` is the attribute `createdAt`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from functools import cache
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
+
+from pydantic.alias_generators import to_camel
+
+from patchbay.dynamo import Row
+from patchbay.ids import Id
+
+
+class Record(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Kept = TypeVar("Kept", bound=Record)
+
+
+def to_row(record: Record) -> Row:
+    """Every field under its camelCase name; `dynamo` leaves out those that are None."""
+    return {name: getattr(record, attribute) for attribute, name, _ in _columns(type(record))}
+
+
+def of_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
+    """The record of a row; what the row does not have takes its default (None was left out), ids their type."""
+    values = {
+        attribute: row[name] if id_type is None else id_type(row[name])
+        for attribute, name, id_type in _columns(kind)
+        if name in row
+    }
+    return kind(**values)
+
+
+@cache
+def _columns(kind: type[Record]) -> list[tuple[str, str, type[Id] | None]]:
+    hints = get_type_hints(kind)
+    columns: list[tuple[str, str, type[Id] | None]] = []
+    for field in fields(kind):
+        hint = hints[field.name]
+        ids = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Id)]
+        columns.append((field.name, to_camel(field.name), ids[0] if ids else None))
+    return columns

@@ -1,0 +1,362 @@
+"""The marketplace: what is public, how it becomes so, and copies of it.
+
+What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
+now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
+the publisher's config; the publisher's client serves it (`registry.client`), its tokens are the installer's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from patchbay.auth.principal import Principal
+from patchbay.errors import Conflict, NotFound, ValidationFailed
+from patchbay.ids import IntegrationId
+from patchbay.providers import provider as providers
+from patchbay.providers.provider import IntegrationType, Provider
+from patchbay.registry import activity, store
+from patchbay.registry.models import (
+    MAX_METADATA_BYTES,
+    Integration,
+    IntegrationStatus,
+    MarketplaceQuery,
+    Publisher,
+    ReviewPublication,
+    ReviewStatus,
+)
+from patchbay.registry.store import Listing as Listed
+from patchbay.registry.store import StoredIntegration
+from patchbay.schema import Listing, ListQuery, at_ms, now_ms
+from patchbay.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+__all__ = ["MAX_METADATA_BYTES", "after_change", "browse", "copy", "in_turn", "review", "shown"]
+
+# 2026-11-24: the built-in templates are as old as the product.
+_TEMPLATES_SINCE_MS = 1_795_478_400_000
+
+
+# ── publishing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def after_change(
+    principal: Principal, old: StoredIntegration | None, new: StoredIntegration
+) -> tuple[StoredIntegration, list[TransactWriteItemTypeDef]]:
+    """What a change means for what is public: the integration with its review, and the actions to go along.
+
+    Raises Forbidden without integrations:publish, ValidationFailed for what cannot be public.
+    """
+    was_public = old is not None and old.is_public
+    if not new.is_public:
+        if old is None or not was_public:
+            return new, []
+        return _unpublished(new), store.unlisting(new.id)
+    if old is not None and was_public and _reviewed_part(old) == _reviewed_part(new):
+        return new, []
+    principal.require("integrations:publish")
+    _check_publishable(new)
+    if principal.is_platform:
+        new = replace(
+            new,
+            review_status=ReviewStatus.APPROVED,
+            publisher_name=principal.workspace_id,
+            publisher_verified=True,
+        )
+        return new, [store.listing_action(_snapshot(new, new.version if old is None else new.version + 1))]
+    new = replace(new, review_status=ReviewStatus.PENDING)
+    actions = [store.asking_review(new.workspace_id, new.id, now_ms())]
+    if old is not None and old.config.get("clientId") != new.config.get("clientId"):
+        # What is listed is of another client, which no longer serves.
+        actions = [*store.unlisting(new.id)[:1], *actions]
+    return new, actions
+
+
+def review(body: ReviewPublication) -> dict[str, Any]:
+    """The platform's word: list what waits, or approve or reject one as it was looked at.
+
+    Raises NotFound, and Conflict when it has changed since, or waits for nothing.
+    """
+    if body.integration_id is None or body.workspace_id is None or body.decision is None:
+        return {"waiting": [_waiting(*row) for row in store.waiting_reviews()]}
+    old = store.get(body.workspace_id, body.integration_id)
+    if old is None:
+        raise NotFound("There is no such integration.")
+    if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
+        raise Conflict(
+            f"It is at version {old.version} with the review {old.review_status}. Look at it again: invoke "
+            "this function without integrationId to see what waits."
+        )
+    approved = body.decision == "APPROVE"
+    new = replace(
+        old,
+        review_status=ReviewStatus.APPROVED if approved else ReviewStatus.REJECTED,
+        status_reason=body.reason,
+        publisher_name=body.publisher_name or old.publisher_name,
+        publisher_verified=body.verified,
+        updated_at=now_ms(),
+    )
+    more = [
+        store.reviewed(old.id),
+        activity.entering(
+            old.workspace_id,
+            old.id,
+            f"publication.{'approved' if approved else 'rejected'}",
+            "platform",
+            body.reason,
+        ),
+    ]
+    if approved:
+        _check_publishable(old)
+        more.append(store.listing_action(_snapshot(new, old.version + 1)))
+    try:
+        new = store.replace_with(old, new, more)
+    except store.Changed:
+        raise Conflict("It has just changed. Look at it again.") from None
+    return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
+
+
+def _unpublished(new: StoredIntegration) -> StoredIntegration:
+    copies = sum(1 for _ in store.installs(new.id))
+    reason = f"Unpublished. {copies} installed {'copy goes' if copies == 1 else 'copies go'} on working."
+    return replace(new, review_status=None, status_reason=reason)
+
+
+def _reviewed_part(integration: StoredIntegration) -> tuple[Any, ...]:
+    """What the platform looks at before it approves."""
+    return (
+        integration.name,
+        integration.type,
+        integration.provider,
+        integration.description,
+        integration.logo_url,
+        tuple(integration.scopes),
+        json.dumps(integration.config, sort_keys=True),
+    )
+
+
+def _check_publishable(integration: StoredIntegration) -> None:
+    provider = None if integration.provider is None else providers.load(integration.provider)
+    if integration.source_workspace_id is not None:
+        raise _cannot("is a copy of another one's")
+    if provider is None or provider.oauth is None:
+        raise _cannot(
+            f"needs one of the built-in OAuth providers, {', '.join(_oauth_providers())}: whoever installs "
+            "it sends tokens to nobody else"
+        )
+    if integration.status == IntegrationStatus.PENDING_SETUP:
+        raise _cannot("needs its own client first: config.clientId and config.clientSecret")
+    if any(name in integration.config for name in provider.variables):
+        raise _cannot(
+            f"must be at {provider.label}'s own address: remove {', '.join(provider.variables)} from config"
+        )
+
+
+def _cannot(why: str) -> ValidationFailed:
+    return ValidationFailed.of("isPublic", f"a public integration {why}")
+
+
+def _oauth_providers() -> list[str]:
+    loaded = (providers.load(name) for name in providers.names())
+    return [provider.name for provider in loaded if provider is not None and provider.oauth is not None]
+
+
+def _snapshot(integration: StoredIntegration, version: int) -> Listed:
+    return Listed(
+        id=integration.id,
+        publisher_workspace_id=integration.workspace_id,
+        publisher_name=integration.publisher_name,
+        publisher_verified=integration.publisher_verified,
+        name=integration.name,
+        type=integration.type,
+        provider=integration.provider or "",
+        description=integration.description,
+        logo_url=integration.logo_url,
+        scopes=list(integration.scopes),
+        client_id=str(integration.config["clientId"]),
+        approved_at=now_ms(),
+        approved_version=version,
+        rate_limit_per_hour=integration.rate_limit_per_hour,
+        rate_limit_per_day=integration.rate_limit_per_day,
+    )
+
+
+def _waiting(workspace_id: str, id: IntegrationId, since: int) -> dict[str, Any]:
+    found = store.get(workspace_id, id)
+    if found is None:
+        return {"workspaceId": workspace_id, "integrationId": id, "since": since}
+    return {
+        "workspaceId": workspace_id,
+        "integrationId": id,
+        "since": since,
+        "version": found.version,
+        "name": found.name,
+        "description": found.description,
+        "provider": found.provider,
+        "scopes": list(found.scopes),
+        "logoUrl": found.logo_url,
+        "clientId": found.config.get("clientId"),
+    }
+
+
+# ── looking and installing ───────────────────────────────────────────────────────────────────────────
+
+
+def browse(query: MarketplaceQuery) -> Listing[Integration]:
+    """What is listed, newest first, then the built-in templates by name."""
+
+    def listed(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
+        found, after = store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
+        return [shown(listing) for listing in found], after
+
+    def built_in(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
+        fitting = [template for template in _templates() if _fits(template, query)]
+        start = _offset(cursor)
+        after = str(start + limit) if start + limit < len(fitting) else None
+        return [_template_shown(template) for template in fitting[start : start + limit]], after
+
+    return in_turn([listed, built_in], query)
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
+        raise _bad_cursor()
+    return int(cursor)
+
+
+def _bad_cursor() -> ValidationFailed:
+    return ValidationFailed.of("cursor", "is not one that this list gave; start without it")
+
+
+Source = Callable[[int, str | None], tuple[list[Integration], str | None]]
+
+
+def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
+    """One page of several lists, one after the other. The cursor says which of them, and where."""
+    at, _, rest = (query.cursor or "0.").partition(".")
+    if not (at.isascii() and at.isdigit() and int(at) < len(sources)):
+        raise _bad_cursor()
+    items: list[Integration] = []
+    cursor: str | None = rest or None
+    for number in range(int(at), len(sources)):
+        found, cursor = sources[number](query.limit - len(items), cursor)
+        items += found
+        if cursor is not None:
+            return Listing(items=items, next_cursor=f"{number}.{cursor}")
+        if len(items) == query.limit and number + 1 < len(sources):
+            return Listing(items=items, next_cursor=f"{number + 1}.")
+    return Listing(items=items)
+
+
+def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
+    """A new integration of the caller's, from what was approved or from a template. Raises NotFound."""
+    new_id = IntegrationId.new()
+    listing = store.listing(id)
+    template = next((known for known in _templates() if IntegrationId.of_template(known.name) == id), None)
+    if listing is not None:
+        return StoredIntegration(
+            workspace_id=principal.workspace_id,
+            id=new_id,
+            name=listing.name,
+            type=listing.type,
+            provider=listing.provider,
+            description=listing.description,
+            logo_url=listing.logo_url,
+            status=IntegrationStatus.ACTIVE,
+            created_by=principal.id,
+            created_at=new_id.time_ms,
+            updated_at=new_id.time_ms,
+            scopes=list(listing.scopes),
+            rate_limit_per_hour=listing.rate_limit_per_hour,
+            rate_limit_per_day=listing.rate_limit_per_day,
+            publisher_name=listing.publisher_name,
+            publisher_verified=listing.publisher_verified,
+            installed_from=listing.id,
+            source_workspace_id=listing.publisher_workspace_id,
+            source_client_id=listing.client_id,
+        )
+    if template is not None:
+        ready = template.oauth is None
+        return StoredIntegration(
+            workspace_id=principal.workspace_id,
+            id=new_id,
+            name=template.label,
+            type=template.type,
+            provider=template.name,
+            description=template.description,
+            logo_url=None,
+            status=IntegrationStatus.ACTIVE if ready else IntegrationStatus.PENDING_SETUP,
+            created_by=principal.id,
+            created_at=new_id.time_ms,
+            updated_at=new_id.time_ms,
+            installed_from=id,
+        )
+    raise NotFound("The marketplace has no such integration.")
+
+
+def shown(listing: Listed) -> Integration:
+    """A public integration as everybody may see it: no config, no metadata."""
+    return Integration(
+        id=listing.id,
+        name=listing.name,
+        type=IntegrationType(listing.type),
+        provider=listing.provider,
+        description=listing.description,
+        logo_url=listing.logo_url,
+        status=IntegrationStatus.ACTIVE,
+        status_reason=None,
+        config={},
+        scopes=list(listing.scopes),
+        rate_limit_per_hour=listing.rate_limit_per_hour,
+        rate_limit_per_day=listing.rate_limit_per_day,
+        is_public=True,
+        review_status=ReviewStatus.APPROVED,
+        publisher=Publisher(
+            workspace_id=listing.publisher_workspace_id,
+            name=listing.publisher_name,
+            verified=listing.publisher_verified,
+        ),
+        installed_from=None,
+        metadata={},
+        connection_count=0,
+        created_at=at_ms(listing.id.time_ms or listing.approved_at),
+        updated_at=at_ms(listing.approved_at),
+        version=listing.approved_version,
+    )
+
+
+def _templates() -> list[Provider]:
+    loaded = (providers.load(name) for name in providers.names())
+    return [provider for provider in loaded if provider is not None]
+
+
+def _fits(template: Provider, query: MarketplaceQuery) -> bool:
+    text = store.search_text(template.label, template.description, template.name)
+    return query.type in (None, template.type) and (query.search or "").casefold() in text
+
+
+def _template_shown(template: Provider) -> Integration:
+    scopes = template.oauth.default_scopes if template.oauth is not None else []
+    return shown(
+        Listed(
+            id=IntegrationId.of_template(template.name),
+            publisher_workspace_id=settings().platform_workspace_id,
+            publisher_name="Patchbay",
+            publisher_verified=True,
+            name=template.label,
+            type=template.type,
+            provider=template.name,
+            description=template.description,
+            logo_url=None,
+            scopes=scopes,
+            client_id="",
+            approved_at=_TEMPLATES_SINCE_MS,
+            approved_version=1,
+        )
+    )

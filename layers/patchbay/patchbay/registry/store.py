@@ -1,0 +1,436 @@
+"""The integrations table.
+
+Key: workspaceId, sk. In a workspace's partition:
+    int_…                 an integration; `connectionCount` is counted by its connections
+    count                 how many integrations the workspace has
+In partitions that no workspace can have (their names hold a `#`):
+    #marketplace  int_…           what is listed: the snapshot that the platform approved
+    #reviews      int_…           what waits for its review
+    #installs#<int_…>  <ws>#<int_…>   the copies that were made of it
+    #tasks        <kind>#<ws>#<int_…>  what is left to do after a change (`oauth.upkeep`)
+A row that is deleted first becomes a tombstone (`deletedAt`), which no one sees; what is left to do for it
+stands in #tasks, written in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from patchbay import dynamo, idempotency
+from patchbay.errors import Conflict
+from patchbay.ids import IntegrationId
+from patchbay.records import of_row, to_row
+from patchbay.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from patchbay.idempotency import Once
+    from patchbay.schema import ApiModel
+
+_MARKETPLACE = "#marketplace"
+_REVIEWS = "#reviews"
+_TASKS = "#tasks"
+_COUNT = "count"
+
+# remove: the integration is deleted. expire: its client or its addresses changed.
+TaskKind = Literal["remove", "expire"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIntegration:
+    """An integration's row. Times in Unix milliseconds; `config` is what may be seen of it, `secrets` the
+    ciphertext of the rest; `metadata` is JSON, which DynamoDB's numbers could not hold.
+
+    `generation` counts changes of the client and of the addresses: what belongs to an earlier one is over.
+    A copy of a public integration has `source_workspace_id` and `source_id`, and `source_client_id`, the
+    client that was reviewed. `statement` is the platform's word on a public one.
+    """
+
+    workspace_id: str
+    id: IntegrationId
+    name: str
+    type: str
+    provider: str | None = None
+    description: str
+    logo_url: str | None = None
+    status: str
+    created_by: str
+    created_at: int
+    updated_at: int
+    config: dict[str, Any] = field(default_factory=dict)
+    secrets: str | None = field(default=None, repr=False)
+    secret_names: Sequence[str] = ()
+    scopes: Sequence[str] = ()
+    rate_limit_per_hour: int | None = None
+    rate_limit_per_day: int | None = None
+    is_public: bool = False
+    review_status: str | None = None
+    publisher_name: str | None = None
+    publisher_verified: bool = False
+    installed_from: IntegrationId | None = None
+    source_workspace_id: str | None = None
+    source_client_id: str | None = None
+    metadata: str = "{}"
+    status_reason: str | None = None
+    generation: int = 1
+    version: int = 1
+    connection_count: int = 0
+    deleted_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What the marketplace has of a public integration: as it was when the platform approved it."""
+
+    id: IntegrationId
+    publisher_workspace_id: str
+    publisher_name: str | None = None
+    publisher_verified: bool
+    name: str
+    type: str
+    provider: str
+    description: str
+    logo_url: str | None = None
+    scopes: Sequence[str]
+    client_id: str
+    approved_at: int
+    approved_version: int
+    rate_limit_per_hour: int | None = None
+    rate_limit_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    kind: TaskKind
+    workspace_id: str
+    integration_id: IntegrationId
+
+
+class Changed(Exception):
+    """The row is no longer at the version that was read."""
+
+
+# ── a workspace's integrations ───────────────────────────────────────────────────────────────────────
+
+
+def create(
+    new: StoredIntegration,
+    more: Sequence[TransactWriteItemTypeDef],
+    once: Once | None,
+    answer: ApiModel,
+) -> None:
+    """Store a new integration, with `more` in the same transaction. Raises Conflict at the ceiling."""
+    table = settings().integrations_table
+    actions = [
+        dynamo.updating(
+            table,
+            {"workspaceId": new.workspace_id, "sk": _COUNT},
+            "ADD integrations :one",
+            condition="attribute_not_exists(integrations) OR integrations < :most",
+            one=1,
+            most=settings().max_integrations,
+        ),
+        dynamo.putting(table, _row(new), condition="attribute_not_exists(sk)"),
+        *more,
+    ]
+    if new.source_workspace_id is not None:
+        actions.append(_noting_install(new))
+    completing = once.completing(answer) if once else []
+    try:
+        dynamo.transact([*actions, *completing])
+    except dynamo.TransactionRefused as refused:
+        if 0 in refused.failed:
+            raise Conflict(
+                f"This workspace has {settings().max_integrations} integrations, its ceiling. "
+                "Delete one first."
+            ) from None
+        raise idempotency.still_running() from None
+
+
+def get(workspace_id: str, id: IntegrationId) -> StoredIntegration | None:
+    """Strongly consistent; None also for one that is deleted and not cleaned up after yet."""
+    found = get_with_deleted(workspace_id, id)
+    return None if found is None or found.deleted_at is not None else found
+
+
+def exists(workspace_id: str, id: IntegrationId) -> bool:
+    return get(workspace_id, id) is not None
+
+
+def get_with_deleted(workspace_id: str, id: IntegrationId) -> StoredIntegration | None:
+    row = dynamo.get(settings().integrations_table, key(workspace_id, id))
+    return None if row is None else of_stored(row)
+
+
+def key(workspace_id: str, id: IntegrationId) -> dynamo.Row:
+    return {"workspaceId": workspace_id, "sk": id}
+
+
+def page(
+    workspace_id: str,
+    *,
+    type: str | None,
+    status: str | None,
+    provider: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[StoredIntegration], str | None]:
+    """Integrations, newest first, and the cursor of the next page."""
+    wanted = {"type": type, "status": status, "provider": provider}
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    found = dynamo.page(
+        settings().integrations_table,
+        ("workspaceId", workspace_id),
+        ("sk", *IntegrationId.range(None, None)),
+        limit=limit,
+        cursor=cursor,
+        where=" AND ".join(["attribute_not_exists(deletedAt)", *(f"#{name} = :{name}" for name in asked)]),
+        names={f"#{name}": name for name in asked},
+        **asked,
+    )
+    return [of_stored(row) for row in found.rows], found.next_cursor
+
+
+def replace_with(
+    old: StoredIntegration, new: StoredIntegration, more: Sequence[TransactWriteItemTypeDef]
+) -> StoredIntegration:
+    """Write what differs, with `more` in the same transaction. Raises Changed when `old` has changed.
+
+    Only what differs: `connectionCount` counts on beside it.
+    """
+    new = replace(new, version=old.version + 1)
+    before, after = _row(old), _row(new)
+    changed = {
+        name: value for name, value in after.items() if value is not None and value != before.get(name)
+    }
+    gone = [name for name in before if before[name] is not None and after[name] is None]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+    update = dynamo.updating(
+        settings().integrations_table,
+        key(old.workspace_id, old.id),
+        expression,
+        condition="version = :known AND attribute_not_exists(deletedAt)",
+        names={f"#{name}": name for name in [*changed, *gone]},
+        known=old.version,
+        **changed,
+    )
+    try:
+        dynamo.transact([update, *more])
+    except dynamo.TransactionRefused:
+        raise Changed from None
+    return new
+
+
+def delete(old: StoredIntegration, now: int, more: Sequence[TransactWriteItemTypeDef]) -> None:
+    """Make a tombstone of it, counted out, with what is left to do. Raises Changed."""
+    table = settings().integrations_table
+    actions = [
+        dynamo.updating(
+            table,
+            key(old.workspace_id, old.id),
+            "SET deletedAt = :now ADD version :one",
+            condition="version = :known AND attribute_not_exists(deletedAt)",
+            known=old.version,
+            now=now,
+            one=1,
+        ),
+        dynamo.updating(
+            table, {"workspaceId": old.workspace_id, "sk": _COUNT}, "ADD integrations :less", less=-1
+        ),
+        adding_task(Task("remove", old.workspace_id, old.id)),
+        dynamo.deleting(table, key(_MARKETPLACE, old.id)),
+        dynamo.deleting(table, key(_REVIEWS, old.id)),
+        *more,
+    ]
+    try:
+        dynamo.transact(actions)
+    except dynamo.TransactionRefused:
+        raise Changed from None
+
+
+def set_error(workspace_id: str, id: IntegrationId, reason: str, now: int) -> None:
+    """Put a copy out of service because of what became of its source, once."""
+    try:
+        dynamo.update(
+            settings().integrations_table,
+            key(workspace_id, id),
+            "SET #status = :error, statusReason = :reason, updatedAt = :now ADD version :one",
+            names={"#status": "status"},
+            condition="attribute_exists(sk) AND attribute_not_exists(deletedAt) AND "
+            "(#status <> :error OR attribute_not_exists(statusReason) OR statusReason <> :reason)",
+            error="ERROR",
+            reason=reason,
+            now=now,
+            one=1,
+        )
+    except dynamo.ConditionFailed:
+        return
+
+
+def forget(deleted: StoredIntegration) -> None:
+    """Take a tombstone away, and the note that it was a copy."""
+    dynamo.delete(settings().integrations_table, key(deleted.workspace_id, deleted.id))
+    if deleted.source_workspace_id is not None:
+        dynamo.delete(settings().integrations_table, _install_key(deleted))
+
+
+def counting_connection(
+    workspace_id: str, id: IntegrationId, by: Literal[1, 0], generation: int
+) -> TransactWriteItemTypeDef:
+    """The action that counts a connection in, or only holds it (`by` 0) to the integration's being there with
+    the client that the connection was made with.
+    """
+    return dynamo.updating(
+        settings().integrations_table,
+        key(workspace_id, id),
+        "ADD connectionCount :by",
+        condition="generation = :generation AND attribute_not_exists(deletedAt)",
+        by=by,
+        generation=generation,
+    )
+
+
+def counting_out(workspace_id: str, id: IntegrationId) -> TransactWriteItemTypeDef:
+    """The action that counts a connection out."""
+    return dynamo.updating(
+        settings().integrations_table,
+        key(workspace_id, id),
+        "ADD connectionCount :less",
+        condition="attribute_exists(sk)",
+        less=-1,
+    )
+
+
+# ── the marketplace ──────────────────────────────────────────────────────────────────────────────────
+
+
+def listing(id: IntegrationId) -> Listing | None:
+    row = dynamo.get(settings().integrations_table, key(_MARKETPLACE, id))
+    return None if row is None else _listing(row)
+
+
+def listings(
+    *, type: str | None, search: str | None, limit: int, cursor: str | None
+) -> tuple[list[Listing], str | None]:
+    """What is listed, newest first. `search` is looked for in names, descriptions and providers, whatever
+    their case.
+    """
+    tests, values = [], {}
+    if type is not None:
+        tests.append("#type = :type")
+        values["type"] = type
+    if search:
+        tests.append("contains(searchText, :search)")
+        values["search"] = search.casefold()
+    found = dynamo.page(
+        settings().integrations_table,
+        ("workspaceId", _MARKETPLACE),
+        ("sk", *IntegrationId.range(None, None)),
+        limit=limit,
+        cursor=cursor,
+        where=" AND ".join(tests) or None,
+        names={"#type": "type"} if type is not None else None,
+        **values,
+    )
+    return [_listing(row) for row in found.rows], found.next_cursor
+
+
+def listing_action(listing: Listing) -> TransactWriteItemTypeDef:
+    row = {
+        **to_row(listing),
+        "workspaceId": _MARKETPLACE,
+        "sk": listing.id,
+        "searchText": search_text(listing.name, listing.description, listing.provider),
+    }
+    return dynamo.putting(settings().integrations_table, row)
+
+
+def search_text(*texts: str) -> str:
+    return "\n".join(texts).casefold()
+
+
+def unlisting(id: IntegrationId) -> list[TransactWriteItemTypeDef]:
+    """The actions that take a public integration out of the marketplace and out of the review."""
+    table = settings().integrations_table
+    return [dynamo.deleting(table, key(_MARKETPLACE, id)), dynamo.deleting(table, key(_REVIEWS, id))]
+
+
+def asking_review(workspace_id: str, id: IntegrationId, now: int) -> TransactWriteItemTypeDef:
+    row = {"workspaceId": _REVIEWS, "sk": id, "publisherWorkspaceId": workspace_id, "since": now}
+    return dynamo.putting(settings().integrations_table, row)
+
+
+def reviewed(id: IntegrationId) -> TransactWriteItemTypeDef:
+    return dynamo.deleting(settings().integrations_table, key(_REVIEWS, id))
+
+
+def waiting_reviews() -> Iterator[tuple[str, IntegrationId, int]]:
+    """(workspace, integration, since) of what waits for the platform's word."""
+    for row in dynamo.query(settings().integrations_table, "workspaceId = :reviews", reviews=_REVIEWS):
+        yield row["publisherWorkspaceId"], IntegrationId(row["sk"]), row["since"]
+
+
+def installs(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
+    """(workspace, integration) of each copy of a public integration."""
+    partition = _installs(id)
+    for row in dynamo.query(settings().integrations_table, "workspaceId = :partition", partition=partition):
+        workspace_id, _, copy = row["sk"].rpartition("#")
+        yield workspace_id, IntegrationId(copy)
+
+
+def _noting_install(copy: StoredIntegration) -> TransactWriteItemTypeDef:
+    return dynamo.putting(settings().integrations_table, _install_key(copy))
+
+
+def _install_key(copy: StoredIntegration) -> dynamo.Row:
+    return {
+        "workspaceId": _installs(IntegrationId(copy.installed_from or "")),
+        "sk": f"{copy.workspace_id}#{copy.id}",
+    }
+
+
+def _installs(id: IntegrationId) -> str:
+    return f"#installs#{id}"
+
+
+# ── what is left to do ───────────────────────────────────────────────────────────────────────────────
+
+
+def adding_task(task: Task) -> TransactWriteItemTypeDef:
+    return dynamo.putting(settings().integrations_table, _task_key(task))
+
+
+def tasks() -> Iterator[Task]:
+    for row in dynamo.query(settings().integrations_table, "workspaceId = :tasks", tasks=_TASKS):
+        kind, workspace_id, id = row["sk"].split("#")
+        yield Task(kind, workspace_id, IntegrationId(id))
+
+
+def task_done(task: Task) -> None:
+    dynamo.delete(settings().integrations_table, _task_key(task))
+
+
+def _task_key(task: Task) -> dynamo.Row:
+    return {"workspaceId": _TASKS, "sk": f"{task.kind}#{task.workspace_id}#{task.integration_id}"}
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_stored(row: dynamo.Row) -> StoredIntegration:
+    return of_row(StoredIntegration, {**row, "id": row["sk"]})
+
+
+def _row(integration: StoredIntegration) -> dynamo.Row:
+    row = to_row(integration)
+    row["sk"] = row.pop("id")
+    return row
+
+
+def _listing(row: dynamo.Row) -> Listing:
+    return of_row(Listing, {**row, "id": row["sk"]})
