@@ -8,6 +8,7 @@ function's own statements; and each statement must be one that is used.
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import tomllib
 from collections import defaultdict
@@ -15,22 +16,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 
 from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Template
-from patchbay import aws, vault
+from patchbay import aws, dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.rate_limits import ceilings
 from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
-from tests.receivers import receiver
+from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend
+from tests.receivers import Answer as Reply
+from tests.receivers import Request, receiver
 
 TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
 FUNCTIONS = TEMPLATE.functions()
@@ -71,8 +75,12 @@ def test_every_variable_is_a_setting_and_every_setting_is_set() -> None:
         variables = dict(function.environment)
         own = {variable for variable in variables if not variable.startswith("POWERTOOLS_")}
         assert own == known - local_only, name
-        # Of the two ways to sign JWTs only one is set.
-        assert {variable for variable, value in variables.items() if not value} == {"JWT_SECRET_ARN"}
+        # Of the two ways to sign JWTs only one is set; and none is to have OAuth lead there by default.
+        assert {variable for variable, value in variables.items() if not value} == {
+            "JWT_SECRET_ARN",
+            "ALLOWED_REDIRECT_URIS",
+            "ALLOWED_RETURN_ORIGINS",
+        }
 
 
 def test_the_version_is_one() -> None:
@@ -307,13 +315,17 @@ class Watch:
         assert found is not None
         answer: Answer = self._run(found[0].function, lambda: self._api(line, **more))
         assert answer.status == status, f"{line}: {answer.text}"
-        return answer.json()
+        return answer.json() if answer.text else None
 
     def worker(self, function: str, queue: str | None = None) -> Any:
         """An invocation with all that waits in the queue."""
-        event = {"Records": self.backend.messages(queue)} if queue else {}
+        return self.invoke(function, {"Records": self.backend.messages(queue)} if queue else {})
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
         handler = importlib.import_module(FUNCTIONS[function].handler.rpartition(".")[0]).handler
-        return self._run(function, lambda: handler(event, LAMBDA_CONTEXT))
+        left = FUNCTIONS[function].timeout * 1000
+        context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: left})
+        return self._run(function, lambda: handler(event, context))
 
     def _run(self, function: str, work: Callable[[], Any]) -> Any:
         self._function = function
@@ -335,6 +347,9 @@ def watch(backend: Backend, api: Api) -> Watch:
 
 
 KEYS, HOOKS, EVENTS = "/api/integrations/api-keys", "/api/integrations/webhooks", "/api/events"
+INTEGRATIONS = "/api/integrations"
+CALLBACK = f"{INTEGRATIONS}/oauth/callback"
+JSON = {"content-type": "application/json"}
 
 
 def everything(watch: Watch) -> None:
@@ -412,16 +427,134 @@ def everything(watch: Watch) -> None:
 
     api(f"DELETE {path}", 200)
     api(f"DELETE {KEYS}/{made['id']}", 200)
+    integrations(watch)
 
 
-def _set(backend: Backend, table: str, key: dict[str, str], **numbers: int) -> None:
-    """What time has done to a row."""
+def integrations(watch: Watch) -> None:
+    """The marketplace, a publisher and an installer; a provider that rotates, falls silent, and says no."""
+    api, once = watch.api, {"idempotency-key": "one"}
+    public = {
+        "name": "Contacts",
+        "type": "CRM",
+        "provider": "hubspot",
+        "config": {"clientId": "id", "clientSecret": "secret"},
+        "isPublic": True,
+    }
+    published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
+    waiting = watch.worker("ReviewPublicationFunction")["waiting"][0]
+    decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
+    watch.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
+    api(f"GET {INTEGRATIONS}/marketplace", 200)
+    copies = [
+        api(f"POST {INTEGRATIONS}/{published['id']}/install", 201, headers={"idempotency-key": str(n)})
+        for n in range(3)
+    ]
+    begin = {"redirectUri": REDIRECT_URI}
+    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
+    moved = {"config": {"clientId": "another", "clientSecret": "secret"}}
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
+    # Its source's client is another now: each function that would use it puts the copy out of service.
+    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=begin)
+    api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
+    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})
+    hook = {"name": "test", "url": "https://example.com", "events": ["*"], "integrationId": plain["id"]}
+    webhook = api(f"POST {HOOKS}", 201, json=hook)
+    api(f"PUT {HOOKS}/{webhook['id']}", 200, json={"integrationId": plain["id"]})
+    credentials = {"credentials": {"apiKey": "key"}}
+    keyed = api(f"POST {INTEGRATIONS}/{plain['id']}/connections", 201, json=credentials, headers=once)
+    api(f"GET {INTEGRATIONS}", 200)
+    api(f"GET {INTEGRATIONS}/{plain['id']}/logs", 200)
+    for ref in ("default", keyed["id"]):
+        api(f"GET {INTEGRATIONS}/{plain['id']}/connections/{ref}", 200)
+        api(f"GET {INTEGRATIONS}/{plain['id']}/connections/{ref}/token", 200)
+    api(f"GET {INTEGRATIONS}/{plain['id']}/connections", 200)
+
+    def provider(request: Request) -> Reply | int:
+        if b"token=" in request.body.replace(b"refresh_token=", b""):
+            return 200  # a revocation
+        if b"refuse" in request.body:
+            return Reply(400, JSON, b'{"error": "invalid_grant"}')
+        tokens = {"access_token": "a", "refresh_token": "refuse", "expires_in": 3600}
+        return Reply(200, JSON, json.dumps(tokens).encode())
+
+    with receiver([provider]) as r:
+        addresses = {f"{name}Url": f"{r.url}/{name}" for name in ("authorization", "token", "revocation")}
+        own = {"name": "own", "type": "CUSTOM", "provider": "own"}
+        made = api(
+            f"POST {INTEGRATIONS}",
+            201,
+            json={**own, "config": {**addresses, "clientId": "id", "clientSecret": "secret"}},
+        )
+        path = f"{INTEGRATIONS}/{made['id']}"
+        api(f"GET {path}?reveal=true", 200)
+        for status in ("INACTIVE", "ACTIVE"):
+            api(f"PUT {path}/status", 200, json={"status": status})
+
+        def connect(name: str) -> dict[str, Any]:
+            back = {"returnUrl": f"{RETURN_ORIGIN}/back"}
+            begun = api(f"POST {path}/oauth/initiate", 200, json={**begin, **back, "connectionId": name})
+            query = urlencode({"state": begun["state"], "code": "c"})
+            api(f"GET {path}/oauth/callback?{query}", 303, token=None)
+            return dict(api(f"POST {CALLBACK}", 200, json={"state": begun["state"], "code": "c"}))
+
+        # The first refresh of each is refused: the connection expires, and that is announced.
+        connect("forced")
+        api(f"POST {path}/oauth/refresh", 409, json={"connectionId": "forced"})
+        for name in ("asked", "scheduled", "removed"):
+            connect(name)
+            key = {"integrationKey": f"acme#{made['id']}", "name": name}
+            _set(watch.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, dueAt=1)
+        api(f"GET {path}/connections/asked/token", 409)
+        api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
+        assert watch.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
+        types = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
+        assert types == ["CONNECTION_EXPIRED"] * 3
+        # With a lease of somebody else's in the way, and then one that ran out.
+        connect("forced")
+        connect("asked")
+        for name, line in (("forced", "POST oauth/refresh"), ("asked", "GET connections/asked/token")):
+            key = {"integrationKey": f"acme#{made['id']}", "name": name}
+            soon = now_ms() + 300
+            _set(watch.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, leaseUntil=soon)
+            _set(watch.backend, "ConnectionsTable", key, leaseOwner="dead")
+            method, _, rest = line.partition(" ")
+            body = {"json": {"connectionId": name}} if method == "POST" else {}
+            api(f"{method} {path}/{rest}", 409, **body)
+        connect("asked")
+        for copy, line in ((copies[1], "POST oauth/refresh"), (copies[2], "GET connections/default/token")):
+            _copy_connection(watch.backend, f"acme#{made['id']}", f"acme#{copy['id']}")
+            method, _, rest = line.partition(" ")
+            api(f"{method} {INTEGRATIONS}/{copy['id']}/{rest}", 409)
+        api(f"PUT {path}", 200, json={"config": {"clientId": "other", "clientSecret": "secret"}})
+        assert watch.worker("RefreshConnectionsFunction")["tasks"] == 1
+        for id in (made["id"], plain["id"], published["id"]):
+            api(f"DELETE {INTEGRATIONS}/{id}", 200)
+        assert watch.worker("RefreshConnectionsFunction")["tasks"] == 3
+
+
+def _copy_connection(backend: Backend, source: str, target: str) -> None:
+    """A connection that its integration would have, had its provider been there to ask; in want of a refresh."""
+    (row,) = [
+        row
+        for row in backend.rows("ConnectionsTable")
+        if (row["integrationKey"], row["name"]) == (source, "asked")
+    ]
+    row |= {"integrationKey": target, "name": "default", "refreshAt": 1, "expiresAt": 1, "generation": 1}
+    row["integrationId"] = target.partition("#")[2]
+    table = backend.template.name("ConnectionsTable")
+    backend.client("dynamodb").put_item(TableName=table, Item=dynamo.pack_row(row))
+
+
+def _set(backend: Backend, table: str, key: dict[str, str], **values: int | str) -> None:
+    """What time, or another process, has done to a row."""
     backend.client("dynamodb").update_item(
         TableName=backend.template.name(table),
         Key={name: {"S": value} for name, value in key.items()},
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in numbers),
-        ExpressionAttributeNames={f"#{name}": name for name in numbers},
-        ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in numbers.items()},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={f":{name}": dynamo.pack(value) for name, value in values.items()},
     )
 
 

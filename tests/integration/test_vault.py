@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from patchbay import dynamo, vault
 from patchbay.aws import client
 from patchbay.settings import settings
-from patchbay.vault import CannotOpen, decrypt, encrypt
+from patchbay.vault import CannotOpen, KeyUnavailable, decrypt, encrypt
+from tests import faults
 from tests.conftest import Backend
-from tests.faults import Clock, meanwhile
+from tests.faults import Clock, failing, meanwhile
 
 PLACE = "webhooks/whk_1/secret"
 DAY = 86_400
@@ -73,7 +74,7 @@ def test_kms_unwraps_a_data_key_for_its_workspace_only(backend: Backend) -> None
     sealed = encrypt("acme", "secret", place=PLACE)
     (row,) = backend.rows("DataKeysTable")
     dynamo.put(settings().data_keys_table, {**row, "workspaceId": "thief"})
-    with pytest.raises(ClientError, match="InvalidCiphertext"):
+    with pytest.raises(CannotOpen):
         decrypt("thief", sealed, place=PLACE)
     with pytest.raises(ClientError, match="InvalidCiphertext"):
         client("kms").decrypt(CiphertextBlob=row["wrapped"], KeyId=settings().kms_key_id)
@@ -177,3 +178,51 @@ def test_memory_holds_a_bounded_number_of_workspaces(
     assert list(vault._cache) == ["c", "a", "d"]
     assert decrypt("b", sealed["b"], place=PLACE) == "secret"
     assert list(vault._cache) == ["a", "d", "b"]
+
+
+@pytest.mark.parametrize("code", ["DisabledException", "KMSInvalidStateException", "NotFoundException"])
+def test_a_key_that_kms_does_not_let_us_use_is_a_clear_error_and_nothing_is_lost(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    sealed = encrypt("acme", "secret", place=PLACE)
+    vault.forget_keys()
+    monkeypatch.setitem(faults._ERRORS, ("kms", "disabled"), code)
+    for operation, work in (
+        ("kms.Decrypt", lambda: decrypt("acme", sealed, place=PLACE)),
+        ("kms.Decrypt", lambda: encrypt("acme", "other", place=PLACE)),
+        ("kms.GenerateDataKey", lambda: encrypt("new", "other", place=PLACE)),
+    ):
+        with failing(operation, error="disabled"), pytest.raises(KeyUnavailable, match=code) as caught:
+            work()
+        assert caught.value.status == 502
+        assert "Nothing is lost" in caught.value.detail
+    assert decrypt("acme", sealed, place=PLACE) == "secret"
+
+
+def test_a_rotation_of_the_kms_key_keeps_old_rows_readable(backend: Backend) -> None:
+    """KMS rotates its key's material beneath the same key id; what was wrapped before opens still."""
+    sealed = encrypt("acme", "secret", place=PLACE)
+    client("kms").enable_key_rotation(KeyId=settings().kms_key_id)
+    client("kms").rotate_key_on_demand(KeyId=settings().kms_key_id)
+    vault.forget_keys()
+    assert decrypt("acme", sealed, place=PLACE) == "secret"
+
+
+def test_a_sealer_asks_nothing_of_aws(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the keys have gone stale since: what it seals may exist nowhere else."""
+    seal = vault.sealer("acme")
+    vault.forget_keys()
+    backend.calls.clear()
+    sealed = seal("secret", PLACE)
+    assert backend.calls.made == []
+    assert decrypt("acme", sealed, place=PLACE) == "secret"
+
+
+def test_a_hundred_reads_of_a_workspaces_secrets_are_one_kms_call(backend: Backend) -> None:
+    sealed = [encrypt("acme", f"secret {n}", place=f"{PLACE}/{n}") for n in range(100)]
+    vault.forget_keys()
+    backend.calls.clear()
+    assert [decrypt("acme", text, place=f"{PLACE}/{n}") for n, text in enumerate(sealed)] == [
+        f"secret {n}" for n in range(100)
+    ]
+    assert backend.calls.made == ["dynamodb.Query", "kms.Decrypt"]

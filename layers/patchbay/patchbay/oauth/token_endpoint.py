@@ -11,13 +11,21 @@ import base64
 import json
 import logging
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
 
-from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean, standard, token_set
+from patchbay.oauth.token_response import (
+    Refused,
+    TokenSet,
+    Unusable,
+    check_revoked,
+    clean,
+    standard,
+    token_set,
+)
 from patchbay.observability import logger
 from patchbay.providers.provider import Exchange, FollowUp, OAuth, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
 TOTAL_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
+_SHORTEST_SECRET = 8
 
 _AUTH_METHODS = {"body": "client_secret_post", "basic": "client_secret_basic", "none": "none"}
 
@@ -55,7 +64,7 @@ def authorization_url(
     oauth = client.oauth
     parameters: dict[str, str] = dict(oauth.authorize_parameters)
     if scopes:
-        parameters[oauth.scope_parameter] = oauth.scope_separator.join(scopes)
+        parameters["scope"] = oauth.scope_separator.join(scopes)
     if code_verifier is not None:
         challenge: str = create_s256_code_challenge(code_verifier)  # type: ignore[no-untyped-call]
         parameters["code_challenge"] = challenge
@@ -104,7 +113,11 @@ def refresh(client: OAuthClient, tokens: TokenSet) -> TokenSet:
             fresh = await session.exchange(client.oauth.renewal, tokens)
         else:
             fresh = await session.token(grant_type="refresh_token", refresh_token=tokens.refresh_token or "")
-        fresh = replace(fresh, refresh_token=fresh.refresh_token or tokens.refresh_token)
+        fresh = replace(
+            fresh,
+            refresh_token=fresh.refresh_token or tokens.refresh_token,
+            metadata={**tokens.metadata, **fresh.metadata},
+        )
         return await session.follow_up(fresh, [call for call in client.oauth.follow_ups if call.on_refresh])
 
     return _run(client, ask, secrets=(tokens.refresh_token, tokens.access_token))
@@ -121,7 +134,7 @@ def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
     token = preferred or other
 
     async def ask(session: Session) -> bool:
-        url = fill(revocation.url, session.variables)
+        url = session.address(revocation.url, tokens)
         match revocation.style:
             case "rfc7009":
                 hint = None if preferred is None else revocation.token
@@ -132,16 +145,15 @@ def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
                 response = await session.call(
                     revocation.method, url, headers={"authorization": f"Bearer {tokens.access_token}"}
                 )
-            case "query":
-                response = await session.call(revocation.method, url, params={"token": token})
+            case "token_only":
+                response = await session.call("POST", url, data={"token": token})
             case "github":
                 basic = (client.client_id, client.client_secret or "")
                 url = f"{url}/{quote(client.client_id, safe='')}/grant"
                 response = await session.call(
                     "DELETE", url, auth=basic, json={"access_token": tokens.access_token}
                 )
-        if response.status_code >= 400:
-            raise Unusable(f"HTTP {response.status_code}")
+        check_revoked(client.oauth, response.status_code, _json_or_none(response))
         return True
 
     return _run(client, ask, secrets=(tokens.refresh_token, tokens.access_token))
@@ -164,6 +176,14 @@ class Session:
     async def within(self, request: Awaitable[Answer]) -> Answer:
         async with asyncio.timeout_at(self._deadline):
             return await request
+
+    def address(self, url: str, tokens: TokenSet) -> str:
+        """An address of the provider's, at the host that a token response named, if it is one of those."""
+        named = {name: value for name, value in tokens.metadata.items() if isinstance(value, str)}
+        try:
+            return fill(url, {**self.variables, **named})
+        except KeyError as missing:
+            raise Unusable(f"the token response lacks {missing}") from None
 
     async def token(self, **parameters: str) -> TokenSet:
         """A request to the token endpoint. Authlib parses what `standard` makes of the answer."""
@@ -190,7 +210,7 @@ class Session:
             parameters["client_id"] = self._client.client_id
         if exchange.send_client_secret:
             parameters["client_secret"] = self._client.client_secret or ""
-        response = await self.call("GET", fill(exchange.url, self.variables), params=parameters)
+        response = await self.call("GET", self.address(exchange.url, tokens), params=parameters)
         payload = _json(response)
         token = standard(self._client.oauth, response.status_code, payload)
         if "error" in token:
@@ -222,14 +242,13 @@ class Session:
         return tokens
 
     async def _follow_up(self, tokens: TokenSet, call: FollowUp) -> TokenSet:
-        named = {name: value for name, value in tokens.metadata.items() if isinstance(value, str)}
-        url = fill(call.url, {**self.variables, **named})
+        url = self.address(call.url, tokens)
         if call.auth == "introspection":
             response = await self.within(self.http.introspect_token(url, token=tokens.access_token))
         else:
             scheme = {"bearer": "Bearer", "oauth": "OAuth"}[call.auth]
             response = await self.call(
-                "GET", url, headers={**call.headers, "authorization": f"{scheme} {tokens.access_token}"}
+                "GET", url, headers={"authorization": f"{scheme} {tokens.access_token}"}
             )
         if response.status_code != 200:
             raise Unusable(f"HTTP {response.status_code}")
@@ -245,7 +264,8 @@ def _run(
     client: OAuthClient, ask: Callable[[Session], Awaitable[Answer]], *, secrets: tuple[str | None, ...]
 ) -> Answer:
     """Have a conversation within the total deadline. Whatever goes wrong becomes Refused or Unusable."""
-    hidden = (*secrets, client.client_secret)
+    # Shorter ones would be found in innocent words.
+    hidden = [text for text in (*secrets, client.client_secret) if text and len(text) >= _SHORTEST_SECRET]
     oauth_client, oauth_error = _authlib()
     transport = _transport()
 
@@ -269,9 +289,9 @@ def _run(
     try:
         return asyncio.run(converse())
     except oauth_error as error:
-        raise _refused(clean(error.error, hidden), clean(error.description, hidden)) from None
-    except Refused as error:
-        raise _refused(clean(error.code, hidden), clean(error.description, hidden)) from None
+        raise _refused(error.error, error.description, hidden) from None
+    except Refused as no:
+        raise _refused(no.code, no.description, hidden) from None
     except Unusable as fault:
         raise Unusable(clean(fault.reason, hidden), lost=fault.lost and transport.sent) from None
     except TimeoutError:
@@ -280,8 +300,8 @@ def _run(
         raise Unusable(_explain(fault), lost=transport.sent) from None
 
 
-def _refused(code: str, description: str) -> Refused:
-    return Refused(code, description, ended=code == "invalid_grant")
+def _refused(code: str, description: str | None, hidden: Iterable[str] = ()) -> Refused:
+    return Refused(clean(code, hidden), clean(description, hidden), ended=code == "invalid_grant")
 
 
 def _standard_response(oauth: OAuth, response: httpx.Response) -> httpx.Response:
@@ -291,11 +311,15 @@ def _standard_response(oauth: OAuth, response: httpx.Response) -> httpx.Response
     return httpx.Response(400 if "error" in token else 200, json=token, request=response.request)
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
+def _json_or_none(response: httpx.Response) -> Any:
     try:
-        payload = json.loads(response.content)
+        return json.loads(response.content)
     except (ValueError, RecursionError):
-        payload = None
+        return None
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    payload = _json_or_none(response)
     if not isinstance(payload, dict):
         raise Unusable(f"HTTP {response.status_code} without a JSON object", lost=response.status_code < 300)
     return payload
@@ -317,7 +341,9 @@ def _explain(fault: BaseException) -> str:
 def _authlib() -> tuple[Any, Any]:
     """Authlib's client on httpx, and the error that it raises for a provider's no."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Authlib says at every import that it prefers httpx2
+        import authlib.deprecate  # noqa: F401  # it turns its warnings on: before they are turned off
+
+        warnings.simplefilter("ignore")  # it prefers httpx2, and says so at every import
         from authlib.integrations.base_client import OAuthError
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     # It logs each request with its whole address, and some providers have tokens there.

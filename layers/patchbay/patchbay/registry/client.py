@@ -63,11 +63,7 @@ def client_of(integration: StoredIntegration) -> OAuthClient:
     provider needs.
     """
     provider = provider_of(integration)
-    try:
-        holder = _holder(integration)
-    except SourceGone as gone:
-        store.set_error(integration.workspace_id, integration.id, gone.reason, now_ms())
-        raise
+    holder = holder_of(integration)
     public = holder.config
     oauth = config.oauth_of(provider, public)
     missing = config.missing(provider, public, list(holder.secret_names))
@@ -93,13 +89,20 @@ def place(id: str) -> str:
     return f"integrations/{id}/config"
 
 
-def _holder(integration: StoredIntegration) -> StoredIntegration:
-    """The integration whose client serves: itself, or its source as it was reviewed."""
+def holder_of(integration: StoredIntegration) -> StoredIntegration:
+    """The integration whose client serves: itself, or its source as it was reviewed. Raises SourceGone, which
+    puts the copy out of service.
+    """
     if integration.installed_from is None or integration.source_workspace_id is None:
         return integration
     source = store.get(integration.source_workspace_id, integration.installed_from)
     if source is None:
-        raise SourceGone(PUBLISHER_REMOVED)
+        raise _out_of_service(integration, PUBLISHER_REMOVED)
     if source.config.get("clientId") != integration.source_client_id:
-        raise SourceGone(PUBLISHER_CHANGED)
+        raise _out_of_service(integration, PUBLISHER_CHANGED)
     return source
+
+
+def _out_of_service(copy: StoredIntegration, reason: str) -> SourceGone:
+    store.set_error(copy.workspace_id, copy.id, reason, now_ms())
+    return SourceGone(reason)

@@ -36,10 +36,11 @@ def merged(old: Parts, changes: Mapping[str, Value | None], provider: Provider |
     public, secret = dict(old.public), dict(old.secret)
     known = _fields(provider)
     for name, value in changes.items():
+        public.pop(name, None)
+        secret.pop(name, None)
         if value is None:
-            public.pop(name, None)
-            secret.pop(name, None)
-        elif name in known:
+            continue
+        if name in known:
             public[name] = known[name](f"config.{name}", value)
         else:
             secret[name] = _secret(
@@ -50,7 +51,10 @@ def merged(old: Parts, changes: Mapping[str, Value | None], provider: Provider |
             f"config.{name}",
             "does not belong to this provider, whose addresses are its own; send null for it",
         )
-    if sum(len(name) + len(str(value)) for name, value in [*public.items(), *secret.items()]) > _MAX_BYTES:
+    for name in [name for name in secret if name in known]:
+        raise _bad(f"config.{name}", "is no secret with this provider; send it anew, or null for it")
+    size = sum(len(f"{name}{value}".encode()) for name, value in [*public.items(), *secret.items()])
+    if size > _MAX_BYTES:
         raise _bad("config", f"has more than {_MAX_BYTES} bytes")
     return Parts(public, secret)
 
@@ -168,7 +172,10 @@ def _redirect_uris(path: str, value: Any) -> list[str]:
 
 def check_redirect_uri(path: str, uri: Any) -> None:
     """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without fragment; https but on one's own machine."""
-    parts = urlsplit(uri) if isinstance(uri, str) and _PRINTABLE.match(uri) else None
+    try:
+        parts = urlsplit(uri) if isinstance(uri, str) and _PRINTABLE.match(uri) else None
+    except ValueError:  # brackets that hold no IPv6 address
+        parts = None
     if parts is None or "#" in uri or parts.hostname is None or "@" in parts.netloc:
         raise _bad(path, "must be an absolute address without a fragment")
     if parts.scheme != "https" and not (

@@ -140,7 +140,7 @@ def set_status(
             if missing and old.source_workspace_id is None:
                 raise Conflict(f"It cannot be active without config.{', config.'.join(missing)}.")
             if old.source_workspace_id is not None:
-                client.client_of(old)
+                client.holder_of(old)
         return replace(old, status=body.status, status_reason=body.reason)
 
     detail = body.status if body.reason is None else f"{body.status}: {body.reason}"
