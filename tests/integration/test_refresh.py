@@ -1,0 +1,745 @@
+"""Refreshing: one request at a time, nothing lost, whatever the provider, AWS or the process does.
+
+The provider is a real server on loopback that keeps tokens as a strict one does: a refresh token works once,
+and the second use of one ends the grant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from patchbay.oauth import refresh, token_endpoint
+from patchbay.oauth.upkeep import keep_up
+from tests.conftest import REDIRECT_URI, Answer, Api, Backend
+from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
+from tests.receivers import Answer as Reply
+from tests.receivers import Receiver, Request, receiver
+
+INTEGRATIONS = "/api/integrations"
+JSON = {"content-type": "application/json"}
+HOUR = 3600
+LEASE = refresh.LEASE_MS / 1000
+
+
+@dataclass
+class Provider:
+    """An authorization server with one grant. `script` holds what the next refreshes meet instead of what the
+    server would say; None lets it speak.
+    """
+
+    receiver: Receiver
+    expires_in: int | None = HOUR
+    rotates: bool = True
+    script: list[Callable[[Provider, dict[str, str]], Reply] | None] = field(default_factory=list)
+    number: int = 0
+    live: str | None = None
+    ended: bool = False
+    refreshes: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, request: Request) -> Reply:
+        form = dict(parse_qsl(request.body.decode()))
+        with self.lock:
+            if request.path.endswith("/revoke"):
+                self.revoked.append(form["token"])
+                return Reply(200)
+            if form["grant_type"] == "authorization_code":
+                self.ended = False
+                return self.tokens()
+            self.refreshes.append(form["refresh_token"])
+            step = self.script.pop(0) if self.script else None
+            return step(self, form) if step else self.refresh(form)
+
+    def refresh(self, form: dict[str, str]) -> Reply:
+        """What RFC 6749 and 9700 have a strict server do."""
+        if self.ended or form["refresh_token"] != self.live:
+            self.ended = True
+            return no("invalid_grant")
+        return self.tokens()
+
+    def tokens(self) -> Reply:
+        self.number += 1
+        token: dict[str, Any] = {"access_token": f"access-token-{self.number}", "token_type": "Bearer"}
+        if self.rotates or self.live is None:
+            self.live = f"refresh-token-{self.number}"
+            token["refresh_token"] = self.live
+        if self.expires_in is not None:
+            token["expires_in"] = self.expires_in
+        return Reply(200, JSON, json.dumps(token).encode())
+
+
+def no(code: str, status: int = 400) -> Reply:
+    return Reply(status, JSON, json.dumps({"error": code, "error_description": "so it is"}).encode())
+
+
+def says(reply: Reply) -> Callable[[Provider, dict[str, str]], Reply]:
+    return lambda provider, form: reply
+
+
+def works_and_hangs_up(provider: Provider, form: dict[str, str]) -> Reply:
+    """The token is rotated, and nobody is told."""
+    provider.refresh(form)
+    return Reply(hang_up=True)
+
+
+@dataclass
+class Line:
+    """A workspace's integration with one connection to that provider."""
+
+    api: Api
+    backend: Backend
+    clock: Clock
+    provider: Provider
+    id: str = ""
+    seen: set[str] = field(default_factory=set)
+
+    @property
+    def path(self) -> str:
+        return f"{INTEGRATIONS}/{self.id}"
+
+    def integration(self, **config: Any) -> None:
+        base = self.provider.receiver.url
+        body = {
+            "name": "own",
+            "type": "CUSTOM",
+            "provider": "own",
+            "config": {
+                "authorizationUrl": f"{base}/authorize",
+                "tokenUrl": f"{base}/token",
+                "revocationUrl": f"{base}/revoke",
+                "clientId": "client",
+                "clientSecret": "the-client-secret",
+                **config,
+            },
+        }
+        made = self.api(f"POST {INTEGRATIONS}", json=body)
+        assert made.status == 201, made
+        self.id = made.json()["id"]
+
+    def connect(self, name: str = "default") -> dict[str, Any]:
+        begin = {"redirectUri": REDIRECT_URI, "connectionId": name}
+        begun = self.api(f"POST {self.path}/oauth/initiate", json=begin).json()
+        finish = {"state": begun["state"], "code": "code"}
+        done = self.api(f"POST {INTEGRATIONS}/oauth/callback", json=finish)
+        assert done.status == 200, done
+        return dict(done.json())
+
+    def token(self, name: str = "default") -> Answer:
+        return self.api(f"GET {self.path}/connections/{name}/token")
+
+    def access_token(self) -> str:
+        answer = self.token()
+        assert answer.status == 200, answer
+        return str(answer.json()["accessToken"])
+
+    def shown(self, name: str = "default") -> dict[str, Any]:
+        answer = self.api(f"GET {self.path}/connections/{name}")
+        assert answer.status == 200, answer
+        return dict(answer.json())
+
+    def row(self) -> dict[str, Any]:
+        (row,) = self.backend.rows("ConnectionsTable")
+        return row
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was announced since the last look. SQS shows a message again after a while."""
+        found = {m["messageId"]: json.loads(m["body"]) for m in self.backend.messages("EventsQueue")}
+        new = [event for id, event in found.items() if id not in self.seen]
+        self.seen |= found.keys()
+        return new
+
+    def schedule(self, seconds: float = 120) -> dict[str, int]:
+        return keep_up(lambda: round(seconds * 1000))._asdict()
+
+
+@pytest.fixture
+def line(api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    one_at_a_time(monkeypatch)
+    with receiver([200]) as r:
+        provider = Provider(r)
+        r._script = [provider.answer]
+        line = Line(api, backend, Clock(monkeypatch), provider)
+        line.integration()
+        line.connect()
+        yield line
+
+
+# ── on demand ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_good_token_is_served_as_it_is(line: Line) -> None:
+    line.clock.move(HOUR - 12 * 60 - 1)
+    assert line.access_token() == "access-token-1"
+    assert line.provider.refreshes == []
+
+
+def test_a_token_is_refreshed_a_fifth_of_its_life_before_its_end(line: Line) -> None:
+    line.clock.move(HOUR - 12 * 60)
+    assert line.access_token() == "access-token-2"
+    assert line.provider.refreshes == ["refresh-token-1"]
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"], shown["version"]) == ("ACTIVE", None, 2)
+    line.clock.move(HOUR)
+    assert line.access_token() == "access-token-3"
+    assert line.provider.refreshes == ["refresh-token-1", "refresh-token-2"]
+
+
+def test_of_a_long_life_fifteen_minutes_are_left(line: Line) -> None:
+    line.provider.expires_in = 30 * 86_400
+    line.connect()
+    line.clock.move(30 * 86_400 - 15 * 60 - 1)
+    assert line.access_token() == "access-token-2"
+    line.clock.move(1)
+    assert line.access_token() == "access-token-3"
+
+
+def test_fifty_at_once_at_expiry_make_one_request_and_get_the_new_token(line: Line) -> None:
+    line.clock.move(HOUR + 1)
+    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: line.token(), range(50)))
+    assert {(answer.status, answer.json().get("accessToken")) for answer in answers} == {
+        (200, "access-token-2")
+    }
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+def _slowly(reply: Reply) -> Reply:
+    return Reply(reply.status, reply.headers, reply.body, delay=0.5)
+
+
+def test_while_another_refreshes_a_good_token_is_served_without_waiting(line: Line) -> None:
+    line.clock.move(HOUR - 10 * 60)
+    _lease(line, seconds=10)
+    started = time.monotonic()
+    assert line.access_token() == "access-token-1"
+    assert time.monotonic() - started < 5
+    assert line.provider.refreshes == []
+
+
+def _lease(line: Line, seconds: float, owner: str = "another") -> None:
+    """Another process holds the connection."""
+    row = line.row()
+    line.backend.client("dynamodb").update_item(
+        TableName=line.backend.template.name("ConnectionsTable"),
+        Key={"integrationKey": {"S": row["integrationKey"]}, "name": {"S": row["name"]}},
+        UpdateExpression="SET leaseOwner = :owner, leaseUntil = :until",
+        ExpressionAttributeValues={
+            ":owner": {"S": owner},
+            ":until": {"N": str(line.clock.now + round(seconds * 1000))},
+        },
+    )
+
+
+def test_whoever_waits_in_vain_is_told_to_come_back(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "_WAIT_SECONDS", 0.3)
+    line.clock.move(HOUR)
+    _lease(line, seconds=10)
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
+    assert answer.headers["Retry-After"] == "5"
+    assert line.provider.refreshes == []
+
+
+def test_a_forced_refresh_asks_whatever_the_token_and_ten_at_once_ask_once(line: Line) -> None:
+    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: line.api(f"POST {line.path}/oauth/refresh"), range(10)))
+    assert {answer.status for answer in answers} == {200}
+    assert line.provider.refreshes[:1] == ["refresh-token-1"]
+    # Those that came after the first had ended asked anew, each with the token that it got.
+    assert line.provider.refreshes == [f"refresh-token-{n + 1}" for n in range(len(line.provider.refreshes))]
+    assert not line.provider.ended
+
+
+# ── what the answer says ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_refresh_token_that_stays_away_keeps_the_old_one(line: Line) -> None:
+    line.provider.rotates = False
+    for expected in ("access-token-2", "access-token-3"):
+        line.clock.move(HOUR)
+        assert line.access_token() == expected
+    assert line.provider.refreshes == ["refresh-token-1"] * 2
+
+
+def test_a_provider_that_does_not_say_how_long_is_asked_every_hour(line: Line) -> None:
+    line.provider.expires_in = None
+    line.connect()
+    line.clock.move(HOUR - 12 * 60 - 1)
+    assert line.access_token() == "access-token-2"
+    line.clock.move(1)
+    assert line.access_token() == "access-token-3"
+
+
+def test_the_users_no_expires_the_connection_once_and_for_all(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.ended = True
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: line.token(), range(10)))
+    assert {(answer.status, answer.json()["code"]) for answer in answers} == {(409, "connection_expired")}
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
+    (event,) = line.events()
+    assert (event["type"], event["workspace_id"]) == ("CONNECTION_EXPIRED", "acme")
+    assert event["data"] == {
+        "connectionId": "default",
+        "id": shown["id"],
+        "integrationId": line.id,
+        "provider": "own",
+        "reason": "invalid_grant",
+        "accountLabel": None,
+    }
+    for _ in range(3):
+        line.clock.move(2 * HOUR)
+        assert line.token().status == 409
+        assert line.api(f"POST {line.path}/oauth/refresh").status == 409
+        assert line.schedule()["connections"] == 0
+    assert line.provider.refreshes == ["refresh-token-1"]
+    assert line.events() == []
+    assert line.connect()["status"] == "ACTIVE"
+    assert line.access_token() == "access-token-2"
+
+
+def test_an_access_token_of_a_user_who_said_no_is_not_served_on(line: Line) -> None:
+    line.clock.move(HOUR - 10 * 60)
+    line.provider.ended = True
+    assert line.token().status == 409
+    assert line.token().status == 409
+
+
+def test_a_wrong_client_secret_is_an_error_that_heals(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(no("invalid_client", 401))] * 2
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
+    assert "invalid_client" in answer.json()["detail"]
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "invalid_client")
+    line.clock.move(10)
+    assert line.token().status == 502
+    line.clock.move(20)
+    assert line.access_token() == "access-token-2"
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]) == ("ACTIVE", None)
+    assert line.events() == []
+
+
+# ── a provider that does not answer as it should ─────────────────────────────────────────────────────
+
+BAD_ANSWERS: dict[str, Callable[[], Reply]] = {
+    "HTML": lambda: Reply(200, {"content-type": "text/html"}, b"<html>welcome</html>"),
+    "500": lambda: Reply(500, {"content-type": "text/html"}, b"<html>oops</html>"),
+    "503": lambda: no("temporarily_unavailable", 503),
+    "429": lambda: Reply(429, JSON, b"{}"),
+    "10 MB": lambda: Reply(200, JSON, b'{"access_token": "' + b"x" * 10_000_000 + b'"}'),
+    "a redirect": lambda: Reply(302, {"location": "http://169.254.169.254/"}),
+    "a hang-up": lambda: Reply(hang_up=True),
+    "silence": lambda: Reply(200, JSON, b"{}", delay=3),
+    "half an answer": lambda: Reply(200, {"content-length": "9999"}, b'{"access_'),
+    "no token": lambda: Reply(200, JSON, b'{"token_type": "Bearer"}'),
+}
+
+
+@pytest.mark.parametrize("refresh_strategy", ["rotating", "static"])
+@pytest.mark.parametrize("kind", BAD_ANSWERS)
+def test_no_usable_answer_changes_nothing_and_is_tried_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch, kind: str, refresh_strategy: str
+) -> None:
+    monkeypatch.setattr(token_endpoint, "TOTAL_SECONDS", 1.0)
+    line.provider.rotates = refresh_strategy == "rotating"
+    line.integration(refresh=refresh_strategy)
+    line.provider.live = None
+    line.connect()
+    before = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
+    line.clock.move(HOUR)
+    line.provider.script = [says(BAD_ANSWERS[kind]())] * 2
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed"), answer
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("ACTIVE", "upstream_failed")
+    after = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
+    assert after["sealed"] == before["sealed"]
+    assert "leaseOwner" not in after
+    assert line.events() == []
+    # For a while nobody asks again.
+    asked = len(line.provider.refreshes)
+    assert line.token().status == 502
+    assert len(line.provider.refreshes) == asked
+    line.provider.script = []
+    line.clock.move(15)
+    assert line.token().status == 200
+    assert set(line.provider.refreshes) == {line.provider.refreshes[0]}
+
+
+def test_a_token_that_is_good_for_a_minute_is_served_while_the_provider_fails(line: Line) -> None:
+    line.clock.move(HOUR - 5 * 60)
+    line.provider.script = [says(Reply(500))] * 100
+    for _ in range(4):
+        assert line.access_token() == "access-token-1"
+        line.clock.move(30)
+    assert 2 <= len(line.provider.refreshes) <= 4
+    line.clock.move(2 * 60)  # 59 s are left
+    line.clock.move(1)
+    assert line.token().status == 502
+
+
+def test_waits_grow_while_the_provider_stays_down(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(500))] * 1000
+    asked_at: list[int] = []
+    for _ in range(12 * 30):
+        before = len(line.provider.refreshes)
+        line.schedule()
+        if len(line.provider.refreshes) > before:
+            asked_at.append(line.clock.now)
+        line.clock.move(120)
+    gaps = [(b - a) / 1000 for a, b in itertools.pairwise(asked_at)]
+    assert 12 < len(asked_at) < 30
+    assert max(gaps) <= 1.2 * HOUR + 120
+    assert gaps[-1] >= 0.8 * HOUR
+    line.provider.script = []
+    line.clock.move(2 * HOUR)
+    line.schedule()
+    assert line.shown()["status"] == "ACTIVE"
+    assert line.access_token() == "access-token-2"
+
+
+# ── an answer that was lost (promise 6) ──────────────────────────────────────────────────────────────
+
+
+def test_a_lost_answer_is_asked_for_once_more_at_once(line: Line) -> None:
+    """Some providers take a refresh token twice for a moment."""
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(hang_up=True)), None]
+    assert line.access_token() == "access-token-2"
+    assert line.provider.refreshes == ["refresh-token-1"] * 2
+    assert line.events() == []
+
+
+def test_a_lost_rotation_that_the_provider_then_refuses_expires_the_connection(line: Line) -> None:
+    line.clock.move(HOUR - 10 * 60)
+    line.provider.script = [works_and_hangs_up]
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
+    assert line.provider.refreshes == ["refresh-token-1"] * 2
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")
+    (event,) = line.events()
+    assert event["data"]["reason"] == "refresh_response_lost"
+    # The access token that is there serves until it ends.
+    for _ in range(2):
+        assert line.access_token() == "access-token-1"
+        line.clock.move(4 * 60)
+    line.clock.move(2 * 60)
+    assert line.token().status == 409
+    assert len(line.provider.refreshes) == 2
+    assert line.events() == []
+
+
+def test_a_static_refresh_token_is_never_lost(line: Line) -> None:
+    line.provider.rotates = False
+    line.provider.live = None
+    line.integration(refresh="static")
+    line.connect()
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(hang_up=True)), says(no("invalid_grant"))]
+    assert line.token().status == 502
+    line.clock.move(30)
+    assert line.token().status == 409
+    assert line.shown()["lastError"]["code"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("grace", [False, True], ids=["strict", "takes_it_twice"])
+def test_a_process_that_dies_with_the_answer_is_followed_by_one_that_asks_again(
+    line: Line, grace: bool
+) -> None:
+    """It dies before the record. If the provider takes the token again, well; if not, the answer was lost."""
+    line.clock.move(HOUR)
+    with killed("dynamodb.PutItem"):
+        line.token()
+    assert line.provider.refreshes == ["refresh-token-1"]
+    assert line.row()["leaseOwner"]
+    line.clock.move(LEASE + 1)
+    if grace:
+        line.provider.script = [lambda provider, form: provider.tokens()]
+        assert line.access_token() == "access-token-3"
+        assert line.provider.refreshes == ["refresh-token-1"] * 2
+        assert line.events() == []
+        return
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
+    assert line.shown()["lastError"]["code"] == "refresh_response_lost"
+    assert line.provider.refreshes == ["refresh-token-1"] * 2
+    assert len(line.events()) == 1
+
+
+def test_a_process_that_dies_before_it_asks_costs_nothing(line: Line) -> None:
+    line.clock.move(HOUR)
+    with killed("dynamodb.UpdateItem", after=True):  # the lease
+        line.token()
+    assert line.provider.refreshes == []
+    line.clock.move(LEASE + 1)
+    assert line.access_token() == "access-token-2"
+
+
+def test_a_process_that_dies_after_the_record_has_done_its_work(line: Line) -> None:
+    line.clock.move(HOUR)
+    with killed("dynamodb.PutItem", after=True):
+        line.token()
+    assert line.access_token() == "access-token-2"
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+# ── AWS that fails in between ────────────────────────────────────────────────────────────────────────
+
+
+def test_fresh_tokens_are_stored_though_dynamodb_throttles(line: Line) -> None:
+    line.clock.move(HOUR)
+    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # botocore gives up, twice
+        assert line.access_token() == "access-token-2"
+    assert line.access_token() == "access-token-2"
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+def test_a_record_whose_answer_was_lost_is_recognised(line: Line) -> None:
+    line.clock.move(HOUR)
+    with failing("dynamodb.PutItem", lost=True, tries=1):
+        assert line.access_token() == "access-token-2"
+    assert line.row()["tokensVersion"] == 2
+
+
+def test_a_lease_whose_answer_was_lost_is_recognised(line: Line) -> None:
+    line.clock.move(HOUR)
+    with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        assert line.access_token() == "access-token-2"
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+def test_nothing_is_asked_of_the_provider_while_kms_fails(line: Line) -> None:
+    from patchbay import vault
+
+    line.clock.move(HOUR)
+    vault.forget_keys()
+    with failing("kms.Decrypt", error="refused"):
+        answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
+    assert line.provider.refreshes == []
+    assert "leaseOwner" not in line.row()
+    assert line.access_token() == "access-token-2"
+
+
+# ── others, meanwhile ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_connection_that_is_removed_while_it_is_refreshed_leaves_no_grant(line: Line) -> None:
+    """The tokens that came too late are given back to the provider."""
+    line.clock.move(HOUR)
+
+    def removed(provider: Provider, form: dict[str, str]) -> Reply:
+        reply = provider.refresh(form)
+        threading.Thread(target=done.set).start()
+        return Reply(reply.status, reply.headers, reply.body, delay=0.8)
+
+    done = threading.Event()
+    line.provider.script = [removed]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(line.token)
+        assert done.wait(20)
+        assert line.api(f"DELETE {line.path}/connections/default").status == 200
+        assert asked.result().status == 404
+    assert line.provider.revoked == ["refresh-token-1", "refresh-token-2"]
+    assert line.backend.rows("ConnectionsTable") == []
+
+
+def test_a_connection_that_is_made_anew_while_it_is_refreshed_keeps_the_new_tokens(line: Line) -> None:
+    line.clock.move(HOUR)
+    client = line.backend.client("dynamodb")
+    table = line.backend.template.name("ConnectionsTable")
+    with meanwhile("dynamodb.PutItem", lambda: _bump(client, table, line.row())):
+        answer = line.token()
+    assert answer.status == 200
+    assert line.row()["tokensVersion"] == 7
+    assert answer.json()["accessToken"] == "access-token-1", "the row's, not the one that came too late"
+
+
+def _bump(client: Any, table: str, row: dict[str, Any]) -> None:
+    client.update_item(
+        TableName=table,
+        Key={"integrationKey": {"S": row["integrationKey"]}, "name": {"S": row["name"]}},
+        UpdateExpression="SET tokensVersion = :seven REMOVE leaseOwner, leaseUntil",
+        ExpressionAttributeValues={":seven": {"N": "7"}},
+    )
+
+
+def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(line: Line) -> None:
+    """Its tokens came, so they are stored, whoever has the lease by now."""
+    line.clock.move(HOUR)
+    with meanwhile("dynamodb.PutItem", lambda: _lease(line, seconds=10)):
+        assert line.access_token() == "access-token-2"
+    row = line.row()
+    assert row["tokensVersion"] == 2
+    assert "leaseOwner" not in row
+
+
+# ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_schedule_refreshes_what_is_due_and_nothing_else(line: Line) -> None:
+    line.clock.move(HOUR - 12 * 60 - 1)
+    line.connect("younger")
+    assert line.schedule() == {"connections": 0, "tasks": 0}
+    line.clock.move(1)
+    assert line.schedule() == {"connections": 1, "tasks": 0}
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+def test_two_schedules_at_once_refresh_once(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: line.schedule(), range(2)))
+    assert line.provider.refreshes == ["refresh-token-1"]
+    assert line.access_token() == "access-token-2"
+
+
+def test_a_schedule_without_time_begins_nothing(line: Line) -> None:
+    line.clock.move(HOUR)
+    assert line.schedule(seconds=29) == {"connections": 0, "tasks": 0}
+    assert line.provider.refreshes == []
+
+
+def test_a_paused_integration_keeps_its_connections_alive(line: Line) -> None:
+    assert line.api(f"PUT {line.path}/status", json={"status": "INACTIVE"}).status == 200
+    line.clock.move(HOUR)
+    assert line.token().json()["code"] == "integration_inactive"
+    assert line.schedule()["connections"] == 1
+    assert line.provider.refreshes == ["refresh-token-1"]
+
+
+def test_a_token_that_cannot_be_refreshed_is_announced_when_it_ends(line: Line) -> None:
+    line.integration(refresh="reauthorize_only")
+    line.connect()
+    line.clock.move(HOUR - 1)
+    assert line.schedule()["connections"] <= 1  # the first integration's
+    assert line.access_token() == "access-token-2"
+    assert line.api(f"POST {line.path}/oauth/refresh").json()["code"] == "connection_expired"
+    assert line.shown()["status"] == "ACTIVE"
+    line.events()
+    line.clock.move(1)
+    line.schedule()
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "access_token_expired")
+    (event,) = line.events()
+    assert event["data"]["reason"] == "access_token_expired"
+    line.schedule()
+    assert line.events() == []
+
+
+def test_a_token_that_never_expires_is_never_due(line: Line) -> None:
+    line.provider.expires_in = None
+    line.integration(refresh="never_expires")
+    line.connect()
+    line.clock.move(10 * 365 * 86_400)
+    assert line.access_token() == "access-token-2"
+    assert line.shown()["expiresAt"] is None
+    row = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
+    assert "dueAt" not in row
+
+
+def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: pytest.Subtests) -> None:
+    """The provider ends the grant; whichever AWS call is the run's last, there is one event in the end."""
+    handler = importlib.import_module("workers.refresh_connections").handler
+    assert callable(handler)
+    for operation, after in (
+        *(("dynamodb.Query", after) for after in (False, True)),
+        *(("dynamodb.GetItem", after) for after in (False, True)),
+        *(("dynamodb.UpdateItem", after) for after in (False, True)),
+        *(("dynamodb.PutItem", after) for after in (False, True)),
+        *(("sqs.SendMessage", after) for after in (False, True)),
+    ):
+        for at in (1, 2):
+            with subtests.test(f"{operation} {at} {'after' if after else 'before'}"):
+                line.connect()
+                line.events()
+                line.clock.move(HOUR)
+                line.provider.ended = True
+                # A run that gets on without that many calls of the operation just does its work.
+                with contextlib.suppress(AssertionError), killed(operation, at, after=after):
+                    _in_this_thread(line)
+                for _ in range(3):
+                    line.clock.move(LEASE + 60)
+                    line.schedule()
+                assert line.shown()["status"] == "EXPIRED"
+                events = line.events()
+                assert len({event["id"] for event in events}) == 1
+                assert len(events) <= 2  # the same one again is dropped by the fan-out
+                assert "dueAt" not in line.row()
+
+
+def _in_this_thread(line: Line) -> None:
+    """A run whose death is felt here: a thread pool would keep it to itself."""
+    from patchbay.oauth import upkeep
+
+    class Now:
+        def __init__(self, *_: Any) -> None: ...
+        def __enter__(self) -> Now:
+            return self
+
+        def __exit__(self, *_: Any) -> None: ...
+
+        def submit(self, work: Callable[[Any], Any], key: Any) -> Any:
+            work(key)
+            return _Done()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "ThreadPoolExecutor", Now)
+        patch.setattr(upkeep, "as_completed", lambda futures: futures)
+        line.schedule()
+
+
+class _Done:
+    def exception(self) -> None:
+        return None
+
+
+def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> None:
+    from patchbay.oauth.upkeep import Incomplete
+
+    for name in "abc":
+        line.connect(name)
+    line.provider.script = [lambda provider, form: provider.tokens()] * 10  # it is four grants now
+    line.clock.move(HOUR)
+    with failing("dynamodb.GetItem", error="refused"), pytest.raises(Incomplete):
+        line.schedule()
+    assert len(line.provider.refreshes) >= 2
+    line.clock.move(60)
+    line.schedule()
+    assert all(
+        "dueAt" in row and row["dueAt"] > line.clock.now for row in line.backend.rows("ConnectionsTable")
+    )
+
+
+def test_no_token_lies_in_the_clear(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.access_token()
+    kept = str([line.backend.rows(table.logical_id) for table in _tables(line)])
+    for secret in ("access-token", "refresh-token", "the-client-secret"):
+        assert secret not in kept
+
+
+def _tables(line: Line) -> Any:
+    return line.backend.template.of_type("AWS::DynamoDB::Table")
