@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.conftest import Api, Backend
+from patchbay import vault
+from tests.conftest import REDIRECT_URI, Api, Backend
 from tests.faults import Clock, Source, cold_start, one_at_a_time
-from tests.receivers import Receiver, receiver
+from tests.receivers import Answer, Receiver, receiver
 
 EVENT = {"type": "POST_PUBLISHED", "data": {"n": 1}}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -162,3 +164,35 @@ def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:
         line.deliveries.invoke([record])
         assert len(r.requests) == 1
     assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1}
+
+
+@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # a block of the ceiling lasts for all of them
+def test_a_token_is_one_read_and_one_entry_in_the_log(backend: Backend, api: Api) -> None:
+    """Integration and connection come in one BatchGetItem; the integration's own limits are a write more."""
+    cold_start()
+    body = {"name": "test", "scopes": ["credentials:read"]}
+    key = api("POST /api/integrations/api-keys", json=body).json()["key"]
+    tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 3600}
+    with receiver([Answer(200, {"content-type": "application/json"}, json.dumps(tokens).encode())]) as r:
+        config = {"authorizationUrl": r.url, "tokenUrl": r.url, "clientId": "c", "clientSecret": "s"}
+        own = {"name": "own", "type": "CUSTOM", "provider": "own", "config": config}
+        path = "/api/integrations/" + api("POST /api/integrations", json=own).json()["id"]
+        begun = api(f"POST {path}/oauth/initiate", json={"redirectUri": REDIRECT_URI}).json()
+        finish = {"state": begun["state"], "code": "c"}
+        assert api("POST /api/integrations/oauth/callback", json=finish).status == 200
+        vault.forget_keys()
+        line, costs = f"GET {path}/connections/default/token", []
+        for _ in range(100):
+            backend.calls.clear()
+            assert api(line, token=key).status == 200
+            costs.append(backend.calls.count)
+        assert len(r.requests) == 1
+    # The first one reads the API key, and opens the workspace's data key: the one KMS call of the hundred.
+    assert sum(cost["kms.Decrypt"] for cost in costs) == costs[0]["kms.Decrypt"] == 1
+    warm = {"dynamodb.UpdateItem": 1, "dynamodb.BatchGetItem": 1, "dynamodb.PutItem": 1}
+    assert costs[1:] == [warm] * 99
+    assert api(f"PUT {path}", json={"rateLimitPerHour": 1000, "rateLimitPerDay": 10_000}).status == 200
+    for more in (2, 2):
+        backend.calls.clear()
+        assert api(line, token=key).status == 200
+        assert backend.calls.count == {**warm, "dynamodb.UpdateItem": more}

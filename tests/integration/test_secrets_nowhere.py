@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -33,12 +34,26 @@ from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
-from tests.conftest import JWT_SECRET, LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
+from tests.conftest import (
+    JWT_SECRET,
+    LAMBDA_CONTEXT,
+    REDIRECT_URI,
+    RETURN_ORIGIN,
+    Answer,
+    Api,
+    Backend,
+    jwt_for,
+)
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, failing
+from tests.receivers import Answer as Reply
+from tests.receivers import Request as Received
+from tests.receivers import receiver as http_receiver
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 EVENTS = "/api/events"
+INTEGRATIONS = "/api/integrations"
+JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
 CHANGED_VALUE = "receiver-key-changed-77aa"
 
@@ -202,6 +217,8 @@ def test_no_secret_anywhere(
     assert seen.note("update", changed).status == 200
     assert seen.note("status", call(f"PUT {one}/status", json={"status": "INACTIVE"})).status == 200
 
+    drive_connections(seen, call)
+
     # What goes wrong: each with a secret where it does not belong.
     for line, options in (
         (f"POST {WEBHOOKS}", {"json": {**webhook_body, "headers": {"Host": HEADER_VALUES["X-Api-Key"]}}}),
@@ -278,6 +295,125 @@ def test_no_secret_anywhere(
                 assert not seen.found_in(text), (table.logical_id, sorted(row))
                 # Nor a plain hash of a secret, which a word list would open.
                 assert not re.search(r"whsec_|Bearer ", text)
+
+
+# ── integrations and connections ─────────────────────────────────────────────────────────────────────
+
+
+class TalkativeProvider:
+    """An authorization server that says every secret that it was sent in its errors."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self.refuses = False
+        self.number = 0
+
+    def answer(self, request: Received) -> Reply:
+        form = dict(parse_qsl(request.body.decode()))
+        self._seen.secrets |= {f"form {name}": form[name] for name in ("code_verifier",) if name in form}
+        if self.refuses:
+            said = f"no: {request.body.decode()} {form} {dict(request.headers)}"
+            return Reply(
+                400, JSON, json.dumps({"error": "invalid_grant", "error_description": said}).encode()
+            )
+        self.number += 1
+        tokens = {name: f"{name}-{self.number}-5d1c0e77" for name in ("access_token", "refresh_token")}
+        self._seen.secrets |= {f"{name} {self.number}": token for name, token in tokens.items()}
+        return Reply(200, JSON, json.dumps({**tokens, "expires_in": 3600}).encode())
+
+
+def drive_connections(seen: Seen, call: Callable[..., Answer]) -> None:
+    """Every endpoint of integrations, OAuth and connections."""
+    config = {
+        "clientId": "the-client",
+        "clientSecret": "client-secret-0b6e44",
+        "apiToken": "own-token-9a0f3d",
+    }
+    changed = {"clientSecret": "client-secret-changed-7c1a"}
+    credentials = {"username": "jo", "password": "basic-password-31f0aa"}
+    code = "authorization-code-8e21b7"
+    seen.secrets |= {
+        "the client secret": config["clientSecret"],
+        "a secret of the config": config["apiToken"],
+        "a changed client secret": changed["clientSecret"],
+        "a password": credentials["password"],
+        "the code": code,
+    }
+    provider = TalkativeProvider(seen)
+    with http_receiver([provider.answer]) as r:
+        addresses = {f"{name}Url": f"{r.url}/{name}" for name in ("authorization", "token", "revocation")}
+        body = {
+            "name": "own",
+            "type": "CUSTOM",
+            "provider": "own",
+            "config": {**addresses, **config, "clientAuth": "basic"},
+            "scopes": ["a"],
+        }
+        made = seen.note("create", call(f"POST {INTEGRATIONS}", json=body, headers={"Idempotency-Key": "i"}))
+        path = f"{INTEGRATIONS}/{made.json()['id']}"
+        for line in (f"GET {path}", f"GET {INTEGRATIONS}", f"GET {INTEGRATIONS}/marketplace"):
+            assert seen.note(line, call(line)).status == 200
+        revealed = call(f"GET {path}?reveal=true")
+        assert set(seen.found_in(revealed.text)) == {"the client secret", "a secret of the config"}
+        assert seen.note("update", call(f"PUT {path}", json={"config": changed})).status == 200
+
+        def begin(name: str) -> str:
+            back = {"redirectUri": REDIRECT_URI, "returnUrl": f"{RETURN_ORIGIN}/x", "connectionId": name}
+            begun = call(f"POST {path}/oauth/initiate", json=back)
+            assert begun.status == 200, begun
+            state = str(begun.json()["state"])
+            seen.secrets[f"a state of {name}"] = state  # known to the caller only, and good for one use
+            assert set(seen.found_in(begun.text)) == {f"a state of {name}"}
+            sent_on = call(f"GET {path}/oauth/callback?code={code}&state={state}", token=None)
+            assert sent_on.status == 303
+            return state
+
+        for name in ("default", "doomed"):
+            finish = {"state": begin(name), "code": code}
+            assert (
+                seen.note("callback", call(f"POST {INTEGRATIONS}/oauth/callback", json=finish)).status == 200
+            )
+        token = call(f"GET {path}/connections/default/token")
+        assert seen.found_in(token.text) == ["access_token 1"]
+        assert seen.note("refresh", call(f"POST {path}/oauth/refresh")).status == 200
+        provider.refuses = True
+        for line, body in (
+            (f"POST {path}/oauth/refresh", {"connectionId": "doomed"}),
+            (f"POST {INTEGRATIONS}/oauth/callback", {"state": begin("third"), "code": code}),
+            (
+                f"POST {INTEGRATIONS}/oauth/callback",
+                {"state": begin("fourth"), "error": "access_denied", "error_description": "no"},
+            ),
+            (f"PUT {path}", {"config": {"tokenUrl": f"http://x:{changed['clientSecret']}@example.com"}}),
+            (f"PUT {path}", {"config": {"clientId": [config["clientSecret"]]}}),
+            (f"POST {path}/connections", {"credentials": {"token": credentials["password"]}}),
+            (f"POST {path}/connections", {"credentials": credentials}),
+        ):
+            assert 400 <= seen.note(line, call(line, json=body)).status < 500, line
+        plain = call(f"POST {INTEGRATIONS}", json={"name": "plain", "type": "CRM"}).json()["id"]
+        own = f"{INTEGRATIONS}/{plain}"
+        made = call(
+            f"POST {own}/connections", json={"credentials": credentials}, headers={"Idempotency-Key": "c"}
+        )
+        assert seen.note("credentials", made).status == 201
+        issued = call(f"GET {own}/connections/default/token")
+        assert seen.found_in(issued.text) == ["a password"]
+        template = call(f"GET {INTEGRATIONS}/marketplace").json()["items"][-1]["id"]
+        assert seen.note("install", call(f"POST {INTEGRATIONS}/{template}/install")).status == 201
+        pause = call(f"PUT {own}/status", json={"status": "INACTIVE"})
+        assert seen.note("status", pause).status == 200
+        for line in (
+            f"GET {path}/logs?limit=100",
+            f"GET {path}/connections",
+            f"GET {path}/connections/doomed",
+        ):
+            assert seen.note(line, call(line)).status == 200
+        # A provider that refuses to revoke, with all it knows.
+        assert seen.note("disconnect", call(f"DELETE {path}/connections/doomed")).status == 200
+        begin("open")
+        assert seen.note("delete", call(f"DELETE {own}")).status == 200
+        importlib.import_module("workers.refresh_connections").handler({}, LAMBDA_CONTEXT)
+        importlib.import_module("workers.review_publication").handler({}, LAMBDA_CONTEXT)
 
 
 # ── API keys, through every endpoint of theirs ───────────────────────────────────────────────────────
@@ -500,7 +636,8 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
         vault.forget_keys()
         headers = {"Idempotency-Key": operation} if operation.endswith((".PutItem", ".Decrypt")) else {}
         with failing(operation, error=REFUSED):
-            assert call(line, json=sent, headers=headers).status == 500, operation
+            status = call(line, json=sent, headers=headers).status
+        assert status == (502 if operation.startswith("kms") else 500), operation
     for place in (
         *("api_keys.hashing.matches", "api_keys.hashing.mark", "api_keys.key_format.parse"),
         *("api_keys.store.count", "api_keys.store.state", "rate_limits.sliding_window.plan"),
