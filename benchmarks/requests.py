@@ -46,18 +46,19 @@ def run() -> None:
             api,
             "api-keys",
             name="bench",
-            scopes=["events:publish", "webhooks:read"],
+            scopes=["events:publish", "webhooks:read", "credentials:read"],
             rateLimitPerHour=1_000_000,
             rateLimitPerDay=1_000_000,
         )
         print(f"warm CPU, median of {ROUNDS} rounds in turn")
         _requests(s, key["key"], key["id"])
+        _tokens(_create(api, "", name="bench", type="CRM")["id"], api, key["key"])
         _deliveries(fast["id"], slow["id"])
         logging.disable(logging.NOTSET)
 
 
 def _create(api: httpx.Client, kind: str, **body: Any) -> Any:
-    answer = api.post(f"/api/integrations/{kind}", json=body)
+    answer = api.post(f"/api/integrations/{kind}".rstrip("/"), json=body)
     answer.raise_for_status()
     return answer.json()
 
@@ -104,6 +105,46 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
         if parse(settings().api_key_prefix, bad) is not None:
             raise RuntimeError("a bad checksum was taken")
     print(f"  a bad checksum is refused in {(time.process_time_ns() - started) / 1e6:.1f} µs, without a call")
+
+
+def _tokens(integration: str, api: httpx.Client, key: str) -> None:
+    """A connection's token that needs no refresh, beside its three bare calls."""
+    from patchbay.aws import client
+    from patchbay.settings import settings
+
+    path = f"/api/integrations/{integration}/connections"
+    api.post(path, json={"credentials": {"apiKey": "bench"}}).raise_for_status()
+    keys = {
+        settings().integrations_table: {"workspaceId": {"S": "bench"}, "sk": {"S": integration}},
+        settings().connections_table: {
+            "integrationKey": {"S": f"bench#{integration}"},
+            "name": {"S": "default"},
+        },
+    }
+    wanted: Any = {table: {"Keys": [row], "ConsistentRead": True} for table, row in keys.items()}
+    entry: Any = {"integrationKey": {"S": "bench"}, "id": {"S": "log"}, "action": {"S": "token.issued"}}
+    handler = importlib.import_module("connections.token").handler
+    event = _event(f"GET {path}/default/token", key, None)
+    event["pathParameters"] = {"id": integration, "connectionId": "default"}
+
+    def bare_calls() -> None:
+        client("dynamodb").update_item(
+            TableName=settings().rate_limits_table,
+            Key={"id": {"S": "bench"}},
+            UpdateExpression="SET n = if_not_exists(n, :zero) + :one",
+            ExpressionAttributeValues={":zero": {"N": "0"}, ":one": {"N": "1"}},
+        )
+        client("dynamodb").batch_get_item(RequestItems=wanted)
+        client("dynamodb").put_item(TableName=settings().activity_table, Item=entry)
+
+    times = _interleaved(
+        {
+            "bare Update, BatchGet, Put": bare_calls,
+            "GET …/token, API key": lambda: _expect(handler(event, _CONTEXT), 200),
+        }
+    )
+    ratio = times["GET …/token, API key"] / times["bare Update, BatchGet, Put"]
+    print(f"  a token is {ratio:.2f} × its three bare calls")
 
 
 def _deliveries(fast: str, slow: str) -> None:

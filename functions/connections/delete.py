@@ -1,9 +1,7 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.oauth import connections, token_endpoint
+from patchbay.oauth import connections
 from patchbay.schema import Empty
-
-token_endpoint.preload()
 
 
 @endpoint(scope="connections:write")

@@ -1,9 +1,7 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.oauth import connections, token_endpoint
+from patchbay.oauth import connections
 from patchbay.oauth.models import AccessToken, ConnectionCredentials
-
-token_endpoint.preload()
 
 
 @endpoint(scope="credentials:read")
