@@ -10,7 +10,7 @@ tests ?= tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc bench validate build \
-	release-check routes lock clean need-dev need-ministack need-sam need-lock need-oidc
+	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc
 
 export SAM_CLI_TELEMETRY := 0
 # What a target takes, `make run PORT=9000` or `PORT=9000 make run`, reaches it as its environment.
@@ -61,8 +61,9 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; bytecode with pyt
 release-check: need-dev ## Refuse a build that is not fit to deploy
 	@$(python) -m tools.release_check .aws-sam/build
 
-routes: need-dev ## Write what is derived from the routes of template.yaml
+derived: need-dev ## Write what is derived: the table of routes, the docs' table of providers
 	@$(python) -m tools.routes
+	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 
 lock: need-lock ## Write the lock files anew: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \

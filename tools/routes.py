@@ -1,4 +1,4 @@
-"""Writes the table of routes that the $default function answers 405 from. `make routes`.
+"""Writes the table of routes that the $default function answers 405 from. `make derived`.
 
 Routes stand in template.yaml; what is written here is derived, and a test fails when it is stale.
 """
@@ -12,7 +12,7 @@ from local.template import Template
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "layers/patchbay/patchbay/http/routes.py"
-_HEADER = '''"""Every route of template.yaml. Made by `make routes`; not edited by hand."""
+_HEADER = '''"""Every route of template.yaml. Made by `make derived`; not edited by hand."""
 
 ROUTES = (
 '''

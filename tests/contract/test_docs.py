@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from local.settings import ROOT
 from patchbay.api_keys import key_format
 from patchbay.ids import ApiKeyId
+from tools import provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
 
@@ -65,3 +66,27 @@ def test_the_id_is_where_the_page_says() -> None:
     id = ApiKeyId.new()
     key = key_format.assemble("sk_live", id, key_format.mint_secret())
     assert "key_" + key.split("_")[2][::-1] == id
+
+
+def test_the_table_of_providers_is_that_of_their_files() -> None:
+    assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
+
+
+def test_the_log_s_actions_are_all_in_the_page() -> None:
+    library = ROOT / "layers/patchbay/patchbay"
+    code = "".join(
+        file.read_text() for folder in ("registry", "oauth") for file in (library / folder).glob("*.py")
+    )
+    written = set(
+        re.findall(r'"((?:integration|credentials|oauth|connection|token|publication)\.[a-z_]+)"', code)
+    )
+    listed = re.search(r"Actions: (.*?)\.\n\n", (ROOT / "docs/integrations.md").read_text(), re.DOTALL)
+    assert listed is not None
+    told = {
+        f"{kind}.{name}"
+        for group in re.findall(r"`([^`]+)`", listed[1])
+        for kind, names in [group.split(".", 1)]
+        for name in names.split(" · ")
+    }
+    assert written - {"publication.approved", "publication.rejected"} <= told
+    assert told - {"publication.approved", "publication.rejected"} <= written

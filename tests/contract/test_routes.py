@@ -9,7 +9,7 @@ from tools import routes
 
 
 def test_the_table_of_routes_is_the_templates() -> None:
-    assert routes.TARGET.read_text() == routes.render(), "stale: run `make routes`"
+    assert routes.TARGET.read_text() == routes.render(), "stale: run `make derived`"
 
 
 @pytest.mark.parametrize(

@@ -535,7 +535,7 @@ def integrations(watch: Watch) -> None:
 
 
 def _copy_connection(backend: Backend, source: str, target: str) -> None:
-    """A connection that its integration would have, had its provider been there to ask; in want of a refresh."""
+    """A connection that it would have, had its provider been there to ask; in want of a refresh."""
     (row,) = [
         row
         for row in backend.rows("ConnectionsTable")

@@ -1,4 +1,4 @@
-"""Every route of template.yaml. Made by `make routes`; not edited by hand."""
+"""Every route of template.yaml. Made by `make derived`; not edited by hand."""
 
 ROUTES = (
     ("GET", "/api/events"),
