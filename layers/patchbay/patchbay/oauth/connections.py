@@ -34,7 +34,7 @@ from patchbay.oauth.models import (
     RefreshConnection,
 )
 from patchbay.oauth.store import StoredConnection
-from patchbay.oauth.token_response import Refused, Unusable
+from patchbay.oauth.token_response import Refused, Unusable, clean
 from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
 from patchbay.observability import logger
 from patchbay.registry import activity
@@ -43,7 +43,7 @@ from patchbay.registry import store as integrations
 from patchbay.registry.client import client_of, provider_of
 from patchbay.registry.models import IntegrationStatus
 from patchbay.registry.store import StoredIntegration
-from patchbay.schema import Empty, Listing, at_ms, now_ms
+from patchbay.schema import MASK, Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _TRIES = 3
 # What the credentials of a provider that Patchbay does not know look like.
 _OWN_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
+# They end up in headers; a line's end is there by mistake, from a clipboard.
+_OWN_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 
 
 def list_connections(
@@ -121,10 +123,10 @@ def create(
     """
     integration = registry.read(principal.workspace_id, integration_id)
     check_active(integration)
-    limits.admit(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
+    limits.admit(integration)
+    old = replaceable(principal, integration, body.connection_id)
     for _ in range(_TRIES):
-        old = store.get(principal.workspace_id, integration_id, body.connection_id)
         new = with_credentials(
             new_connection(principal, integration, body.connection_id, auth_type, old),
             body.credentials,
@@ -137,7 +139,8 @@ def create(
         )
         try:
             store.connect(new, old, [entry], once, answer)
-        except store.Changed:
+        except store.Changed as changed:
+            old = changed.now
             continue
         return answer
     raise contended("connection")
@@ -214,6 +217,19 @@ def check_active(integration: StoredIntegration) -> None:
         IntegrationStatus.ERROR.value: "Mend it, then activate it: PUT /api/integrations/{id}/status.",
     }[integration.status]
     raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
+
+
+def replaceable(principal: Principal, integration: StoredIntegration, name: str) -> StoredConnection | None:
+    """The connection of that name, which a new one may take the place of. Raises Conflict while it is being
+    removed: its grant is still to be revoked.
+    """
+    old = store.get(principal.workspace_id, integration.id, name)
+    if old is not None and old.status == ConnectionStatus.REVOKED:
+        raise Conflict(
+            "The connection of that name is being removed, and its grant revoked at the provider. Try again "
+            "in some minutes, or choose another connectionId."
+        )
+    return old
 
 
 def new_connection(
@@ -296,6 +312,9 @@ def _find(
         raise NotFound("There is no such integration.")
     if connection is None:
         raise _not_found()
+    if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
+        # Another's row, copied here by who can write the table: its ciphertext would open under its own name.
+        raise vault.CannotOpen(f"connections/{connection.id}/sealed")
     return integration, connection
 
 
@@ -329,16 +348,27 @@ def _check_credentials(
     if provider is None or provider.credentials is None:
         for auth_type, names in _OWN_CREDENTIALS.items():
             if credentials.keys() == names:
-                return auth_type, credentials.get("username")
+                _check_own(credentials)
+                return auth_type, clean(credentials.get("username")) or None
         raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
     wanted = provider.credentials.fields
     for name in credentials.keys() - wanted.keys():
-        raise ValidationFailed.of(f"credentials.{name}", f"there are {', '.join(wanted)}")
+        raise ValidationFailed.of(f"credentials.{name[:64]}", f"there are {', '.join(wanted)}")
     for name, field in wanted.items():
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
             raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
     label = provider.credentials.account_label
     return AuthType(provider.credentials.kind), None if label is None else credentials[label]
+
+
+def _check_own(credentials: Mapping[str, str]) -> None:
+    for name, value in credentials.items():
+        if value == MASK:
+            raise ValidationFailed.of(f"credentials.{name}", "is a mask; send the value itself")
+        if not _OWN_VALUE.fullmatch(value):
+            raise ValidationFailed.of(
+                f"credentials.{name}", "must be a text without control characters, and not empty"
+            )
 
 
 def _note(principal: Principal, connection: StoredConnection, action: str) -> None:

@@ -7,10 +7,11 @@ page, and the code is exchanged when the same principal brings them back.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
@@ -28,8 +29,10 @@ from patchbay.ids import IntegrationId
 from patchbay.oauth import connections, limits, states, store, token_endpoint
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
+from patchbay.oauth.store import StoredConnection
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
 from patchbay.oauth.tokens import Seal, with_tokens
+from patchbay.observability import logger
 from patchbay.providers.provider import at_host
 from patchbay.registry import activity
 from patchbay.registry import service as registry
@@ -43,6 +46,8 @@ _TRIES = 3
 # What a provider may come back with, besides its own `callback` parameters (RFC 6749, 4.1.2; RFC 9207).
 _RESPONSE_PARAMETERS = {"code", "state", "iss", "error", "error_description", "error_uri", "scope"}
 _MAX_PARAMETER = 4096
+# Read by its letters: a parser that forgives, as urlsplit does, sees another origin than a browser does.
+_RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
 
 
 def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate) -> Authorization:
@@ -149,15 +154,16 @@ def _connect(
     client = client_of(integration)
     _check_issuer(client, body)
     if body.code is None:
-        said = clean(body.error)
-        more = clean(body.error_description)
+        hidden = token_endpoint.hidden(client)
+        said, more = clean(body.error, hidden), clean(body.error_description, hidden)
         raise AuthorizationFailed(
-            f"{client.provider} answered {said}"
+            f"{client.provider} answered {said or 'an error'}"
             + (f": {more}." if more else ".")
             + " Begin again when it is mended."
         )
     named = _named(client, body)
     # Whatever could fail without the provider comes before the code is used.
+    old = connections.replaceable(principal, integration, state.connection_name)
     seal = vault.sealer(principal.workspace_id)
     verifier = (
         None
@@ -178,7 +184,7 @@ def _connect(
         raise UpstreamFailed(
             f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again."
         ) from None
-    return _store(principal, integration, state, client, named, tokens, seal)
+    return _store(principal, integration, state, client, named, tokens, seal, old)
 
 
 def _store(
@@ -189,9 +195,9 @@ def _store(
     named: Mapping[str, str],
     tokens: TokenSet,
     seal: Seal,
+    old: StoredConnection | None,
 ) -> Connection:
     for _ in range(_TRIES):
-        old = store.get(principal.workspace_id, integration.id, state.connection_name)
         bare = connections.new_connection(principal, integration, state.connection_name, AuthType.OAUTH2, old)
         bare = replace(bare, scopes=list(state.scopes), variables=dict(named))
         new = with_tokens(bare, client.oauth, tokens, seal, now_ms())
@@ -204,10 +210,22 @@ def _store(
         )
         try:
             store.connect(new, old, [entry])
-        except store.Changed:
+        except store.Changed as changed:
+            old = changed.now
             continue
+        except Conflict:
+            _give_back(client, tokens)
+            raise
         return connections.shown(integration, new)
     raise contended("connection")
+
+
+def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
+    """Revoke a grant that nothing came of: its integration was deleted or moved as the provider answered."""
+    try:
+        token_endpoint.revoke(client, tokens)
+    except (Refused, Unusable) as fault:
+        logger.warning("grant that could not be stored not revoked", reason=str(fault))
 
 
 def _check_issuer(client: OAuthClient, body: Callback) -> None:
@@ -259,8 +277,8 @@ def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
 def _check_return_url(url: str | None) -> None:
     if url is None:
         return
-    parts = urlsplit(url)
-    if f"{parts.scheme}://{parts.netloc}" not in settings().return_origins or "#" in url or not url.isascii():
+    parts = _RETURN_URL.fullmatch(url)
+    if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
         raise ValidationFailed.of(
             "returnUrl", "its origin is not one of those in the parameter AllowedReturnOrigins"
         )

@@ -14,9 +14,25 @@ from patchbay.schema import ApiModel, ListQuery, Timestamp
 DEFAULT = "default"
 _MAX_PARAMETERS = 30
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"), AfterValidator(connection_name)]
-Uri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+def _no_path_step(name: str) -> str:
+    """HTTP clients resolve these in a path: to delete the connection `..` would delete its integration."""
+    if name in (".", ".."):
+        raise ValueError("means another path; choose another name")
+    return name
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
+    AfterValidator(connection_name),
+    AfterValidator(_no_path_step),
+]
+# Printable ASCII (RFC 3986, 2): parsers pass over the rest in ways of their own.
+Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
 Parameter = Annotated[str, StringConstraints(max_length=4096)]
+# RFC 6749, A.11.
+Code = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,4096}$")]
 
 
 class ConnectionStatus(StrEnum):
@@ -62,7 +78,7 @@ class Callback(ApiModel):
     __pydantic_extra__: dict[str, Parameter] = Field(init=False)
 
     state: Parameter = Field(repr=False)
-    code: Parameter | None = Field(default=None, repr=False)
+    code: Code | None = Field(default=None, repr=False)
     iss: Parameter | None = None
     error: Parameter | None = None
     error_description: Parameter | None = Field(default=None, alias="error_description")

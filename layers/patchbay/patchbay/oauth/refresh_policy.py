@@ -10,10 +10,6 @@ from patchbay.providers.provider import OAuth, RefreshStrategy
 
 # A token that is handed out is good for this long at least, if it can be had.
 GOOD_FOR_MS = 60_000
-# So long before its end, or a fifth of its life if that is less, a token is refreshed.
-MARGIN_MS = 15 * 60_000
-# RFC 6749, 5.1 leaves expires_in out for "other means"; where there are none, an hour is what most give.
-ASSUMED_LIFETIME_MS = 3_600_000
 
 _FIRST_WAIT_MS = 5_000
 _LONGEST_WAIT_MS = 3_600_000
@@ -36,9 +32,7 @@ def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
         return now_ms + tokens.expires_in * 1000
     if not can_refresh(oauth, tokens):
         return None
-    if oauth.assumed_lifetime_seconds is not None:
-        return now_ms + oauth.assumed_lifetime_seconds * 1000
-    return now_ms + ASSUMED_LIFETIME_MS
+    return now_ms + oauth.assumed_lifetime_seconds * 1000
 
 
 def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | None) -> int | None:
@@ -49,19 +43,18 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
         return None
     if not can_refresh(oauth, tokens):
         return expires_ms
-    if oauth.refresh_margin_seconds is not None:
-        margin = oauth.refresh_margin_seconds * 1000
-    else:
-        margin = min(MARGIN_MS, (expires_ms - obtained_ms) // 5)
+    # A margin longer than its life would have every fresh token due at once, for ever.
+    margin = min(oauth.refresh_margin_seconds * 1000, (expires_ms - obtained_ms) // 5)
     earliest = obtained_ms
     if oauth.renewal is not None:
         earliest += oauth.renewal.min_age_seconds * 1000
-    return max(expires_ms - margin, earliest)
+    return max(obtained_ms, min(expires_ms, max(expires_ms - margin, earliest)))
 
 
 def wait_ms(failures: int, random: float) -> int:
     """How long to wait after that many failures in a row, the present one included: 5 s, doubled each time up
     to an hour, ±20 % (`random` is in [0, 1)).
     """
-    wait = min(_FIRST_WAIT_MS * 2 ** min(failures - 1, 16), _LONGEST_WAIT_MS)
+    doublings = min(max(failures, 1) - 1, 16)
+    wait = min(_FIRST_WAIT_MS << doublings, _LONGEST_WAIT_MS)
     return round(wait * (0.8 + 0.4 * random))

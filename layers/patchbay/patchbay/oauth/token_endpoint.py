@@ -46,9 +46,13 @@ _AUTH_METHODS = {"body": "client_secret_post", "basic": "client_secret_basic", "
 
 def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
     """RFC 6749, 2.3.1: id and secret are form-encoded before they are joined, which Authlib leaves out."""
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret or '')}"
-    headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    headers["Authorization"] = f"Basic {_pair(client)}"
     return uri, headers, body
+
+
+def _pair(client: Any) -> str:
+    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret or '')}"
+    return base64.b64encode(pair.encode()).decode()
 
 
 Answer = TypeVar("Answer")
@@ -264,8 +268,7 @@ def _run(
     client: OAuthClient, ask: Callable[[Session], Awaitable[Answer]], *, secrets: tuple[str | None, ...]
 ) -> Answer:
     """Have a conversation within the total deadline. Whatever goes wrong becomes Refused or Unusable."""
-    # Shorter ones would be found in innocent words.
-    hidden = [text for text in (*secrets, client.client_secret) if text and len(text) >= _SHORTEST_SECRET]
+    hiding = hidden(client, *secrets)
     oauth_client, oauth_error = _authlib()
     transport = _transport()
 
@@ -289,19 +292,27 @@ def _run(
     try:
         return asyncio.run(converse())
     except oauth_error as error:
-        raise _refused(error.error, error.description, hidden) from None
+        raise _refused(error.error, error.description, hiding) from None
     except Refused as no:
-        raise _refused(no.code, no.description, hidden) from None
+        raise _refused(no.code, no.description, hiding) from None
     except Unusable as fault:
-        raise Unusable(clean(fault.reason, hidden), lost=fault.lost and transport.sent) from None
+        raise Unusable(clean(fault.reason, hiding), lost=fault.lost and transport.sent) from None
     except TimeoutError:
         raise Unusable(f"no answer within {TOTAL_SECONDS:.0f} s", lost=transport.sent) from None
     except _faults() as fault:
         raise Unusable(_explain(fault), lost=transport.sent) from None
 
 
-def _refused(code: str, description: str | None, hidden: Iterable[str] = ()) -> Refused:
-    return Refused(clean(code, hidden), clean(description, hidden), ended=code == "invalid_grant")
+def hidden(client: OAuthClient, *secrets: str | None) -> list[str]:
+    """What must not stand in a provider's words as they are shown. Shorter ones would be found in innocent
+    words.
+    """
+    ours = (client.client_secret, _pair(client) if client.client_secret else None)
+    return [text for text in (*secrets, *ours) if text and len(text) >= _SHORTEST_SECRET]
+
+
+def _refused(code: str, description: str | None, hiding: Iterable[str] = ()) -> Refused:
+    return Refused(clean(code, hiding), clean(description, hiding), ended=code == "invalid_grant")
 
 
 def _standard_response(oauth: OAuth, response: httpx.Response) -> httpx.Response:
@@ -352,9 +363,12 @@ def _authlib() -> tuple[Any, Any]:
 
 
 def _faults() -> tuple[type[Exception], ...]:
+    import httpx
+
     from patchbay.outbound.transport import FAULTS
 
-    return FAULTS
+    # UnicodeError: httpx decodes xn-- names, and not every host that is well written is one.
+    return (*FAULTS, httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 
 
 def _transport() -> GuardedTransport:

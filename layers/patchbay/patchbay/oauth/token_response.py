@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
 from patchbay.schema import MASK
@@ -14,14 +15,23 @@ from patchbay.schema import MASK
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 # What they answer says nothing of the server behind them: it may have done its work.
 _GATEWAYS = frozenset({502, 504})
-_MAX_TOKEN = 16_384
+# RFC 6749, A.12 and A.17. It goes into a header.
+_TOKEN = re.compile(r"[\x20-\x7e]{1,16384}")
+_SCOPE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_TEXT = 300
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\u205e\u3000-\ud7ff]+")
+_MAX_KEPT = 1024
+# Who says longer means for ever, or does not count in seconds.
+_LONGEST_SECONDS = 10 * 365 * 86_400
+_LATEST_SECONDS = 4_102_444_800  # 2100-01-01
+# Slack says whose the token is. It is a bearer token all the same.
+_BEARER = frozenset({"bearer", "bot", "user"})
+# To whoever revokes, a token that is not known is as good as revoked (RFC 7009, 2.2).
+_GONE = frozenset({"invalid_grant", "invalid_token"})
 
 
 class Unusable(Exception):
-    """No answer that says yes or no. `reason` is for people; `lost` says that the request may have been worked
-    all the same, and only its answer was lost.
+    """No answer that says yes or no. `reason` is for people; `lost` says that the request may have been
+    worked all the same, and only its answer was lost.
     """
 
     def __init__(self, reason: str, *, lost: bool = True) -> None:
@@ -58,12 +68,12 @@ class TokenSet:
 
     def with_follow_up(self, follow_up: FollowUp, payload: Any) -> TokenSet:
         """With what a follow-up's answer tells. Raises Unusable for a host that is not the provider's."""
-        expires_at = _number(_at(payload, follow_up.expires_at))
+        expires_at = _number(_at(payload, follow_up.expires_at), _LATEST_SECONDS)
         return replace(
             self,
             expires_at_ms=self.expires_at_ms if expires_at is None else expires_at * 1000,
-            account_id=_text(_at(payload, follow_up.account_id)) or self.account_id,
-            account_label=_text(_at(payload, follow_up.account_label)) or self.account_label,
+            account_id=_shown(_at(payload, follow_up.account_id)) or self.account_id,
+            account_label=_shown(_at(payload, follow_up.account_label)) or self.account_label,
             metadata={**self.metadata, **_kept(payload, follow_up.metadata)},
         )
 
@@ -78,22 +88,21 @@ def standard(oauth: OAuth, status: int, payload: Any) -> dict[str, Any]:
     if not isinstance(payload, Mapping):
         raise Unusable(f"HTTP {status} without a JSON object", lost=status < 300)
     holder = next((at for at in _holders(payload, oauth.token_in) if _text(at.get("access_token"))), None)
-    if holder is None or status >= 400:
+    if holder is None or not 200 <= status < 300:
         return _error(oauth, status, payload)
-    token: dict[str, Any] = {"access_token": holder["access_token"]}
-    if len(token["access_token"]) > _MAX_TOKEN:
-        raise Unusable("an access token that is too long")
-    token["token_type"] = _text(holder.get("token_type")) or "Bearer"
+    kind = _shown(holder.get("token_type"))
+    token: dict[str, Any] = {
+        "access_token": _token(holder["access_token"]),
+        "token_type": "Bearer" if kind is None or kind.lower() in _BEARER else kind,
+    }
     if _text(holder.get("refresh_token")):
-        token["refresh_token"] = holder["refresh_token"]
+        token["refresh_token"] = _token(holder["refresh_token"])
     expires_in = _number(holder.get("expires_in"))
-    if expires_in is not None and expires_in > 0:  # Mailchimp says 0 and means never
-        token["expires_in"] = expires_in
-    scope = holder.get(oauth.scope_path)
-    if isinstance(scope, list):
-        scope = " ".join(str(entry) for entry in scope)
-    if _text(scope):
-        token["scope"] = scope
+    if expires_in is not None:
+        token["expires_in"] = min(expires_in, _LONGEST_SECONDS)
+    scopes = _scopes(_at(holder, oauth.scope_path))
+    if scopes:
+        token["scope"] = " ".join(scopes)
     return token
 
 
@@ -107,11 +116,20 @@ def token_set(oauth: OAuth, token: Mapping[str, Any], payload: Mapping[str, Any]
         token_type=token["token_type"],
         refresh_token=token.get("refresh_token"),
         expires_in=token.get("expires_in"),
-        scopes=None if scope is None else tuple(dict.fromkeys(re.split(r"[ ,]+", scope.strip()))),
-        account_id=_text(_at(payload, oauth.account_id)),
-        account_label=_text(_at(payload, oauth.account_label)),
+        scopes=None if scope is None else tuple(scope.split()),
+        account_id=_shown(_at(payload, oauth.account_id)),
+        account_label=_shown(_at(payload, oauth.account_label)),
         metadata=_kept(payload, oauth.metadata),
     )
+
+
+def check_revoked(oauth: OAuth, status: int, payload: Any) -> None:
+    """Raises Unusable when the answer to a revocation is a no; that there was nothing to revoke is none."""
+    code = _first(payload, oauth.errors.codes)
+    if code in _GONE or code in oauth.errors.ended:
+        return
+    if code is not None or not 200 <= status < 300:
+        raise Unusable(code or f"HTTP {status}")
 
 
 def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
@@ -121,23 +139,29 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
     if not isinstance(text, str | int | float):
         return ""
     shown = str(text)
-    for secret in secrets:
-        if secret:
-            shown = shown.replace(secret, MASK)
-    shown = " ".join(_UNPRINTABLE.sub(" ", shown).split())
-    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+    spellings = {
+        spelt for secret in secrets if secret for spelt in (secret, quote(secret, ""), quote_plus(secret))
+    }
+    for spelt in sorted(spellings, key=len, reverse=True):  # one may hold another
+        shown = shown.replace(spelt, MASK)
+    return _line(shown)
 
 
 def _error(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> dict[str, Any]:
-    code = next(filter(None, (_text(_at(payload, path)) for path in oauth.errors.codes)), None)
+    code = _first(payload, oauth.errors.codes)
     if code is None:
         raise Unusable(f"HTTP {status} with neither a token nor an error", lost=status < 300)
-    if code in _PASSING:
-        raise Unusable(code, lost=False)
-    description = next(filter(None, (_text(_at(payload, path)) for path in oauth.errors.descriptions)), "")
-    if code in oauth.errors.ended:
+    description = _first(payload, oauth.errors.descriptions) or ""
+    said = {code, f"{code}: {description}"}
+    if code in _PASSING or said.intersection(oauth.errors.passing):
+        raise Unusable(f"{code}: {description}" if description else code, lost=False)
+    if said.intersection(oauth.errors.ended):
         code, description = "invalid_grant", f"{code} {description}".strip()
     return {"error": code, "error_description": description}
+
+
+def _first(payload: Any, paths: Iterable[str]) -> str | None:
+    return next(filter(None, (_text(_at(payload, path)) for path in paths)), None)
 
 
 def _holders(payload: Mapping[str, Any], paths: Iterable[str]) -> Iterable[Mapping[str, Any]]:
@@ -162,18 +186,54 @@ def _at(value: Any, path: str | None) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value) or None
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
+        return str(value)
+    return None
 
 
-def _number(value: Any) -> int | None:
+def _line(text: str) -> str:
+    """On one line of bounded length, without controls, marks that turn the text's direction, and halves of
+    characters.
+    """
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+
+
+def _shown(value: Any) -> str | None:
+    text = _text(value)
+    return None if text is None else _line(text) or None
+
+
+def _token(value: Any) -> str:
+    text = _text(value)
+    if text is None or not _TOKEN.fullmatch(text):
+        raise Unusable("a token that is too long, or has other than printable ASCII characters")
+    return text
+
+
+def _scopes(value: Any) -> list[str]:
+    """Without what cannot be one; in a text they are separated by spaces or commas, whichever was asked."""
+    entries = value if isinstance(value, list) else re.split(r"[\s,]+", _text(value) or "")
+    return list(
+        dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
+    )
+
+
+def _number(value: Any, most: int | None = None) -> int | None:
+    """A whole number above 0 (Mailchimp says 0 and means never), and no more than `most`."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        return int(value)
+        number = int(value)
     except (ValueError, OverflowError):
         return None
+    return number if number > 0 and (most is None or number <= most) else None
+
+
+def _is_keepable(text: str | None) -> bool:
+    return text is not None and text.isprintable() and len(text) <= _MAX_KEPT
 
 
 def _kept(payload: Any, wanted: Mapping[str, Kept]) -> dict[str, Any]:
@@ -182,8 +242,10 @@ def _kept(payload: Any, wanted: Mapping[str, Kept]) -> dict[str, Any]:
         value = _at(payload, kept.path)
         if value is None:
             continue
-        if kept.hosts is not None and not at_host(value, kept.hosts):
-            raise Unusable(f"the answer's {kept.path} is not one of the provider's own addresses")
-        if isinstance(value, str | int | float | bool) and len(str(value)) <= 1024:
-            found[name] = value.rstrip("/") if kept.hosts is not None else value
+        if kept.hosts is not None:
+            if not at_host(value, kept.hosts):
+                raise Unusable(f"the answer's {kept.path} is not one of the provider's own addresses")
+            found[name] = value.rstrip("/")
+        elif isinstance(value, bool) or _is_keepable(_text(value)):
+            found[name] = value
     return found

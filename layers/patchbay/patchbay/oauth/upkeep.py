@@ -6,8 +6,9 @@ Each thing is due until it is done, so a run that died, or two at once, do no ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ _RESERVE_MS = 30_000
 # Providers are slow, and each of these mostly waits.
 _THREADS = 16
 _BATCH = 64
+_AWS_FAULTS = (BotoCoreError, ClientError, dynamo.Throttled)
 
 
 class Done(NamedTuple):
@@ -48,33 +50,52 @@ def keep_up(remaining_ms: Callable[[], int]) -> Done:
     """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when AWS failed for
     some.
     """
-    done, failed = Done(), 0
-    for task in integrations.tasks():
-        if remaining_ms() < _RESERVE_MS:
-            break
-        try:
-            if _work(task, remaining_ms):
-                integrations.task_done(task)
-                done = done._replace(tasks=done.tasks + 1)
-        except (BotoCoreError, ClientError, dynamo.Throttled):
-            logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
-            failed += 1
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for shard in range(store.DUE_SHARDS):
-            due = store.due(shard, now_ms())
-            while remaining_ms() > _RESERVE_MS and (batch := list(islice(due, _BATCH))):
-                for future in as_completed([pool.submit(_look_at, key) for key in batch]):
-                    error = future.exception()
-                    if error is None:
-                        done = done._replace(connections=done.connections + 1)
-                    elif isinstance(error, BotoCoreError | ClientError | dynamo.Throttled):
-                        logger.error("a connection could not be looked at", exc_info=error)
-                        failed += 1
-                    else:
-                        raise error
-    if failed:
-        raise Incomplete(f"{failed} things could not be done; the next run tries again")
-    return done
+    run = _Run(remaining_ms)
+    # Tasks only mark connections, and what they mark is due with all the others: so none holds up a refresh.
+    run.do_tasks(until_ms=remaining_ms() * 2 // 3)
+    run.do_connections(until_ms=_RESERVE_MS)
+    run.do_tasks(until_ms=_RESERVE_MS // 2)  # those that waited for connections to go
+    if run.failed:
+        raise Incomplete(f"{run.failed} things could not be done; the next run tries again")
+    return run.done
+
+
+class _Run:
+    """One run of the schedule, and what it got done."""
+
+    def __init__(self, remaining_ms: Callable[[], int]) -> None:
+        self.done = Done()
+        self.failed = 0
+        self._remaining_ms = remaining_ms
+
+    def do_tasks(self, *, until_ms: int) -> None:
+        for task in integrations.tasks():
+            if self._remaining_ms() < until_ms:
+                return
+            try:
+                if _work(task, lambda: self._remaining_ms() - until_ms):
+                    integrations.task_done(task)
+                    self.done = self.done._replace(tasks=self.done.tasks + 1)
+            except _AWS_FAULTS:
+                logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
+                self.failed += 1
+
+    def do_connections(self, *, until_ms: int) -> None:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for shard in range(store.DUE_SHARDS):
+                due = store.due(shard, now_ms())
+                while self._remaining_ms() > until_ms and (batch := list(islice(due, _BATCH))):
+                    for future in as_completed([pool.submit(_look_at, key) for key in batch]):
+                        self._note(future.exception())
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is None:
+            self.done = self.done._replace(connections=self.done.connections + 1)
+        elif isinstance(error, _AWS_FAULTS):
+            logger.error("a connection could not be looked at", exc_info=error)
+            self.failed += 1
+        else:
+            raise error
 
 
 def _look_at(key: tuple[str, str]) -> None:
@@ -112,21 +133,23 @@ def _do(connection: StoredConnection, now: int) -> None:
 # ── after integrations ───────────────────────────────────────────────────────────────────────────────
 
 
-def _work(task: Task, remaining_ms: Callable[[], int]) -> bool:
-    """Whether the task is done; one that ran out of time is gone on with by the next run."""
+def _work(task: Task, left_ms: Callable[[], int]) -> bool:
+    """Whether the task is done; one that ran out of time, or waits for connections, is gone on with by the next
+    run.
+    """
     match task.kind:
         case "expire":
-            return _expire_all(task, remaining_ms)
+            return _expire_all(task, left_ms)
         case "remove":
-            return _remove_all(task, remaining_ms)
+            return _remove_all(task, left_ms)
 
 
-def _expire_all(task: Task, remaining_ms: Callable[[], int]) -> bool:
+def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:
     integration = integrations.get(task.workspace_id, task.integration_id)
     if integration is None:
         return True  # deleted since; its removal is a task of its own
-    for connection in _in_time(store.all_of(task.workspace_id, task.integration_id), remaining_ms):
-        if connection is None:
+    for connection in store.all_of(task.workspace_id, task.integration_id):
+        if left_ms() < 0:
             return False
         if connection.generation != integration.generation and connection.status in (
             ConnectionStatus.ACTIVE,
@@ -136,37 +159,26 @@ def _expire_all(task: Task, remaining_ms: Callable[[], int]) -> bool:
     return True
 
 
-def _remove_all(task: Task, remaining_ms: Callable[[], int]) -> bool:
-    """Connections are revoked, webhooks removed, copies put out of service; then the tombstone goes."""
+def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
+    """Webhooks are removed, copies put out of service, connections marked to be revoked; once those are gone,
+    the tombstone goes.
+    """
     integration = integrations.get_with_deleted(task.workspace_id, task.integration_id)
     if integration is None:
         return True
-    for connection in _in_time(store.all_of(task.workspace_id, task.integration_id), remaining_ms):
-        if connection is None:
-            return False
-        if connection.status != ConnectionStatus.REVOKED:
-            try:
-                connection = store.begin_removal(connection, now_ms(), [])
-            except store.Changed:
-                return False  # a refresh was faster; the next run takes it as it is then
-        finish_removal(connection, activity.SYSTEM)
     webhooks.delete_of_integration(task.workspace_id, task.integration_id)
     for workspace_id, copy in integrations.installs(task.integration_id):
-        if remaining_ms() < _RESERVE_MS:
+        if left_ms() < 0:
             return False
-        integrations.set_error(workspace_id, copy, client.PUBLISHER_REMOVED, now_ms())
-        detail = f"ERROR: {client.PUBLISHER_REMOVED}"
-        activity.enter(workspace_id, copy, "integration.status_changed", activity.SYSTEM, detail)
-    integrations.forget(integration)
-    return True
-
-
-def _in_time(
-    connections: Iterator[StoredConnection], remaining_ms: Callable[[], int]
-) -> Iterator[StoredConnection | None]:
-    """Connections as long as there is time; None is the end of it."""
-    for connection in connections:
-        if remaining_ms() < _RESERVE_MS:
-            yield None
-            return
-        yield connection
+        client.put_out_of_service(workspace_id, copy, client.PUBLISHER_REMOVED)
+    gone = True
+    for connection in store.all_of(task.workspace_id, task.integration_id):
+        if left_ms() < 0:
+            return False
+        gone = False
+        if connection.status != ConnectionStatus.REVOKED:
+            with suppress(store.Changed):  # a refresh was faster; the next run takes it as it is then
+                store.begin_removal(connection, now_ms(), [])
+    if gone:
+        integrations.forget(integration)
+    return gone

@@ -87,8 +87,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 raise AnswerTooLarge(f"the answer has more than {self._most} bytes, or cannot be unpacked")
         finally:
             await response.aclose()
-        headers.pop("content-encoding", None)
-        headers.pop("content-length", None)
+        # What is decoded here, and what httpx would act upon: it parses a Location that it does not follow.
+        for name in ("content-encoding", "content-length", "location", "set-cookie"):
+            headers.pop(name, None)
         return httpx.Response(response.status, headers=headers, content=bytes(body), request=request)
 
     async def aclose(self) -> None:

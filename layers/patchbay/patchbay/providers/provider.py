@@ -1,27 +1,27 @@
 """Providers as data: one TOML file each, beside this module, checked by the models below.
 
-Adding a provider is adding its file here and its recorded exchange in tests/providers. A name in braces in a
-URL is a *variable*: one of the integration's config (`variables`), of the callback's parameters (`callback`),
-or what was kept of a token response (`metadata`). Each of them is held against a pattern or a list of hosts
-before it goes into a URL: a callback or a token response is not to say where secrets go.
+Adding a provider is adding its file here and its recording in tests/providers/recordings. A name in braces in
+a URL is a *variable*: in the middle one of the integration's config (`variables`), held against its pattern;
+in front a whole address, of the callback (`callback`) or of a token response (`metadata` with `hosts`), held
+against a list of hosts. A callback or a token response is not to say where secrets go.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 _FOLDER = Path(__file__).parent
 _HTTPS_HOST = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.ASCII)
+_ADDRESS = re.compile(_HTTPS_HOST.pattern + r"(/[\x21-\x7e]*)?", re.ASCII)
 
 
 class IntegrationType(StrEnum):
@@ -53,17 +53,32 @@ class RefreshStrategy(StrEnum):
     REAUTHORIZE_ONLY = "reauthorize_only"
 
 
-def _variables(url: str) -> str:
-    names = {name for _, name, spec, conversion in Formatter().parse(url) if name is not None}
-    if not all(name.isidentifier() for name in names):
+def _address(url: str) -> str:
+    parts = list(Formatter().parse(url))
+    if not all(
+        name is None or (name.isidentifier() and not spec and not how) for _, name, spec, how in parts
+    ):
         raise ValueError("a variable is a name in braces")
-    start = url.split("}", 1)[0] if url.startswith("{") else url
-    if not (url.startswith("{") or _HTTPS_HOST.match(url) or url.startswith("https://{")):
-        raise ValueError(f"{start} is no https address")
+    # What the variables stand for is judged where they come from.
+    like = "".join(text + ("" if name is None else "x") for text, name, _, _ in parts)
+    if url.startswith("{") and like[1:2] in ("", "/"):
+        like = f"https://x.example{like[1:]}"
+    if not _ADDRESS.fullmatch(like):
+        raise ValueError(f"{url} is no https address")
     return url
 
 
-Url = Annotated[str, AfterValidator(_variables)]
+def _regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern} is no regular expression: {error}") from None
+    return pattern
+
+
+Url = Annotated[str, AfterValidator(_address)]
+# The whole text has to match.
+Pattern = Annotated[str, AfterValidator(_regex)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,31}$")]
@@ -77,17 +92,29 @@ class _Data(BaseModel):
 class Variable(_Data):
     """A part of the provider's addresses that the integration's config says."""
 
-    pattern: str
+    pattern: Pattern
     default: str | None = None
     description: str
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.default is not None and not re.fullmatch(self.pattern, self.default):
+            raise ValueError(f"the default {self.default} does not fit the pattern")
+        return self
+
 
 class CallbackVariable(_Data):
-    """A parameter of the authorization response that becomes a variable; an https address at one of `hosts`."""
+    """A parameter of the authorization response that becomes a variable: an address at one of `hosts`."""
 
     parameter: str
     hosts: list[Host]
-    default: str
+    default: str  # what it is before the callback, and where the callback does not say
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not at_host(self.default, self.hosts):
+            raise ValueError(f"the default {self.default} is at none of the hosts")
+        return self
 
 
 class Kept(_Data):
@@ -111,7 +138,6 @@ class FollowUp(_Data):
     auth: Literal["bearer", "oauth", "introspection"] = "bearer"
     required: bool = False
     on_refresh: bool = False
-    headers: dict[str, str] = Field(default_factory=dict)
     account_id: DotPath | None = None
     account_label: DotPath | None = None
     expires_at: DotPath | None = None  # Unix seconds
@@ -130,24 +156,31 @@ class Exchange(_Data):
 
 
 class Revocation(_Data):
-    """How a grant is taken back. `rfc7009` posts `token` with the client authenticated; `bearer` calls the
-    address with the access token as a bearer token and nothing else; `query` posts the token in the query.
+    """How a grant is taken back.
+
+    rfc7009     posts `token` (or the other one, where there is none of it) with the client authenticated
+    token_only  posts it alone
+    bearer      calls the address by `method` with the access token as its bearer
+    github      DELETE <url>/<client id>/grant, the access token in JSON, the client authenticated by Basic
     """
 
     url: Url
-    style: Literal["rfc7009", "bearer", "query", "github"] = "rfc7009"
-    method: Literal["POST", "GET", "DELETE"] = "POST"
+    style: Literal["rfc7009", "token_only", "bearer", "github"] = "rfc7009"
+    method: Literal["POST", "DELETE"] = "POST"
     token: Literal["refresh_token", "access_token"] = "refresh_token"  # noqa: S105  # a field's name
 
 
 class Errors(_Data):
-    """How the provider says no. `codes` are the paths where it stands, the first that holds a text counts;
-    `ended` are codes that mean: this grant is over, as `invalid_grant` does.
+    """How the provider says no. `codes` and `descriptions` are the paths where it stands; of each the first
+    that holds a text counts. `ended` means that this grant is over, as `invalid_grant` does; `passing`, that
+    nothing was done and it may be asked again, as `temporarily_unavailable` does. Both list codes, or
+    "code: description" where the code alone says too little.
     """
 
     codes: list[DotPath] = Field(default_factory=lambda: ["error"])
     descriptions: list[DotPath] = Field(default_factory=lambda: ["error_description"])
     ended: list[str] = Field(default_factory=list)
+    passing: list[str] = Field(default_factory=list)
 
 
 class OAuth(_Data):
@@ -160,20 +193,20 @@ class OAuth(_Data):
     client_auth: Literal["body", "basic", "none"] = "body"
     pkce: bool = True
     scope_separator: Literal[" ", ","] = " "
-    scope_parameter: str = "scope"
     default_scopes: list[str] = Field(default_factory=list)
     offline_scopes: list[str] = Field(default_factory=list)  # always asked for: they bring the refresh token
     authorize_parameters: dict[str, str] = Field(default_factory=dict)
     refresh: RefreshStrategy
-    # Where it does not say how long a token lives.
-    assumed_lifetime_seconds: int | None = None
-    # How long before its end a token is refreshed; None: 15 minutes, or a fifth of its life if that is less.
-    refresh_margin_seconds: int | None = None
+    # Where it does not say how long a token that can be refreshed lives. RFC 6749, 5.1 leaves expires_in out
+    # for "other means"; where there are none, an hour is what most give.
+    assumed_lifetime_seconds: int = Field(default=3600, gt=0)
+    # How long before its end a token is refreshed, or a fifth of its life if that is less.
+    refresh_margin_seconds: int = Field(default=15 * 60, gt=0)
     # Objects of the token response that the token may stand in, the first that has one counts.
     token_in: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]*$")]] = Field(
         default_factory=lambda: [""]
     )
-    scope_path: str = "scope"
+    scope_path: DotPath = "scope"  # within that object
     account_id: DotPath | None = None
     account_label: DotPath | None = None
     metadata: dict[Name, Kept] = Field(default_factory=dict)
@@ -198,7 +231,7 @@ class CredentialField(_Data):
 
     label: str
     secret: bool = True
-    pattern: str = r"^[\x20-\x7e]{1,4096}$"
+    pattern: Pattern = r"[\x20-\x7e]{1,4096}"
     description: str = ""
 
 
@@ -227,24 +260,21 @@ class Provider(_Data):
         if (self.oauth is None) is (self.credentials is None):
             raise ValueError("a provider has either oauth or credentials")
         if self.oauth is not None:
-            before = {*self.variables, *self.oauth.callback}
-            for url, known in self._urls(self.oauth, before):
-                unknown = {name for _, name, _, _ in Formatter().parse(url) if name} - known
-                if unknown:
-                    raise ValueError(f"{url}: nothing says what {sorted(unknown)} is")
-        for name, variable in self.variables.items():
-            if variable.default is not None and not re.fullmatch(variable.pattern, variable.default):
-                raise ValueError(f"the default of {name} does not fit its pattern")
+            config, addresses = set(self.variables), set(self.oauth.callback)
+            _check_urls([self.oauth.authorization_url, self.oauth.token_url], config, addresses)
+            addresses |= {name for name, kept in self.oauth.metadata.items() if kept.hosts}
+            later = (self.oauth.long_lived, self.oauth.renewal, self.oauth.revocation, *self.oauth.follow_ups)
+            _check_urls([call.url for call in later if call is not None], config, addresses)
         return self
 
-    @staticmethod
-    def _urls(oauth: OAuth, before: set[str]) -> Iterator[tuple[str, set[str]]]:
-        after = before | {name for name, kept in oauth.metadata.items() if kept.hosts}
-        yield oauth.authorization_url, before
-        yield oauth.token_url, before
-        for later in (oauth.long_lived, oauth.renewal, oauth.revocation, *oauth.follow_ups):
-            if later is not None:
-                yield later.url, after
+
+def _check_urls(urls: list[str], config: set[str], addresses: set[str]) -> None:
+    for url in urls:
+        for text, name, _, _ in Formatter().parse(url):
+            # Only an address may say the host and all that comes before it.
+            in_front = url.startswith(f"{{{name}}}") and not text
+            if name is not None and name not in (addresses if in_front else config):
+                raise ValueError(f"{url}: nothing says what {name} is")
 
 
 @cache
@@ -285,9 +315,3 @@ def at_host(url: Any, hosts: list[str]) -> bool:
         host.endswith(known[1:]) and len(host) > len(known) - 1 if known.startswith("*.") else host == known
         for known in hosts
     )
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port, in lower case."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()

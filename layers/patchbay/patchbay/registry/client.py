@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from patchbay import vault
 from patchbay.errors import Conflict, IntegrationInactive
+from patchbay.ids import IntegrationId
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider
-from patchbay.registry import config, store
+from patchbay.registry import activity, config, store
 from patchbay.registry.store import StoredIntegration
 from patchbay.schema import now_ms
 
@@ -65,6 +66,9 @@ def client_of(integration: StoredIntegration) -> OAuthClient:
     provider = provider_of(integration)
     holder = holder_of(integration)
     public = holder.config
+    if holder is not integration:
+        # Its client serves a copy, at the provider's own address: wherever the publisher has moved since.
+        public = {"clientId": integration.source_client_id}
     oauth = config.oauth_of(provider, public)
     missing = config.missing(provider, public, list(holder.secret_names))
     if oauth is None or missing:
@@ -98,11 +102,24 @@ def holder_of(integration: StoredIntegration) -> StoredIntegration:
     source = store.get(integration.source_workspace_id, integration.installed_from)
     if source is None:
         raise _out_of_service(integration, PUBLISHER_REMOVED)
-    if source.config.get("clientId") != integration.source_client_id:
+    if client_id_of(source) != (integration.provider, integration.source_client_id):
         raise _out_of_service(integration, PUBLISHER_CHANGED)
     return source
 
 
+def client_id_of(integration: StoredIntegration) -> tuple[str | None, str | None]:
+    """A client's name means something at its provider only."""
+    return integration.provider, integration.config.get("clientId")
+
+
+def put_out_of_service(workspace_id: str, copy: IntegrationId, reason: str) -> None:
+    """Say of a copy that its source no longer serves it; nothing when it says so already."""
+    entry = activity.entering(
+        workspace_id, copy, "integration.status_changed", activity.SYSTEM, f"ERROR: {reason}"
+    )
+    store.set_error(workspace_id, copy, reason, now_ms(), [entry])
+
+
 def _out_of_service(copy: StoredIntegration, reason: str) -> SourceGone:
-    store.set_error(copy.workspace_id, copy.id, reason, now_ms())
+    put_out_of_service(copy.workspace_id, copy.id, reason)
     return SourceGone(reason)

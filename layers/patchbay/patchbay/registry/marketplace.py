@@ -18,6 +18,8 @@ from patchbay.ids import IntegrationId
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.registry import activity, store
+from patchbay.registry.client import client_id_of
+from patchbay.registry.config import missing
 from patchbay.registry.models import (
     MAX_METADATA_BYTES,
     Integration,
@@ -57,6 +59,8 @@ def after_change(
             return new, []
         return _unpublished(new), store.unlisting(new.id)
     if old is not None and was_public and _reviewed_part(old) == _reviewed_part(new):
+        if old.secret_names != new.secret_names:
+            _check_publishable(new)
         return new, []
     principal.require("integrations:publish")
     _check_publishable(new)
@@ -70,7 +74,7 @@ def after_change(
         return new, [store.listing_action(_snapshot(new, new.version if old is None else new.version + 1))]
     new = replace(new, review_status=ReviewStatus.PENDING)
     actions = [store.asking_review(new.workspace_id, new.id, now_ms())]
-    if old is not None and old.config.get("clientId") != new.config.get("clientId"):
+    if old is not None and client_id_of(old) != client_id_of(new):
         # What is listed is of another client, which no longer serves.
         actions = [*store.unlisting(new.id)[:1], *actions]
     return new, actions
@@ -81,8 +85,10 @@ def review(body: ReviewPublication) -> dict[str, Any]:
 
     Raises NotFound, and Conflict when it has changed since, or waits for nothing.
     """
-    if body.integration_id is None or body.workspace_id is None or body.decision is None:
+    if body == ReviewPublication():
         return {"waiting": [_waiting(*row) for row in store.waiting_reviews()]}
+    if body.integration_id is None or body.workspace_id is None or body.decision is None:
+        raise ValidationFailed.of("decision", "goes with workspaceId, integrationId and version")
     old = store.get(body.workspace_id, body.integration_id)
     if old is None:
         raise NotFound("There is no such integration.")
@@ -96,10 +102,14 @@ def review(body: ReviewPublication) -> dict[str, Any]:
         old,
         review_status=ReviewStatus.APPROVED if approved else ReviewStatus.REJECTED,
         status_reason=body.reason,
-        publisher_name=body.publisher_name or old.publisher_name,
-        publisher_verified=body.verified,
         updated_at=now_ms(),
     )
+    if approved:
+        new = replace(
+            new,
+            publisher_name=body.publisher_name or old.publisher_name,
+            publisher_verified=body.verified,
+        )
     more = [
         store.reviewed(old.id),
         activity.entering(
@@ -148,7 +158,7 @@ def _check_publishable(integration: StoredIntegration) -> None:
             f"needs one of the built-in OAuth providers, {', '.join(_oauth_providers())}: whoever installs "
             "it sends tokens to nobody else"
         )
-    if integration.status == IntegrationStatus.PENDING_SETUP:
+    if missing(provider, integration.config, list(integration.secret_names)):
         raise _cannot("needs its own client first: config.clientId and config.clientSecret")
     if any(name in integration.config for name in provider.variables):
         raise _cannot(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -35,15 +36,15 @@ class ReviewStatus(StrEnum):
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(metadata, ensure_ascii=False).encode())
+    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"has {size} bytes as JSON; {MAX_METADATA_BYTES} are the most")
     return metadata
 
 
 def _https(url: str) -> str:
-    if not url.startswith("https://"):
-        raise ValueError("must begin with https://")
+    if not re.match(r"https://[A-Za-z0-9]", url):
+        raise ValueError("must begin with https:// and a host")
     return url
 
 

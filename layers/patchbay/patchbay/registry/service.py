@@ -209,10 +209,10 @@ def _configured(
     principal: Principal, old: StoredIntegration, new: StoredIntegration, changes: dict[str, Any]
 ) -> StoredIntegration:
     if old.source_workspace_id is not None:
-        refused = next((name for name in changes), "provider")
-        raise ValidationFailed.of(
-            f"config.{refused}", "the publisher's client serves; there is nothing to set"
-        )
+        refused = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
+        if refused:
+            raise ValidationFailed.of(refused[0], "the publisher's client serves; there is nothing to set")
+        return new
     provider = _provider(new.provider)
     parts = config.Parts(old.config, client.secrets(old))
     after = config.merged(parts, changes, provider)

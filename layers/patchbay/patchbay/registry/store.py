@@ -14,7 +14,9 @@ stands in #tasks, written in the same transaction.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,9 +106,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Task:
+    """`mark` tells a task from one like it that was added later, which is not done with the first."""
+
     kind: TaskKind
     workspace_id: str
     integration_id: IntegrationId
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Changed(Exception):
@@ -199,7 +204,7 @@ def replace_with(
 ) -> StoredIntegration:
     """Write what differs, with `more` in the same transaction. Raises Changed when `old` has changed.
 
-    Only what differs: `connectionCount` counts on beside it.
+    Only what differs: `connectionCount` counts on beside it. But whether the client may change depends on it.
     """
     new = replace(new, version=old.version + 1)
     before, after = _row(old), _row(new)
@@ -210,13 +215,18 @@ def replace_with(
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
     if gone:
         expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+    condition = "version = :known AND attribute_not_exists(deletedAt)"
+    terms: dict[str, Any] = {"known": old.version}
+    if new.generation != old.generation:
+        condition += " AND connectionCount = :connections"
+        terms["connections"] = old.connection_count
     update = dynamo.updating(
         settings().integrations_table,
         key(old.workspace_id, old.id),
         expression,
-        condition="version = :known AND attribute_not_exists(deletedAt)",
+        condition=condition,
         names={f"#{name}": name for name in [*changed, *gone]},
-        known=old.version,
+        **terms,
         **changed,
     )
     try:
@@ -253,30 +263,39 @@ def delete(old: StoredIntegration, now: int, more: Sequence[TransactWriteItemTyp
         raise Changed from None
 
 
-def set_error(workspace_id: str, id: IntegrationId, reason: str, now: int) -> None:
-    """Put a copy out of service because of what became of its source, once."""
-    try:
-        dynamo.update(
-            settings().integrations_table,
-            key(workspace_id, id),
-            "SET #status = :error, statusReason = :reason, updatedAt = :now ADD version :one",
-            names={"#status": "status"},
-            condition="attribute_exists(sk) AND attribute_not_exists(deletedAt) AND "
-            "(#status <> :error OR attribute_not_exists(statusReason) OR statusReason <> :reason)",
-            error="ERROR",
-            reason=reason,
-            now=now,
-            one=1,
-        )
-    except dynamo.ConditionFailed:
-        return
+def set_error(
+    workspace_id: str,
+    id: IntegrationId,
+    reason: str,
+    now: int,
+    more: Sequence[TransactWriteItemTypeDef] = (),
+) -> None:
+    """Put a copy out of service because of what became of its source, once, with `more` in the same
+    transaction.
+    """
+    update = dynamo.updating(
+        settings().integrations_table,
+        key(workspace_id, id),
+        "SET #status = :error, statusReason = :reason, updatedAt = :now ADD version :one",
+        names={"#status": "status"},
+        condition="attribute_exists(sk) AND attribute_not_exists(deletedAt) AND "
+        "(#status <> :error OR attribute_not_exists(statusReason) OR statusReason <> :reason)",
+        error="ERROR",
+        reason=reason,
+        now=now,
+        one=1,
+    )
+    with suppress(dynamo.TransactionRefused):
+        dynamo.transact([update, *more])
 
 
 def forget(deleted: StoredIntegration) -> None:
-    """Take a tombstone away, and the note that it was a copy."""
-    dynamo.delete(settings().integrations_table, key(deleted.workspace_id, deleted.id))
+    """Take a tombstone away, and before it the note that it was a copy: without the tombstone nobody would
+    know of the note.
+    """
     if deleted.source_workspace_id is not None:
         dynamo.delete(settings().integrations_table, _install_key(deleted))
+    dynamo.delete(settings().integrations_table, key(deleted.workspace_id, deleted.id))
 
 
 def counting_connection(
@@ -402,17 +421,21 @@ def _installs(id: IntegrationId) -> str:
 
 
 def adding_task(task: Task) -> TransactWriteItemTypeDef:
-    return dynamo.putting(settings().integrations_table, _task_key(task))
+    return dynamo.putting(settings().integrations_table, {**_task_key(task), "mark": task.mark})
 
 
 def tasks() -> Iterator[Task]:
     for row in dynamo.query(settings().integrations_table, "workspaceId = :tasks", tasks=_TASKS):
         kind, workspace_id, id = row["sk"].split("#")
-        yield Task(kind, workspace_id, IntegrationId(id))
+        yield Task(kind, workspace_id, IntegrationId(id), row["mark"])
 
 
 def task_done(task: Task) -> None:
-    dynamo.delete(settings().integrations_table, _task_key(task))
+    """Take a task away, unless it was added anew since."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.delete(
+            settings().integrations_table, _task_key(task), condition="mark = :mark", mark=task.mark
+        )
 
 
 def _task_key(task: Task) -> dynamo.Row:
