@@ -706,9 +706,9 @@ def filled(api: Api, backend: Backend) -> Filled:
     connections = f"{INTEGRATIONS}/{made[OWNER][0]}/connections"
     for token in (OWNER, rival):
         for name in "edcba" if token == OWNER else "xy":
-            body = {"connectionId": name, "credentials": {"apiKey": "x"}}
+            own: dict[str, Any] = {"connectionId": name, "credentials": {"apiKey": "x"}}
             line = f"POST {INTEGRATIONS}/{made[token][0]}/connections"
-            id = api(line, json=body, token=token).json()["id"]
+            id = api(line, json=own, token=token).json()["id"]
             if token == OWNER:
                 ids.setdefault(connections, []).insert(0, id)
     logged = [row["id"] for row in backend.rows("ActivityTable") if made[OWNER][0] in row["integrationKey"]]

@@ -812,6 +812,12 @@ def test_the_code_is_not_used_when_the_key_cannot_be(api: Api, crm: Provider, ba
         assert answer.status == status
         assert SECRET not in answer.text
         assert is_void(api, state)
+    # With no secret and no verifier to open, the key is needed for the tokens alone.
+    public = integrate(api, crm, settings={"clientAuth": "none", "clientSecret": None, "pkce": False})
+    state = begin(api, public)["state"]
+    vault.forget_keys()
+    with failing("kms.Decrypt", error=REFUSED):
+        refused(bring_back(api, state), 502, "upstream_failed")
     assert crm.requests == []
     assert rows(backend) == []
     assert bring_back(api, begin(api, id)["state"]).status == 200

@@ -1280,3 +1280,21 @@ def test_a_thief_gains_nothing_by_repeating_anothers_request(api: Api) -> None:
         answer = api(f"POST {PATH}", json=sent, headers=once, token=who)
         assert SECRET not in answer.text
     assert get(api, made, "?reveal=true")["config"]["clientSecret"] == SECRET
+
+
+def test_a_damaged_secret_can_be_stored_anew(api: Api, backend: Backend) -> None:
+    made = make(api, config={**OWN, "other": "thing"})
+    backend.client("dynamodb").update_item(
+        TableName=backend.template.name("IntegrationsTable"),
+        Key={"workspaceId": {"S": "acme"}, "sk": {"S": made["id"]}},
+        UpdateExpression="SET secrets = :damaged",
+        ExpressionAttributeValues={":damaged": {"S": "v1.1.AAAA"}},
+    )
+    broken = api(f"GET {PATH}/{made['id']}?reveal=true")
+    assert broken.status == 500
+    assert "does not open" in broken.json()["detail"]
+    secret_names = [name for name, value in made["config"].items() if value == "********"]
+    assert put(api, made, config={"clientSecret": "a new one"}).status == 500
+    anew = dict.fromkeys(secret_names, "a new one")
+    assert put(api, made, config=anew).status == 200
+    assert get(api, made, "?reveal=true")["config"] == {**made["config"], **anew}

@@ -377,7 +377,7 @@ def drive_connections(seen: Seen, call: Callable[..., Answer]) -> None:
         assert seen.found_in(token.text) == ["access_token 1"]
         assert seen.note("refresh", call(f"POST {path}/oauth/refresh")).status == 200
         provider.refuses = True
-        for line, body in (
+        refusals: list[tuple[str, dict[str, Any]]] = [
             (f"POST {path}/oauth/refresh", {"connectionId": "doomed"}),
             (f"POST {INTEGRATIONS}/oauth/callback", {"state": begin("third"), "code": code}),
             (
@@ -388,8 +388,9 @@ def drive_connections(seen: Seen, call: Callable[..., Answer]) -> None:
             (f"PUT {path}", {"config": {"clientId": [config["clientSecret"]]}}),
             (f"POST {path}/connections", {"credentials": {"token": credentials["password"]}}),
             (f"POST {path}/connections", {"credentials": credentials}),
-        ):
-            assert 400 <= seen.note(line, call(line, json=body)).status < 500, line
+        ]
+        for line, refused in refusals:
+            assert 400 <= seen.note(line, call(line, json=refused)).status < 500, line
         plain = call(f"POST {INTEGRATIONS}", json={"name": "plain", "type": "CRM"}).json()["id"]
         own = f"{INTEGRATIONS}/{plain}"
         made = call(

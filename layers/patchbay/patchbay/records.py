@@ -28,7 +28,7 @@ def to_row(record: Record) -> Row:
 
 
 def of_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
-    """The record of a row; what the row does not have takes its default (None was left out), ids their type."""
+    """The record of a row; what the row does not have takes its default, ids take their type."""
     values = {
         attribute: row[name] if id_type is None else id_type(row[name])
         for attribute, name, id_type in _columns(kind)

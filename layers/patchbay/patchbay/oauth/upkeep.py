@@ -134,9 +134,7 @@ def _do(connection: StoredConnection, now: int) -> None:
 
 
 def _work(task: Task, left_ms: Callable[[], int]) -> bool:
-    """Whether the task is done; one that ran out of time, or waits for connections, is gone on with by the next
-    run.
-    """
+    """Whether the task is done. One that ran out of time, or waits for connections, is gone on with later."""
     match task.kind:
         case "expire":
             return _expire_all(task, left_ms)

@@ -227,7 +227,7 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
         fitting = [template for template in _templates() if _fits(template, query)]
         start = _offset(cursor)
         after = str(start + limit) if start + limit < len(fitting) else None
-        return [_template_shown(template) for template in fitting[start : start + limit]], after
+        return [shown(_as_listed(template)) for template in fitting[start : start + limit]], after
 
     return in_turn([listed, built_in], query)
 
@@ -266,48 +266,39 @@ def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]
 
 def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
     """A new integration of the caller's, from what was approved or from a template. Raises NotFound."""
-    new_id = IntegrationId.new()
-    listing = store.listing(id)
+    approved = store.listing(id)
     template = next((known for known in _templates() if IntegrationId.of_template(known.name) == id), None)
-    if listing is not None:
-        return StoredIntegration(
-            workspace_id=principal.workspace_id,
-            id=new_id,
-            name=listing.name,
-            type=listing.type,
-            provider=listing.provider,
-            description=listing.description,
-            logo_url=listing.logo_url,
-            status=IntegrationStatus.ACTIVE,
-            created_by=principal.id,
-            created_at=new_id.time_ms,
-            updated_at=new_id.time_ms,
-            scopes=list(listing.scopes),
-            rate_limit_per_hour=listing.rate_limit_per_hour,
-            rate_limit_per_day=listing.rate_limit_per_day,
-            publisher_name=listing.publisher_name,
-            publisher_verified=listing.publisher_verified,
-            installed_from=listing.id,
-            source_workspace_id=listing.publisher_workspace_id,
-            source_client_id=listing.client_id,
-        )
-    if template is not None:
-        ready = template.oauth is None
-        return StoredIntegration(
-            workspace_id=principal.workspace_id,
-            id=new_id,
-            name=template.label,
-            type=template.type,
-            provider=template.name,
-            description=template.description,
-            logo_url=None,
-            status=IntegrationStatus.ACTIVE if ready else IntegrationStatus.PENDING_SETUP,
-            created_by=principal.id,
-            created_at=new_id.time_ms,
-            updated_at=new_id.time_ms,
-            installed_from=id,
-        )
-    raise NotFound("The marketplace has no such integration.")
+    listing = approved or (None if template is None else _as_listed(template))
+    if listing is None:
+        raise NotFound("The marketplace has no such integration.")
+    new_id = IntegrationId.new()
+    new = StoredIntegration(
+        workspace_id=principal.workspace_id,
+        id=new_id,
+        name=listing.name,
+        type=listing.type,
+        provider=listing.provider,
+        description=listing.description,
+        logo_url=listing.logo_url,
+        status=IntegrationStatus.ACTIVE,
+        created_by=principal.id,
+        created_at=new_id.time_ms,
+        updated_at=new_id.time_ms,
+        scopes=list(listing.scopes),
+        rate_limit_per_hour=listing.rate_limit_per_hour,
+        rate_limit_per_day=listing.rate_limit_per_day,
+        installed_from=id,
+    )
+    if approved is None:
+        needs_client = template is not None and template.oauth is not None
+        return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
+    return replace(
+        new,
+        publisher_name=approved.publisher_name,
+        publisher_verified=approved.publisher_verified,
+        source_workspace_id=approved.publisher_workspace_id,
+        source_client_id=approved.client_id,
+    )
 
 
 def shown(listing: Listed) -> Integration:
@@ -351,22 +342,20 @@ def _fits(template: Provider, query: MarketplaceQuery) -> bool:
     return query.type in (None, template.type) and (query.search or "").casefold() in text
 
 
-def _template_shown(template: Provider) -> Integration:
+def _as_listed(template: Provider) -> Listed:
+    """A built-in template as if the platform had published it."""
     scopes = template.oauth.default_scopes if template.oauth is not None else []
-    return shown(
-        Listed(
-            id=IntegrationId.of_template(template.name),
-            publisher_workspace_id=settings().platform_workspace_id,
-            publisher_name="Patchbay",
-            publisher_verified=True,
-            name=template.label,
-            type=template.type,
-            provider=template.name,
-            description=template.description,
-            logo_url=None,
-            scopes=scopes,
-            client_id="",
-            approved_at=_TEMPLATES_SINCE_MS,
-            approved_version=1,
-        )
+    return Listed(
+        id=IntegrationId.of_template(template.name),
+        publisher_workspace_id=settings().platform_workspace_id,
+        publisher_name="Patchbay",
+        publisher_verified=True,
+        name=template.label,
+        type=template.type,
+        provider=template.name,
+        description=template.description,
+        scopes=scopes,
+        client_id="",
+        approved_at=_TEMPLATES_SINCE_MS,
+        approved_version=1,
     )

@@ -214,14 +214,14 @@ def _configured(
             raise ValidationFailed.of(refused[0], "the publisher's client serves; there is nothing to set")
         return new
     provider = _provider(new.provider)
-    parts = config.Parts(old.config, client.secrets(old))
+    parts = config.Parts(old.config, _opened(old, changes))
     after = config.merged(parts, changes, provider)
     before, now = (
         config.where_secrets_go(*place)
         for place in ((_provider(old.provider), parts.public), (provider, after.public))
     )
-    if before != now and (parts.secret or old.connection_count):
-        _check_move(principal, parts, changes)
+    if before != now and (old.secret_names or old.connection_count):
+        _check_move(principal, old, changes)
     sealed = None
     if after.secret:
         sealed = old.secrets
@@ -236,10 +236,20 @@ def _configured(
     )
 
 
-def _check_move(principal: Principal, old: config.Parts, changes: dict[str, Any]) -> None:
+def _opened(old: StoredIntegration, changes: dict[str, Any]) -> dict[str, str]:
+    """The stored secrets. Those that are damaged need not open where all of them are sent anew."""
+    try:
+        return client.secrets(old)
+    except vault.CannotOpen:
+        if set(old.secret_names) <= changes.keys():
+            return {}
+        raise
+
+
+def _check_move(principal: Principal, old: StoredIntegration, changes: dict[str, Any]) -> None:
     """Stored secrets and tokens never go to a changed origin: whoever changes it brings the secret along."""
     principal.require("credentials:write")
-    if config.CLIENT_SECRET in old.secret and not changes.get(config.CLIENT_SECRET):
+    if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
         raise ValidationFailed.of(
             f"config.{config.CLIENT_SECRET}",
             "send it anew: the client or an address changes, and the stored secret does not go there",
