@@ -3,7 +3,9 @@ from typing import Any
 from patchbay import aws
 from patchbay.registry import marketplace
 from patchbay.registry.models import ReviewPublication
+from patchbay.settings import refuse_encryption_key
 
+refuse_encryption_key()
 aws.preload()
 
 

@@ -29,7 +29,7 @@ CRM = Provider.model_validate(
         "description": "Contacts.",
         "docs": "https://crm.example/docs",
         "variables": {
-            "domain": {"pattern": "[a-z]{1,9}", "default": "login", "description": "a name"},
+            "domain": {"pattern": "login|acme", "default": "login", "description": "a name"},
             "region": {"pattern": "eu|us", "description": "eu or us"},
         },
         "oauth": {
