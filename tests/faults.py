@@ -5,6 +5,7 @@
     with failing("sqs.SendMessage", lost=True):                  # done, but the answer never came
     with killed("dynamodb.UpdateItem", at=2):                    # the process dies before the second call
     with killed("sqs.SendMessageBatch", after=True):             # … or right after the first took effect
+    with dying(7) as process:                                    # … or right before its 7th call, if any
     with meanwhile("dynamodb.UpdateItem", other):                # another process is a moment faster
 
 Faults sit on the wire of the library's own clients, so botocore's retries are part of what is tested.
@@ -137,6 +138,25 @@ def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "")
             yield
         assert dead, f"{operation} was called {seen} times: nothing died"
         cold_start()
+
+
+@contextlib.contextmanager
+def dying(call: int) -> Iterator[SimpleNamespace]:
+    """The process dies right before its `call`-th call of AWS, if it makes so many."""
+    seen = SimpleNamespace(calls=0, died=False)
+
+    def before(**_: Any) -> None:
+        seen.calls += 1
+        seen.died = seen.died or seen.calls == call
+        if seen.died:
+            raise Killed
+
+    with contextlib.ExitStack() as stack:
+        for service in ("dynamodb", "sqs", "kms"):
+            stack.enter_context(_hooked(service, "before-send", before, last=False))
+        with contextlib.suppress(Killed):
+            yield seen
+    cold_start()
 
 
 def cold_start() -> None:

@@ -244,3 +244,12 @@ def integrate_known(api: Api, name: str, **settings: Any) -> str:
     answer = api(f"POST {INTEGRATIONS}", json={"name": "CRM", "type": "CRM", "provider": name, "config": own})
     assert (answer.status, answer.json().get("status")) == (201, "ACTIVE"), answer.text
     return str(answer.json()["id"])
+
+
+def refused(answer: ApiAnswer, status: int, code: str, path: str | None = None) -> str:
+    """An answer that is this problem, about that field; its detail."""
+    assert (answer.status, answer.json().get("code")) == (status, code), answer.text
+    if path is not None:
+        assert [error["path"] for error in answer.json()["errors"]] == [path], answer.text
+    detail: str = answer.json()["detail"]
+    return detail

@@ -40,6 +40,7 @@ from tests.integration.oauth_fakes import (
     known_provider,
     log,
     provider,
+    refused,
     rows,
     says,
     token_of,
@@ -63,15 +64,6 @@ def keys(api: Api) -> str:
     answer = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM", "provider": "acme-mail"})
     assert (answer.status, answer.json()["status"]) == (201, "ACTIVE")
     return str(answer.json()["id"])
-
-
-def refused(answer: Answer, status: int, code: str, path: str | None = None) -> str:
-    """An answer that is this problem, about that field; its detail."""
-    assert (answer.status, answer.json().get("code")) == (status, code), answer.text
-    if path is not None:
-        assert [error["path"] for error in answer.json()["errors"]] == [path], answer.text
-    detail: str = answer.json()["detail"]
-    return detail
 
 
 def create(

@@ -4,11 +4,9 @@ with the publisher's client and shows nothing of it; and who publishes cannot sa
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,7 +28,7 @@ from patchbay.registry import store
 from patchbay.registry.client import client_of
 from patchbay.schema import MASK, now_ms
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
-from tests.faults import Killed, _hooked, cold_start, killed, meanwhile
+from tests.faults import dying, killed, meanwhile
 
 PATH = "/api/integrations"
 MARKET = "/api/integrations/marketplace"
@@ -203,25 +201,6 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("something was sent to a provider")
 
     monkeypatch.setattr(token_endpoint, "_run", sent)
-
-
-@contextlib.contextmanager
-def dying(call: int) -> Iterator[SimpleNamespace]:
-    """The process dies right before its `call`-th call of AWS, if it makes so many."""
-    seen = SimpleNamespace(calls=0, died=False)
-
-    def before(**_: Any) -> None:
-        seen.calls += 1
-        seen.died = seen.died or seen.calls == call
-        if seen.died:
-            raise Killed
-
-    with contextlib.ExitStack() as stack:
-        for service in ("dynamodb", "sqs", "kms"):
-            stack.enter_context(_hooked(service, "before-send", before, last=False))
-        with contextlib.suppress(Killed):
-            yield seen
-    cold_start()
 
 
 # ── publishing ───────────────────────────────────────────────────────────────────────────────────────
@@ -490,6 +469,33 @@ def test_who_publishes_cannot_say_who_they_are(api: Api) -> None:
     assert market(api) == []
     decide(get(api, made), publisherName="Acme again")
     assert market(api)[0]["publisher"] == {"workspaceId": "acme", "name": "Acme again", "verified": False}
+
+
+def test_what_the_platform_withdraws_is_gone_and_its_copies_stop(api: Api, backend: Backend) -> None:
+    made, bystander = listed(api), listed(api, name="Another")
+    copy, other, late = installed(api, made), installed(api, bystander), installed(api, made)
+    put(api, made, description="changed since")  # at any version
+    decide(made, "WITHDRAW", reason="It is a thief's.")
+    assert [one["id"] for one in market(api)] == [bystander["id"]]
+    refused(install(api, made), 404)
+    stopped(initiate(api, copy), "withdrawn_by_platform")
+    assert kept_up().tasks == 1
+    for one in (copy, late):
+        shown = get(api, one, token=theirs())
+        assert (shown["status"], shown["statusReason"]) == ("ERROR", "withdrawn_by_platform")
+    assert initiate(api, other).status == 200
+    shown = get(api, made)
+    assert (shown["reviewStatus"], shown["statusReason"]) == ("REJECTED", "It is a thief's.")
+    assert log(api, made)[-1][:2] == ("publication.withdrawn", "platform")
+    # Nothing that its publisher does brings it back, but what the platform approves does.
+    put(api, made, isPublic=False)
+    put(api, made, isPublic=True)
+    assert market(api)[-1]["id"] == bystander["id"]
+    activate = {"status": "ACTIVE"}
+    stopped(api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=theirs()), "withdrawn_by_platform")
+    approve(api, made)
+    assert api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=theirs()).status == 200
+    assert initiate(api, copy).status == 200
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────

@@ -47,6 +47,7 @@ from tests.integration.oauth_fakes import (
     known_provider,
     log,
     provider,
+    refused,
     rows,
     says,
     token_of,
@@ -62,15 +63,6 @@ COLLEAGUE = {"sub": "colleague"}
 def crm() -> Iterator[Provider]:
     with provider() as made:
         yield made
-
-
-def refused(answer: Answer, status: int, code: str, path: str | None = None) -> str:
-    """An answer that is this problem, about that field; its detail."""
-    assert (answer.status, answer.json().get("code")) == (status, code), answer.text
-    if path is not None:
-        assert [error["path"] for error in answer.json()["errors"]] == [path], answer.text
-    detail: str = answer.json()["detail"]
-    return detail
 
 
 def states(backend: Backend) -> list[dict[str, Any]]:

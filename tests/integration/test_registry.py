@@ -21,7 +21,7 @@ from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.registry.models import MAX_METADATA_BYTES
 from patchbay.schema import MASK, at_ms, iso
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
-from tests.faults import Clock, Killed, _hooked, cold_start, killed, meanwhile, one_at_a_time, watched
+from tests.faults import Clock, dying, killed, meanwhile, one_at_a_time, watched
 from tests.receivers import Answer as Said
 from tests.receivers import Receiver, Request, receiver
 
@@ -205,25 +205,6 @@ def plenty() -> int:
 def kept_up() -> Done:
     """One run of the schedule with time enough."""
     return keep_up(plenty)
-
-
-@contextlib.contextmanager
-def dying(call: int) -> Iterator[SimpleNamespace]:
-    """The process dies right before its `call`-th call of AWS, if it makes so many."""
-    seen = SimpleNamespace(calls=0, died=False)
-
-    def before(**_: Any) -> None:
-        seen.calls += 1
-        seen.died = seen.died or seen.calls == call
-        if seen.died:
-            raise Killed
-
-    with contextlib.ExitStack() as stack:
-        for service in ("dynamodb", "sqs", "kms"):
-            stack.enter_context(_hooked(service, "before-send", before, last=False))
-        with contextlib.suppress(Killed):
-            yield seen
-    cold_start()
 
 
 @contextlib.contextmanager
@@ -995,6 +976,24 @@ def test_the_schedule_clears_up_after_a_deletion_wherever_it_dies(
             )
         assert kept_up().tasks == 0
     assert call > 15
+
+
+def test_a_webhook_that_is_changed_at_that_moment_does_not_outlive_its_integration(
+    api: Api, backend: Backend
+) -> None:
+    made = make(api)
+    body = {"name": "w", "url": "https://example.com/", "events": ["*"], "integrationId": made["id"]}
+    id = api(f"POST {WEBHOOKS}", json=body).json()["id"]
+    delete(api, made)
+
+    def rename() -> None:
+        assert api(f"PUT {WEBHOOKS}/{id}", json={"name": "renamed"}).status == 200
+
+    with meanwhile("dynamodb.TransactWriteItems", rename):
+        assert kept_up().tasks in (0, 1)
+    kept_up()
+    assert api(f"GET {WEBHOOKS}/{id}").status == 404
+    assert kept_up().tasks == 0
 
 
 def test_the_schedule_goes_on_where_its_time_ran_out(api: Api, backend: Backend, provider: Receiver) -> None:

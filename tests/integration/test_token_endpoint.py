@@ -17,20 +17,17 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
 import httpcore
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from patchbay.oauth import token_endpoint
 from patchbay.outbound.transport import GuardedTransport
 from patchbay.settings import settings
+from tests.certificates import self_signed, server_tls
 from tests.conftest import Answer, Api, Backend
 from tests.integration.oauth_fakes import (
     CLIENT_ID,
@@ -554,28 +551,7 @@ def test_an_address_that_is_well_written_and_yet_no_name(api: Api, backend: Back
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
     """TLS of a server whose certificate nobody has signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
+    return server_tls(self_signed(tmp_path, "localhost"))
 
 
 def test_no_secret_goes_to_a_server_that_cannot_prove_its_name(

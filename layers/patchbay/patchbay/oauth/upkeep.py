@@ -140,6 +140,8 @@ def _work(task: Task, left_ms: Callable[[], int]) -> bool:
             return _expire_all(task, left_ms)
         case "remove":
             return _remove_all(task, left_ms)
+        case "withdraw":
+            return _stop_copies(task, client.WITHDRAWN, left_ms)
 
 
 def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:
@@ -164,12 +166,9 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
     integration = integrations.get_with_deleted(task.workspace_id, task.integration_id)
     if integration is None:
         return True
-    webhooks.delete_of_integration(task.workspace_id, task.integration_id)
-    for workspace_id, copy in integrations.installs(task.integration_id):
-        if left_ms() < 0:
-            return False
-        client.put_out_of_service(workspace_id, copy, client.PUBLISHER_REMOVED)
-    gone = True
+    gone = webhooks.delete_of_integration(task.workspace_id, task.integration_id)
+    if not _stop_copies(task, client.PUBLISHER_REMOVED, left_ms):
+        return False
     for connection in store.all_of(task.workspace_id, task.integration_id):
         if left_ms() < 0:
             return False
@@ -180,3 +179,11 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
     if gone:
         integrations.forget(integration)
     return gone
+
+
+def _stop_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
+    for workspace_id, copy in integrations.installs(task.integration_id):
+        if left_ms() < 0:
+            return False
+        client.put_out_of_service(workspace_id, copy, reason)
+    return True

@@ -37,6 +37,7 @@ class OAuthClient:
 
 PUBLISHER_REMOVED = "publisher_removed"
 PUBLISHER_CHANGED = "publisher_client_changed"
+WITHDRAWN = "withdrawn_by_platform"
 
 
 class SourceGone(IntegrationInactive):
@@ -52,6 +53,8 @@ _SOURCE_GONE = {
     "no longer serves. Install another one",
     PUBLISHER_CHANGED: "The publisher has changed the client of the integration that this one is a copy of. "
     "Install it anew and connect again",
+    WITHDRAWN: "The platform has withdrawn the integration that this one is a copy of; its client no longer "
+    "serves. Install another one",
 }
 
 
@@ -102,6 +105,8 @@ def holder_of(integration: StoredIntegration) -> StoredIntegration:
     source = store.get(integration.source_workspace_id, integration.installed_from)
     if source is None:
         raise _out_of_service(integration, PUBLISHER_REMOVED)
+    if source.withdrawn:
+        raise _out_of_service(integration, WITHDRAWN)
     if client_id_of(source) != (integration.provider, integration.source_client_id):
         raise _out_of_service(integration, PUBLISHER_CHANGED)
     return source

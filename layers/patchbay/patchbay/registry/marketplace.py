@@ -70,6 +70,7 @@ def after_change(
             review_status=ReviewStatus.APPROVED,
             publisher_name=principal.workspace_id,
             publisher_verified=True,
+            withdrawn=False,
         )
         return new, [store.listing_action(_snapshot(new, new.version if old is None else new.version + 1))]
     new = replace(new, review_status=ReviewStatus.PENDING)
@@ -81,9 +82,9 @@ def after_change(
 
 
 def review(body: ReviewPublication) -> dict[str, Any]:
-    """The platform's word: list what waits, or approve or reject one as it was looked at.
+    """The platform's word: list what waits; approve or reject one as it was looked at; or withdraw one.
 
-    Raises NotFound, and Conflict when it has changed since, or waits for nothing.
+    Raises NotFound, and Conflict when it has changed since, or there is nothing to decide.
     """
     if body == ReviewPublication():
         return {"waiting": [_waiting(*row) for row in store.waiting_reviews()]}
@@ -92,42 +93,49 @@ def review(body: ReviewPublication) -> dict[str, Any]:
     old = store.get(body.workspace_id, body.integration_id)
     if old is None:
         raise NotFound("There is no such integration.")
+    new, more = _decided(old, body)
+    entry = activity.entering(old.workspace_id, old.id, _ACTIONS[body.decision], "platform", body.reason)
+    try:
+        new = store.replace_with(old, new, [store.reviewed(old.id), entry, *more])
+    except store.Changed:
+        raise Conflict("It has just changed. Look at it again.") from None
+    return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
+
+
+_ACTIONS = {
+    "APPROVE": "publication.approved",
+    "REJECT": "publication.rejected",
+    "WITHDRAW": "publication.withdrawn",
+}
+
+
+def _decided(
+    old: StoredIntegration, body: ReviewPublication
+) -> tuple[StoredIntegration, list[TransactWriteItemTypeDef]]:
+    """The integration after the platform's word, and the actions to go along."""
+    rejected = replace(
+        old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
+    )
+    if body.decision == "WITHDRAW":
+        # Also one that was unpublished, or rejected since: its copies go on until this.
+        stopping = store.adding_task(store.Task("withdraw", old.workspace_id, old.id))
+        return replace(rejected, withdrawn=True), [store.unlisting(old.id)[0], stopping]
     if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
         raise Conflict(
             f"It is at version {old.version} with the review {old.review_status}. Look at it again: invoke "
             "this function without integrationId to see what waits."
         )
-    approved = body.decision == "APPROVE"
-    new = replace(
-        old,
-        review_status=ReviewStatus.APPROVED if approved else ReviewStatus.REJECTED,
-        status_reason=body.reason,
-        updated_at=now_ms(),
+    if body.decision == "REJECT":
+        return rejected, []
+    _check_publishable(old)
+    approved = replace(
+        rejected,
+        review_status=ReviewStatus.APPROVED,
+        publisher_name=body.publisher_name or old.publisher_name,
+        publisher_verified=body.verified,
+        withdrawn=False,
     )
-    if approved:
-        new = replace(
-            new,
-            publisher_name=body.publisher_name or old.publisher_name,
-            publisher_verified=body.verified,
-        )
-    more = [
-        store.reviewed(old.id),
-        activity.entering(
-            old.workspace_id,
-            old.id,
-            f"publication.{'approved' if approved else 'rejected'}",
-            "platform",
-            body.reason,
-        ),
-    ]
-    if approved:
-        _check_publishable(old)
-        more.append(store.listing_action(_snapshot(new, old.version + 1)))
-    try:
-        new = store.replace_with(old, new, more)
-    except store.Changed:
-        raise Conflict("It has just changed. Look at it again.") from None
-    return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
+    return approved, [store.listing_action(_snapshot(approved, old.version + 1))]
 
 
 def _unpublished(new: StoredIntegration) -> StoredIntegration:

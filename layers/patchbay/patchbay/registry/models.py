@@ -172,14 +172,15 @@ class LogEntry(ApiModel):
 
 class ReviewPublication(ApiModel):
     """The platform's word on a public integration, for its operators: there is no route, only a function,
-    and the right to invoke it is the authority. `version` is the one that was looked at. Without an id: what
-    waits.
+    and the right to invoke it is the authority. APPROVE and REJECT answer what waits, as it was looked at
+    (`version`); WITHDRAW takes back what was approved, at any version, and stops its copies. Without any of
+    them: what waits.
     """
 
     workspace_id: str | None = None
     integration_id: IntegrationId | None = None
     version: int | None = None
-    decision: Literal["APPROVE", "REJECT"] | None = None
+    decision: Literal["APPROVE", "REJECT", "WITHDRAW"] | None = None
     publisher_name: Name | None = None
     verified: bool = False
     reason: Annotated[Plain, StringConstraints(max_length=500)] | None = None

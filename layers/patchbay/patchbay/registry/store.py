@@ -37,8 +37,9 @@ _REVIEWS = "#reviews"
 _TASKS = "#tasks"
 _COUNT = "count"
 
-# remove: the integration is deleted. expire: its client or its addresses changed.
-TaskKind = Literal["remove", "expire"]
+# remove: the integration is deleted. expire: its client or its addresses changed. withdraw: the platform has
+# taken it back.
+TaskKind = Literal["remove", "expire", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class StoredIntegration:
 
     `generation` counts changes of the client and of the addresses: what belongs to an earlier one is over.
     A copy of a public integration has `source_workspace_id` and `source_id`, and `source_client_id`, the
-    client that was reviewed. `statement` is the platform's word on a public one.
+    client that was reviewed. One that the platform has `withdrawn` serves no copies.
     """
 
     workspace_id: str
@@ -72,6 +73,7 @@ class StoredIntegration:
     review_status: str | None = None
     publisher_name: str | None = None
     publisher_verified: bool = False
+    withdrawn: bool = False
     installed_from: IntegrationId | None = None
     source_workspace_id: str | None = None
     source_client_id: str | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -123,12 +122,16 @@ def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> 
     raise contended("webhook")
 
 
-def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> None:
-    """Remove every webhook of an integration that is gone."""
+def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
+    """Remove every webhook of an integration that is gone; False while others change one of them."""
+    done = True
     for row in store.all_of(workspace_id):
         if row.get("integrationId") == integration_id:
-            with suppress(store.Changed):
+            try:
                 store.delete(row)
+            except store.Changed:
+                done = False
+    return done
 
 
 # ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
