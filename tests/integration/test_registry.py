@@ -1297,3 +1297,21 @@ def test_a_damaged_secret_can_be_stored_anew(api: Api, backend: Backend) -> None
     anew = dict.fromkeys(secret_names, "a new one")
     assert put(api, made, config=anew).status == 200
     assert get(api, made, "?reveal=true")["config"] == {**made["config"], **anew}
+
+
+def test_addresses_of_ones_own_stay_when_their_provider_becomes_a_built_in_one(
+    api: Api, backend: Backend
+) -> None:
+    made = make(api, config=OWN, provider="later-known")
+    backend.client("dynamodb").update_item(
+        TableName=backend.template.name("IntegrationsTable"),
+        Key={"workspaceId": {"S": "acme"}, "sk": {"S": made["id"]}},
+        UpdateExpression="SET provider = :known",
+        ExpressionAttributeValues={":known": {"S": "hubspot"}},
+    )
+    begun = api(f"POST {PATH}/{made['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
+    assert begun.json()["authorizationUrl"].startswith(OWN["authorizationUrl"])
+    # Whoever wants the built-in ones says so, and brings the secret along.
+    gone = dict.fromkeys(("authorizationUrl", "tokenUrl", "revocationUrl"))
+    refused(put(api, made, config=gone), 422, "send it anew")
+    assert put(api, made, config={**gone, "clientSecret": "anew"}).status == 200

@@ -59,7 +59,12 @@ _SOURCE_GONE = {
 
 
 def provider_of(integration: StoredIntegration) -> Provider | None:
-    return None if integration.provider is None else providers.load(integration.provider)
+    """The built-in provider; None for one that has addresses of its own. It keeps them when a later release
+    knows a provider by its name: what is stored does not go elsewhere for that.
+    """
+    if integration.provider is None or "tokenUrl" in integration.config:
+        return None
+    return providers.load(integration.provider)
 
 
 def client_of(integration: StoredIntegration) -> OAuthClient:
