@@ -757,6 +757,18 @@ def test_a_removal_that_dies_anywhere_is_finished_by_the_schedule(
             assert keep_up().connections == 0
 
 
+def test_credentials_on_their_way_out_are_served_no_more(api: Api, keys: str, backend: Backend) -> None:
+    create(api, keys, {"apiKey": "mail-key-77aa"})
+    with killed("dynamodb.TransactWriteItems", after=True):
+        delete(api, keys)
+    assert get(api, keys).json()["status"] == "REVOKED"
+    answer = token_of(api, keys)
+    refused(answer, 404, "not_found")
+    assert "mail-key" not in answer.text
+    keep_up()
+    assert (rows(backend), count(api, keys)) == ([], 0)
+
+
 def test_two_deletes_at_once_remove_it_once(api: Api, crm: Provider, backend: Backend) -> None:
     id = integrate(api, crm)
     answers: list[Answer] = []

@@ -719,6 +719,25 @@ def test_two_flows_that_finish_at_once_keep_one_whole_row(api: Api, backend: Bac
             assert api(f"GET {INTEGRATIONS}/{id}/connections/default").json() == slower
 
 
+def test_a_refresh_under_way_does_not_overwrite_a_new_grant(api: Api, backend: Backend) -> None:
+    begun: list[str] = []
+
+    def refresh_meets_a_new_flow(request: Request) -> Any:
+        if b"grant_type=refresh_token" in request.body:
+            assert bring_back(api, begun.pop(), "second").status == 200
+            return tokens(9)
+        return tokens(2 if b"code=second" in request.body else 1)
+
+    with provider([refresh_meets_a_new_flow]) as crm:
+        id = integrate(api, crm)
+        connect(api, id)
+        begun.append(begin(api, id)["state"])
+        assert api(f"POST {INTEGRATIONS}/{id}/oauth/refresh", json={}).status == 200
+        assert begun == []
+    assert token_of(api, id).json()["accessToken"] == "access-2-7d1f"
+    assert count(api, id) == len(rows(backend)) == 1
+
+
 def test_a_connection_deleted_as_it_is_renewed_is_made_anew(
     api: Api, crm: Provider, backend: Backend
 ) -> None:
