@@ -733,6 +733,27 @@ def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> N
     )
 
 
+def test_one_connection_that_breaks_the_code_does_not_stop_the_others(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from patchbay.oauth.upkeep import Incomplete
+
+    for name in "abc":
+        line.connect(name)
+    line.provider.script = [lambda provider, form: provider.tokens()] * 10
+    line.clock.move(HOUR)
+    whole = token_endpoint.refresh
+
+    def breaks_once(*given: Any) -> Any:
+        monkeypatch.setattr(token_endpoint, "refresh", whole)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(token_endpoint, "refresh", breaks_once)
+    with pytest.raises(Incomplete):
+        line.schedule()
+    assert len(line.provider.refreshes) == 3
+
+
 def test_no_token_lies_in_the_clear(line: Line) -> None:
     line.clock.move(HOUR)
     line.access_token()

@@ -32,7 +32,6 @@ _RESERVE_MS = 30_000
 # Providers are slow, and each of these mostly waits.
 _THREADS = 16
 _BATCH = 64
-_AWS_FAULTS = (BotoCoreError, ClientError, dynamo.Throttled)
 
 
 class Done(NamedTuple):
@@ -47,8 +46,8 @@ class Incomplete(Exception):
 
 
 def keep_up(remaining_ms: Callable[[], int]) -> Done:
-    """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when AWS failed for
-    some.
+    """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
+    be done.
     """
     run = _Run(remaining_ms)
     # Tasks only mark connections, and what they mark is due with all the others: so none holds up a refresh.
@@ -76,7 +75,7 @@ class _Run:
                 if _work(task, lambda: self._remaining_ms() - until_ms):
                     integrations.task_done(task)
                     self.done = self.done._replace(tasks=self.done.tasks + 1)
-            except _AWS_FAULTS:
+            except (BotoCoreError, ClientError, dynamo.Throttled):
                 logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
                 self.failed += 1
 
@@ -91,11 +90,10 @@ class _Run:
     def _note(self, error: BaseException | None) -> None:
         if error is None:
             self.done = self.done._replace(connections=self.done.connections + 1)
-        elif isinstance(error, _AWS_FAULTS):
+        else:
+            # Whatever it is: one connection is not to hold up those of all others. The run fails in the end.
             logger.error("a connection could not be looked at", exc_info=error)
             self.failed += 1
-        else:
-            raise error
 
 
 def _look_at(key: tuple[str, str]) -> None:
