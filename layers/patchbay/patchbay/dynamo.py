@@ -107,36 +107,36 @@ def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
     """The rows that exist of any number of distinct keys, in no order. 100 a call (BatchGetItem's limit)."""
     rows: list[Row] = []
     for start in range(0, len(keys), 100):
-        wanted: Any = {table: {"Keys": [pack_row(key) for key in keys[start : start + 100]], **options}}
-        for attempt in range(1, _TRIES + 1):
-            answer = client("dynamodb").batch_get_item(RequestItems=wanted)
-            rows += map(unpack_row, answer["Responses"].get(table, ()))
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                break
-            if attempt == _TRIES:
-                raise Throttled(f"BatchGetItem left UnprocessedKeys of {table} {_TRIES} times")
-            _pause(attempt)
+        wanted = {table: {"Keys": [pack_row(key) for key in keys[start : start + 100]], **options}}
+        rows += (row for _, row in _batch_get(wanted))
     return rows
 
 
 def get_each(keys: Sequence[tuple[str, Row]]) -> list[Row | None]:
     """The rows of a few tables in one call, each in its key's place; strongly consistent."""
     rows: list[Row | None] = [None] * len(keys)
-    wanted: Any = {}
+    wanted: dict[str, Any] = {}
     for table, key in keys:
         wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(pack_row(key))
+    for found_in, row in _batch_get(wanted):
+        for at, (table, key) in enumerate(keys):
+            if table == found_in and key.items() <= row.items():
+                rows[at] = row
+    return rows
+
+
+def _batch_get(wanted: Any) -> Iterator[tuple[str, Row]]:
+    """(table, row) of what is found; what is left unprocessed is asked for again. Raises Throttled."""
     for attempt in range(1, _TRIES + 1):
         answer = client("dynamodb").batch_get_item(RequestItems=wanted)
-        for at, (table, key) in enumerate(keys):
-            for row in map(unpack_row, answer["Responses"].get(table, ())):
-                if key.items() <= row.items():
-                    rows[at] = row
+        for table, items in answer["Responses"].items():
+            yield from ((table, unpack_row(item)) for item in items)
         wanted = answer.get("UnprocessedKeys")
         if not wanted:
-            return rows
-        _pause(attempt)
-    raise Throttled(f"BatchGetItem left UnprocessedKeys {_TRIES} times")
+            return
+        if attempt < _TRIES:
+            _pause(attempt)
+    raise Throttled(f"BatchGetItem left UnprocessedKeys of {', '.join(wanted)} {_TRIES} times")
 
 
 def take(table: str, key: Row) -> Row | None:

@@ -165,4 +165,7 @@ def connection_name(text: str) -> str:
     """`text` as a name for a new connection. Raises ValueError."""
     if ConnectionRef.parse(text).id is not None:
         raise ValueError("looks like an id of Patchbay's; choose another name")
+    # HTTP clients resolve these in a path: to delete the connection `..` would delete its integration.
+    if text in (".", ".."):
+        raise ValueError("means another path; choose another name")
     return text

@@ -15,18 +15,10 @@ DEFAULT = "default"
 _MAX_PARAMETERS = 30
 
 
-def _no_path_step(name: str) -> str:
-    """HTTP clients resolve these in a path: to delete the connection `..` would delete its integration."""
-    if name in (".", ".."):
-        raise ValueError("means another path; choose another name")
-    return name
-
-
 Name = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
     AfterValidator(connection_name),
-    AfterValidator(_no_path_step),
 ]
 # Printable ASCII (RFC 3986, 2): parsers pass over the rest in ways of their own.
 Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]

@@ -274,7 +274,7 @@ def _failed(
         in_doubt=doubt,
     ).due(retry_at)
     try:
-        new = store.failed(held, new)
+        new = store.release(held, new)
     except store.Changed as changed:
         new = _present(changed.now)
         if new.tokens_version != held.tokens_version:
@@ -294,7 +294,7 @@ def _lost(held: StoredConnection, no: Refused, actor: str, *, doubt: bool) -> Co
     code = RESPONSE_LOST if doubt else no.code
     detail = f"the answer to a refresh was lost, and then the provider said {no}" if doubt else str(no)
     try:
-        connection = store.expired(held, _expired(held, code, detail, now_ms()))
+        connection = store.release(held, _expired(held, code, detail, now_ms()))
     except store.Changed as changed:
         return gone(_present(changed.now))
     _note(connection, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")

@@ -274,20 +274,13 @@ def refreshed(old: StoredConnection, new: StoredConnection) -> StoredConnection:
     return new
 
 
-def failed(held: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """Note what went wrong and give the lease back. Raises Changed when it is no longer ours."""
-    return _release(held, new)
-
-
-def expired(held: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """Note that a connection has to be made again; due at once, so that it is announced whatever happens to
-    this process. Raises Changed.
-    """
-    return _release(held, new)
+def release(held: StoredConnection, new: StoredConnection) -> StoredConnection:
+    """Note why a refresh brought no tokens, and give the lease back. Raises Changed when it is not ours."""
+    return _write_over(held, new, "tokensVersion = :known AND leaseOwner = :owner", owner=held.lease_owner)
 
 
 def expire(old: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """As `expired`, for one that nobody holds: its token ended, or its client was changed. Raises Changed."""
+    """As `release`, of one that nobody holds: its token ended, or its client was changed. Raises Changed."""
     return _write_over(old, new, "tokensVersion = :known AND version = :version", version=old.version)
 
 
@@ -359,10 +352,6 @@ def remove(connection: StoredConnection) -> None:
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _release(held: StoredConnection, new: StoredConnection) -> StoredConnection:
-    return _write_over(held, new, "tokensVersion = :known AND leaseOwner = :owner", owner=held.lease_owner)
 
 
 def _write_over(
