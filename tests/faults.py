@@ -19,7 +19,6 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, tzinfo
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
@@ -162,12 +161,12 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 def cold_start() -> None:
     """What a process keeps between invocations of the workers is gone."""
     from patchbay import vault
-    from patchbay.deliveries import worker
+    from patchbay.deliveries import attempt
 
-    if worker._runner.cache_info().currsize:
-        worker._runner().close()
-    worker._runner.cache_clear()
-    worker._sender.cache_clear()
+    if attempt.runner.cache_info().currsize:
+        attempt.runner().close()
+    attempt.runner.cache_clear()
+    attempt.sender.cache_clear()
     vault.forget_keys()
 
 
@@ -297,21 +296,12 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from patchbay import schema
-        from patchbay.deliveries import worker
 
         self.now = schema.now_ms()
         self.skew = 0
-        clock = self
-
-        class Datetime(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # no Self
-                return datetime.fromtimestamp((clock.now + clock.skew) / 1000, tz or UTC)
-
         monkeypatch.setattr(
             schema, "time", SimpleNamespace(time_ns=lambda: (self.now + self.skew) * 1_000_000)
         )
-        monkeypatch.setattr(worker, "datetime", Datetime)
         monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: self.now)
 
     def move(self, seconds: float) -> None:

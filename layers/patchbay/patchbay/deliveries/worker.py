@@ -13,33 +13,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from patchbay import dynamo, queues, vault
 from patchbay.aws import client
-from patchbay.deliveries import store
+from patchbay.deliveries import attempt, store
+from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics
-from patchbay.schema import MASK, now_ms
+from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
-from patchbay.version import USER_AGENT
-from patchbay.webhooks import retry, signing
+from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.sender import Sender, SendResult
 from patchbay.webhooks.store import get_many as webhook_rows
 
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
-_SUCCESS_BODY_CHARACTERS = 1024
-_SHORTEST_SECRET = 8
-# A batch of 10: its AWS calls and its name look-ups.
-_THREADS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +50,8 @@ class Claimed:
     work: Work
     owner: str
     number: int
-    url: str
+    receiver: Receiver
     body: bytes
-    secrets: Sequence[str]
-    headers: Mapping[str, str]
     retry_config: retry.RetryConfig
 
 
@@ -91,7 +81,7 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
             continue
         works.append(Work(record["messageId"], record["receiptHandle"], delivery))
     try:
-        again += _runner().run(_deliver_all(works)) if works else []
+        again += attempt.runner().run(_deliver_all(works)) if works else []
     except Exception:
         # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
         logger.exception("batch not worked")
@@ -100,30 +90,13 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return again
 
 
-@cache
-def _runner() -> asyncio.Runner:
-    """One event loop per process: connections to receivers are kept between invocations."""
-    return asyncio.Runner()
-
-
-@cache
-def _sender() -> Sender:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-    config = settings()
-    return Sender(https_only=config.https_only, allow_loopback=config.patchbay_allow_loopback_targets)
-
-
 async def _deliver_all(works: Sequence[Work]) -> list[str]:
-    sender = _sender()
     rows = await asyncio.to_thread(
         webhook_rows,
         [(work.delivery.workspace_id, work.delivery.webhook_id) for work in works],
     )
     verdicts = await asyncio.gather(
-        *(
-            _deliver(sender, work, rows.get((work.delivery.workspace_id, work.delivery.webhook_id)))
-            for work in works
-        )
+        *(_deliver(work, rows.get((work.delivery.workspace_id, work.delivery.webhook_id))) for work in works)
     )
     return [
         work.message_id
@@ -132,12 +105,12 @@ async def _deliver_all(works: Sequence[Work]) -> list[str]:
     ]
 
 
-async def _deliver(sender: Sender, work: Work, webhook: dynamo.Row | None) -> Verdict:
+async def _deliver(work: Work, webhook: dynamo.Row | None) -> Verdict:
     try:
         claimed = await asyncio.to_thread(_claim, work, webhook)
         if isinstance(claimed, Claimed):
-            headers, started, result = await _attempt(sender, claimed)
-            verdict = await asyncio.to_thread(_record, claimed, headers, started, result)
+            made = await attempt.make(claimed.receiver, work.delivery.id, claimed.body, number=claimed.number)
+            verdict = await asyncio.to_thread(_record, claimed, made)
         else:
             verdict = claimed
         if isinstance(verdict, ComeBack) and verdict.seconds is not None:
@@ -157,7 +130,7 @@ def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
     config = webhooks.retry_config(webhook).plan() if webhook else retry.RetryConfig()
     # Before the claim: while KMS or the events table cannot be reached, no claims are used up.
     body = delivery.body or _stored_body(delivery)
-    opened = _opened(webhook) if webhook else None
+    receiver = _receiver(webhook) if webhook else None
     try:
         row = store.claim(
             delivery,
@@ -177,16 +150,14 @@ def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
         return _end(delivery, owner, Status.FAILED, "internal")
     if body is None:
         return _end(delivery, owner, Status.FAILED, "event_expired")
-    if opened is None:
+    if receiver is None:
         return _end(delivery, owner, Status.FAILED, "secret_unreadable")
     return Claimed(
         work=work,
         owner=owner,
         number=row["attempts"] + 1,
-        url=webhook["url"],
+        receiver=receiver,
         body=body.encode(),
-        secrets=opened[0],
-        headers=opened[1],
         retry_config=config,
     )
 
@@ -201,10 +172,10 @@ def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Ve
     return ComeBack(max(-(-(free_at - now) // 1000), 1))
 
 
-def _opened(webhook: dynamo.Row) -> tuple[Sequence[str], Mapping[str, str]] | None:
-    """The webhook's secrets and headers in the clear; None when what is stored does not open."""
+def _receiver(webhook: dynamo.Row) -> Receiver | None:
+    """None when the stored secrets do not open."""
     try:
-        return webhooks.secrets(webhook), webhooks.headers(webhook)
+        return Receiver.of(webhook)
     except vault.CannotOpen:
         logger.exception("secret does not open", webhook_id=webhook["sk"], workspace=webhook["workspaceId"])
         return None
@@ -221,36 +192,12 @@ def _end(delivery: DeliveryMessage, owner: str, status: Status, reason: str) -> 
     return Done()
 
 
-# ── send ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _attempt(sender: Sender, claimed: Claimed) -> tuple[dict[str, str], datetime, SendResult]:
-    """One signed request. The id stays the same over all attempts, time and signature are fresh."""
-    delivery = claimed.work.delivery
-    started = datetime.now(UTC)
-    timestamp = int(started.timestamp())
-    headers = {
-        "content-type": "application/json",
-        "user-agent": USER_AGENT,
-        "webhook-id": delivery.id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signing.sign(claimed.secrets, delivery.id, timestamp, claimed.body),
-    }
-    result = await sender.send(
-        claimed.url,
-        [*headers.items(), *claimed.headers.items()],
-        claimed.body,
-        total_timeout=settings().attempt_timeout_seconds,
-    )
-    return headers, started, result
-
-
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _record(claimed: Claimed, headers: dict[str, str], started: datetime, result: SendResult) -> Verdict:
-    delivery, now = claimed.work.delivery, now_ms()
-    plan = retry.plan(result.outcome(datetime.now(UTC)), claimed.number, claimed.retry_config)
+def _record(claimed: Claimed, made: Attempt) -> Verdict:
+    delivery, result, now = claimed.work.delivery, made.result, now_ms()
+    plan = retry.plan(result.outcome(at_ms(now)), claimed.number, claimed.retry_config)
     logger.info(
         "attempt",
         outcome=type(plan).__name__,
@@ -261,17 +208,17 @@ def _record(claimed: Claimed, headers: dict[str, str], started: datetime, result
         extra=_names(delivery),
     )
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
-    attempt = _attempt_row(claimed, headers, started, result)
+    row = made.row(claimed.receiver.headers)
     match plan:
         case retry.Delivered():
-            store.delivered(delivery, claimed.owner, _shortened(attempt), now)
+            store.delivered(delivery, claimed.owner, attempt.shortened(row), now)
             return Done()
         case retry.Retry(delay_seconds, reason):
             parked = delay_seconds > settings().max_visibility_wait_seconds
             store.retrying(
                 delivery,
                 claimed.owner,
-                attempt,
+                row,
                 reason=reason,
                 next_attempt_at=now + delay_seconds * 1000,
                 parked=parked,
@@ -282,45 +229,8 @@ def _record(claimed: Claimed, headers: dict[str, str], started: datetime, result
             if isinstance(plan, retry.DisableWebhook):
                 # First, for it is what may not be lost; a delivery cut down here ends CANCELLED.
                 webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason)
-            store.ended(delivery, claimed.owner, attempt, status=Status.FAILED, reason=reason, now=now)
+            store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
             return Done()
-
-
-def _attempt_row(
-    claimed: Claimed, headers: dict[str, str], started: datetime, result: SendResult
-) -> dynamo.Row:
-    received: dict[str, str] = {}
-    for name, value in result.response_headers:
-        received[name] = f"{received[name]}, {value}" if name in received else value
-    return {
-        "number": claimed.number,
-        "trigger": "AUTO",
-        "startedAt": int(started.timestamp() * 1000),
-        "durationMs": result.duration_ms,
-        "statusCode": result.status_code,
-        "error": result.error,
-        "requestHeaders": {**headers, **dict.fromkeys(claimed.headers, MASK)},
-        "responseHeaders": {name: _masked(value, claimed.headers) for name, value in received.items()},
-        "responseBody": _masked(result.response_body, claimed.headers),
-        "truncated": result.truncated,
-    }
-
-
-def _masked(text: str, headers: Mapping[str, str]) -> str:
-    """`text` of a receiver without our headers' values, which some echo. Short ones are no secrets, and
-    would tear the text to pieces.
-    """
-    for value in headers.values():
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, MASK)
-    return text
-
-
-def _shortened(attempt: dynamo.Row) -> dynamo.Row:
-    """Of a success the start of the body is enough: each further KB would be a write unit more."""
-    body: str = attempt["responseBody"]
-    short = body[:_SUCCESS_BODY_CHARACTERS]
-    return {**attempt, "responseBody": short, "truncated": attempt["truncated"] or short != body}
 
 
 def _hide(work: Work, seconds: int) -> None:

@@ -1,0 +1,121 @@
+"""One attempt: a signed request to a webhook's receiver, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from patchbay import dynamo
+from patchbay.ids import DeliveryId
+from patchbay.schema import MASK, now_ms
+from patchbay.settings import settings
+from patchbay.version import USER_AGENT
+from patchbay.webhooks import service as webhooks
+from patchbay.webhooks import signing
+from patchbay.webhooks.sender import Sender, SendResult
+
+Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+
+_SUCCESS_BODY_CHARACTERS = 1024
+_SHORTEST_SECRET = 8
+# A batch of 10: its AWS calls and its name look-ups.
+_THREADS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where a webhook's attempts go: its secrets and headers in the clear."""
+
+    url: str
+    secrets: Sequence[str]
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, webhook: dynamo.Row) -> Receiver:
+        """Raises vault.CannotOpen when what is stored does not open."""
+        return cls(webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was made, and what it met; `started_at` in Unix milliseconds."""
+
+    number: int
+    trigger: Trigger
+    started_at: int
+    request_headers: Mapping[str, str]
+    result: SendResult
+
+    def row(self, own_headers: Mapping[str, str]) -> dynamo.Row:
+        """What is kept of it: of the webhook's own headers no value, also where the receiver echoes one."""
+        received: dict[str, str] = {}
+        for name, value in self.result.response_headers:
+            received[name] = f"{received[name]}, {value}" if name in received else value
+        return {
+            "number": self.number,
+            "trigger": self.trigger,
+            "startedAt": self.started_at,
+            "durationMs": self.result.duration_ms,
+            "statusCode": self.result.status_code,
+            "error": self.result.error,
+            "requestHeaders": {**self.request_headers, **dict.fromkeys(own_headers, MASK)},
+            "responseHeaders": {name: _masked(value, own_headers) for name, value in received.items()},
+            "responseBody": _masked(self.result.response_body, own_headers),
+            "truncated": self.result.truncated,
+        }
+
+
+async def make(
+    receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger = "AUTO"
+) -> Attempt:
+    """Send one signed request. The id stays the same over all attempts, time and signature are fresh."""
+    started_at = now_ms()
+    headers = {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": id,
+        "webhook-timestamp": str(started_at // 1000),
+        "webhook-signature": signing.sign(receiver.secrets, id, started_at // 1000, body),
+    }
+    result = await sender().send(
+        receiver.url,
+        [*headers.items(), *receiver.headers.items()],
+        body,
+        total_timeout=settings().attempt_timeout_seconds,
+    )
+    return Attempt(number, trigger, started_at, headers, result)
+
+
+def shortened(attempt: dynamo.Row) -> dynamo.Row:
+    """Of a success the start of the body is enough: each further KB would be a write unit more."""
+    body: str = attempt["responseBody"]
+    short = body[:_SUCCESS_BODY_CHARACTERS]
+    return {**attempt, "responseBody": short, "truncated": attempt["truncated"] or short != body}
+
+
+@cache
+def runner() -> asyncio.Runner:
+    """One event loop per process: connections to receivers are kept between invocations."""
+    return asyncio.Runner()
+
+
+@cache
+def sender() -> Sender:
+    """The process's sender. To be called inside the loop that it belongs to."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    config = settings()
+    return Sender(https_only=config.https_only, allow_loopback=config.patchbay_allow_loopback_targets)
+
+
+def _masked(text: str, headers: Mapping[str, str]) -> str:
+    """`text` of a receiver without our headers' values. Short ones are no secrets, and would tear the text to
+    pieces.
+    """
+    for value in headers.values():
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, MASK)
+    return text
