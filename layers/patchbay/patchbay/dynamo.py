@@ -1,8 +1,8 @@
 """What every store needs of DynamoDB: items to rows and back, conditional writes, transactions, pages.
 
-Rows are plain dicts of str, int, float, bool, None, bytes, list and dict. Attributes of a row that are None
-are left out, so that sparse indexes stay sparse. Writes take `condition`, `names` (for its `#name`s) and, as
-further keywords, the values of its `:name`s.
+Rows are plain dicts of str, int, float, bool, None, bytes, list, dict and frozenset (of str). Attributes of
+a row that are None are left out, so that sparse indexes stay sparse. Writes take `condition`, `names` (for
+its `#name`s) and, as further keywords, the values of its `:name`s.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _TRIES = 5
 
 
 def pack(value: Any) -> dict[str, Any]:
-    """A value as a DynamoDB attribute."""
+    """A value as a DynamoDB attribute; a frozenset is a set of strings, which is never empty."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -66,6 +66,8 @@ def pack(value: Any) -> dict[str, Any]:
             return {"B": value}
         case Mapping():
             return {"M": {name: pack(entry) for name, entry in value.items()}}
+        case frozenset():
+            return {"SS": sorted(value)}
         case list() | tuple():
             return {"L": [pack(entry) for entry in value]}
     raise TypeError(f"{type(value).__name__} has no place in a row")
@@ -83,6 +85,8 @@ def unpack(attribute: Mapping[str, Any]) -> Any:
             return unpack_row(value)
         case "L":
             return [unpack(entry) for entry in value]
+        case "SS":
+            return frozenset(value)
         case "NULL":
             return None
     raise TypeError(f"attributes of the kind {kind} are not used here")
@@ -161,11 +165,11 @@ def update(
     expression: str,
     /,
     *,
-    returning: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
+    returning: Literal["ALL_NEW", "UPDATED_NEW", "NONE"] = "ALL_NEW",
     **terms: Any,
 ) -> Row:
-    """Update one row and return it as it stands after, or only what was updated: parsing a row costs more
-    than sending the update. Raises ConditionFailed with what stands there.
+    """Update one row and return it as it stands after, or only what was updated, or nothing: parsing a row
+    costs more than sending the update. Raises ConditionFailed with what stands there.
     """
     call = {
         "TableName": table,
@@ -173,7 +177,7 @@ def update(
         "UpdateExpression": expression,
         "ReturnValues": returning,
     }
-    return unpack_row(_write("update_item", call | _terms(**terms))["Attributes"])
+    return unpack_row(_write("update_item", call | _terms(**terms)).get("Attributes", {}))
 
 
 def _terms(
@@ -287,6 +291,20 @@ def query(
     call |= {"IndexName": index} if index else {}
     for rows in _pages("query", call):
         yield from rows
+
+
+def count(table: str, condition: str, /, *, index: str, where: str | None = None, **values: Any) -> int:
+    """How many rows of an index have the key and fit `where`, of the first 1 MB that has the key."""
+    call: Any = {
+        "TableName": table,
+        "IndexName": index,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
+        "Select": "COUNT",
+    }
+    call |= {"FilterExpression": where} if where else {}
+    answer = client("dynamodb").query(**call)
+    return int(answer["Count"])
 
 
 def scan(

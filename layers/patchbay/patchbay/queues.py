@@ -52,6 +52,21 @@ def send_all(queue_url: str, messages: Iterable[Message]) -> None:
         raise NotAllSent(refused, reasons)
 
 
+def in_flight(queue_url: str) -> int:
+    """About how many messages are received and not deleted, those that wait invisibly included."""
+    answer = client("sqs").get_queue_attributes(
+        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+
+
+def hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
+    """Have a received message seen again in so many seconds (visibility timeout: 12 h at most)."""
+    client("sqs").change_message_visibility(
+        QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+    )
+
+
 def batch_response(again: Iterable[str]) -> dict[str, Any]:
     """A worker's answer: the messages that must come again (ReportBatchItemFailures)."""
     return {"batchItemFailures": [{"itemIdentifier": id} for id in again]}

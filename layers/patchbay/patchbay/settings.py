@@ -26,6 +26,7 @@ class Settings:
     activity_table: str
     events_table: str
     deliveries_table: str
+    health_table: str
     idempotency_table: str
     rate_limits_table: str
     data_keys_table: str
@@ -59,6 +60,9 @@ class Settings:
     attempt_timeout_seconds: int = 15
     delivery_lease_seconds: int = 45
     max_visibility_wait_seconds: int = 3600
+    max_waiting_per_webhook: int = 500
+    max_hold_seconds: int = 86_400
+    probe_seconds: int = 60
     retention_days: int = 30
 
     # Set by the local runner and by nothing else; the template has no such variable.

@@ -16,20 +16,33 @@ from patchbay.webhooks.models import Webhook
 
 
 class Status(StrEnum):
-    """Where a delivery stands (DESIGN: `(claim) → SENDING → DELIVERED | RETRYING | FAILED | CANCELLED`).
+    """Where a delivery stands: `(claim) → SENDING → DELIVERED | RETRYING | FAILED`.
 
-    PENDING is what the API says of one that is queued: it has no row yet.
+    PENDING waits for its first attempt: one that is queued has no row yet, one that waits for its webhook's
+    rate limit has. HELD waits in the table until its webhook's receiver is well again; the sweeper queues it.
+    CANCELLED was not sent because its webhook is no longer active.
     """
 
     PENDING = "PENDING"
     SENDING = "SENDING"
     RETRYING = "RETRYING"
+    HELD = "HELD"
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
+
+
+def webhook_key(workspace_id: str, webhook_id: str) -> str:
+    """The partition of all that belongs to a webhook."""
+    return f"{workspace_id}#{webhook_id}"
+
+
+def of_webhook_key(key: str) -> tuple[str, WebhookId]:
+    workspace_id, _, webhook_id = key.partition("#")
+    return workspace_id, WebhookId(webhook_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +78,18 @@ def _message() -> TypeAdapter[DeliveryMessage]:
 
 
 class DeliveryQuery(ListQuery):
-    status: Literal["SENDING", "RETRYING", "DELIVERED", "FAILED", "CANCELLED"] | None = None
+    status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
+        None
+    )
     event_type: EventType | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
 
 
 class Delivery(ApiModel):
-    """`reason` says why it is not (yet) delivered: `http_500`, `timeout`, `retries_exhausted:http_500` …"""
+    """`reason` says why it is not (yet) delivered: `http_500`, `timeout`, `retries_exhausted:http_500`,
+    `held:timeouts` …
+    """
 
     id: DeliveryId
     webhook_id: WebhookId
@@ -112,6 +129,19 @@ class DeliveryDetail(Delivery):
 
     payload: dict[str, JsonValue] | None
     attempts: list[Attempt]
+
+
+class Recover(ApiModel):
+    """Deliveries of events from `since` until `until` (left out: until now), both included."""
+
+    since: Timestamp
+    until: Timestamp | None = None
+
+
+class Recovering(ApiModel):
+    """`queued` deliveries are sent again, the oldest first; of more than 10,000 it says 10,000."""
+
+    queued: int
 
 
 class WebhookDetail(Webhook):

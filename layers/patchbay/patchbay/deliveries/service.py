@@ -1,31 +1,48 @@
-"""Looking at deliveries: of a webhook, of an event, and one with all its attempts."""
+"""Looking at deliveries (of a webhook, of an event, one with all its attempts), and sending them again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from patchbay import dynamo
+from patchbay import dynamo, queues
 from patchbay.auth.principal import Principal
-from patchbay.deliveries import store
+from patchbay.deliveries import health_store, stats, store
+from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
     DeliveryDetail,
     DeliveryQuery,
+    Recover,
+    Recovering,
     Status,
     WebhookDetail,
+    webhook_key,
 )
-from patchbay.errors import NotFound
+from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
 from patchbay.events import store as events_store
 from patchbay.events.models import Event, EventDelivery, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
-from patchbay.schema import Listing, at_ms
+from patchbay.schema import Listing, at_ms, now_ms, to_ms
+from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
+from patchbay.webhooks.models import Webhook, WebhookQuery
 
 _RECENT = 10
+# A recovery counts that far what it has found.
+_COUNTED = 10_000
+_RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
+_NOT_RETRIED = {
+    Status.DELIVERED: "It was delivered, and what was delivered is not sent again.",
+    Status.SENDING: "It is being sent at this moment.",
+    Status.PENDING: "It waits for its webhook's rate limit, and is sent when its turn comes.",
+}
+
+Shown = TypeVar("Shown", bound=Webhook)
 
 
 def list_deliveries(principal: Principal, webhook_id: WebhookId, query: DeliveryQuery) -> Listing[Delivery]:
@@ -60,8 +77,8 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
-    """A webhook and its last ten deliveries. Raises NotFound."""
-    webhook = webhooks.get(principal, id)
+    """A webhook, how it does, and its last ten deliveries. Raises NotFound."""
+    webhook = with_stats(principal, webhooks.get(principal, id))
     recent = store.page(
         principal.workspace_id,
         id,
@@ -72,6 +89,61 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
         cursor=None,
     )
     return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.rows])
+
+
+def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
+    """The workspace's webhooks with how they do, newest first."""
+    listing = webhooks.list_webhooks(principal, query)
+    return Listing(items=_with_stats(principal.workspace_id, listing.items), next_cursor=listing.next_cursor)
+
+
+def with_stats(principal: Principal, webhook: Shown) -> Shown:
+    """A webhook as its own service gives it, with its stats and its count of failures."""
+    return _with_stats(principal.workspace_id, [webhook])[0]
+
+
+def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
+    """Send a delivery anew, now and with all the retries of its webhook; whatever it waits for, it waits no
+    longer. Raises NotFound, Conflict for one that was delivered or is being sent, and for a webhook that is
+    not active.
+    """
+    _active(principal, webhook_id)
+    row = store.get(principal.workspace_id, webhook_id, id)
+    if row is None:
+        raise NotFound("This webhook has no such delivery; one just queued has no row yet.")
+    message = store.restart(
+        webhook_key(principal.workspace_id, webhook_id),
+        id,
+        of=_RETRIED,
+        trigger="MANUAL",
+        now=now_ms(),
+        version=row["version"],
+    )
+    if message is None:
+        row = store.get(principal.workspace_id, webhook_id, id) or row
+        raise Conflict(_NOT_RETRIED.get(row["status"], "The delivery has just changed. Look, and try again."))
+    queues.send(settings().deliveries_queue_url, queues.Message.of(message.fields(), webhook_id))
+    return _shown(webhook_id, store.get(principal.workspace_id, webhook_id, id) or row)
+
+
+def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
+    """Send again what failed or was cancelled, of the events of a span of time: the sweeper does, the oldest
+    first, as fast as the webhook's receiver takes it. Raises NotFound, Conflict for a webhook that is not
+    active or is being recovered, ValidationFailed.
+    """
+    _active(principal, webhook_id)
+    now = now_ms()
+    until = body.until or at_ms(now)
+    if until < body.since:
+        raise ValidationFailed.of("until", "must not be before since")
+    if to_ms(body.since) < now - settings().retention_days * 86_400_000:
+        raise ValidationFailed.of("since", f"deliveries are kept for {settings().retention_days} days")
+    key = webhook_key(principal.workspace_id, webhook_id)
+    between = DeliveryId.range(body.since, until)
+    queued = store.ended_badly(key, between, _COUNTED)
+    if queued and not health_store.begin_recovery(key, first=store.RECOVERABLE[0], between=between, now=now):
+        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
+    return Recovering(queued=queued)
 
 
 def event_with_deliveries(principal: Principal, id: EventId) -> Event:
@@ -94,6 +166,33 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             for webhook_id, delivery_id in ids.items()
         ],
     )
+
+
+def _active(principal: Principal, webhook_id: WebhookId) -> None:
+    if webhooks.get(principal, webhook_id).status != "ACTIVE":
+        raise Conflict("The webhook is not active; set its status to ACTIVE first.")
+
+
+def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
+    now = now_ms()
+    keys = [webhook_key(workspace_id, webhook.id) for webhook in shown]
+    hours = health_store.hours(keys, stats.window(now))
+    healths = health_store.all_of(keys)
+    complete = []
+    for key, webhook in zip(keys, shown, strict=True):
+        health = healths.get(key, Health())
+        # One that only ever succeeded has nothing waiting, and that need not be counted.
+        pending = store.pending(key) if stats.may_have_pending(hours[key]) or health.due_at else 0
+        resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
+        complete.append(
+            webhook.model_copy(
+                update={
+                    "stats": stats.summary(hours[key], now, pending),
+                    "consecutive_failures": health.consecutive_failures(resumed_at),
+                }
+            )
+        )
+    return complete
 
 
 def _payload(workspace_id: str, event_id: EventId) -> dict[str, Any] | None:

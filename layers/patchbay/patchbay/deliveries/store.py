@@ -3,30 +3,56 @@
 Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
     dlv_…               a delivery; of a delivered one it also holds the attempt that succeeded
     try#dlv_…#<nnnn>    a failed attempt
-Indexes, both sparse: `failed` (failedKey, sk) has what ended FAILED; `due` (dueShard, dueAt) what is
-parked until the sweeper queues it. Rows end by TTL. Times in Unix milliseconds.
-
-A delivery that succeeds is two writes: `claim` and `delivered`.
+Indexes, both sparse: `byStatus` (statusKey, sk) has what is RETRYING (also while it is being sent), HELD,
+FAILED or CANCELLED; `due` (dueShard, dueAt) what is parked until the sweeper queues it. A delivery that
+succeeds at once is in neither: it is two writes, `claim` and `delivered`. Rows end by TTL. Times in Unix
+milliseconds.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from patchbay import dynamo
-from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
 
 # One partition takes 1,000 writes a second; parked retries come in waves when a receiver is down.
 DUE_SHARDS = 4
-_PARKED_AGAIN_MS = 15 * 60_000
+# A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
+_SENT_AGAIN_MS = 15 * 60_000
+
+# What a recovery sends again, in this order.
+RECOVERABLE = (Status.FAILED, Status.CANCELLED)
+
+# What a message may take over: what no one has, or has no longer, and nothing of a later generation.
+_FREE = (
+    "attribute_not_exists(sk) OR (generation <= :generation AND ("
+    "(#status = :sending AND leaseUntil <= :now) OR"
+    " (#status IN (:retrying, :pending) AND nextAttemptAt <= :now)))"
+)
+# What every row of a delivery begins with, whoever writes it first.
+_BEGIN = (
+    "attempts = if_not_exists(attempts, :zero), version = if_not_exists(version, :zero) + :one,"
+    " maxAttempts = if_not_exists(earlier, :zero) + :most, eventId = :event, eventType = :type,"
+    " createdAt = if_not_exists(createdAt, :now), updatedAt = :now, #ttl = if_not_exists(#ttl, :ttl)"
+)
+# Due at once, and on its way in the queue.
+_PARK = (
+    "#status = :retrying, statusKey = :statusKey, nextAttemptAt = :now, updatedAt = :now,"
+    " dueShard = :shard, dueAt = :again"
+)
 
 
 class LeaseLost(Exception):
     """The delivery was claimed by another worker in the meantime; nothing was recorded."""
+
+
+# ── the worker's ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def claim(
@@ -34,10 +60,21 @@ def claim(
 ) -> dynamo.Row:
     """Take the delivery for one attempt, and return its row. Creates the row the first time.
 
-    Raises ConditionFailed with the row when it is terminal, leased, not yet due, or of a later generation.
+    Raises ConditionFailed with the row when it is terminal, held, leased, not yet due, or of a later
+    generation.
     """
     try:
-        return _claim(message, owner, now, lease_until, max_attempts)
+        return _begin(
+            message,
+            "#status = :sending, #owner = :owner, leaseUntil = :lease, generation = :generation,"
+            " claims = if_not_exists(claims, :zero) + :one",
+            removing="dueShard, dueAt, nextAttemptAt, slotAt",
+            now=now,
+            max_attempts=max_attempts,
+            names={"#owner": "owner"},
+            owner=owner,
+            lease=lease_until,
+        )
     except dynamo.ConditionFailed as refused:
         # A claim whose answer was lost is sent again by botocore, and refused by the first one.
         if refused.row is not None and refused.row.get("owner") == owner:
@@ -45,32 +82,39 @@ def claim(
         raise
 
 
-def _claim(message: DeliveryMessage, owner: str, now: int, lease_until: int, max_attempts: int) -> dynamo.Row:
-    return dynamo.update(
-        settings().deliveries_table,
-        _key(message.workspace_id, message.webhook_id, message.id),
-        "SET #status = :sending, #owner = :owner, leaseUntil = :lease, generation = :generation,"
-        " claims = if_not_exists(claims, :zero) + :one, attempts = if_not_exists(attempts, :zero),"
-        " version = if_not_exists(version, :zero) + :one, maxAttempts = :most,"
-        " eventId = :event, eventType = :type, createdAt = if_not_exists(createdAt, :now),"
-        " updatedAt = :now, #ttl = if_not_exists(#ttl, :ttl)"
-        " REMOVE dueShard, dueAt, nextAttemptAt",
-        condition="attribute_not_exists(sk) OR (generation <= :generation AND ("
-        "(#status = :sending AND leaseUntil <= :now) OR"
-        " (#status = :retrying AND nextAttemptAt <= :now)))",
-        names={"#status": "status", "#owner": "owner", "#ttl": "ttl"},
-        sending=Status.SENDING,
-        retrying=Status.RETRYING,
-        owner=owner,
-        lease=lease_until,
-        generation=message.generation,
-        most=max_attempts,
-        event=message.event_id,
-        type=message.event_type,
+def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) -> None:
+    """Keep the delivery in the table, as the next generation: its message has served. If nobody releases it
+    in time, the sweeper ends it. Raises ConditionFailed as `claim` does.
+    """
+    _begin(
+        message,
+        "#status = :held, generation = :next, reason = :reason, statusKey = :key, heldAt = :now,"
+        " dueShard = :shard, dueAt = :due, claims = if_not_exists(claims, :zero)",
+        removing="#owner, leaseUntil, nextAttemptAt, slotAt",
         now=now,
-        ttl=message.id.time_ms // 1000 + settings().retention_days * 86_400,
-        zero=0,
-        one=1,
+        max_attempts=max_attempts,
+        names={"#owner": "owner"},
+        held=Status.HELD,
+        next=message.generation + 1,
+        reason=reason,
+        key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.HELD),
+        shard=_shard(message.id),
+        due=now + settings().max_hold_seconds * 1000,
+    )
+
+
+def sleep(message: DeliveryMessage, *, until: int, now: int, max_attempts: int) -> None:
+    """Note the delivery's slot of its webhook's rate limit; its message waits for it in the queue. Raises
+    ConditionFailed as `claim` does.
+    """
+    _begin(
+        message,
+        "#status = if_not_exists(#status, :pending), generation = :generation, nextAttemptAt = :until,"
+        " slotAt = :until, claims = if_not_exists(claims, :zero)",
+        removing="dueShard, dueAt",
+        now=now,
+        max_attempts=max_attempts,
+        until=until,
     )
 
 
@@ -80,7 +124,7 @@ def delivered(message: DeliveryMessage, owner: str, attempt: dynamo.Row, now: in
         message,
         owner,
         "SET #status = :status, deliveredAt = :now, updatedAt = :now, success = :success"
-        " ADD attempts :one, version :one REMOVE #owner, leaseUntil, reason",
+        " ADD attempts :one, version :one REMOVE #owner, leaseUntil, reason, statusKey",
         attempt=None,
         status=Status.DELIVERED,
         success=attempt,
@@ -107,10 +151,11 @@ def retrying(
     _settle(
         message,
         owner,
-        "SET #status = :status, reason = :reason, nextAttemptAt = :next, updatedAt = :now"
+        "SET #status = :status, statusKey = :key, reason = :reason, nextAttemptAt = :next, updatedAt = :now"
         f"{due} ADD attempts :one, version :one REMOVE #owner, leaseUntil",
         attempt=attempt,
         status=Status.RETRYING,
+        key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.RETRYING),
         reason=reason,
         next=next_attempt_at,
         now=now,
@@ -131,21 +176,22 @@ def ended(
     """Record the end that is no success: FAILED or CANCELLED. `attempt` is None when none was made now.
     Raises LeaseLost.
     """
-    failed = ", failedKey = :key" if status is Status.FAILED else ""
-    key: dynamo.Row = {"key": _partition(message.workspace_id, message.webhook_id)} if failed else {}
     _settle(
         message,
         owner,
-        f"SET #status = :status, reason = :reason, updatedAt = :now{failed}"
+        "SET #status = :status, statusKey = :key, reason = :reason, updatedAt = :now"
         " ADD attempts :made, version :one REMOVE #owner, leaseUntil",
         attempt=attempt,
         status=status,
+        key=_status_key(webhook_key(message.workspace_id, message.webhook_id), status),
         reason=reason,
         now=now,
         made=0 if attempt is None else 1,
         one=1,
-        **key,
     )
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row | None:
@@ -154,9 +200,13 @@ def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row 
 
 def get_many(workspace_id: str, ids: Iterable[tuple[WebhookId, DeliveryId]]) -> dict[DeliveryId, dynamo.Row]:
     """The rows that exist."""
-    keys = [_key(workspace_id, webhook_id, id) for webhook_id, id in ids]
-    rows = dynamo.get_many(settings().deliveries_table, keys)
-    return {DeliveryId(row["sk"]): row for row in rows}
+    return _rows([_key(workspace_id, webhook_id, id) for webhook_id, id in ids])
+
+
+def of_messages(messages: Iterable[DeliveryMessage]) -> dict[DeliveryId, dynamo.Row]:
+    """The rows that exist of queued deliveries; strongly consistent."""
+    keys = {message.id: _key(message.workspace_id, message.webhook_id, message.id) for message in messages}
+    return _rows(list(keys.values()), ConsistentRead=True)
 
 
 def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> list[dynamo.Row]:
@@ -165,7 +215,7 @@ def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) ->
         dynamo.query(
             settings().deliveries_table,
             "webhookKey = :key AND begins_with(sk, :prefix)",
-            key=_partition(workspace_id, webhook_id),
+            key=webhook_key(workspace_id, webhook_id),
             prefix=_attempt_key(id, ""),
         )
     )
@@ -181,35 +231,85 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> dynamo.Page:
-    """Newest first. FAILED is read from its own index; other statuses are filtered."""
-    partition = _partition(workspace_id, webhook_id)
-    tests, values = [], {}
+    """Newest first. Four statuses have an index; DELIVERED is what most are, and the other two pass within
+    seconds: those are filtered.
+    """
+    partition = webhook_key(workspace_id, webhook_id)
+    tests: list[str] = []
+    values: dict[str, Any] = {}
     if event_type is not None:
         tests.append("eventType = :eventType")
         values["eventType"] = event_type
-    failed = status == Status.FAILED
-    if status is not None and not failed:
+    if status is not None and status not in _INDEXED:
         tests.append("#status = :status")
         values["status"] = status
-    return dynamo.page(
+    if status is None or status not in _INDEXED:
+        return dynamo.page(
+            settings().deliveries_table,
+            ("webhookKey", partition),
+            ("sk", *between),
+            limit=limit,
+            cursor=cursor,
+            where=" AND ".join(tests) or None,
+            names={"#status": "status"} if "status" in values else None,
+            **values,
+        )
+    found = dynamo.page(
         settings().deliveries_table,
-        ("failedKey" if failed else "webhookKey", partition),
+        ("statusKey", _status_key(partition, status)),
         ("sk", *between),
-        index="failed" if failed else None,
-        keys=("webhookKey",) if failed else (),
+        index="byStatus",
+        keys=("webhookKey",),
         limit=limit,
         cursor=cursor,
         where=" AND ".join(tests) or None,
-        names={"#status": "status"} if "status" in values else None,
         **values,
     )
+    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.rows])
+    # The index keeps a retry while it is being sent, and may be a moment behind.
+    present = (rows.get(DeliveryId(row["sk"])) for row in found.rows)
+    return found._replace(rows=[row for row in present if row and row["status"] == status])
 
 
-# ── the sweeper's ────────────────────────────────────────────────────────────────────────────────────
+def waiting(key: str) -> int:
+    """How many retries of a webhook wait in the queue: of thousands, about seven (one page of the index)."""
+    return _counted(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
-def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
-    """The keys (webhookKey, sk) of what is parked and due, the longest waiting first."""
+def pending(key: str) -> int:
+    """How many deliveries of a webhook are RETRYING or HELD: of each kind one page of the index at most."""
+    return sum(_counted(key, status, None) for status in (Status.RETRYING, Status.HELD))
+
+
+def ended_badly(key: str, between: tuple[DeliveryId, DeliveryId], most: int) -> int:
+    """How many deliveries of a webhook are FAILED or CANCELLED; of more than `most`, `most`."""
+    found = (id for status in RECOVERABLE for id in of_status(key, status, *between))
+    return sum(1 for _ in islice(found, most))
+
+
+def of_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
+    """The deliveries of a webhook with that status and an id after `after`, up to `until`, oldest first."""
+    for row in dynamo.query(
+        settings().deliveries_table,
+        "statusKey = :key AND sk BETWEEN :after AND :until",
+        index="byStatus",
+        key=_status_key(key, status),
+        after=f"{after}!",  # the least text after it
+        until=until,
+    ):
+        yield DeliveryId(row["sk"])
+
+
+def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
+    """The oldest deliveries of a webhook with that status."""
+    return list(islice(of_status(key, status, ""), count))
+
+
+# ── the sweeper's and the API's ──────────────────────────────────────────────────────────────────────
+
+
+def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
+    """What is parked or held, and due: (webhookKey, id), the longest waiting first."""
     for row in dynamo.query(
         settings().deliveries_table,
         "dueShard = :shard AND dueAt <= :now",
@@ -217,44 +317,146 @@ def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
         shard=shard,
         now=now,
     ):
-        yield row["webhookKey"], row["sk"]
+        yield row["webhookKey"], DeliveryId(row["sk"])
 
 
-def requeue(key: tuple[str, str], now: int) -> DeliveryMessage | None:
-    """The message to send for a parked delivery that is due; None if another sweeper has it.
+def requeue(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
+    """The message to send for a parked delivery that is due; None if another sweeper has it, or it is held.
 
     It stays parked, a quarter of an hour on: the claim takes it out. So a sweeper that dies before it sends
     loses nothing, for a later one finds the row again; and what it sends again is of the same generation, so
     that in a queue that is far behind the first copy to be received counts.
     """
-    webhook_key, sk = key
-    try:
-        row = dynamo.update(
-            settings().deliveries_table,
-            {"webhookKey": webhook_key, "sk": sk},
-            "SET dueAt = :again",
-            condition="#status = :retrying AND dueAt <= :now",
-            names={"#status": "status"},
-            retrying=Status.RETRYING,
-            again=now + _PARKED_AGAIN_MS,
-            now=now,
-        )
-    except dynamo.ConditionFailed:
-        return None
-    workspace_id, _, webhook_id = webhook_key.partition("#")
-    return DeliveryMessage(
-        id=DeliveryId(sk),
-        workspace_id=workspace_id,
-        webhook_id=WebhookId(webhook_id),
-        event_id=EventId(row["eventId"]),
-        event_type=row["eventType"],
-        body=None,
-        generation=row["generation"],
-        correlation_id=row["eventId"],
+    return _queued(
+        key,
+        id,
+        "SET dueAt = :again",
+        condition="#status = :retrying AND dueAt <= :now",
+        retrying=Status.RETRYING,
+        again=now + _SENT_AGAIN_MS,
+        now=now,
     )
 
 
+def release(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
+    """The message to send for a held delivery, which is parked from now on; None if it is no longer held."""
+    return _queued(
+        key,
+        id,
+        f"SET {_PARK} REMOVE heldAt",
+        condition="#status = :held",
+        held=Status.HELD,
+        retrying=Status.RETRYING,
+        statusKey=_status_key(key, Status.RETRYING),
+        shard=_shard(id),
+        again=now + _SENT_AGAIN_MS,
+        now=now,
+    )
+
+
+def restart(
+    key: str, id: DeliveryId, *, of: Sequence[Status], trigger: str, now: int, version: int | None = None
+) -> DeliveryMessage | None:
+    """The message to send for a delivery that is tried anew, with all the retries of its webhook; it is
+    parked from now on. None if its status is not one `of` these, or its version another one.
+    """
+    guard = " AND version = :version" if version is not None else ""
+    values: dynamo.Row = {"version": version} if version is not None else {}
+    return _queued(
+        key,
+        id,
+        f"SET {_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
+        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt",
+        condition=f"#status IN ({', '.join(f':of{at}' for at in range(len(of)))}){guard}",
+        names={"#trigger": "trigger"},
+        retrying=Status.RETRYING,
+        statusKey=_status_key(key, Status.RETRYING),
+        shard=_shard(id),
+        again=now + 60_000,
+        now=now,
+        trigger=trigger,
+        one=1,
+        **{f"of{at}": status for at, status in enumerate(of)},
+        **values,
+    )
+
+
+def end_waiting(
+    key: str, id: DeliveryId, *, status: Status, reason: str, now: int, overdue: bool = False
+) -> bool:
+    """End a delivery that is RETRYING or HELD without another attempt; of `overdue` ones only what was held
+    for too long. Whether that was so.
+    """
+    condition = "#status = :held AND dueAt <= :now" if overdue else "#status IN (:held, :retrying)"
+    others: dynamo.Row = {} if overdue else {"retrying": Status.RETRYING}
+    try:
+        dynamo.update(
+            settings().deliveries_table,
+            {"webhookKey": key, "sk": id},
+            "SET #status = :status, statusKey = :key, reason = :reason, updatedAt = :now"
+            " ADD version :one REMOVE dueShard, dueAt, nextAttemptAt, heldAt, slotAt",
+            condition=condition,
+            names={"#status": "status"},
+            returning="NONE",
+            status=status,
+            held=Status.HELD,
+            key=_status_key(key, status),
+            reason=reason,
+            now=now,
+            one=1,
+            **others,
+        )
+    except dynamo.ConditionFailed:
+        return False
+    return True
+
+
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _counted(key: str, status: Status, where: str | None) -> int:
+    return dynamo.count(
+        settings().deliveries_table,
+        "statusKey = :key",
+        index="byStatus",
+        where=where,
+        key=_status_key(key, status),
+    )
+
+
+_INDEXED = frozenset({Status.RETRYING, Status.HELD, Status.FAILED, Status.CANCELLED})
+
+
+def _begin(
+    message: DeliveryMessage,
+    setting: str,
+    *,
+    removing: str,
+    now: int,
+    max_attempts: int,
+    names: dict[str, str] | None = None,
+    **values: Any,
+) -> dynamo.Row:
+    """The write by which a message takes hold of its delivery."""
+    return dynamo.update(
+        settings().deliveries_table,
+        _key(message.workspace_id, message.webhook_id, message.id),
+        f"SET {setting}, {_BEGIN} REMOVE {removing}",
+        condition=_FREE,
+        names={"#status": "status", "#ttl": "ttl", **(names or {})},
+        sending=Status.SENDING,
+        retrying=Status.RETRYING,
+        pending=Status.PENDING,
+        generation=message.generation,
+        most=max_attempts,
+        event=message.event_id,
+        type=message.event_type,
+        now=now,
+        ttl=message.id.time_ms // 1000 + settings().retention_days * 86_400,
+        zero=0,
+        one=1,
+        **values,
+    )
 
 
 def _settle(
@@ -263,7 +465,6 @@ def _settle(
     expression: str,
     *,
     attempt: dynamo.Row | None,
-    names: dict[str, str] | None = None,
     **values: Any,
 ) -> None:
     """One write under our lease; with a failed attempt's own row it is a transaction."""
@@ -271,14 +472,14 @@ def _settle(
     key = _key(message.workspace_id, message.webhook_id, message.id)
     terms: dict[str, Any] = {
         "condition": "#status = :sending AND #owner = :owner",
-        "names": {"#status": "status", "#owner": "owner", **(names or {})},
+        "names": {"#status": "status", "#owner": "owner"},
         "sending": Status.SENDING,
         "owner": owner,
         **values,
     }
     try:
         if attempt is None:
-            dynamo.update(table, key, expression, **terms)
+            dynamo.update(table, key, expression, returning="NONE", **terms)
             return
         row = {
             "webhookKey": key["webhookKey"],
@@ -291,16 +492,47 @@ def _settle(
         raise LeaseLost from None
 
 
-def _partition(workspace_id: str, webhook_id: str) -> str:
-    return f"{workspace_id}#{webhook_id}"
+def _queued(
+    key: str, id: DeliveryId, expression: str, *, names: dict[str, str] | None = None, **terms: Any
+) -> DeliveryMessage | None:
+    try:
+        row = dynamo.update(
+            settings().deliveries_table,
+            {"webhookKey": key, "sk": id},
+            expression,
+            names={"#status": "status", **(names or {})},
+            **terms,
+        )
+    except dynamo.ConditionFailed:
+        return None
+    workspace_id, webhook_id = of_webhook_key(key)
+    return DeliveryMessage(
+        id=id,
+        workspace_id=workspace_id,
+        webhook_id=webhook_id,
+        event_id=EventId(row["eventId"]),
+        event_type=row["eventType"],
+        body=None,
+        generation=row["generation"],
+        correlation_id=row["eventId"],
+    )
+
+
+def _rows(keys: list[dynamo.Row], **options: Any) -> dict[DeliveryId, dynamo.Row]:
+    rows = dynamo.get_many(settings().deliveries_table, keys, **options)
+    return {DeliveryId(row["sk"]): row for row in rows}
 
 
 def _key(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row:
-    return {"webhookKey": _partition(workspace_id, webhook_id), "sk": id}
+    return {"webhookKey": webhook_key(workspace_id, webhook_id), "sk": id}
 
 
 def _attempt_key(id: DeliveryId, number: str) -> str:
     return f"try#{id}#{number}"
+
+
+def _status_key(key: str, status: str) -> str:
+    return f"{key}#{status}"
 
 
 def _shard(id: DeliveryId) -> int:

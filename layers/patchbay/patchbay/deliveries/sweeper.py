@@ -1,44 +1,180 @@
-"""The sweeper: queues what was parked in the table, once it is due. Two of them at once do no harm.
+"""The sweeper: queues what waits in the table, once its time has come. Two of them at once do no harm.
 
-Only the sweeper re-queues; a delivery worker that sent to its own queue would be stopped by Lambda's
-loop detection.
+    parked deliveries   a retry whose wait was too long for the queue
+    webhooks            what is held for one whose receiver is well again, or has caught up; a probe for one
+                        that is not; what waits for one that is no longer active ends; recoveries
+    held deliveries     that nobody released in time end
+    fan-outs            that stopped half-way
+
+Only the sweeper re-queues; a delivery worker that sent to its own queue would be stopped by Lambda's loop
+detection. What it takes in hand is first put off, then worked: if it dies, a later run has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from patchbay import queues
-from patchbay.deliveries import store
+from patchbay import dynamo, queues
+from patchbay.deliveries import health_store, store
+from patchbay.deliveries.health import Health
+from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key
+from patchbay.events import service as events
+from patchbay.ids import DeliveryId, EventId
 from patchbay.observability import logger
 from patchbay.schema import now_ms
 from patchbay.settings import settings
+from patchbay.webhooks import store as webhooks_store
 
 _BATCH = 100
 # What one batch may take; the next run, a minute later, goes on.
 _RESERVE_MS = 15_000
+_MINUTE_MS = 60_000
+# An index is behind its table for a moment, so a webhook counts as settled when nothing was held for so long.
+_SETTLED_MS = 10 * _MINUTE_MS
+# What one visit ends, of those that wait for a webhook that is no longer active.
+_ENDED_AT_ONCE = 1_000
+# So far ahead the slots of a rate limit are filled from the table.
+_SLOTS_SECONDS = 120
+
+Clock = Callable[[], int]
 
 
-def sweep(remaining_ms: Callable[[], int]) -> int:
-    """Queue what is due, as far as the time goes; returns how many."""
-    sent = 0
+def sweep(remaining_ms: Clock) -> int:
+    """Do what is due, as far as the time goes; returns how many deliveries were queued."""
+    queued = 0
+    for shard in range(health_store.DUE_SHARDS):
+        for key in health_store.due(shard, now_ms()):
+            if remaining_ms() < _RESERVE_MS:
+                break
+            try:
+                queued += _visit(key)
+            except Exception:
+                # Our own fault or AWS's: it is due again in a minute, and holds up no other webhook.
+                logger.exception("webhook not looked after", webhook=key)
     for shard in range(store.DUE_SHARDS):
         due = store.due(shard, now_ms())
-        while remaining_ms() > _RESERVE_MS:
-            keys = list(islice(due, _BATCH))
-            if not keys:
-                break
-            messages = list(_messages(keys))
-            queues.send_all(settings().deliveries_queue_url, messages)
-            sent += len(messages)
-    if sent:
-        logger.info("parked deliveries queued", count=sent)
-    return sent
+        while remaining_ms() > _RESERVE_MS and (keys := list(islice(due, _BATCH))):
+            queued += _send(_parked(keys))
+    if queued:
+        logger.info("waiting deliveries queued", count=queued)
+    return queued
 
 
-def _messages(keys: list[tuple[str, str]]) -> Iterator[queues.Message]:
-    for key in keys:
-        delivery = store.requeue(key, now_ms())
-        if delivery is not None:
-            yield queues.Message.of(delivery.fields(), delivery.webhook_id)
+def _parked(keys: Iterable[tuple[str, DeliveryId]]) -> Iterator[DeliveryMessage]:
+    for key, id in keys:
+        message = store.requeue(key, id, now_ms())
+        if message is not None:
+            yield message
+        elif store.end_waiting(
+            key, id, status=Status.FAILED, reason="held_too_long", now=now_ms(), overdue=True
+        ):
+            logger.warning("delivery was held too long", webhook=key, delivery_id=id)
+
+
+# ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _visit(key: str) -> int:
+    """Whatever a webhook needs; how many of its deliveries were queued."""
+    now = now_ms()
+    health = health_store.take_due(key, now, now + _MINUTE_MS)
+    if health is None:
+        return 0
+    workspace_id, webhook_id = of_webhook_key(key)
+    if health.announce is not None:
+        data = dict(health.announce)
+        id = EventId(data.pop("id"))
+        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=id)
+        health_store.announced(key, id)
+    webhook = webhooks_store.get(workspace_id, webhook_id)
+    if webhook is None or webhook["status"] != "ACTIVE":
+        reason = f"webhook_{webhook['status'].lower()}" if webhook else "webhook_deleted"
+        return _end_waiting(key, health, reason)
+    resumed_at = webhook.get("resumedAt", 0)
+    if health.is_open(resumed_at):
+        return _probe(key, health, now)
+    return _release(key, health, webhook, now)
+
+
+def _end_waiting(key: str, health: Health, reason: str) -> int:
+    """End what waits for a webhook that is no longer active. Its owner may have it recovered."""
+    ended = 0
+    for status in (Status.HELD, Status.RETRYING):
+        for id in store.oldest(key, status, _ENDED_AT_ONCE):
+            ended += store.end_waiting(key, id, status=Status.CANCELLED, reason=reason, now=now_ms())
+    if health.recover is not None:
+        health_store.recovered(key, health.recover, None)
+    if ended:
+        logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=ended)
+    elif now_ms() - health.held_at > _SETTLED_MS:
+        health_store.settled(key, health)
+    return 0
+
+
+def _probe(key: str, health: Health, now: int) -> int:
+    """For an open breaker whose webhook has no events of its own now, the oldest delivery is the probe."""
+    if health.probe_at > now:
+        return 0
+    return _send(_released(key, store.oldest(key, Status.HELD, 1)))
+
+
+def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
+    """Queue what is held, then what is to be recovered, the oldest first, as far as there is room."""
+    most = settings().max_waiting_per_webhook
+    waiting = store.waiting(key)
+    if health.has_backlog(webhook.get("resumedAt", 0)) and waiting <= most // 2:
+        health_store.set_backlog(key, 0)
+    room = most - waiting
+    per_second = webhook.get("rateLimitPerSecond")
+    if per_second is not None:
+        ahead = max(health.next_slot // 1000 - now, 0) * per_second // 1000
+        room = min(room, per_second * _SLOTS_SECONDS - ahead)
+    room = max(room, 0)
+    held = store.oldest(key, Status.HELD, room)
+    queued = _send(_released(key, held))
+    if room > len(held) and health.recover is not None:
+        queued += _recover(key, health, room - len(held))
+    elif not held and room > 0 and now - health.held_at > _SETTLED_MS:
+        health_store.settled(key, health)
+    return queued
+
+
+def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:
+    for id in ids:
+        message = store.release(key, id, now_ms())
+        if message is not None:
+            yield message
+
+
+def _recover(key: str, health: Health, room: int) -> int:
+    """The next part of a recovery, after what is done of it: what fails anew is not taken up again."""
+    status, _, after = str(health.recover).partition("#")
+    until = str(health.recover_until)
+    ids = list(islice(store.of_status(key, Status(status), after, until), room))
+    queued = _send(_restarted(key, ids))
+    if len(ids) == room:
+        done: str | None = f"{status}#{ids[-1]}"
+    elif status == store.RECOVERABLE[0]:
+        done = f"{store.RECOVERABLE[1]}#{health.recover_from}"
+    else:
+        done = None
+    health_store.recovered(key, str(health.recover), done)
+    return queued
+
+
+def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:
+    for id in ids:
+        message = store.restart(key, id, of=store.RECOVERABLE, trigger="RECOVER", now=now_ms())
+        if message is not None:
+            yield message
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _send(deliveries: Iterable[DeliveryMessage]) -> int:
+    """Queue them. Each is parked until it is claimed: what is not sent now, a later run sends."""
+    messages = [queues.Message.of(delivery.fields(), delivery.webhook_id) for delivery in deliveries]
+    queues.send_all(settings().deliveries_queue_url, messages)
+    return len(messages)

@@ -14,12 +14,15 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from patchbay import dynamo, queues, vault
-from patchbay.aws import client
-from patchbay.deliveries import attempt, store
-from patchbay.deliveries.attempt import Attempt, Receiver
+from patchbay.deliveries import attempt, batch, gate, outcome, store
+from patchbay.deliveries.attempt import Attempt, Receiver, Trigger
+from patchbay.deliveries.batch import Share, Work
+from patchbay.deliveries.health import SLOW_AFTER_SECONDS
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
@@ -28,28 +31,25 @@ from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.store import get_many as webhook_rows
 
+# SQS has 120,000 messages in flight at most. Above half of it only short waits are spent in the queue.
+_CROWDED = 60_000
+_CROWDED_WAIT_SECONDS = 300
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A message of the queue and its receipt."""
-
-    message_id: str
-    receipt_handle: str
-    delivery: DeliveryMessage
-
-
-@dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery under our lease, with what one attempt needs."""
+    """A delivery under our lease, with what one attempt needs. `number` counts all of its attempts,
+    `earlier` those before it was last retried by hand.
+    """
 
     work: Work
     owner: str
     number: int
+    earlier: int
+    trigger: Trigger
     receiver: Receiver
     body: bytes
     retry_config: retry.RetryConfig
@@ -91,30 +91,38 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 async def _deliver_all(works: Sequence[Work]) -> list[str]:
-    rows = await asyncio.to_thread(
-        webhook_rows,
-        [(work.delivery.workspace_id, work.delivery.webhook_id) for work in works],
-    )
-    verdicts = await asyncio.gather(
-        *(_deliver(work, rows.get((work.delivery.workspace_id, work.delivery.webhook_id))) for work in works)
-    )
+    shares = await asyncio.to_thread(batch.shares, works)
+    again = await asyncio.gather(*(_work(share) for share in shares))
+    return [message_id for each in again for message_id in each]
+
+
+async def _work(share: Share) -> list[str]:
+    """One webhook's part of the batch; the ids of the messages that must come again."""
+    try:
+        passes = await asyncio.to_thread(gate.admit, share)
+    except Exception:
+        logger.exception("webhook's deliveries not admitted", webhook=share.key)
+        return [work.message_id for work in share.works]
+    verdicts = await asyncio.gather(*map(_deliver, repeat(share), share.works, passes))
+    try:
+        await asyncio.to_thread(outcome.settle, share)
+    except Exception:
+        # Each delivery is recorded by now; what the receiver's health lacks, the next batch will tell.
+        logger.exception("webhook's health not noted", webhook=share.key)
     return [
         work.message_id
-        for work, verdict in zip(works, verdicts, strict=True)
+        for work, verdict in zip(share.works, verdicts, strict=True)
         if isinstance(verdict, ComeBack)
     ]
 
 
-async def _deliver(work: Work, webhook: dynamo.Row | None) -> Verdict:
+async def _deliver(share: Share, work: Work, pass_: gate.Pass) -> Verdict:
     try:
-        claimed = await asyncio.to_thread(_claim, work, webhook)
-        if isinstance(claimed, Claimed):
-            made = await attempt.make(claimed.receiver, work.delivery.id, claimed.body, number=claimed.number)
-            verdict = await asyncio.to_thread(_record, claimed, made)
-        else:
-            verdict = claimed
+        verdict = await _follow(share, work, pass_)
         if isinstance(verdict, ComeBack) and verdict.seconds is not None:
-            await asyncio.to_thread(_hide, work, verdict.seconds)
+            await asyncio.to_thread(
+                queues.hide, settings().deliveries_queue_url, work.receipt_handle, verdict.seconds
+            )
     except Exception:
         # Our own fault or AWS's, never the receiver's: this message comes back, the others go on.
         logger.exception("delivery not worked", extra=_names(work.delivery))
@@ -122,12 +130,61 @@ async def _deliver(work: Work, webhook: dynamo.Row | None) -> Verdict:
     return verdict
 
 
+async def _follow(share: Share, work: Work, pass_: gate.Pass) -> Verdict:
+    match pass_:
+        case gate.PutOff(seconds):
+            return ComeBack(seconds)
+        case gate.Hold() | gate.Sleep():
+            return await asyncio.to_thread(_wait, share, work, pass_)
+        case gate.Go(at):
+            await asyncio.sleep(max(at - now_ms(), 0) / 1000)
+            claimed = await asyncio.to_thread(_claim, share, work)
+            if not isinstance(claimed, Claimed):
+                return claimed
+            made = await _attempt(share, claimed)
+            return await asyncio.to_thread(_record, share, claimed, made)
+
+
+def _wait(share: Share, work: Work, pass_: gate.Hold | gate.Sleep) -> Verdict:
+    """Have the delivery wait, in the table or in the queue."""
+    now, config = now_ms(), _retry_config(share)
+    try:
+        if isinstance(pass_, gate.Hold):
+            store.hold(work.delivery, reason=pass_.reason, now=now, max_attempts=config.max_attempts)
+            metrics().add_metric("DeliveriesHeld", "Count", 1)
+            return Done()
+        store.sleep(work.delivery, until=pass_.until, now=now, max_attempts=config.max_attempts)
+    except dynamo.ConditionFailed as refused:
+        return _not_ours(work.delivery, refused.row, now)
+    return ComeBack(_seconds(pass_.until - now))
+
+
+async def _attempt(share: Share, claimed: Claimed) -> Attempt:
+    """One request. While it hangs, other workers are told not to begin another."""
+    sending = asyncio.ensure_future(
+        attempt.make(
+            claimed.receiver,
+            claimed.work.delivery.id,
+            claimed.body,
+            number=claimed.number,
+            trigger=claimed.trigger,
+        )
+    )
+    started_at = now_ms()
+    if not (await asyncio.wait({sending}, timeout=SLOW_AFTER_SECONDS))[0]:
+        try:
+            await asyncio.to_thread(outcome.hangs, share, started_at)
+        except Exception:
+            logger.exception("hanging receiver not noted", webhook=share.key)
+    return await sending
+
+
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
-    delivery, owner, now = work.delivery, secrets.token_hex(8), now_ms()
-    config = webhooks.retry_config(webhook).plan() if webhook else retry.RetryConfig()
+def _claim(share: Share, work: Work) -> Claimed | Verdict:
+    delivery, owner, webhook, now = work.delivery, secrets.token_hex(8), share.webhook, now_ms()
+    config = _retry_config(share)
     # Before the claim: while KMS or the events table cannot be reached, no claims are used up.
     body = delivery.body or _stored_body(delivery)
     receiver = _receiver(webhook) if webhook else None
@@ -156,6 +213,8 @@ def _claim(work: Work, webhook: dynamo.Row | None) -> Claimed | Verdict:
         work=work,
         owner=owner,
         number=row["attempts"] + 1,
+        earlier=row.get("earlier", 0),
+        trigger=row.get("trigger", "AUTO"),
         receiver=receiver,
         body=body.encode(),
         retry_config=config,
@@ -169,7 +228,16 @@ def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Ve
     if row["status"] in TERMINAL or row["generation"] > delivery.generation:
         return Done()
     free_at = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
-    return ComeBack(max(-(-(free_at - now) // 1000), 1))
+    return ComeBack(_seconds(free_at - now))
+
+
+def _seconds(ms: int) -> int:
+    """As a visibility timeout: whole seconds, never early."""
+    return max(-(-ms // 1000), 1)
+
+
+def _retry_config(share: Share) -> retry.RetryConfig:
+    return webhooks.retry_config(share.webhook).plan() if share.webhook else retry.RetryConfig()
 
 
 def _receiver(webhook: dynamo.Row) -> Receiver | None:
@@ -195,9 +263,10 @@ def _end(delivery: DeliveryMessage, owner: str, status: Status, reason: str) -> 
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _record(claimed: Claimed, made: Attempt) -> Verdict:
+def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
     delivery, result, now = claimed.work.delivery, made.result, now_ms()
-    plan = retry.plan(result.outcome(at_ms(now)), claimed.number, claimed.retry_config)
+    met = result.outcome(at_ms(now))
+    plan = retry.plan(met, claimed.number - claimed.earlier, claimed.retry_config)
     logger.info(
         "attempt",
         outcome=type(plan).__name__,
@@ -208,13 +277,20 @@ def _record(claimed: Claimed, made: Attempt) -> Verdict:
         extra=_names(delivery),
     )
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
+    share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
+    share.tally.add(
+        now,
+        result.duration_ms,
+        reason=None if isinstance(plan, retry.Delivered) else met.reason,
+        ended=not isinstance(plan, retry.Retry),
+    )
     row = made.row(claimed.receiver.headers)
     match plan:
         case retry.Delivered():
             store.delivered(delivery, claimed.owner, attempt.shortened(row), now)
             return Done()
         case retry.Retry(delay_seconds, reason):
-            parked = delay_seconds > settings().max_visibility_wait_seconds
+            parked = _is_parked(delay_seconds)
             store.retrying(
                 delivery,
                 claimed.owner,
@@ -224,22 +300,29 @@ def _record(claimed: Claimed, made: Attempt) -> Verdict:
                 parked=parked,
                 now=now,
             )
+            share.queued_retries |= not parked
             return Done() if parked else ComeBack(delay_seconds)
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
+            # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
+            if claimed.trigger != "MANUAL":
+                outcome.failed(share, delivery, now)
             if isinstance(plan, retry.DisableWebhook):
-                # First, for it is what may not be lost; a delivery cut down here ends CANCELLED.
-                webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason)
+                outcome.disable(share, delivery, reason)
             store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
             return Done()
 
 
-def _hide(work: Work, seconds: int) -> None:
-    """The message's visibility timeout: how a retry waits."""
-    client("sqs").change_message_visibility(
-        QueueUrl=settings().deliveries_queue_url,
-        ReceiptHandle=work.receipt_handle,
-        VisibilityTimeout=seconds,
-    )
+def _is_parked(delay_seconds: int) -> bool:
+    """Whether a retry waits in the table. In the queue it would be in flight all the while."""
+    if delay_seconds > settings().max_visibility_wait_seconds:
+        return True
+    return delay_seconds > _CROWDED_WAIT_SECONDS and _is_crowded(now_ms() // 60_000)
+
+
+@lru_cache(maxsize=1)
+def _is_crowded(minute: int) -> bool:
+    """Whether half of what SQS takes is in flight; asked once a minute."""
+    return queues.in_flight(settings().deliveries_queue_url) > _CROWDED
 
 
 def _names(delivery: DeliveryMessage) -> dict[str, str]:

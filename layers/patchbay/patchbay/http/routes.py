@@ -23,6 +23,8 @@ ROUTES = (
     ("PUT", "/api/integrations/webhooks/{id}"),
     ("GET", "/api/integrations/webhooks/{id}/deliveries"),
     ("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}"),
+    ("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
+    ("POST", "/api/integrations/webhooks/{id}/recover"),
     ("PUT", "/api/integrations/webhooks/{id}/status"),
     ("DELETE", "/api/integrations/{id}"),
     ("GET", "/api/integrations/{id}"),

@@ -156,6 +156,35 @@ class WebhookQuery(ListQuery):
     event_type: EventType | None = None
 
 
+class Latency(ApiModel):
+    """Percentiles in milliseconds, from a histogram; null without an attempt."""
+
+    p50: int | None = None
+    p95: int | None = None
+    p99: int | None = None
+
+
+class LastError(ApiModel):
+    at: Timestamp
+    reason: str
+
+
+class WebhookStats(ApiModel):
+    """The last 24 hours, by the hour: deliveries that ended since `since`, and those still `pending` now.
+    `successRate` is a share of those that ended (0 to 1); latency is that of all attempts.
+    """
+
+    since: Timestamp | None = None
+    deliveries: int = 0
+    delivered: int = 0
+    failed: int = 0
+    pending: int = 0
+    success_rate: float | None = None
+    latency_ms: Latency = Field(default_factory=Latency)
+    last_delivery_at: Timestamp | None = None
+    last_error: LastError | None = None
+
+
 class Webhook(ApiModel):
     """`source` is `api` or the automation platform that made it; header values are masked."""
 
@@ -173,7 +202,9 @@ class Webhook(ApiModel):
     status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
     disabled_reason: str | None
     disabled_at: Timestamp | None
-    consecutive_failures: int
+    resumed_at: Timestamp | None = Field(exclude=True)
+    consecutive_failures: int = 0
+    stats: WebhookStats = Field(default_factory=WebhookStats)
     created_at: Timestamp
     updated_at: Timestamp
     version: int

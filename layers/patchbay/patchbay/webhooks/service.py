@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -28,6 +28,8 @@ from patchbay.webhooks.models import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
     from patchbay.idempotency import Once
 
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
@@ -51,7 +53,6 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
         "source": "api",
         "secrets": [vault.encrypt(principal.workspace_id, secret, place=_place(id, "secret"))],
         "status": "ACTIVE",
-        "consecutiveFailures": 0,
         "createdBy": principal.id,
         "createdAt": now,
         "updatedAt": now,
@@ -105,7 +106,8 @@ def set_status(
     """Pause, or resume; resuming a disabled webhook starts its count of failures anew."""
     changes: dynamo.Row = {"status": body.status}
     if body.status == "ACTIVE":
-        changes |= {"disabledReason": None, "disabledAt": None, "consecutiveFailures": 0}
+        # What failed before this moment counts no more (deliveries.health).
+        changes |= {"disabledReason": None, "disabledAt": None, "resumedAt": now_ms()}
     return _change(principal.workspace_id, id, lambda row: changes, if_match)
 
 
@@ -147,8 +149,15 @@ def match(workspace_id: str, event_type: str, data: Any) -> list[WebhookId]:
     return list(found)
 
 
-def disable(workspace_id: str, id: WebhookId, reason: str) -> None:
-    """Stop deliveries because of what the receiver answers. Nothing happens to one that is not active."""
+def disable(
+    workspace_id: str,
+    id: WebhookId,
+    reason: str,
+    also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
+) -> None:
+    """Stop deliveries because of what the receiver answers. Nothing happens to a webhook that is not active,
+    so of many who ask one disables it; what `also` makes of its row is written in the same transaction.
+    """
 
     def change(row: dynamo.Row) -> dynamo.Row:
         if row["status"] != "ACTIVE":
@@ -156,7 +165,7 @@ def disable(workspace_id: str, id: WebhookId, reason: str) -> None:
         return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()}
 
     try:
-        _change(workspace_id, id, change, None)
+        _change(workspace_id, id, change, None, also=also)
     except NotFound:
         return
 
@@ -208,8 +217,12 @@ def _change(
     id: WebhookId,
     change: Callable[[dynamo.Row], dynamo.Row],
     if_match: int | None,
+    *,
+    also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
 ) -> Webhook:
-    """Write what `change` makes of the row as it stands; nothing when that is empty."""
+    """Write what `change` makes of the row as it stands; nothing when that is empty. `also` gives further
+    actions of the same transaction.
+    """
     for _ in range(_TRIES):
         old = _read(workspace_id, id)
         check_version("webhook", old["version"], if_match)
@@ -218,7 +231,7 @@ def _change(
             return _shown(old)
         new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
         try:
-            store.replace(old, new)
+            store.replace(old, new, also(new))
         except store.Changed:
             continue
         return _shown(new)
@@ -252,7 +265,7 @@ def _shown(row: dynamo.Row) -> Webhook:
         status=row["status"],
         disabled_reason=row.get("disabledReason"),
         disabled_at=at_ms(row["disabledAt"]) if row.get("disabledAt") else None,
-        consecutive_failures=row["consecutiveFailures"],
+        resumed_at=at_ms(row["resumedAt"]) if "resumedAt" in row else None,
         created_at=at_ms(row["createdAt"]),
         updated_at=at_ms(row["updatedAt"]),
         version=row["version"],

@@ -69,11 +69,9 @@ def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
     return dynamo.get(settings().webhooks_table, {"workspaceId": workspace_id, "sk": id})
 
 
-def get_many(ids: Sequence[tuple[str, WebhookId]]) -> dict[tuple[str, WebhookId], dynamo.Row]:
-    """The webhooks that exist of (workspace, id) pairs; strongly consistent."""
-    keys = [{"workspaceId": workspace, "sk": id} for workspace, id in dict.fromkeys(ids)]
-    rows = dynamo.get_many(settings().webhooks_table, keys, ConsistentRead=True)
-    return {(row["workspaceId"], WebhookId(row["sk"])): row for row in rows}
+def place(workspace_id: str, id: WebhookId) -> tuple[str, dynamo.Row]:
+    """The table and the key of a webhook, to be read along with other rows."""
+    return settings().webhooks_table, {"workspaceId": workspace_id, "sk": id}
 
 
 def page(
@@ -110,8 +108,10 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
-def replace(old: dynamo.Row, new: dynamo.Row) -> None:
-    """Store `new` over `old` with its subscriptions. Raises Changed when `old` has changed."""
+def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+    """Store `new` over `old` with its subscriptions, and what is `also` to be written. Raises Changed when
+    `old` has changed.
+    """
     gone = _subscription_keys(old) - _subscription_keys(new)
     actions = [
         dynamo.putting(
@@ -122,6 +122,7 @@ def replace(old: dynamo.Row, new: dynamo.Row) -> None:
         ),
         *_subscribing(new),
         *_unsubscribing(new["workspaceId"], gone),
+        *also,
     ]
     try:
         dynamo.transact(actions)

@@ -1,0 +1,10 @@
+from patchbay.deliveries import service
+from patchbay.deliveries.models import Recover, Recovering
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+
+
+@endpoint(scope="webhooks:write", status=202)
+def handler(request: Request, id: WebhookId, body: Recover) -> Recovering:
+    """Send again what failed since then."""
+    return service.recover(request.principal, id, body)

@@ -1,0 +1,97 @@
+"""How a webhook's receiver is doing, and what follows from it. Pure; kept in the row `health`.
+
+Five things are known of each: which deliveries failed since one last succeeded (as many as `disableAfter`
+disable the webhook), how many attempts in a row timed out (three open the breaker), whether an attempt is
+hanging at this moment, whether too many retries wait in the queue, and when its rate limit has room again.
+A healthy receiver's row is read with the batch and never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from patchbay.ids import DeliveryId
+
+TIMEOUTS_TO_OPEN = 3
+# An attempt without an answer for so long is hanging: other batches put the webhook's deliveries off, or a
+# receiver that begins to hang would take a worker for the whole attempt with each of them.
+SLOW_AFTER_SECONDS = 3
+PUT_OFF_SECONDS = 5
+_LONGEST_PROBE_DELAY_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Times in Unix milliseconds, 0 where it has not happened.
+
+    `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `next_slot` is in
+    microseconds. `announce` is the WEBHOOK_DISABLED that is still to be told, with its `id`. `recover` is how
+    far a recovery is, `<STATUS>#<delivery>`, from and until which ids it goes.
+    """
+
+    failures: frozenset[str] = frozenset()
+    succeeded_at: int = 0
+    timeouts: int = 0
+    opened_at: int = 0
+    probe_at: int = 0
+    probes: int = 0
+    slow_until: int = 0
+    backlog_at: int = 0
+    next_slot: int = 0
+    held_at: int = 0
+    due_at: int = 0
+    announce: Mapping[str, Any] | None = None
+    recover: str | None = None
+    recover_from: DeliveryId | None = None
+    recover_until: DeliveryId | None = None
+
+    def is_open(self, resumed_at: int) -> bool:
+        """Whether the breaker is open; re-enabling the webhook closes it."""
+        return self.opened_at > resumed_at
+
+    def has_backlog(self, resumed_at: int) -> bool:
+        return self.backlog_at > resumed_at
+
+    def is_slow(self, now: int) -> bool:
+        return self.slow_until > now
+
+    def consecutive_failures(self, since: int) -> int:
+        """Deliveries that failed after the last success and after `since` (when the webhook was resumed, or
+        a success that this row does not know of).
+        """
+        last = max(self.succeeded_at, since)
+        return len({id for at, id in _parsed(self.failures) if at > last})
+
+    def is_clean(self) -> bool:
+        """Whether a success has nothing to put right here."""
+        return not (self.timeouts or self.opened_at) and all(
+            at <= self.succeeded_at for at, _ in _parsed(self.failures)
+        )
+
+    def stale_failures(self, since: int) -> frozenset[str]:
+        """Those that no longer count."""
+        last = max(self.succeeded_at, since)
+        return frozenset(entry for entry in self.failures if int(entry.partition("#")[0]) <= last)
+
+
+def failure(at: int, id: DeliveryId) -> str:
+    """A failed delivery as an entry of `failures`."""
+    return f"{at}#{id}"
+
+
+def timeouts_in_a_row(timed_out: Sequence[bool]) -> int:
+    """Those at the end of attempts in the order in which they ended."""
+    return next((at for at, timeout in enumerate(reversed(timed_out)) if not timeout), len(timed_out))
+
+
+def probe_delay_seconds(probes: int, first: int) -> int:
+    """How long an open breaker waits for its next probe, after `probes` that failed: doubling, to 15 min."""
+    return min(first << min(probes, 10), _LONGEST_PROBE_DELAY_SECONDS)
+
+
+def _parsed(failures: frozenset[str]) -> Iterator[tuple[int, str]]:
+    for entry in failures:
+        at, _, id = entry.partition("#")
+        yield int(at), id

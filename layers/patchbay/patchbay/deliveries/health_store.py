@@ -1,0 +1,337 @@
+"""The health table: how each webhook's receiver is doing, and its counters by the hour.
+
+Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
+    health              see `health.Health`; with dueShard and dueAt while the sweeper has something to do
+    hour#<nnnnnn>       attempts, delivered, failed, l<bucket> (latency), lastError …; hours since the epoch
+Index, sparse: `due` (dueShard, dueAt). Rows end by TTL. Times in Unix milliseconds.
+
+Nothing here is worth a transaction: all but the failures are written as they are seen, the last one counts.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from patchbay import dynamo
+from patchbay.deliveries import slots, stats
+from patchbay.deliveries.health import Health, failure
+from patchbay.deliveries.models import webhook_key
+from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.records import of_row
+from patchbay.schema import now_ms
+from patchbay.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+DUE_SHARDS = 4
+_HEALTH = "health"
+# Two workers that want slots at once: one of them finds its belief out of date.
+_TRIES = 5
+
+
+class Busy(Exception):
+    """The row changed again and again under our hands."""
+
+
+def place(workspace_id: str, webhook_id: WebhookId) -> tuple[str, dynamo.Row]:
+    """The table and the key of a webhook's health, to be read along with other rows."""
+    return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
+
+
+def read(row: dynamo.Row | None) -> Health:
+    return of_row(Health, row) if row else Health()
+
+
+def get(key: str) -> Health:
+    return read(dynamo.get(settings().health_table, _key(key, _HEALTH)))
+
+
+# ── what attempts came to ────────────────────────────────────────────────────────────────────────────
+
+
+def note_failure(key: str, at: int, id: DeliveryId) -> Health:
+    """Count a failed delivery. Safe to repeat."""
+    return _update(key, "ADD failures :entry", entry=frozenset((failure(at, id),)))
+
+
+def note_success(key: str, at: int, health: Health) -> None:
+    """Forget the failures before `at`; those after it stay, whichever is written first."""
+    stale = health.stale_failures(at)
+    try:
+        if stale:
+            _update(
+                key,
+                "SET succeededAt = :at DELETE failures :stale",
+                condition="attribute_not_exists(succeededAt) OR succeededAt < :at",
+                at=at,
+                stale=stale,
+            )
+    except dynamo.ConditionFailed:
+        return  # a later success was faster
+
+
+def add_timeouts(key: str, count: int) -> Health:
+    return _update(key, "ADD timeouts :count", count=count)
+
+
+def set_timeouts(key: str, count: int) -> None:
+    """After an answer, which closes the breaker."""
+    _update(key, "SET timeouts = :count, openedAt = :none, probes = :none, slowUntil = :none", count=count)
+
+
+def open_breaker(key: str, now: int, probe_at: int) -> None:
+    _update(key, "SET openedAt = :now, probeAt = :probe, probes = :none", now=now, probe=probe_at)
+
+
+def take_probe(key: str, seen: int, until: int) -> bool:
+    """Whether the probe that is due is ours; `until` is when the next one would be, were ours lost."""
+    return _unless_refused(
+        key,
+        "SET probeAt = :until",
+        condition="probeAt = :seen",
+        seen=seen,
+        until=until,
+    )
+
+
+def probe_failed(key: str, next_probe_at: int) -> None:
+    _update(key, "SET probeAt = :next ADD probes :one", next=next_probe_at, one=1)
+
+
+def mark_slow(key: str, until: int) -> None:
+    _update(key, "SET slowUntil = :until", until=until)
+
+
+def unmark_slow(key: str, until: int) -> None:
+    """The attempt that hung has its answer; a mark that another one made stays."""
+    _unless_refused(key, "SET slowUntil = :none", condition="slowUntil = :until", until=until)
+
+
+def set_backlog(key: str, since: int) -> None:
+    """Too many retries wait since then; 0: no more."""
+    _update(key, "SET backlogAt = :since", since=since)
+
+
+def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: Health) -> Sequence[int] | None:
+    """The times of the next `count` slots of the webhook's rate limit; None when they would lie behind the
+    horizon. Raises Busy.
+    """
+    now_us, span = now * 1000, slots.span_us(count, per_second)
+    believed = health.next_slot
+    for _ in range(_TRIES):
+        if span > slots.horizon_us(per_second) - max(believed - now_us, 0):
+            return None
+        try:
+            if believed > now_us:
+                row = _update(
+                    key,
+                    "SET nextSlot = nextSlot + :span",
+                    condition="nextSlot > :now AND nextSlot <= :latest",
+                    span=span,
+                    now=now_us,
+                    latest=now_us + slots.horizon_us(per_second) - span,
+                )
+            else:
+                row = _update(
+                    key,
+                    "SET nextSlot = :next",
+                    condition="attribute_not_exists(nextSlot) OR nextSlot <= :now",
+                    next=now_us + span,
+                    now=now_us,
+                )
+        except dynamo.ConditionFailed as refused:
+            believed = read(refused.row).next_slot
+            continue
+        return slots.slots_ms(row.next_slot - span, count, per_second)
+    raise Busy
+
+
+# ── what waits for the sweeper ───────────────────────────────────────────────────────────────────────
+
+
+def held(key: str, now: int, due_at: int) -> None:
+    """Deliveries are about to be held: the sweeper looks at the webhook from `due_at` on, until it has found
+    nothing held for a while.
+    """
+    _update(
+        key,
+        "SET heldAt = :now, dueShard = :shard, dueAt = if_not_exists(dueAt, :due)",
+        now=now,
+        shard=_shard(key),
+        due=due_at,
+    )
+
+
+def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> TransactWriteItemTypeDef:
+    """For the transaction that disables a webhook: the sweeper ends what waits for it, and tells its owner
+    what is in `announce`.
+    """
+    telling = ", announce = :announce" if announce else ""
+    values: dict[str, Any] = {"announce": announce} if announce else {}
+    return dynamo.updating(
+        settings().health_table,
+        _key(key, _HEALTH),
+        f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{telling}",
+        names={"#ttl": "ttl"},
+        now=now,
+        shard=_shard(key),
+        ttl=_ttl(now),
+        **values,
+    )
+
+
+def announced(key: str, id: EventId) -> None:
+    _unless_refused(key, "REMOVE announce", condition="announce.id = :id", id=id)
+
+
+def begin_recovery(key: str, *, first: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
+    """Have the sweeper recover what ended, of deliveries in this range, `first` of all those of that status;
+    False while another recovery runs.
+    """
+    return _unless_refused(
+        key,
+        "SET recover = :first, recoverFrom = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard,"
+        " dueAt = :now",
+        condition="attribute_not_exists(recover)",
+        first=f"{first}#{between[0]}",
+        low=between[0],
+        high=between[1],
+        shard=_shard(key),
+        now=now,
+    )
+
+
+def recovered(key: str, seen: str, done: str | None) -> None:
+    """How far the recovery is; None: to its end."""
+    if done is None:
+        _unless_refused(
+            key, "REMOVE recover, recoverFrom, recoverUntil", condition="recover = :seen", seen=seen
+        )
+    else:
+        _unless_refused(key, "SET recover = :done", condition="recover = :seen", seen=seen, done=done)
+
+
+def due(shard: int, now: int) -> Iterator[str]:
+    """The webhooks that the sweeper has to look at, the longest waiting first."""
+    for row in dynamo.query(
+        settings().health_table,
+        "dueShard = :shard AND dueAt <= :now",
+        index="due",
+        shard=shard,
+        now=now,
+    ):
+        yield row["webhookKey"]
+
+
+def take_due(key: str, now: int, again_at: int) -> Health | None:
+    """The health of a webhook that is due, now due again later; None if another sweeper was faster."""
+    try:
+        return _update(key, "SET dueAt = :again", condition="dueAt <= :now", again=again_at, now=now)
+    except dynamo.ConditionFailed:
+        return None
+
+
+def settled(key: str, health: Health) -> None:
+    """Nothing is left to do, unless something was held or begun since `health` was read."""
+    _unless_refused(
+        key,
+        "REMOVE dueShard, dueAt",
+        condition="heldAt = :held AND attribute_not_exists(recover) AND attribute_not_exists(announce)",
+        held=health.held_at,
+    )
+
+
+# ── counters ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def count(key: str, tally: stats.Tally) -> None:
+    """Add what a batch came to, to its hour."""
+    now = tally.last_attempt_at
+    adding = {"attempts": tally.attempts, "delivered": tally.delivered, "failed": tally.failed}
+    adding |= {f"l{number}": many for number, many in tally.latency.items()}
+    setting: dict[str, Any] = {"lastAttemptAt": now, "lastSuccessAt": tally.last_success_at or None}
+    setting["lastError"] = list(tally.last_error) if tally.last_error else None
+    added = {name: value for name, value in adding.items() if value}
+    known = {name: value for name, value in setting.items() if value is not None}
+    dynamo.update(
+        settings().health_table,
+        _key(key, _hour(stats.hour_of(now))),
+        f"SET #ttl = :ttl, {', '.join(f'{name} = :{name}' for name in known)}"
+        f" ADD {', '.join(f'{name} :{name}' for name in added)}",
+        names={"#ttl": "ttl"},
+        returning="NONE",
+        ttl=_ttl(now),
+        **known,
+        **added,
+    )
+
+
+def hours(keys: Sequence[str], between: range) -> Mapping[str, Sequence[dynamo.Row]]:
+    """The counters of some webhooks in these hours."""
+    places = [_key(key, _hour(hour)) for key in keys for hour in between]
+    found: dict[str, list[dynamo.Row]] = {key: [] for key in keys}
+    for row in dynamo.get_many(settings().health_table, places):
+        found[row["webhookKey"]].append(row)
+    return found
+
+
+def last_success(key: str, now: int) -> int:
+    """When a delivery last succeeded, as far as this hour and the one before it know; 0 if none did."""
+    this = stats.hour_of(now)
+    rows = dynamo.get_many(
+        settings().health_table, [_key(key, _hour(hour)) for hour in (this - 1, this)], ConsistentRead=True
+    )
+    return max((row.get("lastSuccessAt", 0) for row in rows), default=0)
+
+
+def all_of(keys: Sequence[str]) -> Mapping[str, Health]:
+    """The health of some webhooks; eventually consistent."""
+    rows = dynamo.get_many(settings().health_table, [_key(key, _HEALTH) for key in keys])
+    return {row["webhookKey"]: read(row) for row in rows}
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _update(key: str, expression: str, **terms: Any) -> Health:
+    """Change a webhook's health; a webhook that nobody writes of for a month is forgotten."""
+    verb, _, rest = expression.partition(" ")
+    with_ttl = f"SET #ttl = :ttl, {rest}" if verb == "SET" else f"SET #ttl = :ttl {expression}"
+    if ":none" in expression:
+        terms["none"] = 0
+    row = dynamo.update(
+        settings().health_table,
+        _key(key, _HEALTH),
+        with_ttl,
+        names={"#ttl": "ttl"},
+        ttl=_ttl(now_ms()),
+        **terms,
+    )
+    return read(row)
+
+
+def _unless_refused(key: str, expression: str, **terms: Any) -> bool:
+    try:
+        _update(key, expression, **terms)
+    except dynamo.ConditionFailed:
+        return False
+    return True
+
+
+def _key(key: str, sk: str) -> dynamo.Row:
+    return {"webhookKey": key, "sk": sk}
+
+
+def _hour(hour: int) -> str:
+    return f"hour#{hour:07}"
+
+
+def _ttl(now: int) -> int:
+    return now // 1000 + settings().retention_days * 86_400
+
+
+def _shard(key: str) -> int:
+    return zlib.crc32(key.encode()) % DUE_SHARDS

@@ -1,0 +1,116 @@
+"""What a webhook's attempts mean for the webhook: its counters, its breaker, and whether it is disabled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from patchbay.deliveries import health, health_store, store
+from patchbay.deliveries.batch import Share
+from patchbay.events import catalogue
+from patchbay.ids import EventId
+from patchbay.observability import logger, metrics
+from patchbay.schema import at_ms, iso, now_ms
+from patchbay.settings import settings
+from patchbay.webhooks import service as webhooks
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from patchbay import dynamo
+    from patchbay.deliveries.models import DeliveryMessage
+
+GONE = "endpoint_gone"
+FAILING = "consecutive_failures"
+
+
+def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
+    """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
+    all it must not. The one that makes the webhook's `disableAfter` full disables it.
+    """
+    share.health = health_store.note_failure(share.key, at, delivery.id)
+    limit = share.webhook["disableAfter"] if share.webhook else 0
+    if not share.is_active or share.health.consecutive_failures(share.resumed_at) < limit:
+        return
+    # A success of another batch may be so fresh that the row of health does not know of it.
+    since = max(share.resumed_at, health_store.last_success(share.key, now_ms()))
+    if share.health.consecutive_failures(since) >= limit:
+        disable(share, delivery, FAILING)
+
+
+def disable(share: Share, delivery: DeliveryMessage, reason: str) -> None:
+    """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
+    when what failed was itself Patchbay's telling.
+    """
+    tells = delivery.event_type not in catalogue.OPERATIONAL
+    count = share.health.consecutive_failures(share.resumed_at)
+
+    def also(webhook: dynamo.Row) -> list[TransactWriteItemTypeDef]:
+        announce = _announcement(webhook, count) if tells else None
+        return [health_store.disabled(share.key, now_ms(), announce)]
+
+    webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason, also)
+    logger.warning("webhook disabled", reason=reason, webhook_id=delivery.webhook_id, failures=count)
+    metrics().add_metric("WebhooksDisabled", "Count", 1)
+
+
+def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
+    """The data of a WEBHOOK_DISABLED, with the event's `id`."""
+    return {
+        "id": EventId.new(webhook["disabledAt"]),
+        "webhookId": webhook["sk"],
+        "name": webhook["name"],
+        "url": webhook["url"],
+        "reason": webhook["disabledReason"],
+        "consecutiveFailures": failures,
+        "disabledAt": iso(at_ms(webhook["disabledAt"])),
+    }
+
+
+def settle(share: Share) -> None:
+    """At the end of the share's attempts: one write for its counters, and for a receiver that is not well, or
+    is again, what that means for its breaker.
+    """
+    if not share.timed_out:
+        return
+    health_store.count(share.key, share.tally)
+    if not share.is_active:
+        return
+    _settle_breaker(share)
+    known = share.health
+    if share.tally.last_success_at and not known.is_clean():
+        health_store.note_success(share.key, share.tally.last_success_at, known)
+    if not share.queued_retries or known.has_backlog(share.resumed_at):
+        return
+    if store.waiting(share.key) >= settings().max_waiting_per_webhook:
+        health_store.set_backlog(share.key, now_ms())
+        logger.warning("too many retries wait: further deliveries are held", webhook=share.key)
+
+
+def _settle_breaker(share: Share) -> None:
+    known, now = share.health, now_ms()
+    is_open = known.is_open(share.resumed_at)
+    in_a_row = health.timeouts_in_a_row(share.timed_out)
+    if in_a_row < len(share.timed_out):
+        if known.timeouts != in_a_row or is_open or share.slow_until:
+            health_store.set_timeouts(share.key, in_a_row)
+            if is_open:
+                logger.info("breaker closed: the receiver answers", webhook=share.key)
+    elif is_open:
+        if share.probing:
+            delay = health.probe_delay_seconds(known.probes + 1, settings().probe_seconds)
+            health_store.probe_failed(share.key, now + delay * 1000)
+        return
+    else:
+        in_a_row = health_store.add_timeouts(share.key, in_a_row).timeouts
+    if in_a_row >= health.TIMEOUTS_TO_OPEN:
+        health_store.open_breaker(share.key, now, now + settings().probe_seconds * 1000)
+        logger.warning("breaker opened: further deliveries are held", webhook=share.key)
+
+
+def hangs(share: Share, started_at: int) -> None:
+    """An attempt has had no answer for seconds: other batches put this webhook's deliveries off for as long
+    as it may still take.
+    """
+    if share.slow_until == 0:
+        share.slow_until = started_at + (settings().attempt_timeout_seconds + 1) * 1000
+        health_store.mark_slow(share.key, share.slow_until)
