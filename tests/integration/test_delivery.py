@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import format_datetime
 from typing import Any
@@ -24,86 +22,11 @@ from patchbay.ids import DeliveryId, EventId
 from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
-from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
-from tests.conftest import Answer as Response
-from tests.faults import Aws, Clock, Source, cold_start, failing, killed, meanwhile, one_at_a_time, watched
+from tests.faults import cold_start, failing, killed, meanwhile, watched
+from tests.integration.conftest import DAY, Line
 from tests.receivers import Answer, Request, receiver
 
 LEASE, VISIBILITY = 45, 180
-DAY = 86_400
-
-
-class Line:
-    """From the publisher to the receiver, in this process, with the clock in hand."""
-
-    def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
-        self.backend, self.clock, self.aws = backend, clock, aws
-        self._api = api
-        self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
-        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
-        self._sweep = importlib.import_module("workers.sweep_deliveries").handler
-
-    def api(self, line: str, **more: Any) -> Response:
-        """A request of an owner, whose token is as fresh as the clock says."""
-        token = jwt_for("acme", claims={"exp": self.clock.now // 1000 + 600})
-        return self._api(line, token=token, **more)
-
-    def webhook(self, url: str, **more: Any) -> Any:
-        """A webhook for POST_PUBLISHED, as the API answers it."""
-        body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
-        answer = self.api("POST /api/integrations/webhooks", json=body)
-        assert answer.status == 201, answer.text
-        return answer.json()
-
-    def publish(self, data: Any = None) -> str:
-        """Publish and fan out; the deliveries wait in their queue. Returns the event's id."""
-        answer = self.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data or {}})
-        assert answer.status == 202, answer.text
-        self.events.run()
-        return str(answer.json()["id"])
-
-    def sweep(self) -> int:
-        return int(self._sweep({}, LAMBDA_CONTEXT)["queued"])
-
-    def run(self, days: float = 14) -> None:
-        """Let time pass, with a sweep a minute, until nothing waits any more."""
-        end = self.clock.now + days * DAY * 1000
-        while True:
-            parked = [row["dueAt"] - self.clock.now for row in self.rows if "dueAt" in row]
-            minutes = [-(-max(wait, 0) // 60_000) * 60 for wait in parked]
-            waits = sorted([*self.deliveries.waits, *minutes])
-            if not waits:
-                return
-            self.clock.move(waits[0] + 0.001)
-            assert self.clock.now < end, "it never ends"
-            self.sweep()
-            self.deliveries.poll()
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of the deliveries, without those of attempts."""
-        return [row for row in self.backend.rows("DeliveriesTable") if row["sk"].startswith("dlv_")]
-
-    @property
-    def row(self) -> dict[str, Any]:
-        (row,) = self.rows
-        return row
-
-    def shown(self, webhook: Any, event: str) -> Any:
-        """A delivery with its attempts, as the API shows it."""
-        id = DeliveryId.derived(EventId(event), webhook["id"])
-        return self.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{id}").json()
-
-    def ends(self) -> list[tuple[str, str | None]]:
-        return sorted((row["status"], row.get("reason")) for row in self.rows)
-
-
-@pytest.fixture
-def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    aws = one_at_a_time(monkeypatch)
-    cold_start()
-    yield Line(backend, api, Clock(monkeypatch), aws)
-    cold_start()
 
 
 def message(record: dict[str, Any]) -> DeliveryMessage:

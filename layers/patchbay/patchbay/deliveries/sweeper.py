@@ -30,7 +30,6 @@ _BATCH = 100
 # What one batch may take; the next run, a minute later, goes on.
 _RESERVE_MS = 15_000
 _MINUTE_MS = 60_000
-# An index is behind its table for a moment, so a webhook counts as settled when nothing was held for so long.
 _SETTLED_MS = 10 * _MINUTE_MS
 # What one visit ends, of those that wait for a webhook that is no longer active.
 _ENDED_AT_ONCE = 1_000
@@ -107,8 +106,8 @@ def _end_waiting(key: str, health: Health, reason: str) -> int:
         health_store.recovered(key, health.recover, None)
     if ended:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=ended)
-    elif now_ms() - health.held_at > _SETTLED_MS:
-        health_store.settled(key, health)
+    else:
+        _settle(key, health)
     return 0
 
 
@@ -116,7 +115,10 @@ def _probe(key: str, health: Health, now: int) -> int:
     """For an open breaker whose webhook has no events of its own now, the oldest delivery is the probe."""
     if health.probe_at > now:
         return 0
-    return _send(_released(key, store.oldest(key, Status.HELD, 1)))
+    oldest = store.oldest(key, Status.HELD, 1)
+    if not oldest:
+        _settle(key, health)
+    return _send(_released(key, oldest))
 
 
 def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
@@ -130,14 +132,23 @@ def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
     if per_second is not None:
         ahead = max(health.next_slot // 1000 - now, 0) * per_second // 1000
         room = min(room, per_second * _SLOTS_SECONDS - ahead)
-    room = max(room, 0)
+    if room <= 0:
+        return 0
     held = store.oldest(key, Status.HELD, room)
     queued = _send(_released(key, held))
     if room > len(held) and health.recover is not None:
         queued += _recover(key, health, room - len(held))
-    elif not held and room > 0 and now - health.held_at > _SETTLED_MS:
-        health_store.settled(key, health)
+    elif not held:
+        _settle(key, health)
     return queued
+
+
+def _settle(key: str, health: Health) -> None:
+    """Nothing of the webhook was found waiting. An index is behind its table for a moment, so it is believed
+    once nothing has been held for a while.
+    """
+    if now_ms() - health.held_at > _SETTLED_MS:
+        health_store.settled(key, health)
 
 
 def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:

@@ -1,0 +1,388 @@
+"""What a receiver that is not well leads to: breaker, holds, probes, limits; what the sweeper releases."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from patchbay.deliveries import health_store, store, worker
+from patchbay.deliveries.models import webhook_key
+from patchbay.ids import EventId, WebhookId
+from tests.faults import killed
+from tests.integration.conftest import WEBHOOKS, Line
+from tests.receivers import Answer, receiver
+
+HANGS = Answer(delay=30)
+NO_RETRIES = {"maxRetries": 0}
+LONG_AGO = "2020-01-01T00:00:00Z"
+
+
+def health_of(line: Line, webhook: Any) -> health_store.Health:
+    return health_store.get(webhook_key("acme", webhook["id"]))
+
+
+def listed(line: Line, webhook: Any, status: str) -> list[str]:
+    """The events of a webhook's deliveries with that status, as the API lists them, newest first."""
+    answer = line.api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status={status}&limit=100").json()
+    return [item["eventId"] for item in answer["items"]]
+
+
+def statuses(line: Line) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in line.rows:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    return counts
+
+
+def opened(line: Line, url: str, **more: Any) -> Any:
+    """A webhook whose breaker three timeouts have opened; their deliveries have failed."""
+    webhook = line.webhook(url, retryConfig=NO_RETRIES, **more)
+    for _ in range(3):
+        line.publish()
+    line.deliveries.poll()
+    assert health_of(line, webhook).is_open(0)
+    return webhook
+
+
+# ── the breaker ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_a_receiver_that_hangs_is_left_alone_until_it_answers(line: Line) -> None:
+    with receiver([HANGS, HANGS, HANGS, 200]) as r, receiver() as well:
+        webhook = opened(line, r.url)
+        healthy = line.webhook(well.url)
+        events = [line.publish() for _ in range(8)]
+        while line.deliveries.poll():
+            pass
+        assert len(r.requests) == 3  # nobody asked it again
+        assert sorted(well.ids) == sorted(
+            row["sk"] for row in line.rows if row["webhookKey"].endswith(healthy["id"])
+        )
+        assert listed(line, webhook, "HELD") == events[::-1]
+        assert line.deliveries.waits == []  # they wait in the table, not in the queue
+        shown = line.api(f"GET {WEBHOOKS}/{webhook['id']}").json()
+        assert (shown["stats"]["pending"], shown["stats"]["failed"]) == (8, 3)
+        assert shown["recentDeliveries"][0]["reason"] == "held:timeouts"
+
+        line.clock.move(61)
+        assert line.sweep() == 1  # the oldest is the probe
+        line.deliveries.poll()
+        assert listed(line, webhook, "DELIVERED") == events[:1]
+        line.clock.move(61)
+        assert line.sweep() == 7  # the breaker is closed
+        line.run()
+    assert listed(line, webhook, "DELIVERED") == events[::-1]
+    assert len(set(r.ids)) == len(r.ids) == 11
+    assert [row for row in line.backend.rows("HealthTable") if "dueAt" in row] == []
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_a_fresh_event_may_be_the_probe(line: Line) -> None:
+    with receiver([HANGS, HANGS, HANGS, 200]) as r:
+        webhook = opened(line, r.url)
+        line.clock.move(61)
+        event = line.publish()
+        other = line.publish()
+        line.deliveries.poll()
+        assert len(r.requests) == 4  # one of the two
+        assert len(listed(line, webhook, "DELIVERED")) == len(listed(line, webhook, "HELD")) == 1
+        line.run()
+    assert set(listed(line, webhook, "DELIVERED")) == {event, other}
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_each_probe_that_hangs_makes_the_next_one_later(line: Line) -> None:
+    with receiver([HANGS]) as r:
+        webhook = opened(line, r.url)
+        waits = []
+        for requests in (4, 5, 6):
+            known = health_of(line, webhook)
+            waits.append(round((known.probe_at - line.clock.now) / 1000))
+            line.clock.move(waits[-1] - 1)
+            line.publish()
+            line.deliveries.poll()
+            assert len(r.requests) == requests - 1
+            line.clock.move(2)
+            line.publish()
+            line.deliveries.poll()
+            assert len(r.requests) == requests
+    assert waits == [60, 120, 240]
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1, MaxHoldSeconds=600, ProbeSeconds=900)
+def test_what_is_held_too_long_fails_with_the_reason(line: Line) -> None:
+    with receiver([HANGS]) as r:
+        opened(line, r.url, disableAfter=1000)
+        line.publish()
+        line.publish()
+        line.run()
+        assert len(r.requests) == 3
+    held = [row for row in line.rows if row["reason"] == "held_too_long"]
+    assert {row["status"] for row in line.rows} == {"FAILED"}
+    assert held
+    assert {row["attempts"] for row in held} == {0}
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_enabling_a_webhook_again_releases_what_is_held(line: Line) -> None:
+    with receiver([HANGS, HANGS, HANGS, 200]) as r:
+        webhook = opened(line, r.url)
+        line.publish()
+        line.deliveries.poll()
+        line.clock.move(1)
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+        line.publish()
+        line.deliveries.poll()
+        assert len(r.requests) == 4  # the fresh one goes at once
+        line.clock.move(60)
+        assert line.sweep() == 1
+        line.deliveries.poll()
+    assert statuses(line) == {"FAILED": 3, "DELIVERED": 2}
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+@pytest.mark.parametrize(("status", "reason"), [("INACTIVE", "webhook_inactive"), (None, "webhook_deleted")])
+def test_what_is_held_for_a_webhook_that_is_switched_off_ends(
+    line: Line, status: str | None, reason: str
+) -> None:
+    with receiver([HANGS]) as r:
+        webhook = opened(line, r.url)
+        line.publish()
+        line.deliveries.poll()
+        if status:
+            line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status})
+        else:
+            line.api(f"DELETE {WEBHOOKS}/{webhook['id']}")
+        line.run()
+    assert line.ends()[0] == ("CANCELLED", reason)
+    assert [row for row in line.backend.rows("HealthTable") if "dueAt" in row] == []
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+@pytest.mark.parametrize("call", range(1, 12))
+def test_a_worker_or_sweeper_that_dies_while_holding_loses_nothing(line: Line, call: int) -> None:
+    from tests.faults import dying
+
+    with receiver([HANGS, HANGS, HANGS, 200]) as r:
+        webhook = opened(line, r.url)
+        line.publish()
+        line.publish()
+        records = line.deliveries.receive()
+        with dying(call) as process:
+            line.deliveries.invoke(records)
+            line.clock.move(61)
+            line.sweep()
+        assert process.died is (call <= process.calls)
+        line.run()
+    assert statuses(line) == {"FAILED": 3, "DELIVERED": 2}
+    assert len(listed(line, webhook, "DELIVERED")) == 2
+    assert len(r.requests) == 5
+
+
+# ── a receiver that is hanging now ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=20)
+def test_while_an_attempt_hangs_other_workers_put_the_webhook_off(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SLOW_AFTER_SECONDS", 0.05)
+    seen: dict[str, Any] = {}
+
+    def answer(_: Any) -> int:
+        # While the first one hangs, another worker gets the second.
+        while not health_store.get(key).slow_until:
+            pass
+        seen["health"] = health_store.get(key)
+        return 200
+
+    with receiver([answer, 200]) as r:
+        webhook = line.webhook(r.url)
+        key = webhook_key("acme", webhook["id"])
+        line.publish()
+        line.deliveries.poll()
+        assert seen["health"].slow_until == line.clock.now + 21_000
+        assert health_of(line, webhook).slow_until == 0  # it has answered
+
+        health_store.mark_slow(key, line.clock.now + 21_000)
+        line.publish()
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+        assert 5 <= line.deliveries.waits[0] <= 7
+        assert len(line.rows) == 1  # put off without a trace
+        line.run()
+        assert len(r.requests) == 2
+    assert statuses(line) == {"DELIVERED": 2}
+
+
+# ── too many that wait ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parameters(MaxWaitingPerWebhook=4)
+def test_with_too_many_retries_waiting_further_deliveries_are_held(line: Line) -> None:
+    well = {"now": False}
+    with receiver([lambda _: 200 if well["now"] else 503]) as r:
+        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 60, "maxRetries": 9})
+        for _ in range(5):
+            line.publish()
+        line.deliveries.poll()
+        assert statuses(line) == {"RETRYING": 5}
+        held = [line.publish() for _ in range(6)]
+        line.deliveries.poll()
+        assert len(r.requests) == 5
+        assert listed(line, webhook, "HELD") == held[::-1]
+        assert set(listed(line, webhook, "HELD")).isdisjoint(listed(line, webhook, "RETRYING"))
+        assert len(line.deliveries.waits) == 5
+        well["now"] = True
+        line.run()
+        assert len(r.requests) == 5 + 5 + 6
+    assert statuses(line) == {"DELIVERED": 11}
+    assert health_of(line, webhook).backlog_at == 0
+
+
+# ── the rate limit ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rate_limit_gives_each_delivery_its_slot(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url, rateLimitPerSecond=1)
+        for _ in range(10):
+            line.publish()
+        start = line.clock.now
+        line.deliveries.poll()
+        assert len(r.requests) == 2  # now, and a second later: that the worker waits for itself
+        slots = sorted(row["slotAt"] - start for row in line.rows if "slotAt" in row)
+        assert slots == [second * 1000 for second in range(2, 10)]
+        assert line.deliveries.waits == list(range(2, 10))
+        assert statuses(line) == {"DELIVERED": 2, "PENDING": 8}
+        assert len(listed(line, webhook, "PENDING")) == 8
+        line.run()
+        assert len(r.requests) == len(set(r.ids)) == 10
+        # Each has slept once: nobody has asked for a second slot.
+        assert health_of(line, webhook).next_slot == (start + 10_000) * 1000
+    assert statuses(line) == {"DELIVERED": 10}
+
+
+def test_a_retry_takes_a_slot_of_its_own(line: Line) -> None:
+    with receiver([500, 200]) as r:
+        webhook = line.webhook(r.url, rateLimitPerSecond=1)
+        line.publish()
+        start = line.clock.now
+        line.run()
+        assert len(r.requests) == 2
+        assert health_of(line, webhook).next_slot > (start + 20_000) * 1000
+    assert statuses(line) == {"DELIVERED": 1}
+
+
+def test_a_slot_survives_the_worker_that_reserved_it(line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r.url, rateLimitPerSecond=1)
+        for _ in range(4):
+            line.publish()
+        with killed("sqs.ChangeMessageVisibility", at=1):
+            line.deliveries.poll()
+        line.run()
+        assert sorted(r.ids) == sorted({row["sk"] for row in line.rows})
+    assert statuses(line) == {"DELIVERED": 4}
+
+
+def test_beyond_the_horizon_deliveries_are_held_and_released_in_their_order(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url, rateLimitPerSecond=1)
+        key = webhook_key("acme", webhook["id"])
+        # As if 15 minutes' worth of others waited before them.
+        now = line.clock.now
+        health_store.reserve_slots(key, 899, 1, now=now, health=health_store.Health())
+        held = [line.publish() for _ in range(5)]
+        line.deliveries.poll()
+        assert listed(line, webhook, "HELD") == held[::-1]
+        assert {row["reason"] for row in line.rows} == {"held:rate_limit"}
+        line.clock.move(300)
+        assert line.sweep() == 0  # there are still 10 minutes of slots given out
+        line.clock.move(500)
+        assert line.sweep() == 5
+        line.run()
+        order = [json.loads(request.body)["id"] for request in r.requests]
+    assert order == held
+    assert statuses(line) == {"DELIVERED": 5}
+
+
+def test_an_unlimited_webhook_asks_nothing_for_its_pass(line: Line) -> None:
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        line.backend.calls.clear()
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+    assert line.backend.calls.count == {
+        "dynamodb.BatchGetItem": 1,
+        "dynamodb.UpdateItem": 3,  # the claim, the record, the hour's counters
+    }
+
+
+def test_one_batch_reserves_its_slots_with_one_write(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url, rateLimitPerSecond=1000)
+        for _ in range(10):
+            line.publish()
+        line.deliveries.poll()
+        line.backend.calls.clear()
+        for _ in range(10):
+            line.publish()
+        line.clock.move(5)
+        line.backend.calls.clear()
+        line.deliveries.poll()
+        assert len(r.requests) == 20
+        assert line.backend.calls.count["dynamodb.UpdateItem"] == 2 * 10 + 2
+        assert health_of(line, webhook).next_slot == line.clock.now * 1000 + 10_000
+
+
+def test_two_workers_that_reserve_at_once_get_different_slots(line: Line) -> None:
+    webhook = line.webhook("http://127.0.0.1:9999/")
+    key, now = webhook_key("acme", webhook["id"]), line.clock.now
+    stale = health_store.Health()
+    first = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
+    second = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
+    late = health_store.reserve_slots(key, 1, 2, now=now + 60_000, health=health_store.get(key))
+    assert (first, second) == ([now, now + 500, now + 1000], [now + 1500, now + 2000, now + 2500])
+    assert late == [now + 60_000]
+    assert health_store.reserve_slots(key, 1, 2, now=now - 900_000, health=stale) is None
+
+
+# ── rights to look ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_pages_by_status_go_on_where_they_ended(line: Line) -> None:
+    with receiver([404]) as r:
+        webhook = line.webhook(r.url, disableAfter=1000)
+        events = [line.publish() for _ in range(7)]
+        while line.deliveries.poll():
+            pass
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = line.api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status=FAILED&limit=3{cursor}").json()
+        seen += [item["eventId"] for item in page["items"]]
+        if not page["nextCursor"]:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert seen == events[::-1]
+    since = line.api(f"GET /api/events/{events[3]}").json()["timestamp"]
+    path = f"{WEBHOOKS}/{webhook['id']}/deliveries?status=FAILED&since={since}"
+    assert {item["eventId"] for item in line.api(f"GET {path}").json()["items"]} >= set(events[3:])
+    path = f"{WEBHOOKS}/{webhook['id']}/deliveries?status=FAILED&eventType=POST_FAILED"
+    assert line.api(f"GET {path}").json()["items"] == []
+
+
+def test_a_first_success_writes_no_index(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+    row = store.get("acme", WebhookId(webhook["id"]), store.DeliveryId.derived(EventId(event), webhook["id"]))
+    assert row is not None
+    assert row.keys().isdisjoint({"statusKey", "dueShard", "dueAt"})

@@ -1,0 +1,83 @@
+"""Counters of an hour, the histogram of latency, and what the API makes of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchbay.deliveries import stats
+from patchbay.deliveries.stats import BOUNDS_MS, Tally
+from patchbay.schema import at_ms
+
+NOW = 1_700_000_000_000
+
+
+def hour(**counters: object) -> dict[str, object]:
+    return {"attempts": 0, **counters}
+
+
+def test_a_tally_counts_attempts_and_what_ended() -> None:
+    tally = Tally()
+    tally.add(1, 40, reason=None, ended=True)
+    tally.add(2, 70, reason="http_500", ended=False)
+    tally.add(3, 70, reason="timeout", ended=True)
+    assert (tally.attempts, tally.delivered, tally.failed) == (3, 1, 1)
+    assert tally.latency == {stats.bucket(40): 1, stats.bucket(70): 2}
+    assert (tally.last_attempt_at, tally.last_success_at, tally.last_error) == (3, 1, (3, "timeout"))
+
+
+@pytest.mark.parametrize(
+    ("ms", "number"), [(0, 0), (10, 0), (11, 1), (25, 1), (15_000, 15), (15_001, 16), (10**9, 16)]
+)
+def test_a_bucket_holds_its_bound(ms: int, number: int) -> None:
+    assert stats.bucket(ms) == number
+
+
+@given(st.lists(st.integers(0, 15_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
+def test_a_percentile_lies_in_the_bucket_of_the_true_one(latencies: list[int], share: float) -> None:
+    histogram: dict[int, int] = {}
+    for ms in latencies:
+        histogram[stats.bucket(ms)] = histogram.get(stats.bucket(ms), 0) + 1
+    rank = max(-(-round(share * 1000) * len(latencies) // 1000), 1)
+    true = sorted(latencies)[rank - 1]
+    found = stats.percentile(histogram, share)
+    number = stats.bucket(true)
+    assert found is not None
+    assert (BOUNDS_MS[number - 1] if number else 0) <= found <= BOUNDS_MS[number]
+
+
+def test_percentiles_of_nothing_and_of_what_is_too_slow_for_a_bucket() -> None:
+    assert stats.percentile({}, 0.5) is None
+    assert stats.percentile({16: 3}, 0.5) == BOUNDS_MS[-1]
+
+
+def test_a_summary_is_the_sum_of_its_hours() -> None:
+    summary = stats.summary(
+        [
+            hour(attempts=3, delivered=2, l3=3, lastAttemptAt=NOW - 5, lastError=[NOW - 9, "http_500"]),
+            hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW, lastError=[NOW, "timeout"]),
+        ],
+        NOW,
+        pending=4,
+    )
+    assert (summary.deliveries, summary.delivered, summary.failed, summary.pending) == (8, 3, 1, 4)
+    assert summary.success_rate == 0.75
+    assert summary.last_delivery_at == at_ms(NOW)
+    assert summary.last_error is not None
+    assert (summary.last_error.at, summary.last_error.reason) == (at_ms(NOW), "timeout")
+    assert summary.since is not None
+    assert 23 * 3600 < (at_ms(NOW) - summary.since).total_seconds() <= 24 * 3600
+    assert summary.latency_ms.p50 is not None
+    assert 50 < summary.latency_ms.p50 <= 75
+
+
+def test_a_summary_of_nothing_claims_nothing() -> None:
+    summary = stats.summary([], NOW)
+    assert (summary.deliveries, summary.success_rate, summary.last_error) == (0, None, None)
+    assert summary.latency_ms.p99 is None
+
+
+def test_only_what_did_not_succeed_can_be_waiting() -> None:
+    assert not stats.may_have_pending([hour(attempts=3, delivered=3)])
+    assert stats.may_have_pending([hour(attempts=3, delivered=3), hour(attempts=1)])
