@@ -282,7 +282,7 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
                 yield Right("dynamodb:BatchGetItem", _table(table))
         case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "Scan"):
             yield Right(f"dynamodb:{operation}", _table(call["TableName"], call.get("IndexName")))
-        case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility"):
+        case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility" | "GetQueueAttributes"):
             name = call["QueueUrl"].rpartition("/")[2]
             yield Right(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
         case "kms", ("GenerateDataKey" | "Decrypt"):
@@ -385,9 +385,12 @@ def everything(watch: Watch) -> None:
         other = {"idempotency-key": "two"}
         api(f"POST {HOOKS}", 422, json={**hook, "url": "ftp://files.example"}, headers=other)
         soon = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": retries})
-        later = {**retries, "initialDelaySeconds": 100}  # past MaxVisibilityWaitSeconds
+        late, later = ({**retries, "initialDelaySeconds": seconds} for seconds in (500, 3000))
+        # Waits for minutes in the queue if that is not crowded; and past MaxVisibilityWaitSeconds.
+        slow = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": late})
         parked = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": later})
         disabled = api(f"POST {HOOKS}", 201, json={**hook, "url": gone.url})
+        limited = api(f"POST {HOOKS}", 201, json={**hook, "url": well.url, "rateLimitPerSecond": 1})
         api(f"GET {HOOKS}", 200)
         path = f"{HOOKS}/{first['id']}"
         api(f"PUT {path}", 200, json={"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": {"x-a": "b"}})
@@ -402,7 +405,7 @@ def everything(watch: Watch) -> None:
             url = watch.backend.queue_url(queue)
             watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
         assert watch.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
-        assert len(watch.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 1
+        assert len(watch.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
 
     statuses = {
         d["webhookId"]: d["status"] for d in api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
@@ -410,12 +413,16 @@ def everything(watch: Watch) -> None:
     assert statuses == {
         first["id"]: "DELIVERED",
         soon["id"]: "RETRYING",
+        slow["id"]: "RETRYING",
+        limited["id"]: "DELIVERED",
         parked["id"]: "RETRYING",
         disabled["id"]: "FAILED",
     }
     (waiting,) = [row for row in watch.backend.rows("DeliveriesTable") if "dueAt" in row]
     _set(watch.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
     assert watch.worker("SweepDeliveriesFunction") == {"queued": 1}
+    (told,) = watch.backend.messages("EventsQueue")
+    assert json.loads(told["body"])["type"] == "WEBHOOK_DISABLED"
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
@@ -423,7 +430,14 @@ def everything(watch: Watch) -> None:
         api(f"GET {HOOKS}/{id}", 200)
         (delivery,) = api(f"GET {HOOKS}/{id}/deliveries", 200)["items"]
         api(f"GET {HOOKS}/{id}/deliveries/{delivery['id']}", 200)
-    assert api(f"GET {HOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
+    (failed,) = api(f"GET {HOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
+    # With something that may be pending: it is counted.
+    api(f"GET {HOOKS}", 200)
+    again = f"{HOOKS}/{disabled['id']}"
+    api(f"PUT {again}", 200, json={"name": "well again"})
+    api(f"PUT {again}/status", 200, json={"status": "ACTIVE"})
+    api(f"POST {again}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
+    api(f"POST {again}/deliveries/{failed['id']}/retry", 202)
 
     api(f"DELETE {path}", 200)
     api(f"DELETE {KEYS}/{made['id']}", 200)
@@ -562,7 +576,7 @@ def _set(backend: Backend, table: str, key: dict[str, str], **values: int | str)
 UNUSED: dict[tuple[str, str], str] = {}
 
 
-@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
 def test_rights_and_calls_agree(watch: Watch, backend: Backend) -> None:
     grants = granted(backend.template)
     assert watch.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
@@ -589,7 +603,7 @@ def test_rights_and_calls_agree(watch: Watch, backend: Backend) -> None:
     assert [right for right in idle if right[:2] not in UNUSED] == []
 
 
-@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
 def test_rows_that_end_are_in_tables_that_end_them(watch: Watch) -> None:
     ending = {name for name in TABLES if any("ttl" in row for row in watch.backend.rows(name))}
     expiring = {
