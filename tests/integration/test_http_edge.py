@@ -597,6 +597,8 @@ def test_paths_that_take_other_methods(api: Api, backend: Backend, subtests: pyt
 BODIES: dict[str, Any] = {
     "status": {"status": "ACTIVE"},
     "rotate": {},
+    "rotate-secret": {},
+    "test": {},
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},

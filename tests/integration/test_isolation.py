@@ -26,7 +26,8 @@ EVENTS = "/api/events"
 INTEGRATIONS = "/api/integrations"
 WEBHOOK = {
     "name": "of a",
-    "url": "https://example.com/a",
+    # Nobody listens there: the test event, which is sent at once, finds that out at once.
+    "url": "http://127.0.0.1:1024/a",
     "events": ["*"],
     "headers": {"X-Secret": "a's own"},
 }
@@ -55,6 +56,8 @@ EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
 BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
+    "POST /api/integrations/webhooks/{id}/rotate-secret": {"overlapSeconds": 0},
+    "POST /api/integrations/webhooks/{id}/test": {},
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
     "PUT /api/integrations/{id}": {"name": "taken over", "config": {"clientSecret": "mine"}},
@@ -103,8 +106,10 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     deliveries.claim(delivery, owner="me", now=event.timestamp, lease_until=event.timestamp, max_attempts=4)
     ids = {
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
-        f"{WEBHOOKS}/{{id}}/status": {"id": webhook},
-        f"{WEBHOOKS}/{{id}}/deliveries": {"id": webhook},
+        **{
+            f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
+            for rest in ("/status", "/rotate-secret", "/test", "/deliveries")
+        },
         f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}": {"id": webhook, "deliveryId": delivery.id},
         f"{KEYS}/{{id}}": {"id": key["id"]},
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},

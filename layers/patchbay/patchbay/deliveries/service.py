@@ -55,7 +55,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
     return DeliveryDetail(
         **dict(_shown(webhook_id, row)),
         payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-        attempts=[_attempt(attempt) for attempt in attempts],
+        attempts=[shown_attempt(attempt) for attempt in attempts],
     )
 
 
@@ -126,7 +126,8 @@ def _shown(webhook_id: WebhookId, row: dynamo.Row) -> Delivery:
     )
 
 
-def _attempt(row: dynamo.Row) -> Attempt:
+def shown_attempt(row: dynamo.Row) -> Attempt:
+    """What is kept of an attempt, as the API gives it."""
     return Attempt(
         number=row["number"],
         trigger=row["trigger"],

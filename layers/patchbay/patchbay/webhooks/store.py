@@ -110,8 +110,13 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
-def replace(old: dynamo.Row, new: dynamo.Row) -> None:
-    """Store `new` over `old` with its subscriptions. Raises Changed when `old` has changed."""
+def replace(
+    old: dynamo.Row, new: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()
+) -> None:
+    """Store `new` over `old` with its subscriptions, and do what is `completing` it, or nothing of that.
+
+    Raises Changed when `old` has changed, Conflict when a condition of `completing` does not hold.
+    """
     gone = _subscription_keys(old) - _subscription_keys(new)
     actions = [
         dynamo.putting(
@@ -124,9 +129,11 @@ def replace(old: dynamo.Row, new: dynamo.Row) -> None:
         *_unsubscribing(new["workspaceId"], gone),
     ]
     try:
-        dynamo.transact(actions)
-    except dynamo.TransactionRefused:
-        raise Changed from None
+        dynamo.transact([*actions, *completing])
+    except dynamo.TransactionRefused as refused:
+        if 0 in refused.failed:
+            raise Changed from None
+        raise idempotency.still_running() from None
 
 
 def delete(row: dynamo.Row) -> None:
