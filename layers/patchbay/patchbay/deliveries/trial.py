@@ -17,7 +17,6 @@ from patchbay.events import catalogue
 from patchbay.events.models import payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.observability import logger
-from patchbay.schema import now_ms
 from patchbay.webhooks import service as webhooks
 
 _TYPE_OF_ANY = "POST_PUBLISHED"
@@ -33,7 +32,8 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     receiver = Receiver.of(webhook)
     limits.admit_test(principal.workspace_id)
     event_type = body.event_type or _first(webhook["events"])
-    event = payload(EventId.new(), event_type, now_ms(), catalogue.sample(event_type))
+    event_id = EventId.new()
+    event = payload(event_id, event_type, event_id.time_ms, catalogue.sample(event_type))
     made = attempt.runner().run(
         attempt.make(receiver, DeliveryId.new(), event.encode(), number=1, trigger="TEST")
     )

@@ -124,26 +124,23 @@ def rotate_secret(
     """Give a webhook a new signing secret, shown in this answer only. The older ones sign beside it for
     `overlapSeconds`, or as long as they had left, if that is less.
 
-    What is stored is not opened, so a secret that was damaged can be replaced. Raises Conflict when `if_match`
-    is not the present version, or while as many secrets as may be are live.
+    What is stored is not opened, so a secret that was damaged can be replaced. Raises Conflict when
+    `if_match` is not the present version, or while as many secrets as may be are live.
     """
     secret = signing.new_secret()
 
     def change(row: dynamo.Row) -> dynamo.Row:
         now = now_ms()
         ends_at = now + body.overlap_seconds * 1000
-        older = [
-            {**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)}
-            for entry in _live(row["secrets"], now)
-        ]
-        kept = _live(older, now)
-        if len(kept) >= _MAX_LIVE_SECRETS:
-            next_end = iso(at_ms(min(entry["endsAt"] for entry in kept)))
+        older = _live(row["secrets"], now) if body.overlap_seconds else []
+        if len(older) >= _MAX_LIVE_SECRETS:
+            next_end = iso(at_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
             raise Conflict(
-                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the most there may be; the next one ends "
-                f"at {next_end}. Wait for that, or end all of them now with overlapSeconds 0."
+                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the most there may be; the next one "
+                f"ends at {next_end}. Wait for that, or end all of them now with overlapSeconds 0."
             )
-        return {"secrets": [_sealed(principal.workspace_id, id, secret), *kept]}
+        ending = [{**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older]
+        return {"secrets": [_sealed(principal.workspace_id, id, secret), *ending]}
 
     def answer(webhook: Webhook) -> WebhookWithSecret:
         return WebhookWithSecret(**dict(webhook), secret=secret)

@@ -110,9 +110,7 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
-def replace(
-    old: dynamo.Row, new: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()
-) -> None:
+def replace(old: dynamo.Row, new: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()) -> None:
     """Store `new` over `old` with its subscriptions, and do what is `completing` it, or nothing of that.
 
     Raises Changed when `old` has changed, Conflict when a condition of `completing` does not hold.
