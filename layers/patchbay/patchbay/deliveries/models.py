@@ -108,17 +108,17 @@ class Attempt(ApiModel):
     truncated: bool
 
 
-def _known(event_type: str) -> str:
-    if event_type not in catalogue.ALL:
-        raise ValueError(f"no such event type; there are {', '.join(sorted(catalogue.ALL))}")
-    return event_type
-
-
 class DeliveryDetail(Delivery):
     """`payload` is the body that was sent; null when its event is no longer kept."""
 
     payload: dict[str, JsonValue] | None
     attempts: list[Attempt]
+
+
+def _known(event_type: str) -> str:
+    if event_type not in catalogue.ALL:
+        raise ValueError(f"no such event type; there are {', '.join(sorted(catalogue.ALL))}")
+    return event_type
 
 
 class SendTestEvent(ApiModel):

@@ -111,7 +111,7 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
 
 
 def replace(old: dynamo.Row, new: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()) -> None:
-    """Store `new` over `old` with its subscriptions, and do what is `completing` it, or nothing of that.
+    """Store `new` over `old` with its subscriptions; the actions of `completing` are part of the transaction.
 
     Raises Changed when `old` has changed, Conflict when a condition of `completing` does not hold.
     """
