@@ -163,6 +163,7 @@ def forget() -> None:
     from patchbay import aws, vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
+    from patchbay.deliveries import limits as delivery_limits
     from patchbay.oauth import limits
     from patchbay.rate_limits import ceilings
     from patchbay.settings import settings
@@ -174,6 +175,7 @@ def forget() -> None:
     guard.forget()
     ceilings.forget()
     limits.forget()
+    delivery_limits.forget()
 
 
 def _count(calls: Calls) -> None:

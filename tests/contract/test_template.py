@@ -152,6 +152,12 @@ def test_an_attempt_ends_before_the_function_the_lease_and_the_visibility() -> N
     assert attempt < function < lease < int(QUEUES["DeliveriesQueue"]["VisibilityTimeout"])
 
 
+def test_a_test_event_is_answered_however_long_its_attempt() -> None:
+    longest = TEMPLATE.document["Parameters"]["AttemptTimeoutSeconds"]["MaxValue"]
+    start = 5  # a cold one, and the caller's API key
+    assert longest + start <= FUNCTIONS["TestWebhookFunction"].timeout
+
+
 def test_a_message_is_invisible_for_six_times_its_functions_timeout() -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     for function, queue in SOURCES.items():
@@ -397,6 +403,10 @@ def everything(watch: Watch) -> None:
         api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
         for status in ("INACTIVE", "ACTIVE"):
             api(f"PUT {path}/status", 200, json={"status": status})
+        rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
+        assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
+        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
+        assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         # Large enough that the worker reads its body from the event's row.
         event = {"type": "POST_PUBLISHED", "data": {"text": "x" * 70_000}}

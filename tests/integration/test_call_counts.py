@@ -68,6 +68,15 @@ def test_requests_with_an_api_key(backend: Backend, api: Api, key: str) -> None:
 
     cost("GET /api/integrations/webhooks")  # the first one reads the key, and the workspace's ceiling
     assert cost("GET /api/integrations/webhooks") == {"dynamodb.UpdateItem": 1, "dynamodb.Query": 1}
+    for _ in range(4):
+        body = {"name": "test", "url": "https://example.com/", "events": ["POST_FAILED"]}
+        assert api("POST /api/integrations/webhooks", json=body).status == 201
+    # The stats of four come in one call, as long as none of them fails.
+    assert cost("GET /api/integrations/webhooks") == {
+        "dynamodb.UpdateItem": 1,
+        "dynamodb.Query": 1,
+        "dynamodb.BatchGetItem": 1,
+    }
 
     cost("POST /api/events", json=EVENT)
     assert cost("POST /api/events", json=EVENT) == {"dynamodb.UpdateItem": 1, "sqs.SendMessage": 1}
@@ -95,7 +104,9 @@ def test_a_request_that_is_refused_costs_little(backend: Backend, api: Api, key:
     assert backend.calls.made == []
 
 
-def test_a_successful_delivery_is_two_writes(backend: Backend, line: Line) -> None:
+def test_a_successful_delivery_is_two_writes_and_its_share_of_the_hours_counters(
+    backend: Backend, line: Line
+) -> None:
     with receiver() as r:
         line.webhook(r, headers={"x-own": "v"})
         line.publish()
@@ -103,8 +114,7 @@ def test_a_successful_delivery_is_two_writes(backend: Backend, line: Line) -> No
         line.publish()
         backend.calls.clear()
         line.deliveries.poll()
-    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 2}
-    assert writes(backend.calls.count) == 2
+    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 2 + 1}
 
 
 def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backend, line: Line) -> None:
@@ -116,21 +126,22 @@ def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backe
         backend.calls.clear()
         assert line.deliveries.poll() == 10
         assert len(r.requests) == 10
-        # 10 claims and 10 records; the data key is read and unwrapped once for the whole batch.
+        # 10 claims and 10 records, and the counters of five webhooks; the data key is read and unwrapped once
+        # for the whole batch.
         assert backend.calls.count == {
             "dynamodb.BatchGetItem": 1,
-            "dynamodb.UpdateItem": 20,
+            "dynamodb.UpdateItem": 20 + 5,
             "dynamodb.Query": 1,
             "kms.Decrypt": 1,
         }
         line.publish(2)
         backend.calls.clear()
         assert line.deliveries.poll() == 10
-    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 20}
+    assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 20 + 5}
 
 
 def test_a_failed_attempt(backend: Backend, line: Line) -> None:
-    """The claim, one transaction with the attempt's row, and the wait."""
+    """The claim, one transaction with the attempt's row, the wait, the counters, and how many wait by now."""
     with receiver([500]) as r:
         line.webhook(r)
         line.publish()
@@ -138,9 +149,10 @@ def test_a_failed_attempt(backend: Backend, line: Line) -> None:
         line.deliveries.poll()
     assert backend.calls.count == {
         "dynamodb.BatchGetItem": 1,
-        "dynamodb.UpdateItem": 1,
+        "dynamodb.UpdateItem": 1 + 1,
         "dynamodb.TransactWriteItems": 1,
         "sqs.ChangeMessageVisibility": 1,
+        "dynamodb.Query": 1,
     }
 
 
@@ -151,7 +163,7 @@ def test_a_large_body_is_one_read_more(backend: Backend, line: Line) -> None:
         backend.calls.clear()
         line.deliveries.poll()
     assert backend.calls.count["dynamodb.GetItem"] == 1
-    assert writes(backend.calls.count) == 2
+    assert writes(backend.calls.count) == 2 + 1
 
 
 def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:

@@ -569,9 +569,10 @@ def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) 
     with receiver() as r:
         broken, fine = line.webhook(r.url), line.webhook(r.url)
         key = {"workspaceId": "acme", "sk": broken["id"]}
-        (sealed,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # is there
+        (entry,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # is there
+        sealed = entry["sealed"]
         mangled = sealed[:-8] + ("A" * 8 if sealed[-8:] != "A" * 8 else "B" * 8)
-        dynamo.update(settings().webhooks_table, key, "SET secrets = :mangled", mangled=[mangled])
+        dynamo.update(settings().webhooks_table, key, "SET secrets = :mangled", mangled=[{"sealed": mangled}])
         event = line.publish()
         line.run(days=1)
         assert r.ids == [DeliveryId.derived(EventId(event), fine["id"])]

@@ -10,6 +10,7 @@ import pytest
 
 from patchbay.deliveries import health_store
 from patchbay.deliveries.models import webhook_key
+from patchbay.deliveries.stats import Tally
 from patchbay.schema import at_ms, iso, now_ms
 from tests.faults import dying, failing, killed, meanwhile
 from tests.integration.conftest import DAY, WEBHOOKS, Line
@@ -148,7 +149,7 @@ def test_a_success_that_another_worker_has_just_had_counts(line: Line) -> None:
         key = webhook_key("acme", webhook["id"])
 
         def succeed() -> None:
-            tally = health_store.stats.Tally()
+            tally = Tally()
             tally.add(line.clock.now + 1, 5, reason=None, ended=True)
             health_store.count(key, tally)
             line.clock.move(0.002)

@@ -597,6 +597,9 @@ def test_paths_that_take_other_methods(api: Api, backend: Backend, subtests: pyt
 BODIES: dict[str, Any] = {
     "status": {"status": "ACTIVE"},
     "rotate": {},
+    "rotate-secret": {},
+    "test": {},
+    "recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.fan_out import fan_out
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
+from patchbay.schema import iso
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -26,7 +28,8 @@ EVENTS = "/api/events"
 INTEGRATIONS = "/api/integrations"
 WEBHOOK = {
     "name": "of a",
-    "url": "https://example.com/a",
+    # Nobody listens there: the test event, which is sent at once, finds that out at once.
+    "url": "http://127.0.0.1:1024/a",
     "events": ["*"],
     "headers": {"X-Secret": "a's own"},
 }
@@ -55,6 +58,9 @@ EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
 BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
+    "POST /api/integrations/webhooks/{id}/rotate-secret": {"overlapSeconds": 0},
+    "POST /api/integrations/webhooks/{id}/test": {},
+    "POST /api/integrations/webhooks/{id}/recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
     "PUT /api/integrations/{id}": {"name": "taken over", "config": {"clientSecret": "mine"}},
@@ -66,8 +72,11 @@ BODIES: dict[str, Any] = {
 # Doors that lead into other workspaces: the marketplace (test_marketplace), and the route that providers send
 # browsers to, which knows no caller (test_oauth_flow).
 DOORS = {"POST /api/integrations/{id}/install", "GET /api/integrations/{id}/oauth/callback"}
-# What an owner is answered who is let in; others 200 or 201.
-ANSWERS = {"POST /api/integrations/{id}/oauth/refresh": 409}  # an API key is not refreshed
+# What an owner is answered who is let in; others 200, 201 or 202.
+ANSWERS = {
+    "POST /api/integrations/{id}/oauth/refresh": 409,  # an API key is not refreshed
+    "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry": 409,  # it is being sent
+}
 
 
 @dataclass
@@ -103,9 +112,14 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     deliveries.claim(delivery, owner="me", now=event.timestamp, lease_until=event.timestamp, max_attempts=4)
     ids = {
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
-        f"{WEBHOOKS}/{{id}}/status": {"id": webhook},
-        f"{WEBHOOKS}/{{id}}/deliveries": {"id": webhook},
-        f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}": {"id": webhook, "deliveryId": delivery.id},
+        **{
+            f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
+            for rest in ("/status", "/rotate-secret", "/test", "/recover", "/deliveries")
+        },
+        **{
+            f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}{rest}": {"id": webhook, "deliveryId": delivery.id}
+            for rest in ("", "/retry")
+        },
         f"{KEYS}/{{id}}": {"id": key["id"]},
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from patchbay.deliveries import health_store, store, worker
+from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import webhook_key
-from patchbay.ids import EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, WebhookId
 from tests.faults import killed
 from tests.integration.conftest import WEBHOOKS, Line
 from tests.receivers import Answer, receiver
@@ -19,7 +20,7 @@ NO_RETRIES = {"maxRetries": 0}
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-def health_of(line: Line, webhook: Any) -> health_store.Health:
+def health_of(line: Line, webhook: Any) -> Health:
     return health_store.get(webhook_key("acme", webhook["id"]))
 
 
@@ -295,7 +296,7 @@ def test_beyond_the_horizon_deliveries_are_held_and_released_in_their_order(line
         key = webhook_key("acme", webhook["id"])
         # As if 15 minutes' worth of others waited before them.
         now = line.clock.now
-        health_store.reserve_slots(key, 899, 1, now=now, health=health_store.Health())
+        health_store.reserve_slots(key, 899, 1, now=now, health=Health())
         held = [line.publish() for _ in range(5)]
         line.deliveries.poll()
         assert listed(line, webhook, "HELD") == held[::-1]
@@ -343,7 +344,7 @@ def test_one_batch_reserves_its_slots_with_one_write(line: Line) -> None:
 def test_two_workers_that_reserve_at_once_get_different_slots(line: Line) -> None:
     webhook = line.webhook("http://127.0.0.1:9999/")
     key, now = webhook_key("acme", webhook["id"]), line.clock.now
-    stale = health_store.Health()
+    stale = Health()
     first = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
     second = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
     late = health_store.reserve_slots(key, 1, 2, now=now + 60_000, health=health_store.get(key))
@@ -383,6 +384,6 @@ def test_a_first_success_writes_no_index(line: Line) -> None:
         event = line.publish()
         line.deliveries.poll()
         assert len(r.requests) == 1
-    row = store.get("acme", WebhookId(webhook["id"]), store.DeliveryId.derived(EventId(event), webhook["id"]))
+    row = store.get("acme", WebhookId(webhook["id"]), DeliveryId.derived(EventId(event), webhook["id"]))
     assert row is not None
     assert row.keys().isdisjoint({"statusKey", "dueShard", "dueAt"})

@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -201,6 +202,17 @@ def test_no_secret_anywhere(
     rotated = call(f"POST {KEYS}/{doomed['id']}/rotate", json={})
     seen.secrets["a rotated key"] = rotated.json()["key"]
     assert seen.found_in(rotated.text) == ["a rotated key"]
+    rotated = call(f"POST {one}/rotate-secret", headers=once)
+    seen.secrets["a rotated secret"] = rotated.json()["secret"]
+    assert seen.found_in(rotated.text) == ["a rotated secret"]
+    replayed = call(f"POST {one}/rotate-secret", headers=once)
+    assert replayed.json()["secret"] == rotated.json()["secret"]
+    tested = seen.note("test", call(f"POST {one}/test", json={"eventType": "POST_FAILED"}))
+    assert tested.json()["statusCode"] == 200
+    again = call(f"POST {one}/deliveries/{delivery['id']}/retry")
+    assert seen.note("retry", again).status in (202, 409)
+    since = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    assert seen.note("recover", call(f"POST {one}/recover", json=since)).status == 202
     for text in (key["key"], doomed["key"], key["key"][:-1] + "!"):
         assert seen.note("verify", call(f"POST {KEYS}/verify", json={"key": text})).status == 200
     reads = [
@@ -232,6 +244,8 @@ def test_no_secret_anywhere(
         (f"POST {KEYS}", {"json": {**key_body, "key": key["key"]}}),
         (f"POST {EVENTS}", {"json": {"type": key["key"], "data": {}}}),
         (f"PUT {one}", {"json": {"headers": {"X-Api-Key": "********"}}}),
+        (f"POST {one}/rotate-secret", {"json": {"secret": webhook["secret"]}}),
+        (f"POST {one}/test", {"json": {"eventType": webhook["secret"]}}),
         (f"GET {WEBHOOKS}", {"token": bad}),
         (f"GET {WEBHOOKS}", {"token": key["key"][:-1] + "!"}),
         (f"GET {WEBHOOKS}", {"token": None, "headers": {"X-API-Key": owner}}),

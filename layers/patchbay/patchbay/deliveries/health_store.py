@@ -269,13 +269,17 @@ def count(key: str, tally: stats.Tally) -> None:
     )
 
 
-def hours(keys: Sequence[str], between: range) -> Mapping[str, Sequence[dynamo.Row]]:
-    """The counters of some webhooks in these hours."""
-    places = [_key(key, _hour(hour)) for key in keys for hour in between]
-    found: dict[str, list[dynamo.Row]] = {key: [] for key in keys}
+def standings(keys: Sequence[str], between: range) -> Mapping[str, tuple[Health, list[dynamo.Row]]]:
+    """The health of some webhooks and their counters in these hours; eventually consistent."""
+    places = [_key(key, sk) for key in keys for sk in (_HEALTH, *map(_hour, between))]
+    healths: dict[str, Health] = {}
+    hours: dict[str, list[dynamo.Row]] = {key: [] for key in keys}
     for row in dynamo.get_many(settings().health_table, places):
-        found[row["webhookKey"]].append(row)
-    return found
+        if row["sk"] == _HEALTH:
+            healths[row["webhookKey"]] = read(row)
+        else:
+            hours[row["webhookKey"]].append(row)
+    return {key: (healths.get(key, Health()), hours[key]) for key in keys}
 
 
 def last_success(key: str, now: int) -> int:
@@ -285,12 +289,6 @@ def last_success(key: str, now: int) -> int:
         settings().health_table, [_key(key, _hour(hour)) for hour in (this - 1, this)], ConsistentRead=True
     )
     return max((row.get("lastSuccessAt", 0) for row in rows), default=0)
-
-
-def all_of(keys: Sequence[str]) -> Mapping[str, Health]:
-    """The health of some webhooks; eventually consistent."""
-    rows = dynamo.get_many(settings().health_table, [_key(key, _HEALTH) for key in keys])
-    return {row["webhookKey"]: read(row) for row in rows}
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────

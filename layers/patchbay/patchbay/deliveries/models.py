@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
+from patchbay.events import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp
@@ -109,7 +110,7 @@ class Delivery(ApiModel):
 class Attempt(ApiModel):
     """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
 
-    Of the decoded answer 16 KB are kept when it was a failure, 1 KB when it was a success.
+    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success.
     """
 
     number: int
@@ -142,6 +143,18 @@ class Recovering(ApiModel):
     """`queued` deliveries are sent again, the oldest first; of more than 10,000 it says 10,000."""
 
     queued: int
+
+
+def _known(event_type: str) -> str:
+    if event_type not in catalogue.ALL:
+        raise ValueError(f"no such event type; there are {', '.join(sorted(catalogue.ALL))}")
+    return event_type
+
+
+class SendTestEvent(ApiModel):
+    """`eventType` may be one that the webhook is not subscribed to; by default it is its first."""
+
+    event_type: Annotated[EventType, AfterValidator(_known)] | None = None
 
 
 class WebhookDetail(Webhook):

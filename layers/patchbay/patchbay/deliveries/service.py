@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from patchbay import dynamo, queues
 from patchbay.auth.principal import Principal
 from patchbay.deliveries import health_store, stats, store
-from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
@@ -72,7 +71,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
     return DeliveryDetail(
         **dict(_shown(webhook_id, row)),
         payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-        attempts=[_attempt(attempt) for attempt in attempts],
+        attempts=[shown_attempt(attempt) for attempt in attempts],
     )
 
 
@@ -176,18 +175,16 @@ def _active(principal: Principal, webhook_id: WebhookId) -> None:
 def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in shown]
-    hours = health_store.hours(keys, stats.window(now))
-    healths = health_store.all_of(keys)
+    standings = health_store.standings(keys, stats.window(now))
     complete = []
-    for key, webhook in zip(keys, shown, strict=True):
-        health = healths.get(key, Health())
+    for webhook, (key, (health, hours)) in zip(shown, standings.items(), strict=True):
         # One that only ever succeeded has nothing waiting, and that need not be counted.
-        pending = store.pending(key) if stats.may_have_pending(hours[key]) or health.due_at else 0
+        pending = store.pending(key) if stats.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         complete.append(
             webhook.model_copy(
                 update={
-                    "stats": stats.summary(hours[key], now, pending),
+                    "stats": stats.summary(hours, now, pending),
                     "consecutive_failures": health.consecutive_failures(resumed_at),
                 }
             )
@@ -225,7 +222,8 @@ def _shown(webhook_id: WebhookId, row: dynamo.Row) -> Delivery:
     )
 
 
-def _attempt(row: dynamo.Row) -> Attempt:
+def shown_attempt(row: dynamo.Row) -> Attempt:
+    """What is kept of an attempt, as the API gives it."""
     return Attempt(
         number=row["number"],
         trigger=row["trigger"],

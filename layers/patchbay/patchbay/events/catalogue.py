@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 PUBLISHABLE = frozenset(
     {
         "POST_PUBLISHED",
@@ -27,3 +29,16 @@ ALL = PUBLISHABLE | OPERATIONAL | PLATFORM_ONLY
 
 # Subscribes to every type.
 ANY = "*"
+
+
+def sample(event_type: str) -> dict[str, Any]:
+    """What the `data` of such an event may look like."""
+    return {
+        "id": "9f1c7a52",
+        "subject": event_type.lower(),
+        "network": "linkedin",
+        "account": {"id": "acc_4821", "name": "Northwind Traders"},
+        "text": "Our spring collection is here.",
+        "url": "https://www.linkedin.com/feed/update/urn:li:share:7290000000000000000",
+        "occurredAt": "2026-03-02T09:30:00.000Z",
+    }

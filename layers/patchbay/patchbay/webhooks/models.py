@@ -22,6 +22,7 @@ from patchbay.webhooks import retry
 from patchbay.webhooks.filters import Filters
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
+MAX_OVERLAP_SECONDS = 7 * 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # they stand in each subscription's row
@@ -151,6 +152,12 @@ class SetWebhookStatus(ApiModel):
     status: Literal["ACTIVE", "INACTIVE"]
 
 
+class RotateSecret(ApiModel):
+    """For how many seconds the older secrets sign beside the new one; 0 ends them at once."""
+
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
+
+
 class WebhookQuery(ListQuery):
     status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | None = None
     event_type: EventType | None = None
@@ -211,6 +218,6 @@ class Webhook(ApiModel):
 
 
 class WebhookWithSecret(Webhook):
-    """The one answer that shows the signing secret."""
+    """The answer that makes a signing secret: the only one that shows it."""
 
     secret: str = Field(repr=False)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
-from patchbay.errors import NotFound, ValidationFailed, check_version, contended
+from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.registry import store as registry
-from patchbay.schema import MASK, Empty, Listing, at_ms, now_ms
+from patchbay.schema import MASK, Empty, Listing, at_ms, iso, now_ms
 from patchbay.webhooks import filters, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
     RetryConfig,
+    RotateSecret,
     SetWebhookStatus,
     UpdateWebhook,
     Webhook,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
 # A change is written under the version that was read; one that comes between is met by reading again.
 _TRIES = 3
+# Each signs every request. Svix's server, too, refuses a rotation that would be one too many.
+_MAX_LIVE_SECRETS = 5
 
 
 def create(principal: Principal, body: CreateWebhook, once: Once | None = None) -> WebhookWithSecret:
@@ -51,7 +54,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
         "workspaceId": principal.workspace_id,
         "sk": id,
         "source": "api",
-        "secrets": [vault.encrypt(principal.workspace_id, secret, place=_place(id, "secret"))],
+        "secrets": [_sealed(principal.workspace_id, id, secret)],
         "status": "ACTIVE",
         "createdBy": principal.id,
         "createdAt": now,
@@ -77,7 +80,7 @@ def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
     """Raises NotFound, also for another workspace's."""
-    return _shown(_read(principal.workspace_id, id))
+    return _shown(read(principal.workspace_id, id))
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
@@ -111,10 +114,47 @@ def set_status(
     return _change(principal.workspace_id, id, lambda row: changes, if_match)
 
 
+def rotate_secret(
+    principal: Principal,
+    id: WebhookId,
+    body: RotateSecret,
+    if_match: int | None = None,
+    once: Once | None = None,
+) -> WebhookWithSecret:
+    """Give a webhook a new signing secret, shown in this answer only. The older ones sign beside it for
+    `overlapSeconds`, or as long as they had left, if that is less.
+
+    What is stored is not opened, so a secret that was damaged can be replaced. Raises Conflict when
+    `if_match` is not the present version, or while as many secrets as may be are live.
+    """
+    secret = signing.new_secret()
+
+    def change(row: dynamo.Row) -> dynamo.Row:
+        now = now_ms()
+        ends_at = now + body.overlap_seconds * 1000
+        older = _live(row["secrets"], now) if body.overlap_seconds else []
+        if len(older) >= _MAX_LIVE_SECRETS:
+            next_end = iso(at_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
+            raise Conflict(
+                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the most there may be; the next one "
+                f"ends at {next_end}. Wait for that, or end all of them now with overlapSeconds 0."
+            )
+        ending = [{**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older]
+        return {"secrets": [_sealed(principal.workspace_id, id, secret), *ending]}
+
+    def answer(webhook: Webhook) -> WebhookWithSecret:
+        return WebhookWithSecret(**dict(webhook), secret=secret)
+
+    def also(new: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
+        return once.completing(answer(_shown(new))) if once else ()
+
+    return answer(_change(principal.workspace_id, id, change, if_match, also=also))
+
+
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
     """Remove a webhook. What still waits for it ends CANCELLED."""
     for _ in range(_TRIES):
-        row = _read(principal.workspace_id, id)
+        row = read(principal.workspace_id, id)
         check_version("webhook", row["version"], if_match)
         try:
             store.delete(row)
@@ -170,10 +210,21 @@ def disable(
         return
 
 
+def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
+    """A webhook as it is stored. Raises NotFound, also for another workspace's."""
+    row = store.get(workspace_id, id)
+    if row is None:
+        raise NotFound("There is no such webhook.")
+    return row
+
+
 def secrets(row: dynamo.Row) -> list[str]:
-    """The live signing secrets, newest first."""
+    """The signing secrets that are live now, newest first."""
     place = _place(row["sk"], "secret")
-    return [vault.decrypt(row["workspaceId"], sealed, place=place) for sealed in row["secrets"]]
+    return [
+        vault.decrypt(row["workspaceId"], entry["sealed"], place=place)
+        for entry in _live(row["secrets"], now_ms())
+    ]
 
 
 def headers(row: dynamo.Row) -> dict[str, str]:
@@ -224,7 +275,7 @@ def _change(
     actions of the same transaction.
     """
     for _ in range(_TRIES):
-        old = _read(workspace_id, id)
+        old = read(workspace_id, id)
         check_version("webhook", old["version"], if_match)
         changes = change(old)
         if not changes:
@@ -238,11 +289,13 @@ def _change(
     raise contended("webhook")
 
 
-def _read(workspace_id: str, id: WebhookId) -> dynamo.Row:
-    row = store.get(workspace_id, id)
-    if row is None:
-        raise NotFound("There is no such webhook.")
-    return row
+def _sealed(workspace_id: str, id: WebhookId, secret: str) -> dynamo.Row:
+    """A signing secret as the row keeps it; one that was rotated away has also `endsAt`, in Unix ms."""
+    return {"sealed": vault.encrypt(workspace_id, secret, place=_place(id, "secret"))}
+
+
+def _live(entries: Sequence[Mapping[str, Any]], now: int) -> list[Mapping[str, Any]]:
+    return [entry for entry in entries if entry.get("endsAt", now + 1) > now]
 
 
 def _place(id: str, field: str) -> str:

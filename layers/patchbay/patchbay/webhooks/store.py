@@ -109,8 +109,9 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
 
 
 def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> None:
-    """Store `new` over `old` with its subscriptions, and what is `also` to be written. Raises Changed when
-    `old` has changed.
+    """Store `new` over `old` with its subscriptions, and with them what is `also` to be written.
+
+    Raises Changed when `old` has changed, Conflict when a condition of `also` does not hold.
     """
     gone = _subscription_keys(old) - _subscription_keys(new)
     actions = [
@@ -126,8 +127,10 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTy
     ]
     try:
         dynamo.transact(actions)
-    except dynamo.TransactionRefused:
-        raise Changed from None
+    except dynamo.TransactionRefused as refused:
+        if 0 in refused.failed:
+            raise Changed from None
+        raise idempotency.still_running() from None
 
 
 def delete(row: dynamo.Row) -> None:

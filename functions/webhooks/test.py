@@ -1,0 +1,10 @@
+from patchbay.deliveries import trial
+from patchbay.deliveries.models import Attempt, SendTestEvent
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+
+
+@endpoint(scope="webhooks:write", optional_body=True)
+def handler(request: Request, id: WebhookId, body: SendTestEvent) -> Attempt:
+    """Send the receiver a test event now; the answer is what came of it."""
+    return trial.send_test(request.principal, id, body)
