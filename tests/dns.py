@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import socket
 import socketserver
 import struct
@@ -41,9 +42,8 @@ class NameServer:
         self.asked: list[tuple[str, str]] = []
         self._zone = zone
         self._lock = threading.Lock()
-        self._tcp = _TCPServer(("127.0.0.1", 0), _OverTCP)
+        self._tcp, self._udp = _at_one_port()
         self.port: int = self._tcp.server_address[1]
-        self._udp = _UDPServer(("127.0.0.1", self.port), _OverUDP)
         self._tcp.names = self._udp.names = self
 
     def __enter__(self) -> Self:
@@ -133,6 +133,18 @@ class _OverTCP(socketserver.StreamRequestHandler):
             query = self.rfile.read(int.from_bytes(prefix, "big"))
             if reply := self.server.names.reply(query, over_tcp=True):
                 self.wfile.write(len(reply).to_bytes(2, "big") + reply)
+
+
+def _at_one_port() -> tuple[_TCPServer, _UDPServer]:
+    """A port that is free for TCP may be taken for UDP: then another one."""
+    while True:
+        tcp = _TCPServer(("127.0.0.1", 0), _OverTCP)
+        try:
+            return tcp, _UDPServer(tcp.server_address, _OverUDP)
+        except OSError as error:
+            tcp.server_close()
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 class _State(ctypes.Structure):

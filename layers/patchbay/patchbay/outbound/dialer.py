@@ -15,8 +15,9 @@ from patchbay.outbound.target_guard import check_address
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
+# Four times the largest body that anyone reads here (64 KB, of a token endpoint), head included.
 MAX_ANSWER_BYTES = 256 * 1024
-# Names with more addresses than these exist, to make one attempt knock on many doors.
+# A name may have thousands of addresses; one attempt does not knock on all those doors.
 _MAX_DIALS = 8
 
 # The loop's own executor has about six threads here. A few names whose servers never answer would
@@ -51,7 +52,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     verifies the name, because httpcore takes that from the URL. A kept connection leads to the
     address that was judged, wherever its name points by then.
 
-    Connections are metered, see `_MeteredStream`. Raises `ForbiddenTarget`, `NameNotResolved`, `httpcore.ConnectTimeout`, `httpcore.ConnectError`.
+    Raises `ForbiddenTarget`, `NameNotResolved`, `httpcore.ConnectTimeout`, `httpcore.ConnectError`;
+    reading from a connection raises `AnswerTooLong`.
     """
 
     def __init__(
@@ -78,11 +80,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 addresses = await self._resolver(host, port)
                 for address in addresses:
                     check_address(address, allow_loopback=self._allow_loopback)
+                tried = addresses[:_MAX_DIALS]
                 # An address that does not answer leaves time for the next ones; 1 s is what one
                 # lost SYN costs.
-                share = None if timeout is None else max(1.0, timeout / max(1, min(len(addresses), _MAX_DIALS)))
+                share = None if timeout is None else max(1.0, timeout / max(1, len(tried)))
                 failure: Exception = NameNotResolved("the host's name has no address")
-                for address in addresses[:_MAX_DIALS]:
+                for address in tried:
                     try:
                         stream = await self._dialer.connect_tcp(
                             address, port, share, local_address, socket_options
