@@ -36,8 +36,11 @@ _FORBIDDEN_V4 = tuple(
         "172.16.0.0/12",
         "192.0.0.0/24",  # protocol assignments; Oracle's metadata
         "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112, like the next two anycast: the own network may answer them
+        "192.52.193.0/24",  # multicast relays (AMT)
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",
+        "192.175.48.0/24",  # AS112
         "198.18.0.0/15",  # benchmarks
         "198.51.100.0/24",  # documentation
         "203.0.113.0/24",  # documentation
@@ -54,6 +57,7 @@ _FORBIDDEN_V6 = tuple(
         "2001::/23",  # protocol assignments, Teredo, ORCHID
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4
+        "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
     )
 )

@@ -22,7 +22,7 @@ import h11
 import httpcore
 
 from patchbay.outbound.body import read_body
-from patchbay.outbound.dialer import GuardedBackend, NameNotResolved, Resolver, resolve
+from patchbay.outbound.dialer import AnswerTooLong, GuardedBackend, NameNotResolved, Resolver, resolve
 from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 from patchbay.webhooks.retry import ErrorKind, Outcome, parse_retry_after
 
@@ -205,7 +205,8 @@ class Sender:
                 (b"content-length", str(len(body)).encode()),
                 (b"accept-encoding", b"identity"),
                 *(
-                    (name.encode("utf-8", "replace"), value.encode("utf-8", "replace"))
+                    # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 refuses them.
+                    (name.encode("utf-8", "replace"), value.strip(" \t").encode("utf-8", "replace"))
                     for name, value in headers
                     if name.lower() not in _OWN_HEADERS
                 ),
@@ -243,7 +244,8 @@ async def _exchange(pool: httpcore.AsyncConnectionPool, request: httpcore.Reques
 
 def _closed_early(fault: Exception) -> bool:
     """The connection ended before an answer, rather than bringing something that is not HTTP."""
-    return not any(isinstance(arg, h11.RemoteProtocolError) for arg in fault.args)
+    too_long = isinstance(fault, AnswerTooLong)
+    return not (too_long or any(isinstance(arg, h11.RemoteProtocolError) for arg in fault.args))
 
 
 def _explain(fault: Exception) -> tuple[ErrorKind, str]:

@@ -1,0 +1,427 @@
+"""The target guard under attack: names that turn, spellings that deceive, redirects, proxies.
+
+Nothing here ever dials the internet: `LocalDialer` notes which address would be dialled, and connects to the
+receiver on loopback in its place. So whatever the guard lets through hits that receiver.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import pytest
+
+from patchbay.outbound.dialer import GuardedBackend
+from patchbay.outbound.target_guard import ForbiddenTarget
+from patchbay.settings import settings
+from patchbay.webhooks.retry import ErrorKind
+from patchbay.webhooks.sender import Sender
+from tests import receivers
+from tests.certificates import self_signed, server_tls
+from tests.conftest import Api, Backend
+from tests.dns import NXDOMAIN, SILENT, Answer, asked_by_system
+from tests.faults import Clock, Source, cold_start, one_at_a_time
+from tests.raw_receivers import (
+    BODY,
+    HEADERS,
+    OK,
+    PUBLIC,
+    LocalDialer,
+    answer,
+    answers,
+    receiver,
+    run,
+)
+from tests.spellings import forbidden_urls, permitted_urls
+
+PUBLIC_V6 = "2606:4700::1"
+NAME = "hooks.example.com"
+REFUSED = (ErrorKind.FORBIDDEN_TARGET, ErrorKind.INVALID_REQUEST)
+CLOSING = answer("200 OK", "connection: close")
+
+
+# ── what a name resolves to: a name server of our own, asked by the system's resolver ────────────────
+
+
+async def send_to_name(
+    response: bytes, times: int = 1, **timeouts: float
+) -> tuple[list[ErrorKind | None], list[str], int]:
+    """Send to NAME as production does; the error kinds, the addresses dialled, the connections that came."""
+    dialer = LocalDialer()
+    sender = Sender(https_only=False, dialer=dialer, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    async with receiver(response) as server:
+        url = f"http://{NAME}:{server.port}/"
+        kinds = [(await sender.send(url, HEADERS, BODY, **timeouts)).error_kind for _ in range(times)]
+        await sender.aclose()
+        return kinds, dialer.dialled, server.connections
+
+
+def test_a_name_that_turns_to_loopback_after_the_first_dial_is_refused() -> None:
+    turns = [[PUBLIC], ["127.0.0.1"], [PUBLIC, "::1"], [PUBLIC]]
+    with asked_by_system({NAME: turns}) as names:
+        kinds, dialled, connections = run(send_to_name(CLOSING, times=4))
+    forbidden = ErrorKind.FORBIDDEN_TARGET
+    assert kinds == [None, forbidden, forbidden, None]
+    assert (dialled, connections) == ([PUBLIC, PUBLIC], 2)
+    assert names.asked.count((NAME, "A")) == names.asked.count((NAME, "AAAA")) == 4
+
+
+def test_a_name_is_looked_up_once_for_a_dial() -> None:
+    """Who asks once to judge and again to dial gets the second answer."""
+    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}) as names:
+        assert run(send_to_name(OK)) == ([None], [PUBLIC], 1)
+    assert sorted(names.asked) == [(NAME, "A"), (NAME, "AAAA")]
+
+
+def test_a_kept_connection_leads_where_it_was_dialled() -> None:
+    """It goes to the address that was judged; the name, which turns, is not asked again."""
+    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}) as names:
+        assert run(send_to_name(OK, times=3)) == ([None] * 3, [PUBLIC], 1)
+    assert len(names.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ["127.0.0.1"],
+        ["127.255.255.254"],
+        ["0.0.0.0"],  # noqa: S104 - dialled, not bound
+        ["10.0.0.1"],
+        ["100.100.100.200"],
+        ["169.254.169.254"],
+        ["169.254.170.2"],
+        ["168.63.129.16"],
+        ["::"],
+        ["::1"],
+        ["::127.0.0.1"],
+        ["::ffff:127.0.0.1"],
+        ["::ffff:169.254.169.254"],
+        ["64:ff9b::127.0.0.1"],
+        ["64:ff9b::169.254.169.254"],
+        ["64:ff9b::10.0.0.1"],
+        ["64:ff9b:1::808:808"],
+        ["2002:7f00:1::1"],
+        ["2001:0:4136:e378:8000:63bf:3fff:fdd2"],
+        ["fd00:ec2::254"],
+        ["fe80::1"],
+        [PUBLIC, "127.0.0.1"],
+        ["127.0.0.1", PUBLIC],
+        [PUBLIC, "::1"],
+        [PUBLIC_V6, PUBLIC, "10.0.0.1"],
+        [PUBLIC_V6, "::ffff:10.0.0.1", PUBLIC],
+        [PUBLIC, PUBLIC_V6, "64:ff9b::7f00:1"],
+        [PUBLIC, "inner.example.com"],
+        ["inner.example.com"],
+        ["outer.example.com"],
+        [*(f"8.8.{n // 250}.{n % 250}" for n in range(1500)), "127.0.0.1"],
+        [*(f"2606:4700::{n:x}" for n in range(1, 1000)), "::1"],
+    ],
+    ids=lambda found: "huge" if len(found) > 3 else "-".join(found),
+)
+def test_one_forbidden_address_condemns_the_name(found: Answer) -> None:
+    zone: dict[str, list[Answer]] = {
+        NAME: [found],
+        "outer.example.com": [["inner.example.com"]],
+        "inner.example.com": [["127.0.0.1"]],
+    }
+    with asked_by_system(zone):
+        assert run(send_to_name(OK)) == ([ErrorKind.FORBIDDEN_TARGET], [], 0)
+
+
+@pytest.mark.parametrize("found", [[PUBLIC], [PUBLIC_V6], ["::ffff:8.8.8.8"], ["64:ff9b::8.8.8.8"]])
+def test_public_addresses_are_dialled(found: list[str]) -> None:
+    with asked_by_system({NAME: [["alias.example.com"]], "alias.example.com": [found]}):
+        kinds, dialled, connections = run(send_to_name(OK))
+    assert (kinds, connections) == ([None], 1)
+    assert len(dialled) == 1
+
+
+def test_a_name_with_thousands_of_addresses_does_not_make_us_dial_them() -> None:
+    many = [f"8.8.{n // 250}.{n % 250}" for n in range(1500)]
+    dialer = LocalDialer(dead=many)
+
+    async def scenario() -> None:
+        sender = Sender(dialer=dialer)
+        result = await sender.send(f"https://{NAME}/", HEADERS, BODY)
+        assert result.error_kind is ErrorKind.CONNECTION
+        await sender.aclose()
+
+    with asked_by_system({NAME: [many]}):
+        run(scenario())
+    assert 2 <= len(dialer.dialled) <= 8
+
+
+@pytest.mark.parametrize("found", [NXDOMAIN, []], ids=["no such name", "no address"])
+def test_a_name_without_an_address(found: Answer) -> None:
+    with asked_by_system({NAME: [found]}):
+        assert run(send_to_name(OK)) == ([ErrorKind.DNS], [], 0)
+
+
+def test_a_name_server_that_does_not_answer() -> None:
+    with asked_by_system({NAME: [SILENT]}) as names:
+        assert run(send_to_name(OK, connect_timeout=0.3)) == ([ErrorKind.TIMEOUT], [], 0)
+    assert names.asked
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+    async def scenario() -> None:
+        dialer = LocalDialer(dead=["2606:4700::1", "1.1.1.1"])
+        sender = Sender(https_only=False, resolver=answers("2606:4700::1", "1.1.1.1", PUBLIC), dialer=dialer)
+        async with receiver(OK) as server:
+            assert (await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY)).status_code == 200
+        assert dialer.dialled == ["2606:4700::1", "1.1.1.1", PUBLIC]
+        await sender.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "found", [["fe80::1%eth0"], [PUBLIC, f"{PUBLIC_V6}%eth0"], ["127.1"], ["text"], [""]]
+)
+def test_a_resolver_that_answers_anything_but_plain_addresses(found: list[str]) -> None:
+    async def scenario() -> None:
+        dialer = LocalDialer()
+        sender = Sender(https_only=False, resolver=answers(*found), dialer=dialer)
+        async with receiver(OK) as server:
+            result = await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY)
+            assert result.error_kind is ErrorKind.FORBIDDEN_TARGET
+            assert (dialer.dialled, server.connections) == ([], 0)
+        await sender.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "localhost", "::1", "0.0.0.0"],  # noqa: S104 - dialled, not bound
+)
+def test_the_dialer_alone_refuses_this_machine(host: str) -> None:
+    """Also for a URL that nobody had checked, with the system's resolver."""
+
+    async def scenario() -> None:
+        async with receiver(OK) as server:
+            with pytest.raises(ForbiddenTarget):
+                await GuardedBackend().connect_tcp(host, server.port, 5)
+            with pytest.raises(httpcore.ConnectError):
+                await GuardedBackend().connect_unix_socket("receiver.sock")
+            assert server.connections == 0
+
+    run(scenario())
+
+
+# ── spellings ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_spelling_is_registered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"name": "test", "url": "http://127.0.0.1:8788/hook", "events": ["POST_PUBLISHED"]}
+    allowed = api("POST /api/integrations/webhooks", json=body)
+    assert allowed.status == 201  # as the local stack may
+    monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
+    settings.cache_clear()
+    urls = forbidden_urls(8788)
+    assert len(set(urls)) >= 150
+    lines = ["POST /api/integrations/webhooks", f"PUT /api/integrations/webhooks/{allowed.json()['id']}"]
+    wrong = []
+    for url in urls:
+        for line in lines:
+            answered = api(line, json=body | {"url": url})
+            paths = [error["path"] for error in answered.json().get("errors", ())]
+            if (answered.status, paths) != (422, ["url"]):
+                wrong.append((line, url, answered.status, paths))
+    assert wrong == []
+
+
+def test_no_spelling_is_dialled_though_it_was_stored() -> None:
+    """As if it had been registered before a rule existed."""
+
+    async def scenario() -> None:
+        async with receiver(OK) as server:
+            urls = forbidden_urls(server.port)
+            assert len(set(urls)) >= 150
+            dialer = LocalDialer()
+            sender = Sender(https_only=False, dialer=dialer)
+            kinds = {url: (await sender.send(url, HEADERS, BODY)).error_kind for url in urls}
+            assert [url for url, kind in kinds.items() if kind not in REFUSED] == []
+            assert (dialer.dialled, server.connections) == ([], 0)
+            await sender.aclose()
+            sender = Sender(https_only=False, allow_loopback=True)
+            assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
+            assert server.connections == 1  # it would have answered
+            await sender.aclose()
+
+    run(scenario())
+
+
+def test_public_addresses_are_registered_and_dialled(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
+    settings.cache_clear()
+
+    async def scenario() -> None:
+        dialer = LocalDialer(dead=["127.0.0.1"])
+        sender = Sender(https_only=False, dialer=dialer)
+        async with receiver(CLOSING) as server:
+            for url in permitted_urls():
+                body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
+                assert api("POST /api/integrations/webhooks", json=body).status == 201, url
+                result = await sender.send(
+                    url.replace("https", "http").replace("8443", str(server.port)), HEADERS, BODY
+                )
+                assert result.status_code == 200, url
+            assert len(dialer.dialled) == len(permitted_urls()) == server.connections
+        await sender.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parameters(Environment="prod")
+def test_in_production_only_https_is_registered(api: Api) -> None:
+    for scheme, status in (("https", 201), ("http", 422), ("HTTP", 422)):
+        body = {"name": "test", "url": f"{scheme}://{NAME}/", "events": ["POST_PUBLISHED"]}
+        assert api("POST /api/integrations/webhooks", json=body).status == status
+
+
+# ── the vetted address is dialled, under the name ────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for NAME, and its key, in one file."""
+    return self_signed(tmp_path_factory.mktemp("tls"), NAME)
+
+
+def test_tls_verifies_the_name_though_an_address_is_dialled(certificate: Path) -> None:
+    async def scenario() -> None:
+        seen: list[str] = []
+        context = server_tls(certificate)
+        context.sni_callback = lambda _socket, name, _context: seen.append(name)
+        dialer = LocalDialer()
+        trust = ssl.create_default_context(cafile=str(certificate))
+        sender = Sender(dialer=dialer, ssl_context=trust)
+        async with receiver(OK, context) as server:
+            url = f"https://{NAME}:{server.port}/"
+            for _ in range(2):
+                assert (await sender.send(url, [*HEADERS, ("hOsT", "evil.example")], BODY)).status_code == 200
+            assert (seen, dialer.dialled) == ([NAME], [PUBLIC])
+            assert server.connections == 1
+            for request in server.requests:
+                lines = request.lower().split(b"\r\n")
+                hosts = [line for line in lines if line.startswith(b"host:")]
+                assert hosts == [f"host: {NAME}:{server.port}".encode()]
+            wrong = await sender.send(f"https://other.example.com:{server.port}/", HEADERS, BODY)
+            assert wrong.error_kind is ErrorKind.TLS
+            assert "other.example.com" in (wrong.error or "")
+            assert len(server.requests) == 2
+        await sender.aclose()
+
+    with asked_by_system({NAME: [[PUBLIC]], "other.example.com": [[PUBLIC]]}):
+        run(scenario())
+
+
+def test_proxies_of_the_environment_are_ignored(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        tls, trust = server_tls(certificate), ssl.create_default_context(cafile=str(certificate))
+        async with receiver(OK) as proxy, receiver(CLOSING) as plain, receiver(CLOSING, tls) as secure:
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+                monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+            for count, not_for in enumerate((None, "", "example.org"), 1):
+                for name in ("NO_PROXY", "no_proxy"):
+                    monkeypatch.delenv(name, raising=False)
+                    if not_for is not None:
+                        monkeypatch.setenv(name, not_for)
+                dialer = LocalDialer()
+                sender = Sender(https_only=False, ssl_context=trust, resolver=answers(PUBLIC), dialer=dialer)
+                for url in (f"http://{NAME}:{plain.port}/", f"https://{NAME}:{secure.port}/"):
+                    assert (await sender.send(url, HEADERS, BODY)).status_code == 200
+                await sender.aclose()
+                assert dialer.dialled == [PUBLIC, PUBLIC]
+                assert (len(plain.requests), len(secure.requests)) == (count, count)
+            assert proxy.connections == 0
+
+    run(scenario())
+
+
+# ── through the worker ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What any sender of this process dials; it all ends on 127.0.0.1."""
+    dialled: list[tuple[str, int]] = []
+    connect = httpcore.AnyIOBackend.connect_tcp
+
+    async def connect_tcp(self: Any, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
+        dialled.append((host, port))
+        return await connect(self, "127.0.0.1", port, *rest)
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_tcp)
+    return dialled
+
+
+class Line:
+    """From the publisher to the receiver, with the clock in hand."""
+
+    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
+        self._backend, self._api = backend, api
+        self._events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
+        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
+
+    def publish(self, *urls: str) -> None:
+        """Register webhooks, and publish what they subscribe to: one delivery waits for each."""
+        for url in urls:
+            body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
+            assert self._api("POST /api/integrations/webhooks", json=body).status == 201
+        event = {"type": "POST_PUBLISHED", "data": {}}
+        assert self._api("POST /api/events", json=event).status == 202
+        self._events.run(60)
+
+    @property
+    def ends(self) -> list[tuple[str, str | None]]:
+        """Status and reason of each delivery."""
+        rows = self._backend.rows("DeliveriesTable")
+        return sorted((row["status"], row.get("reason")) for row in rows if row["sk"].startswith("dlv_"))
+
+
+@pytest.fixture
+def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    one_at_a_time(monkeypatch)
+    cold_start()
+    yield Line(backend, api, Clock(monkeypatch))
+    cold_start()
+
+
+def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) -> None:
+    statuses = (301, 302, 303, 307, 308)
+    with ExitStack() as stack:
+        elsewhere = stack.enter_context(receivers.receiver())
+        places = ("http://169.254.169.254/latest/meta-data/", elsewhere.url)
+        moved = [
+            stack.enter_context(receivers.receiver([receivers.Answer(status, {"location": place})]))
+            for status in statuses
+            for place in places
+        ]
+        line.publish(*(r.url for r in moved))
+        line.deliveries.run(3600)
+        assert line.ends == sorted(("FAILED", f"redirect_{status}") for status in statuses for _ in places)
+        assert [len(r.requests) for r in moved] == [1] * 10
+        assert sorted(f"http://{host}:{port}/hook" for host, port in dialled) == sorted(r.url for r in moved)
+        assert elsewhere.requests == []
+
+
+def test_a_name_that_turns_after_registration(
+    line: Line, dialled: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Public when it is registered and at the first attempt, this machine when it is tried again."""
+    monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
+    settings.cache_clear()
+    failing = receivers.Answer(500, {"connection": "close"})
+    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
+        port = int(r.url.rpartition(":")[2].partition("/")[0])
+        line.publish(f"http://{NAME}:{port}/")
+        line.deliveries.run(3600)
+        assert line.ends == [("FAILED", "forbidden_target")]
+        assert dialled == [(PUBLIC, port)]
+        assert len(r.requests) == 1

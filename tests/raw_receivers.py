@@ -1,0 +1,120 @@
+"""Raw TCP receivers, for answers that no HTTP server would give, and a sender's way to reach them.
+
+    async with receiver(b"HTTP/1.1 200 OK\r\n\r\n") as server:
+        …                                   # let something POST to server.url
+        assert server.connections == 1
+
+`tests.receivers` has the well-behaved ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+import httpcore
+
+HEADERS = [("content-type", "application/json"), ("webhook-id", "msg_1")]
+BODY = b'{"id": "evt_1"}'
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+PUBLIC = "93.184.215.14"
+
+
+class Receiver:
+    """A raw TCP server. `answer(request, writer)` is called for each request it reads."""
+
+    def __init__(self, answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.port = 0
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.tasks.add(asyncio.create_task(self.serve(reader, writer)))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while not writer.is_closing():
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    int(line.split(b":")[1])
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length:")
+                )
+                request = head + await reader.readexactly(length)
+                self.requests.append(request)
+                await self.answer(request, writer)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the sender has closed the connection
+        finally:
+            writer.close()
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def receiver(
+    answer: bytes | Callable[[bytes, asyncio.StreamWriter], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Receiver]:
+    async def fixed(_: bytes, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(answer, bytes)
+        writer.write(answer)
+
+    made = Receiver(fixed if isinstance(answer, bytes) else answer)
+    server = await asyncio.start_server(made.accept, "127.0.0.1", 0, ssl=tls)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
+        await made.stop()
+
+
+def run(scenario: Coroutine[Any, Any, Any]) -> Any:
+    async def bounded() -> Any:
+        async with asyncio.timeout(30):
+            return await scenario
+
+    return asyncio.run(bounded())
+
+
+def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def answers(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
+    """A resolver that knows one answer."""
+
+    async def resolver(_host: str, _port: int) -> list[str]:
+        return list(addresses)
+
+    return resolver
+
+
+class LocalDialer(httpcore.AsyncNetworkBackend):
+    """Notes which addresses are dialled, and connects to 127.0.0.1 in their place."""
+
+    def __init__(self, dead: Iterable[str] = ()) -> None:
+        self.dialled: list[str] = []
+        self.dead = set(dead)
+
+    async def connect_tcp(self, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
+        self.dialled.append(host)
+        if host in self.dead:
+            raise httpcore.ConnectError("refused")
+        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", port, *rest)
