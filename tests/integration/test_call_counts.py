@@ -104,7 +104,7 @@ def test_a_request_that_is_refused_costs_little(backend: Backend, api: Api, key:
     assert backend.calls.made == []
 
 
-def test_a_successful_delivery_is_two_writes_and_its_share_of_the_hours_counters(
+def test_a_successful_delivery_is_two_writes_and_a_share_of_the_counters(
     backend: Backend, line: Line
 ) -> None:
     with receiver() as r:

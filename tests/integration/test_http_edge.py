@@ -428,7 +428,7 @@ def test_values_at_the_edge_are_taken(api: Api) -> None:
     assert (body["name"], body["events"]) == ("Ünï 👍", ["*", "POST_FAILED"])
     assert set(body["headers"].values()) == {"********"}
     shown = api(f"GET {WEBHOOKS}/{body['id']}").json()
-    del body["secret"], shown["recentDeliveries"]
+    del body["secret"], shown["recentDeliveries"], shown["stats"], shown["consecutiveFailures"]
     assert shown == body
 
     nulls = {**WEBHOOK, "integrationId": None, "rateLimitPerSecond": None}
@@ -516,17 +516,15 @@ def test_what_is_not_sent_stays(api: Api) -> None:
         "rateLimitPerSecond": 5,
     }
     made = api(f"POST {WEBHOOKS}", json=full).json()
+    line = f"PUT {WEBHOOKS}/{made.pop('id')}"
     del made["secret"]
-    line = f"PUT {WEBHOOKS}/{made['id']}"
-    assert api(line, json={}).json() == made
+    assert api(line, json={}).json().items() >= made.items()
 
     changed = api(line, json={"name": "Other"}).json()
     assert changed["version"] == made["version"] + 1
     assert changed["updatedAt"] >= made["updatedAt"]
     moved = ("name", "version", "updatedAt")
-    assert {k: v for k, v in changed.items() if k not in moved} == {
-        k: v for k, v in made.items() if k not in moved
-    }
+    assert changed.items() >= {name: value for name, value in made.items() if name not in moved}.items()
     cleared = api(line, json={"integrationId": None, "rateLimitPerSecond": None, "headers": {}}).json()
     assert (cleared["integrationId"], cleared["rateLimitPerSecond"], cleared["headers"]) == (None, None, {})
     assert cleared["filters"] == full["filters"]

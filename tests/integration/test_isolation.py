@@ -60,6 +60,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
     "POST /api/integrations/webhooks/{id}/rotate-secret": {"overlapSeconds": 0},
     "POST /api/integrations/webhooks/{id}/test": {},
+    "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry": None,
     "POST /api/integrations/webhooks/{id}/recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},

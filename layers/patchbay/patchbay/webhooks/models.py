@@ -218,6 +218,10 @@ class Webhook(ApiModel):
 
 
 class WebhookWithSecret(Webhook):
-    """The answer that makes a signing secret: the only one that shows it."""
+    """The answer that makes a signing secret, the only one to show it. A repeat under an Idempotency-Key is
+    to say the same, so it has no figures of the moment.
+    """
 
+    consecutive_failures: int = Field(default=0, exclude=True)
+    stats: WebhookStats = Field(default_factory=WebhookStats, exclude=True)
     secret: str = Field(repr=False)
