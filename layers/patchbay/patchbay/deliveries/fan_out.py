@@ -3,6 +3,9 @@
 The event's row is written first, with the webhooks and `fanOut: STARTED`; then the deliveries are sent;
 then it is DONE. Cut down anywhere, the event's message comes back, and the stored list is sent again:
 delivery ids derive from event and webhook, so what was sent twice is delivered once.
+
+Two kinds of message are in the queue: events that were published through the API or announced by Patchbay
+itself, and envelopes of the EventBridge bus, of which some are rejected.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 
 from patchbay import queues
 from patchbay.deliveries.models import DeliveryMessage
+from patchbay.events import bus
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId
@@ -31,7 +35,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
     for record in records:
         message_id: str = record["messageId"]
         try:
-            event = EventMessage.read(record["body"])
+            message = _read(record["body"])
         except ValueError:
             if not queues.set_aside(settings().events_dlq_url, record):
                 again.append(message_id)
@@ -40,10 +44,12 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
             again.append(message_id)
             continue
         try:
-            fan_out(event)
+            event = bus.admit(message) if isinstance(message, bus.Envelope) else message
+            if event is not None:
+                fan_out(event)
         except Exception:
             # Our own fault or AWS's: this event comes again, the others of the batch go on.
-            logger.exception("fan-out failed", event_id=event.id, workspace=event.workspace_id)
+            logger.exception("fan-out failed", message_id=message_id, id=message.id)
             again.append(message_id)
     flush_metrics()
     return again
@@ -68,6 +74,16 @@ def fan_out(event: EventMessage) -> None:
     events.finish_fan_out(event)
     metrics().add_metric("DeliveriesQueued", "Count", len(webhook_ids))
     logger.info("fanned out", event_id=event.id, type=event.type, webhooks=len(webhook_ids))
+
+
+def _read(body: str) -> EventMessage | bus.Envelope:
+    """Raises ValueError when the text is neither. An envelope's id is no event's, so it is not taken for
+    one, whatever its detail holds.
+    """
+    try:
+        return EventMessage.read(body)
+    except ValueError:
+        return bus.read(body)
 
 
 def _message(event: EventMessage, webhook_id: WebhookId, body: str | None) -> DeliveryMessage:
