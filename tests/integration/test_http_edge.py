@@ -38,6 +38,7 @@ CREATES: dict[str, tuple[dict[str, Any], int]] = {
     f"POST {WEBHOOKS}": (WEBHOOK, 201),
     f"POST {KEYS}": (KEY, 201),
     f"POST {EVENTS}": (EVENT, 202),
+    f"POST {EVENTS}/batch": ({"events": [EVENT]}, 202),
 }
 MB, KB = 1024 * 1024, 1024
 
@@ -357,11 +358,13 @@ UNKNOWN = {
         *("rate_limit_per_hour", "rate_limit_per_day", "expires_at"),
     ],
     f"POST {EVENTS}": ["extra", "id", "timestamp", "source", "idempotency_key", "workspace_id"],
+    f"POST {EVENTS}/batch": ["extra", "idempotencyKey", "workspaceId", "type", "Events"],
 }
 WRONG = {
     f"POST {WEBHOOKS}": WRONG_WEBHOOK,
     f"POST {KEYS}": WRONG_KEY,
     f"POST {EVENTS}": WRONG_EVENT,
+    f"POST {EVENTS}/batch": {"events": [None, [], {}, "text", 5, True, [EVENT] * 101]},
 }
 
 

@@ -1,4 +1,4 @@
-"""POST /api/events/batch: each event judged by itself, ids that a repeat gives again, and what SQS refuses."""
+"""POST /api/events/batch: each event judged by itself, ids that a repeat gives again, what SQS refuses."""
 
 from __future__ import annotations
 

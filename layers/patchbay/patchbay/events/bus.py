@@ -93,18 +93,18 @@ def _check_time(envelope: Envelope) -> None:
 
 def _reject(envelope: Envelope, reason: str) -> None:
     detail = envelope.detail
-    workspace_id = detail.get("workspaceId")
-    if not _fits(WorkspaceId, workspace_id):
-        workspace_id = settings().platform_workspace_id
+    is_somebodys = _fits(WorkspaceId, detail.get("workspaceId"))
+    workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
     data = detail.get("data")
-    # More than that a row cannot hold (400 KB).
-    keep = isinstance(data, dict) and service.data_bytes(data) <= service.MAX_DATA_BYTES
+    # A row cannot hold much more (400 KB).
+    if not isinstance(data, dict) or service.data_bytes(data) > service.MAX_DATA_BYTES:
+        data = {}
     event = store.RejectedEvent(
         id=envelope.event_id,
         workspace_id=workspace_id,
         type=detail["type"] if _fits(EventType, detail.get("type")) else "",
         timestamp=envelope.event_id.time_ms,
-        data=data if keep else {},
+        data=data,
         source=_SOURCE,
         reason=reason,
     )

@@ -177,7 +177,7 @@ def message(
     """The event under that id and time, or under those that its idempotency key got first. Raises
     IdempotencyMismatch, Conflict.
     """
-    first = {"id": id, "timestamp": timestamp}
+    first: dict[str, Any] = {"id": id, "timestamp": timestamp}
     if order.scope is not None:
         first = _first(order.scope, first)
     return EventMessage(
