@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from local.settings import ROOT
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import THROTTLED, Clock, Source, failing, killed
 
+PAGE = ROOT / "docs/events.md"
 KB = 1024
 DETAIL: dict[str, Any] = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {"n": 1}}
 
@@ -86,6 +89,16 @@ def test_what_is_put_on_the_bus_reaches_the_webhooks(
     (delivery,) = sent(backend)
     assert (delivery["webhook_id"], delivery["event_id"]) == (webhook, event["id"])
     assert json.loads(delivery["body"])["data"] == {"title": "Grüße 🎈"}
+
+
+def test_the_page_s_way_to_put_one(api: Api, backend: Backend, source: Source) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (bus,) = backend.template.of_type("AWS::Events::EventBus")
+    assert '"EventBusName": "patchbay"' in code
+    code = code.replace('"EventBusName": "patchbay"', f'"EventBusName": "{bus.properties["Name"]}"')
+    exec(code, {})  # noqa: S102  # that it runs as it stands is what is tested
+    source.poll()
+    assert [(event["type"], event["status"]) for event in listed(api)] == [("POST_PUBLISHED", "ACCEPTED")]
 
 
 def test_its_time_and_id_are_the_envelopes(

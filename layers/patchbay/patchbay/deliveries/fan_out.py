@@ -11,17 +11,19 @@ itself, and envelopes of the EventBridge bus, of which some are rejected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patchbay import queues
 from patchbay.deliveries.models import DeliveryMessage
-from patchbay.events import bus
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
+
+if TYPE_CHECKING:
+    from patchbay.events.bus import Envelope
 
 # A larger body is left out of the messages and read from the event's row at each attempt.
 MAX_BODY_BYTES = 64 * 1024
@@ -44,7 +46,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
             again.append(message_id)
             continue
         try:
-            event = bus.admit(message) if isinstance(message, bus.Envelope) else message
+            event = message if isinstance(message, EventMessage) else _admit(message)
             if event is not None:
                 fan_out(event)
         except Exception:
@@ -76,14 +78,24 @@ def fan_out(event: EventMessage) -> None:
     logger.info("fanned out", event_id=event.id, type=event.type, webhooks=len(webhook_ids))
 
 
-def _read(body: str) -> EventMessage | bus.Envelope:
+def _read(body: str) -> EventMessage | Envelope:
     """Raises ValueError when the text is neither. An envelope's id is no event's, so it is not taken for
     one, whatever its detail holds.
     """
     try:
         return EventMessage.read(body)
     except ValueError:
+        # Imported where it is used: it would be a twentieth of every cold start.
+        from patchbay.events import bus
+
         return bus.read(body)
+
+
+def _admit(envelope: Envelope) -> EventMessage | None:
+    """The event in it, or None when it is rejected."""
+    from patchbay.events import bus
+
+    return bus.admit(envelope)
 
 
 def _message(event: EventMessage, webhook_id: WebhookId, body: str | None) -> DeliveryMessage:

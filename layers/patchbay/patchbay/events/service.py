@@ -76,6 +76,10 @@ def publish_batch(
     first request under it and the event's place, unless the event has a key of its own. A repeat answers
     the same ids and sends all again, as in `publish`; with other events it raises IdempotencyMismatch.
     """
+    scope = None
+    if idempotency_key is not None:
+        content = to_jsonable_python(body.events, by_alias=True)
+        scope = idempotency.scope(principal, _BATCH_ROUTE, idempotency_key, content)
     orders: dict[int, Order] = {}
     refused: dict[int, Problem] = {}
     for at, value in enumerate(body.events):
@@ -88,7 +92,7 @@ def publish_batch(
     admitted = {at: order for at, order in orders.items() if at not in refused}
     events: dict[int, EventMessage] = {}
     if admitted:
-        batch = _batch_id(principal, body, idempotency_key)
+        batch = _batch_id(scope)
         for at, order in admitted.items():
             try:
                 events[at] = message(order, EventId.derived(batch, str(at)), batch.time_ms)
@@ -253,13 +257,10 @@ def _above_ceiling(orders: Mapping[int, Order]) -> dict[int, Problem]:
     return refused
 
 
-def _batch_id(principal: Principal, body: PublishEvents, key: str | None) -> EventId:
-    """What the events' ids derive from: new, or that of the first batch under this key."""
+def _batch_id(scope: idempotency.Scope | None) -> EventId:
+    """What the events' ids derive from: new, or that of the first batch under its key."""
     id = EventId.new(now_ms())
-    if key is None:
-        return id
-    content = to_jsonable_python(body.events, by_alias=True)
-    return EventId(_first(idempotency.scope(principal, _BATCH_ROUTE, key, content), {"id": id})["id"])
+    return id if scope is None else EventId(_first(scope, {"id": id})["id"])
 
 
 def _send(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
