@@ -398,6 +398,7 @@ def everything(watch: Watch) -> None:
         disabled = api(f"POST {HOOKS}", 201, json={**hook, "url": gone.url})
         limited = api(f"POST {HOOKS}", 201, json={**hook, "url": well.url, "rateLimitPerSecond": 1})
         api(f"GET {HOOKS}", 200)
+        api(f"GET {HOOKS}/event-types", 200)
         path = f"{HOOKS}/{first['id']}"
         api(f"PUT {path}", 200, json={"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": {"x-a": "b"}})
         api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
@@ -411,6 +412,10 @@ def everything(watch: Watch) -> None:
         # Large enough that the worker reads its body from the event's row.
         event = {"type": "POST_PUBLISHED", "data": {"text": "x" * 70_000}}
         published = api(f"POST {EVENTS}", 202, json=event, token=made["key"], headers=once)
+        batch = {"events": [{"type": "CAMPAIGN_STARTED", "data": {}}]}
+        api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
+        for detail in ({"idempotencyKey": "one", "type": "CAMPAIGN_STARTED", "data": {}}, {}):
+            put(watch.backend, {"workspaceId": "acme", **detail})
         for queue in ("EventsQueue", "DeliveriesQueue"):
             url = watch.backend.queue_url(queue)
             watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
@@ -556,6 +561,14 @@ def integrations(watch: Watch) -> None:
         for id in (made["id"], plain["id"], published["id"]):
             api(f"DELETE {INTEGRATIONS}/{id}", 200)
         assert watch.worker("RefreshConnectionsFunction")["tasks"] == 3
+
+
+def put(backend: Backend, detail: dict[str, Any]) -> None:
+    """Put an event on the bus."""
+    (bus,) = backend.template.of_type("AWS::Events::EventBus")
+    entry = {"EventBusName": bus.properties["Name"], "Source": "test", "DetailType": "test"}
+    answer = backend.client("events").put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
+    assert answer["FailedEntryCount"] == 0, answer
 
 
 def _copy_connection(backend: Backend, source: str, target: str) -> None:

@@ -24,6 +24,7 @@ from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
 from patchbay.schema import ListQuery, at_ms, iso, now_ms
 from patchbay.settings import settings
+from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend
 from tests.faults import REFUSED, Clock, Source, failing, killed, meanwhile, watched
 from workers.expire_keys import handler
@@ -164,6 +165,7 @@ def test_an_announcement_says_which_key_ends_when_and_holds_no_secret(
         "source": "patchbay",
         "correlation_id": event["correlation_id"],
     }
+    assert_catalogued(event["type"], event["data"])
     assert EventId.parse(event["id"]).time_ms == clock.now
     text = json.dumps(event)
     for secret in (key.key, key.key.split("_")[3], before["sh"]):

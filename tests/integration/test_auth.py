@@ -591,6 +591,7 @@ PLATFORM_ONLY = {"actions:handle"}
 # Routes whose scope is not `:read` for GET and `:write` for the rest.
 OTHER_SCOPES = {
     "POST /api/events": "events:publish",
+    "POST /api/events/batch": "events:publish",
     "POST /api/integrations/api-keys/verify": "api-keys:verify",
 }
 

@@ -12,6 +12,7 @@ from patchbay.deliveries import health_store
 from patchbay.deliveries.models import webhook_key
 from patchbay.deliveries.stats import Tally
 from patchbay.schema import at_ms, iso, now_ms
+from tests.catalogued import assert_catalogued
 from tests.faults import dying, failing, killed, meanwhile
 from tests.integration.conftest import DAY, WEBHOOKS, Line
 from tests.receivers import Answer, Receiver, receiver
@@ -65,7 +66,9 @@ def test_ten_failed_deliveries_in_a_row_disable_a_webhook(line: Line) -> None:
         line.run()
         line.events.run()
         line.run()
-        assert told(owner) == [
+        (data,) = told(owner)
+        assert_catalogued("WEBHOOK_DISABLED", data)
+        assert data == (
             {
                 "webhookId": webhook["id"],
                 "name": "test",
@@ -74,7 +77,7 @@ def test_ten_failed_deliveries_in_a_row_disable_a_webhook(line: Line) -> None:
                 "consecutiveFailures": 10,
                 "disabledAt": after["disabledAt"],
             }
-        ]
+        )
 
 
 def test_a_success_in_between_starts_the_count_anew(line: Line) -> None:

@@ -38,6 +38,7 @@ CREATES: dict[str, tuple[dict[str, Any], int]] = {
     f"POST {WEBHOOKS}": (WEBHOOK, 201),
     f"POST {KEYS}": (KEY, 201),
     f"POST {EVENTS}": (EVENT, 202),
+    f"POST {EVENTS}/batch": ({"events": [EVENT]}, 202),
 }
 MB, KB = 1024 * 1024, 1024
 
@@ -357,11 +358,13 @@ UNKNOWN = {
         *("rate_limit_per_hour", "rate_limit_per_day", "expires_at"),
     ],
     f"POST {EVENTS}": ["extra", "id", "timestamp", "source", "idempotency_key", "workspace_id"],
+    f"POST {EVENTS}/batch": ["extra", "idempotencyKey", "workspaceId", "type", "Events"],
 }
 WRONG = {
     f"POST {WEBHOOKS}": WRONG_WEBHOOK,
     f"POST {KEYS}": WRONG_KEY,
     f"POST {EVENTS}": WRONG_EVENT,
+    f"POST {EVENTS}/batch": {"events": [None, [], {}, "text", 5, True, [EVENT] * 101]},
 }
 
 
@@ -615,13 +618,17 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
         *(whk[:-1], whk + "0", whk + "\n", whk.upper(), " " + whk, whk + "\u0000", "whk_", f"whk_8{whk[5:]}"),
         *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
     ]
-    for route in gateway.read(backend.template).routes:
+    routes = gateway.read(backend.template).routes
+    keys = {route.key for route in routes}
+    for route in routes:
         if route.key == "GET /api/integrations/{id}/oauth/callback":
             continue  # without a caller there is no workspace: there the state says whose it is
         for variable in re.findall(r"{(\w+)}", route.path):
             for id in fresh + rubbish:
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
                 path = re.sub(r"{\w+}", lambda _: str(WebhookId.new()), path)
+                if f"{route.method} {path}" in keys:
+                    continue  # where a route has that word itself
                 body = BODIES.get(path.rpartition("/")[2], {"name": "x"})
                 with subtests.test(f"{route.method} {path[:100]}"):
                     problem(api(f"{route.method} {path}", json=body), 404, "not_found")

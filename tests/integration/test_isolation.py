@@ -16,10 +16,10 @@ import pytest
 from local import gateway
 from patchbay import vault
 from patchbay.deliveries import store as deliveries
-from patchbay.deliveries.fan_out import fan_out
+from patchbay.deliveries.fan_out import fan_out, fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
-from patchbay.schema import iso
+from patchbay.schema import at_ms, iso, now_ms
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -300,6 +300,12 @@ def test_only_the_platform_publishes_for_another(
                 api(f"GET {EVENTS}/{event.id}", token=token if "." in token else jwt_for("platform")).status
                 == 404
             )
+    with subtests.test("in a batch"):
+        batch = {"events": [EVENT, for_acme]}
+        answer = api(f"POST {EVENTS}/batch", json=batch, token=jwt_for("rival"))
+        assert [item.get("error", {}).get("code") for item in answer.json()["items"]] == [None, "forbidden"]
+        (message,) = backend.messages("EventsQueue")
+        assert json.loads(message["body"])["workspace_id"] == "rival"
     with subtests.test("the platform needs the scope too"):
         weak = jwt_for("platform", scope="events:read actions:handle")
         assert api(f"POST {EVENTS}", json=for_acme, token=weak).status == 403
@@ -324,6 +330,20 @@ def test_idempotency_keys_answer_their_own_workspace_only(api: Api, backend: Bac
         assert first.status == other.status
         assert first.json()["id"] != other.json()["id"]
         assert "idempotent-replayed" not in other.headers
+
+
+def test_what_the_bus_rejects_is_seen_by_its_own_workspace_only(api: Api, backend: Backend) -> None:
+    for workspace in ("acme", "no workspace"):
+        detail: dict[str, Any] = {"workspaceId": workspace, "type": "NOPE", "data": {}}
+        envelope = {"id": workspace, "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d"}
+        body = json.dumps({**envelope, "detail": detail})
+        assert fan_out_batch([{"messageId": "m", "body": body}], lambda: 30_000) == []
+    for workspace, count in (("acme", 1), ("rival", 0), ("acm", 0), ("platform", 1)):
+        items = api(f"GET {EVENTS}", token=jwt_for(workspace)).json()["items"]
+        assert [item["status"] for item in items] == ["REJECTED"] * count
+        for item in items:
+            for other in {"acme", "rival", "platform"} - {workspace}:
+                assert api(f"GET {EVENTS}/{item['id']}", token=jwt_for(other)).status == 404
 
 
 def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backend: Backend) -> None:

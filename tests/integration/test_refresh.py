@@ -22,6 +22,7 @@ import pytest
 
 from patchbay.oauth import refresh, token_endpoint
 from patchbay.oauth.upkeep import keep_up
+from tests.catalogued import assert_catalogued
 from tests.conftest import REDIRECT_URI, Answer, Api, Backend
 from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
 from tests.receivers import Answer as Reply
@@ -303,6 +304,7 @@ def test_the_users_no_expires_the_connection_once_and_for_all(line: Line) -> Non
         "reason": "invalid_grant",
         "accountLabel": None,
     }
+    assert_catalogued(event["type"], event["data"])
     for _ in range(3):
         line.clock.move(2 * HOUR)
         assert line.token().status == 409

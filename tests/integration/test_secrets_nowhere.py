@@ -192,6 +192,9 @@ def test_no_secret_anywhere(
     assert (delivery["status"], delivery["reason"]) == ("RETRYING", "http_500")
     event_2 = call(f"POST {EVENTS}", json={"type": "POST_FAILED", "data": {}}, token=key["key"])
     seen.note("publish", event_2)
+    batch = {"events": [{"type": "POST_FAILED", "data": {}}, {"type": key["key"], "data": {}}]}
+    batched = seen.note("publish a batch", call(f"POST {EVENTS}/batch", json=batch, token=key["key"]))
+    assert ["error" in item for item in batched.json()["items"]] == [False, True]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
     work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
     importlib.import_module("workers.sweep_deliveries").handler({}, LAMBDA_CONTEXT)
@@ -216,7 +219,13 @@ def test_no_secret_anywhere(
     for text in (key["key"], doomed["key"], key["key"][:-1] + "!"):
         assert seen.note("verify", call(f"POST {KEYS}/verify", json={"key": text})).status == 200
     reads = [
-        *("GET /api/health", f"GET {WEBHOOKS}", f"GET {one}", f"GET {one}/deliveries"),
+        *(
+            "GET /api/health",
+            f"GET {WEBHOOKS}",
+            f"GET {WEBHOOKS}/event-types",
+            f"GET {one}",
+            f"GET {one}/deliveries",
+        ),
         *(f"GET {one}/deliveries/{delivery['id']}", f"GET {EVENTS}", f"GET {EVENTS}/{event_id}"),
         *(f"GET {KEYS}", f"GET {KEYS}/{key['id']}", "GET /api/nothing"),
     ]

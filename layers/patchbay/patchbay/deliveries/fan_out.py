@@ -3,12 +3,15 @@
 The event's row is written first, with the webhooks and `fanOut: STARTED`; then the deliveries are sent;
 then it is DONE. Cut down anywhere, the event's message comes back, and the stored list is sent again:
 delivery ids derive from event and webhook, so what was sent twice is delivered once.
+
+Two kinds of message are in the queue: events that were published through the API or announced by Patchbay
+itself, and envelopes of the EventBridge bus, of which some are rejected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patchbay import queues
 from patchbay.deliveries.models import DeliveryMessage
@@ -18,6 +21,9 @@ from patchbay.ids import DeliveryId, WebhookId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
+
+if TYPE_CHECKING:
+    from patchbay.events.bus import Envelope
 
 # A larger body is left out of the messages and read from the event's row at each attempt.
 MAX_BODY_BYTES = 64 * 1024
@@ -31,7 +37,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
     for record in records:
         message_id: str = record["messageId"]
         try:
-            event = EventMessage.read(record["body"])
+            message = _read(record["body"])
         except ValueError:
             if not queues.set_aside(settings().events_dlq_url, record):
                 again.append(message_id)
@@ -40,10 +46,12 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
             again.append(message_id)
             continue
         try:
-            fan_out(event)
+            event = message if isinstance(message, EventMessage) else _admit(message)
+            if event is not None:
+                fan_out(event)
         except Exception:
             # Our own fault or AWS's: this event comes again, the others of the batch go on.
-            logger.exception("fan-out failed", event_id=event.id, workspace=event.workspace_id)
+            logger.exception("fan-out failed", message_id=message_id, id=message.id)
             again.append(message_id)
     flush_metrics()
     return again
@@ -68,6 +76,26 @@ def fan_out(event: EventMessage) -> None:
     events.finish_fan_out(event)
     metrics().add_metric("DeliveriesQueued", "Count", len(webhook_ids))
     logger.info("fanned out", event_id=event.id, type=event.type, webhooks=len(webhook_ids))
+
+
+def _read(body: str) -> EventMessage | Envelope:
+    """Raises ValueError when the text is neither. An envelope's id is no event's, so it is not taken for
+    one, whatever its detail holds.
+    """
+    try:
+        return EventMessage.read(body)
+    except ValueError:
+        # Imported where it is used: it would be a twentieth of every cold start.
+        from patchbay.events import bus
+
+        return bus.read(body)
+
+
+def _admit(envelope: Envelope) -> EventMessage | None:
+    """The event in it, or None when it is rejected."""
+    from patchbay.events import bus
+
+    return bus.admit(envelope)
 
 
 def _message(event: EventMessage, webhook_id: WebhookId, body: str | None) -> DeliveryMessage:

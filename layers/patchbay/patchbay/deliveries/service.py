@@ -155,6 +155,8 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
         type=event.type,
         timestamp=at_ms(event.timestamp),
         source=event.source,
+        status="ACCEPTED" if event.reason is None else "REJECTED",
+        reason=event.reason,
         data=event.data,
         deliveries=[
             EventDelivery(

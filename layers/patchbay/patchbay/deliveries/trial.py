@@ -14,6 +14,7 @@ from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.models import Attempt, SendTestEvent
 from patchbay.deliveries.service import shown_attempt
 from patchbay.events import catalogue
+from patchbay.events.catalogue.entries import load
 from patchbay.events.models import payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.observability import logger
@@ -33,7 +34,7 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     limits.admit_test(principal.workspace_id)
     event_type = body.event_type or _first(webhook["events"])
     event_id = EventId.new()
-    event = payload(event_id, event_type, event_id.time_ms, catalogue.sample(event_type))
+    event = payload(event_id, event_type, event_id.time_ms, load(event_type).sample)
     made = attempt.runner().run(
         attempt.make(receiver, DeliveryId.new(), event.encode(), number=1, trigger="TEST")
     )

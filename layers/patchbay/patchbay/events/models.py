@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, TypeAdapter
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    SkipValidation,
+    StringConstraints,
+    TypeAdapter,
+    model_serializer,
+)
 
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp, WorkspaceId, at_ms, iso
@@ -33,6 +41,46 @@ class PublishedEvent(ApiModel):
     timestamp: Timestamp
 
 
+class PublishEvents(ApiModel):
+    """A batch. Its events come as they were sent: each is validated by itself, so that one which does not
+    fit refuses no other.
+    """
+
+    events: Annotated[list[SkipValidation[PublishEvent]], Field(min_length=1, max_length=100)]
+
+
+class ItemFieldError(ApiModel):
+    path: str
+    message: str
+
+
+class ItemError(ApiModel):
+    """Why one item of a batch was refused, as the same request alone would be told (problem+json's `code`
+    and `detail`; `errors` with `validation_failed`).
+    """
+
+    code: str
+    detail: str
+    errors: list[ItemFieldError] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        shape: dict[str, object] = handler(self)
+        if self.errors is None:
+            del shape["errors"]
+        return shape
+
+
+class RefusedEvent(ApiModel):
+    error: ItemError
+
+
+class PublishedEvents(ApiModel):
+    """One item per event, in the order in which they were sent."""
+
+    items: list[PublishedEvent | RefusedEvent]
+
+
 class EventQuery(ListQuery):
     type: EventType | None = None
     since: Timestamp | None = None
@@ -40,9 +88,15 @@ class EventQuery(ListQuery):
 
 
 class EventSummary(PublishedEvent):
-    """An event in a list. `source` is `api`, `bus` or `patchbay`."""
+    """An event in a list. `source` is `api`, `bus` or `patchbay`.
+
+    REJECTED is what came over the bus and is no event: it is kept for the `reason`, and goes nowhere. Its
+    `type` is empty when what it had there cannot be one.
+    """
 
     source: str
+    status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED"
+    reason: str | None = None
 
 
 class EventDelivery(ApiModel):

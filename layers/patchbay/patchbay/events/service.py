@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from patchbay import idempotency, queues
 from patchbay.auth.principal import Principal
-from patchbay.errors import Forbidden, NotFound, PayloadTooLarge, ValidationFailed
+from patchbay.errors import (
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    UpstreamFailed,
+    ValidationFailed,
+)
 from patchbay.events import catalogue, store
 from patchbay.events.models import (
     EventMessage,
     EventQuery,
     EventSummary,
+    ItemError,
+    ItemFieldError,
     PublishedEvent,
+    PublishedEvents,
     PublishEvent,
+    PublishEvents,
+    RefusedEvent,
 )
 from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.schema import Listing, at_ms, now_ms
 from patchbay.settings import settings
+from patchbay.validation import validated
 
 MAX_DATA_BYTES = 256 * 1024
 _ROUTE = "POST /api/events"
+_BATCH_ROUTE = "POST /api/events/batch"
 
 
 def publish(
@@ -35,28 +54,57 @@ def publish(
     repeat with the same key answers the same and sends again: the first send may have been lost, and the
     fan-out drops what it has done already.
     """
-    workspace_id = _workspace(principal, body)
-    _check(body)
-    key = _key(body, idempotency_key)
-    content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
-    scope = None if key is None else idempotency.scope(principal, _ROUTE, key, content)
-    ceilings.admit(workspace_id, "events")
+    order = judge(principal, body, key=_key(body, idempotency_key))
+    ceilings.admit(order.workspace_id, "events")
     now = now_ms()
-    first: dict[str, Any] = {"id": EventId.new(now), "timestamp": now}
-    if scope is not None:
-        keep_seconds = settings().retention_days * 86_400
-        first = idempotency.remember(scope, first, keep_seconds=keep_seconds)
-    event = EventMessage(
-        id=EventId(first["id"]),
-        workspace_id=workspace_id,
-        type=body.type,
-        timestamp=first["timestamp"],
-        data=body.data,
-        source="api",
-        correlation_id=str(logger.get_correlation_id() or first["id"]),
+    event = message(order, EventId.new(now), now)
+    queues.send(settings().events_queue_url, _queued(event))
+    return _published(event)
+
+
+def publish_batch(
+    principal: Principal, body: PublishEvents, *, idempotency_key: str | None = None
+) -> PublishedEvents:
+    """Queue up to 100 events, ten an SQS call. Each is judged as `publish` judges it, under its own
+    idempotency key, and a refused one refuses no other: its item says why.
+
+    The ceiling counts what passed that judgement. Where not all of a workspace's events fit under it, the
+    first ones do and the rest are `rate_limited`. What SQS does not take is `upstream_failed`: nobody has
+    it, so it is to be sent again. A batch that ends in an error as a whole leaves open what was queued.
+
+    `idempotency_key` is one key for the batch, at the price of one write: an event's id derives from the
+    first request under it and the event's place, unless the event has a key of its own. A repeat answers
+    the same ids and sends all again, as in `publish`; with other events it raises IdempotencyMismatch.
+    """
+    scope = None
+    if idempotency_key is not None:
+        content = to_jsonable_python(body.events, by_alias=True)
+        scope = idempotency.scope(principal, _BATCH_ROUTE, idempotency_key, content)
+    orders: dict[int, Order] = {}
+    refused: dict[int, Problem] = {}
+    for at, value in enumerate(body.events):
+        try:
+            event = validated(PublishEvent, value)
+            orders[at] = judge(principal, event, key=event.idempotency_key)
+        except Problem as problem:
+            refused[at] = problem
+    refused |= _above_ceiling(orders)
+    admitted = {at: order for at, order in orders.items() if at not in refused}
+    events: dict[int, EventMessage] = {}
+    if admitted:
+        batch = _batch_id(scope)
+        for at, order in admitted.items():
+            try:
+                events[at] = message(order, EventId.derived(batch, str(at)), batch.time_ms)
+            except Problem as problem:
+                refused[at] = problem
+    refused |= _send(events)
+    return PublishedEvents(
+        items=[
+            _refused(refused[at]) if at in refused else _published(events[at])
+            for at in range(len(body.events))
+        ]
     )
-    queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
-    return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
 
 
 def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId) -> None:
@@ -72,7 +120,7 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
         source="patchbay",
         correlation_id=str(logger.get_correlation_id() or id),
     )
-    queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
+    queues.send(settings().events_queue_url, _queued(event))
 
 
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
@@ -89,6 +137,8 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
             type=row["type"],
             timestamp=at_ms(row["timestamp"]),
             source=row["source"],
+            status=row.get("status", "ACCEPTED"),
+            reason=row.get("reason"),
         )
         for row in page.rows
     ]
@@ -101,6 +151,48 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     if event is None:
         raise NotFound("There is no such event. One just published appears within seconds.")
     return event
+
+
+# ── one event, whichever way it came ─────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An event that may be published. `scope` is where its idempotency key means something."""
+
+    workspace_id: str
+    type: str
+    data: dict[str, Any]
+    scope: idempotency.Scope | None
+
+
+def judge(principal: Principal, body: PublishEvent, *, key: str | None, route: str = _ROUTE) -> Order:
+    """Whether that caller may publish that event. Raises Forbidden, ValidationFailed, PayloadTooLarge."""
+    workspace_id = _workspace(principal, body)
+    _check(body)
+    content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
+    scope = None if key is None else idempotency.scope(principal, route, key, content)
+    return Order(workspace_id, body.type, body.data, scope)
+
+
+def message(
+    order: Order, id: EventId, timestamp: int, *, source: str = "api", correlation_id: str | None = None
+) -> EventMessage:
+    """The event under that id and time, or under those that its idempotency key got first. Raises
+    IdempotencyMismatch, Conflict.
+    """
+    first: dict[str, Any] = {"id": id, "timestamp": timestamp}
+    if order.scope is not None:
+        first = _first(order.scope, first)
+    return EventMessage(
+        id=EventId(first["id"]),
+        workspace_id=order.workspace_id,
+        type=order.type,
+        timestamp=first["timestamp"],
+        data=order.data,
+        source=source,
+        correlation_id=correlation_id or str(logger.get_correlation_id() or first["id"]),
+    )
 
 
 def _workspace(principal: Principal, body: PublishEvent) -> str:
@@ -120,12 +212,72 @@ def _check(body: PublishEvent) -> None:
             if reserved
             else f"{body.type} is no event type; there are {', '.join(sorted(catalogue.PUBLISHABLE))}",
         )
-    size = len(json.dumps(body.data, ensure_ascii=False, separators=(",", ":")).encode())
+    size = data_bytes(body.data)
     if size > MAX_DATA_BYTES:
         raise PayloadTooLarge(f"data has {size} bytes as JSON; {MAX_DATA_BYTES} are the most.")
+
+
+def data_bytes(data: Mapping[str, Any]) -> int:
+    """How large an event's data are, as compact JSON in UTF-8."""
+    return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _key(body: PublishEvent, header: str | None) -> str | None:
     if header is not None and body.idempotency_key not in (None, header):
         raise ValidationFailed.of("idempotencyKey", "differs from the header Idempotency-Key")
     return body.idempotency_key if header is None else header
+
+
+def _first(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
+    """The first answer under that key; kept as long as the event."""
+    return idempotency.remember(scope, answer, keep_seconds=settings().retention_days * 86_400)
+
+
+def _queued(event: EventMessage) -> queues.Message:
+    return queues.Message.of(event.fields(), event.workspace_id)
+
+
+def _published(event: EventMessage) -> PublishedEvent:
+    return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
+
+
+# ── batches ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _above_ceiling(orders: Mapping[int, Order]) -> dict[int, Problem]:
+    """The events that their workspaces' ceilings have no room for: the last ones of each."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for at, order in orders.items():
+        places[order.workspace_id].append(at)
+    refused: dict[int, Problem] = {}
+    for workspace_id, its in places.items():
+        admitted, refusal = ceilings.admit_some(workspace_id, "events", len(its))
+        if refusal is not None:
+            refused |= dict.fromkeys(its[admitted:], refusal)
+    return refused
+
+
+def _batch_id(scope: idempotency.Scope | None) -> EventId:
+    """What the events' ids derive from: new, or that of the first batch under its key."""
+    id = EventId.new(now_ms())
+    return id if scope is None else EventId(_first(scope, {"id": id})["id"])
+
+
+def _send(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
+    """Queue them; those that SQS does not take. Two under one idempotency key are one message."""
+    messages = {at: _queued(event) for at, event in events.items()}
+    try:
+        queues.send_all(settings().events_queue_url, dict.fromkeys(messages.values()))
+    except queues.NotAllSent as failure:
+        logger.exception("events not queued", count=len(failure.messages))
+        left = set(failure.messages)
+        problem = UpstreamFailed("The queue did not take this event, so nobody gets it. Send it again.")
+        return {at: problem for at, queued in messages.items() if queued in left}
+    return {}
+
+
+def _refused(problem: Problem) -> RefusedEvent:
+    errors = None
+    if isinstance(problem, ValidationFailed):
+        errors = [ItemFieldError(path=error.path, message=error.message) for error in problem.errors]
+    return RefusedEvent(error=ItemError(code=problem.code, detail=problem.detail, errors=errors))

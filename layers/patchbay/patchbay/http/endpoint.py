@@ -10,16 +10,15 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import wraps
-from itertools import islice
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from patchbay import aws, idempotency
-from patchbay.errors import FieldError, NotFound, Problem, ValidationFailed
+from patchbay.errors import NotFound, Problem, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
 from patchbay.ids import ConnectionRef, Id
@@ -27,13 +26,11 @@ from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import busy, is_throttling
 from patchbay.settings import refuse_encryption_key
+from patchbay.validation import validated
 
 Response = dict[str, Any]
 LambdaHandler = Callable[[Mapping[str, Any], Any], Response]
 
-# An answer stays small, however wrong the request is.
-_MAX_ERRORS = 20
-_MAX_PATH_LENGTH = 200
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
@@ -145,48 +142,16 @@ def _path_reader(variable: str, kind: type[Id] | type[ConnectionRef]) -> _Reader
 
 def _query_reader(model: type[BaseModel]) -> _Reader:
     def read(request: Request) -> BaseModel:
-        try:
-            return model.model_validate(dict(request.query), by_alias=True, by_name=False)
-        except ValidationError as error:
-            raise _invalid(error, request.query) from None
+        return validated(model, dict(request.query))
 
     return read
 
 
 def _body_reader(model: type[BaseModel], *, optional: bool) -> _Reader:
     def read(request: Request) -> BaseModel:
-        # Not model_validate_json: it takes and drops fields by their Python names (pydantic-core 2.13).
-        value = request.json(optional=optional)
-        try:
-            return model.model_validate(value, by_alias=True, by_name=False)
-        except ValidationError as error:
-            raise _invalid(error, value) from None
+        return validated(model, request.json(optional=optional))
 
     return read
-
-
-def _invalid(error: ValidationError, value: Any) -> ValidationFailed:
-    """Pydantic's findings as ours, one for each path, and never the value itself, which may be a secret."""
-    found: dict[str, str] = {}
-    for entry in error.errors(include_url=False, include_input=False, include_context=False):
-        path = _path(entry["loc"], value, missing=entry["type"] == "missing")
-        found.setdefault(path, entry["msg"].removeprefix("Value error, "))
-    errors = [FieldError(path, message) for path, message in islice(found.items(), _MAX_ERRORS)]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return ValidationFailed(f"{errors[0].path}: {errors[0].message}{more}", errors)
-
-
-def _path(location: Sequence[str | int], value: Any, *, missing: bool) -> str:
-    """The steps of a location that the request has; pydantic puts names of its own types between them."""
-    steps: list[str] = []
-    for at, step in enumerate(location):
-        inside = isinstance(value, Mapping) and step in value
-        if inside or (isinstance(value, list) and isinstance(step, int)):
-            value = value[step]
-            steps.append(str(step))
-        elif missing and at == len(location) - 1:
-            steps.append(str(step))
-    return ".".join(steps)[:_MAX_PATH_LENGTH] or "body"
 
 
 def _run(

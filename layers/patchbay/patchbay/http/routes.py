@@ -3,6 +3,7 @@
 ROUTES = (
     ("GET", "/api/events"),
     ("POST", "/api/events"),
+    ("POST", "/api/events/batch"),
     ("GET", "/api/events/{id}"),
     ("GET", "/api/health"),
     ("GET", "/api/integrations"),
@@ -18,6 +19,7 @@ ROUTES = (
     ("POST", "/api/integrations/oauth/callback"),
     ("GET", "/api/integrations/webhooks"),
     ("POST", "/api/integrations/webhooks"),
+    ("GET", "/api/integrations/webhooks/event-types"),
     ("DELETE", "/api/integrations/webhooks/{id}"),
     ("GET", "/api/integrations/webhooks/{id}"),
     ("PUT", "/api/integrations/webhooks/{id}"),

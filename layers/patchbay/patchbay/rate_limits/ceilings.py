@@ -116,6 +116,24 @@ def admit(workspace_id: str, kind: Kind, cost: int = 1) -> None:
     _process.admit(workspace_id, kind, cost)
 
 
+def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimited | None]:
+    """Count as many of `cost` requests or events as there is room for: how many, and what the rest hears.
+
+    One write where all fit. Where they do not, their number is halved until some do: about a dozen writes
+    for a hundred, and only at the ceiling.
+    """
+    admitted, step = 0, cost
+    refusal: RateLimited | None = None
+    while step:
+        try:
+            admit(workspace_id, kind, step)
+            admitted += step
+        except RateLimited as refused:
+            refusal, step = refused, step // 2
+        step = min(step, cost - admitted)
+    return admitted, refusal if admitted < cost else None
+
+
 def forget() -> None:
     """Give up what this process holds, for tests that change the backend."""
     _process.clear()

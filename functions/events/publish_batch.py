@@ -1,0 +1,10 @@
+from patchbay.events import service
+from patchbay.events.models import PublishedEvents, PublishEvents
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="events:publish", status=202)
+def handler(request: Request, body: PublishEvents) -> PublishedEvents:
+    """Publish up to 100 events; each item of the answer is one of them, or why it was refused."""
+    key = request.headers.get("idempotency-key")
+    return service.publish_batch(request.principal, body, idempotency_key=key)

@@ -1,0 +1,134 @@
+"""Events that came over the EventBridge bus instead of HTTP.
+
+EventBridge puts its whole envelope into the events queue; its `detail` is `{workspaceId, type, data,
+idempotencyKey?}`. Nobody waits for an answer, so what POST /api/events would refuse is kept as a rejected
+event. The right to put events on the bus is the authority: it is the platform's own, for any workspace and
+without a ceiling.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from patchbay.auth.principal import Principal
+from patchbay.errors import IdempotencyMismatch, PayloadTooLarge, ValidationFailed
+from patchbay.events import service, store
+from patchbay.events.models import EventMessage, EventType, PublishEvent
+from patchbay.ids import EventId
+from patchbay.observability import logger, metrics
+from patchbay.schema import WorkspaceId, now_ms, to_ms
+from patchbay.settings import settings
+from patchbay.validation import validated
+
+_SOURCE = "bus"
+# Of an idempotency key: where no HTTP route is its scope.
+_ROUTE = "bus"
+# Clocks differ; a time further ahead would head every list until then.
+_AHEAD_MS = 5 * 60_000
+
+
+class Envelope(BaseModel):
+    """What EventBridge sends to a target; further fields are passed over.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    id: str = Field(min_length=1)
+    time: AwareDatetime
+    source: str
+    detail_type: str = Field(alias="detail-type")
+    detail: dict[str, Any]
+
+    @property
+    def event_id(self) -> EventId:
+        """The one event id that belongs to this envelope, however often it comes; ordered by its time."""
+        earliest, _ = EventId.range(self.time, None)
+        return EventId.derived(earliest, _SOURCE, self.id)
+
+
+class _Detail(PublishEvent):
+    """An event on the bus says whose it is."""
+
+    workspace_id: WorkspaceId
+
+
+def read(body: str) -> Envelope:
+    """Raises ValueError when the text is no envelope."""
+    return Envelope.model_validate(from_json(body, allow_inf_nan=False))
+
+
+def admit(envelope: Envelope) -> EventMessage | None:
+    """The event in it; None when it is rejected, which is then stored and counted. Safe to repeat.
+
+    Under an idempotency key all envelopes of a workspace are one event, that of the first.
+    """
+    logger.set_correlation_id(envelope.id)
+    try:
+        _check_time(envelope)
+        body = validated(_Detail, envelope.detail)
+        caller = Principal(body.workspace_id, _SOURCE)
+        order = service.judge(caller, body, key=body.idempotency_key, route=_ROUTE)
+        return service.message(
+            order, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
+        )
+    except (ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
+        _reject(envelope, problem.detail)
+        return None
+
+
+def _check_time(envelope: Envelope) -> None:
+    """Whoever puts an event on the bus may set its time, and what is kept is kept by it."""
+    age_ms = now_ms() - to_ms(envelope.time)
+    if age_ms < -_AHEAD_MS:
+        raise ValidationFailed.of("time", "is in the future")
+    if age_ms > settings().retention_days * 86_400_000:
+        raise ValidationFailed.of("time", f"is over {settings().retention_days} days ago; so long is kept")
+
+
+def _reject(envelope: Envelope, reason: str) -> None:
+    detail = envelope.detail
+    is_somebodys = _fits(WorkspaceId, detail.get("workspaceId"))
+    workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
+    data = detail.get("data")
+    # A row cannot hold much more (400 KB).
+    if not isinstance(data, dict) or service.data_bytes(data) > service.MAX_DATA_BYTES:
+        data = {}
+    event = store.RejectedEvent(
+        id=envelope.event_id,
+        workspace_id=workspace_id,
+        type=detail["type"] if _fits(EventType, detail.get("type")) else "",
+        timestamp=envelope.event_id.time_ms,
+        data=data,
+        source=_SOURCE,
+        reason=reason,
+    )
+    if store.reject(event):
+        metrics().add_metric("EventsRejected", "Count", 1)
+    logger.warning(
+        "event on the bus rejected",
+        event_id=event.id,
+        workspace=workspace_id,
+        reason=reason,
+        bus_event_id=envelope.id,
+        bus_source=envelope.source,
+        bus_detail_type=envelope.detail_type,
+    )
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    try:
+        _adapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

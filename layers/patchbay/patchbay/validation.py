@@ -1,0 +1,50 @@
+"""A value that a caller sent, as a model; pydantic's findings become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from patchbay.errors import FieldError, ValidationFailed
+
+# An answer stays small, however wrong the request is.
+_MAX_ERRORS = 20
+_MAX_PATH_LENGTH = 200
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """`value`, what JSON or a query string gave, as `model`. Raises ValidationFailed."""
+    # Not model_validate_json: it takes and drops fields by their Python names (pydantic-core 2.13).
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _refusal(error, value) from None
+
+
+def _refusal(error: ValidationError, value: Any) -> ValidationFailed:
+    """Pydantic's findings as ours, one for each path, and never the value itself, which may be a secret."""
+    found: dict[str, str] = {}
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        path = _path(entry["loc"], value, missing=entry["type"] == "missing")
+        found.setdefault(path, entry["msg"].removeprefix("Value error, "))
+    errors = [FieldError(path, message) for path, message in islice(found.items(), _MAX_ERRORS)]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return ValidationFailed(f"{errors[0].path}: {errors[0].message}{more}", errors)
+
+
+def _path(location: Sequence[str | int], value: Any, *, missing: bool) -> str:
+    """The steps of a location that the request has; pydantic puts names of its own types between them."""
+    steps: list[str] = []
+    for at, step in enumerate(location):
+        inside = isinstance(value, Mapping) and step in value
+        if inside or (isinstance(value, list) and isinstance(step, int)):
+            value = value[step]
+            steps.append(str(step))
+        elif missing and at == len(location) - 1:
+            steps.append(str(step))
+    return ".".join(steps)[:_MAX_PATH_LENGTH] or "body"

@@ -1,0 +1,384 @@
+"""Events put on the EventBridge bus: they reach webhooks as published ones do, and bad ones are kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.settings import ROOT
+from patchbay.events.models import EventMessage
+from patchbay.ids import EventId
+from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
+from tests.faults import THROTTLED, Clock, Source, failing, killed
+
+PAGE = ROOT / "docs/events.md"
+KB = 1024
+DETAIL: dict[str, Any] = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {"n": 1}}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(monkeypatch)
+    clock.now -= clock.now % 1000  # envelopes tell whole seconds
+    return clock
+
+
+@pytest.fixture
+def source(backend: Backend, clock: Clock) -> Source:
+    return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
+
+
+@pytest.fixture
+def webhook(api: Api) -> str:
+    body = {"name": "test", "url": "https://receiver.example/", "events": ["*"]}
+    answer = api("POST /api/integrations/webhooks", json=body)
+    assert answer.status == 201, answer
+    return str(answer.json()["id"])
+
+
+def envelope(clock: Clock, detail: dict[str, Any], id: str = "bus-1", **more: Any) -> dict[str, Any]:
+    """What EventBridge sends to a queue: the shape of its user guide, "Event structure"."""
+    return {
+        "version": "0",
+        "id": id,
+        "detail-type": "Post published",
+        "source": "social.platform",
+        "account": "123456789012",
+        "time": datetime.fromtimestamp(clock.now / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": detail,
+        **more,
+    }
+
+
+def sent(backend: Backend) -> list[dict[str, Any]]:
+    """The deliveries that wait in their queue; taken off it."""
+    return [json.loads(record["body"]) for record in backend.messages("DeliveriesQueue")]
+
+
+def listed(api: Api, workspace: str = "acme", query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api(f"GET /api/events{query}", token=jwt_for(workspace)).json()["items"]
+    return found
+
+
+# ── good ones ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_put_on_the_bus_reaches_the_webhooks(
+    api: Api, backend: Backend, source: Source, webhook: str
+) -> None:
+    (bus,) = backend.template.of_type("AWS::Events::EventBus")
+    backend.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": bus.properties["Name"],
+                "Source": "social.platform",
+                "DetailType": "anything",
+                "Detail": json.dumps({**DETAIL, "data": {"title": "Grüße 🎈"}}),
+            }
+        ]
+    )
+    source.poll()
+    (event,) = listed(api)
+    assert (event["source"], event["status"], event["reason"]) == ("bus", "ACCEPTED", None)
+    (delivery,) = sent(backend)
+    assert (delivery["webhook_id"], delivery["event_id"]) == (webhook, event["id"])
+    assert json.loads(delivery["body"])["data"] == {"title": "Grüße 🎈"}
+
+
+def test_the_page_s_way_to_put_one(api: Api, backend: Backend, source: Source) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (bus,) = backend.template.of_type("AWS::Events::EventBus")
+    assert '"EventBusName": "patchbay"' in code
+    code = code.replace('"EventBusName": "patchbay"', f'"EventBusName": "{bus.properties["Name"]}"')
+    exec(code, {})  # noqa: S102  # that it runs as it stands is what is tested
+    source.poll()
+    assert [(event["type"], event["status"]) for event in listed(api)] == [("POST_PUBLISHED", "ACCEPTED")]
+
+
+def test_its_time_and_id_are_the_envelopes(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
+) -> None:
+    happened = clock.now - 3 * 86_400_000
+    time = datetime.fromtimestamp(happened / 1000, UTC).isoformat()
+    source.send(envelope(clock, DETAIL, time=time))
+    source.poll()
+    (event,) = listed(api)
+    assert datetime.fromisoformat(event["timestamp"]) == datetime.fromisoformat(time)
+    assert EventId(event["id"]).time_ms == happened
+    (delivery,) = sent(backend)
+    assert json.loads(delivery["body"])["timestamp"] == event["timestamp"]
+    assert delivery["correlation_id"] == "bus-1"
+
+
+def test_the_same_envelope_again_is_the_same_event(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
+) -> None:
+    """EventBridge and SQS both deliver at least once."""
+    for _ in range(2):
+        source.send(envelope(clock, DETAIL))
+        source.poll()
+    source.send(envelope(clock, DETAIL, id="bus-2"))
+    source.poll()
+    assert len(listed(api)) == 2
+    assert len(sent(backend)) == 2
+
+
+def test_the_same_idempotency_key_is_the_same_event(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
+) -> None:
+    keyed = {**DETAIL, "idempotencyKey": "mine"}
+    for n in range(3):
+        source.send(envelope(clock, keyed, id=f"bus-{n}"))
+        source.poll()
+        clock.move(5)
+    (event,) = listed(api)
+    assert len(sent(backend)) == 1
+    source.send(envelope(clock, {**keyed, "workspaceId": "rival"}, id="bus-7"))
+    source.poll()
+    assert [item["status"] for item in listed(api, "rival")] == ["ACCEPTED"]
+
+    source.send(envelope(clock, {**keyed, "data": {"n": 2}}, id="bus-8"))
+    source.poll()
+    rejected, kept = listed(api)
+    assert kept == event
+    assert rejected["status"] == "REJECTED"
+    assert "Idempotency-Key" in rejected["reason"]
+
+
+@pytest.mark.parameters(MaxEventsPerMinute=1)
+def test_there_is_no_ceiling(api: Api, source: Source, clock: Clock, webhook: str) -> None:
+    for n in range(5):
+        source.send(envelope(clock, DETAIL, id=f"bus-{n}"))
+    source.poll()
+    assert [event["status"] for event in listed(api)] == ["ACCEPTED"] * 5
+
+
+@pytest.mark.parametrize("operation", ["dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_worker_that_dies_loses_nothing(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str, operation: str, after: bool
+) -> None:
+    source.send(envelope(clock, {**DETAIL, "idempotencyKey": "mine"}))
+    with killed(operation, after=after):
+        source.poll()
+    source.run(3600)
+    assert len(listed(api)) == 1
+    assert {delivery["webhook_id"] for delivery in sent(backend)} == {webhook}
+
+
+# ── bad ones ─────────────────────────────────────────────────────────────────────────────────────────
+
+REJECTED: list[tuple[dict[str, Any], str]] = [
+    ({"type": "NOPE"}, "type: NOPE is no event type"),
+    ({"type": "WEBHOOK_DISABLED"}, "type: WEBHOOK_DISABLED is Patchbay's own"),
+    ({"type": "ACTION_REQUESTED"}, "type: ACTION_REQUESTED is Patchbay's own"),
+    ({"data": [1]}, "data: "),
+    ({"data": None}, "data: "),
+    ({"data": {"x": "x" * 256 * KB}}, "data has "),
+    ({"data": {"x": "x" * 600 * KB}}, "data has "),
+    ({"extra": "secret"}, "extra: "),
+    ({"idempotencyKey": ""}, "idempotencyKey: "),
+    ({"idempotencyKey": "é"}, "Idempotency-Key: "),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), REJECTED, ids=[reason for _, reason in REJECTED])
+def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
+    api: Api,
+    backend: Backend,
+    source: Source,
+    clock: Clock,
+    webhook: str,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    reason: str,
+) -> None:
+    for _ in range(2):  # the second time it is there already
+        source.send(envelope(clock, {**DETAIL, **change}))
+        assert source.poll() == 1
+    assert (source.waits, sent(backend)) == ([], [])
+    assert backend.messages("EventsDeadLetterQueue") == []
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "EventsRejected" in line]
+    assert [line["EventsRejected"] for line in counted] == [[1.0]]
+
+    (event,) = listed(api)
+    assert (event["status"], event["source"]) == ("REJECTED", "bus")
+    assert event["reason"].startswith(reason)
+    assert "secret" not in event["reason"]
+    assert event["type"] == change.get("type", "POST_PUBLISHED")
+    shown = api(f"GET /api/events/{event['id']}").json()
+    kept = DETAIL["data"] if reason[:4] != "data" else {}
+    assert shown == {**event, "data": kept, "deliveries": []}
+    assert listed(api, query=f"?type={event['type']}") == [event]
+
+
+@pytest.mark.parametrize("type", [None, 5, "post published", "", "A" * 65, ["POST_PUBLISHED"]], ids=repr)
+def test_what_can_be_no_type_is_listed_without_one(api: Api, source: Source, clock: Clock, type: Any) -> None:
+    source.send(envelope(clock, {**DETAIL, "type": type}))
+    source.poll()
+    (event,) = listed(api)
+    assert (event["type"], event["status"]) == ("", "REJECTED")
+    assert event["reason"].startswith("type: ")
+
+
+@pytest.mark.parametrize("workspace", [None, 5, "", "a b", "acme\n", "a" * 65, "../acme"], ids=repr)
+def test_what_names_no_workspace_is_kept_by_the_platform(
+    api: Api, backend: Backend, source: Source, clock: Clock, workspace: Any
+) -> None:
+    source.send(envelope(clock, {**DETAIL, "workspaceId": workspace}))
+    source.send(envelope(clock, {"type": "POST_PUBLISHED", "data": {}}, id="bus-2"))
+    source.poll()
+    assert listed(api) == []
+    events = listed(api, "platform")
+    assert [event["status"] for event in events] == ["REJECTED"] * 2
+    assert all(event["reason"].startswith("workspaceId: ") for event in events)
+    assert sent(backend) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [
+        (-29.9, None),
+        (-30.1, "time: is over 30 days"),
+        (0.002, None),
+        (0.1, "time: is in"),
+        (9_999, "time: is in"),
+    ],
+)
+def test_a_time_that_nothing_is_kept_by_is_refused(
+    api: Api, backend: Backend, source: Source, clock: Clock, days: float, reason: str | None
+) -> None:
+    when = datetime.fromtimestamp(clock.now / 1000, UTC) + timedelta(days=days)
+    source.send(envelope(clock, DETAIL, time=when.isoformat(timespec="seconds")))
+    source.poll()
+    (event,) = listed(api)
+    assert (event["reason"] is None) is (reason is None)
+    assert str(event["reason"]).startswith(reason or "None")
+    (row,) = backend.rows("EventsTable")
+    assert row["ttl"] == clock.now // 1000 + 30 * 86_400
+
+
+def test_a_time_before_all_times_is_refused(api: Api, source: Source, clock: Clock) -> None:
+    source.send(envelope(clock, DETAIL, time="1901-01-01T00:00:00Z"))
+    source.poll()
+    (event,) = listed(api)
+    assert event["status"] == "REJECTED"
+
+
+def test_a_bad_one_stops_nobody(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
+) -> None:
+    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
+    source.send(envelope(clock, DETAIL, id="bus-2"))
+    api("POST /api/events", json={"type": "POST_FAILED", "data": {}})
+    assert source.poll() == 3
+    assert len(sent(backend)) == 2
+
+
+def test_a_bad_one_that_cannot_be_kept_comes_again(
+    api: Api, backend: Backend, source: Source, clock: Clock
+) -> None:
+    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
+    with failing("dynamodb.PutItem", error=THROTTLED):
+        source.poll()
+    assert source.waits == [180]
+    source.run(3600)
+    assert [event["status"] for event in listed(api)] == ["REJECTED"]
+
+
+def test_a_key_whose_row_is_just_gone_comes_again(
+    api: Api, source: Source, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another moment decides is no reason to reject."""
+    from patchbay import idempotency
+
+    def between(*_: Any, **__: Any) -> None:
+        raise idempotency.still_running()
+
+    source.send(envelope(clock, {**DETAIL, "idempotencyKey": "mine"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "remember", between)
+        source.poll()
+    assert source.waits == [180]
+    source.run(3600)
+    assert [event["status"] for event in listed(api)] == ["ACCEPTED"]
+
+
+def test_what_is_no_envelope_goes_to_the_dead_letter_queue(
+    backend: Backend, source: Source, clock: Clock
+) -> None:
+    good = envelope(clock, DETAIL)
+    bad: list[dict[str, Any]] = [{"detail": []}, {"time": "now"}, {"id": ""}]
+    texts = [
+        *(json.dumps({name: good[name] for name in good if name != missing}) for missing in ("id", "time")),
+        *(json.dumps(good | change) for change in bad),
+        json.dumps(good).replace('{"n": 1}', '{"n": NaN}'),
+        json.dumps(good).replace('{"n": 1}', '{"n": "\\ud800"}'),
+        json.dumps(good).replace('{"n": 1}', '{"n":' * 500 + "1" + "}" * 500),
+    ]
+    for text in texts:
+        source.send(text)
+    assert source.poll() == len(texts)
+    assert sorted(record["body"] for record in backend.messages("EventsDeadLetterQueue")) == sorted(texts)
+    assert backend.rows("EventsTable") == []
+
+
+def test_a_detail_is_never_taken_for_a_message_of_our_own(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
+) -> None:
+    """Nobody announces an operational event over the bus, whatever form its detail has."""
+    own = EventMessage(EventId.new(), "acme", "API_KEY_EXPIRING", clock.now, {}, "patchbay", "x").fields()
+    source.send(envelope(clock, own))
+    source.poll()
+    assert sent(backend) == []
+    assert [event["status"] for event in listed(api, "platform")] == ["REJECTED"]
+
+
+def test_the_log_names_the_envelope(source: Source, clock: Clock, logs: Any) -> None:
+    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
+    source.poll()
+    (line,) = [json.loads(line) for line in logs.getvalue().splitlines() if "rejected" in line]
+    assert (line["bus_event_id"], line["correlation_id"]) == ("bus-1", "bus-1")
+    assert line["reason"].startswith("type: NOPE")
+
+
+# ── the template ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_the_rule_may_send_to_the_queues(backend: Backend) -> None:
+    (rule,) = [r for r in backend.template.of_type("AWS::Events::Rule") if "EventPattern" in r.properties]
+    (target,) = rule.properties["Targets"]
+    queues = {
+        backend.template.queue_named(target["Arn"]),
+        backend.template.queue_named(target["DeadLetterConfig"]["Arn"]),
+    }
+    assert queues == {"EventsQueue", "EventsDeadLetterQueue"}
+    opened = set()
+    for policy in backend.template.of_type("AWS::SQS::QueuePolicy"):
+        (url,) = policy.properties["Queues"]
+        (statement,) = policy.properties["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+        assert statement["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": backend.template.arn(rule.logical_id)}
+        }
+        name = backend.template.queue_named(statement["Resource"])
+        assert name is not None
+        assert url == backend.queue_url(name)
+        opened.add(name)
+    assert opened == queues
+
+
+def test_a_fan_out_has_time_for_what_it_gets(backend: Backend, source: Source, clock: Clock) -> None:
+    """Out of time, an envelope goes back unread like any event."""
+    source.send(envelope(clock, DETAIL))
+    records = source.receive()
+    context = type("Context", (), {**vars(LAMBDA_CONTEXT), "get_remaining_time_in_millis": lambda _: 9_000})()
+    assert source.invoke(records, context) == [records[0]["messageId"]]
+    assert backend.rows("EventsTable") == []
