@@ -24,6 +24,7 @@ import httpcore
 from patchbay.outbound.body import read_body
 from patchbay.outbound.dialer import AnswerTooLong, GuardedBackend, NameNotResolved, Resolver, resolve
 from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
+from patchbay.webhooks.kept_connections import KeptConnections, Origin
 from patchbay.webhooks.retry import ErrorKind, Outcome, parse_retry_after
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -110,23 +111,20 @@ class Sender:
         self._allow_loopback = allow_loopback
         self._ssl_context = ssl_context or ssl.create_default_context(cafile=certifi.where())
         self._backend = GuardedBackend(allow_loopback=allow_loopback, resolver=resolver, dialer=dialer)
-        self._pool = self._open_pool(_IDLE_CONNECTIONS)
-        self._fresh_pool = self._open_pool(0)
+        self._connections = KeptConnections(self._dial, _IDLE_CONNECTIONS)
 
-    def _open_pool(self, idle_connections: int) -> httpcore.AsyncConnectionPool:
-        return httpcore.AsyncConnectionPool(
+    def _dial(self, origin: Origin) -> httpcore.AsyncHTTPConnection:
+        scheme, host, port = origin
+        return httpcore.AsyncHTTPConnection(
+            httpcore.Origin(scheme.encode(), host.encode(), port),
             ssl_context=self._ssl_context,
-            max_connections=None,  # the caller bounds its batch; waiting here would look like
-            # a slow receiver
-            max_keepalive_connections=idle_connections,
             keepalive_expiry=_KEEPALIVE_SECONDS,
             network_backend=self._backend,
         )
 
     async def aclose(self) -> None:
         """Close the kept connections."""
-        await self._pool.aclose()
-        await self._fresh_pool.aclose()
+        await self._connections.aclose()
 
     async def send(
         self,
@@ -214,32 +212,40 @@ class Sender:
             content=body,
             extensions={"timeout": {"connect": connect_timeout}, "trace": trace},
         )
+        origin = (target.scheme, target.host, target.port)
         try:
             try:
-                await _exchange(self._pool, request, reply)
+                await self._exchange(origin, request, reply)
             except (httpcore.ReadError, httpcore.RemoteProtocolError) as fault:
                 if dialled is not None or reply.status is not None or not _closed_early(fault):
                     raise
-                await _exchange(self._fresh_pool, request, reply)
+                await self._exchange(origin, request, reply, fresh=True)
         except asyncio.CancelledError:
             # Of the deadline or the caller. httpcore would leak a socket in its TLS handshake.
             if dialled is not None:
                 await dialled.aclose()
             raise
 
-
-async def _exchange(pool: httpcore.AsyncConnectionPool, request: httpcore.Request, reply: _Reply) -> None:
-    response = await pool.handle_async_request(request)
-    try:
-        reply.headers = [
-            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers
-        ]
-        reply.status = response.status
-        reply.complete = await read_body(
-            response, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
-        )
-    finally:
-        await response.aclose()  # closes the connection unless the answer was read to its end
+    async def _exchange(
+        self, origin: Origin, request: httpcore.Request, reply: _Reply, *, fresh: bool = False
+    ) -> None:
+        """On a kept connection, or a `fresh` one; that is not kept: such a receiver closes them early."""
+        connection = self._dial(origin) if fresh else await self._connections.take(origin)
+        try:
+            response = await connection.handle_async_request(request)
+            try:
+                reply.headers = [
+                    (name.decode("latin-1").lower(), value.decode("latin-1"))
+                    for name, value in response.headers
+                ]
+                reply.status = response.status
+                reply.complete = await read_body(
+                    response, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
+                )
+            finally:
+                await response.aclose()
+        finally:
+            await (connection.aclose() if fresh else self._connections.give_back(origin, connection))
 
 
 def _closed_early(fault: Exception) -> bool:
