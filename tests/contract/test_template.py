@@ -416,6 +416,9 @@ def everything(watch: Watch) -> None:
         api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
         for detail in ({"idempotencyKey": "one", "type": "CAMPAIGN_STARTED", "data": {}}, {}):
             put(watch.backend, {"workspaceId": "acme", **detail})
+        for _ in range(11):  # for more than one send
+            api(f"POST {HOOKS}", 201, json={**hook, "events": ["CAMPAIGN_STARTED"]})
+        many = api(f"POST {EVENTS}", 202, json={"type": "CAMPAIGN_STARTED", "data": {}})
         for queue in ("EventsQueue", "DeliveriesQueue"):
             url = watch.backend.queue_url(queue)
             watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
@@ -435,9 +438,11 @@ def everything(watch: Watch) -> None:
     }
     (waiting,) = [row for row in watch.backend.rows("DeliveriesTable") if "dueAt" in row]
     _set(watch.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
+    stopped = {"workspaceId": "acme", "id": many["id"]}
+    _set(watch.backend, "EventsTable", stopped, dueAt=1, dueShard=0)
     assert watch.worker("SweepDeliveriesFunction") == {"queued": 1}
-    (told,) = watch.backend.messages("EventsQueue")
-    assert json.loads(told["body"])["type"] == "WEBHOOK_DISABLED"
+    told = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
+    assert told == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)

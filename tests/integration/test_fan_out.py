@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from patchbay.events.models import payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
 from patchbay.webhooks import service
-from tests.conftest import Api, Backend, jwt_for
+from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, Source, failing, killed, partly_refused, watched
 
 HOOK = "https://receiver.example/hook"
@@ -271,14 +272,54 @@ def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe)
 def test_a_repeat_of_what_is_done_is_dropped(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    first = subscribe()
+    first = [subscribe() for _ in range(11)]
     id = publish(api, headers={"idempotency-key": "1"})
     source.run()
     subscribe()
     assert publish(api, headers={"idempotency-key": "1"}) == id
     source.run()
-    assert receivers(backend) == [first]
+    assert receivers(backend) == first
     assert fan_outs(backend) == ["DONE"]
+
+
+def test_a_repeat_of_what_went_out_in_one_send_goes_to_the_same_webhooks(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    first = [subscribe() for _ in range(10)]
+    publish(api, headers={"idempotency-key": "1"})
+    backend.calls.clear()
+    source.run()
+    assert backend.calls.count == {"dynamodb.Query": 2, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
+    subscribe()
+    publish(api, headers={"idempotency-key": "1"})
+    source.run()
+    assert receivers(backend) == sorted(first * 2)  # each is dropped by its delivery's claim
+    assert fan_outs(backend) == ["IN_ONE_SEND"]
+
+
+def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
+) -> None:
+    """Its message is lost: SQS gave it up, or somebody emptied the queue."""
+    sweep = importlib.import_module("workers.sweep_deliveries").handler
+    webhooks = [subscribe() for _ in range(23)]
+    id = publish(api, {"n": 1})
+    with killed("sqs.SendMessageBatch", at=2):
+        source.invoke(source.receive())
+    backend.client("sqs").purge_queue(QueueUrl=source.url)
+    sweep({}, LAMBDA_CONTEXT)
+    assert source.waits == []  # its own message may still come back
+    clock.move(15 * 60 + 1)
+    for _ in range(2):  # two sweepers
+        sweep({}, LAMBDA_CONTEXT)
+    assert source.waits == [0]
+    source.run()
+    assert set(receivers(backend)) == set(webhooks)
+    assert fan_outs(backend) == ["DONE"]
+    assert api(f"GET /api/events/{id}").json()["data"] == {"n": 1}
+    clock.move(15 * 60 + 1)
+    sweep({}, LAMBDA_CONTEXT)
+    assert source.waits == []
 
 
 def test_an_event_for_nobody_is_done_at_once(
@@ -368,14 +409,14 @@ def test_what_was_cut_down_resumes_though_nothing_matches_any_more(
 def test_aws_failing_for_a_while_loses_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, lost: bool
 ) -> None:
-    webhook = subscribe()
+    webhooks = {subscribe() for _ in range(11)}
     for operation in ("dynamodb.Query", "dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
         publish(api)
         with failing(operation, lost=lost):
             source.poll()
         assert source.waits == [180], operation
         source.run()
-        assert set(receivers(backend)) == {webhook}, operation
+        assert set(receivers(backend)) == webhooks, operation
         assert set(fan_outs(backend)) == {"DONE"}, operation
 
 
@@ -383,13 +424,13 @@ def test_a_lost_answer_that_botocore_asks_for_again_is_no_failure(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     """Botocore's own retry meets what its first try has written."""
-    webhook = subscribe()
+    webhooks = {subscribe() for _ in range(11)}
     for operation in ("dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
         publish(api)
         with failing(operation, lost=True, tries=1):
             source.poll()
         assert source.waits == [], operation
-        assert set(receivers(backend)) == {webhook}, operation
+        assert set(receivers(backend)) == webhooks, operation
         assert set(fan_outs(backend)) == {"DONE"}, operation
 
 
@@ -397,7 +438,7 @@ def test_two_workers_with_the_same_event(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     """A repeat that comes while the first is at it sends the same list under the same ids."""
-    webhooks = [subscribe(), subscribe()]
+    webhooks = [subscribe() for _ in range(11)]
     publish(api)
     (record,) = source.receive()
     with killed("sqs.SendMessageBatch"):

@@ -11,7 +11,7 @@ from patchbay.aws import client
 from patchbay.observability import logger
 
 # SQS quotas: SendMessageBatch takes 10 messages, and 1 MiB in all.
-_MAX_ENTRIES = 10
+MAX_ENTRIES = 10
 _MAX_BYTES = 1024 * 1024
 
 
@@ -110,7 +110,7 @@ def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
     size = 0
     for message in messages:
         length = len(message.body.encode())
-        if chunk and (len(chunk) == _MAX_ENTRIES or size + length > _MAX_BYTES):
+        if chunk and (len(chunk) == MAX_ENTRIES or size + length > _MAX_BYTES):
             yield chunk
             chunk, size = [], 0
         chunk.append(message)

@@ -1,8 +1,10 @@
 """Fan-out: one queued delivery for each webhook that an event matches.
 
-The event's row is written first, with the webhooks and `fanOut: STARTED`; then the deliveries are sent;
-then it is DONE. Cut down anywhere, the event's message comes back, and the stored list is sent again:
-delivery ids derive from event and webhook, so what was sent twice is delivered once.
+The event's row is written first, with the webhooks; then the deliveries are sent. Cut down anywhere, the
+event's message comes back, and the stored list is sent again: delivery ids derive from event and webhook, so
+what was sent twice is delivered once. What goes out in one send has no more to it: a repeat is dropped by
+each delivery's claim. For more, the row says `STARTED` until all is sent, then `DONE`, and a repeat is
+dropped at once; one that stopped for good, the sweeper queues again.
 
 Two kinds of message are in the queue: events that were published through the API or announced by Patchbay
 itself, and envelopes of the EventBridge bus, of which some are rejected.
@@ -61,7 +63,7 @@ def fan_out(event: EventMessage) -> None:
     """Queue the deliveries of one event. Safe to repeat."""
     logger.set_correlation_id(event.correlation_id)
     matched = webhooks.match(event.workspace_id, event.type, event.data)
-    webhook_ids = events.begin_fan_out(event, matched)
+    webhook_ids = events.begin_fan_out(event, matched, in_one_send=len(matched) <= queues.MAX_ENTRIES)
     if not webhook_ids:
         return
     payload = event.payload()
@@ -73,7 +75,8 @@ def fan_out(event: EventMessage) -> None:
             for webhook_id in webhook_ids
         ),
     )
-    events.finish_fan_out(event)
+    if len(webhook_ids) > queues.MAX_ENTRIES:
+        events.finish_fan_out(event)
     metrics().add_metric("DeliveriesQueued", "Count", len(webhook_ids))
     logger.info("fanned out", event_id=event.id, type=event.type, webhooks=len(webhook_ids))
 

@@ -452,7 +452,7 @@ def _begin(
         event=message.event_id,
         type=message.event_type,
         now=now,
-        ttl=message.id.time_ms // 1000 + settings().retention_days * 86_400,
+        ttl=_ttl(now),
         zero=0,
         one=1,
         **values,
@@ -465,6 +465,7 @@ def _settle(
     expression: str,
     *,
     attempt: dynamo.Row | None,
+    now: int,
     **values: Any,
 ) -> None:
     """One write under our lease; with a failed attempt's own row it is a transaction."""
@@ -475,6 +476,7 @@ def _settle(
         "names": {"#status": "status", "#owner": "owner"},
         "sending": Status.SENDING,
         "owner": owner,
+        "now": now,
         **values,
     }
     try:
@@ -484,7 +486,7 @@ def _settle(
         row = {
             "webhookKey": key["webhookKey"],
             "sk": _attempt_key(message.id, f"{attempt['number']:04}"),
-            "ttl": message.id.time_ms // 1000 + settings().retention_days * 86_400,
+            "ttl": _ttl(now),
             **attempt,
         }
         dynamo.transact([dynamo.updating(table, key, expression, **terms), dynamo.putting(table, row)])
@@ -529,6 +531,11 @@ def _key(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row
 
 def _attempt_key(id: DeliveryId, number: str) -> str:
     return f"try#{id}#{number}"
+
+
+def _ttl(now: int) -> int:
+    """From its first attempt on: an event that came over the bus may be weeks old by its id."""
+    return now // 1000 + settings().retention_days * 86_400
 
 
 def _status_key(key: str, status: str) -> str:

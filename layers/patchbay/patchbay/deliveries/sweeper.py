@@ -20,6 +20,7 @@ from patchbay.deliveries import health_store, store
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key
 from patchbay.events import service as events
+from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, EventId
 from patchbay.observability import logger
 from patchbay.schema import now_ms
@@ -55,9 +56,22 @@ def sweep(remaining_ms: Clock) -> int:
         due = store.due(shard, now_ms())
         while remaining_ms() > _RESERVE_MS and (keys := list(islice(due, _BATCH))):
             queued += _send(_parked(keys))
+    for shard in range(events_store.DUE_SHARDS):
+        for workspace_id, id in events_store.stopped(shard, now_ms()):
+            if remaining_ms() < _RESERVE_MS:
+                break
+            _go_on(workspace_id, id)
     if queued:
         logger.info("waiting deliveries queued", count=queued)
     return queued
+
+
+def _go_on(workspace_id: str, id: EventId) -> None:
+    """Queue an event again whose fan-out stopped half-way."""
+    event = events_store.take_stopped(workspace_id, id, now_ms())
+    if event is not None:
+        queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
+        logger.warning("stopped fan-out queued again", event_id=id, workspace=workspace_id)
 
 
 def _parked(keys: Iterable[tuple[str, DeliveryId]]) -> Iterator[DeliveryMessage]:

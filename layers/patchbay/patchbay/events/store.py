@@ -1,13 +1,15 @@
 """The events table: one row per event, written by its fan-out.
 
-Key: workspaceId, id. Index `byType`: typeKey (`<workspace>#<type>`), id; without the data. Rows end by TTL.
-What was rejected has `status` and `reason` besides.
+Key: workspaceId, id. Indexes: `byType` (typeKey `<workspace>#<type>`, id), without the data; `due` (dueShard,
+dueAt), sparse: fan-outs in many sends, until they are done. What was rejected has `status` and `reason`
+besides. Rows end by TTL.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,11 @@ from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
 from patchbay.schema import now_ms
 from patchbay.settings import settings
+
+DUE_SHARDS = 4
+# A message that was cut down comes back within minutes by itself; after so long it is lost, or in the
+# dead-letter queue.
+_STOPPED_MS = 15 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +53,21 @@ class RejectedEvent:
     reason: str
 
 
-def begin_fan_out(event: EventMessage, matched: Sequence[WebhookId]) -> Sequence[WebhookId]:
+def begin_fan_out(
+    event: EventMessage, matched: Sequence[WebhookId], *, in_one_send: bool
+) -> Sequence[WebhookId]:
     """Store the event with the webhooks it goes to, and return those that are to be sent.
 
-    Of an event that is stored already, its own list counts: all of it when its fan-out was cut down, and
-    none of it when it is done.
+    Of an event that is stored already, its own list counts: none of it when its fan-out is known to be done,
+    else all of it. Of one that goes out `in_one_send` that is never known.
     """
-    row = {
-        **_row(event),
-        "webhookIds": list(matched),
-        "fanOut": "STARTED" if matched else "DONE",
-    }
+    row = {**_row(event), "webhookIds": list(matched)}
+    if not matched:
+        row["fanOut"] = "DONE"
+    elif in_one_send:
+        row["fanOut"] = "IN_ONE_SEND"
+    else:
+        row |= {"fanOut": "STARTED", "dueShard": _shard(event.id), "dueAt": now_ms() + _STOPPED_MS}
     try:
         dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
     except dynamo.ConditionFailed as stored:
@@ -73,9 +84,48 @@ def finish_fan_out(event: EventMessage) -> None:
     dynamo.update(
         settings().events_table,
         {"workspaceId": event.workspace_id, "id": event.id},
-        "SET fanOut = :done",
+        "SET fanOut = :done REMOVE dueShard, dueAt",
         condition="attribute_exists(id)",
+        returning="NONE",
         done="DONE",
+    )
+
+
+def stopped(shard: int, now: int) -> Iterator[tuple[str, EventId]]:
+    """The fan-outs (workspace, event) that were begun and not finished in time, the oldest first."""
+    for row in dynamo.query(
+        settings().events_table,
+        "dueShard = :shard AND dueAt <= :now",
+        index="due",
+        shard=shard,
+        now=now,
+    ):
+        yield row["workspaceId"], EventId(row["id"])
+
+
+def take_stopped(workspace_id: str, id: EventId, now: int) -> EventMessage | None:
+    """The message of a fan-out that stopped, which is looked at again later; None if it has gone on, or
+    another sweeper has it.
+    """
+    try:
+        row = dynamo.update(
+            settings().events_table,
+            {"workspaceId": workspace_id, "id": id},
+            "SET dueAt = :again",
+            condition="dueAt <= :now",
+            again=now + _STOPPED_MS,
+            now=now,
+        )
+    except dynamo.ConditionFailed:
+        return None
+    return EventMessage(
+        id=id,
+        workspace_id=workspace_id,
+        type=row["type"],
+        timestamp=row["timestamp"],
+        data=json.loads(row["data"]),
+        source=row["source"],
+        correlation_id=id,
     )
 
 
@@ -148,6 +198,10 @@ def _row(event: EventMessage | RejectedEvent) -> dynamo.Row:
         "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
         "ttl": now_ms() // 1000 + settings().retention_days * 86_400,
     }
+
+
+def _shard(id: EventId) -> int:
+    return zlib.crc32(id.encode()) % DUE_SHARDS
 
 
 def _type_key(workspace_id: str, type: str) -> str:
