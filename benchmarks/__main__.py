@@ -5,9 +5,14 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import imports, requests, throughput
+from benchmarks import deliveries, imports, requests, throughput
 
-ALL = {"imports": imports.run, "requests": requests.run, "throughput": throughput.run}
+ALL = {
+    "imports": imports.run,
+    "requests": requests.run,
+    "deliveries": deliveries.run,
+    "throughput": throughput.run,
+}
 
 
 def main() -> int:
