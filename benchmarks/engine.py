@@ -1,5 +1,5 @@
-"""The way of an event in one process: the handlers of publish, fan-out and delivery, each called as Lambda calls
-it, on data services of their own with no runner beside them. So each step is measured alone.
+"""The way of an event in one process: the handlers of publish, fan-out and delivery, each called as Lambda
+calls it, on data services of their own with no runner beside them. So each step is measured alone.
 
 As a program it is one side of a comparison (see deliveries.py): it serves commands on stdin and answers on
 stdout, with the library of the working directory, which may be another commit's. It therefore asks nothing of
@@ -23,6 +23,7 @@ from typing import Any
 
 WORKSPACE = "bench"
 EVENT_TYPE = "POST_PUBLISHED"
+_SLOW_TYPE, _SPREAD_TYPE = "CAMPAIGN_STARTED", "CAMPAIGN_COMPLETED"
 _CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 30_000, aws_request_id="bench", function_name="bench"
 )
@@ -42,7 +43,7 @@ class Engine:
         self._sqs = settings.client("sqs", endpoints)
 
     def request(self, line: str, body: Any = None, *, token: str | None = None) -> Any:
-        """`request("POST /api/events", {…})`, by the handler of that route. Raises RuntimeError on an error."""
+        """`request("POST /api/events", {…})`, by that route's handler. Raises RuntimeError for an error."""
         from local import gateway
 
         method, _, path = line.partition(" ")
@@ -95,17 +96,17 @@ class Engine:
         what it is done with. Returns the ids that come again.
         """
         answer = self.invoke(function, {"Records": records})
-        again = [failure["itemIdentifier"] for failure in (answer or {}).get("batchItemFailures", [])]
-        done = [record for record in records if record["messageId"] not in again]
-        if done:
-            self._sqs.delete_message_batch(
-                QueueUrl=self.template.queue_url(queue),
-                Entries=[
-                    {"Id": str(at), "ReceiptHandle": record["receiptHandle"]}
-                    for at, record in enumerate(done)
-                ],
-            )
+        again = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        self.delete(queue, [record for record in records if record["messageId"] not in again])
         return again
+
+    def delete(self, queue: str, records: list[dict[str, Any]]) -> None:
+        """Messages (10 at most) that have served."""
+        entries = [
+            {"Id": str(at), "ReceiptHandle": record["receiptHandle"]} for at, record in enumerate(records)
+        ]
+        if entries:
+            self._sqs.delete_message_batch(QueueUrl=self.template.queue_url(queue), Entries=entries)
 
     def fan_out(self) -> None:
         """Every published event."""
@@ -176,49 +177,78 @@ def _printing_to(file: Path) -> Iterator[None]:
 # ── one side of a comparison ─────────────────────────────────────────────────────────────────────────
 
 
-def serve(url: str) -> None:
-    """Answers `publish`, `fan-out`, `10` and `1` (a batch of deliveries of that size to `url`), one a line, with
-    {"cpu": s, "loop": s, "wall": s, "units": n}: CPU of the process, of its main thread, time, and of how many.
+def serve(urls: list[str]) -> None:
+    """Answers each line of stdin with {"cpu": s, "loop": s, "wall": s, "units": n}: CPU of the process, of
+    its main thread, time, and for how many. `publish` and `fan-out` are these, `10` and `1` a batch of so
+    many deliveries to the first URL, `slow` one of 10 to the second, `spread` one event to all the others.
     """
     answers = os.fdopen(os.dup(1), "w")
     with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as made:
-        made.request("POST /api/integrations/webhooks", {"name": "bench", "url": url, "events": [EVENT_TYPE]})
+        for at, url in enumerate(urls):
+            event_type = (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[min(at, 2)]
+            body = {"name": f"bench {at}", "url": url, "events": [event_type]}
+            made.request("POST /api/integrations/webhooks", body)
+        terms = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 1_000_000}
         key = made.request(
-            "POST /api/integrations/api-keys",
-            {
-                "name": "bench",
-                "scopes": ["events:publish"],
-                "rateLimitPerHour": 1_000_000,
-                "rateLimitPerDay": 1_000_000,
-            },
+            "POST /api/integrations/api-keys", {"name": "bench", "scopes": ["events:publish"], **terms}
         )["key"]
-        event = {"type": EVENT_TYPE, "data": {"text": "x" * 500}}
-
-        def publish() -> None:
-            made.request("POST /api/events", event, token=key)
-
+        side = _Side(made, key)
         for line in sys.stdin:
-            command = line.strip()
-            if command == "publish":
-                cost = _cost(publish, 1)
-                made.fan_out()
-                _drain(made)
-            elif command == "fan-out":
+            print(json.dumps(side.measure(line.strip())), file=answers, flush=True)
+
+
+class _Side:
+    def __init__(self, made: Engine, key: str) -> None:
+        self._made = made
+        self._key = key
+
+    def measure(self, step: str) -> dict[str, float]:
+        match step:
+            case "publish":
+                cost = _cost(self._publish, 1)
+                self._made.fan_out()
+                list(self._batches())
+            case "fan-out":
                 for _ in range(10):
-                    publish()
-                records = made.receive("EventsQueue")
-                cost = _cost(lambda: made.invoke("FanOutFunction", {"Records": records}), len(records))  # noqa: B023
-                _drain(made)
-                _forget(made, "EventsQueue")
-            else:
-                for _ in range(int(command)):
-                    publish()
-                made.fan_out()
-                records = made.receive("DeliveriesQueue", int(command))
-                assert len(records) == int(command), "the queue gave fewer than were sent"
-                cost = _cost(lambda: _delivered(made, records), len(records))  # noqa: B023
-                _forget(made, "DeliveriesQueue")
-            print(json.dumps(cost), file=answers, flush=True)
+                    self._publish()
+                cost = _sum(self._batches("FanOutFunction", "EventsQueue"))
+                list(self._batches())
+            case "slow":
+                for _ in range(10):
+                    self._publish(_SLOW_TYPE)
+                self._made.fan_out()
+                cost = _sum(self._batches())
+            case "spread":
+                self._publish(_SPREAD_TYPE)
+                self._made.fan_out()
+                cost = _sum(self._batches())
+            case _:
+                for _ in range(int(step)):
+                    self._publish()
+                self._made.fan_out()
+                cost = _sum(self._batches())
+        return cost
+
+    def _publish(self, event_type: str = EVENT_TYPE) -> None:
+        event = {"type": event_type, "data": {"text": "x" * 500}}
+        self._made.request("POST /api/events", event, token=self._key)
+
+    def _batches(
+        self, function: str = "DeliverFunction", queue: str = "DeliveriesQueue"
+    ) -> Iterator[dict[str, float]]:
+        """Works all that waits, ten to a batch, and yields what each cost."""
+        while records := self._made.receive(queue):
+            yield _cost(lambda: self._worked(function, records), len(records))
+            self._made.delete(queue, records)
+
+    def _worked(self, function: str, records: list[dict[str, Any]]) -> None:
+        if self._made.invoke(function, {"Records": records})["batchItemFailures"]:
+            raise RuntimeError(f"{function} left messages of its batch")
+
+
+def _sum(costs: Iterator[dict[str, float]]) -> dict[str, float]:
+    each = list(costs)
+    return {name: sum(cost[name] for cost in each) for name in each[0]}
 
 
 def _cost(work: Callable[[], object], units: int) -> dict[str, float]:
@@ -232,21 +262,6 @@ def _cost(work: Callable[[], object], units: int) -> dict[str, float]:
     }
 
 
-def _delivered(made: Engine, records: list[dict[str, Any]]) -> None:
-    answer = made.invoke("DeliverFunction", {"Records": records})
-    if answer["batchItemFailures"]:
-        raise RuntimeError("the receiver did not take the deliveries")
-
-
-def _drain(made: Engine) -> None:
-    while records := made.receive("DeliveriesQueue"):
-        made.work("DeliverFunction", "DeliveriesQueue", records)
-
-
-def _forget(made: Engine, queue: str) -> None:
-    made._sqs.purge_queue(QueueUrl=made.template.queue_url(queue))
-
-
 if __name__ == "__main__":
     sys.path[0] = os.getcwd()  # instead of this folder
-    serve(sys.argv[1])
+    serve(sys.argv[1:])
