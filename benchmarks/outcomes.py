@@ -19,7 +19,7 @@ from benchmarks.engine import EVENT_TYPE, Engine, engine
 from benchmarks.units import Units, counting
 from tests.receivers import Receiver, Step, receiver
 
-DELIVERIES = "patchbay-DeliveriesTable"
+DELIVERIES, EVENTS = "patchbay-DeliveriesTable", "patchbay-EventsTable"
 TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
 DATA = {"text": "x" * 500}
 _PATIENCE_SECONDS = 60
@@ -164,6 +164,7 @@ def rows(costs: list[Cost]) -> list[dict[str, Any]]:
             {
                 "name": cost.outcome.name,
                 "requests": cost.requests,
+                "event": cost.event.written(EVENTS),
                 "rows": own,
                 "indexes": units.written(DELIVERIES) - own,
                 "others": {
@@ -182,14 +183,14 @@ def rows(costs: list[Cost]) -> list[dict[str, Any]]:
 def table(kept: list[dict[str, Any]]) -> list[str]:
     """The table of docs/costs.md."""
     lines = [
-        "| Outcome | Requests to the receiver | Write units: deliveries | its indexes | other tables"
-        " | Read units | Calls to AWS |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| Outcome | Requests to the receiver | Write units: its event | deliveries | their indexes"
+        " | other tables | Read units | Calls to AWS |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in kept:
         others = ", ".join(f"{name} {value:g}" for name, value in row["others"].items()) or "0"
         lines.append(
-            f"| {row['name']} | {row['requests']} | {row['rows']:g} | {row['indexes']:g} | {others}"
-            f" | {row['reads']:g} | {row['calls']:g} |"
+            f"| {row['name']} | {row['requests']} | {row['event']:g} | {row['rows']:g} | {row['indexes']:g}"
+            f" | {others} | {row['reads']:g} | {row['calls']:g} |"
         )
     return lines

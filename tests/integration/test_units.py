@@ -10,13 +10,12 @@ import pytest
 
 from benchmarks import measure, outcomes
 from benchmarks.engine import EVENT_TYPE, Engine, engine
-from benchmarks.outcomes import DATA, DELIVERIES, OUTCOMES, Cost
+from benchmarks.outcomes import DATA, DELIVERIES, EVENTS, OUTCOMES, Cost
 from benchmarks.units import Units, counting
 from tests.conftest import forget
 from tests.faults import cold_start
 from tests.receivers import receiver
 
-EVENTS = "patchbay-EventsTable"
 NAMED = {outcome.name: outcome for outcome in OUTCOMES}
 
 
