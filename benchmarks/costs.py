@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,7 @@ def idle(p: Prices, a: Assumptions) -> dict[str, float]:
     }
 
 
+@cache
 def template_facts() -> dict[str, Any]:
     """What template.yaml says that is billed: memory of functions, scheduled runs a month, keys, alarms, and
     queues that are polled.
