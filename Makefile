@@ -49,7 +49,7 @@ fmt: need-dev ## Put format and style right
 	@$(python) -m ruff check --fix-only --exit-zero --quiet .
 	@$(python) -m ruff format .
 
-bench: need-dev need-ministack ## Measure imports, requests and deliveries
+bench: need-dev need-ministack ## Measure imports, requests, deliveries, isolation: [AGAINST=] some minutes
 	@$(python) -m benchmarks
 
 validate: need-sam ## Lint template.yaml as CloudFormation and SAM read it

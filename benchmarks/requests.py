@@ -1,13 +1,11 @@
-"""CPU of warm requests and deliveries in one process, beside that of the bare AWS calls they make.
+"""CPU of warm requests in one process, beside that of the bare AWS calls they make.
 
 The data services run in another process, so their CPU is not in the figures; their waits are not CPU.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import json
 import logging
 import statistics
@@ -20,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.stack import SLOW, library_on, receiver
+from benchmarks.stack import library_on
 from local.testing import RunningStack, stack
 
 ROUNDS = 40
@@ -31,16 +29,11 @@ def run() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         stack(Path(folder)) as s,
-        receiver() as url,
         library_on(s),
     ):
         logging.disable(logging.INFO)
         api = httpx.Client(
             base_url=s.url, headers={"authorization": f"Bearer {s.token('bench')}"}, timeout=30
-        )
-        fast = _create(api, "webhooks", name="fast", url=url, events=["CAMPAIGN_STARTED"])
-        slow = _create(
-            api, "webhooks", name="slow", url=url.replace("/hook", SLOW), events=["CAMPAIGN_STARTED"]
         )
         key = _create(
             api,
@@ -53,7 +46,6 @@ def run() -> None:
         print(f"warm CPU, median of {ROUNDS} rounds in turn")
         _requests(s, key["key"], key["id"])
         _tokens(_create(api, "", name="bench", type="CRM")["id"], api, key["key"])
-        _deliveries(fast["id"], slow["id"])
         logging.disable(logging.NOTSET)
 
 
@@ -145,45 +137,6 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
     )
     ratio = times["GET …/token, API key"] / times["bare Update, BatchGet, Put"]
     print(f"  a token is {ratio:.2f} × its three bare calls")
-
-
-def _deliveries(fast: str, slow: str) -> None:
-    """Batches of ten through the worker, with the receiver in another process."""
-    from patchbay.deliveries.models import DeliveryMessage
-    from patchbay.events.models import payload
-    from patchbay.ids import DeliveryId, EventId, WebhookId
-
-    deliver = importlib.import_module("workers.deliver").handler
-
-    def batch(webhook_id: str) -> None:
-        records = []
-        for at in range(10):
-            event_id = EventId.new()
-            message = DeliveryMessage(
-                id=DeliveryId.derived(event_id, webhook_id),
-                workspace_id="bench",
-                webhook_id=WebhookId(webhook_id),
-                event_id=event_id,
-                event_type="CAMPAIGN_STARTED",
-                body=payload(event_id, "CAMPAIGN_STARTED", event_id.time_ms, {"at": at}),
-                generation=0,
-                correlation_id="bench",
-            )
-            records.append(
-                {"messageId": str(at), "receiptHandle": "none", "body": json.dumps(message.fields())}
-            )
-        with contextlib.redirect_stdout(io.StringIO()):  # the metrics' lines
-            answer = deliver({"Records": records}, _CONTEXT)
-        if answer["batchItemFailures"]:
-            raise RuntimeError("the receiver did not take the deliveries")
-
-    times = _interleaved({"batch of 10 deliveries": lambda: batch(fast)})
-    print(f"  a delivery: {times['batch of 10 deliveries'] / 10 * 1000:.2f} ms")
-    batch(slow)
-    started = time.perf_counter()
-    batch(slow)
-    seconds = time.perf_counter() - started
-    print(f"  a batch of 10 to a receiver that takes 500 ms: {seconds:.2f} s of worker time")
 
 
 def _interleaved(cases: dict[str, Callable[[], object]]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,22 +45,29 @@ def library_on(s: RunningStack) -> Iterator[None]:
 @contextlib.contextmanager
 def receiver() -> Iterator[str]:
     """A receiver that answers 200 to all; its URL."""
+    with receivers(1) as (url,):
+        yield url
+
+
+@contextlib.contextmanager
+def receivers(count: int) -> Iterator[list[str]]:
+    """As many of them, each at a port of its own."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, count), daemon=True)
     process.start()
     try:
-        yield f"http://127.0.0.1:{ours.recv()}/hook"
+        yield [f"http://127.0.0.1:{port}/hook" for port in ours.recv()]
     finally:
         process.terminate()
         process.join()
 
 
 def received(url: str) -> int:
-    """How many requests the receiver has taken."""
+    """How many requests the receivers of its process have taken."""
     return int(httpx.get(url).text)
 
 
-def _serve(port: Connection) -> None:
+def _serve(ports: Connection, servers: int) -> None:
     count = 0
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,6 +93,8 @@ def _serve(port: Connection) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    port.send(server.server_port)
-    server.serve_forever()
+    listening = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(servers)]
+    threads = [threading.Thread(target=server.serve_forever) for server in listening]
+    for thread in threads:
+        thread.start()
+    ports.send([server.server_port for server in listening])

@@ -24,8 +24,9 @@ from local.services import child
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, Problem
 from local.template import Function
 
-# Of one function, where it reserves no concurrency: more than the machine can run only start slower.
-MAX_PROCESSES = min(10, max(4, 2 * (os.cpu_count() or 1)))
+# Of one function, where it reserves no concurrency: more than the machine can run only start slower. For what
+# waits more than it computes, PROCESSES sets another bound.
+MAX_PROCESSES = int(os.environ.get("PROCESSES") or min(10, max(4, 2 * (os.cpu_count() or 1))))
 IDLE_SECONDS = 300
 INIT_SECONDS = 30  # Lambda allows 10; a busy laptop may need more
 MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation, either way

@@ -1,0 +1,196 @@
+"""What a delivery costs by how it ends, counted in runs of the real engine: `python -m benchmarks outcomes`.
+
+Retries wait a second or two of real time, so a run takes about half a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine import EVENT_TYPE, Engine, engine
+from benchmarks.units import Units, counting
+from tests.receivers import Receiver, Step, receiver
+
+DELIVERIES, EVENTS = "patchbay-DeliveriesTable", "patchbay-EventsTable"
+TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
+DATA = {"text": "x" * 500}
+_PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`answers` is the receiver's script; `webhook` and `environment` are settings; `after_fan_out` happens
+    between the fan-out and the first attempt; `ends` is the status to be reached.
+    """
+
+    name: str
+    ends: str
+    answers: tuple[Step, ...] = (200,)
+    webhook: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=lambda: DATA)
+    after_fan_out: Callable[[Engine, str], object] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Units and calls of one `delivery`, and those of its `event`; `requests` went to the receiver, `logged`
+    bytes to CloudWatch.
+    """
+
+    outcome: Outcome
+    event: Units
+    delivery: Units
+    requests: int
+    logged: int
+
+
+def _pause(made: Engine, webhook_id: str) -> None:
+    made.request(f"PUT /api/integrations/webhooks/{webhook_id}/status", {"status": "INACTIVE"})
+
+
+def _retries(most: int, delay: int = 1) -> dict[str, Any]:
+    terms = {"maxRetries": most, "initialDelaySeconds": delay, "backoffMultiplier": 1}
+    return {"retryConfig": terms}
+
+
+_PARK = {"MAX_VISIBILITY_WAIT_SECONDS": "1"}
+
+OUTCOMES = (
+    Outcome("delivered at the first attempt", "DELIVERED"),
+    Outcome("delivered, body over 64 KB", "DELIVERED", data={"text": "x" * 70_000}),
+    Outcome("delivered after 1 retry", "DELIVERED", (500, 200), _retries(1)),
+    Outcome("delivered after 1 retry that was parked", "DELIVERED", (500, 200), _retries(1, 3), _PARK),
+    Outcome("failed at once (404)", "FAILED", (404,)),
+    Outcome("failed after 3 retries", "FAILED", (500,), _retries(3)),
+    Outcome("failed, and the webhook is disabled (410)", "FAILED", (410,)),
+    Outcome("cancelled: the webhook was paused", "CANCELLED", after_fan_out=_pause),
+)
+
+
+def run() -> None:
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as made:
+        costs = [measure(made, outcome) for outcome in OUTCOMES]
+    for line in table(rows(costs)):
+        print(line)
+
+
+def measure(made: Engine, outcome: Outcome) -> Cost:
+    """One event to one webhook, to its end."""
+    with receiver(outcome.answers) as r, _environment(outcome.environment):
+        body = {"name": outcome.name, "url": r.url, "events": [EVENT_TYPE], **outcome.webhook}
+        webhook = made.request("POST /api/integrations/webhooks", body)["id"]
+        _deliver_one(made, r, webhook)  # the clients, the data key and the workspace's ceiling are warm
+        r.requests.clear()
+        with counting() as units:
+            event_id = made.request("POST /api/events", {"type": EVENT_TYPE, "data": dict(outcome.data)})[
+                "id"
+            ]
+            made.fan_out()
+            of_event = Units(Counter(units.writes), Counter(units.reads), Counter(units.calls))
+            units.clear()
+            if outcome.after_fan_out:
+                outcome.after_fan_out(made, webhook)
+                units.clear()
+            logged = len("".join(made.log_lines()))
+            _work_until_ended(made, event_id, outcome, units)
+            logged = len("".join(made.log_lines())) - logged
+        made.request(f"DELETE /api/integrations/webhooks/{webhook}")
+        return Cost(outcome, of_event, units, len(r.requests), logged)
+
+
+def _deliver_one(made: Engine, r: Receiver, webhook: str) -> None:
+    """Another event, before the counted one; whatever it is answered, it is over when this returns."""
+    script, r._script = r._script, [200]
+    made.request("POST /api/events", {"type": EVENT_TYPE, "data": DATA})
+    made.fan_out()
+    while not r.requests:
+        made.work("DeliverFunction", "DeliveriesQueue", made.receive("DeliveriesQueue"))
+    r._script = script
+
+
+def _work_until_ended(made: Engine, event_id: str, outcome: Outcome, units: Units) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        if records := made.receive("DeliveriesQueue"):
+            made.work("DeliverFunction", "DeliveriesQueue", records)
+            with units.uncounted():
+                (delivery,) = made.request(f"GET /api/events/{event_id}")["deliveries"]
+            if delivery["status"] in TERMINAL:
+                assert delivery["status"] == outcome.ends, f"{outcome.name}: {delivery}"
+                return
+        elif outcome.environment:
+            kept = units.copy()
+            made.invoke("SweepDeliveriesFunction", {})
+            if units.calls["sqs.SendMessageBatch"] == kept.calls["sqs.SendMessageBatch"]:
+                units.set(kept)  # a sweep that found nothing is the schedule's cost
+        assert time.monotonic() < deadline, f"{outcome.name}: not ended"
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    from patchbay.settings import settings
+
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        settings.cache_clear()
+
+
+def rows(costs: list[Cost]) -> list[dict[str, Any]]:
+    """What is kept of each in measured.json."""
+    kept = []
+    for cost in costs:
+        units = cost.delivery
+        own = units.written(DELIVERIES, indexes=False)
+        kept.append(
+            {
+                "name": cost.outcome.name,
+                "requests": cost.requests,
+                "event": cost.event.written(EVENTS),
+                "rows": own,
+                "indexes": units.written(DELIVERIES) - own,
+                "others": {
+                    name.removeprefix("patchbay-"): value
+                    for name, value in sorted(units.writes.items())
+                    if name != DELIVERIES and not name.startswith(f"{DELIVERIES}/")
+                },
+                "reads": units.reads.total(),
+                "calls": units.calls.total(),
+                "logged": cost.logged,
+            }
+        )
+    return kept
+
+
+def table(kept: list[dict[str, Any]]) -> list[str]:
+    """The table of docs/costs.md."""
+    lines = [
+        "| Outcome | Requests to the receiver | Write units: its event | deliveries | their indexes"
+        " | other tables | Read units | Calls to AWS |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in kept:
+        others = ", ".join(f"{name} {value:g}" for name, value in row["others"].items()) or "0"
+        lines.append(
+            f"| {row['name']} | {row['requests']} | {row['event']:g} | {row['rows']:g} | {row['indexes']:g}"
+            f" | {others} | {row['reads']:g} | {row['calls']:g} |"
+        )
+    return lines

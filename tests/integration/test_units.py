@@ -1,0 +1,124 @@
+"""What DynamoDB bills for the way of an event: the real engine on the local stack's DynamoDB, which computes
+ConsumedCapacity as AWS does (moto's is a constant).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks import measure, outcomes
+from benchmarks.engine import EVENT_TYPE, Engine, engine
+from benchmarks.outcomes import DATA, DELIVERIES, EVENTS, OUTCOMES, Cost
+from benchmarks.units import Units, counting
+from tests.conftest import forget
+from tests.faults import cold_start
+from tests.receivers import receiver
+
+NAMED = {outcome.name: outcome for outcome in OUTCOMES}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    cold_start()
+    forget()
+    with engine(tmp_path_factory.mktemp("engine")) as made:
+        yield made
+        cold_start()
+    forget()
+
+
+def elsewhere(units: Units) -> float:
+    """Write units on tables other than these two."""
+    return units.writes.total() - units.written(DELIVERIES) - units.written(EVENTS)
+
+
+def run(made: Engine, name: str) -> Cost:
+    return outcomes.measure(made, NAMED[name])
+
+
+def test_a_success(made: Engine) -> None:
+    """Two units on the delivery's row and none on its indexes; the event's row is two writes (its fan-out
+    begins and ends) and one entry of the index by type. Besides, at most one for the hour's counter.
+    """
+    cost = run(made, "delivered at the first attempt")
+    assert cost.delivery.writes[DELIVERIES] == 2
+    assert cost.delivery.written(DELIVERIES) == 2
+    assert cost.delivery.written(EVENTS) == 0
+    assert elsewhere(cost.delivery) <= 1
+    assert cost.event.writes[EVENTS] == 2
+    assert cost.event.written(EVENTS) == 3
+    assert cost.event.written(DELIVERIES) == 0
+
+
+def test_a_batch_shares_the_counter_of_the_hour(made: Engine) -> None:
+    with receiver() as r:
+        body = {"name": "units", "url": r.url, "events": [EVENT_TYPE]}
+        webhook = made.request("POST /api/integrations/webhooks", body)["id"]
+        for _ in range(10):
+            made.request("POST /api/events", {"type": EVENT_TYPE, "data": DATA})
+        made.fan_out()
+        records = made.receive("DeliveriesQueue")
+        assert len(records) == 10
+        with counting() as units:
+            assert made.work("DeliverFunction", "DeliveriesQueue", records) == []
+        assert len(r.requests) == 10
+        made.request(f"DELETE /api/integrations/webhooks/{webhook}")
+    assert units.written(DELIVERIES) == 20
+    assert elsewhere(units) <= 1
+    assert units.calls["dynamodb.UpdateItem"] in (20, 21)
+
+
+def test_a_failed_attempt_is_a_transaction_of_two_rows(made: Engine) -> None:
+    """1 for the claim, 2 for the row and 2 for the attempt's own; then a success."""
+    cost = run(made, "delivered after 1 retry")
+    assert cost.requests == 2
+    assert cost.delivery.writes[DELIVERIES] == (1 + 2 + 2) + 2
+    assert cost.delivery.written(DELIVERIES) == cost.delivery.writes[DELIVERIES]
+
+
+def test_a_failure_writes_the_index_of_failures_once(made: Engine) -> None:
+    cost = run(made, "failed at once (404)")
+    assert cost.delivery.writes[DELIVERIES] == 1 + 2 + 2
+    assert cost.delivery.writes[f"{DELIVERIES}/failed"] == 1
+
+
+def test_parking_writes_the_index_of_what_is_due(made: Engine) -> None:
+    cost = run(made, "delivered after 1 retry that was parked")
+    assert cost.delivery.writes[f"{DELIVERIES}/due"] >= 2  # in and out
+    assert cost.delivery.writes[f"{DELIVERIES}/failed"] == 0
+    assert cost.delivery.calls["sqs.SendMessageBatch"] == 1
+
+
+def test_a_delivery_that_is_cancelled_makes_no_request(made: Engine) -> None:
+    cost = run(made, "cancelled: the webhook was paused")
+    assert cost.requests == 0
+    assert cost.delivery.written(DELIVERIES) == 2
+
+
+def test_the_units_count_what_is_refused(made: Engine) -> None:
+    """A message that comes twice: the second claim is refused, and billed."""
+    with receiver() as r:
+        body = {"name": "units", "url": r.url, "events": [EVENT_TYPE]}
+        webhook = made.request("POST /api/integrations/webhooks", body)["id"]
+        made.request("POST /api/events", {"type": EVENT_TYPE, "data": DATA})
+        made.fan_out()
+        records = made.receive("DeliveriesQueue")
+        made.work("DeliverFunction", "DeliveriesQueue", records)
+        with counting() as units:
+            made.work("DeliverFunction", "DeliveriesQueue", records)
+        made.request(f"DELETE /api/integrations/webhooks/{webhook}")
+        assert len(r.requests) == 1
+    assert dict(units.writes) == {DELIVERIES: 1}
+
+
+def test_what_the_page_computes_with(made: Engine) -> None:
+    counted = measure.counts(made)
+    batches = counted["batches"]
+    for size in measure.SIZES:
+        # Each delivery of its own webhook: two units, and at most one for that webhook's hour.
+        assert 2 * size <= batches[str(size)]["writes"] <= 3 * size
+    assert counted["event"]["writes"] == 4  # with the API key's own row
+    assert 500 < counted["row_bytes"]["event"] < 1500
+    assert 400 < counted["row_bytes"]["delivery"] < 1024

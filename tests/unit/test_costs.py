@@ -1,0 +1,214 @@
+"""The arithmetic of docs/costs.md, and DynamoDB's rules for sizes and units."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from benchmarks import costs, units
+from benchmarks.costs import MILLION, Assumptions, Prices
+
+FREE = Prices(**{field.name: 0.0 for field in fields(Prices)})
+ASSUMED = Assumptions()
+MEASURED: dict[str, Any] = {
+    "cpu_ms": {"publish": 3.0, "fan-out": 6.0, "10": 4.0, "1": 7.0},
+    "webhooks": 2,
+    "event": {"writes": 4.0, "reads": 2.0, "calls": 7, "logged": 700},
+    "batches": {
+        "1": {"writes": 2.0, "reads": 1.0, "calls": 3, "logged": 600},
+        "2": {"writes": 4.0, "reads": 2.0, "calls": 5, "logged": 1000},
+        "5": {"writes": 10.0, "reads": 5.0, "calls": 11, "logged": 2000},
+    },
+    "row_bytes": {"event": 924, "delivery": 412},
+    "metrics": 4,
+}
+
+
+def line(name: str, deliveries: int = 10 * MILLION, **prices: float) -> float:
+    """One line of a month in which nothing but these prices costs anything."""
+    return costs.patchbay(deliveries, MEASURED, replace(FREE, **prices), ASSUMED)[name]
+
+
+def test_what_is_free_costs_nothing() -> None:
+    assert set(costs.patchbay(MILLION, MEASURED, FREE, ASSUMED).values()) == {0.0}
+    assert set(costs.idle(FREE, ASSUMED).values()) == {0.0}
+    assert costs.svix(MILLION, FREE, ASSUMED) == costs.eventbridge(MILLION, FREE, ASSUMED) == 0
+
+
+def test_requests_of_a_month() -> None:
+    """10 million deliveries are 5 million events and, 2 to a batch, 5 million batches."""
+    assert line("HTTP API", http_api=1) == 5
+    assert line("Lambda, requests", lambda_requests=1) == 15
+    # Of an event: sent, received, deleted, and the fan-out's one call. Of a batch: received, deleted.
+    assert line("SQS", sqs=1) == line("SQS", sqs_fair=1) == 5 * 4 + 5 * 2
+    # Events, batches, and 2 reservations of ceilings for 12 events, or for the first in a minute.
+    reserved = 2 * max(5 / 12, costs.renewals(5 * MILLION, 1, 60, ASSUMED) / MILLION)
+    assert line("DynamoDB, writes", dynamodb_write=1) == pytest.approx(5 * 4 + 5 * 4 + reserved)
+    assert line("CloudWatch, metrics", metric=0.5) == 2
+
+
+def test_rows_are_kept_a_month() -> None:
+    """512 bytes a delivery and, for each two, 1,024 of the event: with DynamoDB's own 100 an item."""
+    stored = (5 * MILLION * 1024 + 10 * MILLION * 512) / costs.GB
+    name = "DynamoDB, 30 days of rows, recovery"
+    assert line(name, dynamodb_storage=0.25, dynamodb_recovery=0.2) == pytest.approx(stored * 0.45)
+
+
+def test_log_bytes() -> None:
+    logged = 5 * (700 + 350) + 5 * 1000 + 15 * 330
+    assert line("CloudWatch, logs", logs_ingested=1) == pytest.approx(logged * MILLION / costs.GB)
+
+
+def test_a_batch_lasts_as_long_as_its_slowest_attempt() -> None:
+    assert costs.harmonic(1) == 1
+    assert costs.harmonic(5) == pytest.approx(2.2833, abs=1e-4)
+    still = replace(ASSUMED, aws_wait_ms=0, cold_starts=0)
+    idle_cpu = {**MEASURED, "cpu_ms": dict.fromkeys(MEASURED["cpu_ms"], 0.0)}
+    priced = replace(FREE, lambda_gb_second=1)
+    seconds = costs.patchbay(10 * MILLION, idle_cpu, priced, still)["Lambda, duration"]
+    assert seconds == pytest.approx(5 * MILLION * 0.150 * 1.5)  # 1,024 MB: a GB
+
+
+def test_cpu_is_spread_over_the_share_of_a_vcpu_that_the_memory_buys() -> None:
+    still = replace(ASSUMED, aws_wait_ms=0)
+    assert costs._duration(10, 1769, 9, still) == costs._duration(10, 10_240, 9, still) == 10
+    assert costs._duration(10, 1769 // 2, 9, still) == pytest.approx(20, rel=0.01)
+    assert costs._duration(10, 1769, 3, replace(ASSUMED, aws_wait_ms=5)) == 25
+
+
+def test_cpu_of_a_delivery_goes_through_what_was_measured() -> None:
+    cpu = {"1": 7.0, "10": 4.0}
+    assert costs.cpu_of_delivery(1, cpu) == pytest.approx(7)
+    assert costs.cpu_of_delivery(10, cpu) == pytest.approx(4)
+    assert 4 < costs.cpu_of_delivery(5, cpu) < costs.cpu_of_delivery(2, cpu) < 7
+
+
+def test_what_a_process_keeps_is_renewed_at_most_at_each_use_and_each_time_it_lapses() -> None:
+    few = costs.renewals(1000, 1, 300, ASSUMED)
+    assert 0.95 * 1000 < few < 1000
+    many = costs.renewals(10**12, 2, 300, ASSUMED)
+    times = costs.MONTH_SECONDS / 300 * ASSUMED.workspaces * 2
+    assert 0.99 * times < many < times
+
+
+def test_the_others() -> None:
+    priced = replace(FREE, eventbridge_events=1, eventbridge_destinations=0.2)
+    assert costs.eventbridge(10 * MILLION, priced, ASSUMED) == pytest.approx(5 + 2)
+    hours = replace(
+        FREE, ec2_t4g_medium=1, rds_t4g_medium_multi_az=10, elasticache_t4g_small=100, load_balancer=1000
+    )
+    assert costs.svix(MILLION, hours, ASSUMED) == 730 * 1212
+    disk = replace(FREE, rds_storage_multi_az=1)
+    assert costs.svix(MILLION, disk, ASSUMED) == 20
+    assert costs.svix(100 * MILLION, disk, ASSUMED) == pytest.approx(100 * MILLION * 2048 / costs.GB)
+
+
+def test_what_is_billed_without_use_stands_in_the_template() -> None:
+    facts = costs.template_facts()
+    assert facts["memory_mb"]["DeliverFunction"] >= 1024
+    assert facts["runs"]["SweepDeliveriesFunction"] == 30 * 24 * 60
+    assert facts["keys"] == 1
+    assert facts["alarms"] >= 2
+    assert facts["queues"] == 2
+    idle = costs.idle(replace(FREE, kms_key=1, alarm=10), ASSUMED)
+    assert sum(idle.values()) == 1 + 10 * facts["alarms"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"), [("rate(1 minute)", 60), ("rate(2 hours)", 7200), ("rate(1 day)", 86_400)]
+)
+def test_rates(expression: str, seconds: int) -> None:
+    assert costs._seconds(expression) == seconds
+
+
+def test_every_price_says_where_it_was_read() -> None:
+    entries = tomllib.loads(costs.PRICES.read_text())
+    priced = {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
+    assert set(priced) == {field.name for field in fields(Prices)}
+    for name, entry in priced.items():
+        assert set(entry) == {"price", "unit", "source", "checked"}, name
+        assert entry["price"] > 0, name
+        assert entry["source"].startswith("https://"), name
+
+
+def test_the_page_is_what_the_numbers_make_of_it() -> None:
+    """Change a price, an assumption or what was measured, and `python -m benchmarks costs` writes it anew."""
+    measured = json.loads(costs.MEASURED.read_text())
+    page = costs.PAGE.read_text()
+    assert costs.render(page, measured, costs.read_prices(), ASSUMED) == page
+    assert costs.render(page, measured, replace(costs.read_prices(), sqs=4), ASSUMED) != page
+
+
+# ── DynamoDB's sizes and units ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ({"S": "abc"}, 3),
+        ({"S": "é"}, 2),
+        ({"S": ""}, 0),
+        ({"N": "1"}, 2),
+        ({"N": "-12"}, 3),
+        ({"N": "1700000000000"}, 2),
+        ({"N": "1234567890123"}, 8),
+        ({"B": b"1234"}, 4),
+        ({"BOOL": True}, 1),
+        ({"NULL": True}, 1),
+        ({"L": []}, 3),
+        ({"L": [{"S": "ab"}, {"BOOL": False}]}, 3 + 1 + 2 + 1 + 1),
+        ({"M": {"ab": {"S": "c"}}}, 3 + 1 + 2 + 1),
+    ],
+)
+def test_item_bytes(value: dict[str, Any], size: int) -> None:
+    assert units.item_bytes({"name": value}) == 4 + size
+
+
+def test_write_units() -> None:
+    def sized(size: int) -> dict[str, Any]:
+        return {"a": {"S": "x" * (size - 1)}}
+
+    assert units.write_units(None) == units.write_units({}) == units.write_units(sized(1024)) == 1
+    assert units.write_units(sized(1025)) == units.write_units(sized(2048)) == 2
+
+
+def test_read_units() -> None:
+    small, large = {"a": {"S": "x"}}, {"a": {"S": "x" * 4096}}
+
+    def read(params: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:
+        return dict(units.read_units({"TableName": "t", **params}, answer))
+
+    assert read({}, {"Item": small}) == {"t": 0.5}
+    assert read({"ConsistentRead": True}, {"Item": small}) == {"t": 1}
+    assert read({"ConsistentRead": True}, {"Item": large}) == {"t": 2}
+    assert read({"ConsistentRead": True}, {}) == {"t": 1}
+    assert read({}, {"Items": []}) == {"t": 0.5}
+    # A query's items count together, a batch's each by itself, and what is missing counts too.
+    assert read({"ConsistentRead": True}, {"Items": [small] * 100}) == {"t": 1}
+    asked = {"RequestItems": {"t": {"Keys": [{}] * 3, "ConsistentRead": True}, "u": {"Keys": [{}]}}}
+    assert dict(units.read_units(asked, {"Responses": {"t": [small, large]}})) == {"t": 4, "u": 0.5}
+    assert read({}, {"Error": {"Code": "Throttled"}}) == {}
+
+
+def test_units_of_what_is_refused() -> None:
+    large = {"a": {"S": "x" * 1500}}
+
+    def refused(code: str, params: dict[str, Any], **more: Any) -> dict[str, int]:
+        return dict(units.refused_units(params, {"Error": {"Code": code}, **more}))
+
+    assert refused("ConditionalCheckFailedException", {"TableName": "t"}, Item=large) == {"t": 2}
+    assert refused("ConditionalCheckFailedException", {"TableName": "t"}) == {"t": 1}
+    transaction = {
+        "TransactItems": [{"Update": {"TableName": "t"}}, {"Put": {"TableName": "u", "Item": large}}]
+    }
+    reasons = [{"Code": "ConditionalCheckFailed", "Item": large}, {"Code": "None"}]
+    assert refused("TransactionCanceledException", transaction, CancellationReasons=reasons) == {
+        "t": 4,
+        "u": 4,
+    }
+    assert refused("TransactionCanceledException", transaction) == {"t": 2, "u": 4}
+    assert refused("ThrottlingException", {"TableName": "t"}) == {}
