@@ -47,10 +47,12 @@ PARAMETERS: dict[str, object] = {
 EVENTS_VISIBILITY_SECONDS = 4
 RETRIES = {"maxRetries": 2, "backoffMultiplier": 1, "initialDelaySeconds": 1}
 BATCH = 10
+SHORT = EVENTS < 1000
 # Between kills. The short form has time for few; what dies too often gets nothing done.
-PAUSE_SECONDS = (1, 3) if EVENTS < 1000 else (2, 8)
+PAUSE_SECONDS = (1, 3) if SHORT else (2, 8)
+# For a machine that is busy with other things; what is lost or stuck never ends.
+PATIENCE_SECONDS = 150 if SHORT else 480
 PUBLISHERS = 4
-PATIENCE_SECONDS = 480
 DELIVERED = "DELIVERED"
 
 
@@ -184,7 +186,8 @@ def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) ->
         answer = http.post("/api/events", json=body, headers=key)
         if answer.status_code == 202:
             return answer.json()["id"]
-        assert answer.status_code >= 500, answer.text
+        # 429 is what a throttled row of the ceilings comes to.
+        assert answer.status_code in (429, 500, 502, 503, 504), answer.text
         done.repeated_publishes += 1
         return None
 
@@ -192,10 +195,10 @@ def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) ->
 
 
 def settle(
-    running: RunningStack, publishing: Sequence[Future[str]], count: int, done: Disturbances
-) -> list[dict[str, Any]]:
-    """Sweep until every event is published, the queues are empty and that many deliveries have ended; the
-    deliveries' rows.
+    running: RunningStack, publishing: Sequence[Future[str]], done: Disturbances
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Sweep until every event is published, the queues are empty and the deliveries have ended; the events'
+    ids and the deliveries' rows.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -203,13 +206,14 @@ def settle(
             running.invoke("SweepDeliveriesFunction")
         except RuntimeError:
             done.failed_sweeps += 1  # its calls fail too: the next one goes on
-        if all(future.done() for future in publishing) and not waiting(running):
+        published = [future.result() for future in publishing if future.done()]
+        if len(published) == len(publishing) and not waiting(running):
             rows = deliveries(running)
             left = [row for row in rows if row["status"] not in ("DELIVERED", "FAILED", "CANCELLED")]
-            if len(rows) >= count and not left:
-                return rows
+            if not left:
+                return published, rows
             done.put_off += bring_forward(running, left)
-            assert time.monotonic() < deadline, f"{len(rows)} of {count} deliveries; not ended: {left[:5]}"
+            assert time.monotonic() < deadline, f"{len(left)} deliveries are stuck: {left[:5]}"
         assert time.monotonic() < deadline, f"{waiting(running)} messages are left in the queues"
         time.sleep(1)
 
@@ -364,7 +368,7 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         publishers = cleanup.enter_context(ThreadPoolExecutor(PUBLISHERS))
         with killing(running, chance, done.kills):
             publishing = [publishers.submit(publish, http, audience, done) for audience in plan]
-            rows = settle(running, publishing, sum(map(len, plan)), done)
+            events, rows = settle(running, publishing, done)
         set_aside = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
         output = running.output()
         accounts = account(hooks, rows)
@@ -380,7 +384,6 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         f" retries they put off: {done.put_off}; errors logged by the worker: {errors}"
     )
     # None lost, none twice …
-    events = [future.result() for future in publishing]
     assert Counter((row["webhookKey"].rpartition("#")[2], row["eventId"]) for row in rows) == Counter(
         (hook.id, event) for event, audience in zip(events, plan, strict=True) for hook in audience
     )
