@@ -249,17 +249,13 @@ def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def deliveries(running: RunningStack) -> list[dict[str, Any]]:
-    """The rows of deliveries, without those of attempts and whatever else the table holds."""
+    """The rows of deliveries, each with the number of its failed attempts' own rows as `failures`."""
     pages = (
-        running.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(
-            TableName=running.tables["DeliveriesTable"],
-            FilterExpression="begins_with(sk, :delivery)",
-            ExpressionAttributeValues={":delivery": {"S": "dlv_"}},
-        )
+        running.client("dynamodb").get_paginator("scan").paginate(TableName=running.tables["DeliveriesTable"])
     )
-    return [unpack_row(item) for page in pages for item in page["Items"]]
+    rows = [unpack_row(item) for page in pages for item in page["Items"]]
+    failures = Counter(row["sk"].split("#")[1] for row in rows if row["sk"].startswith("try#"))
+    return [{**row, "failures": failures[row["sk"]]} for row in rows if row["sk"].startswith("dlv_")]
 
 
 # ── the account ──────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +290,8 @@ class Account:
         faults = {
             "ended otherwise": (row["status"] if delivered else row.get("reason"))
             not in KINDS[hook.kind].ends,
+            # What was delivered is not sent again: one attempt succeeded, all others failed.
+            "not one success": row["attempts"] - row["failures"] != int(delivered),
             "failed too early": not delivered and row["attempts"] != row["maxAttempts"],
             "an attempt reached nobody": listens and len(requests) < row["attempts"],
             # Each claim makes one request at most.
