@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +82,7 @@ def throttling() -> Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """Receivers of one kind: how many webhooks lead to one, what they answer (None where nothing listens),
+    """Receivers of one kind: how many webhooks have one, what they answer (None where nothing listens),
     and how their deliveries may end: DELIVERED, or the reason of a FAILED one.
     """
 
@@ -119,17 +120,23 @@ class Hook:
 
 
 @contextmanager
+def nobody() -> Iterator[str]:
+    """An address that refuses connections: the port is held, so that nobody else takes it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/hook"
+
+
+@contextmanager
 def receivers() -> Iterator[list[Hook]]:
     """One receiver for each webhook of each kind."""
     hooks = []
     with ExitStack() as listening:
         for name, kind in KINDS.items():
             for number in range(kind.webhooks):
-                with ExitStack() as nobody:
-                    inbox = (listening if kind.answer else nobody).enter_context(
-                        receiver([kind.answer() if kind.answer else 200])
-                    )
-                hooks.append(Hook(f"{name}-{number}", name, inbox if kind.answer else None, inbox.url))
+                inbox = listening.enter_context(receiver([kind.answer()])) if kind.answer else None
+                url = inbox.url if inbox else listening.enter_context(nobody())
+                hooks.append(Hook(f"{name}-{number}", name, inbox, url))
         yield hooks
 
 
@@ -287,9 +294,9 @@ class Account:
         self.requests += len(requests)
         self.repeated += len(requests) - row["attempts"] if listens else 0
         self.lost += row["claims"] - row["attempts"]
-        faults = {
-            "ended otherwise": (row["status"] if delivered else row.get("reason"))
-            not in KINDS[hook.kind].ends,
+        end = DELIVERED if delivered else row.get("reason")
+        broken = {
+            "ended otherwise": end not in KINDS[hook.kind].ends,
             # What was delivered is not sent again: one attempt succeeded, all others failed.
             "not one success": row["attempts"] - row["failures"] != int(delivered),
             "failed too early": not delivered and row["attempts"] != row["maxAttempts"],
@@ -300,7 +307,7 @@ class Account:
             and any(request.at * 1000 > row["deliveredAt"] + 1 for request in requests),
             "another event": any(request.json()["id"] != row["eventId"] for request in requests),
         }
-        self.wrong += [f"{hook.name}: {fault}: {row}" for fault, found in faults.items() if found]
+        self.wrong += [f"{hook.name}: {rule}: {row}" for rule, is_broken in broken.items() if is_broken]
 
 
 def account(hooks: Sequence[Hook], rows: Sequence[dict[str, Any]]) -> dict[str, Account]:
