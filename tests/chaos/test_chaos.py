@@ -32,7 +32,7 @@ from tests.chaos.faulty_aws import Fault, FaultyAws
 from tests.e2e.conftest import Workspace, eventually
 from tests.receivers import Answer, Receiver, Request, Step, receiver
 
-EVENTS = int(os.environ.get("CHAOS_EVENTS") or 100)
+EVENTS = int(os.environ.get("CHAOS_EVENTS") or 80)
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 # All that an event meets on its way from the publisher to the receivers.
 DISTURBED = ("PublishEventFunction", "FanOutFunction", "DeliverFunction", "SweepDeliveriesFunction")
@@ -51,6 +51,7 @@ BATCH = 10
 SHORT = EVENTS < 1000
 # Between kills. The short form has time for few; what dies too often gets nothing done.
 PAUSE_SECONDS = (1, 3) if SHORT else (2, 8)
+MAX_KILLS = 16 if SHORT else 1000
 # For a machine that is busy with other things; what is lost or stuck never ends.
 PATIENCE_SECONDS = 150 if SHORT else 480
 PUBLISHERS = 4
@@ -160,7 +161,7 @@ def killing(running: RunningStack, chance: random.Random, kills: Counter[str]) -
 
     def kill() -> None:
         for function in cycle(("FanOutFunction", "DeliverFunction", "DeliverFunction", "DeliverFunction")):
-            if over.wait(chance.uniform(*PAUSE_SECONDS)):
+            if over.wait(chance.uniform(*PAUSE_SECONDS)) or kills.total() >= MAX_KILLS:
                 return
             processes = running.pids(function) if waiting(running) > BATCH else []
             for process in chance.sample(processes, chance.randint(min(1, len(processes)), len(processes))):
