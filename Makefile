@@ -9,7 +9,7 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc bench validate build \
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-chaos bench validate build \
 	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc
 
 export SAM_CLI_TELEMETRY := 0
@@ -39,6 +39,9 @@ test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB 
 
 test-oidc: need-dev need-ministack need-oidc ## OAuth against a certified authorization server; needs Node 20
 	@$(python) -m pytest tests/oidc $(ARGS)
+
+test-chaos: need-dev need-ministack ## The delivery engine while all around it fails: [EVENTS=2000] [SEED=]
+	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
 
 lint: need-dev ## Format, style and types, without changing anything
 	@$(python) -m ruff format --check .

@@ -34,6 +34,12 @@ def _arguments() -> argparse.Namespace:
     stack = argparse.ArgumentParser(add_help=False)
     stack.add_argument("--template", type=Path, default=ROOT / "template.yaml")
     stack.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+    stack.add_argument(
+        "--env-vars",
+        type=Path,
+        metavar="FILE",
+        help='variables of functions, as `sam local` takes them: {"Function": {"NAME": "value"}}',
+    )
 
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
@@ -63,6 +69,7 @@ def _options(arguments: argparse.Namespace) -> Any:
         template=arguments.template.resolve(),
         given=(*shlex.split(os.environ.get("PARAMETERS", "")), *arguments.parameter),
         port=int(port),
+        env_vars=arguments.env_vars,
     )
 
 

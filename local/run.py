@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Options:
     template: Path
     given: tuple[str, ...] = ()
     port: int = 8787
+    env_vars: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read(options: Options, endpoints: Mapping[str, str]) -> Stack:
         template.identities = services.identify(template, endpoints)
         stack = Stack(
             template,
-            template.functions(),
+            _with_variables(template.functions(), options.env_vars),
             gateway.read(template),
             sources.read(template),
             schedules.read(template),
@@ -90,6 +91,22 @@ def read(options: Options, endpoints: Mapping[str, str]) -> Stack:
     except (KeyError, TypeError, ValueError) as error:
         raise Problem(f"{options.template.name} is not valid: {error!r}") from error
     return stack
+
+
+def _with_variables(functions: dict[str, Function], file: Path | None) -> dict[str, Function]:
+    """The functions with the file's environment variables before their own. Raises `Problem`."""
+    if file is None:
+        return functions
+    try:
+        given: dict[str, dict[str, str]] = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise Problem(f"cannot read {file}: {error}") from None
+    if unknown := sorted(given.keys() - functions.keys()):
+        raise Problem(f"{file.name}: the template has no function {', '.join(unknown)}")
+    return {
+        logical_id: replace(function, environment=(*function.environment, *given.get(logical_id, {}).items()))
+        for logical_id, function in functions.items()
+    }
 
 
 @contextlib.asynccontextmanager

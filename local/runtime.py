@@ -349,12 +349,13 @@ def trace_id() -> str:
 
 
 def environment_of(function: Function, endpoints: Mapping[str, str]) -> dict[str, str]:
-    """A function's environment variables: the template's, Lambda's own, and the local endpoints.
+    """A function's environment variables: the template's, Lambda's own, and the local endpoints, unless the
+    function has its own.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     return {
-        **dict(function.environment),
         **CREDENTIALS,
         **{variable: endpoints[service] for service, variable in ENDPOINT_VARIABLES.items()},
+        **dict(function.environment),
         "AWS_CONFIG_FILE": os.devnull,  # the developer's own account has no part in this
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

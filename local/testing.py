@@ -113,15 +113,21 @@ def stack(
     parameters: Mapping[str, object] | None = None,
     template: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, Mapping[str, str]] | None = None,
     timeout: float = 60,
 ) -> Iterator[RunningStack]:
     """Runs the stack on a free port and yields it when it serves; its log is `state_dir/run.log`.
+    `environment` is the runner's, `variables` are functions' own, by logical id.
     Raises RuntimeError with the log's end when it does not come up."""
     state_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "local", "run"]
     command += ["--template", str(template or settings.ROOT / "template.yaml")]
     for name, value in (parameters or {}).items():
         command += ["--parameter", f"{name}={value}"]
+    if variables:
+        env_vars = state_dir / "env-vars.json"
+        env_vars.write_text(json.dumps({name: dict(own) for name, own in variables.items()}))
+        command += ["--env-vars", str(env_vars)]
     log = state_dir / "run.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

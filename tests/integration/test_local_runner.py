@@ -166,6 +166,10 @@ def test_what_is_missing_or_wrong_is_one_clear_line(app: Path, tmp_path: Path) -
     assert "there is no" in run("--template", str(tmp_path / "none.yaml"))
     assert "ministack is not at /nowhere" in run(*template, MINISTACK="/nowhere")
     assert "no parameter Greetin" in run(*template, "--parameter", "Greetin=x")
+    variables = tmp_path / "variables.json"
+    assert "cannot read" in run(*template, "--env-vars", str(variables))
+    variables.write_text('{"NoFunction": {"NAME": "value"}}')
+    assert "no function NoFunction" in run(*template, "--env-vars", str(variables))
     assert run(*template, "--parameter", "Greeting=rude") == "error: Greeting must not be rude"
 
 

@@ -1,0 +1,408 @@
+"""The delivery engine while all around it fails: afterwards every delivery has ended, and each request to a
+receiver is accounted for.
+
+Receivers refuse, hang up or take their time; processes are killed with SIGKILL in the middle of their work;
+calls of DynamoDB and SQS fail, some after they took effect; messages come twice. `make test` runs a short
+form of this, `make test-chaos` the full one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from local.testing import RunningStack, stack
+from patchbay.dynamo import unpack_row
+from tests.chaos.faulty_aws import Fault, FaultyAws
+from tests.e2e.conftest import Workspace, eventually
+from tests.receivers import Answer, Receiver, Request, Step, receiver
+
+EVENTS = int(os.environ.get("CHAOS_EVENTS") or 80)
+SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
+# All that an event meets on its way from the publisher to the receivers.
+DISTURBED = ("PublishEventFunction", "FanOutFunction", "DeliverFunction", "SweepDeliveriesFunction")
+# What is cut down comes back within seconds; attempt < function timeout < lease < visibility, as the
+# template has it. Of retries after a second, those that jitter makes longer go by way of the sweeper.
+PARAMETERS: dict[str, object] = {
+    "AttemptTimeoutSeconds": 3,
+    "DeliverFunctionTimeoutSeconds": 6,
+    "DeliveryLeaseSeconds": 7,
+    "DeliveryVisibilitySeconds": 8,
+    "MaxVisibilityWaitSeconds": 1,
+}
+EVENTS_VISIBILITY_SECONDS = 4
+RETRIES = {"maxRetries": 2, "backoffMultiplier": 1, "initialDelaySeconds": 1}
+BATCH = 10
+SHORT = EVENTS < 1000
+# Between kills. The short form has time for few; what dies too often gets nothing done.
+PAUSE_SECONDS = (1, 3) if SHORT else (2, 8)
+MAX_KILLS = 16 if SHORT else 1000
+# For a machine that is busy with other things; what is lost or stuck never ends.
+PATIENCE_SECONDS = 150 if SHORT else 480
+PUBLISHERS = 4
+DELIVERED = "DELIVERED"
+
+
+# ── receivers ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flapping() -> Step:
+    """Every other request is refused."""
+    answers = cycle((500, 200))
+    return lambda _: next(answers)
+
+
+def throttling() -> Step:
+    """The first request of each delivery is one too many."""
+    known: set[str] = set()
+
+    def answer(request: Request) -> Answer:
+        id = request.headers["webhook-id"]
+        if id in known:
+            return Answer(200)
+        known.add(id)
+        return Answer(429, {"retry-after": "1"})
+
+    return answer
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Receivers of one kind: how many webhooks have one, what they answer (None where nothing listens),
+    and how their deliveries may end: DELIVERED, or the reason of a FAILED one.
+    """
+
+    webhooks: int
+    answer: Callable[[], Step] | None
+    ends: frozenset[str]
+
+
+KINDS = {
+    "healthy": Kind(8, lambda: 200, frozenset({DELIVERED})),
+    "slow": Kind(3, lambda: Answer(delay=1), frozenset({DELIVERED})),
+    "flapping": Kind(3, flapping, frozenset({DELIVERED, "retries_exhausted:http_500"})),
+    "throttling": Kind(2, throttling, frozenset({DELIVERED})),
+    "dead": Kind(2, None, frozenset({"retries_exhausted:connection_failed"})),
+    "dropping": Kind(2, lambda: Answer(hang_up=True), frozenset({"retries_exhausted:connection_failed"})),
+}
+
+
+@dataclass
+class Hook:
+    """A webhook and what stands at its other end."""
+
+    name: str
+    kind: str
+    inbox: Receiver | None
+    url: str
+    id: str = ""
+
+    def requests(self) -> dict[str, list[Request]]:
+        """What came, by delivery."""
+        found = defaultdict(list)
+        for request in self.inbox.requests if self.inbox else ():
+            found[request.headers["webhook-id"]].append(request)
+        return found
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address that refuses connections: the port is held, so that nobody else takes it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/hook"
+
+
+@contextmanager
+def receivers() -> Iterator[list[Hook]]:
+    """One receiver for each webhook of each kind."""
+    hooks = []
+    with ExitStack() as listening:
+        for name, kind in KINDS.items():
+            for number in range(kind.webhooks):
+                inbox = listening.enter_context(receiver([kind.answer()])) if kind.answer else None
+                url = inbox.url if inbox else listening.enter_context(nobody())
+                hooks.append(Hook(f"{name}-{number}", name, inbox, url))
+        yield hooks
+
+
+# ── what happens ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Disturbances:
+    """What was done to the stack, beside the faults of its services."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    repeated_publishes: int = 0
+    failed_sweeps: int = 0
+    put_off: int = 0
+
+
+@contextmanager
+def killing(running: RunningStack, chance: random.Random, kills: Counter[str]) -> Iterator[None]:
+    """Kill some or all processes of a function, again and again while there is work for them."""
+    over = Event()
+
+    def kill() -> None:
+        for function in cycle(("FanOutFunction", "DeliverFunction", "DeliverFunction", "DeliverFunction")):
+            if over.wait(chance.uniform(*PAUSE_SECONDS)) or kills.total() >= MAX_KILLS:
+                return
+            processes = running.pids(function) if waiting(running) > BATCH else []
+            for process in chance.sample(processes, chance.randint(min(1, len(processes)), len(processes))):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                    kills[function] += 1
+
+    thread = Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
+    """For each event its webhooks: a healthy one, and as often as not one that is not."""
+    healthy = [hook for hook in hooks if hook.kind == "healthy"]
+    others = [hook for hook in hooks if hook.kind != "healthy"]
+    return [[chance.choice(healthy), *chance.sample(others, chance.randint(0, 1))] for _ in range(EVENTS)]
+
+
+def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) -> str:
+    """Publish an event to these webhooks, as often as it takes to get a 202; its id."""
+    body = {"type": "POST_PUBLISHED", "data": {"to": {hook.name: True for hook in audience}}}
+    key = {"idempotency-key": os.urandom(16).hex()}
+
+    def accepted() -> Any:
+        answer = http.post("/api/events", json=body, headers=key)
+        if answer.status_code == 202:
+            return answer.json()["id"]
+        # 429 is what a throttled row of the ceilings comes to.
+        assert answer.status_code in (429, 500, 502, 503, 504), answer.text
+        done.repeated_publishes += 1
+        return None
+
+    return str(eventually(accepted))
+
+
+def settle(
+    running: RunningStack, publishing: Sequence[Future[str]], done: Disturbances
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Sweep until every event is published, the queues are empty and the deliveries have ended; the events'
+    ids and the deliveries' rows.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            running.invoke("SweepDeliveriesFunction")
+        except RuntimeError:
+            done.failed_sweeps += 1  # its calls fail too: the next one goes on
+        published = [future.result() for future in publishing if future.done()]
+        if len(published) == len(publishing) and not waiting(running):
+            rows = deliveries(running)
+            left = [row for row in rows if row["status"] not in ("DELIVERED", "FAILED", "CANCELLED")]
+            if not left:
+                return published, rows
+            done.put_off += bring_forward(running, left)
+            assert time.monotonic() < deadline, f"{len(left)} deliveries are stuck: {left[:5]}"
+        assert time.monotonic() < deadline, f"{waiting(running)} messages are left in the queues"
+        time.sleep(1)
+
+
+def waiting(running: RunningStack, queues: Sequence[str] = ("EventsQueue", "DeliveriesQueue")) -> int:
+    """How many messages the queues hold, visible or not."""
+    kinds = ("", "NotVisible", "Delayed")
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
+    sqs = running.client("sqs")
+    return sum(
+        int(number)
+        for queue in queues
+        for number in sqs.get_queue_attributes(QueueUrl=running.queues[queue], AttributeNames=names)[
+            "Attributes"
+        ].values()
+    )
+
+
+def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
+    """A sweeper puts off what it is about to queue by 15 minutes. Where it was cut down before it sent, let
+    them be over; how often that was.
+    """
+    dynamodb, now = running.client("dynamodb"), int(time.time() * 1000)
+    late = [row for row in rows if row.get("dueAt", 0) > now + 60_000]
+    for row in late:
+        dynamodb.update_item(
+            TableName=running.tables["DeliveriesTable"],
+            Key={"webhookKey": {"S": row["webhookKey"]}, "sk": {"S": row["sk"]}},
+            UpdateExpression="SET dueAt = :now",
+            ExpressionAttributeValues={":now": {"N": str(now)}},
+        )
+    return len(late)
+
+
+def deliveries(running: RunningStack) -> list[dict[str, Any]]:
+    """The rows of deliveries, each with the number of its failed attempts' own rows as `failures`."""
+    pages = (
+        running.client("dynamodb").get_paginator("scan").paginate(TableName=running.tables["DeliveriesTable"])
+    )
+    rows = [unpack_row(item) for page in pages for item in page["Items"]]
+    failures = Counter(row["sk"].split("#")[1] for row in rows if row["sk"].startswith("try#"))
+    return [{**row, "failures": failures[row["sk"]]} for row in rows if row["sk"].startswith("dlv_")]
+
+
+# ── the account ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Account:
+    """What came of the deliveries of one kind of receivers. `repeated` are requests that no attempt
+    records, `lost` claims of which nothing was recorded; `wrong` is what must not be.
+    """
+
+    deliveries: int = 0
+    delivered: int = 0
+    failed: int = 0
+    attempts: int = 0
+    requests: int = 0
+    repeated: int = 0
+    lost: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def take(self, hook: Hook, row: dict[str, Any], requests: Sequence[Request]) -> None:
+        """Account for one delivery."""
+        delivered = row["status"] == DELIVERED
+        listens = hook.inbox is not None
+        self.deliveries += 1
+        self.delivered += delivered
+        self.failed += row["status"] == "FAILED"
+        self.attempts += row["attempts"]
+        self.requests += len(requests)
+        self.repeated += len(requests) - row["attempts"] if listens else 0
+        self.lost += row["claims"] - row["attempts"]
+        end = DELIVERED if delivered else row.get("reason")
+        broken = {
+            "ended otherwise": end not in KINDS[hook.kind].ends,
+            # What was delivered is not sent again: one attempt succeeded, all others failed.
+            "not one success": row["attempts"] - row["failures"] != int(delivered),
+            "failed too early": not delivered and row["attempts"] != row["maxAttempts"],
+            "an attempt reached nobody": listens and len(requests) < row["attempts"],
+            # Each claim makes one request at most.
+            "a request without a claim": len(requests) > row["claims"],
+            "sent after its record": delivered
+            and any(request.at * 1000 > row["deliveredAt"] + 1 for request in requests),
+            "another event": any(request.json()["id"] != row["eventId"] for request in requests),
+        }
+        self.wrong += [f"{hook.name}: {rule}: {row}" for rule, is_broken in broken.items() if is_broken]
+
+
+def account(hooks: Sequence[Hook], rows: Sequence[dict[str, Any]]) -> dict[str, Account]:
+    """By kind of receiver."""
+    accounts = {kind: Account() for kind in KINDS}
+    by_webhook = defaultdict(list)
+    for row in rows:
+        by_webhook[row["webhookKey"].rpartition("#")[2]].append(row)
+    for hook in hooks:
+        requests = hook.requests()
+        for row in by_webhook[hook.id]:
+            accounts[hook.kind].take(hook, row, requests.pop(row["sk"], []))
+        accounts[hook.kind].wrong += [f"{hook.name}: a request of no delivery: {id}" for id in requests]
+    return accounts
+
+
+def table(accounts: dict[str, Account]) -> str:
+    columns = ("deliveries", "delivered", "failed", "attempts", "requests", "repeated", "lost")
+    lines = ["receiver    " + "".join(f"{column:>12}" for column in columns)]
+    for kind, its in accounts.items():
+        lines.append(f"{kind:<12}" + "".join(f"{getattr(its, column):>12}" for column in columns))
+    return "\n".join(lines)
+
+
+def counted(counts: Counter[Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items())) or "none"
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS + 120)
+def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    chance, aws, done = random.Random(SEED), FaultyAws(SEED), Disturbances()
+    with ExitStack() as cleanup:
+        proxy = cleanup.enter_context(receiver([aws]))
+        hooks = cleanup.enter_context(receivers())
+        through = {"AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
+        running = cleanup.enter_context(
+            stack(tmp_path, parameters=PARAMETERS, variables=dict.fromkeys(DISTURBED, through))
+        )
+        aws.upstream = running.endpoints
+        running.client("sqs").set_queue_attributes(
+            QueueUrl=running.queues["EventsQueue"],
+            Attributes={"VisibilityTimeout": str(EVENTS_VISIBILITY_SECONDS)},
+        )
+        workspace = Workspace(running)
+        for hook in hooks:
+            wanted = {"path": f"to.{hook.name}", "op": "exists"}
+            hook.id = workspace.webhook(
+                hook.url, name=hook.name, filters=[wanted], retryConfig=RETRIES, disableAfter=1000
+            )["id"]
+        plan = audiences(hooks, chance)
+        http = cleanup.enter_context(
+            httpx.Client(
+                base_url=running.url,
+                headers={"authorization": f"Bearer {workspace.token}"},
+                timeout=40,
+                trust_env=False,
+            )
+        )
+        publishers = cleanup.enter_context(ThreadPoolExecutor(PUBLISHERS))
+        with killing(running, chance, done.kills):
+            publishing = [publishers.submit(publish, http, audience, done) for audience in plan]
+            events, rows = settle(running, publishing, done)
+        set_aside = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
+        output = running.output()
+        accounts = account(hooks, rows)
+
+    timeouts = output.count("(Timeout)")
+    errors = sum(" ERROR   DeliverFunction " in line for line in output.splitlines())
+    print(
+        f"\nchaos, seed {SEED}: {EVENTS} events, {len(hooks)} webhooks, {len(rows)} deliveries"
+        f" in {time.monotonic() - began:.0f} s\n{table(accounts)}\n"
+        f"killed: {counted(done.kills)}; invocations past their timeout: {timeouts}\n"
+        f"faults of DynamoDB and SQS: {counted(aws.faults)}; messages sent twice: {aws.duplicated}\n"
+        f"publishes repeated: {done.repeated_publishes}; sweeps that failed: {done.failed_sweeps},"
+        f" retries they put off: {done.put_off}; errors logged by the worker: {errors}"
+    )
+    # None lost, none twice …
+    assert Counter((row["webhookKey"].rpartition("#")[2], row["eventId"]) for row in rows) == Counter(
+        (hook.id, event) for event, audience in zip(events, plan, strict=True) for hook in audience
+    )
+    assert set_aside == 0
+    # … each ended as its receiver has it, each request explained by a claim …
+    wrong = [fault for its in accounts.values() for fault in its.wrong]
+    assert not wrong, "\n".join(wrong[:20])
+    # … and each claim without a record by a process that died with a batch in hand, or a call that failed.
+    lost = sum(its.lost for its in accounts.values())
+    assert lost <= BATCH * (done.kills["DeliverFunction"] + timeouts) + errors
+    # All of that happened.
+    assert done.kills["DeliverFunction"]
+    assert done.kills["FanOutFunction"]
+    assert aws.duplicated
+    assert set(aws.faults) == set(Fault)
+    assert lost
