@@ -1,0 +1,28 @@
+"""A webhook's rate limit, over several workers and in real time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from tests.e2e.conftest import Workspace
+from tests.receivers import receiver
+
+PER_SECOND = 5
+EVENTS = 40
+
+
+def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) -> None:
+    with receiver() as limited, receiver() as free:
+        workspace.webhook(limited.url, rateLimitPerSecond=PER_SECOND)
+        workspace.webhook(free.url)
+        started = time.time()
+        for start in range(0, EVENTS, 20):
+            batch = [{"type": "POST_PUBLISHED", "data": {"n": n}} for n in range(start, start + 20)]
+            workspace("POST /api/events/batch", json={"events": batch})
+        free.wait_for(EVENTS, 60)
+        requests = limited.wait_for(EVENTS, 60)
+    # Slots are never early, so however late a busy machine is: by any moment, no more than fit until then.
+    for number, request in enumerate(sorted(requests, key=lambda request: request.at), start=1):
+        assert number <= 1 + PER_SECOND * (request.at - started), number
+    assert max(Counter(limited.ids).values()) == 1
