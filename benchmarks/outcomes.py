@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine import EVENT_TYPE, Engine, engine
+from benchmarks.engine import EVENT_TYPE, WORKSPACE, Engine, engine
 from benchmarks.units import Units, counting
 from tests.receivers import Receiver, Step, receiver
 
@@ -57,18 +57,47 @@ def _pause(made: Engine, webhook_id: str) -> None:
     made.request(f"PUT /api/integrations/webhooks/{webhook_id}/status", {"status": "INACTIVE"})
 
 
+def _held(made: Engine, webhook_id: str) -> None:
+    """Too many retries of the webhook wait, as far as its health knows; the sweeper looks soon."""
+    from patchbay.deliveries import health_store
+    from patchbay.deliveries.models import webhook_key
+    from patchbay.schema import now_ms
+
+    key, now = webhook_key(WORKSPACE, webhook_id), now_ms()
+    health_store.set_backlog(key, now)
+    health_store.held(key, now, now)
+
+
+def _occupied(made: Engine, webhook_id: str) -> None:
+    """Others have the webhook's slots of the next two seconds."""
+    from patchbay.deliveries import health_store
+    from patchbay.deliveries.health import Health
+    from patchbay.deliveries.models import webhook_key
+    from patchbay.schema import now_ms
+
+    health_store.reserve_slots(webhook_key(WORKSPACE, webhook_id), 2, 1, now=now_ms(), health=Health())
+
+
 def _retries(most: int, delay: int = 1) -> dict[str, Any]:
     terms = {"maxRetries": most, "initialDelaySeconds": delay, "backoffMultiplier": 1}
     return {"retryConfig": terms}
 
 
 _PARK = {"MAX_VISIBILITY_WAIT_SECONDS": "1"}
+_SWEPT = {"MAX_WAITING_PER_WEBHOOK": "500"}  # a setting, whichever, has the sweeper run
 
 OUTCOMES = (
     Outcome("delivered at the first attempt", "DELIVERED"),
     Outcome("delivered, body over 64 KB", "DELIVERED", data={"text": "x" * 70_000}),
     Outcome("delivered after 1 retry", "DELIVERED", (500, 200), _retries(1)),
     Outcome("delivered after 1 retry that was parked", "DELIVERED", (500, 200), _retries(1, 3), _PARK),
+    Outcome(
+        "delivered, after it waited for its rate limit",
+        "DELIVERED",
+        webhook={"rateLimitPerSecond": 1},
+        after_fan_out=_occupied,
+    ),
+    Outcome("delivered, after it was held", "DELIVERED", environment=_SWEPT, after_fan_out=_held),
     Outcome("failed at once (404)", "FAILED", (404,)),
     Outcome("failed after 3 retries", "FAILED", (500,), _retries(3)),
     Outcome("failed, and the webhook is disabled (410)", "FAILED", (410,)),
