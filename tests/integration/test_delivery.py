@@ -776,3 +776,48 @@ def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(line: Line) -> None
         line.run()
         assert len(r.requests) == 2
     assert line.ends() == [("DELIVERED", None)]
+
+
+# ── answers that are lost ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_record_whose_answer_was_lost_is_no_fault(line: Line) -> None:
+    """Botocore asks again, and its second try is refused by what the first one did."""
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        with failing("dynamodb.UpdateItem", at=2, lost=True, tries=1):
+            line.deliveries.poll()
+        assert line.deliveries.waits == []  # the message has served
+        assert len(r.requests) == 1
+    assert line.ends() == [("DELIVERED", None)]
+
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(line: Line) -> None:
+    with receiver([500, 200]) as r:
+        line.webhook(r.url)
+        line.publish()
+        line.deliveries.poll()
+        line.clock.move(60)
+        with failing("dynamodb.UpdateItem", lost=True, tries=1):
+            assert line.sweep() == 1
+        line.deliveries.poll()
+        assert len(r.requests) == 2
+
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
+def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(line: Line) -> None:
+    with receiver([500]) as r:
+        line.webhook(r.url)
+        for _ in range(5):
+            line.publish()
+        line.deliveries.poll()
+        line.clock.move(60)
+        with failing("dynamodb.UpdateItem", at=4), pytest.raises(ClientError):
+            line.sweep()
+        assert len(line.deliveries.waits) == 3
+        assert line.sweep() == 2
+        while line.deliveries.poll():
+            pass
+        assert len(r.requests) == 10

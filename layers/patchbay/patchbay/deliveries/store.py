@@ -11,6 +11,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -481,7 +482,7 @@ def _settle(
     }
     try:
         if attempt is None:
-            dynamo.update(table, key, expression, returning="NONE", **terms)
+            _update_once(table, key, expression, **terms)
             return
         row = {
             "webhookKey": key["webhookKey"],
@@ -494,18 +495,37 @@ def _settle(
         raise LeaseLost from None
 
 
+def _update_once(
+    table: str, row_key: dynamo.Row, expression: str, *, now: int, status: Status, **terms: Any
+) -> None:
+    """An update that sets `updatedAt` and `status`. One whose answer was lost is sent again by botocore, and
+    refused by what it has done itself.
+    """
+    try:
+        dynamo.update(table, row_key, expression, returning="NONE", now=now, status=status, **terms)
+    except dynamo.ConditionFailed as refused:
+        row = refused.row or {}
+        if (row.get("status"), row.get("updatedAt")) != (status, now):
+            raise
+
+
 def _queued(
     key: str, id: DeliveryId, expression: str, *, names: dict[str, str] | None = None, **terms: Any
 ) -> DeliveryMessage | None:
+    # A write whose answer was lost is sent again by botocore, and refused by the first one.
+    token = secrets.token_hex(4)
     try:
-        row = dynamo.update(
+        row: dynamo.Row | None = dynamo.update(
             settings().deliveries_table,
             {"webhookKey": key, "sk": id},
-            expression,
+            expression.replace("SET ", "SET queuedBy = :token, ", 1),
             names={"#status": "status", **(names or {})},
+            token=token,
             **terms,
         )
-    except dynamo.ConditionFailed:
+    except dynamo.ConditionFailed as refused:
+        row = refused.row
+    if row is None or row.get("queuedBy") != token:
         return None
     workspace_id, webhook_id = of_webhook_key(key)
     return DeliveryMessage(

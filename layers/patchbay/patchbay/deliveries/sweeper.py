@@ -199,7 +199,11 @@ def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]
 
 
 def _send(deliveries: Iterable[DeliveryMessage]) -> int:
-    """Queue them. Each is parked until it is claimed: what is not sent now, a later run sends."""
-    messages = [queues.Message.of(delivery.fields(), delivery.webhook_id) for delivery in deliveries]
-    queues.send_all(settings().deliveries_queue_url, messages)
+    """Queue them, as far as they come: what has been taken in hand would else wait for a later run."""
+    messages: list[queues.Message] = []
+    try:
+        for delivery in deliveries:
+            messages.append(queues.Message.of(delivery.fields(), delivery.webhook_id))
+    finally:
+        queues.send_all(settings().deliveries_queue_url, messages)
     return len(messages)
