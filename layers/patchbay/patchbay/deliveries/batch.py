@@ -15,10 +15,11 @@ from patchbay.webhooks import store as webhooks_store
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A message of the queue and its receipt."""
+    """A message of the queue, its receipt, and about how often it was received."""
 
     message_id: str
     receipt_handle: str
+    receives: int
     delivery: DeliveryMessage
 
 

@@ -11,6 +11,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import heapq
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -26,7 +27,7 @@ DUE_SHARDS = 4
 # A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
 _SENT_AGAIN_MS = 15 * 60_000
 
-# What a recovery sends again, in this order.
+# What a recovery sends again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 # What a message may take over: what no one has, or has no longer, and nothing of a later generation.
@@ -281,10 +282,9 @@ def pending(key: str) -> int:
     return sum(_counted(key, status, None) for status in (Status.RETRYING, Status.HELD))
 
 
-def ended_badly(key: str, between: tuple[DeliveryId, DeliveryId], most: int) -> int:
-    """How many deliveries of a webhook are FAILED or CANCELLED; of more than `most`, `most`."""
-    found = (id for status in RECOVERABLE for id in of_status(key, status, *between))
-    return sum(1 for _ in islice(found, most))
+def ended_badly(key: str, after: str, until: str) -> Iterator[DeliveryId]:
+    """The deliveries of a webhook that are FAILED or CANCELLED, as `of_status` gives those of one status."""
+    return heapq.merge(*(of_status(key, status, after, until) for status in RECOVERABLE))
 
 
 def of_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
