@@ -128,6 +128,28 @@ def test_what_is_held_too_long_fails_with_the_reason(line: Line) -> None:
     assert {row["attempts"] for row in held} == {0}
 
 
+@pytest.mark.parameters(MaxHoldSeconds=600)
+def test_what_is_released_and_held_again_is_not_held_for_ever(line: Line) -> None:
+    """As for a receiver that is always slow: without an attempt, time counts from the first hold."""
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        key = webhook_key("acme", webhook["id"])
+        line.publish()
+        first_held, ends_at = 0, line.clock.now + 1_200_000
+        while line.row["status"] != "FAILED" if line.rows else True:
+            assert line.clock.now < ends_at
+            health_store.mark_slow(key, line.clock.now + 21_000)
+            line.deliveries.poll()
+            line.clock.move(10.001)
+            first_held = first_held or (line.clock.now if line.rows else 0)
+            if line.deliveries.waits == []:  # held: a sweep, which finds it so each time
+                line.clock.move(30)
+                line.sweep()
+        assert r.requests == []
+        assert 500_000 <= line.clock.now - first_held <= 800_000
+    assert line.ends() == [("FAILED", "held_too_long")]
+
+
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_enabling_a_webhook_again_releases_what_is_held(line: Line) -> None:
     with receiver([HANGS, HANGS, HANGS, 200]) as r:
@@ -307,9 +329,10 @@ def test_what_is_held_stays_so_until_the_backlog_has_ended(line: Line) -> None:
         assert statuses(line) == {"RETRYING": 8, "HELD": 6}
         # Two end; released now, what is held would be held again, minute after minute.
         for row in [row for row in line.rows if row["eventId"] in events[:2]]:
-            id = DeliveryId(row["sk"])
-            end = {"status": Status.CANCELLED, "reason": "webhook_inactive", "now": line.clock.now}
-            assert store.end_waiting(row["webhookKey"], id, **end)
+            key, id = row["webhookKey"], DeliveryId(row["sk"])
+            assert store.end_waiting(
+                key, id, status=Status.CANCELLED, reason="webhook_inactive", now=line.clock.now
+            )
         line.clock.move(61)
         assert line.sweep() == 0
         assert listed(line, webhook, "HELD") == held[::-1]

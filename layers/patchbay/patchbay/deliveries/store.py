@@ -69,7 +69,7 @@ def claim(
             message,
             "#status = :sending, #owner = :owner, leaseUntil = :lease, generation = :generation,"
             " claims = if_not_exists(claims, :zero) + :one",
-            removing="dueShard, dueAt, nextAttemptAt, slotAt",
+            removing="dueShard, dueAt, nextAttemptAt, slotAt, heldAt",
             now=now,
             max_attempts=max_attempts,
             names={"#owner": "owner"},
@@ -84,13 +84,14 @@ def claim(
 
 
 def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) -> None:
-    """Keep the delivery in the table, as the next generation: its message has served. If nobody releases it
-    in time, the sweeper ends it. Raises ConditionFailed as `claim` does.
+    """Keep the delivery in the table, as the next generation: its message has served. What has no attempt
+    in time after it was first held, the sweeper ends. Raises ConditionFailed as `claim` does.
     """
     _begin(
         message,
-        "#status = :held, generation = :next, reason = :reason, statusKey = :key, heldAt = :now,"
-        " dueShard = :shard, dueAt = :due, claims = if_not_exists(claims, :zero)",
+        "#status = :held, generation = :next, reason = :reason, statusKey = :key, dueShard = :shard,"
+        " heldAt = if_not_exists(heldAt, :now), dueAt = if_not_exists(heldAt, :now) + :most_held,"
+        " claims = if_not_exists(claims, :zero)",
         removing="#owner, leaseUntil, nextAttemptAt, slotAt",
         now=now,
         max_attempts=max_attempts,
@@ -100,7 +101,7 @@ def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) 
         reason=reason,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.HELD),
         shard=_shard(message.id),
-        due=now + settings().max_hold_seconds * 1000,
+        most_held=settings().max_hold_seconds * 1000,
     )
 
 
@@ -339,12 +340,14 @@ def requeue(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
 
 
 def release(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
-    """The message to send for a held delivery, which is parked from now on; None if it is no longer held."""
+    """The message to send for a held delivery, which is parked from now on; None if it is no longer held, or
+    has been for too long.
+    """
     return _queued(
         key,
         id,
-        f"SET {_PARK} REMOVE heldAt",
-        condition="#status = :held",
+        f"SET {_PARK}",
+        condition="#status = :held AND dueAt > :now",
         held=Status.HELD,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),

@@ -322,8 +322,8 @@ def _is_parked(delay_seconds: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _is_crowded(minute: int) -> bool:
-    """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record of
-    an attempt must not fail for it.
+    """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record
+    of an attempt must not fail for it.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
