@@ -59,7 +59,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
         ]
     )
     while turns and remaining_ms() > _RESERVE_MS:
-        steps = turns.popleft()
+        steps, step = turns.popleft(), None
         try:
             step = next(steps, None)
             if step is None:
@@ -67,7 +67,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
             queued += step()
         except Exception:
             # Our own fault or AWS's; what was taken in hand is due again by itself.
-            logger.exception("sweep: a step failed")
+            logger.exception("step of the sweep failed", step=repr(step)[:200])
         turns.append(steps)
     if queued:
         logger.info("waiting deliveries queued", count=queued)
