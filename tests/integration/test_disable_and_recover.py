@@ -132,6 +132,21 @@ def test_its_owner_is_told_once_wherever_a_process_dies(line: Line, call: int) -
         assert [data["webhookId"] for data in told(owner)] == [webhook["id"]]
 
 
+def test_its_owner_is_told_each_time_however_soon(line: Line) -> None:
+    with receiver([404]) as r, receiver() as owner:
+        webhook = line.webhook(r.url, disableAfter=1)
+        line.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        deliver(line)
+        line.clock.move(1)
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+        line.clock.move(1)
+        deliver(line)
+        line.run()
+        line.events.run()
+        line.run()
+        assert len({data["disabledAt"] for data in told(owner)}) == len(told(owner)) == 2
+
+
 def test_of_many_who_would_disable_one_does(line: Line) -> None:
     with receiver([404]) as r, receiver() as owner:
         line.webhook(r.url, disableAfter=3)

@@ -30,8 +30,8 @@ class Health:
     """Times in Unix milliseconds, 0 where it has not happened.
 
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `next_slot` is in
-    microseconds. `announce` is the WEBHOOK_DISABLED that is still to be told, with its `id`. `recover` is
-    the id up to which a recovery has come, `recover_until` the one to which it goes.
+    microseconds. `announce` are the WEBHOOK_DISABLED that are still to be told, with their `id`s. `recover`
+    is the id up to which a recovery has come, `recover_until` the one to which it goes.
     """
 
     failures: frozenset[str] = frozenset()
@@ -45,7 +45,7 @@ class Health:
     next_slot: int = 0
     held_at: int = 0
     due_at: int = 0
-    announce: Mapping[str, Any] | None = None
+    announce: Sequence[Mapping[str, Any]] = ()
     recover: DeliveryId | None = None
     recover_until: DeliveryId | None = None
 

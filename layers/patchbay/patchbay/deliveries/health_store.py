@@ -18,7 +18,7 @@ from patchbay import dynamo
 from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
 from patchbay.deliveries.models import webhook_key
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, WebhookId
 from patchbay.records import of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -169,8 +169,8 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
     """For the transaction that disables a webhook: the sweeper ends what waits for it, and tells its owner
     what is in `announce`.
     """
-    telling = ", announce = :announce" if announce else ""
-    values: dict[str, Any] = {"announce": announce} if announce else {}
+    telling = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
+    values: dict[str, Any] = {"announce": [announce], "nothing": []} if announce else {}
     return dynamo.updating(
         settings().health_table,
         _key(key, _HEALTH),
@@ -183,8 +183,9 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
     )
 
 
-def announced(key: str, id: EventId) -> None:
-    _unless_refused(key, "REMOVE announce", condition="announce.id = :id", id=id)
+def announced(key: str, seen: Sequence[Mapping[str, Any]]) -> None:
+    """All of these are told. With another come since, they are told again: under their ids, that is once."""
+    _unless_refused(key, "REMOVE announce", condition="announce = :seen", seen=seen)
 
 
 def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:

@@ -122,11 +122,11 @@ def _visit(key: str) -> int:
     if health is None:
         return 0
     workspace_id, webhook_id = of_webhook_key(key)
-    if health.announce is not None:
-        data = dict(health.announce)
-        id = EventId(data.pop("id"))
-        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=id)
-        health_store.announced(key, id)
+    for announcement in health.announce:
+        data = dict(announcement)
+        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
+    if health.announce:
+        health_store.announced(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
     if webhook is None or webhook["status"] != "ACTIVE":
         reason = f"webhook_{webhook['status'].lower()}" if webhook else "webhook_deleted"
