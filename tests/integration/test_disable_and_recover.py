@@ -343,6 +343,22 @@ def test_a_retry_whose_send_is_lost_is_sent_by_the_sweeper(line: Line) -> None:
     assert by_event(line, webhook) == {event: ("DELIVERED", None)}
 
 
+def test_what_its_worker_left_behind_can_be_sent_again_without_its_message(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        with killed("dynamodb.UpdateItem", at=2):
+            line.deliveries.poll()
+        line.backend.client("sqs").purge_queue(QueueUrl=line.deliveries.url)
+        assert by_event(line, webhook)[event][0] == "SENDING"
+        assert retry(line, webhook, event).status == 409  # its worker may be at it
+        line.clock.move(46)
+        assert retry(line, webhook, event).status == 202
+        line.run()
+        assert len(r.requests) == 2
+    assert by_event(line, webhook) == {event: ("DELIVERED", None)}
+
+
 @pytest.mark.parametrize("how", ["paused", "foreign", "unknown"])
 def test_who_cannot_retry(line: Line, how: str) -> None:
     with receiver([404]) as r:

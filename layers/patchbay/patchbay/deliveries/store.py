@@ -361,7 +361,8 @@ def restart(
     key: str, id: DeliveryId, *, of: Sequence[Status], trigger: str, now: int, version: int | None = None
 ) -> DeliveryMessage | None:
     """The message to send for a delivery that is tried anew, with all the retries of its webhook; it is
-    parked from now on. None if its status is not one `of` these, or its version another one.
+    parked from now on. None if its status is not one `of` these, or its version another one. One whose lease
+    or slot is over may be, too: its message may be in the dead-letter queue, and nothing else would send it.
     """
     guard = " AND version = :version" if version is not None else ""
     values: dynamo.Row = {"version": version} if version is not None else {}
@@ -369,9 +370,13 @@ def restart(
         key,
         id,
         f"SET {_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
-        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt",
-        condition=f"#status IN ({', '.join(f':of{at}' for at in range(len(of)))}){guard}",
-        names={"#trigger": "trigger"},
+        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, #owner, leaseUntil",
+        condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
+        " OR (#status = :sending AND leaseUntil <= :now)"
+        f" OR (#status = :pending AND nextAttemptAt <= :now)){guard}",
+        names={"#trigger": "trigger", "#owner": "owner"},
+        sending=Status.SENDING,
+        pending=Status.PENDING,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),
         shard=_shard(id),
