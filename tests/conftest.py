@@ -83,13 +83,15 @@ class Backend:
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """What waits in a queue, by its logical id, as an SQS event's records; taken off the queue."""
         sqs, url, records = self.client("sqs"), self.queue_url(queue), []
-        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        wanted = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
+        while found := sqs.receive_message(QueueUrl=url, **wanted).get("Messages"):
             for message in found:
                 records.append(
                     {
                         "messageId": message["MessageId"],
                         "receiptHandle": message["ReceiptHandle"],
                         "body": message["Body"],
+                        "attributes": message["Attributes"],
                     }
                 )
         return records

@@ -161,8 +161,9 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 def cold_start() -> None:
     """What a process keeps between invocations of the workers is gone."""
     from patchbay import vault
-    from patchbay.deliveries import attempt
+    from patchbay.deliveries import attempt, worker
 
+    worker._is_crowded.cache_clear()
     if attempt.runner.cache_info().currsize:
         attempt.runner().close()
     attempt.runner.cache_clear()
@@ -328,12 +329,17 @@ class Source:
 
     def receive(self) -> list[dict[str, Any]]:
         """What is visible now, up to ten, as records."""
-        found = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", ())
+        found = self._sqs.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        ).get("Messages", ())
         return [
             {
                 "messageId": message["MessageId"],
                 "receiptHandle": message["ReceiptHandle"],
                 "body": message["Body"],
+                "attributes": message["Attributes"],
             }
             for message in found
         ]

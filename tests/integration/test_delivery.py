@@ -8,21 +8,21 @@ import threading
 import time
 from contextlib import ExitStack
 from email.utils import format_datetime
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import dynamo
-from patchbay.deliveries import store
-from patchbay.deliveries.models import DeliveryMessage
-from patchbay.ids import DeliveryId, EventId
+from patchbay.deliveries import health_store, store, sweeper
+from patchbay.deliveries.models import DeliveryMessage, webhook_key
+from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
-from tests.faults import cold_start, failing, killed, meanwhile, watched
+from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, Line
 from tests.receivers import Answer, Request, receiver
 
@@ -717,9 +717,64 @@ def test_a_sweep_that_sqs_fails_is_made_good(line: Line, lost: bool) -> None:
         line.publish()
         line.deliveries.poll()
         due(line)
-        error = ReadTimeoutError if lost else ClientError
-        with failing("sqs.SendMessageBatch", lost=lost), pytest.raises(error):
-            line.sweep()
+        with failing("sqs.SendMessageBatch", lost=lost):
+            assert line.sweep() == 0
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+
+
+@parking
+def test_a_sweep_with_too_much_to_do_leaves_nobody_out(line: Line) -> None:
+    """Its time is up after twelve steps, one for each kind and shard, with 40 webhooks to look after."""
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        line.deliveries.poll()
+        due(line)
+        for _ in range(40):
+            key = webhook_key("acme", WebhookId.new())
+            health_store.held(key, line.clock.now, line.clock.now)
+        left = chain([60_000] * 12, repeat(0))
+        assert sweeper.sweep(lambda: next(left)) == 1
+        line.deliveries.poll()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+
+
+@parking
+def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(line: Line) -> None:
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, **PARKING)
+        line.publish()
+        line.deliveries.poll()
+        due(line)
+        with failing("dynamodb.Query", error=REFUSED):
+            assert line.sweep() == 1
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+
+
+def test_a_webhook_is_looked_at_in_every_sweep(line: Line) -> None:
+    """Also when the one before came to it seconds after it began, and this one does not."""
+    key = webhook_key("acme", WebhookId.new())
+    health_store.held(key, line.clock.now, line.clock.now)
+    line.clock.move(5)
+    line.sweep()
+    first = health_store.get(key).due_at
+    line.clock.move(55)
+    line.sweep()
+    assert health_store.get(key).due_at > first > 0
+
+
+def test_a_retry_is_noted_also_when_sqs_does_not_say_how_full_it_is(line: Line) -> None:
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, retryConfig={"initialDelaySeconds": 1000})
+        line.publish()
+        with failing("sqs.GetQueueAttributes"):
+            line.deliveries.poll()
+        assert line.ends() == [("RETRYING", "http_500")]
         line.run()
         assert len(r.requests) == 2
     assert line.ends() == [("DELIVERED", None)]

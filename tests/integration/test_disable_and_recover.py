@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from patchbay.deliveries import health_store
+from patchbay.deliveries import batch, health_store
+from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import webhook_key
 from patchbay.deliveries.stats import Tally
 from patchbay.schema import at_ms, iso, now_ms
@@ -131,6 +132,21 @@ def test_its_owner_is_told_once_wherever_a_process_dies(line: Line, call: int) -
         assert [data["webhookId"] for data in told(owner)] == [webhook["id"]]
 
 
+def test_its_owner_is_told_each_time_however_soon(line: Line) -> None:
+    with receiver([404]) as r, receiver() as owner:
+        webhook = line.webhook(r.url, disableAfter=1)
+        line.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        deliver(line)
+        line.clock.move(1)
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+        line.clock.move(1)
+        deliver(line)
+        line.run()
+        line.events.run()
+        line.run()
+        assert len({data["disabledAt"] for data in told(owner)}) == len(told(owner)) == 2
+
+
 def test_of_many_who_would_disable_one_does(line: Line) -> None:
     with receiver([404]) as r, receiver() as owner:
         line.webhook(r.url, disableAfter=3)
@@ -212,6 +228,43 @@ def test_what_was_waiting_is_cancelled_and_can_be_recovered(line: Line) -> None:
     assert by_event(line, webhook) == dict.fromkeys([waiting, *failed], ("DELIVERED", None))
 
 
+def test_failures_of_before_a_webhook_was_enabled_again_are_forgotten(line: Line) -> None:
+    """Kept, they would fill the row: enabled and disabled nine times at 1,000 failures each, it is full."""
+    with receiver([404]) as r:
+        webhook = line.webhook(r.url, disableAfter=2)
+        for _ in range(3):
+            deliver(line, 2)
+            assert shown(line, webhook)["status"] == "DISABLED"
+            assert shown(line, webhook)["consecutiveFailures"] == 2
+            line.clock.move(1)
+            line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+            line.clock.move(1)
+        assert len(r.requests) == 6
+    assert len(health_store.get(webhook_key("acme", webhook["id"])).failures) == 2
+
+
+def test_attempts_side_by_side_that_learn_of_each_others_failures_late_disable_once(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Share(batch.Share):
+        """Another attempt's older answer always comes in right after the newer one."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            late = name == "health" and hasattr(self, "tally")
+            super().__setattr__(name, Health() if late else value)
+
+    monkeypatch.setattr(batch, "Share", Share)
+    with receiver([404]) as r, receiver() as owner:
+        webhook = line.webhook(r.url, disableAfter=2)
+        line.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        deliver(line, 2)
+        assert shown(line, webhook)["status"] == "DISABLED"
+        line.run()
+        line.events.run()
+        line.run()
+        assert [data["consecutiveFailures"] for data in told(owner)] == [2]
+
+
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -290,6 +343,22 @@ def test_a_retry_whose_send_is_lost_is_sent_by_the_sweeper(line: Line) -> None:
     assert by_event(line, webhook) == {event: ("DELIVERED", None)}
 
 
+def test_what_its_worker_left_behind_can_be_sent_again_without_its_message(line: Line) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        with killed("dynamodb.UpdateItem", at=2):
+            line.deliveries.poll()
+        line.backend.client("sqs").purge_queue(QueueUrl=line.deliveries.url)
+        assert by_event(line, webhook)[event][0] == "SENDING"
+        assert retry(line, webhook, event).status == 409  # its worker may be at it
+        line.clock.move(46)
+        assert retry(line, webhook, event).status == 202
+        line.run()
+        assert len(r.requests) == 2
+    assert by_event(line, webhook) == {event: ("DELIVERED", None)}
+
+
 @pytest.mark.parametrize("how", ["paused", "foreign", "unknown"])
 def test_who_cannot_retry(line: Line, how: str) -> None:
     with receiver([404]) as r:
@@ -357,6 +426,27 @@ def test_a_recovery_is_paced_and_does_not_take_up_what_fails_anew(line: Line) ->
         line.run()
         assert len(r.requests) == 16
         assert recover(line, webhook, since).json() == {"queued": 8}  # when it has ended, another may begin
+
+
+@pytest.mark.parameters(MaxWaitingPerWebhook=2)
+def test_a_recovery_goes_by_age_whatever_the_end_was(line: Line) -> None:
+    with receiver([404, 503, 404, 503, 200]) as r:
+        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
+        since = iso(at_ms(line.clock.now))
+        events = deliver(line, 4)
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
+        line.run()
+        ends = [by_event(line, webhook)[event][0] for event in events]
+        assert ends == ["FAILED", "CANCELLED", "FAILED", "CANCELLED"]
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+        assert recover(line, webhook, since).json() == {"queued": 4}
+        line.clock.move(1)
+        assert line.sweep() == 2
+        states = by_event(line, webhook)
+        assert [states[event][0] for event in events] == ["RETRYING", "RETRYING", "FAILED", "CANCELLED"]
+        line.run()
+        assert len(r.requests) == 8
+    assert set(by_event(line, webhook).values()) == {("DELIVERED", None)}
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=3)

@@ -9,8 +9,9 @@ import pytest
 
 from patchbay.deliveries import health_store, store, worker
 from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import webhook_key
+from patchbay.deliveries.models import Status, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from tests.faults import dying, killed
 from tests.integration.conftest import WEBHOOKS, Line
@@ -46,17 +47,23 @@ def opened(line: Line, url: str, **more: Any) -> Any:
     return webhook
 
 
+def hung(line: Line, url: str, **more: Any) -> Any:
+    """A webhook whose breaker three timeouts have opened; their deliveries have failed."""
+    webhook = line.webhook(url, retryConfig=NO_RETRIES, **more)
+    for _ in range(3):
+        line.publish()
+    line.deliveries.poll()
+    assert health_of(line, webhook).is_open(0)
+    return webhook
+
+
 # ── the breaker ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_a_receiver_that_hangs_is_left_alone_until_it_answers(line: Line) -> None:
     with receiver([HANGS, HANGS, HANGS, 200]) as r, receiver() as well:
-        webhook = line.webhook(r.url, retryConfig=NO_RETRIES)
-        for _ in range(3):
-            line.publish()
-        line.deliveries.poll()
-        assert health_of(line, webhook).is_open(0)
+        webhook = hung(line, r.url)
         healthy = line.webhook(well.url)
         events = [line.publish() for _ in range(8)]
         while line.deliveries.poll():
@@ -129,6 +136,28 @@ def test_what_is_held_too_long_fails_with_the_reason(line: Line) -> None:
     assert {row["attempts"] for row in held} == {0}
 
 
+@pytest.mark.parameters(MaxHoldSeconds=600)
+def test_what_is_released_and_held_again_is_not_held_for_ever(line: Line) -> None:
+    """As for a receiver that is always slow: without an attempt, time counts from the first hold."""
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        key = webhook_key("acme", webhook["id"])
+        line.publish()
+        first_held, ends_at = 0, line.clock.now + 1_200_000
+        while line.row["status"] != "FAILED" if line.rows else True:
+            assert line.clock.now < ends_at
+            health_store.mark_slow(key, line.clock.now + 21_000)
+            line.deliveries.poll()
+            line.clock.move(10.001)
+            first_held = first_held or (line.clock.now if line.rows else 0)
+            if line.deliveries.waits == []:  # held: a sweep, which finds it so each time
+                line.clock.move(30)
+                line.sweep()
+        assert r.requests == []
+        assert 500_000 <= line.clock.now - first_held <= 800_000
+    assert line.ends() == [("FAILED", "held_too_long")]
+
+
 def test_enabling_a_webhook_again_releases_what_is_held(line: Line) -> None:
     with receiver([200]) as r:
         webhook = opened(line, r.url)
@@ -180,6 +209,37 @@ def test_a_worker_or_sweeper_that_dies_while_holding_loses_nothing(line: Line, c
     assert len(r.requests) == 2
 
 
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_a_recovery_finds_out_whether_the_breaker_may_close(line: Line) -> None:
+    with receiver([HANGS, HANGS, HANGS, 200]) as r:
+        since = iso(at_ms(line.clock.now))
+        webhook = hung(line, r.url)
+        line.clock.move(61)
+        # Nothing is held and no event comes: only the recovery has deliveries to probe with.
+        answer = line.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json={"since": since})
+        assert answer.json() == {"queued": 3}
+        line.run(days=1)
+        assert len(r.requests) == 6
+    assert statuses(line) == {"DELIVERED": 3}
+
+
+@pytest.mark.parameters(AttemptTimeoutSeconds=1)
+def test_timeouts_of_before_a_webhook_was_enabled_again_open_no_breaker(line: Line) -> None:
+    with receiver([HANGS]) as r:
+        webhook = hung(line, r.url)
+        line.clock.move(1)
+        line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
+        resumed_at = line.clock.now
+        open_after = []
+        for _ in range(3):
+            line.clock.move(1)
+            line.publish()
+            line.deliveries.poll()
+            open_after.append(health_of(line, webhook).is_open(resumed_at))
+        assert len(r.requests) == 6
+    assert open_after == [False, False, True]
+
+
 # ── a receiver that is hanging now ───────────────────────────────────────────────────────────────────
 
 
@@ -216,6 +276,26 @@ def test_while_an_attempt_hangs_other_workers_put_the_webhook_off(
     assert statuses(line) == {"DELIVERED": 2}
 
 
+def test_what_is_put_off_again_and_again_is_held(line: Line) -> None:
+    """SQS would give it up after 1,000 receives, and until then it would be in flight."""
+    with receiver() as r:
+        webhook = line.webhook(r.url)
+        key = webhook_key("acme", webhook["id"])
+        events = [line.publish() for _ in range(3)]
+        for _ in range(6):
+            health_store.mark_slow(key, line.clock.now + 21_000)
+            line.deliveries.poll()
+            line.clock.move(7.001)
+        assert r.requests == []
+        assert line.deliveries.waits == []
+        assert listed(line, webhook, "HELD") == events[::-1]
+        assert {row["reason"] for row in line.rows} == {"held:slow"}
+        line.clock.move(61)
+        line.run()
+        assert len(r.requests) == 3
+    assert statuses(line) == {"DELIVERED": 3}
+
+
 # ── too many that wait ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -239,6 +319,27 @@ def test_with_too_many_retries_waiting_further_deliveries_are_held(line: Line) -
         assert len(r.requests) == 5 + 5 + 6
     assert statuses(line) == {"DELIVERED": 11}
     assert health_of(line, webhook).backlog_at == 0
+
+
+@pytest.mark.parameters(MaxWaitingPerWebhook=8)
+def test_what_is_held_stays_so_until_the_backlog_has_ended(line: Line) -> None:
+    with receiver([503]) as r:
+        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
+        events = [line.publish() for _ in range(8)]
+        line.deliveries.poll()
+        held = [line.publish() for _ in range(6)]
+        line.deliveries.poll()
+        assert statuses(line) == {"RETRYING": 8, "HELD": 6}
+        # Two end; released now, what is held would be held again, minute after minute.
+        for row in [row for row in line.rows if row["eventId"] in events[:2]]:
+            key, id = row["webhookKey"], DeliveryId(row["sk"])
+            assert store.end_waiting(
+                key, id, status=Status.CANCELLED, reason="webhook_inactive", now=line.clock.now
+            )
+        line.clock.move(61)
+        assert line.sweep() == 0
+        assert listed(line, webhook, "HELD") == held[::-1]
+        assert len(r.requests) == 8
 
 
 # ── the rate limit ───────────────────────────────────────────────────────────────────────────────────

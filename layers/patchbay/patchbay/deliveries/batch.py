@@ -15,10 +15,11 @@ from patchbay.webhooks import store as webhooks_store
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A message of the queue and its receipt."""
+    """A message of the queue, its receipt, and about how often it was received."""
 
     message_id: str
     receipt_handle: str
+    receives: int
     delivery: DeliveryMessage
 
 
@@ -61,8 +62,8 @@ def shares(works: Iterable[Work]) -> list[Share]:
     for first, *_ in by_webhook.values():
         ids = first.delivery.workspace_id, first.delivery.webhook_id
         places += [webhooks_store.place(*ids), health_store.place(*ids)]
-    rows = iter(dynamo.get_each(places))
+    rows = dynamo.get_each(places)
     return [
-        Share(key, webhook, health_store.read(next(rows)), own)
-        for (key, own), webhook in zip(by_webhook.items(), rows, strict=False)
+        Share(key, webhook, health_store.read(health), own)
+        for (key, own), webhook, health in zip(by_webhook.items(), rows[::2], rows[1::2], strict=True)
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from patchbay import dynamo
 from patchbay.deliveries import health_store, slots, store
 from patchbay.deliveries.batch import Share, Work
-from patchbay.deliveries.health import PUT_OFF_SECONDS
+from patchbay.deliveries.health import PUT_OFF_RECEIVES, PUT_OFF_SECONDS
 from patchbay.deliveries.models import TERMINAL
 from patchbay.ids import DeliveryId
 from patchbay.schema import now_ms
@@ -76,8 +76,7 @@ def _passes(share: Share, now: int) -> list[Pass]:
             held[0] = Go()
         return held
     if health.is_slow(now):
-        # Spread, so that they do not all come back at once.
-        return [PutOff(PUT_OFF_SECONDS + random.randint(0, 2)) for _ in share.works]  # noqa: S311
+        return [_put_off(work) for work in share.works]
     per_second = (share.webhook or {}).get("rateLimitPerSecond")
     backlog = health.has_backlog(share.resumed_at)
     if per_second is None and not backlog:
@@ -96,6 +95,13 @@ def _passes(share: Share, now: int) -> list[Pass]:
             share, [work for work in share.works if work.message_id not in passes], rows, per_second, now
         )
     return [passes.get(work.message_id, Go()) for work in share.works]
+
+
+def _put_off(work: Work) -> PutOff | Hold:
+    if work.receives > PUT_OFF_RECEIVES:
+        return Hold("held:slow")
+    # Spread, so that they do not all come back at once.
+    return PutOff(PUT_OFF_SECONDS + random.randint(0, 2))  # noqa: S311
 
 
 def _limited(

@@ -19,6 +19,9 @@ TIMEOUTS_TO_OPEN = 3
 # receiver that begins to hang would take a worker for the whole attempt with each of them.
 SLOW_AFTER_SECONDS = 3
 PUT_OFF_SECONDS = 5
+# What was received more often is held in the table instead: in the queue it would be in flight all the while
+# (SQS has 120,000 such messages at most, for all webhooks), and SQS gives it up after 1,000 times.
+PUT_OFF_RECEIVES = 5
 _LONGEST_PROBE_DELAY_SECONDS = 900
 
 
@@ -27,8 +30,8 @@ class Health:
     """Times in Unix milliseconds, 0 where it has not happened.
 
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `next_slot` is in
-    microseconds. `announce` is the WEBHOOK_DISABLED that is still to be told, with its `id`. `recover` is how
-    far a recovery is, `<STATUS>#<delivery>`, from and until which ids it goes.
+    microseconds. `announce` are the WEBHOOK_DISABLED that are still to be told, with their `id`s. `recover`
+    is the id up to which a recovery has come, `recover_until` the one to which it goes.
     """
 
     failures: frozenset[str] = frozenset()
@@ -42,9 +45,8 @@ class Health:
     next_slot: int = 0
     held_at: int = 0
     due_at: int = 0
-    announce: Mapping[str, Any] | None = None
-    recover: str | None = None
-    recover_from: DeliveryId | None = None
+    announce: Sequence[Mapping[str, Any]] = ()
+    recover: DeliveryId | None = None
     recover_until: DeliveryId | None = None
 
     def is_open(self, resumed_at: int) -> bool:

@@ -18,7 +18,7 @@ from patchbay import dynamo
 from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
 from patchbay.deliveries.models import webhook_key
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, WebhookId
 from patchbay.records import of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -57,6 +57,11 @@ def note_failure(key: str, at: int, id: DeliveryId) -> Health:
     return _update(key, "ADD failures :entry", entry=frozenset((failure(at, id),)))
 
 
+def forget_failures(key: str, stale: frozenset[str]) -> None:
+    """Take out what counts no more since the webhook was enabled by hand: the row must not grow for ever."""
+    _update(key, "DELETE failures :stale", stale=stale)
+
+
 def note_success(key: str, at: int, health: Health) -> None:
     """Forget the failures before `at`; those after it stay, whichever is written first."""
     stale = health.stale_failures(at)
@@ -78,7 +83,7 @@ def add_timeouts(key: str, count: int) -> Health:
 
 
 def set_timeouts(key: str, count: int) -> None:
-    """After an answer, which closes the breaker."""
+    """Begin the count anew, after an answer or with the webhook enabled by hand; it closes the breaker."""
     _update(key, "SET timeouts = :count, openedAt = :none, probes = :none, slowUntil = :none", count=count)
 
 
@@ -103,11 +108,6 @@ def probe_failed(key: str, next_probe_at: int) -> None:
 
 def mark_slow(key: str, until: int) -> None:
     _update(key, "SET slowUntil = :until", until=until)
-
-
-def unmark_slow(key: str, until: int) -> None:
-    """The attempt that hung has its answer; a mark that another one made stays."""
-    _unless_refused(key, "SET slowUntil = :none", condition="slowUntil = :until", until=until)
 
 
 def set_backlog(key: str, since: int) -> None:
@@ -169,8 +169,8 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
     """For the transaction that disables a webhook: the sweeper ends what waits for it, and tells its owner
     what is in `announce`.
     """
-    telling = ", announce = :announce" if announce else ""
-    values: dict[str, Any] = {"announce": announce} if announce else {}
+    telling = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
+    values: dict[str, Any] = {"announce": [announce], "nothing": []} if announce else {}
     return dynamo.updating(
         settings().health_table,
         _key(key, _HEALTH),
@@ -183,20 +183,19 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
     )
 
 
-def announced(key: str, id: EventId) -> None:
-    _unless_refused(key, "REMOVE announce", condition="announce.id = :id", id=id)
+def announced(key: str, seen: Sequence[Mapping[str, Any]]) -> None:
+    """All of these are told. With another come since, they are told again: under their ids, that is once."""
+    _unless_refused(key, "REMOVE announce", condition="announce = :seen", seen=seen)
 
 
-def begin_recovery(key: str, *, first: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
-    """Have the sweeper recover what ended, of deliveries in this range, `first` of all those of that status;
-    False while another recovery runs.
+def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
+    """Have the sweeper recover what ended badly, of the deliveries in this range; False while another
+    recovery runs.
     """
     return _unless_refused(
         key,
-        "SET recover = :first, recoverFrom = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard,"
-        " dueAt = :now",
+        "SET recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now",
         condition="attribute_not_exists(recover)",
-        first=f"{first}#{between[0]}",
         low=between[0],
         high=between[1],
         shard=_shard(key),
@@ -204,12 +203,10 @@ def begin_recovery(key: str, *, first: str, between: tuple[DeliveryId, DeliveryI
     )
 
 
-def recovered(key: str, seen: str, done: str | None) -> None:
+def recovered(key: str, seen: str, done: DeliveryId | None) -> None:
     """How far the recovery is; None: to its end."""
     if done is None:
-        _unless_refused(
-            key, "REMOVE recover, recoverFrom, recoverUntil", condition="recover = :seen", seen=seen
-        )
+        _unless_refused(key, "REMOVE recover, recoverUntil", condition="recover = :seen", seen=seen)
     else:
         _unless_refused(key, "SET recover = :done", condition="recover = :seen", seen=seen, done=done)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from patchbay import dynamo
+    from patchbay.deliveries.health import Health
     from patchbay.deliveries.models import DeliveryMessage
 
 GONE = "endpoint_gone"
@@ -27,22 +28,26 @@ def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
     """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
     all it must not. The one that makes the webhook's `disableAfter` full disables it.
     """
-    share.health = health_store.note_failure(share.key, at, delivery.id)
+    stale = share.health.stale_failures(share.resumed_at)
+    if stale:
+        health_store.forget_failures(share.key, stale)
+    # Of our own: the share's is also set by the attempts beside this one, not always to the latest.
+    known = share.health = health_store.note_failure(share.key, at, delivery.id)
     limit = share.webhook["disableAfter"] if share.webhook else 0
-    if not share.is_active or share.health.consecutive_failures(share.resumed_at) < limit:
+    if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
     # A success of another batch may be so fresh that the row of health does not know of it.
     since = max(share.resumed_at, health_store.last_success(share.key, now_ms()))
-    if share.health.consecutive_failures(since) >= limit:
-        disable(share, delivery, FAILING)
+    if known.consecutive_failures(since) >= limit:
+        disable(share, delivery, FAILING, known)
 
 
-def disable(share: Share, delivery: DeliveryMessage, reason: str) -> None:
+def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health) -> None:
     """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
     when what failed was itself Patchbay's telling.
     """
     tells = delivery.event_type not in catalogue.OPERATIONAL
-    count = share.health.consecutive_failures(share.resumed_at)
+    count = known.consecutive_failures(share.resumed_at)
 
     def also(webhook: dynamo.Row) -> list[TransactWriteItemTypeDef]:
         announce = _announcement(webhook, count) if tells else None
@@ -100,6 +105,8 @@ def _settle_breaker(share: Share) -> None:
             delay = health.probe_delay_seconds(known.probes + 1, settings().probe_seconds)
             health_store.probe_failed(share.key, now + delay * 1000)
         return
+    elif known.opened_at:  # and the webhook was enabled by hand since: what opened it counts no more
+        health_store.set_timeouts(share.key, in_a_row)
     else:
         in_a_row = health_store.add_timeouts(share.key, in_a_row).timeouts
     if in_a_row >= health.TIMEOUTS_TO_OPEN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from patchbay import dynamo, queues
@@ -139,8 +140,8 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
         raise ValidationFailed.of("since", f"deliveries are kept for {settings().retention_days} days")
     key = webhook_key(principal.workspace_id, webhook_id)
     between = DeliveryId.range(body.since, until)
-    queued = store.ended_badly(key, between, _COUNTED)
-    if queued and not health_store.begin_recovery(key, first=store.RECOVERABLE[0], between=between, now=now):
+    queued = sum(1 for _ in islice(store.ended_badly(key, *between), _COUNTED))
+    if queued and not health_store.begin_recovery(key, between, now):
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
 

@@ -11,6 +11,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import heapq
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +28,7 @@ DUE_SHARDS = 4
 # A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
 _SENT_AGAIN_MS = 15 * 60_000
 
-# What a recovery sends again, in this order.
+# What a recovery sends again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 # What a message may take over: what no one has, or has no longer, and nothing of a later generation.
@@ -69,7 +70,7 @@ def claim(
             message,
             "#status = :sending, #owner = :owner, leaseUntil = :lease, generation = :generation,"
             " claims = if_not_exists(claims, :zero) + :one",
-            removing="dueShard, dueAt, nextAttemptAt, slotAt",
+            removing="dueShard, dueAt, nextAttemptAt, slotAt, heldAt",
             now=now,
             max_attempts=max_attempts,
             names={"#owner": "owner"},
@@ -84,13 +85,14 @@ def claim(
 
 
 def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) -> None:
-    """Keep the delivery in the table, as the next generation: its message has served. If nobody releases it
-    in time, the sweeper ends it. Raises ConditionFailed as `claim` does.
+    """Keep the delivery in the table, as the next generation: its message has served. What has no attempt
+    in time after it was first held, the sweeper ends. Raises ConditionFailed as `claim` does.
     """
     _begin(
         message,
-        "#status = :held, generation = :next, reason = :reason, statusKey = :key, heldAt = :now,"
-        " dueShard = :shard, dueAt = :due, claims = if_not_exists(claims, :zero)",
+        "#status = :held, generation = :next, reason = :reason, statusKey = :key, dueShard = :shard,"
+        " heldAt = if_not_exists(heldAt, :now), dueAt = if_not_exists(heldAt, :now) + :most_held,"
+        " claims = if_not_exists(claims, :zero)",
         removing="#owner, leaseUntil, nextAttemptAt, slotAt",
         now=now,
         max_attempts=max_attempts,
@@ -100,7 +102,7 @@ def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) 
         reason=reason,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.HELD),
         shard=_shard(message.id),
-        due=now + settings().max_hold_seconds * 1000,
+        most_held=settings().max_hold_seconds * 1000,
     )
 
 
@@ -282,10 +284,9 @@ def pending(key: str) -> int:
     return sum(_counted(key, status, None) for status in (Status.RETRYING, Status.HELD))
 
 
-def ended_badly(key: str, between: tuple[DeliveryId, DeliveryId], most: int) -> int:
-    """How many deliveries of a webhook are FAILED or CANCELLED; of more than `most`, `most`."""
-    found = (id for status in RECOVERABLE for id in of_status(key, status, *between))
-    return sum(1 for _ in islice(found, most))
+def ended_badly(key: str, after: str, until: str) -> Iterator[DeliveryId]:
+    """The deliveries of a webhook that are FAILED or CANCELLED, as `of_status` gives those of one status."""
+    return heapq.merge(*(of_status(key, status, after, until) for status in RECOVERABLE))
 
 
 def of_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
@@ -340,12 +341,14 @@ def requeue(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
 
 
 def release(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
-    """The message to send for a held delivery, which is parked from now on; None if it is no longer held."""
+    """The message to send for a held delivery, which is parked from now on; None if it is no longer held, or
+    has been for too long.
+    """
     return _queued(
         key,
         id,
-        f"SET {_PARK} REMOVE heldAt",
-        condition="#status = :held",
+        f"SET {_PARK}",
+        condition="#status = :held AND dueAt > :now",
         held=Status.HELD,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),
@@ -359,7 +362,8 @@ def restart(
     key: str, id: DeliveryId, *, of: Sequence[Status], trigger: str, now: int, version: int | None = None
 ) -> DeliveryMessage | None:
     """The message to send for a delivery that is tried anew, with all the retries of its webhook; it is
-    parked from now on. None if its status is not one `of` these, or its version another one.
+    parked from now on. None if its status is not one `of` these, or its version another one. One whose lease
+    or slot is over may be, too: its message may be in the dead-letter queue, and nothing else would send it.
     """
     guard = " AND version = :version" if version is not None else ""
     values: dynamo.Row = {"version": version} if version is not None else {}
@@ -367,9 +371,13 @@ def restart(
         key,
         id,
         f"SET {_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
-        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt",
-        condition=f"#status IN ({', '.join(f':of{at}' for at in range(len(of)))}){guard}",
-        names={"#trigger": "trigger"},
+        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, #owner, leaseUntil",
+        condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
+        " OR (#status = :sending AND leaseUntil <= :now)"
+        f" OR (#status = :pending AND nextAttemptAt <= :now)){guard}",
+        names={"#trigger": "trigger", "#owner": "owner"},
+        sending=Status.SENDING,
+        pending=Status.PENDING,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),
         shard=_shard(id),

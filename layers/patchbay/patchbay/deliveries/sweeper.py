@@ -12,7 +12,9 @@ detection. What it takes in hand is first put off, then worked: if it dies, a la
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 
 from patchbay import dynamo, queues
@@ -30,48 +32,73 @@ from patchbay.webhooks import store as webhooks_store
 _BATCH = 100
 # What one batch may take; the next run, a minute later, goes on.
 _RESERVE_MS = 15_000
-_MINUTE_MS = 60_000
-_SETTLED_MS = 10 * _MINUTE_MS
-# What one visit ends, of those that wait for a webhook that is no longer active.
-_ENDED_AT_ONCE = 1_000
+# Less than a minute, or every other run would come too early: one looks at a webhook seconds after it began.
+_AGAIN_MS = 30_000
+_SETTLED_MS = 600_000
+# What one visit ends of each status, of those that wait for a webhook that is no longer active.
+_ENDED_AT_ONCE = 500
 # So far ahead the slots of a rate limit are filled from the table.
 _SLOTS_SECONDS = 120
 
-Clock = Callable[[], int]
+# A part of what is due; it returns how many deliveries it queued.
+Step = Callable[[], int]
 
 
-def sweep(remaining_ms: Clock) -> int:
-    """Do what is due, as far as the time goes; returns how many deliveries were queued."""
+def sweep(remaining_ms: Callable[[], int]) -> int:
+    """Do what is due, as far as the time goes; returns how many deliveries were queued.
+
+    The kinds and their shards take turns, a step each: much to do in one of them, or a fault, holds up none
+    of the others.
+    """
     queued = 0
-    for shard in range(health_store.DUE_SHARDS):
-        for key in health_store.due(shard, now_ms()):
-            if remaining_ms() < _RESERVE_MS:
-                break
-            try:
-                queued += _visit(key)
-            except Exception:
-                # Our own fault or AWS's: it is due again in a minute, and holds up no other webhook.
-                logger.exception("webhook not looked after", webhook=key)
-    for shard in range(store.DUE_SHARDS):
-        due = store.due(shard, now_ms())
-        while remaining_ms() > _RESERVE_MS and (keys := list(islice(due, _BATCH))):
-            queued += _send(_parked(keys))
-    for shard in range(events_store.DUE_SHARDS):
-        for workspace_id, id in events_store.stopped(shard, now_ms()):
-            if remaining_ms() < _RESERVE_MS:
-                break
-            _go_on(workspace_id, id)
+    turns = deque(
+        [
+            *map(_due_webhooks, range(health_store.DUE_SHARDS)),
+            *map(_due_deliveries, range(store.DUE_SHARDS)),
+            *map(_stopped_fan_outs, range(events_store.DUE_SHARDS)),
+        ]
+    )
+    while turns and remaining_ms() > _RESERVE_MS:
+        steps, step = turns.popleft(), None
+        try:
+            step = next(steps, None)
+            if step is None:
+                continue
+            queued += step()
+        except Exception:
+            # Our own fault or AWS's; what was taken in hand is due again by itself.
+            logger.exception("step of the sweep failed", step=repr(step)[:200])
+        turns.append(steps)
     if queued:
         logger.info("waiting deliveries queued", count=queued)
     return queued
 
 
-def _go_on(workspace_id: str, id: EventId) -> None:
-    """Queue an event again whose fan-out stopped half-way."""
+def _due_webhooks(shard: int) -> Iterator[Step]:
+    return (partial(_visit, key) for key in health_store.due(shard, now_ms()))
+
+
+def _due_deliveries(shard: int) -> Iterator[Step]:
+    due = store.due(shard, now_ms())
+    while keys := list(islice(due, _BATCH)):
+        yield partial(_requeue, keys)
+
+
+def _stopped_fan_outs(shard: int) -> Iterator[Step]:
+    return (partial(_go_on, *each) for each in events_store.stopped(shard, now_ms()))
+
+
+def _go_on(workspace_id: str, id: EventId) -> int:
+    """Queue an event again whose fan-out stopped half-way; that is no delivery yet."""
     event = events_store.take_stopped(workspace_id, id, now_ms())
     if event is not None:
         queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
         logger.warning("stopped fan-out queued again", event_id=id, workspace=workspace_id)
+    return 0
+
+
+def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
+    return _send(_parked(keys))
 
 
 def _parked(keys: Iterable[tuple[str, DeliveryId]]) -> Iterator[DeliveryMessage]:
@@ -91,15 +118,15 @@ def _parked(keys: Iterable[tuple[str, DeliveryId]]) -> Iterator[DeliveryMessage]
 def _visit(key: str) -> int:
     """Whatever a webhook needs; how many of its deliveries were queued."""
     now = now_ms()
-    health = health_store.take_due(key, now, now + _MINUTE_MS)
+    health = health_store.take_due(key, now, now + _AGAIN_MS)
     if health is None:
         return 0
     workspace_id, webhook_id = of_webhook_key(key)
-    if health.announce is not None:
-        data = dict(health.announce)
-        id = EventId(data.pop("id"))
-        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=id)
-        health_store.announced(key, id)
+    for announcement in health.announce:
+        data = dict(announcement)
+        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
+    if health.announce:
+        health_store.announced(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
     if webhook is None or webhook["status"] != "ACTIVE":
         reason = f"webhook_{webhook['status'].lower()}" if webhook else "webhook_deleted"
@@ -126,10 +153,14 @@ def _end_waiting(key: str, health: Health, reason: str) -> int:
 
 
 def _probe(key: str, health: Health, now: int) -> int:
-    """For an open breaker whose webhook has no events of its own now, the oldest delivery is the probe."""
+    """For an open breaker whose webhook has no events of its own now, the probe is the oldest delivery that
+    is held, or that is to be recovered.
+    """
     if health.probe_at > now:
         return 0
     oldest = store.oldest(key, Status.HELD, 1)
+    if not oldest and health.recover is not None:
+        return _recover(key, health, 1)
     if not oldest:
         _settle(key, health)
     return _send(_released(key, oldest))
@@ -139,7 +170,9 @@ def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
     """Queue what is held, then what is to be recovered, the oldest first, as far as there is room."""
     most = settings().max_waiting_per_webhook
     waiting = store.waiting(key)
-    if health.has_backlog(webhook.get("resumedAt", 0)) and waiting <= most // 2:
+    if health.has_backlog(webhook.get("resumedAt", 0)):
+        if waiting > most // 2:
+            return 0  # what was released now would be held again
         health_store.set_backlog(key, 0)
     room = most - waiting
     per_second = webhook.get("rateLimitPerSecond")
@@ -174,17 +207,10 @@ def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:
 
 def _recover(key: str, health: Health, room: int) -> int:
     """The next part of a recovery, after what is done of it: what fails anew is not taken up again."""
-    status, _, after = str(health.recover).partition("#")
-    until = str(health.recover_until)
-    ids = list(islice(store.of_status(key, Status(status), after, until), room))
+    after, until = str(health.recover), str(health.recover_until)
+    ids = list(islice(store.ended_badly(key, after, until), room))
     queued = _send(_restarted(key, ids))
-    if len(ids) == room:
-        done: str | None = f"{status}#{ids[-1]}"
-    elif status == store.RECOVERABLE[0]:
-        done = f"{store.RECOVERABLE[1]}#{health.recover_from}"
-    else:
-        done = None
-    health_store.recovered(key, str(health.recover), done)
+    health_store.recovered(key, after, ids[-1] if len(ids) == room else None)
     return queued
 
 

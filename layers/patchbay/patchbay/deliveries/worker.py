@@ -79,7 +79,8 @@ def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
             if not queues.set_aside(settings().deliveries_dlq_url, record):
                 again.append(record["messageId"])
             continue
-        works.append(Work(record["messageId"], record["receiptHandle"], delivery))
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
+        works.append(Work(record["messageId"], record["receiptHandle"], receives, delivery))
     try:
         again += attempt.runner().run(_deliver_all(works)) if works else []
     except Exception:
@@ -307,7 +308,7 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
             if claimed.trigger != "MANUAL":
                 outcome.failed(share, delivery, now)
             if isinstance(plan, retry.DisableWebhook):
-                outcome.disable(share, delivery, reason)
+                outcome.disable(share, delivery, reason, share.health)
             store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
             return Done()
 
@@ -321,8 +322,16 @@ def _is_parked(delay_seconds: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _is_crowded(minute: int) -> bool:
-    """Whether half of what SQS takes is in flight; asked once a minute."""
-    return queues.in_flight(settings().deliveries_queue_url) > _CROWDED
+    """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record
+    of an attempt must not fail for it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return queues.in_flight(settings().deliveries_queue_url) > _CROWDED
+    except (BotoCoreError, ClientError):
+        logger.exception("messages in flight not counted")
+        return True
 
 
 def _names(delivery: DeliveryMessage) -> dict[str, str]:
