@@ -10,10 +10,10 @@ Nothing here is worth a transaction: all but the failures are written as they ar
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
@@ -26,7 +26,6 @@ from patchbay.settings import settings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-DUE_SHARDS = 4
 _HEALTH = "health"
 # Two workers that want slots at once: one of them finds its belief out of date.
 _TRIES = 5
@@ -160,7 +159,7 @@ def held(key: str, now: int, due_at: int) -> None:
         key,
         "SET heldAt = :now, dueShard = :shard, dueAt = if_not_exists(dueAt, :due)",
         now=now,
-        shard=_shard(key),
+        shard=due_index.shard_of(key),
         due=due_at,
     )
 
@@ -177,7 +176,7 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
         f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{telling}",
         names={"#ttl": "ttl"},
         now=now,
-        shard=_shard(key),
+        shard=due_index.shard_of(key),
         ttl=_ttl(now),
         **values,
     )
@@ -198,7 +197,7 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
         condition="attribute_not_exists(recover)",
         low=between[0],
         high=between[1],
-        shard=_shard(key),
+        shard=due_index.shard_of(key),
         now=now,
     )
 
@@ -213,13 +212,7 @@ def recovered(key: str, seen: str, done: DeliveryId | None) -> None:
 
 def due(shard: int, now: int) -> Iterator[str]:
     """The webhooks that the sweeper has to look at, the longest waiting first."""
-    for row in dynamo.query(
-        settings().health_table,
-        "dueShard = :shard AND dueAt <= :now",
-        index="due",
-        shard=shard,
-        now=now,
-    ):
+    for row in due_index.rows(settings().health_table, shard, now):
         yield row["webhookKey"]
 
 
@@ -326,7 +319,3 @@ def _hour(hour: int) -> str:
 
 def _ttl(now: int) -> int:
     return now // 1000 + settings().retention_days * 86_400
-
-
-def _shard(key: str) -> int:
-    return zlib.crc32(key.encode()) % DUE_SHARDS

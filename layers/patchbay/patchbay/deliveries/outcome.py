@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from patchbay.deliveries.health import Health
     from patchbay.deliveries.models import DeliveryMessage
 
-GONE = "endpoint_gone"
 FAILING = "consecutive_failures"
 
 

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import heapq
 import secrets
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
 
-# One partition takes 1,000 writes a second; parked retries come in waves when a receiver is down.
-DUE_SHARDS = 4
 # A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
 _SENT_AGAIN_MS = 15 * 60_000
 
@@ -101,7 +99,7 @@ def hold(message: DeliveryMessage, *, reason: str, now: int, max_attempts: int) 
         next=message.generation + 1,
         reason=reason,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.HELD),
-        shard=_shard(message.id),
+        shard=due_index.shard_of(message.id),
         most_held=settings().max_hold_seconds * 1000,
     )
 
@@ -149,13 +147,16 @@ def retrying(
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
     queue, as the next generation: this one's message has served. Raises LeaseLost.
     """
-    due = ", dueShard = :shard, dueAt = :next, generation = :generation" if parked else ""
-    extra: dynamo.Row = {"shard": _shard(message.id), "generation": message.generation + 1} if parked else {}
+    parking = ""
+    extra: dynamo.Row = {}
+    if parked:
+        parking = ", dueShard = :shard, dueAt = :next, generation = :generation"
+        extra = {"shard": due_index.shard_of(message.id), "generation": message.generation + 1}
     _settle(
         message,
         owner,
         "SET #status = :status, statusKey = :key, reason = :reason, nextAttemptAt = :next, updatedAt = :now"
-        f"{due} ADD attempts :one, version :one REMOVE #owner, leaseUntil",
+        f"{parking} ADD attempts :one, version :one REMOVE #owner, leaseUntil",
         attempt=attempt,
         status=Status.RETRYING,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.RETRYING),
@@ -312,13 +313,7 @@ def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
 
 def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
     """What is parked or held, and due: (webhookKey, id), the longest waiting first."""
-    for row in dynamo.query(
-        settings().deliveries_table,
-        "dueShard = :shard AND dueAt <= :now",
-        index="due",
-        shard=shard,
-        now=now,
-    ):
+    for row in due_index.rows(settings().deliveries_table, shard, now):
         yield row["webhookKey"], DeliveryId(row["sk"])
 
 
@@ -352,7 +347,7 @@ def release(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
         held=Status.HELD,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),
-        shard=_shard(id),
+        shard=due_index.shard_of(id),
         again=now + _SENT_AGAIN_MS,
         now=now,
     )
@@ -380,7 +375,7 @@ def restart(
         pending=Status.PENDING,
         retrying=Status.RETRYING,
         statusKey=_status_key(key, Status.RETRYING),
-        shard=_shard(id),
+        shard=due_index.shard_of(id),
         again=now + 60_000,
         now=now,
         trigger=trigger,
@@ -568,7 +563,3 @@ def _ttl(now: int) -> int:
 
 def _status_key(key: str, status: str) -> str:
     return f"{key}#{status}"
-
-
-def _shard(id: DeliveryId) -> int:
-    return zlib.crc32(id.encode()) % DUE_SHARDS

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
+from patchbay import due as due_index
 from patchbay import dynamo, queues
 from patchbay.deliveries import health_store, store
 from patchbay.deliveries.health import Health
@@ -53,9 +54,9 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
     queued = 0
     turns = deque(
         [
-            *map(_due_webhooks, range(health_store.DUE_SHARDS)),
-            *map(_due_deliveries, range(store.DUE_SHARDS)),
-            *map(_stopped_fan_outs, range(events_store.DUE_SHARDS)),
+            *map(_due_webhooks, due_index.SHARDS),
+            *map(_due_deliveries, due_index.SHARDS),
+            *map(_stopped_fan_outs, due_index.SHARDS),
         ]
     )
     while turns and remaining_ms() > _RESERVE_MS:

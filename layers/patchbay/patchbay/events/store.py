@@ -8,18 +8,17 @@ besides. Rows end by TTL.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
-DUE_SHARDS = 4
 # A message that was cut down comes back within minutes by itself; after so long it is lost, or in the
 # dead-letter queue.
 _STOPPED_MS = 15 * 60_000
@@ -67,7 +66,11 @@ def begin_fan_out(
     elif in_one_send:
         row["fanOut"] = "IN_ONE_SEND"
     else:
-        row |= {"fanOut": "STARTED", "dueShard": _shard(event.id), "dueAt": now_ms() + _STOPPED_MS}
+        row |= {
+            "fanOut": "STARTED",
+            "dueShard": due_index.shard_of(event.id),
+            "dueAt": now_ms() + _STOPPED_MS,
+        }
     try:
         dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
     except dynamo.ConditionFailed as stored:
@@ -93,13 +96,7 @@ def finish_fan_out(event: EventMessage) -> None:
 
 def stopped(shard: int, now: int) -> Iterator[tuple[str, EventId]]:
     """The fan-outs (workspace, event) that were begun and not finished in time, the oldest first."""
-    for row in dynamo.query(
-        settings().events_table,
-        "dueShard = :shard AND dueAt <= :now",
-        index="due",
-        shard=shard,
-        now=now,
-    ):
+    for row in due_index.rows(settings().events_table, shard, now):
         yield row["workspaceId"], EventId(row["id"])
 
 
@@ -198,10 +195,6 @@ def _row(event: EventMessage | RejectedEvent) -> dynamo.Row:
         "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
         "ttl": now_ms() // 1000 + settings().retention_days * 86_400,
     }
-
-
-def _shard(id: EventId) -> int:
-    return zlib.crc32(id.encode()) % DUE_SHARDS
 
 
 def _type_key(workspace_id: str, type: str) -> str:

@@ -11,11 +11,11 @@ died with the answer, so that the refresh token may be used up (`inDoubt`).
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from patchbay import due as due_index
 from patchbay import dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from patchbay.idempotency import Once
     from patchbay.schema import ApiModel
-
-# So many places the schedule looks in; each takes 1,000 writes a second.
-DUE_SHARDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +76,7 @@ class StoredConnection:
 
     def due(self, at_ms: int | None) -> StoredConnection:
         """To be looked at by the schedule from then on; None for never."""
-        shard = None if at_ms is None else zlib.crc32(self.id.encode()) % DUE_SHARDS
+        shard = None if at_ms is None else due_index.shard_of(self.id)
         return replace(self, due_shard=shard, due_at=at_ms)
 
 
@@ -161,13 +158,7 @@ def all_of(workspace_id: str, integration_id: IntegrationId) -> Iterator[StoredC
 
 def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
     """Keys of what is due, longest due first."""
-    for row in dynamo.query(
-        settings().connections_table,
-        "dueShard = :shard AND dueAt <= :now",
-        index="due",
-        shard=shard,
-        now=now,
-    ):
+    for row in due_index.rows(settings().connections_table, shard, now):
         yield row["integrationKey"], row["name"]
 
 

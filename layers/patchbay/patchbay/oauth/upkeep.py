@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.errors import Problem
 from patchbay.oauth import refresh, store
@@ -81,7 +82,7 @@ class _Run:
 
     def do_connections(self, *, until_ms: int) -> None:
         with ThreadPoolExecutor(_THREADS) as pool:
-            for shard in range(store.DUE_SHARDS):
+            for shard in due_index.SHARDS:
                 due = store.due(shard, now_ms())
                 while self._remaining_ms() > until_ms and (batch := list(islice(due, _BATCH))):
                     for future in as_completed([pool.submit(_look_at, key) for key in batch]):
