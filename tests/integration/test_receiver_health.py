@@ -448,7 +448,15 @@ def test_two_workers_that_reserve_at_once_get_different_slots(line: Line) -> Non
     late = health_store.reserve_slots(key, 1, 2, now=now + 60_000, health=health_store.get(key))
     assert (first, second) == ([now, now + 500, now + 1000], [now + 1500, now + 2000, now + 2500])
     assert late == [now + 60_000]
-    assert health_store.reserve_slots(key, 1, 2, now=now - 900_000, health=stale) is None
+    assert health_store.reserve_slots(key, 1, 2, now=now + 60_500 - 900_000, health=stale) is None
+
+
+def test_a_limit_that_is_raised_does_not_wait_for_the_slots_of_before(line: Line) -> None:
+    webhook = line.webhook("http://127.0.0.1:9999/")
+    key, now = webhook_key("acme", webhook["id"]), line.clock.now
+    health_store.reserve_slots(key, 600, 1, now=now, health=Health())
+    assert health_store.reserve_slots(key, 2, 1000, now=now, health=health_store.get(key)) == [now, now + 1]
+    assert health_store.reserve_slots(key, 1, 1000, now=now, health=health_store.get(key)) == [now + 2]
 
 
 # ── rights to look ───────────────────────────────────────────────────────────────────────────────────

@@ -118,28 +118,32 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
     """The times of the next `count` slots of the webhook's rate limit; None when they would lie behind the
     horizon. Raises Busy.
     """
-    now_us, span = now * 1000, slots.span_us(count, per_second)
+    now_us, span, horizon = now * 1000, slots.span_us(count, per_second), slots.horizon_us(per_second)
     believed = health.next_slot
     for _ in range(_TRIES):
-        if span > slots.horizon_us(per_second) - max(believed - now_us, 0):
+        ahead = believed - now_us
+        # Those of a lower limit, before it was raised, are not waited for.
+        begins_anew = ahead <= 0 or ahead > horizon + slots.SKEW_US
+        if not begins_anew and span > horizon - ahead:
             return None
         try:
-            if believed > now_us:
+            if begins_anew:
+                row = _update(
+                    key,
+                    "SET nextSlot = :next",
+                    condition="attribute_not_exists(nextSlot) OR nextSlot <= :now OR nextSlot = :believed",
+                    next=now_us + span,
+                    now=now_us,
+                    believed=believed,
+                )
+            else:
                 row = _update(
                     key,
                     "SET nextSlot = nextSlot + :span",
                     condition="nextSlot > :now AND nextSlot <= :latest",
                     span=span,
                     now=now_us,
-                    latest=now_us + slots.horizon_us(per_second) - span,
-                )
-            else:
-                row = _update(
-                    key,
-                    "SET nextSlot = :next",
-                    condition="attribute_not_exists(nextSlot) OR nextSlot <= :now",
-                    next=now_us + span,
-                    now=now_us,
+                    latest=now_us + horizon - span,
                 )
         except dynamo.ConditionFailed as refused:
             believed = read(refused.row).next_slot

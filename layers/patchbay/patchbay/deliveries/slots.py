@@ -11,6 +11,8 @@ from __future__ import annotations
 HORIZON_SECONDS = 900
 # … nor do more than so many of one webhook: SQS has 120,000 messages in flight at most, for all of them.
 MAX_SLEEPING = 2_000
+# Clocks of hosts differ: a little behind the horizon is still of this limit.
+SKEW_US = 5_000_000
 # A slot that near is waited for by the worker; SQS knows whole seconds only.
 NEAR_MS = 1_000
 
