@@ -134,6 +134,8 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     now = now_ms()
     until = body.until or at_ms(now)
     if until < body.since:
+        if body.until is None:
+            raise ValidationFailed.of("since", "is in the future")
         raise ValidationFailed.of("until", "must not be before since")
     if to_ms(body.since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.of("since", f"deliveries are kept for {settings().retention_days} days")
