@@ -218,6 +218,13 @@ def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
     assert listed(api, query=f"?type={event['type']}") == [event]
 
 
+def test_the_reason_tells_all_that_is_wrong(api: Api, source: Source, clock: Clock) -> None:
+    source.send(envelope(clock, {**DETAIL, "data": [1], "extra": 1}))
+    source.poll()
+    (event,) = listed(api)
+    assert event["reason"] == "data: must be an object; extra: there is no such field"
+
+
 @pytest.mark.parametrize("type", [None, 5, "post published", "", "A" * 65, ["POST_PUBLISHED"]], ids=repr)
 def test_what_can_be_no_type_is_listed_without_one(api: Api, source: Source, clock: Clock, type: Any) -> None:
     source.send(envelope(clock, {**DETAIL, "type": type}))
