@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -323,7 +324,9 @@ def welcome(url: str, stack: Stack) -> str:
     lines = ["", f"  {url}  ({len(stack.functions)} functions; Ctrl-C stops it)", ""]
     if public:
         lines.append(f"  curl {url}{public}")
-    lines.append("  make token WORKSPACE=acme      a development token for a workspace")
+    state = os.environ.get("STATE_DIR")  # tokens of another state's stack are refused by this one
+    token = "token WORKSPACE=acme" + (f" STATE_DIR={shlex.quote(state)}" if state else "")
+    lines.append(f"  make {token}      a development token for a workspace")
     if other:
-        lines.append(f'  curl -H "Authorization: Bearer $(make -s token WORKSPACE=acme)" {url}{other}')
+        lines.append(f'  curl -H "Authorization: Bearer $(make -s {token})" {url}{other}')
     return "\n".join([*lines, ""])

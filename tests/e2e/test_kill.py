@@ -75,7 +75,7 @@ def test_killing_the_delivery_worker_loses_nothing(brittle: RunningStack) -> Non
     retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
     with receiver([Answer(200, delay=0.3)]) as healthy, receiver([Answer(500, delay=0.1)]) as broken:
         for inbox in (healthy, healthy, broken):
-            workspace.webhook(inbox.url, retryConfig=retries)
+            workspace.webhook(inbox.url, retryConfig=retries, disableAfter=1000)
         ids = [workspace.publish({"n": n})["id"] for n in range(30)]
         killed = 0
         for _ in range(4):

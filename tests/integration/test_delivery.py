@@ -15,6 +15,7 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
+from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import health_store, store, sweeper
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
@@ -726,16 +727,16 @@ def test_a_sweep_that_sqs_fails_is_made_good(line: Line, lost: bool) -> None:
 
 @parking
 def test_a_sweep_with_too_much_to_do_leaves_nobody_out(line: Line) -> None:
-    """Its time is up after twelve steps, one for each kind and shard, with 40 webhooks to look after."""
+    """Its time is up after a step for each kind and shard, with 80 webhooks to look after."""
     with receiver([500, 200]) as r:
         line.webhook(r.url, **PARKING)
         line.publish()
         line.deliveries.poll()
         due(line)
-        for _ in range(40):
+        for _ in range(80):
             key = webhook_key("acme", WebhookId.new())
             health_store.held(key, line.clock.now, line.clock.now)
-        left = chain([60_000] * 12, repeat(0))
+        left = chain([60_000] * 3 * len(due_index.SHARDS), repeat(0))
         assert sweeper.sweep(lambda: next(left)) == 1
         line.deliveries.poll()
         assert len(r.requests) == 2
@@ -871,8 +872,9 @@ def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(line: Line) -> None
         line.clock.move(60)
         with failing("dynamodb.UpdateItem", at=4):
             line.sweep()
-        assert len(line.deliveries.waits) == 3
-        assert line.sweep() == 2
+        sent = len(line.deliveries.waits)
+        assert 3 <= sent < 5  # all that it took before, if not more
+        assert line.sweep() == 5 - sent
         while line.deliveries.poll():
             pass
         assert len(r.requests) == 10

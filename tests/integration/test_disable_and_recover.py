@@ -471,6 +471,7 @@ def test_a_recovery_goes_on_where_its_sweeper_died(line: Line, call: int) -> Non
         ({}, 422),
         ({"since": "yesterday"}, 422),
         ({"since": "2020-01-01T00:00:00Z"}, 422),
+        ({"since": "2999-01-01T00:00:00Z"}, 422),
         ({"since": "now", "until": "2020-01-01T00:00:00Z"}, 422),
         ({"since": "now", "all": True}, 422),
     ],

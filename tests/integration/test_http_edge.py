@@ -560,6 +560,30 @@ def test_if_match(api: Api, backend: Backend, subtests: pytest.Subtests) -> None
 # ── what is not there, what breaks ───────────────────────────────────────────────────────────────────
 
 
+def test_what_does_not_fit_is_said_in_the_words_of_json(api: Api) -> None:
+    body = {
+        "events": [],
+        "filters": [{"path": "x", "op": "regex", "value": "secret"}, {"path": "a..b", "op": "exists"}],
+        "headers": [],
+        "rateLimitPerSecond": 0,
+        "retryConfig": {"schedule": "secret"},
+        "secret": 1,
+    }
+    found = problem(api("POST /api/integrations/webhooks", json=body), 422, "validation_failed")["errors"]
+    assert {error["path"]: error["message"] for error in found} == {
+        "name": "is missing",
+        "url": "is missing",
+        "events": "must have 1 or more items",
+        "filters.0": "'op' must be one of 'equals', 'in', 'exists'",
+        "filters.1.path": "must be names in the event's data with dots between, as post.channel or tags.0; "
+        "up to 8, each of up to 64 characters",
+        "headers": "must be an object",
+        "rateLimitPerSecond": "must be 1 or more",
+        "retryConfig.schedule": "must be 'standard'",
+        "secret": "there is no such field",
+    }
+
+
 def test_routes_that_do_not_exist(api: Api, subtests: pytest.Subtests) -> None:
     for line in (
         "GET /",

@@ -76,7 +76,6 @@ DOORS = {"POST /api/integrations/{id}/install", "GET /api/integrations/{id}/oaut
 # What an owner is answered who is let in; others 200, 201 or 202.
 ANSWERS = {
     "POST /api/integrations/{id}/oauth/refresh": 409,  # an API key is not refreshed
-    "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry": 409,  # it is being sent
 }
 
 

@@ -209,6 +209,20 @@ def test_a_worker_or_sweeper_that_dies_while_holding_loses_nothing(line: Line, c
     assert len(r.requests) == 2
 
 
+def test_what_is_retried_by_hand_does_not_wait_for_the_breaker(line: Line) -> None:
+    with receiver() as r:
+        webhook = opened(line, r.url)
+        event = line.publish()
+        line.deliveries.poll()
+        id = line.shown(webhook, event)["id"]
+        retried = line.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
+        assert (retried.status, retried.json()["status"], retried.json()["reason"]) == (202, "RETRYING", None)
+        line.deliveries.poll()
+        assert len(r.requests) == 1
+        assert not health_of(line, webhook).is_open(0)  # it was answered
+    assert statuses(line) == {"DELIVERED": 1}
+
+
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_a_recovery_finds_out_whether_the_breaker_may_close(line: Line) -> None:
     with receiver([HANGS, HANGS, HANGS, 200]) as r:

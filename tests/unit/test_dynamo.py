@@ -88,8 +88,10 @@ def test_attributes() -> None:
     for value in ({1, 2}, object(), Decimal(1)):
         with pytest.raises(TypeError):
             pack(value)
+    assert pack(frozenset("ba")) == {"SS": ["a", "b"]}
+    assert unpack({"SS": ["a", "b"]}) == frozenset("ab")
     with pytest.raises(TypeError):
-        unpack({"SS": ["a"]})
+        unpack({"NS": ["1"]})
 
 
 class Fake:

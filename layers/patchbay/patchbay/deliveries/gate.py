@@ -59,7 +59,10 @@ def admit(share: Share) -> list[Pass]:
     if not share.is_active:
         return [Go() for _ in share.works]  # to be cancelled: that is no attempt
     now = now_ms()
-    passes = _passes(share, now)
+    passes = [
+        Go() if isinstance(pass_, Hold | PutOff) and work.delivery.by_hand else pass_
+        for work, pass_ in zip(share.works, _passes(share, now), strict=True)
+    ]
     if any(isinstance(each, Hold) for each in passes):
         health_store.held(share.key, now, now + _SWEEP_MS)
     return passes

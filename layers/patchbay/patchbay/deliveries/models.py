@@ -52,7 +52,7 @@ class DeliveryMessage:
 
     `body` is what receivers get; None when it is over 64 KB or the sweeper sent the message: then it is
     built from the event's row. `generation` is raised each time it is parked, so that the messages of
-    before are known.
+    before are known. `by_hand` is what somebody asked for now, and does not wait for its receiver to be well.
     """
 
     id: DeliveryId
@@ -63,6 +63,7 @@ class DeliveryMessage:
     body: str | None
     generation: int
     correlation_id: str
+    by_hand: bool = False
 
     @classmethod
     def read(cls, text: str) -> DeliveryMessage:

@@ -52,9 +52,9 @@ def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health)
         announce = _announcement(webhook, count) if tells else None
         return [health_store.disabled(share.key, now_ms(), announce)]
 
-    webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason, also)
-    logger.warning("webhook disabled", reason=reason, webhook_id=delivery.webhook_id, failures=count)
-    metrics().add_metric("WebhooksDisabled", "Count", 1)
+    if webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason, also):
+        logger.warning("webhook disabled", reason=reason, webhook_id=delivery.webhook_id, failures=count)
+        metrics().add_metric("WebhooksDisabled", "Count", 1)
 
 
 def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:

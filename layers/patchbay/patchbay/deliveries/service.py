@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -122,7 +123,8 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
     if message is None:
         row = store.get(principal.workspace_id, webhook_id, id) or row
         raise Conflict(_NOT_RETRIED.get(row["status"], "The delivery has just changed. Look, and try again."))
-    queues.send(settings().deliveries_queue_url, queues.Message.of(message.fields(), webhook_id))
+    by_hand = replace(message, by_hand=True)
+    queues.send(settings().deliveries_queue_url, queues.Message.of(by_hand.fields(), webhook_id))
     return _shown(webhook_id, store.get(principal.workspace_id, webhook_id, id) or row)
 
 
@@ -135,6 +137,8 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     now = now_ms()
     until = body.until or at_ms(now)
     if until < body.since:
+        if body.until is None:
+            raise ValidationFailed.of("since", "is in the future")
         raise ValidationFailed.of("until", "must not be before since")
     if to_ms(body.since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.of("since", f"deliveries are kept for {settings().retention_days} days")

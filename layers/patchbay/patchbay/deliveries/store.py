@@ -366,7 +366,7 @@ def restart(
         key,
         id,
         f"SET {_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
-        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, #owner, leaseUntil",
+        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, reason, #owner, leaseUntil",
         condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
         " OR (#status = :sending AND leaseUntil <= :now)"
         f" OR (#status = :pending AND nextAttemptAt <= :now)){guard}",

@@ -51,6 +51,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
     The kinds and their shards take turns, a step each: much to do in one of them, or a fault, holds up none
     of the others.
     """
+    settings()  # wrongly set up, it stops here: that is no fault of one step
     queued = 0
     turns = deque(
         [

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from pydantic_core import from_json
 
 from patchbay.auth.principal import Principal
-from patchbay.errors import IdempotencyMismatch, PayloadTooLarge, ValidationFailed
+from patchbay.errors import IdempotencyMismatch, PayloadTooLarge, Problem, ValidationFailed
 from patchbay.events import service, store
 from patchbay.events.models import EventMessage, EventType, PublishEvent
 from patchbay.ids import EventId
@@ -78,7 +78,7 @@ def admit(envelope: Envelope) -> EventMessage | None:
             order, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
         )
     except (ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
-        _reject(envelope, problem.detail)
+        _reject(envelope, _reason(problem))
         return None
 
 
@@ -89,6 +89,13 @@ def _check_time(envelope: Envelope) -> None:
         raise ValidationFailed.of("time", "is in the future")
     if age_ms > settings().retention_days * 86_400_000:
         raise ValidationFailed.of("time", f"is over {settings().retention_days} days ago; so long is kept")
+
+
+def _reason(problem: Problem) -> str:
+    """All that is wrong: an answer of the API has it field by field, a rejected event has this alone."""
+    if isinstance(problem, ValidationFailed):
+        return "; ".join(f"{error.path}: {error.message}" for error in problem.errors)
+    return problem.detail
 
 
 def _reject(envelope: Envelope, reason: str) -> None:

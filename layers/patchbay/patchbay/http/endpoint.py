@@ -135,7 +135,7 @@ def _path_reader(variable: str, kind: type[Id] | type[ConnectionRef]) -> _Reader
         try:
             return kind.parse(request.path[variable])
         except ValueError as error:
-            raise NotFound(f"There is no such thing: {error}.") from None
+            raise NotFound(f"There is no such thing: {variable} is {error}.") from None
 
     return read
 

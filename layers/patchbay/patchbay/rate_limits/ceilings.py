@@ -99,9 +99,11 @@ def _quota(kind: Kind) -> Quota:
 
 
 def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited:
+    later = retry_after(standing.admits_ms(cost) - standing.now_ms)
     return RateLimited(
-        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute.",
-        headers=retry_after(standing.admits_ms(cost) - standing.now_ms),
+        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute. "
+        f"Try again in {later['retry-after']} s.",
+        headers=later,
     )
 
 

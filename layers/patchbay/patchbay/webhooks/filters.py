@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -21,10 +22,22 @@ MAX_DEPTH = 8
 MAX_VALUES = 50
 
 _SEGMENT = r"[^.\x00-\x1f\x7f]{1,64}"
+_PATH = re.compile(rf"{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}\Z")
+
+
+def _check_path(path: str) -> str:
+    if not _PATH.match(path):
+        raise ValueError(
+            "must be names in the event's data with dots between, as post.channel or tags.0; "
+            f"up to {MAX_DEPTH}, each of up to 64 characters"
+        )
+    return path
+
+
 Path = Annotated[
     str,
+    AfterValidator(_check_path),
     Field(
-        pattern=rf"^{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}$",
         description="A dot path into the event's data; a number picks from a list.",
         examples=["post.channel", "tags.0"],
     ),

@@ -194,20 +194,23 @@ def disable(
     id: WebhookId,
     reason: str,
     also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
-) -> None:
+) -> bool:
     """Stop deliveries because of what the receiver answers. Nothing happens to a webhook that is not active,
-    so of many who ask one disables it; what `also` makes of its row is written in the same transaction.
+    so of many who ask one disables it, and is told True; what `also` makes of its row is written in the same
+    transaction.
     """
+    was_active = False
 
     def change(row: dynamo.Row) -> dynamo.Row:
-        if row["status"] != "ACTIVE":
-            return {}
-        return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()}
+        nonlocal was_active
+        was_active = row["status"] == "ACTIVE"
+        return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()} if was_active else {}
 
     try:
         _change(workspace_id, id, change, None, also=also)
     except NotFound:
-        return
+        return False
+    return was_active
 
 
 def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
