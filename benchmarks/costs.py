@@ -54,6 +54,7 @@ class Assumptions:
     item_overhead_bytes: int = 100  # DynamoDB's, of each stored item
     pollers: int = 5  # of an idle event source mapping, each asking every 20 s
     schedule_ms: float = 100  # of a scheduled run that finds nothing to do
+    schedule_queries: float = 12  # of it, at most: half a read unit each (an index, eventually consistent)
     svix_delivery_bytes: int = 2048  # message, attempt and their indexes in PostgreSQL, kept for a month
 
     def batch(self, deliveries: int) -> int:
@@ -197,6 +198,7 @@ def idle(p: Prices, a: Assumptions) -> dict[str, float]:
         / MILLION
         * p.sqs,
         f"EventBridge Scheduler: {runs:,.0f} runs": runs / MILLION * p.scheduler,
+        "DynamoDB: their queries": runs * a.schedule_queries * 0.5 / MILLION * p.dynamodb_read,
         "Lambda: those runs": runs / MILLION * p.lambda_requests + gb_seconds * p.lambda_gb_second,
         "CloudWatch: their logs": runs * a.platform_log_bytes / GB * (p.logs_ingested + p.logs_stored),
     }

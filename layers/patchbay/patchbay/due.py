@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from patchbay import dynamo
 
-SHARDS = range(8)
+SHARDS = range(4)
 
 
 def shard_of(id: str) -> int:
