@@ -32,7 +32,7 @@ token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE
 test: need-dev need-ministack need-sam lint validate unit ## Everything that must pass before a release
 
 unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n logical --maxprocesses 4 --dist loadfile --ignore=tests/oidc $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -78,6 +78,9 @@ lock: need-lock ## Write the lock files anew: [UPGRADE=1]
 clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
 	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One more than there are processors, for some tests wait; each takes some 300 MB.
+workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 # SAM calls make again: not as a part of this one, and with a Python that has pip.
 sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
