@@ -261,9 +261,9 @@ def render(page: str, measured: Mapping[str, Any], p: Prices, a: Assumptions) ->
     }
     for name, lines in parts.items():
         place = re.compile(rf"(?<=<!-- {name}:begin -->\n).*?(?=<!-- {name}:end -->)", re.DOTALL)
-        assert place.search(page), f"the page has no place for {name}"
-        text = "\n".join(lines) + "\n"
-        page = place.sub(lambda _, text=text: text, page)  # type: ignore[misc]
+        found = place.search(page)
+        assert found, f"the page has no place for {name}"
+        page = page[: found.start()] + "\n".join(lines) + "\n" + page[found.end() :]
     return page
 
 

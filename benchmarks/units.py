@@ -152,7 +152,7 @@ def read_units(params: Mapping[str, Any], answer: Mapping[str, Any]) -> Counter[
             units[table] += sum(each)  # type: ignore[assignment]  # halves are units too
         return units
     items = answer["Items"] if "Items" in answer else [answer.get("Item", {})]
-    units[params["TableName"]] += _read(sum(item_bytes(item) for item in items), params)  # type: ignore[assignment]
+    units[params["TableName"]] += _read(sum(item_bytes(item) for item in items), params)  # type: ignore[assignment]  # as above
     return units
 
 

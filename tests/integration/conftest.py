@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from patchbay import dynamo
+from patchbay.deliveries import health_store
+from patchbay.deliveries.health import Health
+from patchbay.deliveries.models import of_webhook_key
 from patchbay.ids import DeliveryId, EventId
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
@@ -15,6 +19,11 @@ from tests.faults import Aws, Clock, Source, cold_start, one_at_a_time
 
 DAY = 86_400
 WEBHOOKS = "/api/integrations/webhooks"
+
+
+def health(key: str) -> Health:
+    """What stands in the table of a webhook's health."""
+    return health_store.read(dynamo.get(*health_store.place(*of_webhook_key(key))))
 
 
 class Line:

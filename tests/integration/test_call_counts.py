@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from patchbay import vault
 from tests.conftest import REDIRECT_URI, Api, Backend
-from tests.faults import Clock, Source, cold_start, one_at_a_time
-from tests.receivers import Answer, Receiver, receiver
+from tests.faults import Clock, cold_start
+from tests.integration.conftest import Line
+from tests.receivers import Answer, receiver
 
 EVENT = {"type": "POST_PUBLISHED", "data": {"n": 1}}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -33,30 +33,6 @@ def key(api: Api) -> str:
     answer = api("POST /api/integrations/api-keys", json=body)
     assert answer.status == 201, answer.text
     return str(answer.json()["key"])
-
-
-class Line:
-    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
-        self._api = api
-        self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
-        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
-
-    def webhook(self, r: Receiver, **more: Any) -> None:
-        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"], **more}
-        assert self._api("POST /api/integrations/webhooks", json=body).status == 201
-
-    def publish(self, count: int = 1, **more: Any) -> None:
-        for _ in range(count):
-            assert self._api("POST /api/events", json={**EVENT, **more}).status == 202
-        self.events.run()
-
-
-@pytest.fixture
-def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    one_at_a_time(monkeypatch)
-    cold_start()
-    yield Line(backend, api, Clock(monkeypatch))
-    cold_start()
 
 
 def test_requests_with_an_api_key(backend: Backend, api: Api, key: str) -> None:
@@ -108,7 +84,7 @@ def test_a_successful_delivery_is_two_writes_and_a_share_of_the_counters(
     backend: Backend, line: Line
 ) -> None:
     with receiver() as r:
-        line.webhook(r, headers={"x-own": "v"})
+        line.webhook(r.url, headers={"x-own": "v"})
         line.publish()
         line.deliveries.poll()
         line.publish()
@@ -120,8 +96,9 @@ def test_a_successful_delivery_is_two_writes_and_a_share_of_the_counters(
 def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backend, line: Line) -> None:
     with receiver() as r:
         for _ in range(5):
-            line.webhook(r)
-        line.publish(2)
+            line.webhook(r.url)
+        line.publish()
+        line.publish()
         cold_start()
         backend.calls.clear()
         assert line.deliveries.poll() == 10
@@ -134,7 +111,8 @@ def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backe
             "dynamodb.Query": 1,
             "kms.Decrypt": 1,
         }
-        line.publish(2)
+        line.publish()
+        line.publish()
         backend.calls.clear()
         assert line.deliveries.poll() == 10
     assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 20 + 5}
@@ -143,7 +121,7 @@ def test_a_batch_reads_its_webhooks_in_one_call_and_asks_kms_once(backend: Backe
 def test_a_failed_attempt(backend: Backend, line: Line) -> None:
     """The claim, one transaction with the attempt's row, the wait, the counters, and how many wait by now."""
     with receiver([500]) as r:
-        line.webhook(r)
+        line.webhook(r.url)
         line.publish()
         backend.calls.clear()
         line.deliveries.poll()
@@ -158,8 +136,8 @@ def test_a_failed_attempt(backend: Backend, line: Line) -> None:
 
 def test_a_large_body_is_one_read_more(backend: Backend, line: Line) -> None:
     with receiver() as r:
-        line.webhook(r)
-        line.publish(data={"x": "x" * 100_000})
+        line.webhook(r.url)
+        line.publish({"x": "x" * 100_000})
         backend.calls.clear()
         line.deliveries.poll()
     assert backend.calls.count["dynamodb.GetItem"] == 1
@@ -168,7 +146,7 @@ def test_a_large_body_is_one_read_more(backend: Backend, line: Line) -> None:
 
 def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:
     with receiver() as r:
-        line.webhook(r)
+        line.webhook(r.url)
         line.publish()
         (record,) = line.deliveries.receive()
         line.deliveries.invoke([record])

@@ -15,7 +15,7 @@ from patchbay.deliveries.stats import Tally
 from patchbay.schema import at_ms, iso, now_ms
 from tests.catalogued import assert_catalogued
 from tests.faults import dying, failing, killed, meanwhile
-from tests.integration.conftest import DAY, WEBHOOKS, Line
+from tests.integration.conftest import DAY, WEBHOOKS, Line, health
 from tests.receivers import Answer, Receiver, receiver
 
 NO_RETRIES = {"maxRetries": 0}
@@ -240,7 +240,7 @@ def test_failures_of_before_a_webhook_was_enabled_again_are_forgotten(line: Line
             line.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
             line.clock.move(1)
         assert len(r.requests) == 6
-    assert len(health_store.get(webhook_key("acme", webhook["id"])).failures) == 2
+    assert len(health(webhook_key("acme", webhook["id"])).failures) == 2
 
 
 def test_attempts_side_by_side_that_learn_of_each_others_failures_late_disable_once(

@@ -14,7 +14,7 @@ from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from tests.faults import dying, killed
-from tests.integration.conftest import WEBHOOKS, Line
+from tests.integration.conftest import WEBHOOKS, Line, health
 from tests.receivers import Answer, receiver
 
 HANGS = Answer(delay=30)
@@ -23,7 +23,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 def health_of(line: Line, webhook: Any) -> Health:
-    return health_store.get(webhook_key("acme", webhook["id"]))
+    return health(webhook_key("acme", webhook["id"]))
 
 
 def listed(line: Line, webhook: Any, status: str) -> list[str]:
@@ -266,9 +266,9 @@ def test_while_an_attempt_hangs_other_workers_put_the_webhook_off(
 
     def answer(_: Any) -> int:
         # While the first one hangs, another worker gets the second.
-        while not health_store.get(key).slow_until:
+        while not health(key).slow_until:
             pass
-        seen["health"] = health_store.get(key)
+        seen["health"] = health(key)
         return 200
 
     with receiver([answer, 200]) as r:
@@ -459,7 +459,7 @@ def test_two_workers_that_reserve_at_once_get_different_slots(line: Line) -> Non
     stale = Health()
     first = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
     second = health_store.reserve_slots(key, 3, 2, now=now, health=stale)
-    late = health_store.reserve_slots(key, 1, 2, now=now + 60_000, health=health_store.get(key))
+    late = health_store.reserve_slots(key, 1, 2, now=now + 60_000, health=health(key))
     assert (first, second) == ([now, now + 500, now + 1000], [now + 1500, now + 2000, now + 2500])
     assert late == [now + 60_000]
     assert health_store.reserve_slots(key, 1, 2, now=now + 60_500 - 900_000, health=stale) is None
@@ -469,8 +469,8 @@ def test_a_limit_that_is_raised_does_not_wait_for_the_slots_of_before(line: Line
     webhook = line.webhook("http://127.0.0.1:9999/")
     key, now = webhook_key("acme", webhook["id"]), line.clock.now
     health_store.reserve_slots(key, 600, 1, now=now, health=Health())
-    assert health_store.reserve_slots(key, 2, 1000, now=now, health=health_store.get(key)) == [now, now + 1]
-    assert health_store.reserve_slots(key, 1, 1000, now=now, health=health_store.get(key)) == [now + 2]
+    assert health_store.reserve_slots(key, 2, 1000, now=now, health=health(key)) == [now, now + 1]
+    assert health_store.reserve_slots(key, 1, 1000, now=now, health=health(key)) == [now + 2]
 
 
 # ── rights to look ───────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ receiver on loopback in its place. So whatever the guard lets through hits that 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from patchbay.webhooks.retry import ErrorKind
 from patchbay.webhooks.sender import Sender
 from tests import receivers
 from tests.certificates import self_signed, server_tls
-from tests.conftest import Api, Backend
+from tests.conftest import Api
 from tests.dns import NXDOMAIN, SILENT, Answer, asked_by_system
-from tests.faults import Clock, Source, cold_start, one_at_a_time
+from tests.integration.conftest import Line
 from tests.raw_receivers import (
     BODY,
     HEADERS,
@@ -361,36 +360,11 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return dialled
 
 
-class Line:
-    """From the publisher to the receiver, with the clock in hand."""
-
-    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
-        self._backend, self._api = backend, api
-        self._events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
-        self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
-
-    def publish(self, *urls: str) -> None:
-        """Register webhooks, and publish what they subscribe to: one delivery waits for each."""
-        for url in urls:
-            body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
-            assert self._api("POST /api/integrations/webhooks", json=body).status == 201
-        event = {"type": "POST_PUBLISHED", "data": {}}
-        assert self._api("POST /api/events", json=event).status == 202
-        self._events.run(60)
-
-    @property
-    def ends(self) -> list[tuple[str, str | None]]:
-        """Status and reason of each delivery."""
-        rows = self._backend.rows("DeliveriesTable")
-        return sorted((row["status"], row.get("reason")) for row in rows if row["sk"].startswith("dlv_"))
-
-
-@pytest.fixture
-def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    one_at_a_time(monkeypatch)
-    cold_start()
-    yield Line(backend, api, Clock(monkeypatch))
-    cold_start()
+def publish(line: Line, *urls: str) -> None:
+    """Register webhooks, and publish what they subscribe to: one delivery waits for each."""
+    for url in urls:
+        line.webhook(url)
+    line.publish()
 
 
 def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) -> None:
@@ -403,9 +377,9 @@ def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) 
             for status in statuses
             for place in places
         ]
-        line.publish(*(r.url for r in moved))
+        publish(line, *(r.url for r in moved))
         line.deliveries.run(3600)
-        assert line.ends == sorted(("FAILED", f"redirect_{status}") for status in statuses for _ in places)
+        assert line.ends() == sorted(("FAILED", f"redirect_{status}") for status in statuses for _ in places)
         assert [len(r.requests) for r in moved] == [1] * 10
         assert sorted(f"http://{host}:{port}/hook" for host, port in dialled) == sorted(r.url for r in moved)
         assert elsewhere.requests == []
@@ -420,8 +394,8 @@ def test_a_name_that_turns_after_registration(
     failing = receivers.Answer(500, {"connection": "close"})
     with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
         port = int(r.url.rpartition(":")[2].partition("/")[0])
-        line.publish(f"http://{NAME}:{port}/")
+        publish(line, f"http://{NAME}:{port}/")
         line.deliveries.run(3600)
-        assert line.ends == [("FAILED", "forbidden_target")]
+        assert line.ends() == [("FAILED", "forbidden_target")]
         assert dialled == [(PUBLIC, port)]
         assert len(r.requests) == 1

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from patchbay.dynamo import Row
 from patchbay.ids import Id
+from patchbay.settings import settings
 
 
 class Record(Protocol):
@@ -35,6 +36,11 @@ def of_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
         if name in row
     }
     return kind(**values)
+
+
+def kept_until(now: int) -> int:
+    """The TTL (Unix seconds) of a row that is kept for RetentionDays from `now` (Unix milliseconds) on."""
+    return now // 1000 + settings().retention_days * 86_400
 
 
 @cache

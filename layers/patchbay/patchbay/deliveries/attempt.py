@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from patchbay import dynamo
+from patchbay.deliveries.models import Trigger
 from patchbay.ids import DeliveryId
 from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
@@ -17,8 +17,6 @@ from patchbay.version import USER_AGENT
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import signing
 from patchbay.webhooks.sender import Sender, SendResult
-
-Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
 
 _SUCCESS_BODY_CHARACTERS = 1024
 _SHORTEST_SECRET = 8

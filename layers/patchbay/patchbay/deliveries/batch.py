@@ -10,6 +10,7 @@ from patchbay.deliveries import health_store
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
 from patchbay.deliveries.stats import Tally
+from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 
 
@@ -44,7 +45,7 @@ class Share:
 
     @property
     def is_active(self) -> bool:
-        return self.webhook is not None and self.webhook["status"] == "ACTIVE"
+        return webhooks.inactive_reason(self.webhook) is None
 
     @property
     def resumed_at(self) -> int:

@@ -104,7 +104,7 @@ def _put_off(work: Work) -> PutOff | Hold:
     if work.receives > PUT_OFF_RECEIVES:
         return Hold("held:slow")
     # Spread, so that they do not all come back at once.
-    return PutOff(PUT_OFF_SECONDS + random.randint(0, 2))  # noqa: S311
+    return PutOff(PUT_OFF_SECONDS + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
 
 
 def _limited(

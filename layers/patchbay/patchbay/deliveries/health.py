@@ -8,7 +8,7 @@ A healthy receiver's row is read with the batch and never written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +63,12 @@ class Health:
         """Deliveries that failed after the last success and after `since` (when the webhook was resumed, or
         a success that this row does not know of).
         """
-        last = max(self.succeeded_at, since)
-        return len({id for at, id in _parsed(self.failures) if at > last})
+        counting = self.failures - self.stale_failures(since)
+        return len({entry.partition("#")[2] for entry in counting})
 
     def is_clean(self) -> bool:
         """Whether a success has nothing to put right here."""
-        return not (self.timeouts or self.opened_at) and all(
-            at <= self.succeeded_at for at, _ in _parsed(self.failures)
-        )
+        return not (self.timeouts or self.opened_at or self.consecutive_failures(0))
 
     def stale_failures(self, since: int) -> frozenset[str]:
         """Those that no longer count."""
@@ -91,9 +89,3 @@ def timeouts_in_a_row(timed_out: Sequence[bool]) -> int:
 def probe_delay_seconds(probes: int, first: int) -> int:
     """How long an open breaker waits for its next probe, after `probes` that failed: doubling, to 15 min."""
     return min(first << min(probes, 10), _LONGEST_PROBE_DELAY_SECONDS)
-
-
-def _parsed(failures: frozenset[str]) -> Iterator[tuple[int, str]]:
-    for entry in failures:
-        at, _, id = entry.partition("#")
-        yield int(at), id

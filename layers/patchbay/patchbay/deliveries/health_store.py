@@ -19,7 +19,7 @@ from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
 from patchbay.deliveries.models import webhook_key
 from patchbay.ids import DeliveryId, WebhookId
-from patchbay.records import of_row
+from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -42,10 +42,6 @@ def place(workspace_id: str, webhook_id: WebhookId) -> tuple[str, dynamo.Row]:
 
 def read(row: dynamo.Row | None) -> Health:
     return of_row(Health, row) if row else Health()
-
-
-def get(key: str) -> Health:
-    return read(dynamo.get(settings().health_table, _key(key, _HEALTH)))
 
 
 # ── what attempts came to ────────────────────────────────────────────────────────────────────────────
@@ -83,11 +79,13 @@ def add_timeouts(key: str, count: int) -> Health:
 
 def set_timeouts(key: str, count: int) -> None:
     """Begin the count anew, after an answer or with the webhook enabled by hand; it closes the breaker."""
-    _update(key, "SET timeouts = :count, openedAt = :none, probes = :none, slowUntil = :none", count=count)
+    _update(
+        key, "SET timeouts = :count, openedAt = :none, probes = :none, slowUntil = :none", count=count, none=0
+    )
 
 
 def open_breaker(key: str, now: int, probe_at: int) -> None:
-    _update(key, "SET openedAt = :now, probeAt = :probe, probes = :none", now=now, probe=probe_at)
+    _update(key, "SET openedAt = :now, probeAt = :probe, probes = :none", now=now, probe=probe_at, none=0)
 
 
 def take_probe(key: str, seen: int, until: int) -> bool:
@@ -181,7 +179,7 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> Transact
         names={"#ttl": "ttl"},
         now=now,
         shard=due_index.shard_of(key),
-        ttl=_ttl(now),
+        ttl=kept_until(now),
         **values,
     )
 
@@ -257,7 +255,7 @@ def count(key: str, tally: stats.Tally) -> None:
         f" ADD {', '.join(f'{name} :{name}' for name in added)}",
         names={"#ttl": "ttl"},
         returning="NONE",
-        ttl=_ttl(now),
+        ttl=kept_until(now),
         **known,
         **added,
     )
@@ -292,14 +290,12 @@ def _update(key: str, expression: str, **terms: Any) -> Health:
     """Change a webhook's health; a webhook that nobody writes of for a month is forgotten."""
     verb, _, rest = expression.partition(" ")
     with_ttl = f"SET #ttl = :ttl, {rest}" if verb == "SET" else f"SET #ttl = :ttl {expression}"
-    if ":none" in expression:
-        terms["none"] = 0
     row = dynamo.update(
         settings().health_table,
         _key(key, _HEALTH),
         with_ttl,
         names={"#ttl": "ttl"},
-        ttl=_ttl(now_ms()),
+        ttl=kept_until(now_ms()),
         **terms,
     )
     return read(row)
@@ -319,7 +315,3 @@ def _key(key: str, sk: str) -> dynamo.Row:
 
 def _hour(hour: int) -> str:
     return f"hour#{hour:07}"
-
-
-def _ttl(now: int) -> int:
-    return now // 1000 + settings().retention_days * 86_400

@@ -33,6 +33,9 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+# What an attempt was made for.
+Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 
 
@@ -115,7 +118,7 @@ class Attempt(ApiModel):
     """
 
     number: int
-    trigger: Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+    trigger: Trigger
     started_at: Timestamp
     duration_ms: int
     status_code: int | None

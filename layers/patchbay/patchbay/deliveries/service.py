@@ -64,9 +64,7 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
     """One delivery with its payload and attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
-    row = store.get(principal.workspace_id, webhook_id, id)
-    if row is None:
-        raise NotFound("This webhook has no such delivery; one just queued has no row yet.")
+    row = _read(principal, webhook_id, id)
     attempts = store.failed_attempts(principal.workspace_id, webhook_id, id)
     if "success" in row:
         attempts.append(row["success"])
@@ -109,9 +107,7 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
     not active.
     """
     _active(principal, webhook_id)
-    row = store.get(principal.workspace_id, webhook_id, id)
-    if row is None:
-        raise NotFound("This webhook has no such delivery; one just queued has no row yet.")
+    row = _read(principal, webhook_id, id)
     message = store.restart(
         webhook_key(principal.workspace_id, webhook_id),
         id,
@@ -121,11 +117,11 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
         version=row["version"],
     )
     if message is None:
-        row = store.get(principal.workspace_id, webhook_id, id) or row
+        row = _read(principal, webhook_id, id)
         raise Conflict(_NOT_RETRIED.get(row["status"], "The delivery has just changed. Look, and try again."))
     by_hand = replace(message, by_hand=True)
     queues.send(settings().deliveries_queue_url, queues.Message.of(by_hand.fields(), webhook_id))
-    return _shown(webhook_id, store.get(principal.workspace_id, webhook_id, id) or row)
+    return _shown(webhook_id, _read(principal, webhook_id, id))
 
 
 def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
@@ -172,6 +168,13 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             for webhook_id, delivery_id in ids.items()
         ],
     )
+
+
+def _read(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row:
+    row = store.get(principal.workspace_id, webhook_id, id)
+    if row is None:
+        raise NotFound("This webhook has no such delivery; one just queued has no row yet.")
+    return row
 
 
 def _active(principal: Principal, webhook_id: WebhookId) -> None:

@@ -21,6 +21,7 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.records import kept_until
 from patchbay.settings import settings
 
 # A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
@@ -276,12 +277,12 @@ def page(
 
 
 def waiting(key: str) -> int:
-    """How many retries of a webhook wait in the queue: of thousands, about seven (one page of the index)."""
+    """How many retries of a webhook wait in the queue; at most as many as one page of the index holds."""
     return _counted(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
 def pending(key: str) -> int:
-    """How many deliveries of a webhook are RETRYING or HELD: of each kind one page of the index at most."""
+    """How many deliveries of a webhook are RETRYING or HELD; of each at most as many as a page holds."""
     return sum(_counted(key, status, None) for status in (Status.RETRYING, Status.HELD))
 
 
@@ -327,7 +328,7 @@ def requeue(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
     return _queued(
         key,
         id,
-        "SET dueAt = :again",
+        "dueAt = :again",
         condition="#status = :retrying AND dueAt <= :now",
         retrying=Status.RETRYING,
         again=now + _SENT_AGAIN_MS,
@@ -342,7 +343,7 @@ def release(key: str, id: DeliveryId, now: int) -> DeliveryMessage | None:
     return _queued(
         key,
         id,
-        f"SET {_PARK}",
+        _PARK,
         condition="#status = :held AND dueAt > :now",
         held=Status.HELD,
         retrying=Status.RETRYING,
@@ -365,7 +366,7 @@ def restart(
     return _queued(
         key,
         id,
-        f"SET {_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
+        f"{_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
         " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, reason, #owner, leaseUntil",
         condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
         " OR (#status = :sending AND leaseUntil <= :now)"
@@ -456,7 +457,7 @@ def _begin(
         event=message.event_id,
         type=message.event_type,
         now=now,
-        ttl=_ttl(now),
+        ttl=kept_until(now),  # not by its id: an event that came over the bus may be weeks old
         zero=0,
         one=1,
         **values,
@@ -490,7 +491,7 @@ def _settle(
         row = {
             "webhookKey": key["webhookKey"],
             "sk": _attempt_key(message.id, f"{attempt['number']:04}"),
-            "ttl": _ttl(now),
+            "ttl": kept_until(now),
             **attempt,
         }
         dynamo.transact([dynamo.updating(table, key, expression, **terms), dynamo.putting(table, row)])
@@ -513,15 +514,16 @@ def _update_once(
 
 
 def _queued(
-    key: str, id: DeliveryId, expression: str, *, names: dict[str, str] | None = None, **terms: Any
+    key: str, id: DeliveryId, setting: str, *, names: dict[str, str] | None = None, **terms: Any
 ) -> DeliveryMessage | None:
+    """The write that takes a delivery in hand to queue it, and its message; None if it is refused."""
     # A write whose answer was lost is sent again by botocore, and refused by the first one.
     token = secrets.token_hex(4)
     try:
         row: dynamo.Row | None = dynamo.update(
             settings().deliveries_table,
             {"webhookKey": key, "sk": id},
-            expression.replace("SET ", "SET queuedBy = :token, ", 1),
+            f"SET queuedBy = :token, {setting}",
             names={"#status": "status", **(names or {})},
             token=token,
             **terms,
@@ -554,11 +556,6 @@ def _key(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row
 
 def _attempt_key(id: DeliveryId, number: str) -> str:
     return f"try#{id}#{number}"
-
-
-def _ttl(now: int) -> int:
-    """From its first attempt on: an event that came over the bus may be weeks old by its id."""
-    return now // 1000 + settings().retention_days * 86_400
 
 
 def _status_key(key: str, status: str) -> str:

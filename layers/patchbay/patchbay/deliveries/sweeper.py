@@ -6,8 +6,8 @@
     held deliveries     that nobody released in time end
     fan-outs            that stopped half-way
 
-Only the sweeper re-queues; a delivery worker that sent to its own queue would be stopped by Lambda's loop
-detection. What it takes in hand is first put off, then worked: if it dies, a later run has it.
+The delivery worker does not: one that sent to its own queue would be stopped by Lambda's loop detection. What
+is taken in hand here is first put off, then worked: if the sweeper dies, a later run has it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from patchbay.ids import DeliveryId, EventId
 from patchbay.observability import logger
 from patchbay.schema import now_ms
 from patchbay.settings import settings
+from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 
 _BATCH = 100
@@ -130,9 +131,9 @@ def _visit(key: str) -> int:
     if health.announce:
         health_store.announced(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
-    if webhook is None or webhook["status"] != "ACTIVE":
-        reason = f"webhook_{webhook['status'].lower()}" if webhook else "webhook_deleted"
-        return _end_waiting(key, health, reason)
+    reason = webhooks.inactive_reason(webhook)
+    if webhook is None or reason:
+        return _end_waiting(key, health, str(reason))
     resumed_at = webhook.get("resumedAt", 0)
     if health.is_open(resumed_at):
         return _probe(key, health, now)

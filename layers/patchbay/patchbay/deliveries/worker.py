@@ -20,10 +20,10 @@ from typing import Any
 
 from patchbay import dynamo, queues, vault
 from patchbay.deliveries import attempt, batch, gate, outcome, store
-from patchbay.deliveries.attempt import Attempt, Receiver, Trigger
+from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
 from patchbay.deliveries.health import SLOW_AFTER_SECONDS
-from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status
+from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
 from patchbay.events import store as events
 from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics
@@ -200,8 +200,7 @@ def _claim(share: Share, work: Work) -> Claimed | Verdict:
     except dynamo.ConditionFailed as refused:
         return _not_ours(delivery, refused.row, now)
 
-    if webhook is None or webhook["status"] != "ACTIVE":
-        reason = f"webhook_{webhook['status'].lower()}" if webhook else "webhook_deleted"
+    if reason := webhooks.inactive_reason(webhook):
         return _end(delivery, owner, Status.CANCELLED, reason)
     if row["claims"] - row["attempts"] > _MAX_LOST_CLAIMS:
         logger.error("delivery given up: its workers die", extra=_names(delivery))

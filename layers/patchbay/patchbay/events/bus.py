@@ -106,16 +106,16 @@ def _reject(envelope: Envelope, reason: str) -> None:
     # A row cannot hold much more (400 KB).
     if not isinstance(data, dict) or service.data_bytes(data) > service.MAX_DATA_BYTES:
         data = {}
-    event = store.RejectedEvent(
+    event = EventMessage(
         id=envelope.event_id,
         workspace_id=workspace_id,
         type=detail["type"] if _fits(EventType, detail.get("type")) else "",
         timestamp=envelope.event_id.time_ms,
         data=data,
         source=_SOURCE,
-        reason=reason,
+        correlation_id=envelope.id,
     )
-    if store.reject(event):
+    if store.reject(event, reason):
         metrics().add_metric("EventsRejected", "Count", 1)
     logger.warning(
         "event on the bus rejected",

@@ -16,6 +16,7 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
+from patchbay.records import kept_until
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -37,19 +38,6 @@ class StoredEvent:
     data: dict[str, Any]
     webhook_ids: tuple[WebhookId, ...]
     reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedEvent:
-    """What came over the bus and is no event; `type` is empty when it has none that could be one."""
-
-    id: EventId
-    workspace_id: str
-    type: str
-    timestamp: int
-    data: dict[str, Any]
-    source: str
-    reason: str
 
 
 def begin_fan_out(
@@ -126,9 +114,11 @@ def take_stopped(workspace_id: str, id: EventId, now: int) -> EventMessage | Non
     )
 
 
-def reject(event: RejectedEvent) -> bool:
-    """Keep an event that goes nowhere, with the reason; False when it is kept already."""
-    row = {**_row(event), "webhookIds": [], "fanOut": "DONE", "status": "REJECTED", "reason": event.reason}
+def reject(event: EventMessage, reason: str) -> bool:
+    """Keep what is no event, with the reason; False when it is kept already. Its type is empty when what it
+    had there cannot be one.
+    """
+    row = {**_row(event), "webhookIds": [], "fanOut": "DONE", "status": "REJECTED", "reason": reason}
     if not event.type:
         del row["typeKey"]
     try:
@@ -181,7 +171,7 @@ def page(
     )
 
 
-def _row(event: EventMessage | RejectedEvent) -> dynamo.Row:
+def _row(event: EventMessage) -> dynamo.Row:
     """What the row of every event holds. How long it is kept counts from now: on the bus an event may have
     any time.
     """
@@ -193,7 +183,7 @@ def _row(event: EventMessage | RejectedEvent) -> dynamo.Row:
         "timestamp": event.timestamp,
         "source": event.source,
         "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
-        "ttl": now_ms() // 1000 + settings().retention_days * 86_400,
+        "ttl": kept_until(now_ms()),
     }
 
 

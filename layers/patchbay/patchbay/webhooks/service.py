@@ -213,6 +213,13 @@ def disable(
     return was_active
 
 
+def inactive_reason(row: dynamo.Row | None) -> str | None:
+    """Why nothing is sent to a webhook (None: it is gone), as deliveries have it; None while it is active."""
+    if row is None:
+        return "webhook_deleted"
+    return None if row["status"] == "ACTIVE" else f"webhook_{row['status'].lower()}"
+
+
 def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
     """A webhook as it is stored. Raises NotFound, also for another workspace's."""
     row = store.get(workspace_id, id)
