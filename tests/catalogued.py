@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from patchbay.events.catalogue.entries import Entry, load
+from patchbay.catalogue.entries import Entry, load
 
 FORMATS = FormatChecker(formats=())
 

@@ -1,4 +1,4 @@
-from patchbay.events.catalogue.entries import EventTypeInfo, all_entries
+from patchbay.catalogue.entries import EventTypeInfo, all_entries
 from patchbay.http import Request, endpoint
 from patchbay.schema import Listing
 

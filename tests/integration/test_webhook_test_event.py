@@ -11,10 +11,9 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
-from patchbay import dynamo, vault
+from patchbay import catalogue, dynamo, vault
+from patchbay.catalogue.entries import load
 from patchbay.deliveries import limits
-from patchbay.events import catalogue
-from patchbay.events.catalogue.entries import load
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import MASK, at_ms, iso, now_ms, to_ms
 from patchbay.settings import settings

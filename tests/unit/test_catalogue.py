@@ -1,4 +1,4 @@
-"""The catalogue of event types: its files, their schemas and samples.
+"""The catalogue of event types and actions: its files, their schemas and samples.
 
 That what Patchbay announces is as catalogued is part of the tests that have it announced
 (`assert_catalogued`).
@@ -16,11 +16,26 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from local.settings import ROOT
-from patchbay.events import catalogue
-from patchbay.events.catalogue.entries import Entry, EventTypeInfo, all_entries, load
+from patchbay import catalogue
+from patchbay.catalogue.entries import (
+    Action,
+    Entry,
+    EventTypeInfo,
+    all_actions,
+    all_entries,
+    check_data,
+    check_input,
+    check_output,
+    load,
+    load_action,
+    resources,
+)
+from patchbay.catalogue.schemas import CHOICES
+from patchbay.errors import ValidationFailed
 from tests.catalogued import errors
 
 ENTRIES = {entry.key: entry for entry in all_entries()}
+ACTIONS = {action.key: action for action in all_actions()}
 
 
 def test_the_types_are_the_contracts() -> None:
@@ -65,9 +80,104 @@ def test_words_for_people(entry: Entry) -> None:
 
 def test_one_is_loaded_by_its_key() -> None:
     assert load("POST_FAILED") == ENTRIES["POST_FAILED"]
-    for key in ("NOPE", "", "*", "../publishable/POST_FAILED", "post_failed"):
+    assert load_action("create_post") == ACTIONS["create_post"]
+    for key in ("NOPE", "", "*", "../publishable/POST_FAILED", "post_failed", "CREATE_POST"):
         with pytest.raises(KeyError):
             load(key)
+        with pytest.raises(KeyError):
+            load_action(key)
+
+
+# ── actions ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_actions_are_the_contracts() -> None:
+    assert {
+        *("create_post", "schedule_post", "reply_to_message"),
+        *("assign_conversation", "decide_approval", "create_campaign"),
+    } == catalogue.ACTIONS
+    assert set(ACTIONS) == catalogue.ACTIONS
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_an_actions_samples_fit_its_schemas_and_show_all_of_them(action: Action) -> None:
+    for schema, sample, check in (
+        (action.input, action.sample.input, check_input),
+        (action.output, action.sample.output, check_output),
+    ):
+        Draft202012Validator.check_schema(schema)
+        check(action.key, sample)
+        check(action.key, {**sample, "more": 1})
+        properties, required = schema["properties"], schema["required"]
+        assert isinstance(properties, dict)
+        assert isinstance(required, list)
+        assert list(sample) == list(properties)
+        assert required
+        for name in required:
+            with pytest.raises(ValidationFailed) as refused:
+                check(action.key, {key: value for key, value in sample.items() if key != name})
+            assert [error.path.split(".")[1:] for error in refused.value.errors] == [[name]]
+    assert action.label.lower().replace(" ", "_") == action.key
+
+
+def test_fields_that_take_ids_name_a_list_to_choose_from() -> None:
+    assert resources() == {"accounts", "approvals", "assignees", "campaigns", "conversations"}
+    for action in ACTIONS.values():
+        properties = action.input["properties"]
+        assert isinstance(properties, dict)
+        for name, part in properties.items():
+            assert isinstance(part, dict)
+            assert (CHOICES in part) is name.endswith("Id"), f"{action.key}.{name}"
+
+
+# ── checking data ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "message"),
+    [
+        ({"postId": 8412}, "data.postId", "must be a string"),
+        ({"postId": None}, "data.postId", "must be a string"),
+        ({"willRetry": "yes"}, "data.willRetry", "must be true or false"),
+        ({"failedAt": "2026-03-02"}, "data.failedAt", "must be a time in ISO 8601 with its offset"),
+        ({"failedAt": "2026-02-30T00:00:00Z"}, "data.failedAt", "must be a time in ISO 8601"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_with_their_path(
+    change: dict[str, Any], path: str, message: str
+) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        check_data("POST_FAILED", {**GOOD["sample"], **change})
+    (error,) = refused.value.errors
+    assert error.path == path
+    assert error.message.startswith(message)
+
+
+def test_a_refusal_names_places_and_never_the_data() -> None:
+    private = "very private"
+    data = {"postId": {private: private}, "network": [private], "mediaUrls": [1, private], "text": [private]}
+    with pytest.raises(ValidationFailed) as refused:
+        check_data("POST_PUBLISHED", data)
+    assert sorted(error.path for error in refused.value.errors) == [
+        *("data.mediaUrls.0", "data.mediaUrls.1", "data.network", "data.postId", "data.text"),
+    ]
+    assert private not in str(refused.value)
+    assert private not in repr(refused.value.errors)
+
+
+def test_a_refusal_is_short_however_much_is_wrong() -> None:
+    data = {**ENTRIES["POST_PUBLISHED"].sample, "mediaUrls": [1] * 10_000}
+    with pytest.raises(ValidationFailed) as refused:
+        check_data("POST_PUBLISHED", data)
+    assert len(refused.value.errors) == 20
+
+
+@pytest.mark.parametrize("number", [2**70, -(10**400), 1e300, 1.0])
+def test_a_number_of_any_size_is_checked(number: float) -> None:
+    check_data("CAMPAIGN_COMPLETED", {"campaignId": "c", "name": "n", "impressions": number})
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 GOOD: dict[str, Any] = ENTRIES["POST_FAILED"].model_dump(by_alias=True)
@@ -116,8 +226,8 @@ def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
 
 def test_files_are_written_one_way() -> None:
     """Two spaces, text as it is: so that a change shows as what it changes."""
-    files = sorted((ROOT / "layers/patchbay/patchbay/events/catalogue").rglob("*.json"))
-    assert len(files) == len(catalogue.ALL)
+    files = sorted((ROOT / "layers/patchbay/patchbay/catalogue").rglob("*.json"))
+    assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS)
     for file in files:
         text = file.read_text("utf-8")
         assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", file.name
@@ -128,7 +238,7 @@ def test_importing_the_names_reads_no_file() -> None:
     code = (
         "import sys, builtins; opened = []; real = builtins.open\n"
         "builtins.open = lambda *a, **k: (opened.append(a), real(*a, **k))[1]\n"
-        "import patchbay.events.catalogue; print(opened, 'pydantic' in sys.modules)"
+        "import patchbay.catalogue; print(opened, 'pydantic' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
-from patchbay.events import catalogue
+from patchbay import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from patchbay import catalogue
 from patchbay.deliveries import health, health_store, store
 from patchbay.deliveries.batch import Share
-from patchbay.events import catalogue
 from patchbay.ids import EventId
 from patchbay.observability import logger, metrics
 from patchbay.schema import at_ms, iso, now_ms

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from patchbay import catalogue
 from patchbay.auth.principal import Principal
+from patchbay.catalogue.entries import load
 from patchbay.deliveries import attempt, limits
 from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.models import Attempt, SendTestEvent
 from patchbay.deliveries.service import shown_attempt
-from patchbay.events import catalogue
-from patchbay.events.catalogue.entries import load
 from patchbay.events.models import payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.observability import logger

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from patchbay import idempotency, queues
+from patchbay import catalogue, idempotency, queues
 from patchbay.auth.principal import Principal
+from patchbay.catalogue.entries import check_data
 from patchbay.errors import (
     Forbidden,
     NotFound,
@@ -20,7 +21,7 @@ from patchbay.errors import (
     UpstreamFailed,
     ValidationFailed,
 )
-from patchbay.events import catalogue, store
+from patchbay.events import store
 from patchbay.events.models import (
     EventMessage,
     EventQuery,
@@ -215,6 +216,7 @@ def _check(body: PublishEvent) -> None:
     size = data_bytes(body.data)
     if size > MAX_DATA_BYTES:
         raise PayloadTooLarge(f"data has {size} bytes as JSON; {MAX_DATA_BYTES} are the most.")
+    check_data(body.type, body.data)
 
 
 def data_bytes(data: Mapping[str, Any]) -> int:

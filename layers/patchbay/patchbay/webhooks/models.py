@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from patchbay.events import catalogue
+from patchbay import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
 from patchbay.schema import MASK, ApiModel, ListQuery, Name, Timestamp

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patchbay import dynamo, idempotency
+from patchbay import catalogue, dynamo, idempotency
 from patchbay.errors import Conflict
-from patchbay.events import catalogue
 from patchbay.ids import WebhookId
 from patchbay.settings import settings
 
