@@ -9,8 +9,8 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-chaos bench validate build \
-	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-chaos bench validate build \
+	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc need-apps
 
 export SAM_CLI_TELEMETRY := 0
 # What a target takes, `make run PORT=9000` or `PORT=9000 make run`, reaches it as its environment.
@@ -32,13 +32,16 @@ token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE
 test: need-dev need-ministack need-sam lint validate unit ## Everything that must pass before a release
 
 unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
 
 test-oidc: need-dev need-ministack need-oidc ## OAuth against a certified authorization server; needs Node 20
 	@$(python) -m pytest tests/oidc $(ARGS)
+
+test-apps: need-dev need-ministack need-apps ## The Zapier, Make and n8n apps on their own tools; needs Node 20
+	@$(python) -m pytest tests/apps $(ARGS)
 
 test-chaos: need-dev need-ministack ## The delivery engine while all around it fails: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
@@ -64,9 +67,10 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; bytecode with pyt
 release-check: need-dev ## Refuse a build that is not fit to deploy
 	@$(python) -m tools.release_check .aws-sam/build
 
-derived: need-dev ## Write what is derived: the table of routes, the docs' table of providers
+derived: need-dev ## Write what is derived: routes, the docs' tables, the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
+	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 
 lock: need-lock ## Write the lock files anew: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
@@ -94,5 +98,8 @@ need-dev need-ministack need-sam need-lock: need-%:
 		exit 1; }
 	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*
 
-need-oidc: need-%: need-dev
-	@$(python) -m tools.node_packages $*
+need-oidc: need-dev
+	@$(python) -m tools.node_packages oidc
+
+need-apps: need-dev
+	@$(python) -m tools.node_packages zapier n8n make
