@@ -44,6 +44,7 @@ class Once:
         self._scope = scope
         self._owner = secrets.token_hex(8)
         self.completed = False
+        self.released = False
 
     def completing(self, answer: ApiModel) -> list[TransactWriteItemTypeDef]:
         """The actions that record `answer`, encrypted: it may hold a secret that is shown once."""
@@ -67,7 +68,10 @@ class Once:
         ]
 
     def release(self) -> None:
-        """The request was refused and created nothing: the key may be used again."""
+        """The request created nothing, for it was refused or what it asks for is there already: the key may
+        be used again.
+        """
+        self.released = True
         try:
             dynamo.delete(
                 settings().idempotency_table,

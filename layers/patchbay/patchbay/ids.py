@@ -66,6 +66,12 @@ class Id(str):
         )
 
     @classmethod
+    def of_name(cls, *parts: str) -> Self:
+        """The id of what is built in: always the same, and older than all others."""
+        digest = hashlib.sha256("\n".join(parts).encode()).digest()
+        return cls._make(0, int.from_bytes(digest[: _RANDOM_BITS // 8], "big"))
+
+    @classmethod
     def range(cls, since: datetime | None, until: datetime | None) -> tuple[Self, Self]:
         """The lowest and the highest id of a span of time, both ends included; open where None."""
         first = max(round(since.timestamp() * 1000), 0) if since else 0
@@ -124,13 +130,16 @@ class IntegrationId(Id):
 
     @classmethod
     def of_template(cls, provider: str) -> Self:
-        """The id of a provider's built-in template: always the same, and older than all others."""
-        digest = hashlib.sha256(f"template\n{provider}".encode()).digest()
-        return cls._make(0, int.from_bytes(digest[: _RANDOM_BITS // 8], "big"))
+        """The id of a provider's built-in template."""
+        return cls.of_name("template", provider)
 
 
 class ConnectionId(Id):
     prefix = "con"
+
+
+class RunId(Id):
+    prefix = "run"
 
 
 class LogId(Id):

@@ -27,6 +27,7 @@ class Settings:
     events_table: str
     deliveries_table: str
     health_table: str
+    automations_table: str
     idempotency_table: str
     rate_limits_table: str
     data_keys_table: str

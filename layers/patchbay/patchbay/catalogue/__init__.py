@@ -26,6 +26,9 @@ PLATFORM_ONLY = _keys("events/platform")
 
 ALL = PUBLISHABLE | OPERATIONAL | PLATFORM_ONLY
 
+# What automations may begin with.
+TRIGGERS = PUBLISHABLE | OPERATIONAL
+
 # Subscribes to every type.
 ANY = "*"
 

@@ -61,8 +61,11 @@ def shares(works: Iterable[Work]) -> list[Share]:
         by_webhook.setdefault(key, []).append(work)
     places = []
     for first, *_ in by_webhook.values():
-        ids = first.delivery.workspace_id, first.delivery.webhook_id
-        places += [webhooks_store.place(*ids), health_store.place(*ids)]
+        workspace_id, webhook_id = first.delivery.workspace_id, first.delivery.webhook_id
+        places += [
+            webhooks_store.place(workspace_id, webhook_id),
+            health_store.place(workspace_id, webhook_id),
+        ]
     rows = dynamo.get_each(places)
     return [
         Share(key, webhook, health_store.read(health), own)

@@ -18,7 +18,7 @@ from patchbay import dynamo
 from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
 from patchbay.deliveries.models import webhook_key
-from patchbay.ids import DeliveryId, WebhookId
+from patchbay.ids import DeliveryId, RunId, WebhookId
 from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -35,7 +35,7 @@ class Busy(Exception):
     """The row changed again and again under our hands."""
 
 
-def place(workspace_id: str, webhook_id: WebhookId) -> tuple[str, dynamo.Row]:
+def place(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
     """The table and the key of a webhook's health, to be read along with other rows."""
     return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
 

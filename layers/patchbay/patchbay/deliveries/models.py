@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
 from patchbay import catalogue
 from patchbay.events.models import EventType
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp
 from patchbay.webhooks.models import Webhook
 
@@ -53,14 +53,15 @@ def of_webhook_key(key: str) -> tuple[str, WebhookId]:
 class DeliveryMessage:
     """One delivery on its way to the worker.
 
-    `body` is what receivers get; None when it is over 64 KB or the sweeper sent the message: then it is
-    built from the event's row. `generation` is raised each time it is parked, so that the messages of
-    before are known. `by_hand` is what somebody asked for now, and does not wait for its receiver to be well.
+    `body` is what receivers get; None when it is over 64 KB, or the sweeper sent the message: then it is
+    built from the event's row. A callback's webhook is its run, and has the body. `generation` is raised each
+    time it is parked, so that the messages of before are known. `by_hand` is what somebody asked for now, and
+    does not wait for its receiver to be well.
     """
 
     id: DeliveryId
     workspace_id: str
-    webhook_id: WebhookId
+    webhook_id: WebhookId | RunId
     event_id: EventId
     event_type: str
     body: str | None

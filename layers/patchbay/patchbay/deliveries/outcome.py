@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from patchbay import catalogue
 from patchbay.deliveries import health, health_store, store
 from patchbay.deliveries.batch import Share
-from patchbay.ids import EventId
+from patchbay.deliveries.models import of_webhook_key
+from patchbay.ids import EventId, RunId
 from patchbay.observability import logger, metrics
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
@@ -25,8 +26,11 @@ FAILING = "consecutive_failures"
 
 def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
     """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
-    all it must not. The one that makes the webhook's `disableAfter` full disables it.
+    all it must not. The one that makes the webhook's `disableAfter` full disables it. A callback is one
+    delivery: it counts against nobody.
     """
+    if isinstance(delivery.webhook_id, RunId):
+        return
     stale = share.health.stale_failures(share.resumed_at)
     if stale:
         health_store.forget_failures(share.key, stale)
@@ -41,6 +45,20 @@ def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
         disable(share, delivery, FAILING, known)
 
 
+def gone(share: Share, delivery: DeliveryMessage, reason: str) -> None:
+    """The receiver says that it is no more. A webhook of the API is disabled; an automation's subscription
+    ends, and would be made anew by the automation.
+    """
+    source = share.webhook["source"] if share.webhook else None
+    if source == "api":
+        disable(share, delivery, reason, share.health)
+    elif not isinstance(delivery.webhook_id, RunId):
+        webhooks.remove(
+            delivery.workspace_id, delivery.webhook_id, [health_store.disabled(share.key, now_ms(), None)]
+        )
+        logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
+
+
 def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health) -> None:
     """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
     when what failed was itself Patchbay's telling.
@@ -52,8 +70,9 @@ def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health)
         announce = _announcement(webhook, count) if tells else None
         return [health_store.disabled(share.key, now_ms(), announce)]
 
-    if webhooks.disable(delivery.workspace_id, delivery.webhook_id, reason, also):
-        logger.warning("webhook disabled", reason=reason, webhook_id=delivery.webhook_id, failures=count)
+    workspace_id, webhook_id = of_webhook_key(share.key)
+    if webhooks.disable(workspace_id, webhook_id, reason, also):
+        logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=count)
         metrics().add_metric("WebhooksDisabled", "Count", 1)
 
 

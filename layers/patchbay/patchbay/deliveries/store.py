@@ -20,7 +20,7 @@ from typing import Any
 from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
 from patchbay.records import kept_until
 from patchbay.settings import settings
 
@@ -550,7 +550,7 @@ def _rows(keys: list[dynamo.Row], **options: Any) -> dict[DeliveryId, dynamo.Row
     return {DeliveryId(row["sk"]): row for row in rows}
 
 
-def _key(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row:
+def _key(workspace_id: str, webhook_id: WebhookId | RunId, id: DeliveryId) -> dynamo.Row:
     return {"webhookKey": webhook_key(workspace_id, webhook_id), "sk": id}
 
 

@@ -187,7 +187,7 @@ def _claim(share: Share, work: Work) -> Claimed | Verdict:
     delivery, owner, webhook, now = work.delivery, secrets.token_hex(8), share.webhook, now_ms()
     config = _retry_config(share)
     # Before the claim: while KMS or the events table cannot be reached, no claims are used up.
-    body = delivery.body or _stored_body(delivery)
+    body = delivery.body or (webhook or {}).get("body") or _stored_body(delivery)
     receiver = _receiver(webhook) if webhook else None
     try:
         row = store.claim(
@@ -237,7 +237,7 @@ def _seconds(ms: int) -> int:
 
 
 def _retry_config(share: Share) -> retry.RetryConfig:
-    return webhooks.retry_config(share.webhook).plan() if share.webhook else retry.RetryConfig()
+    return webhooks.retry_plan(share.webhook) if share.webhook else retry.RetryConfig()
 
 
 def _receiver(webhook: dynamo.Row) -> Receiver | None:
@@ -307,7 +307,7 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
             if claimed.trigger != "MANUAL":
                 outcome.failed(share, delivery, now)
             if isinstance(plan, retry.DisableWebhook):
-                outcome.disable(share, delivery, reason, share.health)
+                outcome.gone(share, delivery, reason)
             store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
             return Done()
 

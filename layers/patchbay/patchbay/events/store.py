@@ -130,8 +130,10 @@ def reject(event: EventMessage, reason: str) -> bool:
 
 def get(workspace_id: str, id: EventId) -> StoredEvent | None:
     row = dynamo.get(settings().events_table, {"workspaceId": workspace_id, "id": id})
-    if row is None:
-        return None
+    return None if row is None else _stored(row)
+
+
+def _stored(row: dynamo.Row) -> StoredEvent:
     return StoredEvent(
         id=EventId(row["id"]),
         type=row["type"],
@@ -169,6 +171,24 @@ def page(
         limit=limit,
         cursor=cursor,
     )
+
+
+def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
+    """The last events of a type, newest first; not what was rejected."""
+    found = dynamo.page(
+        settings().events_table,
+        ("typeKey", _type_key(workspace_id, type)),
+        ("id", *EventId.range(None, None)),
+        index="byType",
+        keys=("workspaceId",),
+        limit=count,
+        cursor=None,
+        where="attribute_not_exists(#status)",
+        names={"#status": "status"},
+    )
+    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.rows]
+    events = map(_stored, dynamo.get_many(settings().events_table, keys))
+    return sorted(events, key=lambda event: event.id, reverse=True)
 
 
 def _row(event: EventMessage) -> dynamo.Row:

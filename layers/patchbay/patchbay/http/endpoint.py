@@ -1,7 +1,7 @@
 """`@endpoint`: authenticate → authorise → limit → parse → service → respond.
 
-A handler says by its annotations what it takes: a parameter named `body` or `query` is a model, one of an
-`Id` type is the path variable of its name, `request` is the rest. What it returns is a model. There is no
+A handler says by its annotations what it takes: a parameter named `body` or `query` is a model, one of a type
+with `parse` is the path variable of its name, `request` is the rest. What it returns is a model. There is no
 API Gateway authorizer: its cache would delay revocation, and it cannot answer 429 or say why.
 """
 
@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any, Protocol, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
@@ -21,7 +21,6 @@ from patchbay import aws, idempotency
 from patchbay.errors import NotFound, Problem, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
-from patchbay.ids import ConnectionRef, Id
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import busy, is_throttling
@@ -46,13 +45,15 @@ def endpoint(
     public: bool = False,
     status: int = 200,
     idempotent: bool = False,
+    located: bool = False,
     optional_body: bool = False,
 ) -> Callable[[Callable[..., BaseModel]], LambdaHandler]:
     """Make a Lambda handler of `function`.
 
     `scope` is what a caller needs; a route without one must say `public=True`, else its module does not
     import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
-    `optional_body=True` takes no body for `{}`.
+    `located=True` says in `Location` where what was created is. `optional_body=True` takes no body for `{}`.
+    A model with a `http_status` of its own is answered with that, where it is another than the endpoint's.
     """
     if (scope is None) is not public:
         raise TypeError("an endpoint needs a scope, or public=True; not both")
@@ -79,6 +80,9 @@ def endpoint(
                     if not request.caller.is_platform:
                         ceilings.admit(request.caller.workspace_id, "requests")
                 response = _run(function, arguments, request, status, idempotent=idempotent)
+                if located and response["statusCode"] == 201:
+                    id = json.loads(response["body"])["id"]
+                    response["headers"]["location"] = f"{request.raw_path}/{id}"
             except Problem as problem:
                 response = _problem(problem, event)
             except Exception as error:
@@ -119,7 +123,7 @@ def _arguments(function: Callable[..., BaseModel], *, optional_body: bool) -> di
         kind = hints[name]
         if kind is Request:
             readers[name] = lambda request: request
-        elif issubclass(kind, Id | ConnectionRef):
+        elif hasattr(kind, "parse"):
             readers[name] = _path_reader(to_camel(name), kind)
         elif issubclass(kind, BaseModel) and name == "query":
             readers[name] = _query_reader(kind)
@@ -130,8 +134,16 @@ def _arguments(function: Callable[..., BaseModel], *, optional_body: bool) -> di
     return readers
 
 
-def _path_reader(variable: str, kind: type[Id] | type[ConnectionRef]) -> _Reader:
-    def read(request: Request) -> str:
+class PathValue(Protocol):
+    """What stands for a variable of a path: an id, a connection's name, a key of the catalogue."""
+
+    @classmethod
+    def parse(cls, text: str) -> Any:
+        """Raises ValueError when there can be no such thing."""
+
+
+def _path_reader(variable: str, kind: type[PathValue]) -> _Reader:
+    def read(request: Request) -> Any:
         try:
             return kind.parse(request.path[variable])
         except ValueError as error:
@@ -168,7 +180,7 @@ def _run(
         answer = function(**values)
         if isinstance(answer, Redirect):
             return _json(status, "", {"location": answer.location})
-        return _json(status, answer.model_dump_json(by_alias=True))
+        return _answer(answer, status)
     # The same key for another thing of the route is another request, as with another body.
     asked = [dict(request.path), request.json(optional=True)]
     scope = idempotency.scope(request.principal, request.route, key, asked)
@@ -182,12 +194,16 @@ def _run(
     except Problem:
         once.release()
         raise
-    if not once.completed:
+    if not (once.completed or once.released):
         raise RuntimeError("an idempotent endpoint must hand request.once to its service")
-    return _json(status, answer.model_dump_json(by_alias=True))
+    return _answer(answer, status)
 
 
 # ── out ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _answer(answer: BaseModel, status: int) -> Response:
+    return _json(getattr(answer, "http_status", status), answer.model_dump_json(by_alias=True))
 
 
 def _json(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:

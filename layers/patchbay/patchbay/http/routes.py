@@ -1,6 +1,20 @@
 """Every route of template.yaml. Made by `make derived`; not edited by hand."""
 
 ROUTES = (
+    ("PUT", "/api/actions/choices/{resource}"),
+    ("PUT", "/api/actions/runs/{id}"),
+    ("GET", "/api/automations/{platform}/actions"),
+    ("POST", "/api/automations/{platform}/actions/{key}"),
+    ("GET", "/api/automations/{platform}/choices/{resource}"),
+    ("GET", "/api/automations/{platform}/hooks"),
+    ("POST", "/api/automations/{platform}/hooks"),
+    ("DELETE", "/api/automations/{platform}/hooks/{id}"),
+    ("GET", "/api/automations/{platform}/hooks/{id}"),
+    ("GET", "/api/automations/{platform}/me"),
+    ("GET", "/api/automations/{platform}/runs"),
+    ("GET", "/api/automations/{platform}/runs/{id}"),
+    ("GET", "/api/automations/{platform}/triggers"),
+    ("GET", "/api/automations/{platform}/triggers/{event}/samples"),
     ("GET", "/api/events"),
     ("POST", "/api/events"),
     ("POST", "/api/events/batch"),

@@ -20,6 +20,9 @@ MAX_STEP_SECONDS = 36_000
 # … so no wait is longer than 12 h, whatever multiplier or Retry-After asks for.
 MAX_DELAY_SECONDS = 43_200
 
+# Why a webhook ends whose receiver says that it is no more.
+GONE = "endpoint_gone"
+
 _system_random = random.SystemRandom().random
 
 
@@ -64,12 +67,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """A webhook's retry settings; a `schedule` (seconds per step) replaces the other three."""
+    """A webhook's retry settings; a `schedule` (seconds per step) replaces the three before it. With
+    `not_found_ends` a receiver that answers 404 to the last is gone, as with 410.
+    """
 
     max_retries: int = 3
     backoff_multiplier: float = 2
     initial_delay_seconds: int = 30
     schedule: tuple[int, ...] | None = None
+    not_found_ends: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_retries <= 15:
@@ -141,10 +147,13 @@ def plan(
     if status is not None and 200 <= status < 300:
         return Delivered()
     if status == 410:
-        return DisableWebhook("endpoint_gone")
-    if not _worth_retrying(outcome):
+        return DisableWebhook(GONE)
+    not_found = status == 404 and config.not_found_ends
+    if not (not_found or _worth_retrying(outcome)):
         return GiveUp(outcome.reason)
     if attempt >= config.max_attempts:
+        if not_found:
+            return DisableWebhook(GONE)
         return GiveUp(f"retries_exhausted:{outcome.reason}")
     draw = jitter()
     wait = config.step_seconds(attempt) * (1 - JITTER + 2 * JITTER * draw)

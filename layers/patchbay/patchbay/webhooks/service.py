@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from patchbay import dynamo, vault
+from patchbay import catalogue, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
-from patchbay.ids import IntegrationId, WebhookId
+from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.registry import store as registry
 from patchbay.schema import MASK, Empty, Listing, at_ms, iso, now_ms
-from patchbay.webhooks import filters, signing, store
+from patchbay.settings import settings
+from patchbay.webhooks import filters, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
     RetryConfig,
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
+_API = "api"
+# How long a callback is tried, besides the time that it may be held.
+_CALLBACK_SECONDS = 2 * 86_400
 # A change is written under the version that was read; one that comes between is met by reading again.
 _TRIES = 3
 # Each signs every request. Svix's server, too, refuses a rotation that would be one too many.
@@ -47,24 +54,46 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     """
     check_registered("url", body.url)
     _check_integration(principal, body)
-    id = WebhookId.new()
+    _check_events(principal, body)
     secret = signing.new_secret()
-    now = now_ms()
-    row: dynamo.Row = {
-        "workspaceId": principal.workspace_id,
-        "sk": id,
-        "source": "api",
-        "secrets": [_sealed(principal.workspace_id, id, secret)],
-        "status": "ACTIVE",
-        "createdBy": principal.id,
-        "createdAt": now,
-        "updatedAt": now,
-        "version": 1,
-        **_fields(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
-    }
-    answer = WebhookWithSecret(**dict(_shown(row)), secret=secret)
-    store.create(row, once, answer)
+    row = _new(principal, body, _API, secret)
+    answer = WebhookWithSecret(**dict(shown(row)), secret=secret)
+    store.create(row, once.completing(answer) if once else ())
     return answer
+
+
+def subscribe(
+    principal: Principal,
+    body: CreateWebhook,
+    source: str,
+    also: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
+) -> tuple[WebhookId, str | None]:
+    """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
+    there is one for each URL, with what it subscribes to. One that is paused or disabled delivers again.
+
+    Returns its id, and the signing secret of a new one; `also` makes of both what is written in the same
+    transaction. Raises Conflict at the workspace's ceiling.
+    """
+    secret = signing.new_secret()
+    row = _new(principal, body, source, secret)
+    asked = json.dumps([source, row["url"], row["events"], row["filters"]], sort_keys=True)
+    row["hookKey"] = hashlib.sha256(asked.encode()).hexdigest()
+    for _ in range(_TRIES):
+        known = store.hook(principal.workspace_id, row["hookKey"])
+        if known is not None:
+            id = WebhookId(known["sk"])
+            try:
+                if known["status"] != "ACTIVE":
+                    _change(principal.workspace_id, id, lambda row: _status("ACTIVE"), None)
+            except NotFound:
+                continue  # unsubscribed just now
+            return id, None
+        try:
+            store.create(row, also(row["sk"], secret))
+        except store.Subscribed:
+            continue
+        return row["sk"], secret
+    raise contended("hook")
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
@@ -75,12 +104,12 @@ def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[_shown(row) for row in page.rows], next_cursor=page.next_cursor)
+    return Listing(items=[shown(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
     """Raises NotFound, also for another workspace's."""
-    return _shown(read(principal.workspace_id, id))
+    return shown(read(principal.workspace_id, id))
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
@@ -91,9 +120,15 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     if "url" in sent:
         check_registered("url", body.url)
     _check_integration(principal, body)
+    _check_events(principal, body)
     changes = _fields(principal.workspace_id, id, body, sent)
 
     def change(row: dynamo.Row) -> dynamo.Row:
+        if row["source"] != _API and sent & {"url", "events", "filters"}:
+            raise Conflict(
+                f"An automation in {row['source']} subscribed this. Change there what it listens to; "
+                "url, events and filters are its own."
+            )
         moves = "url" in sent and _origin(body.url) != _origin(row["url"])
         if moves and "headers" not in sent and "headers" in row:
             # They are write-only: whoever may change the URL could read them at a receiver of their own.
@@ -107,11 +142,7 @@ def set_status(
     principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
 ) -> Webhook:
     """Pause, or resume; resuming a disabled webhook starts its count of failures anew."""
-    changes: dynamo.Row = {"status": body.status}
-    if body.status == "ACTIVE":
-        # What failed before this moment counts no more (deliveries.health).
-        changes |= {"disabledReason": None, "disabledAt": None, "resumedAt": now_ms()}
-    return _change(principal.workspace_id, id, lambda row: changes, if_match)
+    return _change(principal.workspace_id, id, lambda row: _status(body.status), if_match)
 
 
 def rotate_secret(
@@ -146,22 +177,15 @@ def rotate_secret(
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
     def also(new: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
-        return once.completing(answer(_shown(new))) if once else ()
+        return once.completing(answer(shown(new))) if once else ()
 
     return answer(_change(principal.workspace_id, id, change, if_match, also=also))
 
 
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
     """Remove a webhook. What still waits for it ends CANCELLED."""
-    for _ in range(_TRIES):
-        row = read(principal.workspace_id, id)
-        check_version("webhook", row["version"], if_match)
-        try:
-            store.delete(row)
-        except store.Changed:
-            continue
-        return Empty()
-    raise contended("webhook")
+    _delete(principal.workspace_id, id, if_match)
+    return Empty()
 
 
 def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
@@ -213,6 +237,32 @@ def disable(
     return was_active
 
 
+def callback(workspace_id: str, id: RunId, url: str, body: str) -> dynamo.Row:
+    """The webhook of one delivery: of the outcome of an automation's run, to where that waits for it. It has
+    no secret, for the one who waits knows none; the URL is its own.
+    """
+    config = RetryConfig()
+    return {
+        "workspaceId": workspace_id,
+        "sk": id,
+        "source": "callback",
+        "url": url,
+        "body": body,
+        "secrets": [],
+        "retryConfig": config.model_dump(mode="json", by_alias=True),
+        "status": "ACTIVE",
+        "ttl": now_ms() // 1000 + _CALLBACK_SECONDS + settings().max_hold_seconds,
+    }
+
+
+def remove(workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef]) -> None:
+    """End an automation's subscription, because its receiver says that it is gone. Safe to repeat; what is
+    `also` to be written goes along with the removal.
+    """
+    with suppress(NotFound):
+        _delete(workspace_id, id, None, also)
+
+
 def inactive_reason(row: dynamo.Row | None) -> str | None:
     """Why nothing is sent to a webhook (None: it is gone), as deliveries have it; None while it is active."""
     if row is None:
@@ -226,6 +276,12 @@ def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
     if row is None:
         raise NotFound("There is no such webhook.")
     return row
+
+
+def retry_plan(row: dynamo.Row) -> retry.RetryConfig:
+    """How the deliveries of a stored webhook are retried, as `retry.plan` takes it."""
+    # n8n answers 404 where a workflow is not active (any more), and while it starts.
+    return replace(_retry_config(row).plan(), not_found_ends=row["source"] == "n8n")
 
 
 def secrets(row: dynamo.Row) -> list[str]:
@@ -247,6 +303,54 @@ def headers(row: dynamo.Row) -> dict[str, str]:
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _new(principal: Principal, body: CreateWebhook, source: str, secret: str) -> dynamo.Row:
+    id, now = WebhookId.new(), now_ms()
+    return {
+        "workspaceId": principal.workspace_id,
+        "sk": id,
+        "source": source,
+        "secrets": [_sealed(principal.workspace_id, id, secret)],
+        "status": "ACTIVE",
+        "createdBy": principal.id,
+        "createdAt": now,
+        "updatedAt": now,
+        "version": 1,
+        **_fields(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
+    }
+
+
+def _status(status: str) -> dynamo.Row:
+    if status != "ACTIVE":
+        return {"status": status}
+    # What failed before this moment counts no more (deliveries.health).
+    return {"status": status, "disabledReason": None, "disabledAt": None, "resumedAt": now_ms()}
+
+
+def _delete(
+    workspace_id: str,
+    id: WebhookId,
+    if_match: int | None,
+    also: Sequence[TransactWriteItemTypeDef] = (),
+) -> None:
+    for _ in range(_TRIES):
+        row = read(workspace_id, id)
+        check_version("webhook", row["version"], if_match)
+        try:
+            store.delete(row, also)
+        except store.Changed:
+            continue
+        return
+    raise contended("webhook")
+
+
+def _check_events(principal: Principal, body: CreateWebhook) -> None:
+    reserved = catalogue.PLATFORM_ONLY.intersection(body.events)
+    if reserved and not principal.is_platform:
+        raise ValidationFailed.of(
+            "events", f"{', '.join(sorted(reserved))} is for the platform's own workspace"
+        )
 
 
 def _check_integration(principal: Principal, body: CreateWebhook) -> None:
@@ -289,13 +393,13 @@ def _change(
         check_version("webhook", old["version"], if_match)
         changes = change(old)
         if not changes:
-            return _shown(old)
+            return shown(old)
         new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
         try:
             store.replace(old, new, also(new))
         except store.Changed:
             continue
-        return _shown(new)
+        return shown(new)
     raise contended("webhook")
 
 
@@ -312,7 +416,8 @@ def _place(id: str, field: str) -> str:
     return f"webhooks/{id}/{field}"
 
 
-def _shown(row: dynamo.Row) -> Webhook:
+def shown(row: dynamo.Row) -> Webhook:
+    """A stored webhook as the API gives it, without its stats."""
     return Webhook(
         id=WebhookId(row["sk"]),
         name=row["name"],
@@ -322,7 +427,7 @@ def _shown(row: dynamo.Row) -> Webhook:
         integration_id=row.get("integrationId"),
         source=row["source"],
         headers=dict.fromkeys(row["headerNames"], MASK),
-        retry_config=retry_config(row),
+        retry_config=_retry_config(row),
         rate_limit_per_second=row.get("rateLimitPerSecond"),
         disable_after=row["disableAfter"],
         status=row["status"],
@@ -335,6 +440,5 @@ def _shown(row: dynamo.Row) -> Webhook:
     )
 
 
-def retry_config(row: dynamo.Row) -> RetryConfig:
-    """The retry settings of a stored webhook."""
+def _retry_config(row: dynamo.Row) -> RetryConfig:
     return RetryConfig.model_validate(row["retryConfig"], strict=False)

@@ -1,11 +1,15 @@
 """The webhooks table.
 
-Key: workspaceId, sk. Three kinds of rows:
+Key: workspaceId, sk. Five kinds of rows:
     whk_…                   a webhook
     sub#<TYPE>#<whk_…>      an *active* webhook's subscription to a type (or `*`), with its
                             filters; so matching an event reads what matches and nothing else
+    hook#<hash>             of a webhook that an automation subscribed, which one it is: by what it
+                            asked for, so that the same again finds it
+    run_…                   where the outcome of an automation's run is to be called back to: a
+                            webhook of one delivery, with the body; it ends by TTL
     count                   how many webhooks the workspace has
-A webhook and its subscriptions change in one transaction, under the webhook's version.
+A webhook and the rows that depend on it change in one transaction, under the webhook's version.
 """
 
 from __future__ import annotations
@@ -15,14 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patchbay import catalogue, dynamo, idempotency
 from patchbay.errors import Conflict
-from patchbay.ids import WebhookId
+from patchbay.ids import RunId, WebhookId
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
-    from patchbay.idempotency import Once
-    from patchbay.schema import ApiModel
 
 _COUNT = "count"
 
@@ -38,8 +39,14 @@ class Changed(Exception):
     """The row is no longer at the version that was read."""
 
 
-def create(row: dynamo.Row, once: Once | None, answer: ApiModel) -> None:
-    """Store a new webhook. Raises Conflict at the workspace's ceiling."""
+class Subscribed(Exception):
+    """An automation has subscribed the same already."""
+
+
+def create(row: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+    """Store a new webhook, together with what records the answer. Raises Conflict at the workspace's ceiling,
+    Subscribed when its `hookKey` is taken.
+    """
     table = settings().webhooks_table
     actions = [
         dynamo.updating(
@@ -53,10 +60,14 @@ def create(row: dynamo.Row, once: Once | None, answer: ApiModel) -> None:
         dynamo.putting(table, row, condition="attribute_not_exists(sk)"),
         *_subscribing(row),
     ]
-    completing = once.completing(answer) if once else []
+    if "hookKey" in row:
+        hook = {**_hook_place(row), "webhookId": row["sk"]}
+        actions.insert(1, dynamo.putting(table, hook, condition="attribute_not_exists(sk)"))
     try:
         dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
+        if "hookKey" in row and 1 in refused.failed:
+            raise Subscribed from None
         if 0 in refused.failed:
             raise Conflict(
                 f"This workspace has {settings().max_webhooks} webhooks, its ceiling. Delete one first."
@@ -68,7 +79,20 @@ def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
     return dynamo.get(settings().webhooks_table, {"workspaceId": workspace_id, "sk": id})
 
 
-def place(workspace_id: str, id: WebhookId) -> tuple[str, dynamo.Row]:
+def hook(workspace_id: str, hook_key: str) -> dynamo.Row | None:
+    """The webhook that an automation subscribed with that key."""
+    found = dynamo.get(
+        settings().webhooks_table, _hook_place({"workspaceId": workspace_id, "hookKey": hook_key})
+    )
+    return None if found is None else get(workspace_id, WebhookId(found["webhookId"]))
+
+
+def adding_callback(row: dynamo.Row) -> TransactWriteItemTypeDef:
+    """For a transaction: a webhook of one delivery. One that is there stays."""
+    return dynamo.putting(settings().webhooks_table, row)
+
+
+def place(workspace_id: str, id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
     """The table and the key of a webhook, to be read along with other rows."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": id}
 
@@ -78,12 +102,17 @@ def page(
     *,
     status: str | None,
     event_type: str | None,
+    source: str | None = None,
     limit: int,
     cursor: str | None,
 ) -> dynamo.Page:
     """Webhooks, newest first."""
-    wanted = {"status": status, "eventType": event_type}
-    tests = {"status": "#status = :status", "eventType": "contains(events, :eventType)"}
+    wanted = {"status": status, "eventType": event_type, "source": source}
+    tests = {
+        "status": "#status = :status",
+        "eventType": "contains(events, :eventType)",
+        "source": "#source = :source",
+    }
     asked = {name: value for name, value in wanted.items() if value is not None}
     return dynamo.page(
         settings().webhooks_table,
@@ -92,7 +121,7 @@ def page(
         limit=limit,
         cursor=cursor,
         where=" AND ".join(tests[name] for name in asked) or None,
-        names={"#status": "status"} if status is not None else None,
+        names={f"#{name}": name for name in asked if name != "eventType"} or None,
         **asked,
     )
 
@@ -132,8 +161,10 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTy
         raise idempotency.still_running() from None
 
 
-def delete(row: dynamo.Row) -> None:
-    """Remove a webhook with its subscriptions. Raises Changed when the row is no longer as read."""
+def delete(row: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+    """Remove a webhook with its subscriptions, and write what is `also` to be written. Raises Changed when
+    the row is no longer as read.
+    """
     table = settings().webhooks_table
     key = {"workspaceId": row["workspaceId"], "sk": row["sk"]}
     actions = [
@@ -145,6 +176,8 @@ def delete(row: dynamo.Row) -> None:
             less=-1,
         ),
         *_unsubscribing(row["workspaceId"], _subscription_keys(row)),
+        *([dynamo.deleting(table, _hook_place(row))] if "hookKey" in row else []),
+        *also,
     ]
     try:
         dynamo.transact(actions)
@@ -163,6 +196,10 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
             prefix=prefix,
         ):
             yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+
+
+def _hook_place(row: dynamo.Row) -> dynamo.Row:
+    return {"workspaceId": row["workspaceId"], "sk": f"hook#{row['hookKey']}"}
 
 
 def _subscription_key(event_type: str, id: str) -> str:

@@ -1,0 +1,10 @@
+from patchbay.automations import runs
+from patchbay.automations.models import AnswerRun, Run
+from patchbay.http import endpoint
+from patchbay.ids import RunId
+
+
+@endpoint(scope="actions:handle")
+def handler(id: RunId, body: AnswerRun) -> Run:
+    """How the platform ended a run, of any workspace."""
+    return runs.answer(id, body)

@@ -1,0 +1,10 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform, Hook
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform, id: WebhookId) -> Hook:
+    """One hook: whether it is still there, and what it listens to."""
+    return hooks.get(request.principal, platform, id)

@@ -1,0 +1,10 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform, Hook
+from patchbay.http import Request, endpoint
+from patchbay.schema import Listing, ListQuery
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
+    """The hooks of one automation platform, newest first."""
+    return hooks.list_hooks(request.principal, platform, query)

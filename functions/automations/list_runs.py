@@ -1,0 +1,10 @@
+from patchbay.automations import runs
+from patchbay.automations.models import AutomationPlatform, Run, RunQuery
+from patchbay.http import Request, endpoint
+from patchbay.schema import Listing
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform, query: RunQuery) -> Listing[Run]:
+    """The runs of one automation platform, newest first."""
+    return runs.list_runs(request.principal, platform, query)

@@ -1,0 +1,9 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform, SampleQuery, Samples, TriggerKey
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform, event: TriggerKey, query: SampleQuery) -> Samples:
+    """The newest events of a type, in the shape in which a hook gets them."""
+    return hooks.samples(request.principal, event, query)

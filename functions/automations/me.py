@@ -1,0 +1,9 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform, Me
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform) -> Me:
+    """Whose credentials these are."""
+    return hooks.me(request.principal)

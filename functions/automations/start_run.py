@@ -1,0 +1,9 @@
+from patchbay.automations import runs
+from patchbay.automations.models import ActionKey, AutomationPlatform, Run, StartRun
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="automations:use", status=202, idempotent=True)
+def handler(request: Request, platform: AutomationPlatform, key: ActionKey, body: StartRun) -> Run:
+    """Ask the platform for an action; it answers within 15 minutes."""
+    return runs.start(request.principal, platform, key, body, request.once)

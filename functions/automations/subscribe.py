@@ -1,0 +1,9 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform, Subscribe, SubscribedHook
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="automations:use", status=201, idempotent=True, located=True)
+def handler(request: Request, platform: AutomationPlatform, body: Subscribe) -> SubscribedHook:
+    """Send events to an automation; the signing secret is in this response only."""
+    return hooks.subscribe(request.principal, platform, body, request.once)

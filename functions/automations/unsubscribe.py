@@ -1,0 +1,11 @@
+from patchbay.automations import hooks
+from patchbay.automations.models import AutomationPlatform
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+from patchbay.schema import Empty
+
+
+@endpoint(scope="automations:use")
+def handler(request: Request, platform: AutomationPlatform, id: WebhookId) -> Empty:
+    """Send an automation nothing more."""
+    return hooks.unsubscribe(request.principal, platform, id, request.if_match)

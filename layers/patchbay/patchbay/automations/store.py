@@ -1,0 +1,223 @@
+"""The automations table.
+
+Key: id. Two kinds of rows:
+    run_…                               an action that was asked for, and its answer
+    choices#<workspace>#<resource>      what fields take ids of, as the platform gave it
+Indexes: `byPlatform` (runsKey `<workspace>#<automation platform>`, id) of the runs; `due` (dueShard, dueAt),
+sparse: runs that the sweep has to look at. Runs end by TTL. Times in Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from patchbay import due as due_index
+from patchbay import dynamo, idempotency
+from patchbay.automations.models import Choice
+from patchbay.ids import RunId
+from patchbay.records import kept_until
+from patchbay.schema import now_ms
+from patchbay.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+class Changed(Exception):
+    """The run is no longer as it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as kept; times in Unix milliseconds. `callback_url` is where the automation waits."""
+
+    id: RunId
+    workspace_id: str
+    platform: str
+    action: str
+    input: dict[str, Any]
+    status: str
+    output: dict[str, Any] | None
+    error: str | None
+    callback_url: str | None
+    expires_at: int
+    created_at: int
+    updated_at: int
+    version: int
+
+
+def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[TransactWriteItemTypeDef]) -> None:
+    """Store a new run, together with what records the answer. The sweep looks at it at `due_at`."""
+    row: dynamo.Row = {
+        "id": run.id,
+        "workspaceId": run.workspace_id,
+        "runsKey": _runs_key(run.workspace_id, run.platform),
+        "platform": run.platform,
+        "action": run.action,
+        "input": _text(run.input),
+        "status": run.status,
+        "callbackUrl": run.callback_url,
+        "createdBy": created_by,
+        "expiresAt": run.expires_at,
+        "createdAt": run.created_at,
+        "updatedAt": run.updated_at,
+        "version": run.version,
+        "dueShard": due_index.shard_of(run.id),
+        "dueAt": due_at,
+        "ttl": kept_until(run.created_at),
+    }
+    if not also:
+        dynamo.put(settings().automations_table, row, condition="attribute_not_exists(id)")
+        return
+    try:
+        dynamo.transact(
+            [dynamo.putting(settings().automations_table, row, condition="attribute_not_exists(id)"), *also]
+        )
+    except dynamo.TransactionRefused:
+        raise idempotency.still_running() from None
+
+
+def get(id: RunId) -> StoredRun | None:
+    """A run of any workspace."""
+    row = dynamo.get(settings().automations_table, {"id": id})
+    return None if row is None else _run(row)
+
+
+def page(
+    workspace_id: str, platform: str, *, status: str | None, limit: int, cursor: str | None
+) -> tuple[list[StoredRun], str | None]:
+    """A workspace's runs on one automation platform, newest first."""
+    found = dynamo.page(
+        settings().automations_table,
+        ("runsKey", _runs_key(workspace_id, platform)),
+        ("id", *RunId.range(None, None)),
+        index="byPlatform",
+        limit=limit,
+        cursor=cursor,
+        where=None if status is None else "#status = :status",
+        names=None if status is None else {"#status": "status"},
+        **({} if status is None else {"status": status}),
+    )
+    keys = [{"id": row["id"]} for row in found.rows]
+    rows = {row["id"]: row for row in dynamo.get_many(settings().automations_table, keys)}
+    # The index may be a moment behind.
+    runs = [_run(rows[row["id"]]) for row in found.rows if row["id"] in rows]
+    return [run for run in runs if status in (None, run.status)], found.next_cursor
+
+
+def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
+    """Store the end of a pending run, and what is `also` to be written. With something of that the sweep
+    looks at it again in a minute, unless it is `settled`. Raises Changed when it has ended already.
+    """
+    action = dynamo.updating(
+        settings().automations_table,
+        {"id": run.id},
+        "SET #status = :status, updatedAt = :now, version = :next"
+        + (", #output = :output" if run.output is not None else "")
+        + (", #error = :error" if run.error is not None else "")
+        + (", dueAt = :again" if also else " REMOVE dueShard, dueAt"),
+        names={
+            "#status": "status",
+            **({"#output": "output"} if run.output is not None else {}),
+            **({"#error": "error"} if run.error is not None else {}),
+        },
+        condition="#status = :pending AND version = :version",
+        status=run.status,
+        pending="PENDING",
+        now=run.updated_at,
+        version=run.version - 1,
+        next=run.version,
+        **({"output": _text(run.output)} if run.output is not None else {}),
+        **({"error": run.error} if run.error is not None else {}),
+        **({"again": run.updated_at + 60_000} if also else {}),
+    )
+    try:
+        dynamo.transact([action, *also])
+    except dynamo.TransactionRefused:
+        raise Changed from None
+
+
+# ── the sweep's ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def due(shard: int, now: int) -> Iterator[RunId]:
+    """The runs that are to be looked at by `now`, the longest due first."""
+    return (RunId(row["id"]) for row in due_index.rows(settings().automations_table, shard, now))
+
+
+def put_off(run: StoredRun, until: int) -> None:
+    """Look at it again then, as long as it is pending."""
+    _look(run, "SET dueAt = :until", until=until)
+
+
+def settled(run: StoredRun) -> None:
+    """There is nothing to be done for it any more."""
+    _look(run, "REMOVE dueShard, dueAt")
+
+
+def _look(run: StoredRun, change: str, **values: Any) -> None:
+    try:
+        dynamo.update(
+            settings().automations_table,
+            {"id": run.id},
+            change,
+            returning="NONE",
+            condition="version = :version",
+            version=run.version,
+            **values,
+        )
+    except dynamo.ConditionFailed:
+        return  # it has changed, and what changed it says when to look at it
+
+
+# ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
+
+
+def set_choices(workspace_id: str, resource: str, items: Sequence[Choice]) -> None:
+    text = _text([[item.id, item.label] for item in items])
+    row = {"id": _choices_id(workspace_id, resource), "items": text, "updatedAt": now_ms()}
+    dynamo.put(settings().automations_table, row)
+
+
+def choices(workspace_id: str, resource: str) -> list[Choice]:
+    """As the platform gave them; none when it did not."""
+    row = dynamo.get(
+        settings().automations_table, {"id": _choices_id(workspace_id, resource)}, consistent=False
+    )
+    return [] if row is None else [Choice(id=id, label=label) for id, label in json.loads(row["items"])]
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(row: dynamo.Row) -> StoredRun:
+    return StoredRun(
+        id=RunId(row["id"]),
+        workspace_id=row["workspaceId"],
+        platform=row["platform"],
+        action=row["action"],
+        input=json.loads(row["input"]),
+        status=row["status"],
+        output=json.loads(row["output"]) if "output" in row else None,
+        error=row.get("error"),
+        callback_url=row.get("callbackUrl"),
+        expires_at=row["expiresAt"],
+        created_at=row["createdAt"],
+        updated_at=row["updatedAt"],
+        version=row["version"],
+    )
+
+
+def _runs_key(workspace_id: str, platform: str) -> str:
+    return f"{workspace_id}#{platform}"
+
+
+def _choices_id(workspace_id: str, resource: str) -> str:
+    return f"choices#{workspace_id}#{resource}"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
