@@ -88,7 +88,8 @@ def start(
     _check_size("input", given, MAX_INPUT_BYTES)
     if body.callback_url is not None:
         check_registered("callbackUrl", body.callback_url)
-    id, now = RunId.new(), now_ms()
+    now = now_ms()
+    id = RunId.new(now)
     run = StoredRun(
         id=id,
         workspace_id=principal.workspace_id,
@@ -180,8 +181,8 @@ def _see_to(id: RunId) -> None:
     if run.status != "PENDING":
         _call_back(run)
     elif now_ms() < run.expires_at:
-        store.put_off(run, run.expires_at)
         _tell(run)
+        store.put_off(run, run.expires_at)
     else:
         try:
             _finish(replace(run, status="FAILED", error=_NOT_ANSWERED))

@@ -1,0 +1,513 @@
+"""Actions that automations ask for: the platform hears of each once, answers it or does not, and whoever
+waits is called back once, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from patchbay.catalogue.entries import load_action
+from tests.catalogued import assert_catalogued
+from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
+from tests.faults import dying, failing
+from tests.integration.conftest import WEBHOOKS, Line
+from tests.receivers import Receiver, receiver
+
+START = "POST /api/automations/zapier/actions/create_post"
+INPUT = {"accountId": "acc_117", "text": "Spring is here 🌷"}
+OUTPUT = {"postId": "post_1", "status": "published"}
+
+
+class Actions:
+    """An automation that asks, and the platform that answers, with the clock in hand."""
+
+    def __init__(self, line: Line, platform: Receiver) -> None:
+        self.line, self.platform = line, platform
+        self._sweep = importlib.import_module("workers.sweep_runs").handler
+        body = {"name": "actions", "url": platform.url, "events": ["ACTION_REQUESTED"]}
+        assert self.as_platform(f"POST {WEBHOOKS}", json=body).status == 201
+
+    def as_platform(self, line: str, **more: Any) -> Answer:
+        claims = {"exp": self.line.clock.now // 1000 + 600}
+        return self.line._api(line, token=jwt_for("platform", claims=claims), **more)
+
+    def start(self, **body: Any) -> Any:
+        answer = self.line.api(START, json={"input": INPUT, **body})
+        assert answer.status == 202, answer.text
+        return answer.json()
+
+    def answer(self, id: str, body: Any = None, status: int = 200) -> Any:
+        body = body or {"status": "SUCCEEDED", "output": OUTPUT}
+        answer = self.as_platform(f"PUT /api/actions/runs/{id}", json=body)
+        assert answer.status == status, answer.text
+        return answer.json()
+
+    def get(self, id: str) -> Any:
+        answer = self.line.api(f"GET /api/automations/zapier/runs/{id}")
+        assert answer.status == 200, answer.text
+        return answer.json()
+
+    def sweep(self) -> int:
+        return int(self._sweep({}, LAMBDA_CONTEXT)["seen"])
+
+    def minutes(self, count: int) -> None:
+        """Let time pass, with the workers at work and a sweep a minute."""
+        for _ in range(count):
+            self.line.clock.move(60)
+            self.sweep()
+            self.line.events.run()
+            self.line.sweep()
+            self.line.deliveries.poll()
+
+    @property
+    def heard(self) -> list[Any]:
+        """What the platform was asked, by the requests that reached it."""
+        return [request.json()["data"] for request in self.platform.requests]
+
+
+@pytest.fixture
+def actions(line: Line) -> Iterator[Actions]:
+    with receiver() as platform:
+        yield Actions(line, platform)
+
+
+# ── asking ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
+    run = actions.start()
+    assert (run["status"], run["output"], run["error"]) == ("PENDING", None, None)
+    assert run["input"] == INPUT
+    assert run["id"].startswith("run_")
+    actions.line.events.run()
+    actions.line.deliveries.poll()
+    (data,) = actions.heard
+    assert_catalogued("ACTION_REQUESTED", data)
+    assert data == {
+        "runId": run["id"],
+        "workspaceId": "acme",
+        "platform": "zapier",
+        "action": "create_post",
+        "input": INPUT,
+    }
+    actions.line.clock.move(5)
+    ended = actions.answer(run["id"])
+    assert (ended["status"], ended["output"], ended["version"]) == ("SUCCEEDED", OUTPUT, 2)
+    assert actions.get(run["id"]) == ended
+    # Nothing is left to do.
+    actions.minutes(20)
+    assert len(actions.heard) == 1
+    assert actions.get(run["id"]) == ended
+    (row,) = actions.line.backend.rows("AutomationsTable")
+    assert not {"dueAt", "dueShard"} & row.keys()
+    assert row["ttl"] > row["createdAt"] // 1000
+
+
+def test_it_may_fail_with_a_word_why(actions: Actions) -> None:
+    run = actions.start()
+    failed = {"status": "FAILED", "error": "The account is not connected any more."}
+    ended = actions.answer(run["id"], failed)
+    assert (ended["status"], ended["output"], ended["error"]) == ("FAILED", None, failed["error"])
+    assert actions.get(run["id"]) == ended
+
+
+def test_the_same_word_again_is_answered_the_same(actions: Actions) -> None:
+    run = actions.start()
+    ended = actions.answer(run["id"])
+    assert actions.answer(run["id"]) == ended
+    for other in (
+        {"status": "SUCCEEDED", "output": {**OUTPUT, "postId": "other"}},
+        {"status": "FAILED", "error": "no"},
+    ):
+        assert actions.answer(run["id"], other, status=409)["code"] == "conflict"
+    assert actions.get(run["id"]) == ended
+
+
+def test_fields_that_nobody_filled_in_are_absent(actions: Actions) -> None:
+    given = {**INPUT, "campaignId": "", "mediaUrls": None, "requireApproval": False, "more": ""}
+    run = actions.start(input=given)
+    # A field that the action does not know is let through as it is.
+    assert run["input"] == {**INPUT, "requireApproval": False, "more": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"input": {}}, "input.accountId"),
+        ({}, "input.accountId"),
+        ({"input": {"accountId": "a", "text": ""}}, "input.text"),
+        ({"input": {**INPUT, "requireApproval": "yes"}}, "input.requireApproval"),
+        ({"input": {**INPUT, "mediaUrls": ["not a url"]}}, "input.mediaUrls.0"),
+        ({"input": []}, "input"),
+        ({"input": INPUT, "callbackUrl": "http://10.0.0.1/"}, "callbackUrl"),
+        ({"input": INPUT, "callbackUrl": "file:///etc/passwd"}, "callbackUrl"),
+        ({"input": INPUT, "callback": "x"}, "callback"),
+    ],
+)
+def test_an_input_that_does_not_fit(api: Api, backend: Backend, body: Any, path: str) -> None:
+    answer = api(START, json=body)
+    assert answer.status == 422, answer.text
+    assert answer.json()["errors"][0]["path"] == path
+    assert backend.rows("AutomationsTable") == []
+    assert backend.messages("EventsQueue") == []
+
+
+def test_too_large_an_input_or_output(actions: Actions) -> None:
+    large = {**INPUT, "text": "x" * 64 * 1024}
+    assert actions.line.api(START, json={"input": large}).status == 413
+    run = actions.start(input={**INPUT, "text": "x" * 63 * 1024})
+    body = {"status": "SUCCEEDED", "output": {**OUTPUT, "postId": "x" * 64 * 1024}}
+    actions.answer(run["id"], body, status=413)
+    assert actions.get(run["id"])["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"status": "SUCCEEDED", "output": {}}, "output.postId"),
+        ({"status": "SUCCEEDED", "output": {**OUTPUT, "status": "gone"}}, "output.status"),
+        ({"status": "SUCCEEDED"}, "output"),
+        ({"status": "FAILED"}, "error"),
+        ({"status": "FAILED", "error": ""}, "error"),
+        ({"status": "FAILED", "error": "x" * 1001}, "error"),
+        ({"status": "FAILED", "error": "x", "output": OUTPUT}, "output"),
+        ({"status": "PENDING"}, "body"),
+        ({"output": OUTPUT}, "body"),
+    ],
+)
+def test_an_answer_that_does_not_fit(actions: Actions, body: Any, path: str) -> None:
+    run = actions.start()
+    assert actions.answer(run["id"], body, status=422)["errors"][0]["path"] == path
+    assert actions.get(run["id"])["status"] == "PENDING"
+
+
+def test_only_the_platform_answers(actions: Actions) -> None:
+    run = actions.start()
+    line = f"PUT /api/actions/runs/{run['id']}"
+    body = {"status": "SUCCEEDED", "output": OUTPUT}
+    assert actions.line.api(line, json=body).status == 403
+    scope = {"scope": "actions:handle automations:use", "exp": actions.line.clock.now // 1000 + 600}
+    assert actions.line._api(line, json=body, token=jwt_for("acme", claims=scope)).status == 403
+    weak = jwt_for("platform", claims={**scope, "scope": "automations:use"})
+    assert actions.line._api(line, json=body, token=weak).status == 403
+    for unknown in ("run_032asvoIJtqWn0GGw1sIDt", "whk_032asvoIJDDiQMG9VZzHw8", "x"):
+        assert actions.as_platform(f"PUT /api/actions/runs/{unknown}", json=body).status == 404
+    actions.answer(run["id"])
+
+
+def test_runs_are_listed_by_platform_and_status(actions: Actions) -> None:
+    ids = []
+    for _ in range(3):
+        actions.line.clock.move(1)
+        ids.append(actions.start()["id"])
+    n8n = actions.line.api(START.replace("zapier", "n8n"), json={"input": INPUT}).json()["id"]
+    actions.answer(ids[1])
+
+    def listed(query: str = "", platform: str = "zapier") -> list[str]:
+        return [run["id"] for run in listing(query, platform)["items"]]
+
+    def listing(query: str = "", platform: str = "zapier") -> Any:
+        return actions.line.api(f"GET /api/automations/{platform}/runs{query}").json()
+
+    assert listed() == ids[::-1]
+    assert listed(platform="n8n") == [n8n]
+    assert listed(platform="make") == []
+    assert listed("?status=SUCCEEDED") == [ids[1]]
+    assert listed("?status=PENDING") == [ids[2], ids[0]]
+    first = listing("?limit=2")
+    assert [run["id"] for run in first["items"]] == ids[:0:-1]
+    assert listed(f"?limit=2&cursor={first['nextCursor']}") == ids[:1]
+    assert actions.line.api("GET /api/automations/zapier/runs?status=NOPE").status == 422
+    # By its own platform and workspace only, and the platform's own workspace is another, too.
+    assert actions.line.api(f"GET /api/automations/n8n/runs/{ids[0]}").status == 404
+    assert actions.as_platform(f"GET /api/automations/zapier/runs/{ids[0]}").status == 404
+    assert actions.as_platform("GET /api/automations/zapier/runs").json()["items"] == []
+
+
+def test_an_idempotency_key_asks_once(actions: Actions) -> None:
+    key = {"Idempotency-Key": "step-2"}
+    answers = [actions.line.api(START, json={"input": INPUT}, headers=key) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert [answer.status for answer in answers] == [202, 202]
+    actions.minutes(2)
+    assert len(actions.heard) == 1
+    other = actions.line.api(START, json={"input": {**INPUT, "text": "other"}}, headers=key)
+    assert (other.status, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+@pytest.mark.parametrize("key", ["nope", "CREATE_POST", "..%2Fcreate_post"])
+def test_other_actions_are_404(api: Api, key: str) -> None:
+    assert api(f"POST /api/automations/zapier/actions/{key}", json={"input": {}}).status == 404
+
+
+def test_actions_are_the_catalogues(api: Api) -> None:
+    found = api("GET /api/automations/n8n/actions").json()
+    assert [action["id"] for action in found] == sorted(action["id"] for action in found)
+    for shown in found:
+        action = load_action(shown["id"])
+        assert shown == {
+            "id": action.key,
+            "label": action.label,
+            "noun": action.noun,
+            "description": action.description,
+            "input": action.input,
+            "output": action.output,
+            "sample": {"input": action.sample.input, "output": action.sample.output},
+        }
+
+
+# ── calling back ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_waits_is_called_back_once(actions: Actions) -> None:
+    with receiver() as waiting:
+        run = actions.start(callbackUrl=waiting.url)
+        actions.minutes(3)
+        assert waiting.requests == []
+        actions.answer(run["id"])
+        actions.minutes(20)
+        (request,) = waiting.requests
+        assert request.json() == {"runId": run["id"], "status": "SUCCEEDED", "output": OUTPUT, "error": None}
+        assert request.headers["webhook-id"].startswith("dlv_")
+        assert "webhook-signature" not in request.headers
+    # It is nobody's webhook.
+    assert actions.line.api(f"GET {WEBHOOKS}").json()["items"] == []
+    assert actions.line.api(f"GET {WEBHOOKS}/{run['id']}").status == 404
+    assert "callback" not in json.dumps(actions.get(run["id"]))
+    rows = {row["sk"]: row for row in actions.line.backend.rows("WebhooksTable")}
+    assert rows[run["id"]]["ttl"] > actions.line.clock.now // 1000 + 86_400
+
+
+def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
+    with receiver([500, 503, 200]) as waiting:
+        run = actions.start(callbackUrl=waiting.url)
+        actions.answer(run["id"])
+        actions.minutes(5)
+        assert len(waiting.requests) == 3
+        assert len(set(waiting.ids)) == 1
+        assert len({request.body for request in waiting.requests}) == 1
+
+
+def test_a_callback_whose_message_is_parked_keeps_its_body(
+    actions: Actions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from patchbay.settings import settings
+
+    monkeypatch.setenv("MAX_VISIBILITY_WAIT_SECONDS", "1")
+    settings.cache_clear()
+    with receiver([500, 200]) as waiting:
+        run = actions.start(callbackUrl=waiting.url)
+        actions.answer(run["id"])
+        actions.minutes(3)
+        assert [request.json()["runId"] for request in waiting.requests] == [run["id"]] * 2
+
+
+@pytest.mark.parametrize("status", [404, 410, 400, 301])
+def test_a_callback_that_nobody_takes_troubles_nobody(actions: Actions, status: int) -> None:
+    with receiver([status]) as waiting:
+        for _ in range(2):
+            actions.answer(actions.start(callbackUrl=waiting.url)["id"])
+        actions.minutes(20)
+        assert len(waiting.requests) == 2
+    ends = [row for row in actions.line.rows if "run_" in row["webhookKey"]]
+    assert {row["status"] for row in ends} == {"FAILED"}
+    types = [row["type"] for row in actions.line.backend.rows("EventsTable")]
+    assert types == ["ACTION_REQUESTED"] * 2
+
+
+def test_a_run_that_nobody_answers_ends(actions: Actions) -> None:
+    with receiver() as waiting:
+        run = actions.start(callbackUrl=waiting.url)
+        silent = actions.start()
+        actions.minutes(14)
+        assert actions.get(run["id"])["status"] == "PENDING"
+        actions.minutes(2)
+        for id in (run["id"], silent["id"]):
+            ended = actions.get(id)
+            assert ended["status"] == "FAILED"
+            assert "15 minutes" in ended["error"]
+            actions.answer(id, status=409)
+        (request,) = waiting.requests
+        assert request.json()["error"] == ended["error"]
+    # It was told again, under the same ids: the platform heard once of each.
+    assert len(actions.heard) == 2
+
+
+def test_what_has_expired_is_not_answered_even_before_the_sweep(actions: Actions) -> None:
+    run = actions.start()
+    actions.line.clock.move(15 * 60)
+    assert "15 minutes" in actions.answer(run["id"], status=409)["detail"]
+
+
+# ── whatever dies ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "done, but nobody knows"])
+def test_a_telling_that_fails_is_made_good(actions: Actions, lost: bool) -> None:
+    with failing("sqs.SendMessage", lost=lost):
+        run = actions.start()
+    actions.minutes(2)
+    assert [data["runId"] for data in actions.heard] == [run["id"]]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "done, but nobody knows"])
+def test_a_callback_that_is_not_queued_is_made_good(actions: Actions, lost: bool) -> None:
+    with receiver() as waiting:
+        run = actions.start(callbackUrl=waiting.url)
+        with failing("sqs.SendMessage", lost=lost):
+            assert actions.answer(run["id"])["status"] == "SUCCEEDED"
+        actions.minutes(3)
+        assert len(waiting.requests) == 1
+
+
+def test_whatever_call_the_platforms_answer_dies_at(actions: Actions) -> None:
+    with receiver() as waiting:
+        died, calls = True, 0
+        while died:
+            calls += 1
+            run = actions.start(callbackUrl=waiting.url)
+            actions.minutes(1)
+            with dying(calls) as process:
+                actions.answer(run["id"])
+            died = process.died
+            actions.answer(run["id"])  # the platform repeats what it got no answer to
+            actions.minutes(3)
+            assert [request.json()["runId"] for request in waiting.requests].count(run["id"]) == 1
+        assert calls >= 4
+
+
+def test_whatever_call_a_start_dies_at(actions: Actions) -> None:
+    key = 0
+    died, calls = True, 0
+    while died:
+        calls += 1
+        key += 1
+        once = {"Idempotency-Key": f"k{key}"}
+        with dying(calls) as process:
+            actions.line.api(START, json={"input": INPUT}, headers=once)
+        died = process.died
+        actions.line.clock.move(31)  # the lease of the request that died
+        answer = actions.line.api(START, json={"input": INPUT}, headers=once)
+        assert answer.status == 202, answer.text
+        actions.minutes(3)
+        heard = [data["runId"] for data in actions.heard]
+        assert heard.count(answer.json()["id"]) == 1
+        assert len(heard) == key
+    assert calls >= 4
+
+
+def test_whatever_call_a_sweep_dies_at(actions: Actions) -> None:
+    with receiver() as waiting:
+        died, calls = True, 0
+        while died:
+            calls += 1
+            with failing("sqs.SendMessage"):
+                run = actions.start(callbackUrl=waiting.url)
+            actions.line.clock.move(61)
+            with dying(calls) as process:
+                actions.sweep()
+            died = process.died
+            actions.minutes(16)
+            assert [data["runId"] for data in actions.heard].count(run["id"]) == 1
+            assert actions.get(run["id"])["status"] == "FAILED"
+            assert [request.json()["runId"] for request in waiting.requests].count(run["id"]) == 1
+        assert calls >= 5
+
+
+def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> None:
+    runs = [actions.start() for _ in range(3)]
+    actions.line.clock.move(15 * 60 + 1)
+    with failing("dynamodb.GetItem", error="refused"):
+        assert actions.sweep() == 3
+    statuses = sorted(actions.get(run["id"])["status"] for run in runs)
+    assert statuses == ["FAILED", "FAILED", "PENDING"]
+    actions.minutes(1)
+    assert {actions.get(run["id"])["status"] for run in runs} == {"FAILED"}
+
+
+def test_a_sweep_stops_in_time(actions: Actions) -> None:
+    from patchbay.automations import runs
+
+    started = [actions.start()["id"] for _ in range(3)]
+    actions.line.clock.move(15 * 60 + 1)
+    left = iter([60_000, 9_000])
+    assert runs.sweep(lambda: next(left)) == 1
+    assert sorted(actions.get(id)["status"] for id in started) == ["FAILED", "PENDING", "PENDING"]
+
+
+# ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
+
+
+def choose(api: Any, query: str = "", resource: str = "accounts", token: str = "owner") -> Any:
+    answer = api(f"GET /api/automations/make/choices/{resource}{query}", token=token)
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def fill(api: Api, items: Any, status: int = 200, resource: str = "accounts", **more: Any) -> Any:
+    body = {"workspaceId": "acme", "items": items, **more}
+    answer = api(f"PUT /api/actions/choices/{resource}", json=body, token=jwt_for("platform"))
+    assert answer.status == status, answer.text
+    return answer.json()
+
+
+def test_the_platform_fills_the_lists(api: Api) -> None:
+    assert choose(api) == []
+    items = [{"id": "acc_2", "label": "Instagram: Tart & Tine"}, {"id": "acc_1", "label": "Facebook: Café Ä"}]
+    assert fill(api, items) == {}
+    assert choose(api) == items
+    assert choose(api, "?search=tart") == items[:1]
+    assert choose(api, "?search=caf%C3%A9%20%C3%A4") == items[1:]
+    assert choose(api, "?search=ACC_1") == items[1:]
+    assert choose(api, "?search=nothing") == []
+    assert choose(api, resource="approvals") == []
+    assert choose(api, token=jwt_for("rival")) == []
+    fill(api, [])
+    assert choose(api) == []
+
+
+def test_long_lists_come_a_hundred_at_a_time(api: Api) -> None:
+    items = [{"id": f"a{n}", "label": f"Account {n}"} for n in range(250)]
+    fill(api, items)
+    found: list[Any] = []
+    for size in (100, 100, 50):
+        page = choose(api, f"?cursor={found[-1]['id']}" if found else "")
+        assert len(page) == size
+        found += page
+    assert found == items
+    assert choose(api, "?cursor=a249") == []
+    assert choose(api, "?cursor=unknown") == []
+    assert [item["id"] for item in choose(api, "?search=account%201&cursor=a150")][:1] == ["a151"]
+
+
+def test_what_is_no_list(api: Api) -> None:
+    for resource in ("posts", "Accounts", "x"):
+        assert api(f"GET /api/automations/make/choices/{resource}").status == 404
+        assert (
+            api(
+                f"PUT /api/actions/choices/{resource}",
+                json={"workspaceId": "acme", "items": []},
+                token=jwt_for("platform"),
+            ).status
+            == 404
+        )
+    lists: list[Any] = [
+        [{"id": "a", "label": "A"}, {"id": "a", "label": "B"}],
+        [{"id": "", "label": "A"}],
+        [{"id": "a", "label": ""}],
+        [{"id": "a"}],
+        [{"id": "a", "label": "x" * 257}],
+        [{"id": str(n), "label": "x"} for n in range(5_001)],
+        {},
+    ]
+    for items in lists:
+        assert fill(api, items, 422)["errors"][0]["path"].startswith("items")
+    assert fill(api, [], 422, workspaceId="a b")["errors"][0]["path"] == "workspaceId"
+    many = [{"id": str(n), "label": "ä" * 200} for n in range(800)]
+    assert fill(api, many, 413)["code"] == "payload_too_large"
+    assert api("PUT /api/actions/choices/accounts", json={"workspaceId": "acme", "items": []}).status == 403
