@@ -628,7 +628,13 @@ BODIES: dict[str, Any] = {
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},
+    "hooks": {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"},
+    "create_campaign": {"input": {"name": "x"}},
+    "accounts": {"workspaceId": "acme", "items": []},
+    "runs": {"status": "FAILED", "error": "x"},
 }
+# What else stands in paths: a key of the catalogue, or an automation platform.
+NAMES = {"platform": "n8n", "event": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
 
 
 def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
@@ -650,12 +656,14 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
         for variable in re.findall(r"{(\w+)}", route.path):
             for id in fresh + rubbish:
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
-                path = re.sub(r"{\w+}", lambda _: str(WebhookId.new()), path)
+                path = re.sub(r"{(\w+)}", lambda name: NAMES.get(name[1], str(WebhookId.new())), path)
                 if f"{route.method} {path}" in keys:
                     continue  # where a route has that word itself
-                body = BODIES.get(path.rpartition("/")[2], {"name": "x"})
+                word = path.rpartition("/")[2] if "/actions/runs/" not in path else "runs"
+                body = BODIES.get(word, {"name": "x"})
+                token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
-                    problem(api(f"{route.method} {path}", json=body), 404, "not_found")
+                    problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
 
 
 def test_what_breaks_answers_500_with_an_id_and_nothing_else(

@@ -238,6 +238,7 @@ def test_no_secret_anywhere(
     assert seen.note("update", changed).status == 200
     assert seen.note("status", call(f"PUT {one}/status", json={"status": "INACTIVE"})).status == 200
 
+    drive_automations(seen, call)
     drive_connections(seen, call)
 
     # What goes wrong: each with a secret where it does not belong.
@@ -318,6 +319,35 @@ def test_no_secret_anywhere(
                 assert not seen.found_in(text), (table.logical_id, sorted(row))
                 # Nor a plain hash of a secret, which a word list would open.
                 assert not re.search(r"whsec_|Bearer ", text)
+
+
+# ── automations ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def drive_automations(seen: Seen, call: Any) -> None:
+    """Every route of the automations; a hook's signing secret is shown once."""
+    base, once = "/api/automations/zapier", {"Idempotency-Key": "of a zap"}
+    wanted = {"targetUrl": "https://hooks.zapier.example/1", "event": "POST_PUBLISHED"}
+    made = call(f"POST {base}/hooks", json=wanted, headers=once)
+    seen.secrets["a hook's secret"] = made.json()["secret"]
+    assert seen.found_in(made.text) == ["a hook's secret"]
+    assert call(f"POST {base}/hooks", json=wanted, headers=once).json() == made.json()
+    assert seen.note("the hook again", call(f"POST {base}/hooks", json=wanted)).status == 200
+    platform = jwt_for("platform")
+    seen.secrets["the platform's JWT"] = platform
+    choices = {"workspaceId": "acme", "items": [{"id": "a", "label": "A"}]}
+    filled = call("PUT /api/actions/choices/accounts", json=choices, token=platform)
+    assert seen.note("choices", filled).status == 200
+    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://hooks.zapier.example/2"}
+    started = call(f"POST {base}/actions/create_campaign", json=asked, headers=once)
+    run = seen.note("an action", started).json()["id"]
+    said = {"status": "FAILED", "error": "no"}
+    assert seen.note("answer", call(f"PUT /api/actions/runs/{run}", json=said, token=platform)).status == 200
+    hook = f"{base}/hooks/{made.json()['id']}"
+    for rest in ("me", "triggers", "triggers/POST_PUBLISHED/samples", "hooks", "actions", "runs"):
+        assert seen.note(rest, call(f"GET {base}/{rest}")).status == 200
+    for line in (f"GET {base}/choices/accounts", f"GET {base}/runs/{run}", f"GET {hook}", f"DELETE {hook}"):
+        assert seen.note(line, call(line)).status == 200
 
 
 # ── integrations and connections ─────────────────────────────────────────────────────────────────────
