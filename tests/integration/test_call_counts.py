@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from patchbay import vault
+from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 from tests.faults import Clock, cold_start
 from tests.integration.conftest import Line
 from tests.receivers import Answer, receiver
 
-EVENT = {"type": "POST_PUBLISHED", "data": {"n": 1}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
 
 

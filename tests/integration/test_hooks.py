@@ -14,7 +14,7 @@ from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
 from patchbay.ids import EventId
-from tests.catalogued import assert_catalogued
+from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Api, Backend, jwt_for
 from tests.integration.conftest import WEBHOOKS, Line
 from tests.receivers import receiver
@@ -22,7 +22,6 @@ from tests.receivers import receiver
 HOOKS = "/api/automations/{}/hooks"
 PLATFORMS = ("zapier", "make", "n8n")
 URL = "https://hooks.zapier.example/hooks/standard/1/"
-POST = {"postId": "post_1", "network": "instagram"}
 
 
 def hook(api: Any, platform: str = "zapier", status: int = 201, **body: Any) -> Any:

@@ -25,6 +25,7 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from patchbay.schema import ListQuery, iso
+from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, forget, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -33,7 +34,7 @@ INTEGRATIONS = "/api/integrations"
 EVENTS = "/api/events"
 WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
 KEY = {"name": "ci", "scopes": ["events:publish"]}
-EVENT = {"type": "POST_PUBLISHED", "data": {"id": 1}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "id": 1}}
 CREATES: dict[str, tuple[dict[str, Any], int]] = {
     f"POST {WEBHOOKS}": (WEBHOOK, 201),
     f"POST {KEYS}": (KEY, 201),
@@ -82,7 +83,8 @@ def stored(backend: Backend) -> dict[str, Any]:
 
 def nested(levels: int) -> bytes:
     """A body that is so many levels deep, in a place that takes anything."""
-    return b'{"type":"POST_PUBLISHED","data":' + b'{"a":' * (levels - 1) + b"1" + b"}" * levels
+    data = json.dumps(POST).encode()[:-1] + b',"a":' + b'{"a":' * (levels - 2) + b"1" + b"}" * (levels - 1)
+    return b'{"type":"POST_PUBLISHED","data":' + data + b"}"
 
 
 MALFORMED = {
@@ -154,10 +156,8 @@ def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Back
 
 def sized_event(data_bytes: int) -> dict[str, Any]:
     """An event whose data is so many bytes as compact JSON."""
-    return {
-        "type": "POST_PUBLISHED",
-        "data": {"text": "é" * ((data_bytes - 11) // 2) + "x" * (data_bytes % 2 == 0)},
-    }
+    room = data_bytes - len(json.dumps({**POST, "text": ""}, separators=(",", ":")))
+    return {"type": "POST_PUBLISHED", "data": {**POST, "text": "é" * (room // 2) + "x" * (room % 2)}}
 
 
 def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
@@ -448,6 +448,7 @@ def test_values_at_the_edge_are_taken(api: Api) -> None:
 def test_event_data_reaches_the_queue_as_it_came(api: Api, backend: Backend) -> None:
     """SQS takes only characters of XML 1.0: U+FFFE and U+FFFF have to travel escaped."""
     data = {
+        **POST,
         "": "",
         "text": '\u0000\u001f"\\\ufffe\uffff👍\u2028',
         "big": 2**80,

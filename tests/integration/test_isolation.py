@@ -20,6 +20,7 @@ from patchbay.deliveries.fan_out import fan_out, fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
 from patchbay.schema import at_ms, iso, now_ms
+from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -52,7 +53,7 @@ OAUTH = {
         "clientSecret": "a's own",
     },
 }
-EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "text": "of a"}}
 
 # What a route with an id is sent; the rest of it is read from the template.
 BODIES: dict[str, Any] = {

@@ -35,6 +35,7 @@ from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
+from tests.catalogued import POST, least
 from tests.conftest import (
     JWT_SECRET,
     LAMBDA_CONTEXT,
@@ -53,6 +54,7 @@ from tests.receivers import receiver as http_receiver
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 EVENTS = "/api/events"
+FAILED_POST = {"type": "POST_FAILED", "data": least("POST_FAILED")}
 INTEGRATIONS = "/api/integrations"
 JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
@@ -182,17 +184,16 @@ def test_no_secret_anywhere(
     assert call(f"POST {KEYS}", json=key_body, headers=once).json()["key"] == key["key"]
 
     # Each route, with a JWT and with the key.
-    event = call(
-        f"POST {EVENTS}", json={"type": "POST_PUBLISHED", "data": {"n": 1}}, token=key["key"], headers=once
-    )
+    post = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
+    event = call(f"POST {EVENTS}", json=post, token=key["key"], headers=once)
     event_id = seen.note("publish", event).json()["id"]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
     work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
     delivery = seen.note("deliveries", call(f"GET {WEBHOOKS}/{webhook['id']}/deliveries")).json()["items"][0]
     assert (delivery["status"], delivery["reason"]) == ("RETRYING", "http_500")
-    event_2 = call(f"POST {EVENTS}", json={"type": "POST_FAILED", "data": {}}, token=key["key"])
+    event_2 = call(f"POST {EVENTS}", json=FAILED_POST, token=key["key"])
     seen.note("publish", event_2)
-    batch = {"events": [{"type": "POST_FAILED", "data": {}}, {"type": key["key"], "data": {}}]}
+    batch = {"events": [FAILED_POST, {"type": key["key"], "data": {}}]}
     batched = seen.note("publish a batch", call(f"POST {EVENTS}/batch", json=batch, token=key["key"]))
     assert ["error" in item for item in batched.json()["items"]] == [False, True]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
@@ -281,7 +282,7 @@ def test_no_secret_anywhere(
         for line, body in (
             (WEBHOOKS, webhook_body),
             (KEYS, key_body),
-            (EVENTS, {"type": "POST_FAILED", "data": {}}),
+            (EVENTS, FAILED_POST),
         ):
             for headers in ({}, {"Idempotency-Key": "another"}):
                 answer = seen.note("broken", call(f"POST {line}", json=body, token=owner, headers=headers))
