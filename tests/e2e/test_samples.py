@@ -15,7 +15,7 @@ from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
 
-PLACEHOLDER = "<make token WORKSPACE=acme>"  # see events/README.md
+PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
 FUNCTIONS = TEMPLATE.functions()
 ROUTES = {route.function: route for route in gateway.read(TEMPLATE).routes}
@@ -34,7 +34,7 @@ def sample(name: str) -> Any:
 
 
 def with_token(event: Any, running: RunningStack) -> Any:
-    return json.loads(json.dumps(event).replace(PLACEHOLDER, running.token("acme")))
+    return json.loads(PLACEHOLDER.sub(lambda found: running.token(found[1]), json.dumps(event)))
 
 
 @pytest.mark.parametrize("name", sorted(ROUTES))

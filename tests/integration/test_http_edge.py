@@ -145,7 +145,7 @@ def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Back
     for line, (body, status) in CREATES.items():
         answer = api(
             line,
-            body=json.dumps({**body, "data": {"a": "é"}} if "data" in body else body).encode(),
+            body=json.dumps({**body, "data": {**POST, "a": "é"}} if "data" in body else body).encode(),
             headers={"content-type": "application/octet-stream"},
         )
         assert answer.status == status, answer
@@ -706,17 +706,31 @@ class Filled:
     rival_integration: str
 
 
+HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
 
 @pytest.fixture
 def filled(api: Api, backend: Backend) -> Filled:
-    """7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the first webhook; 4
-    integrations, 5 connections of the first one, and what its log says of that.
+    """4 hooks and runs of n8n, 7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the
+    first webhook; 4 integrations, 5 connections of the first one, and what its log says of that.
     """
-    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: []}
+    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: []}
     rival = jwt_for("rival")
+    for number in range(4):
+        wanted = {"targetUrl": f"https://example.com/{number}", "event": "CAMPAIGN_STARTED"}
+        for token in (OWNER, rival):
+            hook = api(f"POST {HOOKS}", json=wanted, token=token).json()["id"]
+            action = f"POST {HOOKS.replace('hooks', 'actions/create_campaign')}"
+            run = api(action, json={"input": {"name": "x"}}, token=token).json()["id"]
+            if token == OWNER:
+                ids[HOOKS].insert(0, hook)
+                ids[WEBHOOKS].insert(0, hook)  # a hook is one of them
+                ids[RUNS].insert(0, run)
+    for run in ids[RUNS][:2]:
+        failed = {"status": "FAILED", "error": "x"}
+        assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
     for number in range(7):
         body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
         ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
@@ -728,7 +742,7 @@ def filled(api: Api, backend: Backend) -> Filled:
         assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     for _ in range(5):
         ids[KEYS].insert(0, api(f"POST {KEYS}", json=KEY).json()["id"])
-    webhook = WebhookId(ids[WEBHOOKS][-1])
+    webhook = WebhookId(ids[WEBHOOKS][6])
     delivery_list = f"{WEBHOOKS}/{webhook}/deliveries"
     ids[delivery_list] = []
     for number in range(10):
@@ -786,7 +800,8 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 
 
 def pattern(filled: Filled, path: str) -> str:
-    return path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    return path.replace("/n8n/", "/{platform}/")
 
 
 def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any]]:
@@ -885,6 +900,8 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield WEBHOOKS, "eventType=POST_FAILED", [webhooks[1], webhooks[3], webhooks[5], webhooks[6]]
     yield WEBHOOKS, "eventType=POST_FAILED&status=ACTIVE", [webhooks[3], webhooks[5], webhooks[6]]
     yield WEBHOOKS, "eventType=MESSAGE_RECEIVED", []
+    yield RUNS, "status=FAILED", filled.ids[RUNS][:2]
+    yield RUNS, "status=PENDING", filled.ids[RUNS][2:]
     yield EVENTS, "type=POST_FAILED", events[::2]
     yield EVENTS, "type=MESSAGE_RECEIVED", []
     yield EVENTS, f"type=POST_FAILED&since={at(4.5)}", events[:5:2]
@@ -932,7 +949,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 18
+    assert len(foreign) == 20
     made_up: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

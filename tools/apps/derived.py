@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.apps import zapier
+from tools.apps.root import ROOT
 
 # Each gives the files that it makes: their text by their path from the root.
-MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = ()
+MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files,)
 
 
 def files() -> dict[str, str]:
