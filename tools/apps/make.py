@@ -83,9 +83,10 @@ def files() -> Mapping[str, str]:
         _make_api_call(),
     ]
     groups: dict[str, list[str]] = {}
-    for about in (*triggers, *all_actions()):
-        _, module = of_entries[about.key] if isinstance(about, Entry) else (None, of_actions[about.key])
-        groups.setdefault(_plural(about.noun), []).append(module.id)
+    for entry in triggers:
+        groups.setdefault(_plural(entry.noun), []).append(of_entries[entry.key][1].id)
+    for action in all_actions():
+        groups.setdefault(_plural(action.noun), []).append(of_actions[action.key].id)
     groups["other"] = [watch_events[1].id, _get_run().id, _make_api_call().id]
     made = {
         f"{FOLDER}/makecomapp.json": _json(_app(components)),
@@ -263,7 +264,7 @@ def _doing(action: Action) -> Component:
     }
     codes = {
         "communication": communication,
-        "mappableParams": [_parameter(name, *rest) for name, *rest in _described(action.input)],
+        "mappableParams": _parameters(action.input),
         "interface": _run_interface(_fields(action.output)),
         "samples": {
             "id": "run_032asvoIJtqWn0GGw1sIDt",
