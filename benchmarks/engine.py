@@ -23,6 +23,9 @@ from typing import Any
 
 WORKSPACE = "bench"
 EVENT_TYPE = "POST_PUBLISHED"
+# What the schemas of the types that are published here ask for.
+POST = {"postId": "post_1", "network": "instagram"}
+_DATA = {**POST, "campaignId": "cmp_1", "name": "Spring", "text": "x" * 500}
 _SLOW_TYPE, _SPREAD_TYPE = "CAMPAIGN_STARTED", "CAMPAIGN_COMPLETED"
 _CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 30_000, aws_request_id="bench", function_name="bench"
@@ -230,7 +233,7 @@ class _Side:
         return cost
 
     def _publish(self, event_type: str = EVENT_TYPE) -> None:
-        event = {"type": event_type, "data": {"text": "x" * 500}}
+        event = {"type": event_type, "data": _DATA}
         self._made.request("POST /api/events", event, token=self._key)
 
     def _batches(

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.engine import POST
 from local.testing import stack
 
 HEALTHY = 9
@@ -66,7 +67,9 @@ def run() -> None:
             _webhook(api, f"healthy {at}", f"{receivers.url}/healthy/{at}", _TYPE)
         warmer = _webhook(api, "warm-up", f"{receivers.url}/slow", _WARM_UP_TYPE)
         for _ in range(12 * int(environment["PROCESSES"])):
-            api.post("/api/events", json={"type": _WARM_UP_TYPE, "data": {}}).raise_for_status()
+            api.post(
+                "/api/events", json={"type": _WARM_UP_TYPE, "data": {**POST, "errorCode": "e"}}
+            ).raise_for_status()
         _publish(api, receivers, 3)
         api.delete(f"/api/integrations/webhooks/{warmer}").raise_for_status()
         started = len(s.pids("DeliverFunction"))
@@ -143,7 +146,7 @@ def _publish(api: httpx.Client, receivers: Receivers, seconds: float) -> Phase:
     for at in range(count):
         due = begin + at / RATE
         time.sleep(max(0.0, due - time.time()))
-        api.post("/api/events", json={"type": _TYPE, "data": {"at": time.time()}}).raise_for_status()
+        api.post("/api/events", json={"type": _TYPE, "data": {**POST, "at": time.time()}}).raise_for_status()
     phase = Phase()
     deadline = time.monotonic() + _STRAGGLERS_SECONDS
     while len(phase.arrivals) < count * HEALTHY and time.monotonic() < deadline:

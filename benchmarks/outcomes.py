@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine import EVENT_TYPE, WORKSPACE, Engine, engine
+from benchmarks.engine import EVENT_TYPE, POST, WORKSPACE, Engine, engine
 from benchmarks.units import Units, counting
 from tests.receivers import Receiver, Step, receiver
 
 DELIVERIES, EVENTS = "patchbay-DeliveriesTable", "patchbay-EventsTable"
 TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
-DATA = {"text": "x" * 500}
+DATA = {**POST, "text": "x" * 500}
 _PATIENCE_SECONDS = 60
 
 
@@ -88,7 +88,7 @@ _SWEPT = {"MAX_WAITING_PER_WEBHOOK": "500"}  # a setting, whichever, has the swe
 
 OUTCOMES = (
     Outcome("delivered at the first attempt", "DELIVERED"),
-    Outcome("delivered, body over 64 KB", "DELIVERED", data={"text": "x" * 70_000}),
+    Outcome("delivered, body over 64 KB", "DELIVERED", data={**POST, "text": "x" * 70_000}),
     Outcome("delivered after 1 retry", "DELIVERED", (500, 200), _retries(1)),
     Outcome("delivered after 1 retry that was parked", "DELIVERED", (500, 200), _retries(1, 3), _PARK),
     Outcome(

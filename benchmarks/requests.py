@@ -75,7 +75,11 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
         client("sqs").send_message(QueueUrl=s.queues["EventsDeadLetterQueue"], MessageBody="{}" * 100)
 
     publish = importlib.import_module("events.publish").handler
-    event = _event("POST /api/events", token, {"type": "CAMPAIGN_COMPLETED", "data": {"id": 1}})
+    event = _event(
+        "POST /api/events",
+        token,
+        {"type": "CAMPAIGN_COMPLETED", "data": {"campaignId": "cmp_1", "name": "Spring"}},
+    )
     times = _interleaved(
         {
             "bare boto3 UpdateItem": bare_update,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.engine import POST
 from benchmarks.stack import received, receiver
 from local.testing import stack
 
@@ -25,7 +26,7 @@ def run() -> None:
         for at in range(WEBHOOKS):
             body = {"name": f"bench {at}", "url": url, "events": ["POST_PUBLISHED"]}
             api.post("/api/integrations/webhooks", json=body).raise_for_status()
-        event = {"type": "POST_PUBLISHED", "data": {"text": "x" * 500}}
+        event = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 500}}
         api.post("/api/events", json=event).raise_for_status()
         _wait(url, WEBHOOKS)  # every function is warm now
         started = time.monotonic()

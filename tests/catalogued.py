@@ -12,6 +12,16 @@ from patchbay.catalogue.entries import Entry, load
 
 FORMATS = FormatChecker(formats=())
 
+# The least that POST_PUBLISHED has: the type that most tests publish.
+POST: dict[str, Any] = {"postId": "post_1", "network": "instagram"}
+
+
+def least(type: str) -> dict[str, Any]:
+    """The least that data of that type have, as the catalogue's sample says them."""
+    entry = load(type)
+    required: Any = entry.json_schema["required"]
+    return {name: entry.sample[name] for name in required}
+
 
 @FORMATS.checks("date-time", raises=ValueError)
 def _is_time(value: object) -> bool:

@@ -24,6 +24,7 @@ OLDEST_NODE = 20
 PACKAGES = {
     "oidc": ("tests/oidc", 10, "the authorization server of the OAuth tests"),
     "make": ("tests/apps/make", 5, "the schema checker of Make's own editor"),
+    "zapier": ("tests/apps/zapier", 10, "Zapier's schema and runner"),
 }
 
 

@@ -28,6 +28,7 @@ import pytest
 
 from local.testing import RunningStack, stack
 from patchbay.dynamo import unpack_row
+from tests.catalogued import POST
 from tests.chaos.faulty_aws import Fault, FaultyAws
 from tests.e2e.conftest import Workspace, eventually
 from tests.receivers import Answer, Receiver, Request, Step, receiver
@@ -191,7 +192,8 @@ def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
 
 def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) -> str:
     """Publish an event to these webhooks, as often as it takes to get a 202; its id."""
-    body = {"type": "POST_PUBLISHED", "data": {"to": {hook.name: True for hook in audience}}}
+    data = {**POST, "to": {hook.name: True for hook in audience}}
+    body = {"type": "POST_PUBLISHED", "data": data}
     key = {"idempotency-key": os.urandom(16).hex()}
 
     def accepted() -> Any:

@@ -32,7 +32,8 @@ from patchbay.rate_limits import ceilings
 from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend
+from tests.catalogued import POST, least
+from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, receiver
 
@@ -410,15 +411,16 @@ def everything(watch: Watch) -> None:
         assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         # Large enough that the worker reads its body from the event's row.
-        event = {"type": "POST_PUBLISHED", "data": {"text": "x" * 70_000}}
+        event = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
         published = api(f"POST {EVENTS}", 202, json=event, token=made["key"], headers=once)
-        batch = {"events": [{"type": "CAMPAIGN_STARTED", "data": {}}]}
+        campaign = {"type": "CAMPAIGN_STARTED", "data": least("CAMPAIGN_STARTED")}
+        batch = {"events": [campaign]}
         api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
-        for detail in ({"idempotencyKey": "one", "type": "CAMPAIGN_STARTED", "data": {}}, {}):
+        for detail in ({"idempotencyKey": "one", **campaign}, {}):
             put(watch.backend, {"workspaceId": "acme", **detail})
         for _ in range(11):  # for more than one send
             api(f"POST {HOOKS}", 201, json={**hook, "events": ["CAMPAIGN_STARTED"]})
-        many = api(f"POST {EVENTS}", 202, json={"type": "CAMPAIGN_STARTED", "data": {}})
+        many = api(f"POST {EVENTS}", 202, json=campaign)
         for queue in ("EventsQueue", "DeliveriesQueue"):
             url = watch.backend.queue_url(queue)
             watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
@@ -461,7 +463,59 @@ def everything(watch: Watch) -> None:
 
     api(f"DELETE {path}", 200)
     api(f"DELETE {KEYS}/{made['id']}", 200)
+    automations(watch)
     integrations(watch)
+
+
+def automations(watch: Watch) -> None:
+    """Hooks that are found again, paused, gone; runs that are answered, called back, and left alone."""
+    api, base, once = watch.api, "/api/automations/n8n", {"idempotency-key": "one"}
+    watch.backend.messages("EventsQueue")
+    watch.backend.messages("DeliveriesQueue")
+    api(f"GET {base}/me", 200)
+    api(f"GET {base}/triggers", 200)
+    assert len(api(f"GET {base}/triggers/POST_PUBLISHED/samples", 200)) == 2
+    api(f"GET {base}/actions", 200)
+    with receiver([410]) as gone:
+        wanted = {"targetUrl": gone.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted, headers=once)
+        assert api(f"POST {base}/hooks", 201, json=wanted, headers=once) == hook
+        api(f"PUT {HOOKS}/{hook['id']}/status", 200, json={"status": "INACTIVE"})
+        api(f"POST {base}/hooks", 200, json=wanted, headers={"idempotency-key": "two"})
+        api(f"GET {base}/hooks", 200)
+        api(f"GET {base}/hooks/{hook['id']}", 200)
+        data = {"postId": "p", "network": "n", "errorCode": "e"}
+        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
+        watch.worker("FanOutFunction", "EventsQueue")
+        watch.worker("DeliverFunction", "DeliveriesQueue")
+        api(f"GET {base}/hooks/{hook['id']}", 404)
+    other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
+    api(f"DELETE {base}/hooks/{other['id']}", 200)
+
+    platform = jwt_for("platform")
+    items = [{"id": "acc_1", "label": "One"}]
+    filled = {"workspaceId": "acme", "items": items}
+    api("PUT /api/actions/choices/accounts", 200, json=filled, token=platform)
+    assert api(f"GET {base}/choices/accounts", 200) == items
+    action = f"POST {base}/actions/create_campaign"
+    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
+    for each in ("one", "one", "two"):
+        run = api(action, 202, json=asked, headers={"idempotency-key": each})
+    refused = {"input": {"name": 1}}
+    api(action, 422, json=refused, headers={"idempotency-key": "three"})
+    silent, slow = (api(action, 202, json=asked) for _ in range(2))
+    output = {"campaignId": "c", "name": "Spring"}
+    said = {"status": "SUCCEEDED", "output": output}
+    api(f"PUT /api/actions/runs/{run['id']}", 200, json=said, token=platform)
+    api(f"GET {base}/runs", 200)
+    api(f"GET {base}/runs/{run['id']}", 200)
+    _set(watch.backend, "AutomationsTable", {"id": silent["id"]}, dueAt=1, expiresAt=1)
+    _set(watch.backend, "AutomationsTable", {"id": slow["id"]}, dueAt=1)
+    assert watch.worker("SweepRunsFunction") == {"seen": 2}
+    bodies = [json.loads(message["body"]) for message in watch.backend.messages("DeliveriesQueue")]
+    called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
+    assert called == [run["id"], silent["id"]]
+    watch.backend.messages("EventsQueue")
 
 
 def integrations(watch: Watch) -> None:

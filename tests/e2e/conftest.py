@@ -17,6 +17,7 @@ from local.runtime import environment_of
 from local.settings import ROOT
 from local.template import Template
 from local.testing import RunningStack, stack
+from tests.catalogued import POST
 from tests.receivers import Request
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -123,8 +124,8 @@ class Workspace:
         return created
 
     def publish(self, data: Any = None, **more: Any) -> dict[str, Any]:
-        """Publishes POST_PUBLISHED; the 202's answer."""
-        body = {"type": "POST_PUBLISHED", "data": {} if data is None else data}
+        """Publishes POST_PUBLISHED, what it requires before what is given; the 202's answer."""
+        body = {"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}
         published: dict[str, Any] = self("POST /api/events", json=body, **more)
         return published
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from local.testing import RunningStack
+from tests.catalogued import POST
 from tests.e2e.conftest import Workspace, eventually, template_of, verify
 from tests.receivers import receiver
 
@@ -26,7 +27,7 @@ def put(running: RunningStack, *details: dict[str, Any]) -> None:
 
 
 def test_from_the_bus_to_a_receiver(running: RunningStack, workspace: Workspace) -> None:
-    good = {"workspaceId": workspace.name, "type": "POST_PUBLISHED", "data": {"title": "Grüße 🎈"}}
+    good = {"workspaceId": workspace.name, "type": "POST_PUBLISHED", "data": {**POST, "title": "Grüße 🎈"}}
     with receiver() as r:
         webhook = workspace.webhook(r.url)
         keyed = {**good, "idempotencyKey": "mine"}

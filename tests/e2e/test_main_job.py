@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from local.testing import RunningStack
+from tests.catalogued import POST
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually, verify
 from tests.receivers import receiver
 
@@ -22,7 +23,7 @@ def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url, headers={"x-team": "social"})
         key = workspace.key("events:publish", "events:read", "webhooks:read")
-        data = {"postId": "post_1", "network": "instagram"}
+        data = {**POST, "url": "https://social.example/p/1"}
         published = workspace.publish(data, token=key["key"])
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
         (received,) = inbox.requests
@@ -94,19 +95,19 @@ def test_a_repeat_with_the_same_idempotency_key(workspace: Workspace) -> None:
         first = workspace.publish({"post": 1}, headers=once)
         assert workspace.settled(first["id"]) == {webhook["id"]: "DELIVERED"}
         assert workspace.publish({"post": 1}, headers=once) == first
-        other = workspace.ask(
-            "POST /api/events", json={"type": "POST_PUBLISHED", "data": {"post": 2}}, headers=once
-        )
+        second = {"type": "POST_PUBLISHED", "data": {**POST, "post": 2}}
+        other = workspace.ask("POST /api/events", json=second, headers=once)
         # What comes after the repeat is there: so the repeat itself has been through.
         last = workspace.publish({"post": 3})
         assert workspace.settled(last["id"]) == {webhook["id"]: "DELIVERED"}
-        assert [json.loads(request.body)["data"] for request in inbox.requests] == [{"post": 1}, {"post": 3}]
+        assert [json.loads(request.body)["data"]["post"] for request in inbox.requests] == [1, 3]
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
 DATA = {
-    "200 KB": {"text": "Grüße 🌷 " * 13_000, "last": "word"},
+    "200 KB": {**POST, "text": "Grüße 🌷 " * 13_000, "last": "word"},
     "unicode": {
+        **POST,
         "scripts": "naïve — 日本語 — العربية — हिन्दी — ไทย",
         "marks": "e\u0301 \u200d \ufeff \u2028 \u2029",
         "astral": "👩🏽‍🚀🏳️‍🌈 𝔘",
@@ -166,7 +167,7 @@ def test_a_paused_webhook_gets_nothing(workspace: Workspace) -> None:
         workspace(status, json={"status": "ACTIVE"})
         published = workspace.publish({"post": 2})
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-        assert [json.loads(request.body)["data"] for request in inbox.requests] == [{"post": 2}]
+        assert [json.loads(request.body)["data"]["post"] for request in inbox.requests] == [2]
 
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
@@ -188,7 +189,7 @@ def test_what_waits_for_a_webhook_that_stops_is_cancelled(deleted: bool, workspa
 def test_one_id_finds_the_whole_way_in_the_logs(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
-        body = {"type": "POST_PUBLISHED", "data": {}}
+        body = {"type": "POST_PUBLISHED", "data": POST}
         answer = workspace.ask("POST /api/events", json=body)
         published = answer.json()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}

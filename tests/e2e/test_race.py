@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from local.testing import RunningStack
+from tests.catalogued import POST
 from tests.e2e.conftest import Workspace, environment
 
 SPAWN = get_context("spawn")
@@ -160,6 +161,8 @@ def test_scopes_removed_in_one_process_are_gone_in_another(workspace: Workspace,
     one.submit(change, workspace.name, key["id"], json.dumps({"scopes": ["events:read"]})).result()
     assert other.submit(scopes, key["key"]).result() == {"events:read"}
     # And over HTTP, in a function that has never heard of the change.
-    answer = workspace.ask("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}}, token=key["key"])
+    answer = workspace.ask(
+        "POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, token=key["key"]
+    )
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert "events:publish" in answer.json()["detail"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from tests.catalogued import POST
 from tests.e2e.conftest import Workspace
 from tests.receivers import receiver
 
@@ -18,7 +19,7 @@ def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) ->
         workspace.webhook(free.url)
         started = time.time()
         for start in range(0, EVENTS, 20):
-            batch = [{"type": "POST_PUBLISHED", "data": {"n": n}} for n in range(start, start + 20)]
+            batch = [{"type": "POST_PUBLISHED", "data": {**POST, "n": n}} for n in range(start, start + 20)]
             workspace("POST /api/events/batch", json={"events": batch})
         free.wait_for(EVENTS, 60)
         requests = limited.wait_for(EVENTS, 60)

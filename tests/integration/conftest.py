@@ -13,6 +13,7 @@ from patchbay.deliveries import health_store
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import of_webhook_key
 from patchbay.ids import DeliveryId, EventId
+from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
 from tests.faults import Aws, Clock, Source, cold_start, one_at_a_time
@@ -49,8 +50,12 @@ class Line:
         return answer.json()
 
     def publish(self, data: Any = None) -> str:
-        """Publish and fan out; the deliveries wait in their queue. Returns the event's id."""
-        answer = self.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data or {}})
+        """Publish and fan out; the deliveries wait in their queue. Returns the event's id.
+
+        What its type requires comes before what is given.
+        """
+        body = {"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}
+        answer = self.api("POST /api/events", json=body)
         assert answer.status == 202, answer.text
         self.events.run()
         return str(answer.json()["id"])

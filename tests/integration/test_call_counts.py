@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from patchbay import vault
-from tests.conftest import REDIRECT_URI, Api, Backend
+from tests.catalogued import POST
+from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 from tests.faults import Clock, cold_start
 from tests.integration.conftest import Line
 from tests.receivers import Answer, receiver
 
-EVENT = {"type": "POST_PUBLISHED", "data": {"n": 1}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
 
 
@@ -154,6 +155,39 @@ def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:
         line.deliveries.invoke([record])
         assert len(r.requests) == 1
     assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1}
+
+
+def test_automations(backend: Backend, line: Line) -> None:
+    """A hook is found again by two reads; an action is one write and one send, its answer two writes in one
+    transaction, one send, and a write that says that nothing is left to do.
+    """
+    platform = jwt_for("platform", claims={"exp": line.clock.now // 1000 + 600})
+
+    def cost(path: str, **more: Any) -> Any:
+        backend.calls.clear()
+        answer = line._api(path, token=platform, **more)
+        assert answer.status in (200, 201, 202), answer.text
+        return answer.json()
+
+    base = "/api/automations/make"
+    wanted = {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"}
+    for _ in range(2):
+        cost(f"POST {base}/hooks", json=wanted)
+    assert backend.calls.count == {"dynamodb.GetItem": 2}
+    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
+    run = cost(f"POST {base}/actions/create_campaign", json=asked)
+    assert backend.calls.count == {"dynamodb.PutItem": 1, "sqs.SendMessage": 1}
+    said = {"status": "FAILED", "error": "no"}
+    cost(f"PUT /api/actions/runs/{run['id']}", json=said)
+    assert backend.calls.count == {
+        "dynamodb.GetItem": 1,
+        "dynamodb.TransactWriteItems": 1,
+        "sqs.SendMessage": 1,
+        "dynamodb.UpdateItem": 1,
+    }
+    for rest in ("me", "triggers", "actions"):
+        cost(f"GET {base}/{rest}")
+        assert backend.calls.made == []
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # a block of the ceiling lasts for all of them

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from patchbay.rate_limits import ceilings
+from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["*"]}
 KEY = {"name": "ci", "scopes": ["webhooks:read", "events:publish"]}
-EVENT = {"type": "POST_PUBLISHED", "data": {}}
+EVENT = {"type": "POST_PUBLISHED", "data": POST}
 MINUTE_MS = 60_000
 
 
@@ -141,7 +142,7 @@ def test_events_that_are_refused_cost_nothing(api: Api, clock: Clock) -> None:
     for _ in range(3):
         assert api(line, json={**EVENT, "type": "NOPE"}).status == 422
         assert api(line, json={**EVENT, "workspaceId": "rival"}).status == 403
-        assert api(line, json={**EVENT, "data": {"a": "x" * 262_144}}).status == 413
+        assert api(line, json={**EVENT, "data": {**POST, "a": "x" * 262_144}}).status == 413
         assert (
             api(line, json={**EVENT, "idempotencyKey": "a"}, headers={"Idempotency-Key": "b"}).status == 422
         )

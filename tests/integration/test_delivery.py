@@ -23,6 +23,7 @@ from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
+from tests.catalogued import POST
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, Line, health
 from tests.receivers import Answer, Request, receiver
@@ -40,12 +41,12 @@ def message(record: dict[str, Any]) -> DeliveryMessage:
 def test_the_receiver_gets_the_event_signed(line: Line) -> None:
     with receiver() as r:
         webhook = line.webhook(r.url, headers={"X-Own": "hush", "Authorization": "Bearer theirs"})
-        event = line.publish({"title": "Grüße 🎈"})
+        event = line.publish({**POST, "title": "Grüße 🎈"})
         line.run()
     (request,) = r.requests
     published = line.api(f"GET /api/events/{event}").json()
     assert request.json() == {name: published[name] for name in ("id", "type", "timestamp", "data")}
-    assert request.json()["data"] == {"title": "Grüße 🎈"}
+    assert request.json()["data"] == {**POST, "title": "Grüße 🎈"}
     assert (request.method, request.path) == ("POST", "/hook")
     assert request.headers["content-type"] == "application/json"
     assert request.headers["user-agent"] == USER_AGENT
@@ -161,7 +162,7 @@ def test_an_attempt_without_an_answer_says_why(line: Line) -> None:
 
 
 def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(line: Line) -> None:
-    data = {"x": "x" * 100_000, "n": [1.0, 1e22, -0.0, 2**60, 0.1]}
+    data = {**POST, "x": "x" * 100_000, "n": [1.0, 1e22, -0.0, 2**60, 0.1]}
     with receiver([500, 200]) as r:
         line.webhook(r.url)
         event = line.publish(data)

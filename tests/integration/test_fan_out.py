@@ -17,6 +17,7 @@ from patchbay.events.models import payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
 from patchbay.webhooks import service
+from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, Source, failing, killed, partly_refused, watched
 
@@ -50,7 +51,7 @@ def subscribe(api: Api) -> Subscribe:
 def publish(
     api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any
 ) -> str:
-    answer = api("POST /api/events", json={"type": type, "data": data or {}}, **more)
+    answer = api("POST /api/events", json={"type": type, "data": {**least(type), **(data or {})}}, **more)
     assert answer.status == 202, answer.text
     return str(answer.json()["id"])
 
@@ -172,19 +173,20 @@ def test_subscriptions_follow_a_change(
 
 def test_a_delivery_message(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
     webhook = subscribe()
-    published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {"title": "Grüße 🎈"}}).json()
+    data = {**POST, "title": "Grüße 🎈"}
+    published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).json()
     with watched("sqs.SendMessageBatch") as calls:
         source.run()
     (message,) = sent(backend)
     assert message["id"] == DeliveryId.derived(EventId(published["id"]), webhook)
-    assert json.loads(message["body"]) == published | {"data": {"title": "Grüße 🎈"}}
+    assert json.loads(message["body"]) == published | {"data": data}
     assert [entry["MessageGroupId"] for call in calls for entry in call["Entries"]] == [webhook]
 
 
 def padding(id: str, size: int) -> dict[str, str]:
     """Data that makes the body exactly so many bytes long."""
-    empty = len(payload(EventId(id), "POST_PUBLISHED", 0, {"x": ""}).encode())
-    return {"x": "x" * (size - empty)}
+    empty = len(payload(EventId(id), "POST_PUBLISHED", 0, {**POST, "x": ""}).encode())
+    return {**POST, "x": "x" * (size - empty)}
 
 
 @pytest.mark.parametrize(("over", "inside"), [(0, True), (1, False)])
@@ -232,7 +234,7 @@ def test_every_text_of_json_passes_through_sqs(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
-    data = {"x": "\x00\x1f\x7f\x9f\u2028\ufffd\ufffe\uffff\U0001fffe"}
+    data = {**POST, "x": "\x00\x1f\x7f\x9f\u2028\ufffd\ufffe\uffff\U0001fffe"}
     with watched("sqs.SendMessage") as published, watched("sqs.SendMessageBatch") as fanned_out:
         publish(api, data)
         source.run()
@@ -303,7 +305,7 @@ def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
     """Its message is lost: SQS gave it up, or somebody emptied the queue."""
     sweep = importlib.import_module("workers.sweep_deliveries").handler
     webhooks = [subscribe() for _ in range(23)]
-    id = publish(api, {"n": 1})
+    id = publish(api, {**POST, "n": 1})
     with killed("sqs.SendMessageBatch", at=2):
         source.invoke(source.receive())
     backend.client("sqs").purge_queue(QueueUrl=source.url)
@@ -316,7 +318,7 @@ def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
     source.run()
     assert set(receivers(backend)) == set(webhooks)
     assert fan_outs(backend) == ["DONE"]
-    assert api(f"GET /api/events/{id}").json()["data"] == {"n": 1}
+    assert api(f"GET /api/events/{id}").json()["data"] == {**POST, "n": 1}
     clock.move(15 * 60 + 1)
     sweep({}, LAMBDA_CONTEXT)
     assert source.waits == []

@@ -14,15 +14,15 @@ from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
 from patchbay.ids import EventId
-from tests.catalogued import assert_catalogued
+from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Api, Backend, jwt_for
+from tests.faults import one_at_a_time
 from tests.integration.conftest import WEBHOOKS, Line
 from tests.receivers import receiver
 
 HOOKS = "/api/automations/{}/hooks"
 PLATFORMS = ("zapier", "make", "n8n")
 URL = "https://hooks.zapier.example/hooks/standard/1/"
-POST = {"postId": "post_1", "network": "instagram"}
 
 
 def hook(api: Any, platform: str = "zapier", status: int = 201, **body: Any) -> Any:
@@ -118,7 +118,8 @@ def test_another_workspaces_hook_is_not_found_again(api: Api) -> None:
     assert answer.json()["id"] != first["id"]
 
 
-def test_eight_at_once_make_one(api: Api, backend: Backend) -> None:
+def test_eight_at_once_make_one(api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_at_a_time(monkeypatch)
     answers = []
     start = threading.Barrier(8)
 

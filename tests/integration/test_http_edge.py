@@ -25,6 +25,7 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from patchbay.schema import ListQuery, iso
+from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, forget, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -33,7 +34,7 @@ INTEGRATIONS = "/api/integrations"
 EVENTS = "/api/events"
 WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
 KEY = {"name": "ci", "scopes": ["events:publish"]}
-EVENT = {"type": "POST_PUBLISHED", "data": {"id": 1}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "id": 1}}
 CREATES: dict[str, tuple[dict[str, Any], int]] = {
     f"POST {WEBHOOKS}": (WEBHOOK, 201),
     f"POST {KEYS}": (KEY, 201),
@@ -82,7 +83,8 @@ def stored(backend: Backend) -> dict[str, Any]:
 
 def nested(levels: int) -> bytes:
     """A body that is so many levels deep, in a place that takes anything."""
-    return b'{"type":"POST_PUBLISHED","data":' + b'{"a":' * (levels - 1) + b"1" + b"}" * levels
+    data = json.dumps(POST).encode()[:-1] + b',"a":' + b'{"a":' * (levels - 2) + b"1" + b"}" * (levels - 1)
+    return b'{"type":"POST_PUBLISHED","data":' + data + b"}"
 
 
 MALFORMED = {
@@ -143,7 +145,7 @@ def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Back
     for line, (body, status) in CREATES.items():
         answer = api(
             line,
-            body=json.dumps({**body, "data": {"a": "é"}} if "data" in body else body).encode(),
+            body=json.dumps({**body, "data": {**POST, "a": "é"}} if "data" in body else body).encode(),
             headers={"content-type": "application/octet-stream"},
         )
         assert answer.status == status, answer
@@ -154,10 +156,8 @@ def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Back
 
 def sized_event(data_bytes: int) -> dict[str, Any]:
     """An event whose data is so many bytes as compact JSON."""
-    return {
-        "type": "POST_PUBLISHED",
-        "data": {"text": "é" * ((data_bytes - 11) // 2) + "x" * (data_bytes % 2 == 0)},
-    }
+    room = data_bytes - len(json.dumps({**POST, "text": ""}, separators=(",", ":")))
+    return {"type": "POST_PUBLISHED", "data": {**POST, "text": "é" * (room // 2) + "x" * (room % 2)}}
 
 
 def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
@@ -448,6 +448,7 @@ def test_values_at_the_edge_are_taken(api: Api) -> None:
 def test_event_data_reaches_the_queue_as_it_came(api: Api, backend: Backend) -> None:
     """SQS takes only characters of XML 1.0: U+FFFE and U+FFFF have to travel escaped."""
     data = {
+        **POST,
         "": "",
         "text": '\u0000\u001f"\\\ufffe\uffff👍\u2028',
         "big": 2**80,
@@ -628,7 +629,13 @@ BODIES: dict[str, Any] = {
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},
+    "hooks": {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"},
+    "create_campaign": {"input": {"name": "x"}},
+    "accounts": {"workspaceId": "acme", "items": []},
+    "runs": {"status": "FAILED", "error": "x"},
 }
+# What else stands in paths: a key of the catalogue, or an automation platform.
+NAMES = {"platform": "n8n", "event": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
 
 
 def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
@@ -650,12 +657,14 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
         for variable in re.findall(r"{(\w+)}", route.path):
             for id in fresh + rubbish:
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
-                path = re.sub(r"{\w+}", lambda _: str(WebhookId.new()), path)
+                path = re.sub(r"{(\w+)}", lambda name: NAMES.get(name[1], str(WebhookId.new())), path)
                 if f"{route.method} {path}" in keys:
                     continue  # where a route has that word itself
-                body = BODIES.get(path.rpartition("/")[2], {"name": "x"})
+                word = path.rpartition("/")[2] if "/actions/runs/" not in path else "runs"
+                body = BODIES.get(word, {"name": "x"})
+                token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
-                    problem(api(f"{route.method} {path}", json=body), 404, "not_found")
+                    problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
 
 
 def test_what_breaks_answers_500_with_an_id_and_nothing_else(
@@ -697,17 +706,31 @@ class Filled:
     rival_integration: str
 
 
+HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
 
 @pytest.fixture
 def filled(api: Api, backend: Backend) -> Filled:
-    """7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the first webhook; 4
-    integrations, 5 connections of the first one, and what its log says of that.
+    """4 hooks and runs of n8n, 7 webhooks, 5 keys, 10 events on ten days, and of each event a delivery of the
+    first webhook; 4 integrations, 5 connections of the first one, and what its log says of that.
     """
-    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: []}
+    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: []}
     rival = jwt_for("rival")
+    for number in range(4):
+        wanted = {"targetUrl": f"https://example.com/{number}", "event": "CAMPAIGN_STARTED"}
+        for token in (OWNER, rival):
+            hook = api(f"POST {HOOKS}", json=wanted, token=token).json()["id"]
+            action = f"POST {HOOKS.replace('hooks', 'actions/create_campaign')}"
+            run = api(action, json={"input": {"name": "x"}}, token=token).json()["id"]
+            if token == OWNER:
+                ids[HOOKS].insert(0, hook)
+                ids[WEBHOOKS].insert(0, hook)  # a hook is one of them
+                ids[RUNS].insert(0, run)
+    for run in ids[RUNS][:2]:
+        failed = {"status": "FAILED", "error": "x"}
+        assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
     for number in range(7):
         body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
         ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
@@ -719,7 +742,7 @@ def filled(api: Api, backend: Backend) -> Filled:
         assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     for _ in range(5):
         ids[KEYS].insert(0, api(f"POST {KEYS}", json=KEY).json()["id"])
-    webhook = WebhookId(ids[WEBHOOKS][-1])
+    webhook = WebhookId(ids[WEBHOOKS][6])
     delivery_list = f"{WEBHOOKS}/{webhook}/deliveries"
     ids[delivery_list] = []
     for number in range(10):
@@ -777,7 +800,8 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 
 
 def pattern(filled: Filled, path: str) -> str:
-    return path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    return path.replace("/n8n/", "/{platform}/")
 
 
 def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any]]:
@@ -876,6 +900,8 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield WEBHOOKS, "eventType=POST_FAILED", [webhooks[1], webhooks[3], webhooks[5], webhooks[6]]
     yield WEBHOOKS, "eventType=POST_FAILED&status=ACTIVE", [webhooks[3], webhooks[5], webhooks[6]]
     yield WEBHOOKS, "eventType=MESSAGE_RECEIVED", []
+    yield RUNS, "status=FAILED", filled.ids[RUNS][:2]
+    yield RUNS, "status=PENDING", filled.ids[RUNS][2:]
     yield EVENTS, "type=POST_FAILED", events[::2]
     yield EVENTS, "type=MESSAGE_RECEIVED", []
     yield EVENTS, f"type=POST_FAILED&since={at(4.5)}", events[:5:2]
@@ -923,7 +949,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 18
+    assert len(foreign) == 20
     made_up: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

@@ -13,6 +13,7 @@ import pytest
 
 from patchbay import aws, schema
 from patchbay.rate_limits import ceilings
+from tests.catalogued import POST, least
 from tests.conftest import Answer, Api, Backend, jwt_for
 
 WEBHOOKS = "POST /api/integrations/webhooks"
@@ -25,7 +26,11 @@ WEBHOOK = {
     "headers": {"X-Auth": "a-header-secret"},
 }
 KEY = {"name": "ci", "scopes": ["events:publish", "webhooks:write"]}
-EVENT: dict[str, Any] = {"type": "POST_PUBLISHED", "data": {"a": 1, "b": [True, None]}}
+# Its data fit POST_FAILED as well.
+EVENT: dict[str, Any] = {
+    "type": "POST_PUBLISHED",
+    "data": {**least("POST_FAILED"), "a": 1, "b": [True, None]},
+}
 CREATES: dict[str, dict[str, Any]] = {WEBHOOKS: WEBHOOK, KEYS: KEY}
 SECRETS = {WEBHOOKS: "secret", KEYS: "key"}
 LEASE_MS, DAY_MS = 30_000, 86_400_000
@@ -346,7 +351,12 @@ def test_an_event_repeated_is_the_same_event_sent_again(api: Api, backend: Backe
     assert {message["id"] for message in messages} == {first.json()["id"]}
     assert all((message["id"], message["data"], message["timestamp"]) == wanted for message in messages)
 
-    for other in ({**EVENT, "type": "POST_FAILED"}, {**EVENT, "data": {"a": 2}}, {**EVENT, "data": {}}):
+    for change in (
+        {"type": "POST_FAILED"},
+        {"data": {**EVENT["data"], "a": 2}},
+        {"data": POST},
+    ):
+        other = {**EVENT, **change}
         refused(api(EVENTS, json=other, headers=key("e")), 422, "idempotency_mismatch")
         refused(api(EVENTS, json={**other, "idempotencyKey": "e"}), 422, "idempotency_mismatch")
     differ = refused(
@@ -358,7 +368,7 @@ def test_an_event_repeated_is_the_same_event_sent_again(api: Api, backend: Backe
     (row,) = backend.rows("IdempotencyTable")
     assert row["ttl"] >= schema.now_ms() // 1000 + 30 * 86_400 - 60  # as long as the event is kept
     clock.ahead_ms = 30 * DAY_MS + 60_000
-    later = api(EVENTS, json={**EVENT, "data": {"new": True}}, headers=key("e"))
+    later = api(EVENTS, json={**EVENT, "data": {**POST, "new": True}}, headers=key("e"))
     assert later.status == 202
     assert later.json()["id"] != first.json()["id"]
 
@@ -383,7 +393,7 @@ def test_a_refused_event_frees_the_key(api: Api, backend: Backend) -> None:
         ({**EVENT, "type": "NOPE"}, 422),
         ({**EVENT, "type": "WEBHOOK_DISABLED"}, 422),
         ({**EVENT, "workspaceId": "rival"}, 403),
-        ({**EVENT, "data": {"a": "x" * 262_144}}, 413),
+        ({**EVENT, "data": {**POST, "a": "x" * 262_144}}, 413),
     ):
         assert api(EVENTS, json=bad, headers=key("e")).status == status
     assert backend.rows("IdempotencyTable") == []

@@ -15,20 +15,21 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import CreateWebhook, RetryConfig, UpdateWebhook
+from tests.catalogued import POST
 from tests.conftest import Backend
 
 ACME = in_process("acme", "posts:read")
 
 
 def test_publish(backend: Backend) -> None:
-    published = events.publish(ACME, PublishEvent(type="POST_PUBLISHED", data={"id": 1}))
+    published = events.publish(ACME, PublishEvent(type="POST_PUBLISHED", data={**POST, "id": 1}))
     (message,) = backend.messages("EventsQueue")
     sent = json.loads(message["body"])
-    assert (sent["id"], sent["workspace_id"], sent["data"]) == (published.id, "acme", {"id": 1})
+    assert (sent["id"], sent["workspace_id"], sent["data"]) == (published.id, "acme", {**POST, "id": 1})
 
 
 def test_publish_for_another_workspace_is_the_platforms(backend: Backend) -> None:
-    event = PublishEvent(type="POST_PUBLISHED", data={}, workspace_id="other")
+    event = PublishEvent(type="POST_PUBLISHED", data=POST, workspace_id="other")
     with pytest.raises(Forbidden):
         events.publish(ACME, event)
     events.publish(in_process("platform"), event)

@@ -20,6 +20,7 @@ from patchbay.deliveries.fan_out import fan_out, fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
 from patchbay.schema import at_ms, iso, now_ms
+from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -38,7 +39,7 @@ KEY: dict[str, Any] = {
     "scopes": [
         *("webhooks:read", "webhooks:write", "events:read", "api-keys:read"),
         *("integrations:read", "integrations:write", "connections:read", "connections:write"),
-        "credentials:read",
+        *("credentials:read", "automations:use"),
     ],
 }
 OAUTH = {
@@ -52,7 +53,7 @@ OAUTH = {
         "clientSecret": "a's own",
     },
 }
-EVENT = {"type": "POST_PUBLISHED", "data": {"text": "of a"}}
+EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "text": "of a"}}
 
 # What a route with an id is sent; the rest of it is read from the template.
 BODIES: dict[str, Any] = {
@@ -70,9 +71,15 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/{id}/oauth/refresh": {},
     "POST /api/integrations/{id}/connections": {"connectionId": "new", "credentials": {"apiKey": "mine"}},
 }
+AUTOMATIONS = "/api/automations"
 # Doors that lead into other workspaces: the marketplace (test_marketplace), and the route that providers send
-# browsers to, which knows no caller (test_oauth_flow).
-DOORS = {"POST /api/integrations/{id}/install", "GET /api/integrations/{id}/oauth/callback"}
+# browsers to, which knows no caller (test_oauth_flow). What the platform says of a run is the third door
+# (test_runs).
+DOORS = {
+    "POST /api/integrations/{id}/install",
+    "GET /api/integrations/{id}/oauth/callback",
+    "PUT /api/actions/runs/{id}",
+}
 # What an owner is answered who is let in; others 200, 201 or 202.
 ANSWERS = {
     "POST /api/integrations/{id}/oauth/refresh": 409,  # an API key is not refreshed
@@ -110,7 +117,14 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     (queued,) = backend.messages("DeliveriesQueue")
     delivery = DeliveryMessage.read(queued["body"])
     deliveries.claim(delivery, owner="me", now=event.timestamp, lease_until=event.timestamp, max_attempts=4)
+    wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
+    hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
+    asked = {"input": {"name": f"of {name}"}}
+    run = api(f"POST {AUTOMATIONS}/n8n/actions/create_campaign", json=asked, token=token).json()["id"]
+    assert len(backend.messages("EventsQueue")) == 1
     ids = {
+        f"{AUTOMATIONS}/{{platform}}/hooks/{{id}}": {"platform": "n8n", "id": hook},
+        f"{AUTOMATIONS}/{{platform}}/runs/{{id}}": {"platform": "n8n", "id": run},
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
         **{
             f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
@@ -163,7 +177,7 @@ def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
     routes = [
         route
         for route in gateway.read(backend.template).routes
-        if "{" in route.path and route.key not in DOORS
+        if "{id}" in route.path and route.key not in DOORS
     ]
     assert len(routes) >= 20
 
@@ -215,12 +229,13 @@ def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
 def test_lists_show_only_ones_own(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
     a = fill(api, backend, "acme")
     b = fill(api, backend, "rival")
-    paths = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
+    paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
+    paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
     more = tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     for path in paths + more:
         for who in (a, b):
             other = b if who is a else a
-            theirs = {id for ids in other.ids.values() for id in ids.values()} - {"default"}
+            theirs = {id for ids in other.ids.values() for id in ids.values()} - {"default", "n8n"}
             mine = {id for ids in who.ids.values() for id in ids.values()}
             for query in (
                 "",

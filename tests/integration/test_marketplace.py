@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from patchbay import vault
 from patchbay.auth.principal import Principal
+from patchbay.catalogue.templates import all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.oauth import connections, token_endpoint
@@ -509,12 +510,15 @@ def test_listings_come_first_and_then_the_built_in_templates(api: Api) -> None:
     ]
     whole = pages(api, f"GET {MARKET}", 100)
     assert [one["id"] for one in whole[:3]] == [one["id"] for one in made[::-1]]
-    templates = whole[3:]
+    templates = whole[3 : 3 + len(list(providers.names()))]
     assert [one["provider"] for one in templates] == list(providers.names())
     for template in templates:
         assert template["id"] == IntegrationId.of_template(template["provider"])
-        assert template["publisher"] == {"workspaceId": "platform", "name": "Patchbay", "verified": True}
         assert (template["config"], template["metadata"], template["installedFrom"]) == ({}, {}, None)
+    automations = whole[3 + len(templates) :]
+    assert [one["metadata"]["template"]["key"] for one in automations] == [one.key for one in all_templates()]
+    for one in templates + automations:
+        assert one["publisher"] == {"workspaceId": "platform", "name": "Patchbay", "verified": True}
     for limit in (1, 2, 3, 4, 7):
         assert pages(api, f"GET {MARKET}", limit) == whole, limit
 
@@ -523,7 +527,9 @@ def test_listings_come_first_and_then_the_built_in_templates(api: Api) -> None:
 
     assert found("search=zebra") == found("search=ZEBRA", 1) == ["Reader Größe", "Zebra CRM"]
     assert found("search=gr%C3%96%C3%9Fe") == found("search=GR%C3%96SSE") == ["Reader Größe"]
-    assert found("search=hubspot", 1) == ["Third", "Reader Größe", "Zebra CRM", "HubSpot"]
+    assert found("search=hubspot", 1) == [
+        *("Third", "Reader Größe", "Zebra CRM", "HubSpot", "Mention Received to HubSpot Note"),
+    ]
     assert found("type=SOCIAL", 1)[0] == "Reader Größe"
     assert found("type=CRM&search=zebra") == ["Zebra CRM"]
     assert found("type=N8N&search=zebra") == []
@@ -662,6 +668,31 @@ def test_a_copy_of_a_template_is_set_up_by_its_installer(api: Api, subtests: pyt
     ):
         refused(install(api, id), 404)
     refused(api(f"GET {PATH}/{IntegrationId.of_template('hubspot')}"), 404)
+
+
+def test_templates_of_automations_are_plans_of_what_to_build(api: Api, subtests: pytest.Subtests) -> None:
+    """Each platform has some, in both directions; an installed one is there for its workspace to build."""
+    plans = {template.key: template for template in all_templates()}
+    for platform in ("zapier", "make", "n8n"):
+        listed = items(api(f"GET {MARKET}?type={platform.upper()}&limit=100"))
+        with subtests.test(platform):
+            assert len(listed) >= 3
+            assert {one["type"] for one in listed} == {platform.upper()}
+            whens = [one["metadata"]["template"]["when"] for one in listed]
+            assert {"event" in when for when in whens} == {True, False}
+        for one in listed:
+            with subtests.test(one["name"]):
+                plan = plans[one["metadata"]["template"]["key"]]
+                assert (plan.platform, plan.name, plan.description) == (
+                    *(platform, one["name"], one["description"]),
+                )
+                assert one["metadata"]["template"] == plan.model_dump(
+                    mode="json", by_alias=True, include={"key", "when", "then"}
+                )
+                copy = installed(api, one["id"])
+                assert (copy["name"], copy["type"], copy["provider"]) == (one["name"], one["type"], None)
+                assert (copy["status"], copy["installedFrom"]) == ("ACTIVE", one["id"])
+                assert copy["metadata"] == one["metadata"]
 
 
 def test_only_what_is_listed_can_be_installed_and_only_its_workspace_edits_it(

@@ -12,11 +12,12 @@ from patchbay.auth.principal import in_process
 from patchbay.events import service
 from patchbay.events.models import PublishedEvent, PublishEvent, PublishEvents
 from patchbay.rate_limits import ceilings
+from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, TIMEOUT, Clock, Source, failing, partly_refused, watched
 
 BATCH, EVENTS = "POST /api/events/batch", "POST /api/events"
-EVENT: dict[str, Any] = {"type": "POST_PUBLISHED", "data": {"n": 1}}
+EVENT: dict[str, Any] = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
 KB = 1024
 
 
@@ -25,7 +26,7 @@ def key(text: str) -> dict[str, str]:
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
-    return [{**EVENT, "data": {"n": n}} for n in range(count)]
+    return [{**EVENT, "data": {**POST, "n": n}} for n in range(count)]
 
 
 def items(answer: Answer) -> list[dict[str, Any]]:
@@ -73,7 +74,7 @@ def test_events_are_queued_in_one_call_for_ten_and_answered_in_order(api: Api, b
 
 def test_a_call_to_sqs_holds_at_most_1_mib(api: Api, backend: Backend) -> None:
     """1 MB of quotes is 1 MB in the request and more in the messages."""
-    events = [{**EVENT, "data": {"x": '"' * 120 * KB}} for _ in range(4)]
+    events = [{**EVENT, "data": {**POST, "x": '"' * 120 * KB}} for _ in range(4)]
     with watched("sqs.SendMessageBatch") as calls:
         assert len(ids(api(BATCH, json={"events": events}))) == 4
     sizes = [sum(len(entry["MessageBody"].encode()) for entry in call["Entries"]) for call in calls]
@@ -88,9 +89,9 @@ BAD: list[Any] = [
     {**EVENT, "type": "ACTION_REQUESTED"},
     {**EVENT, "type": None},
     {"type": "POST_PUBLISHED"},
-    {"data": {}},
+    {"data": POST},
     {**EVENT, "data": [1]},
-    {**EVENT, "data": {"x": "x" * 256 * KB}},
+    {**EVENT, "data": {**POST, "x": "x" * 256 * KB}},
     {**EVENT, "extra": 1},
     {**EVENT, "workspace_id": "acme"},
     {**EVENT, "workspaceId": "rival"},
@@ -149,7 +150,7 @@ def test_a_body_that_is_no_batch_is_422(api: Api, backend: Backend, body: Any) -
 def test_a_hundred_events_and_1_mb_are_taken(api: Api, backend: Backend) -> None:
     assert len(ids(api(BATCH, json={"events": numbered(100)}))) == 100
     assert len(queued(backend)) == 100
-    text = json.dumps({"events": [{**EVENT, "data": {"x": "x" * 250 * KB}} for _ in range(4)]})
+    text = json.dumps({"events": [{**EVENT, "data": {**POST, "x": "x" * 250 * KB}} for _ in range(4)]})
     assert len(ids(api(BATCH, body=text.ljust(KB * KB).encode()))) == 4
     answer = api(BATCH, body=text.ljust(KB * KB + 1).encode())
     assert (answer.status, answer.json()["code"]) == (413, "payload_too_large")
@@ -164,7 +165,7 @@ def test_the_platform_publishes_for_others(api: Api, backend: Backend) -> None:
 
 
 def test_in_process(backend: Backend) -> None:
-    event = PublishEvent(type="POST_PUBLISHED", data={"n": 1})
+    event = PublishEvent(type="POST_PUBLISHED", data={**POST, "n": 1})
     batch = PublishEvents(events=[event, event])
     first = service.publish_batch(in_process("acme"), batch, idempotency_key="1")
     assert all(isinstance(item, PublishedEvent) for item in first.items)
@@ -225,7 +226,7 @@ def test_an_events_own_key_is_that_of_the_route_for_one(api: Api, backend: Backe
         assert found[0] != single
     assert len([event for event in queued(backend) if event["id"] == single["id"]]) == 4
 
-    other = {**own, "data": {"n": 2}}
+    other = {**own, "data": {**POST, "n": 2}}
     assert codes(api(BATCH, json={"events": [other, EVENT]})) == ["idempotency_mismatch", None]
 
 

@@ -35,6 +35,7 @@ from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
+from tests.catalogued import POST, least
 from tests.conftest import (
     JWT_SECRET,
     LAMBDA_CONTEXT,
@@ -53,6 +54,7 @@ from tests.receivers import receiver as http_receiver
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 EVENTS = "/api/events"
+FAILED_POST = {"type": "POST_FAILED", "data": least("POST_FAILED")}
 INTEGRATIONS = "/api/integrations"
 JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
@@ -182,17 +184,16 @@ def test_no_secret_anywhere(
     assert call(f"POST {KEYS}", json=key_body, headers=once).json()["key"] == key["key"]
 
     # Each route, with a JWT and with the key.
-    event = call(
-        f"POST {EVENTS}", json={"type": "POST_PUBLISHED", "data": {"n": 1}}, token=key["key"], headers=once
-    )
+    post = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
+    event = call(f"POST {EVENTS}", json=post, token=key["key"], headers=once)
     event_id = seen.note("publish", event).json()["id"]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
     work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
     delivery = seen.note("deliveries", call(f"GET {WEBHOOKS}/{webhook['id']}/deliveries")).json()["items"][0]
     assert (delivery["status"], delivery["reason"]) == ("RETRYING", "http_500")
-    event_2 = call(f"POST {EVENTS}", json={"type": "POST_FAILED", "data": {}}, token=key["key"])
+    event_2 = call(f"POST {EVENTS}", json=FAILED_POST, token=key["key"])
     seen.note("publish", event_2)
-    batch = {"events": [{"type": "POST_FAILED", "data": {}}, {"type": key["key"], "data": {}}]}
+    batch = {"events": [FAILED_POST, {"type": key["key"], "data": {}}]}
     batched = seen.note("publish a batch", call(f"POST {EVENTS}/batch", json=batch, token=key["key"]))
     assert ["error" in item for item in batched.json()["items"]] == [False, True]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
@@ -238,6 +239,7 @@ def test_no_secret_anywhere(
     assert seen.note("update", changed).status == 200
     assert seen.note("status", call(f"PUT {one}/status", json={"status": "INACTIVE"})).status == 200
 
+    drive_automations(seen, call)
     drive_connections(seen, call)
 
     # What goes wrong: each with a secret where it does not belong.
@@ -280,7 +282,7 @@ def test_no_secret_anywhere(
         for line, body in (
             (WEBHOOKS, webhook_body),
             (KEYS, key_body),
-            (EVENTS, {"type": "POST_FAILED", "data": {}}),
+            (EVENTS, FAILED_POST),
         ):
             for headers in ({}, {"Idempotency-Key": "another"}):
                 answer = seen.note("broken", call(f"POST {line}", json=body, token=owner, headers=headers))
@@ -318,6 +320,35 @@ def test_no_secret_anywhere(
                 assert not seen.found_in(text), (table.logical_id, sorted(row))
                 # Nor a plain hash of a secret, which a word list would open.
                 assert not re.search(r"whsec_|Bearer ", text)
+
+
+# ── automations ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def drive_automations(seen: Seen, call: Any) -> None:
+    """Every route of the automations; a hook's signing secret is shown once."""
+    base, once = "/api/automations/zapier", {"Idempotency-Key": "of a zap"}
+    wanted = {"targetUrl": "https://hooks.zapier.example/1", "event": "POST_PUBLISHED"}
+    made = call(f"POST {base}/hooks", json=wanted, headers=once)
+    seen.secrets["a hook's secret"] = made.json()["secret"]
+    assert seen.found_in(made.text) == ["a hook's secret"]
+    assert call(f"POST {base}/hooks", json=wanted, headers=once).json() == made.json()
+    assert seen.note("the hook again", call(f"POST {base}/hooks", json=wanted)).status == 200
+    platform = jwt_for("platform")
+    seen.secrets["the platform's JWT"] = platform
+    choices = {"workspaceId": "acme", "items": [{"id": "a", "label": "A"}]}
+    filled = call("PUT /api/actions/choices/accounts", json=choices, token=platform)
+    assert seen.note("choices", filled).status == 200
+    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://hooks.zapier.example/2"}
+    started = call(f"POST {base}/actions/create_campaign", json=asked, headers=once)
+    run = seen.note("an action", started).json()["id"]
+    said = {"status": "FAILED", "error": "no"}
+    assert seen.note("answer", call(f"PUT /api/actions/runs/{run}", json=said, token=platform)).status == 200
+    hook = f"{base}/hooks/{made.json()['id']}"
+    for rest in ("me", "triggers", "triggers/POST_PUBLISHED/samples", "hooks", "actions", "runs"):
+        assert seen.note(rest, call(f"GET {base}/{rest}")).status == 200
+    for line in (f"GET {base}/choices/accounts", f"GET {base}/runs/{run}", f"GET {hook}", f"DELETE {hook}"):
+        assert seen.note(line, call(line)).status == 200
 
 
 # ── integrations and connections ─────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from patchbay.ids import WebhookId
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from patchbay.webhooks import service
+from tests.catalogued import POST, least
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.faults import (
     REFUSED,
@@ -67,7 +68,7 @@ class Bench:
 
     def delivered(self) -> Request:
         """An event that is published now, as its receiver gets it."""
-        event = {"type": "POST_PUBLISHED", "data": {"n": len(self.receiver.requests)}}
+        event = {"type": "POST_PUBLISHED", "data": {**POST, "n": len(self.receiver.requests)}}
         assert self.call("POST /api/events", json=event).status == 202
         self.events.poll()
         self.deliveries.poll()
@@ -170,7 +171,8 @@ def test_a_later_overlap_shortens_an_earlier_one_and_never_lengthens_it(bench: B
 
 def test_what_a_retry_sends_is_signed_by_who_is_live_then(bench: Bench) -> None:
     """A delivery that was queued before a rotation is signed as of its attempt."""
-    assert bench.call("POST /api/events", json={"type": "POST_FAILED", "data": {}}).status == 202
+    event = {"type": "POST_FAILED", "data": least("POST_FAILED")}
+    assert bench.call("POST /api/events", json=event).status == 202
     bench.events.poll()
     new = bench.rotated(0)
     bench.deliveries.poll()

@@ -18,6 +18,7 @@ from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import MASK, at_ms, iso, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service
+from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, Clock, Source, cold_start, failing
 from tests.receivers import Answer as Reply
@@ -75,7 +76,7 @@ def test_it_is_signed_and_shaped_like_a_real_event(
     with receiver() as r:
         made = webhook(api, r.url, headers={"X-Team": "social"})
         try_out(api, made)
-        api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}})
+        api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
         clock = Clock(monkeypatch)
         for queue, worker in (("EventsQueue", "fan_out"), ("DeliveriesQueue", "deliver")):
             Source(backend, queue, f"workers.{worker}.handler", clock).poll()

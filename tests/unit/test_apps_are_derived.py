@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.apps.derived import ROOT, files
+from tools.apps.derived import files
+from tools.apps.root import ROOT
 
 MADE = files()
 

@@ -7,6 +7,7 @@ That what Patchbay announces is as catalogued is part of the tests that have it 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -31,6 +32,7 @@ from patchbay.catalogue.entries import (
     resources,
 )
 from patchbay.catalogue.schemas import CHOICES
+from patchbay.catalogue.templates import AutomationTemplate, OurTrigger, all_templates
 from patchbay.errors import ValidationFailed
 from tests.catalogued import errors
 
@@ -130,6 +132,52 @@ def test_fields_that_take_ids_name_a_list_to_choose_from() -> None:
             assert (CHOICES in part) is name.endswith("Id"), f"{action.key}.{name}"
 
 
+# ── templates of automations ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("template", all_templates(), ids=lambda template: template.key)
+def test_a_template_fits_the_catalogue(template: AutomationTemplate) -> None:
+    """What it takes from our events is there: `{{data.url}}` names a field."""
+    fields = set()
+    if isinstance(template.when, OurTrigger):
+        properties = load(template.when.event).json_schema["properties"]
+        assert isinstance(properties, dict)
+        fields = {f"data.{name}" for name in properties}
+        for filter in template.when.filters:
+            assert f"data.{filter.path}" in fields
+    text = template.model_dump_json()
+    used = set(re.findall(r"{{(data\.[^}]*)}}", text))
+    assert used <= fields
+    assert bool(used) == bool(fields)
+
+
+TEMPLATE: dict[str, Any] = all_templates()[0].model_dump(mode="json", by_alias=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"platform": "pipedream"},
+        {"name": "no capital"},
+        {"description": "No full stop"},
+        {"when": {"event": "NOPE"}},
+        {"when": {"event": "ACTION_REQUESTED"}},
+        {"when": {"event": "POST_FAILED", "filters": [{"path": "a", "op": "like", "value": "b"}]}},
+        {"then": []},
+        {"then": [{"action": "nope", "input": {}}]},
+        {"then": [{"action": "create_post", "input": {"accountId": "a"}}]},
+        {"then": [{"action": "create_campaign", "input": {"name": "a", "other": "b"}}]},
+        {"when": {"app": "A", "trigger": "B"}, "then": [{"app": "A", "action": "B", "fields": {}}]},
+        {"extra": 1},
+    ],
+    ids=json.dumps,
+)
+def test_a_template_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
+    assert AutomationTemplate.model_validate(TEMPLATE) == all_templates()[0]
+    with pytest.raises(ValidationError):
+        AutomationTemplate.model_validate({**TEMPLATE, **change})
+
+
 # ── checking data ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -227,7 +275,7 @@ def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
 def test_files_are_written_one_way() -> None:
     """Two spaces, text as it is: so that a change shows as what it changes."""
     files = sorted((ROOT / "layers/patchbay/patchbay/catalogue").rglob("*.json"))
-    assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS)
+    assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS) + len(all_templates())
     for file in files:
         text = file.read_text("utf-8")
         assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", file.name

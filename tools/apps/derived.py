@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from tools.apps import make
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.apps import make, zapier
+from tools.apps.root import ROOT
 
 # Each gives the files that it makes: their text by their path from the root.
-MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (make.files,)
+MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (make.files, zapier.files)
 
 
 def files() -> dict[str, str]:

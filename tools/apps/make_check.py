@@ -15,9 +15,9 @@ from typing import Any
 
 from patchbay import catalogue
 from patchbay.catalogue.entries import load, load_action
-from tools.apps.derived import ROOT
 from tools.apps.make_iml import FUNCTIONS, Call, ImlError, expressions
 from tools.apps.make_iml import Path as Variable
+from tools.apps.root import ROOT
 
 # As src/local-development/helpers/validate-id.ts of Make's editor has them.
 _IDS = {

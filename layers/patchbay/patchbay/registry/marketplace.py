@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from patchbay.auth.principal import Principal
+from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.providers import provider as providers
@@ -225,17 +226,19 @@ def _waiting(workspace_id: str, id: IntegrationId, since: int) -> dict[str, Any]
 
 
 def browse(query: MarketplaceQuery) -> Listing[Integration]:
-    """What is listed, newest first, then the built-in templates by name."""
+    """What is listed, newest first; then what is built in, by name: a template of each provider, and those of
+    automations.
+    """
 
     def listed(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
         found, after = store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
         return [shown(listing) for listing in found], after
 
     def built_in(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        fitting = [template for template in _templates() if _fits(template, query)]
+        fitting = [listing for listing in _built_in() if _fits(listing, query)]
         start = _offset(cursor)
         after = str(start + limit) if start + limit < len(fitting) else None
-        return [shown(_as_listed(template)) for template in fitting[start : start + limit]], after
+        return [shown(listing) for listing in fitting[start : start + limit]], after
 
     return in_turn([listed, built_in], query)
 
@@ -275,8 +278,7 @@ def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]
 def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
     """A new integration of the caller's, from what was approved or from a template. Raises NotFound."""
     approved = store.listing(id)
-    template = next((known for known in _templates() if IntegrationId.of_template(known.name) == id), None)
-    listing = approved or (None if template is None else _as_listed(template))
+    listing = approved or next((built_in for built_in in _built_in() if built_in.id == id), None)
     if listing is None:
         raise NotFound("The marketplace has no such integration.")
     new_id = IntegrationId.new()
@@ -285,10 +287,11 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
         id=new_id,
         name=listing.name,
         type=listing.type,
-        provider=listing.provider,
+        provider=listing.provider or None,
         description=listing.description,
         logo_url=listing.logo_url,
         status=IntegrationStatus.ACTIVE,
+        metadata=listing.metadata,
         created_by=principal.id,
         created_at=new_id.time_ms,
         updated_at=new_id.time_ms,
@@ -298,7 +301,8 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
         installed_from=id,
     )
     if approved is None:
-        needs_client = template is not None and template.oauth is not None
+        provider = providers.load(listing.provider) if listing.provider else None
+        needs_client = provider is not None and provider.oauth is not None
         return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
     return replace(
         new,
@@ -310,12 +314,12 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
 
 
 def shown(listing: Listed) -> Integration:
-    """A public integration as everybody may see it: no config, no metadata."""
+    """A public integration as everybody may see it: no config, and metadata of what is built in only."""
     return Integration(
         id=listing.id,
         name=listing.name,
         type=IntegrationType(listing.type),
-        provider=listing.provider,
+        provider=listing.provider or None,
         description=listing.description,
         logo_url=listing.logo_url,
         status=IntegrationStatus.ACTIVE,
@@ -332,7 +336,7 @@ def shown(listing: Listed) -> Integration:
             verified=listing.publisher_verified,
         ),
         installed_from=None,
-        metadata={},
+        metadata=json.loads(listing.metadata),
         connection_count=0,
         created_at=at_ms(listing.id.time_ms or listing.approved_at),
         updated_at=at_ms(listing.approved_at),
@@ -340,30 +344,52 @@ def shown(listing: Listed) -> Integration:
     )
 
 
-def _templates() -> list[Provider]:
-    loaded = (providers.load(name) for name in providers.names())
-    return [provider for provider in loaded if provider is not None]
+def _fits(listing: Listed, query: MarketplaceQuery) -> bool:
+    text = store.search_text(listing.name, listing.description, listing.provider)
+    return query.type in (None, listing.type) and (query.search or "").casefold() in text
 
 
-def _fits(template: Provider, query: MarketplaceQuery) -> bool:
-    text = store.search_text(template.label, template.description, template.name)
-    return query.type in (None, template.type) and (query.search or "").casefold() in text
+def _built_in() -> list[Listed]:
+    """The templates, as if the platform had published them."""
+    known = (providers.load(name) for name in providers.names())
+    return [
+        *(_of_provider(provider) for provider in known if provider is not None),
+        *map(_of_automation, all_templates()),
+    ]
 
 
-def _as_listed(template: Provider) -> Listed:
-    """A built-in template as if the platform had published it."""
-    scopes = template.oauth.default_scopes if template.oauth is not None else []
+def _of_provider(provider: Provider) -> Listed:
+    return _template(
+        IntegrationId.of_template(provider.name),
+        name=provider.label,
+        type=provider.type,
+        provider=provider.name,
+        description=provider.description,
+        scopes=provider.oauth.default_scopes if provider.oauth is not None else [],
+    )
+
+
+def _of_automation(template: AutomationTemplate) -> Listed:
+    plan = template.model_dump(mode="json", by_alias=True, include={"key", "when", "then"})
+    return _template(
+        IntegrationId.of_name("template", "automation", template.key),
+        name=template.name,
+        type=IntegrationType(template.platform.upper()),
+        provider="",
+        description=template.description,
+        scopes=[],
+        metadata=json.dumps({"template": plan}, ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+def _template(id: IntegrationId, **content: Any) -> Listed:
     return Listed(
-        id=IntegrationId.of_template(template.name),
+        id=id,
         publisher_workspace_id=settings().platform_workspace_id,
         publisher_name="Patchbay",
         publisher_verified=True,
-        name=template.label,
-        type=template.type,
-        provider=template.name,
-        description=template.description,
-        scopes=scopes,
         client_id="",
         approved_at=_TEMPLATES_SINCE_MS,
         approved_version=1,
+        **content,
     )

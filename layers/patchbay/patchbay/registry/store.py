@@ -87,7 +87,9 @@ class StoredIntegration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What the marketplace has of a public integration: as it was when the platform approved it."""
+    """What the marketplace has of a public integration: as it was when the platform approved it. `metadata`
+    (JSON) is that of what is built in: a publisher's own is not public.
+    """
 
     id: IntegrationId
     publisher_workspace_id: str
@@ -104,6 +106,7 @@ class Listing:
     approved_version: int
     rate_limit_per_hour: int | None = None
     rate_limit_per_day: int | None = None
+    metadata: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

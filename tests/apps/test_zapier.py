@@ -1,0 +1,217 @@
+"""The Zapier app in Zapier's own platform core, against the local stack; its schema says that it is whole."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from local.settings import ROOT
+from patchbay import catalogue
+from patchbay.catalogue.entries import load_action
+from tests.apps.the_platform import ThePlatform
+from tests.catalogued import POST
+from tests.e2e.conftest import Workspace, eventually
+from tests.receivers import receiver
+from tools.apps.zapier import FOLDER
+
+PACKAGES = ROOT / ".tools/node/zapier/node_modules"
+DEFINITIONS = ("zapier-app-definition.json", "zapier-app-definition.oauth.json")
+SETTINGS = json.loads((ROOT / FOLDER / "settings.json").read_text())
+
+
+class Zapier:
+    """Zapier, with one user's connection."""
+
+    def __init__(self, workspace: Workspace, definition: str = DEFINITIONS[0]) -> None:
+        self.workspace = workspace
+        self.auth = {"apiKey": workspace.key("automations:use")["key"]}
+        self._definition = json.loads((ROOT / FOLDER / definition).read_text())
+
+    def steps(self, *steps: dict[str, Any]) -> list[Any]:
+        """What the steps come to, run in one process of the platform's core."""
+        wanted = {
+            "packages": str(PACKAGES),
+            "definition": self._definition,
+            "base": [SETTINGS["baseUrl"], self.workspace.stack.url],
+            "steps": [
+                {**step, "bundle": {"authData": self.auth, **step.get("bundle", {})}} for step in steps
+            ],
+        }
+        done = subprocess.run(
+            ["node", str(ROOT / "tests/apps/zapier/run.cjs")],
+            input=json.dumps(wanted),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        found: list[Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return found
+
+    def __call__(self, method: str, *, callback_url: str | None = None, **bundle: Any) -> Any:
+        """The results of one step, which must succeed."""
+        (done,) = self.steps({"method": method, "bundle": bundle, "callbackUrl": callback_url})
+        assert "error" not in done, done
+        return done["results"]
+
+    def refused(self, method: str, **bundle: Any) -> dict[str, str]:
+        """Why a step fails."""
+        (done,) = self.steps({"method": method, "bundle": bundle})
+        assert "error" in done, done
+        error: dict[str, str] = done["error"]
+        return error
+
+
+@pytest.fixture
+def zapier(workspace: Workspace) -> Zapier:
+    return Zapier(workspace)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_zapiers_schema_finds_nothing_wrong_with_app_and_operations(
+    workspace: Workspace, definition: str
+) -> None:
+    assert Zapier(workspace, definition)("validate") == []
+
+
+def test_zapiers_schema_is_asked_in_earnest(zapier: Zapier) -> None:
+    del zapier._definition["triggers"]["post_published"]["noun"]
+    zapier._definition["creates"]["create_post"]["operation"]["inputFields"][0]["type"] = "nonsense"
+    assert len(zapier("validate")) >= 2
+
+
+def test_the_connection_is_tested(zapier: Zapier) -> None:
+    me = zapier("authentication.test")
+    assert me == {"workspaceId": zapier.workspace.name, "label": zapier.workspace.name}
+    zapier.auth = {"apiKey": zapier.auth["apiKey"][:-1] + "!"}
+    error = zapier.refused("authentication.test")
+    assert error["name"] == "ExpiredAuthError"
+    zapier.auth = {"apiKey": zapier.workspace.key("webhooks:read")["key"]}
+    assert "automations:use" in zapier.refused("authentication.test")["message"]
+
+
+def test_a_token_of_the_platforms_own_oauth_serves_as_well(workspace: Workspace) -> None:
+    zapier = Zapier(workspace, DEFINITIONS[1])
+    zapier.auth = {"access_token": workspace.token}
+    assert zapier("authentication.test")["label"] == workspace.name
+    zapier.auth = {"access_token": workspace.token + "x"}
+    assert zapier.refused("authentication.test")["name"] == "RefreshAuthError"
+
+
+def test_a_zap_is_turned_on_fires_once_and_is_turned_off(zapier: Zapier) -> None:
+    workspace = zapier.workspace
+    with receiver() as r:
+        hook = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
+        place = f"/api/automations/zapier/hooks/{hook['id']}"
+        assert workspace(f"GET {place}")["targetUrl"] == r.url
+        event = workspace.publish({**POST, "text": "Spring is here 🌷"})
+        workspace("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
+        assert workspace.settled(event["id"]) == {hook["id"]: "DELIVERED"}
+        time.sleep(1)  # whatever else might come
+        (request,) = r.requests
+
+        items = zapier("triggers.post_published.operation.perform", cleanedRequest=request.json())
+        assert items == [request.json()]
+        assert items[0]["data"]["text"] == "Spring is here 🌷"
+        samples = zapier("triggers.post_published.operation.performList")
+        assert samples[0] == items[0]
+        # What Zapier shows before there is anything has no fields that the real thing never has.
+        static = zapier._definition["triggers"]["post_published"]["operation"]["sample"]
+        assert samples[-1] == static
+
+        off = zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook)
+        assert off == {}
+        assert workspace.ask(f"GET {place}").status_code == 404
+        # Off again is no trouble; and on again it is another hook.
+        assert zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook) == {}
+        again = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
+        assert again["id"] != hook["id"]
+        workspace(f"DELETE /api/automations/zapier/hooks/{again['id']}")
+
+
+def test_a_zap_may_listen_to_one_account(zapier: Zapier) -> None:
+    subscribe = "triggers.post_published.operation.performSubscribe"
+    url = "http://127.0.0.1:1024/"
+    for chosen, filters in (
+        ({"accountId": "acc_1", "campaignId": ""}, [{"path": "accountId", "op": "equals", "value": "acc_1"}]),
+        ({}, []),
+    ):
+        hook = zapier(subscribe, targetUrl=url, inputData=chosen)
+        assert zapier.workspace(f"GET /api/automations/zapier/hooks/{hook['id']}")["filters"] == filters
+    assert "targetUrl" in zapier.refused(subscribe, targetUrl="ftp://example.com")["message"]
+
+
+def test_every_trigger_subscribes_and_has_samples(zapier: Zapier) -> None:
+    keys = sorted(catalogue.TRIGGERS)
+    steps = []
+    for key in keys:
+        operation = f"triggers.{key.lower()}.operation"
+        steps.append(
+            {"method": f"{operation}.performSubscribe", "bundle": {"targetUrl": "http://127.0.0.1:1024/"}}
+        )
+        steps.append({"method": f"{operation}.performList"})
+    done = zapier.steps(*steps)
+    assert [answer for answer in done if "error" in answer] == []
+    listed = zapier.workspace("GET /api/automations/zapier/hooks?limit=100")["items"]
+    assert {hook["event"] for hook in listed} == set(keys)
+    for key, (sample,) in zip(keys, (answer["results"] for answer in done[1::2]), strict=True):
+        assert sample == zapier._definition["triggers"][key.lower()]["operation"]["sample"]
+
+
+@pytest.mark.parametrize("key", sorted(catalogue.ACTIONS))
+def test_a_create_waits_for_the_platforms_answer(zapier: Zapier, platform: ThePlatform, key: str) -> None:
+    sample = load_action(key).sample
+    operation = f"creates.{key}.operation"
+    given = {**sample.input, "more": ""}
+    with receiver() as waiting:
+        run = zapier(f"{operation}.perform", inputData=given, callback_url=waiting.url)
+        assert run["status"] == "PENDING"
+        asked = platform.asked(run["id"])
+        assert (asked["action"], asked["workspaceId"]) == (key, zapier.workspace.name)
+        assert asked["input"] == given
+        platform.answer(run["id"], output=sample.output)
+        (callback,) = waiting.wait_for(1)
+        assert platform.times_asked(run["id"]) == 1
+        answer = zapier(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
+    assert answer == {"id": run["id"], **sample.output}
+    static = zapier._definition["creates"][key]["operation"]["sample"]
+    assert answer.keys() == static.keys()
+
+
+def test_what_the_platform_could_not_do_stops_the_zap(zapier: Zapier, platform: ThePlatform) -> None:
+    operation = "creates.create_post.operation"
+    with receiver() as waiting:
+        inputs = load_action("create_post").sample.input
+        run = zapier(f"{operation}.perform", inputData=inputs, callback_url=waiting.url)
+        platform.answer(run["id"], error="The account is not connected any more.")
+        (callback,) = waiting.wait_for(1)
+    error = zapier.refused(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
+    assert "The account is not connected any more." in error["message"]
+
+
+def test_an_input_that_does_not_fit_is_said_in_the_zap(zapier: Zapier) -> None:
+    error = zapier.refused("creates.create_post.operation.perform", inputData={"text": "x", "accountId": ""})
+    assert "input.accountId: is missing" in error["message"]
+
+
+def test_dropdowns_list_what_the_platform_offers(zapier: Zapier, platform: ThePlatform) -> None:
+    items = [{"id": f"acc_{n}", "label": f"Account {n}"} for n in range(250)]
+    platform.offers(zapier.workspace, "accounts", items)
+    perform = "triggers.accounts.operation.perform"
+    pages = zapier.steps(*({"method": perform, "bundle": {"meta": {"page": page}}} for page in range(4)))
+    assert [len(page["results"]) for page in pages] == [100, 100, 50, 0]
+    assert [item for page in pages for item in page["results"]] == items
+    assert zapier("triggers.campaigns.operation.perform") == []
+
+
+def test_a_zap_whose_hook_is_gone_is_not_sent_to_any_more(zapier: Zapier) -> None:
+    with receiver([410]) as r:
+        hook = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
+        zapier.workspace.publish(POST)
+        r.wait_for(1)
+        place = f"GET /api/automations/zapier/hooks/{hook['id']}"
+        eventually(lambda: zapier.workspace.ask(place).status_code == 404)

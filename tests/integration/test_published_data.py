@@ -1,0 +1,199 @@
+"""What is published fits its type's schema, whichever way it comes; and a type more is a file more."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.settings import ROOT
+from patchbay import catalogue
+from patchbay.auth.principal import in_process
+from patchbay.catalogue import entries
+from patchbay.deliveries.fan_out import fan_out_batch
+from patchbay.errors import ValidationFailed
+from patchbay.events import service as events
+from patchbay.events.models import PublishEvent
+from patchbay.schema import at_ms, iso, now_ms
+from tests.catalogued import POST, least
+from tests.conftest import Api, Backend
+
+PRIVATE = "somebody's private words"
+# What does not fit, and where.
+WRONG: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["data.postId", "data.network"]),
+    ({"postId": "p"}, ["data.network"]),
+    ({**POST, "postId": 1}, ["data.postId"]),
+    ({**POST, "postId": None}, ["data.postId"]),
+    ({**POST, "mediaUrls": PRIVATE}, ["data.mediaUrls"]),
+    ({**POST, "mediaUrls": ["https://example.com/a.jpg", PRIVATE]}, ["data.mediaUrls.1"]),
+    ({**POST, "publishedAt": "yesterday"}, ["data.publishedAt"]),
+    ({**POST, "publishedAt": "2026-03-02T09:30:00"}, ["data.publishedAt"]),
+    ({**POST, "text": {PRIVATE: PRIVATE}}, ["data.text"]),
+]
+
+
+@pytest.mark.parametrize(("data", "paths"), WRONG, ids=lambda value: json.dumps(value)[:50])
+def test_what_does_not_fit_is_refused_with_its_path(
+    api: Api, backend: Backend, logs: io.StringIO, data: dict[str, Any], paths: list[str]
+) -> None:
+    once = {"Idempotency-Key": "one"}
+    answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}, headers=once)
+    assert (answer.status, answer.json()["code"]) == (422, "validation_failed")
+    assert [error["path"] for error in answer.json()["errors"]] == paths
+    assert answer.json()["detail"].startswith(paths[0])
+    # Nothing is told to anybody, nothing is used up, and nothing private is said again.
+    assert backend.messages("EventsQueue") == []
+    assert backend.rows("IdempotencyTable") == []
+    assert not [row for row in backend.rows("RateLimitsTable") if row["id"].startswith("events#")]
+    assert PRIVATE not in answer.text + logs.getvalue()
+    # The same key for what fits is a first request.
+    right = {"type": "POST_PUBLISHED", "data": POST}
+    assert api("POST /api/events", json=right, headers=once).status == 202
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"anything": {"else": [1, None, True]}},
+        {"url": "https://example.com/ok"},
+        {"campaignId": None},
+        {"publishedAt": "2026-03-02T10:30:00.5+01:00"},
+        {"mediaUrls": []},
+        {"text": "🌷" * 1000},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_fits_is_taken_as_it_is(api: Api, backend: Backend, more: dict[str, Any]) -> None:
+    data = {**POST, **more}
+    assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).status == 202
+    (message,) = backend.messages("EventsQueue")
+    assert json.loads(message["body"])["data"] == data
+
+
+@pytest.mark.parametrize("event", sorted(catalogue.PUBLISHABLE))
+def test_every_types_sample_can_be_published(api: Api, event: str) -> None:
+    for data in (entries.load(event).sample, least(event)):
+        assert api("POST /api/events", json={"type": event, "data": data}).status == 202
+
+
+def test_in_a_batch_only_what_does_not_fit_is_refused(api: Api, backend: Backend) -> None:
+    batch = [POST, {"postId": PRIVATE}, {**POST, "n": 1}]
+    body = {"events": [{"type": "POST_PUBLISHED", "data": data} for data in batch]}
+    answer = api("POST /api/events/batch", json=body)
+    items = answer.json()["items"]
+    assert ["error" in item for item in items] == [False, True, False]
+    assert items[1]["error"] == {
+        "code": "validation_failed",
+        "detail": "data.network: is missing",
+        "errors": [{"path": "data.network", "message": "is missing"}],
+    }
+    assert len(backend.messages("EventsQueue")) == 2
+
+
+def test_over_the_bus_it_is_kept_as_rejected_with_the_reason(api: Api, backend: Backend) -> None:
+    detail = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {**POST, "mediaUrls": [1, 2]}}
+    envelope = {"id": "b", "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d", "detail": detail}
+    assert fan_out_batch([{"messageId": "m", "body": json.dumps(envelope)}], lambda: 30_000) == []
+    (rejected,) = api("GET /api/events").json()["items"]
+    assert rejected["status"] == "REJECTED"
+    assert rejected["reason"] == "data.mediaUrls.0: must be a string; data.mediaUrls.1: must be a string"
+    assert backend.messages("DeliveriesQueue") == []
+
+
+def test_a_platform_function_is_told_as_everybody(backend: Backend) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={"postId": "p"}))
+    assert [error.path for error in refused.value.errors] == ["data.network"]
+
+
+# ── a type of the platform's own ─────────────────────────────────────────────────────────────────────
+
+OWN: dict[str, Any] = {
+    "noun": "Story",
+    "label": "Story Viewed",
+    "description": "Triggers when a story has been viewed.",
+    "schema": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"storyId": {"title": "Story ID", "description": "The story.", "type": "string"}},
+        "required": ["storyId"],
+    },
+    "sample": {"storyId": "sto_1"},
+}
+
+
+def test_a_file_more_is_a_type_more(
+    api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "catalogue"
+    shutil.copytree(catalogue.FOLDER, folder)
+    (folder / "events/publishable/STORY_VIEWED.json").write_text(json.dumps(OWN))
+    # As if the process had begun with that folder.
+    monkeypatch.setattr(catalogue, "FOLDER", str(folder))
+    for name in ("PUBLISHABLE", "TRIGGERS", "ALL"):
+        monkeypatch.setattr(catalogue, name, getattr(catalogue, name) | {"STORY_VIEWED"})
+    kinds = (("publishable", catalogue.PUBLISHABLE), *entries._KINDS[1:])
+    monkeypatch.setattr(entries, "_KINDS", kinds)
+    entries.all_entries.cache_clear()
+    try:
+        hook = {"targetUrl": "https://example.com/", "event": "STORY_VIEWED"}
+        assert api("POST /api/automations/make/hooks", json=hook).status == 201
+        webhook = {"name": "w", "url": "https://example.com/", "events": ["STORY_VIEWED"]}
+        assert api("POST /api/integrations/webhooks", json=webhook).status == 201
+        assert api("POST /api/events", json={"type": "STORY_VIEWED", "data": {"storyId": "s"}}).status == 202
+        refused = api("POST /api/events", json={"type": "STORY_VIEWED", "data": {}})
+        assert [error["path"] for error in refused.json()["errors"]] == ["data.storyId"]
+        types = api("GET /api/integrations/webhooks/event-types").json()["items"]
+        assert [one["sample"] for one in types if one["key"] == "STORY_VIEWED"] == [OWN["sample"]]
+        assert "STORY_VIEWED" in api("GET /api/automations/zapier/triggers").text
+    finally:
+        entries.all_entries.cache_clear()
+    assert len(backend.messages("EventsQueue")) == 1
+
+
+def test_the_automation_apps_are_made_of_it_too(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    shutil.copytree(ROOT / "layers/patchbay/patchbay", layer / "patchbay")
+    (layer / "patchbay/catalogue/events/publishable/STORY_VIEWED.json").write_text(json.dumps(OWN))
+    code = (
+        "from patchbay import catalogue; from tools.apps.derived import files\n"
+        "assert 'STORY_VIEWED' in catalogue.TRIGGERS\n"
+        "print([path.split('/')[1] for path, text in files().items() if 'Story Viewed' in text])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{layer}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for app in ("zapier", "make", "n8n"):
+        assert app in done.stdout, f"{app} does not know it"
+
+
+# ── who pays for it ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["webhooks.list", "webhooks.create", "automations.subscribe", "workers.deliver"],
+)
+def test_only_what_checks_data_loads_the_checker(module: str) -> None:
+    code = f"import sys, {module}; print('jsonschema_rs' in sys.modules)"
+    path = f"{ROOT}/layers/patchbay:{ROOT}/functions"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path, "AWS_DEFAULT_REGION": "eu-central-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"

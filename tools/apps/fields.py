@@ -1,0 +1,70 @@
+"""What the makers of the apps share: the fields of a schema, as forms and lists of outputs need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from patchbay import catalogue
+from patchbay.automations.hooks import SAMPLED_AT_MS
+from patchbay.catalogue.entries import Entry, all_entries
+from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
+from patchbay.ids import EventId
+from patchbay.schema import at_ms, iso
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property of a schema. `kind` is its JSON type, null aside; of a list, that of its items."""
+
+    name: str
+    title: str
+    description: str
+    kind: str
+    format: str | None
+    is_list: bool
+    is_required: bool
+    choices: str | None
+    options: tuple[str, ...]
+    is_multiline: bool
+
+
+def fields_of(schema: dict[str, Any]) -> Iterator[Field]:
+    """The properties of an object's schema, in their order."""
+    for name, part in schema["properties"].items():
+        is_list = "array" in types_of(part)
+        inner = part["items"] if is_list else part
+        (kind,) = [kind for kind in types_of(inner) if kind != "null"]
+        yield Field(
+            name=name,
+            title=part["title"],
+            description=part["description"],
+            kind=kind,
+            format=inner.get("format"),
+            is_list=is_list,
+            is_required=name in schema["required"],
+            choices=part.get(CHOICES),
+            options=tuple(inner.get("enum", ())),
+            is_multiline=part.get(MULTILINE, False),
+        )
+
+
+def triggers() -> list[Entry]:
+    """The event types that automations may begin with, by key."""
+    return [entry for entry in all_entries() if entry.key in catalogue.TRIGGERS]
+
+
+def sample_of(entry: Entry) -> dict[str, Any]:
+    """The catalogue's sample as a hook would get it, and as the samples' route gives it."""
+    return {
+        "id": str(EventId.of_name("sample", entry.key)),
+        "type": entry.key,
+        "timestamp": iso(at_ms(SAMPLED_AT_MS)),
+        "data": entry.sample,
+    }
+
+
+def words(option: str) -> str:
+    """An option of an enum for people: `pending_approval` is Pending Approval."""
+    return option.replace("_", " ").title()

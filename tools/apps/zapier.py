@@ -1,0 +1,334 @@
+"""The Zapier app, as a definition in JSON: `apps/zapier/zapier-app-definition.json` (with API keys) and
+`zapier-app-definition.oauth.json` (with the platform's own OAuth 2.0).
+
+A trigger per event type, a create per action, and hidden triggers for the dropdowns. Functions are
+JavaScript in strings (`{"source": …}`), called with `z` and `bundle`: where a request alone is not enough.
+https://docs.zapier.com/integrations/reference/schema
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from patchbay.catalogue.entries import Action, Entry, all_actions, resources
+from tools.apps.fields import Field, fields_of, sample_of, triggers, words
+from tools.apps.root import ROOT
+
+FOLDER = "apps/zapier"
+PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
+_VERSION = "1.0.0"
+# Of a sample: no run has it.
+_SAMPLE_RUN = "run_032asvoIJtqWn0GGw1sIDt"
+
+_BEFORE_REQUEST = """
+const token = bundle.authData.%s;
+if (token) request.headers.Authorization = 'Bearer ' + token;
+return request;
+"""
+
+# In which words a problem+json reaches whoever looks at the Zap, and what Zapier is to do about it.
+_AFTER_RESPONSE = """
+if (response.skipThrowForStatus || response.status < 400) return response;
+const problem = response.data || {};
+const detail = problem.detail || 'The platform answered ' + response.status + '.';
+if (response.status === 401) throw new z.errors.%s(detail);
+if (response.status === 429) {
+  throw new z.errors.ThrottledError(detail, Number(response.getHeader('retry-after')) || 60);
+}
+throw new z.errors.Error(detail, problem.code || 'failed', response.status);
+"""
+
+# Of the fields that filter only those that are filled in.
+_SUBSCRIBE = """
+const filters = %s
+  .filter((path) => bundle.inputData[path])
+  .map((path) => ({ path: path, op: 'equals', value: bundle.inputData[path] }));
+return z.request({
+  method: 'POST',
+  url: '%s/hooks',
+  body: { targetUrl: bundle.targetUrl, event: '%s', filters: filters },
+}).then((response) => response.data);
+"""
+
+# A hook that is gone already is no trouble: the Zap is turned off all the same.
+_UNSUBSCRIBE = """
+return z.request({
+  method: 'DELETE',
+  url: '%s/hooks/' + bundle.subscribeData.id,
+  skipThrowForStatus: true,
+}).then((response) => {
+  if (response.status >= 400 && response.status !== 404) {
+    throw new z.errors.Error((response.data || {}).detail || 'Not unsubscribed', 'failed', response.status);
+  }
+  return {};
+});
+"""
+
+# A hundred at a time; the cursor is the id of the last one. On a first page no cursor is kept from before.
+_CHOICES = """
+const first = !bundle.meta.page;
+return (first ? Promise.resolve('') : z.cursor.get()).then((cursor) => {
+  if (!first && !cursor) return [];
+  return z.request({ url: '%s', params: cursor ? { cursor: cursor } : {} }).then((response) => {
+    const found = response.data;
+    const next = found.length === 100 ? found[99].id : '';
+    return (first && !next ? Promise.resolve() : z.cursor.set(next)).then(() => found);
+  });
+});
+"""
+
+_START = """
+return z.request({
+  method: 'POST',
+  url: '%s',
+  body: { input: bundle.inputData, callbackUrl: z.generateCallbackUrl() },
+}).then((response) => response.data);
+"""
+
+# What the callback brought: `{runId, status, output, error}`.
+_RESUME = """
+const run = bundle.cleanedRequest;
+if (run.status !== 'SUCCEEDED') {
+  throw new z.errors.Error(run.error || 'The platform could not do it.', 'action_failed', 400);
+}
+return Object.assign({ id: run.runId }, run.output);
+"""
+
+
+def files() -> dict[str, str]:
+    """Both definitions, by path."""
+    settings = json.loads((ROOT / FOLDER / "settings.json").read_text())
+    base = settings["baseUrl"]
+    by_key = _app(base, _api_key(base), "apiKey", "ExpiredAuthError")
+    by_oauth = _app(base, _oauth(base, settings["oauth2"]), "access_token", "RefreshAuthError")
+    return {
+        f"{FOLDER}/zapier-app-definition.json": _text(by_key),
+        f"{FOLDER}/zapier-app-definition.oauth.json": _text(by_oauth),
+    }
+
+
+def _text(app: dict[str, Any]) -> str:
+    return json.dumps(app, indent=2, ensure_ascii=False) + "\n"
+
+
+def _app(base: str, authentication: dict[str, Any], token: str, stale: str) -> dict[str, Any]:
+    api = f"{base}/api/automations/zapier"
+    return {
+        "version": _VERSION,
+        "platformVersion": PLATFORM_VERSION,
+        "authentication": authentication,
+        "beforeRequest": [_source(_BEFORE_REQUEST % token, "request", "z", "bundle")],
+        "afterResponse": [_source(_AFTER_RESPONSE % stale, "response", "z", "bundle")],
+        "triggers": {
+            **{entry.key.lower(): _trigger(api, entry) for entry in triggers()},
+            **{name: _dropdown(api, name) for name in sorted(resources())},
+        },
+        "creates": {action.key: _create(api, action) for action in all_actions()},
+        "searches": {},
+    }
+
+
+def _source(code: str, *arguments: str) -> dict[str, Any]:
+    """A function of these arguments; by default Zapier gives it `z` and `bundle`."""
+    return {"source": code.strip(), **({"args": list(arguments)} if arguments else {})}
+
+
+# ── authentication ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _test(base: str) -> dict[str, Any]:
+    return {"method": "GET", "url": f"{base}/api/automations/zapier/me"}
+
+
+def _api_key(base: str) -> dict[str, Any]:
+    return {
+        "type": "custom",
+        "fields": [
+            {
+                "key": "apiKey",
+                "label": "API Key",
+                "type": "password",
+                "required": True,
+                "helpText": "An API key with the scope automations:use, from the platform's settings.",
+            }
+        ],
+        "test": _test(base),
+        "connectionLabel": "{{label}}",
+    }
+
+
+def _oauth(base: str, settings: dict[str, str]) -> dict[str, Any]:
+    # RFC 6749, 4.1 and 6, with PKCE (RFC 7636).
+    client = {"client_id": "{{process.env.CLIENT_ID}}", "client_secret": "{{process.env.CLIENT_SECRET}}"}
+
+    def token(**grant: str) -> dict[str, Any]:
+        return {
+            "method": "POST",
+            "url": settings["tokenUrl"],
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "body": {**client, **grant},
+        }
+
+    return {
+        "type": "oauth2",
+        "oauth2Config": {
+            "authorizeUrl": {
+                "url": settings["authorizeUrl"],
+                "params": {
+                    "client_id": "{{process.env.CLIENT_ID}}",
+                    "state": "{{bundle.inputData.state}}",
+                    "redirect_uri": "{{bundle.inputData.redirect_uri}}",
+                    "response_type": "code",
+                },
+            },
+            "getAccessToken": token(
+                grant_type="authorization_code",
+                code="{{bundle.inputData.code}}",
+                redirect_uri="{{bundle.inputData.redirect_uri}}",
+                code_verifier="{{bundle.inputData.code_verifier}}",
+            ),
+            "refreshAccessToken": token(
+                grant_type="refresh_token", refresh_token="{{bundle.authData.refresh_token}}"
+            ),
+            "scope": settings["scope"],
+            "autoRefresh": True,
+            "enablePkce": True,
+        },
+        "fields": [],
+        "test": _test(base),
+        "connectionLabel": "{{label}}",
+    }
+
+
+# ── triggers ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _trigger(api: str, entry: Entry) -> dict[str, Any]:
+    chosen = [field for field in fields_of(entry.json_schema) if field.choices]
+    paths = json.dumps([field.name for field in chosen])
+    return {
+        "key": entry.key.lower(),
+        "noun": entry.noun,
+        "display": {"label": entry.label, "description": entry.description},
+        "operation": {
+            "type": "hook",
+            "inputFields": [_filter(field) for field in chosen],
+            "performSubscribe": _source(_SUBSCRIBE % (paths, api, entry.key)),
+            "performUnsubscribe": _source(_UNSUBSCRIBE % api),
+            "performList": {"method": "GET", "url": f"{api}/triggers/{entry.key}/samples"},
+            "perform": _source("return [bundle.cleanedRequest];"),
+            "sample": sample_of(entry),
+            "outputFields": [
+                {"key": "id", "label": "Event ID", "type": "string", "primary": True},
+                {"key": "type", "label": "Event Type", "type": "string"},
+                {"key": "timestamp", "label": "Event Time", "type": "datetime"},
+                *(_output(field, "data__") for field in fields_of(entry.json_schema)),
+            ],
+        },
+    }
+
+
+def _filter(field: Field) -> dict[str, Any]:
+    return {
+        "key": field.name,
+        "label": field.title.removesuffix(" ID"),
+        "type": "string",
+        "required": False,
+        "dynamic": f"{field.choices}.id.label",
+        "helpText": "Only what has this; leave it empty for all.",
+    }
+
+
+def _dropdown(api: str, name: str) -> dict[str, Any]:
+    label = name.title()
+    return {
+        "key": name,
+        "noun": label.removesuffix("s"),
+        "display": {
+            "label": f"List {label}",
+            "description": f"Triggers when the {name} to choose from are listed.",
+            "hidden": True,
+        },
+        "operation": {
+            "type": "polling",
+            "canPaginate": True,
+            "perform": _source(_CHOICES % f"{api}/choices/{name}"),
+            "sample": {"id": f"{name[:3]}_1", "label": f"{label.removesuffix('s')} One"},
+            "outputFields": [
+                {"key": "id", "label": "ID", "type": "string", "primary": True},
+                {"key": "label", "label": "Label", "type": "string"},
+            ],
+        },
+    }
+
+
+# ── creates ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _create(api: str, action: Action) -> dict[str, Any]:
+    return {
+        "key": action.key,
+        "noun": action.noun,
+        "display": {"label": action.label, "description": action.description},
+        "operation": {
+            "inputFields": [_input(field) for field in fields_of(action.input)],
+            "perform": _source(_START % f"{api}/actions/{action.key}"),
+            "performResume": _source(_RESUME),
+            "sample": {"id": _SAMPLE_RUN, **action.sample.output},
+            "outputFields": [
+                {"key": "id", "label": "Run ID", "type": "string", "primary": True},
+                *(_output(field) for field in fields_of(action.output)),
+            ],
+        },
+    }
+
+
+def _input(field: Field) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "key": field.name,
+        "label": field.title.removesuffix(" ID") if field.choices else field.title,
+        "type": _type(field),
+        "required": field.is_required,
+        "helpText": field.description,
+    }
+    if field.is_list:
+        shown["list"] = True
+    if field.choices:
+        shown["dynamic"] = f"{field.choices}.id.label"
+    if field.options:
+        shown["choices"] = {option: words(option) for option in field.options}
+    return shown
+
+
+def _output(field: Field, start: str = "") -> dict[str, Any]:
+    shown = {"key": f"{start}{field.name}", "label": field.title, "type": _type(field, output=True)}
+    return {**shown, "list": True} if field.is_list else shown
+
+
+def _type(field: Field, *, output: bool = False) -> str:
+    if field.format == "date-time":
+        return "datetime"
+    if field.is_multiline and not output:
+        return "text"
+    return {"integer": "integer", "number": "number", "boolean": "boolean"}.get(field.kind, "string")
+
+
+# ── tables of the docs ───────────────────────────────────────────────────────────────────────────────
+
+
+def tables() -> Iterator[str]:
+    """The lines of the docs' tables of triggers and actions."""
+    yield "| Trigger | Event | |"
+    yield "|---|---|---|"
+    for entry in triggers():
+        yield f"| {entry.label} | `{entry.key}` | {entry.description} |"
+    yield ""
+    yield "| Action | Key | | Fields |"
+    yield "|---|---|---|---|"
+    for action in all_actions():
+        names = ", ".join(
+            f"**{field.name}**" if field.is_required else field.name for field in fields_of(action.input)
+        )
+        yield f"| {action.label} | `{action.key}` | {action.description} | {names} |"

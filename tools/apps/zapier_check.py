@@ -1,0 +1,173 @@
+"""What Zapier's own schema lets pass and its review does not, or its users would meet.
+
+Letters and numbers in brackets are those of Zapier's publishing checks.
+https://docs.zapier.com/platform/publish/integration-checks-reference
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SMALL = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "text": str,
+    "datetime": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+# Of a hook; without one of them a Zap would never hear, never stop, or have no sample (D006).
+_HOOK = ("performSubscribe", "performUnsubscribe", "performList", "perform")
+
+
+def problems(app: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a definition, each with its place; empty when nothing is."""
+    return [
+        *_authentication(app),
+        *(problem for _, place, operation in _operations(app) for problem in _display(place, operation)),
+        *(problem for kind, place, op in _operations(app) for problem in _operation(app, kind, place, op)),
+        *(f"{place}: {url} is not https [D007]" for place, url in _urls(app, "app") if _is_plain(url)),
+    ]
+
+
+def _operations(app: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for kind in ("triggers", "creates", "searches"):
+        for key, operation in app.get(kind, {}).items():
+            yield kind, f"{kind}.{key}", operation
+
+
+def _authentication(app: Mapping[str, Any]) -> Iterator[str]:
+    authentication = app.get("authentication") or {}
+    if not authentication.get("test"):
+        yield "authentication: has no test"
+    label = str(authentication.get("connectionLabel", ""))
+    if not label:
+        yield "authentication: has no connectionLabel"
+    secrets = [field["key"] for field in authentication.get("fields", [])]
+    for name in [*secrets, "access_token", "refresh_token"]:
+        if name in label:
+            yield f"authentication: connectionLabel shows {name}"
+    for field in authentication.get("fields", []):
+        if field.get("type") != "password":
+            yield f"authentication: {field['key']} can be read while it is typed"
+
+
+def _display(place: str, operation: Any) -> Iterator[str]:
+    display = operation.get("display", {})
+    label, description = str(display.get("label", "")), str(display.get("description", ""))
+    for name, text in (("label", label), ("noun", str(operation.get("noun", "")))):
+        if not _is_title(text):
+            yield f"{place}: {name} {text!r} is not in Title Case [D018]"
+    start = "Triggers when " if place.startswith("triggers.") else ""
+    if not (description.startswith(start) and description.endswith(".") and description[:1].isupper()):
+        yield f"{place}: description {description!r} is not a sentence as Zapier wants it [D021]"
+
+
+def _is_title(text: str) -> bool:
+    first, *rest = text.split(" ")
+    return first[:1].isupper() and all(word[:1].isupper() or word in _SMALL for word in rest)
+
+
+def _operation(app: Mapping[str, Any], kind: str, place: str, operation: Any) -> Iterator[str]:
+    inner = operation.get("operation", {})
+    if place.rpartition(".")[2] != operation.get("key"):
+        yield f"{place}: its key is {operation.get('key')!r}"
+    if inner.get("type") == "hook":
+        yield from (f"{place}: has no {name} [D006]" for name in _HOOK if not inner.get(name))
+    elif not inner.get("perform"):
+        yield f"{place}: has no perform"
+    if (
+        kind == "creates"
+        and "generateCallbackUrl" in str(inner.get("perform"))
+        and "performResume" not in inner
+    ):
+        yield f"{place}: waits for a callback and has no performResume"
+    for field in inner.get("inputFields", []):
+        yield from _input(app, place, field)
+    yield from _sample(place, inner)
+
+
+def _input(app: Mapping[str, Any], place: str, field: Any) -> Iterator[str]:
+    where = f"{place}: field {field.get('key')}"
+    if not _is_title(str(field.get("label", ""))):
+        yield f"{where} has no label in Title Case [D018]"
+    dynamic = field.get("dynamic")
+    if dynamic is None:
+        if re.search(r"(Id|_id|Ids)$|^id$", field["key"]):
+            yield f"{where} takes an id and has no dropdown [D004]"
+        return
+    parts = dynamic.split(".")
+    trigger = app.get("triggers", {}).get(parts[0])
+    if trigger is None:
+        yield f"{where} lists {parts[0]}, which is no trigger"
+        return
+    known = {output["key"] for output in trigger["operation"].get("outputFields", [])}
+    yield from (
+        f"{where} shows {parts[0]}.{name}, which is not there" for name in parts[1:] if name not in known
+    )
+
+
+def _sample(place: str, inner: Any) -> Iterator[str]:
+    sample, outputs = inner.get("sample"), inner.get("outputFields")
+    if not sample:
+        yield f"{place}: has no sample [D012]"
+        return
+    if not outputs:
+        yield f"{place}: has no outputFields [D024]"
+        return
+    if not sample.get("id"):
+        yield f"{place}: its sample has no id"
+    flat = dict(_flat(sample))
+    known = {output["key"]: output for output in outputs}
+    yield from (
+        f"{place}: {key} is in the sample and not in outputFields [D024]" for key in flat.keys() - known
+    )
+    for key, output in known.items():
+        if not output.get("label"):
+            yield f"{place}: output {key} has no label"
+        if key not in flat:
+            yield f"{place}: {key} is in outputFields and not in the sample [D024]"
+            continue
+        values = flat[key] if output.get("list") else [flat[key]]
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None:  # an optional field may be null
+                yield from _value(f"{place}: {key}", output["type"], value)
+
+
+def _flat(sample: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    """By key as outputFields have them: `data__postId`."""
+    for name, value in sample.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{start}{name}__")
+        else:
+            yield f"{start}{name}", value
+
+
+def _value(where: str, kind: str, value: Any) -> Iterator[str]:
+    if kind == "datetime" and not _TIME.match(str(value)):
+        yield f"{where} is no time in ISO 8601: {value!r} [D023]"
+    elif not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        yield f"{where} is no {kind}: {value!r} [D024]"
+    elif kind == "string" and _TIME.match(str(value)):
+        yield f"{where} is a time, and its type does not say so [D023]"
+
+
+def _urls(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in ("sample", "outputFields"):
+                continue
+            yield from _urls(inner, f"{place}.{name}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _urls(inner, f"{place}.{at}")
+    elif isinstance(value, str):
+        yield from ((place, url) for url in re.findall(r"[a-z]+://[^\s'\"]+", value))
+
+
+def _is_plain(url: str) -> bool:
+    return not url.startswith("https://")
