@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,17 @@ import pytest
 
 from local.settings import ROOT
 from local.testing import RunningStack
-from patchbay import catalogue
-from patchbay.catalogue.entries import all_actions, all_entries, load_action, resources
+from patchbay.catalogue.entries import all_actions, load_action, resources
 from tests.apps.make_runtime import MakeApp, MakeError
-from tests.e2e.conftest import Workspace, verify
-from tests.receivers import Request, receiver
+from tests.apps.the_platform import ThePlatform
+from tests.e2e.conftest import Workspace, eventually
+from tests.receivers import receiver
+from tools.apps.fields import triggers
 
 APP = ROOT / "apps/make"
 PACKAGES = ROOT / ".tools/node/make"
 VALIDATE = Path(__file__).parent / "make/validate.mjs"
-PLATFORM = "platform"
-TRIGGERS = [entry for entry in all_entries() if entry.key in catalogue.TRIGGERS]
+TRIGGERS = triggers()
 MODULES = {
     described["webhook"]: id
     for id, described in json.loads((APP / "makecomapp.json").read_text())["components"]["module"].items()
@@ -81,11 +80,6 @@ def connection(app: MakeApp, workspace: Workspace) -> dict[str, Any]:
     return app.connect({"apiKey": workspace.key("automations:use")["key"]})
 
 
-@pytest.fixture
-def platform(running: RunningStack) -> Workspace:
-    return Workspace(running, PLATFORM)
-
-
 def test_a_connection_is_named_after_its_workspace(
     connection: dict[str, Any], workspace: Workspace, app: MakeApp
 ) -> None:
@@ -130,7 +124,7 @@ def test_the_sample_is_what_the_api_gives(
     webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.key)
     shown = app.code("module", MODULES[webhook], "samples")
     [given] = workspace(f"GET /api/automations/make/triggers/{entry.key}/samples")
-    assert {**given, "id": ""} == {**shown, "id": ""}
+    assert given == shown
 
 
 def _event(app: MakeApp, webhook: str) -> str:
@@ -180,61 +174,38 @@ def test_the_dropdown_of_events(app: MakeApp, connection: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("resource", sorted(resources()))
 def test_a_dropdown_of_the_platform_s(
-    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: Workspace, resource: str
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:
     """Page by page, up to as many as Make shows."""
     items = [{"id": f"id_{number}", "label": f"Number {number}"} for number in range(620)]
-    body = {"workspaceId": workspace.name, "items": items}
-    token = platform.stack.token(PLATFORM, role="platform", scope="actions:handle")
-    platform(f"PUT /api/actions/choices/{resource}", json=body, token=token)
+    platform.offers(workspace, resource, items)
     shown = app.choices(f"list{resource.capitalize()}", connection)
     assert shown == [{"label": item["label"], "value": item["id"]} for item in items[:500]]
 
 
-@pytest.fixture(scope="module")
-def answering(running: RunningStack) -> Iterator[dict[str, Any]]:
-    """The platform, which answers a run as the test says: {"status": …} by workspace. What it was asked is
-    kept under `asked`."""
-    platform = Workspace(running, PLATFORM)
-    said: dict[str, Any] = {"asked": []}
-    token = running.token(PLATFORM, role="platform", scope="actions:handle")
-
-    def answer(request: Request) -> int:
-        verify(request, secret[0])
-        data = request.json()["data"]
-        said["asked"].append(data)
-        work = threading.Thread(
-            target=lambda: platform.ask(
-                f"PUT /api/actions/runs/{data['runId']}", json=said[data["workspaceId"]], token=token
-            )
-        )
-        work.start()
-        return 200
-
-    secret = [""]
-    with receiver([answer]) as at_platform:
-        secret[0] = platform.webhook(at_platform.url, events=["ACTION_REQUESTED"])["secret"]
-        yield said
-
-
 @pytest.mark.parametrize("action", all_actions(), ids=lambda action: action.key)
 def test_an_action(
-    app: MakeApp,
-    connection: dict[str, Any],
-    workspace: Workspace,
-    answering: dict[str, Any],
-    action: Any,
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, action: Any
 ) -> None:
     module = next(id for id in app.components["module"] if _asks(app, id) == action.key)
-    answering[workspace.name] = {"status": "SUCCEEDED", "output": action.sample.output}
-    run = app.run(module, connection, action.sample.input)
-    assert (run["status"], run["output"]) == ("SUCCEEDED", action.sample.output)
-    [asked] = [each for each in answering["asked"] if each["workspaceId"] == workspace.name]
-    assert asked["input"] == action.sample.input
-    named = {each["name"] for each in app.code("module", module, "interface")}
-    assert named <= run.keys()
+    with ThreadPoolExecutor() as at_make:
+        running = at_make.submit(app.run, module, connection, action.sample.input)
+        id = _started(workspace)
+        assert platform.asked(id)["input"] == action.sample.input
+        platform.answer(id, output=action.sample.output)
+        run = running.result()
+    assert (run["id"], run["status"], run["output"]) == (id, "SUCCEEDED", action.sample.output)
+    assert platform.times_asked(id) == 1
+    assert {each["name"] for each in app.code("module", module, "interface")} <= run.keys()
 
-    assert app.run("getRun", connection, {"runId": run["id"]}) == run
+    assert app.run("getRun", connection, {"runId": id}) == run
+
+
+def _started(workspace: Workspace) -> str:
+    """The run that Make has asked for."""
+    [run] = eventually(lambda: workspace("GET /api/automations/make/runs")["items"])
+    id: str = run["id"]
+    return id
 
 
 def _asks(app: MakeApp, module: str) -> str | None:
@@ -246,11 +217,30 @@ def _asks(app: MakeApp, module: str) -> str | None:
 
 
 def test_an_action_that_fails(
-    app: MakeApp, connection: dict[str, Any], workspace: Workspace, answering: dict[str, Any]
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform
 ) -> None:
-    answering[workspace.name] = {"status": "FAILED", "error": "The account was disconnected."}
-    with pytest.raises(MakeError, match=r"The account was disconnected\."):
-        app.run("createPost", connection, load_action("create_post").sample.input)
+    with ThreadPoolExecutor() as at_make:
+        running = at_make.submit(app.run, "createPost", connection, load_action("create_post").sample.input)
+        platform.answer(_started(workspace), error="The account was disconnected.")
+        with pytest.raises(MakeError, match=r"The account was disconnected\."):
+            running.result()
+
+
+def test_an_action_that_takes_long(
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, tmp_path: Path
+) -> None:
+    """It is given as it stands; Get a run tells the rest."""
+    app.folder = shutil.copytree(APP, tmp_path / "app")
+    path = app.folder / app.components["module"]["createPost"]["codeFiles"]["communication"]
+    communication = json.loads(path.read_text())
+    communication[1]["repeat"]["limit"] = 2
+    path.write_text(json.dumps(communication))
+    action = load_action("create_post")
+    run = app.run("createPost", connection, action.sample.input)
+    assert (run["status"], run["output"]) == ("PENDING", None)
+
+    platform.answer(run["id"], output=action.sample.output)
+    assert app.run("getRun", connection, {"runId": run["id"]})["output"] == action.sample.output
 
 
 def test_an_action_without_what_it_needs(app: MakeApp, connection: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from patchbay import catalogue
-from patchbay.catalogue.entries import Action, Entry, all_actions, all_entries, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, resources
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
+from tools.apps.fields import sample_of, triggers
 
 FOLDER = "apps/make"
 API = "/api/automations/make"
@@ -69,10 +69,10 @@ class Component:
 
 def files() -> Mapping[str, str]:
     """Every file that is made."""
-    triggers = [entry for entry in all_entries() if entry.key in catalogue.TRIGGERS]
-    of_entries = {entry.key: list(_watching(entry)) for entry in triggers}
+    entries = triggers()
+    of_entries = {entry.key: list(_watching(entry)) for entry in entries}
     of_actions = {action.key: _doing(action) for action in all_actions()}
-    watch_events = list(_watching_any(triggers[0]))
+    watch_events = list(_watching_any(entries[0]))
     components = [
         _connection(),
         *_lists(),
@@ -83,7 +83,7 @@ def files() -> Mapping[str, str]:
         _make_api_call(),
     ]
     groups: dict[str, list[str]] = {}
-    for entry in triggers:
+    for entry in entries:
         groups.setdefault(_plural(entry.noun), []).append(of_entries[entry.key][1].id)
     for action in all_actions():
         groups.setdefault(_plural(action.noun), []).append(of_actions[action.key].id)
@@ -212,13 +212,6 @@ def _webhook(
 def _instant_trigger(
     label: str, description: str, webhook: Component, data: dict[str, Any], sampled: Entry
 ) -> Component:
-    # The route of samples gives the same, with an id of its own.
-    sample = {
-        "id": "evt_032asvoIJtqWn0GGw1sIDt",
-        "type": sampled.key,
-        "timestamp": "2026-03-02T09:30:00.000Z",
-        "data": sampled.sample,
-    }
     interface = [
         {"name": "id", "type": "text", "label": "Event ID"},
         {"name": "type", "type": "text", "label": "Event type"},
@@ -231,7 +224,7 @@ def _instant_trigger(
         "moduleType": "instant_trigger",
         "webhook": webhook.id,
     }
-    codes = {"communication": {}, "interface": interface, "samples": sample}
+    codes = {"communication": {}, "interface": interface, "samples": sample_of(sampled)}
     return Component("module", camel(label), metadata, codes)
 
 
