@@ -23,6 +23,7 @@ OLDEST_NODE = 20
 # name: (folder, seconds it takes, what it is)
 PACKAGES = {
     "oidc": ("tests/oidc", 10, "the authorization server of the OAuth tests"),
+    "make": ("tests/apps/make", 5, "the schema checker of Make's own editor"),
     "zapier": ("tests/apps/zapier", 10, "Zapier's schema and runner"),
     "n8n": ("tests/apps/n8n", 60, "n8n's own tool and core"),
 }

@@ -203,9 +203,9 @@ def test_what_is_not_signed_by_the_platform_starts_nothing(n8n: N8n, subtests: p
     stale = signing.sign([n8n.kept["secret"]], request.headers["webhook-id"], int(old), request.body)
     ahead = str(int(time.time()) + 400)
     early = signing.sign([n8n.kept["secret"]], request.headers["webhook-id"], int(ahead), request.body)
-    other = signing.sign(
-        [signing.new_secret()], request.headers["webhook-id"], int(time.time()), request.body
-    )
+    now = str(int(time.time()))
+    other = signing.sign([signing.new_secret()], request.headers["webhook-id"], int(now), request.body)
+    later = str(int(request.headers["webhook-timestamp"]) + 1)
     tampered: dict[str, Any] = {
         "another body": {"body": request.body.replace(b"post_1", b"post_2")},
         "no body": {"body": b""},
