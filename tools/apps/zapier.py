@@ -14,9 +14,11 @@ from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
 from tools.apps.fields import Field, fields_of, sample_of, triggers, words
+from tools.apps.page import with_tables
 from tools.apps.root import ROOT
 
 FOLDER = "apps/zapier"
+_PAGE = "docs/ZAPIER_INTEGRATION.md"
 PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
 _VERSION = "1.0.0"
 # Of a sample: no run has it.
@@ -98,7 +100,7 @@ return Object.assign({ id: run.runId }, run.output);
 
 
 def files() -> dict[str, str]:
-    """Both definitions, by path."""
+    """Both definitions, and the page with the tables of what is in them, by path."""
     settings = json.loads((ROOT / FOLDER / "settings.json").read_text())
     base = settings["baseUrl"]
     by_key = _app(base, _api_key(base), "apiKey", "ExpiredAuthError")
@@ -106,6 +108,7 @@ def files() -> dict[str, str]:
     return {
         f"{FOLDER}/zapier-app-definition.json": _text(by_key),
         f"{FOLDER}/zapier-app-definition.oauth.json": _text(by_oauth),
+        _PAGE: with_tables(_PAGE, "zapier", tables()),
     }
 
 
@@ -319,7 +322,7 @@ def _type(field: Field, *, output: bool = False) -> str:
 
 
 def tables() -> Iterator[str]:
-    """The lines of the docs' tables of triggers and actions."""
+    """The lines of the docs' tables of triggers and actions. A field in bold is required."""
     yield "| Trigger | Event | |"
     yield "|---|---|---|"
     for entry in triggers():
