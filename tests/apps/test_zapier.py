@@ -85,6 +85,14 @@ def test_zapiers_schema_is_asked_in_earnest(zapier: Zapier) -> None:
     assert len(zapier("validate")) >= 2
 
 
+def test_what_is_pushed_is_the_definition() -> None:
+    program = "process.stdout.write(JSON.stringify(require(process.argv[1])))"
+    shown = subprocess.run(
+        ["node", "-e", program, str(ROOT / FOLDER)], capture_output=True, text=True, check=True
+    ).stdout
+    assert json.loads(shown) == json.loads((ROOT / FOLDER / DEFINITIONS[0]).read_text())
+
+
 def test_the_connection_is_tested(zapier: Zapier) -> None:
     me = zapier("authentication.test")
     assert me == {"workspaceId": zapier.workspace.name, "label": zapier.workspace.name}

@@ -93,6 +93,10 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no performSubscribe": (lambda a: operation(a).pop("performSubscribe"), "has no performSubscribe"),
     "no performUnsubscribe": (lambda a: operation(a).pop("performUnsubscribe"), "has no performUnsubscribe"),
     "no performResume": (lambda a: create(a).pop("performResume"), "has no performResume"),
+    "a callback in the editor": (
+        lambda a: create(a)["perform"].update(source="return z.request(z.generateCallbackUrl())"),
+        "in the editor too",
+    ),
     "no perform of a create": (lambda a: create(a).pop("perform"), "has no perform"),
     "no outputFields": (lambda a: operation(a).pop("outputFields"), "has no outputFields"),
     "an output that the sample lacks": (
