@@ -24,6 +24,7 @@ OLDEST_NODE = 20
 PACKAGES = {
     "oidc": ("tests/oidc", 10, "the authorization server of the OAuth tests"),
     "zapier": ("tests/apps/zapier", 10, "Zapier's schema and runner"),
+    "n8n": ("tests/apps/n8n", 60, "n8n's own tool and core"),
 }
 
 
@@ -71,8 +72,9 @@ def complete(folder: Path, lock: Path) -> bool:
 def install(folder: Path, lock: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for file in (lock, lock.with_name("package.json")):
-        shutil.copy(file, folder)
+    for file in (lock, lock.with_name("package.json"), lock.with_name(".npmrc")):
+        if file.exists():
+            shutil.copy(file, folder)
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
     npm = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if npm.returncode:

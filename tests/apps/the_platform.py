@@ -18,9 +18,9 @@ class ThePlatform:
         self.workspace = Workspace(stack, "platform")
         self._requests = requests
 
-    def asked(self, run_id: str) -> dict[str, Any]:
-        """What it was asked in that run, once it has heard of it."""
-        heard = eventually(lambda: [r.json()["data"] for r in self._requests if run_id in r.body.decode()])
+    def asked(self, about: str) -> dict[str, Any]:
+        """What it was asked with that id of a run, or that workspace, in it, once it has heard of it."""
+        heard = eventually(lambda: [r.json()["data"] for r in self._requests if about in r.body.decode()])
         found: dict[str, Any] = heard[0]
         return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tools.apps import zapier
+from tools.apps import n8n, zapier
 from tools.apps.root import ROOT
 
 # Each gives the files that it makes: their text by their path from the root.
-MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files,)
+MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files, n8n.files)
 
 
 def files() -> dict[str, str]:

@@ -1,0 +1,158 @@
+// Loads the built package with n8n's own loader and runs its nodes in n8n-core's own contexts.
+// In (stdin): {packages, package, credentials, steps}. A step has a `kind` and what that takes; the node's static
+// data is kept from one step to the next. Out: a list of {results} or {error}.
+const path = require('path');
+const http = require('http');
+
+const input = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+const load = (name) => require(path.join(input.packages, name));
+const core = load('n8n-core');
+const { Workflow } = load('n8n-workflow');
+
+let staticData = input.staticData ?? {};
+
+// What `={{$credentials.x}}` comes to; n8n has its expression engine for it.
+const resolved = (text) =>
+  text.startsWith('=') ? text.slice(1).replace(/{{\s*\$credentials\.(\w+)\s*}}/g, (_, name) => input.credentials[name]) : text;
+
+function credentialsHelper(types) {
+  return {
+    getParentTypes: () => [],
+    isCredentialUsableByNode: () => true,
+    getDecrypted: async () => input.credentials,
+    preAuthentication: async () => undefined,
+    getCredentialsProperties: (type) => types[type].type.properties,
+    async authenticate(credentials, type, options) {
+      const { properties } = types[type].type.authenticate;
+      const headers = Object.entries(properties.headers).map(([name, text]) => [name, resolved(text)]);
+      return { ...options, headers: { ...options.headers, ...Object.fromEntries(headers) } };
+    },
+  };
+}
+
+function setUp(loader, nodeName, parameters, webhookUrl) {
+  const type = loader.nodeTypes[nodeName].type;
+  const node = {
+    id: 'node-1',
+    name: type.description.displayName,
+    type: `n8n-nodes-patchbay.${nodeName}`,
+    typeVersion: 1,
+    position: [0, 0],
+    parameters,
+    credentials: { patchbayApi: { id: 'credential-1', name: 'Patchbay' } },
+    webhookId: 'webhook-1',
+  };
+  const workflow = new Workflow({
+    id: 'workflow-1',
+    nodes: [node],
+    connections: {},
+    active: true,
+    nodeTypes: { getByNameAndVersion: () => type, getByName: () => type },
+    staticData: { [`node:${node.name}`]: staticData },
+  });
+  const additionalData = {
+    credentialsHelper: credentialsHelper(loader.credentialTypes),
+    webhookBaseUrl: webhookUrl ?? 'https://n8n.example/webhook',
+    webhookTestBaseUrl: 'https://n8n.example/webhook-test',
+    currentNodeParameters: parameters,
+    executionId: 'execution-1',
+    variables: {},
+    // A project's server-side guard of addresses; here everything is on loopback.
+    ssrfBridge: undefined,
+  };
+  return { type, node: workflow.getNode(node.name), workflow, additionalData };
+}
+
+const webhookData = (set) => ({
+  httpMethod: 'POST',
+  node: set.node.name,
+  path: 'webhook-1/webhook',
+  webhookDescription: set.type.description.webhooks[0],
+  workflowId: 'workflow-1',
+  workflowExecuteAdditionalData: set.additionalData,
+});
+
+const steps = {
+  load(loader) {
+    return {
+      nodes: Object.keys(loader.nodeTypes),
+      credentials: Object.keys(loader.credentialTypes),
+      options: Object.keys(loader.nodeTypes.patchbay.type.methods.loadOptions),
+      description: loader.nodeTypes[input.describe ?? 'patchbay'].type.description,
+    };
+  },
+
+  // As n8n does it: the credential's own request, authenticated by its own rule.
+  async credentialTest(loader) {
+    const { type } = loader.credentialTypes.patchbayApi;
+    const { baseURL, url } = type.test.request;
+    const { headers } = await credentialsHelper(loader.credentialTypes).authenticate({}, 'patchbayApi', {});
+    const response = await fetch(resolved(baseURL) + url, { headers });
+    return { status: response.status, body: await response.json() };
+  },
+
+  async hook(loader, step) {
+    const set = setUp(loader, 'patchbayTrigger', step.parameters, step.webhookUrl);
+    const context = new core.HookContext(
+      set.workflow, set.node, set.additionalData, 'trigger', 'activate', webhookData(set),
+    );
+    staticData = set.workflow.getStaticData('node', set.node);
+    return set.type.webhookMethods.default[step.method].call(context);
+  },
+
+  async webhook(loader, step) {
+    const set = setUp(loader, 'patchbayTrigger', step.parameters);
+    const answer = {};
+    const response = {
+      status(code) { answer.status = code; return this; },
+      json(body) { answer.body = body; return this; },
+    };
+    const request = new http.IncomingMessage(null);
+    Object.assign(request, {
+      method: 'POST', url: '/', headers: step.headers, rawBody: Buffer.from(step.body, 'base64'), body: {}, query: {},
+    });
+    Object.assign(set.additionalData, { httpRequest: request, httpResponse: response });
+    const context = new core.WebhookContext(
+      set.workflow, set.node, set.additionalData, 'webhook', webhookData(set), [], null,
+    );
+    const returned = await set.type.webhook.call(context);
+    return { ...returned, answer };
+  },
+
+  async options(loader, step) {
+    const set = setUp(loader, step.node, step.parameters ?? {});
+    const context = new core.LoadOptionsContext(set.workflow, set.node, set.additionalData, '');
+    return set.type.methods.loadOptions[step.method].call(context);
+  },
+
+  async execute(loader, step) {
+    const set = setUp(loader, 'patchbay', step.parameters);
+    const items = [{ json: {} }];
+    const data = { main: [items] };
+    const context = new core.ExecuteContext(
+      set.workflow, set.node, set.additionalData, 'manual',
+      { resultData: { runData: {} }, executionData: { contextData: {} } }, 0, items, data,
+      { node: set.node, data, source: null }, [],
+    );
+    return (await set.type.execute.call(context))[0].map((item) => item.json);
+  },
+};
+
+async function main() {
+  const loader = new core.PackageDirectoryLoader(input.package);
+  await loader.loadAll();
+  const done = [];
+  for (const step of input.steps) {
+    try {
+      done.push({ results: await steps[step.kind](loader, step) });
+    } catch (error) {
+      done.push({ error: { name: error.name, message: error.message, stack: error.stack } });
+    }
+  }
+  return { done, staticData };
+}
+
+main().then((done) => {
+  process.stdout.write(`\n${JSON.stringify(done)}\n`);
+  process.exit(0);
+});
