@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -82,6 +83,14 @@ def test_zapiers_schema_is_asked_in_earnest(zapier: Zapier) -> None:
     del zapier._definition["triggers"]["post_published"]["noun"]
     zapier._definition["creates"]["create_post"]["operation"]["inputFields"][0]["type"] = "nonsense"
     assert len(zapier("validate")) >= 2
+
+
+def test_what_is_pushed_is_the_definition() -> None:
+    program = "process.stdout.write(JSON.stringify(require(process.argv[1])))"
+    shown = subprocess.run(
+        ["node", "-e", program, str(ROOT / FOLDER)], capture_output=True, text=True, check=True
+    ).stdout
+    assert json.loads(shown) == json.loads((ROOT / FOLDER / DEFINITIONS[0]).read_text())
 
 
 def test_the_connection_is_tested(zapier: Zapier) -> None:
@@ -191,6 +200,48 @@ def test_what_the_platform_could_not_do_stops_the_zap(zapier: Zapier, platform: 
         (callback,) = waiting.wait_for(1)
     error = zapier.refused(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
     assert "The account is not connected any more." in error["message"]
+
+
+class InTheEditor:
+    """A step that is tried while its Zap is built, and the run that it has begun."""
+
+    def __init__(self, zapier: Zapier, pool: ThreadPoolExecutor, key: str) -> None:
+        self.step = pool.submit(
+            zapier.steps,
+            {
+                "method": f"creates.{key}.operation.perform",
+                "bundle": {"inputData": load_action(key).sample.input, "meta": {"isLoadingSample": True}},
+            },
+        )
+        self.run = eventually(lambda: zapier.workspace("GET /api/automations/zapier/runs")["items"])[0]["id"]
+
+    def __call__(self) -> Any:
+        (done,) = self.step.result()
+        return done
+
+
+def test_the_editor_shows_what_came_of_an_action(zapier: Zapier, platform: ThePlatform) -> None:
+    output = load_action("create_post").sample.output
+    with ThreadPoolExecutor() as pool:
+        tried = InTheEditor(zapier, pool, "create_post")
+        platform.answer(tried.run, output=output)
+        assert tried() == {"results": {"id": tried.run, **output}}
+
+
+def test_the_editor_shows_why_an_action_failed(zapier: Zapier, platform: ThePlatform) -> None:
+    with ThreadPoolExecutor() as pool:
+        tried = InTheEditor(zapier, pool, "create_post")
+        platform.answer(tried.run, error="No such account.")
+        assert "No such account." in tried()["error"]["message"]
+
+
+def test_the_editor_shows_the_sample_where_an_action_takes_long(zapier: Zapier) -> None:
+    perform = zapier._definition["creates"]["create_post"]["operation"]["perform"]
+    assert "15000" in perform["source"]
+    perform["source"] = perform["source"].replace("15000", "1500")
+    with ThreadPoolExecutor() as pool:
+        tried = InTheEditor(zapier, pool, "create_post")
+        assert tried() == {"results": {"id": tried.run, **load_action("create_post").sample.output}}
 
 
 def test_an_input_that_does_not_fit_is_said_in_the_zap(zapier: Zapier) -> None:

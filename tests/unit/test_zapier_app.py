@@ -16,9 +16,12 @@ from patchbay import catalogue
 from patchbay.api_keys import key_format
 from patchbay.catalogue.entries import load, load_action, resources
 from tools.apps import zapier
+from tools.apps.page import with_tables
 from tools.apps.zapier_check import problems
 
-APPS: dict[str, Any] = {path: json.loads(text) for path, text in zapier.files().items()}
+APPS: dict[str, Any] = {
+    path: json.loads(text) for path, text in zapier.files().items() if path.endswith(".json")
+}
 APP = APPS["apps/zapier/zapier-app-definition.json"]
 TRIGGER = "post_published"
 
@@ -45,6 +48,17 @@ def test_no_secret_is_in_it() -> None:
     for app in APPS.values():
         assert not re.search(key_format.SECRET_SCANNING_PATTERN, json.dumps(app))
         assert app["authentication"]["connectionLabel"] == "{{label}}"
+
+
+def test_the_page_tells_of_all_that_is_in_it() -> None:
+    page = zapier.files()["docs/ZAPIER_INTEGRATION.md"]
+    for key in (*catalogue.TRIGGERS, *catalogue.ACTIONS):
+        assert page.count(f"| `{key}` |") == 1
+
+
+def test_a_page_without_a_place_for_tables_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for nothing"):
+        with_tables("docs/ZAPIER_INTEGRATION.md", "nothing", [])
 
 
 def _in(*path: str) -> Callable[[Any], Any]:
@@ -79,6 +93,10 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no performSubscribe": (lambda a: operation(a).pop("performSubscribe"), "has no performSubscribe"),
     "no performUnsubscribe": (lambda a: operation(a).pop("performUnsubscribe"), "has no performUnsubscribe"),
     "no performResume": (lambda a: create(a).pop("performResume"), "has no performResume"),
+    "a callback in the editor": (
+        lambda a: create(a)["perform"].update(source="return z.request(z.generateCallbackUrl())"),
+        "in the editor too",
+    ),
     "no perform of a create": (lambda a: create(a).pop("perform"), "has no perform"),
     "no outputFields": (lambda a: operation(a).pop("outputFields"), "has no outputFields"),
     "an output that the sample lacks": (

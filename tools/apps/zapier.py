@@ -14,9 +14,11 @@ from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
 from tools.apps.fields import Field, fields_of, sample_of, triggers, words
+from tools.apps.page import with_tables
 from tools.apps.root import ROOT
 
 FOLDER = "apps/zapier"
+_PAGE = "docs/ZAPIER_INTEGRATION.md"
 PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
 _VERSION = "1.0.0"
 # Of a sample: no run has it.
@@ -79,12 +81,28 @@ return (first ? Promise.resolve('') : z.cursor.get()).then((cursor) => {
 });
 """
 
+# Zapier's editor waits for no callback: there the run is looked at until it has ended. If that takes longer
+# than the editor waits (30 s), its user sees the sample, and so the fields to go on with.
 _START = """
-return z.request({
+const api = '%s';
+const start = (callback) => z.request({
   method: 'POST',
-  url: '%s',
-  body: { input: bundle.inputData, callbackUrl: z.generateCallbackUrl() },
+  url: api + '/actions/%s',
+  body: Object.assign({ input: bundle.inputData }, callback),
 }).then((response) => response.data);
+if (!bundle.meta.isLoadingSample) return start({ callbackUrl: z.generateCallbackUrl() });
+const until = Date.now() + 15000;
+const result = (run) => {
+  if (run.status === 'SUCCEEDED') return Object.assign({ id: run.id }, run.output);
+  if (run.status === 'FAILED') {
+    throw new z.errors.Error(run.error || 'The platform could not do it.', 'action_failed', 400);
+  }
+  if (Date.now() >= until) return Object.assign({ id: run.id }, %s);
+  return new Promise((resolve) => setTimeout(resolve, 1000))
+    .then(() => z.request({ url: api + '/runs/' + run.id }))
+    .then((response) => result(response.data));
+};
+return start().then(result);
 """
 
 # What the callback brought: `{runId, status, output, error}`.
@@ -98,7 +116,7 @@ return Object.assign({ id: run.runId }, run.output);
 
 
 def files() -> dict[str, str]:
-    """Both definitions, by path."""
+    """Both definitions, and the page with the tables of what is in them, by path."""
     settings = json.loads((ROOT / FOLDER / "settings.json").read_text())
     base = settings["baseUrl"]
     by_key = _app(base, _api_key(base), "apiKey", "ExpiredAuthError")
@@ -106,6 +124,7 @@ def files() -> dict[str, str]:
     return {
         f"{FOLDER}/zapier-app-definition.json": _text(by_key),
         f"{FOLDER}/zapier-app-definition.oauth.json": _text(by_oauth),
+        _PAGE: with_tables(_PAGE, "zapier", tables()),
     }
 
 
@@ -274,7 +293,7 @@ def _create(api: str, action: Action) -> dict[str, Any]:
         "display": {"label": action.label, "description": action.description},
         "operation": {
             "inputFields": [_input(field) for field in fields_of(action.input)],
-            "perform": _source(_START % f"{api}/actions/{action.key}"),
+            "perform": _source(_START % (api, action.key, json.dumps(action.sample.output))),
             "performResume": _source(_RESUME),
             "sample": {"id": _SAMPLE_RUN, **action.sample.output},
             "outputFields": [
@@ -319,7 +338,7 @@ def _type(field: Field, *, output: bool = False) -> str:
 
 
 def tables() -> Iterator[str]:
-    """The lines of the docs' tables of triggers and actions."""
+    """The lines of the docs' tables of triggers and actions. A field in bold is required."""
     yield "| Trigger | Event | |"
     yield "|---|---|---|"
     for entry in triggers():

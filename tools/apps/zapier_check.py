@@ -80,12 +80,11 @@ def _operation(app: Mapping[str, Any], kind: str, place: str, operation: Any) ->
         yield from (f"{place}: has no {name} [D006]" for name in _HOOK if not inner.get(name))
     elif not inner.get("perform"):
         yield f"{place}: has no perform"
-    if (
-        kind == "creates"
-        and "generateCallbackUrl" in str(inner.get("perform"))
-        and "performResume" not in inner
-    ):
-        yield f"{place}: waits for a callback and has no performResume"
+    if kind == "creates" and "generateCallbackUrl" in str(inner.get("perform")):
+        if "performResume" not in inner:
+            yield f"{place}: waits for a callback and has no performResume"
+        if "isLoadingSample" not in str(inner["perform"]):
+            yield f"{place}: waits for a callback in the editor too, where none comes"
     for field in inner.get("inputFields", []):
         yield from _input(app, place, field)
     yield from _sample(place, inner)
