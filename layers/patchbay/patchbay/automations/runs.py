@@ -97,13 +97,10 @@ def start(
         action=key,
         input=given,
         status="PENDING",
-        output=None,
-        error=None,
         callback_url=body.callback_url,
         expires_at=now + ANSWER_MS,
         created_at=now,
         updated_at=now,
-        version=1,
     )
     shown = _shown(run)
     store.create(run, principal.id, now + _TELL_AGAIN_MS, once.completing(shown) if once else ())

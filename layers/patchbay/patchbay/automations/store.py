@@ -18,7 +18,7 @@ from patchbay import due as due_index
 from patchbay import dynamo, idempotency
 from patchbay.automations.models import Choice
 from patchbay.ids import RunId
-from patchbay.records import kept_until
+from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -30,7 +30,7 @@ class Changed(Exception):
     """The run is no longer as it was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
     """A run as kept; times in Unix milliseconds. `callback_url` is where the automation waits."""
 
@@ -40,31 +40,22 @@ class StoredRun:
     action: str
     input: dict[str, Any]
     status: str
-    output: dict[str, Any] | None
-    error: str | None
-    callback_url: str | None
+    callback_url: str | None = None
     expires_at: int
     created_at: int
     updated_at: int
-    version: int
+    output: dict[str, Any] | None = None
+    error: str | None = None
+    version: int = 1
 
 
 def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[TransactWriteItemTypeDef]) -> None:
     """Store a new run, together with what records the answer. The sweep looks at it at `due_at`."""
     row: dynamo.Row = {
-        "id": run.id,
-        "workspaceId": run.workspace_id,
+        **to_row(run),
         "runsKey": _runs_key(run.workspace_id, run.platform),
-        "platform": run.platform,
-        "action": run.action,
         "input": _text(run.input),
-        "status": run.status,
-        "callbackUrl": run.callback_url,
         "createdBy": created_by,
-        "expiresAt": run.expires_at,
-        "createdAt": run.created_at,
-        "updatedAt": run.updated_at,
-        "version": run.version,
         "dueShard": due_index.shard_of(run.id),
         "dueAt": due_at,
         "ttl": kept_until(run.created_at),
@@ -112,26 +103,21 @@ def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
     """Store the end of a pending run, and what is `also` to be written. With something of that the sweep
     looks at it again in a minute, unless it is `settled`. Raises Changed when it has ended already.
     """
+    ends: dynamo.Row = {"output": _text(run.output)} if run.output is not None else {"error": run.error}
+    (name,) = ends
     action = dynamo.updating(
         settings().automations_table,
         {"id": run.id},
-        "SET #status = :status, updatedAt = :now, version = :next"
-        + (", #output = :output" if run.output is not None else "")
-        + (", #error = :error" if run.error is not None else "")
+        f"SET #status = :status, #{name} = :{name}, updatedAt = :now, version = :next"
         + (", dueAt = :again" if also else " REMOVE dueShard, dueAt"),
-        names={
-            "#status": "status",
-            **({"#output": "output"} if run.output is not None else {}),
-            **({"#error": "error"} if run.error is not None else {}),
-        },
+        names={"#status": "status", f"#{name}": name},
         condition="#status = :pending AND version = :version",
         status=run.status,
         pending="PENDING",
         now=run.updated_at,
         version=run.version - 1,
         next=run.version,
-        **({"output": _text(run.output)} if run.output is not None else {}),
-        **({"error": run.error} if run.error is not None else {}),
+        **ends,
         **({"again": run.updated_at + 60_000} if also else {}),
     )
     try:
@@ -194,21 +180,8 @@ def choices(workspace_id: str, resource: str) -> list[Choice]:
 
 
 def _run(row: dynamo.Row) -> StoredRun:
-    return StoredRun(
-        id=RunId(row["id"]),
-        workspace_id=row["workspaceId"],
-        platform=row["platform"],
-        action=row["action"],
-        input=json.loads(row["input"]),
-        status=row["status"],
-        output=json.loads(row["output"]) if "output" in row else None,
-        error=row.get("error"),
-        callback_url=row.get("callbackUrl"),
-        expires_at=row["expiresAt"],
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-        version=row["version"],
-    )
+    texts: dict[str, Any] = {name: json.loads(row[name]) for name in ("input", "output") if name in row}
+    return of_row(StoredRun, {**row, **texts})
 
 
 def _runs_key(workspace_id: str, platform: str) -> str:
