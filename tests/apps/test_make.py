@@ -276,8 +276,14 @@ def test_any_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace
 
 
 def test_any_call_stays_with_us(app: MakeApp, connection: dict[str, Any]) -> None:
-    """An address of elsewhere is a path that we do not have: the key goes nowhere else."""
+    """An address of elsewhere is a path that we do not have: the key goes nowhere else. A path does with a
+    slash at its beginning as without.
+    """
     with receiver() as elsewhere:
-        with pytest.raises(MakeError, match=r"\[404\]"):
-            app.run("makeApiCall", connection, {"url": elsewhere.url, "method": "GET"})
+        authority = elsewhere.url.removeprefix("http:")
+        for url in (elsewhere.url, authority, f"@{authority[2:]}", f".{authority[2:]}"):
+            with pytest.raises(MakeError, match=r"\[404\]"):
+                app.run("makeApiCall", connection, {"url": url, "method": "GET"})
         assert elsewhere.requests == []
+    for url in ("/api/automations/make/me", "api/automations/make/me"):
+        assert app.run("makeApiCall", connection, {"url": url, "method": "GET"})["statusCode"] == 200

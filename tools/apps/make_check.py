@@ -39,6 +39,10 @@ _OF_ANSWERS = {"body", "headers", "statusCode", "item", "iterate"}
 _HIDDEN = "request.headers.authorization"
 
 
+# A path of the user's own: with a slash before it, so that it is never a part of the host's name.
+ANY_PATH = "{{common.baseUrl}}{{if(substring(parameters.url, 0, 1) = '/', '', '/')}}{{parameters.url}}"
+
+
 def problems(folder: Path) -> list[str]:
     """What is wrong, a line each."""
     try:
@@ -265,13 +269,13 @@ def _addresses(app: _App) -> Iterator[str]:
         yield "common: one https address, the same for the app and the connection"
     for kind, id, component in app.each():
         absolute = kind == "connection" or component.get("moduleType") == "universal"
-        begins = "{{common.baseUrl}}/" if absolute else "/api/automations/make/"
+        begins = ("{{common.baseUrl}}/", ANY_PATH) if absolute else ("/api/automations/make/",)
         requests = [request for request in app.requests(kind, id) if "url" in request]
         if kind == "webhook":
             requests += [app.code(kind, id, "attach"), app.code(kind, id, "detach")]
         for request in requests:
             if not request["url"].startswith(begins):
-                yield f"{kind} {id}: {request['url']} does not begin with {begins}"
+                yield f"{kind} {id}: {request['url']} does not begin with {' or '.join(begins)}"
 
 
 def _lists(app: _App) -> Iterator[str]:

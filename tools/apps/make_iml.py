@@ -255,5 +255,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "join": lambda items, between: between.join(map(_text, items)),
     "length": lambda value: len(value) if value else 0,
     "map": lambda items, name: _map(items, name) if items else [],
+    "substring": lambda value, start, end: _text(value)[start:end],
     "toCollection": _to_collection,
 }
