@@ -31,7 +31,7 @@ def files() -> dict[str, str]:
 def render() -> str:
     """The file's text."""
     lists = ",\n".join(
-        f"\t{_loader(name)}(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {{\n"
+        f"\t{loader_of(name)}(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {{\n"
         f"\t\treturn choices(this, '{name}');\n\t}}"
         for name in sorted(resources())
     )
@@ -189,7 +189,7 @@ def _property(field: Field) -> dict[str, Any]:
         return {
             **shown,
             "type": "options",
-            "typeOptions": {"loadOptionsMethod": _loader(field.choices)},
+            "typeOptions": {"loadOptionsMethod": loader_of(field.choices)},
             "description": description,
         }
     if field.options:
@@ -211,5 +211,6 @@ def _property(field: Field) -> dict[str, Any]:
     return shown
 
 
-def _loader(resource: str) -> str:
+def loader_of(resource: str) -> str:
+    """The method that loads a list for a dropdown."""
     return f"get{resource.title().replace('_', '')}"
