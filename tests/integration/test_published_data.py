@@ -165,7 +165,7 @@ def test_the_automation_apps_are_made_of_it_too(tmp_path: Path) -> None:
     code = (
         "from patchbay import catalogue; from tools.apps.derived import files\n"
         "assert 'STORY_VIEWED' in catalogue.TRIGGERS\n"
-        "print([path.split('/')[1] for path, text in files().items() if 'Story Viewed' in text])"
+        "print([path.split('/')[1] for path, text in files().items() if 'story viewed' in text.lower()])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
