@@ -33,7 +33,7 @@ from tests.chaos.faulty_aws import Fault, FaultyAws
 from tests.e2e.conftest import Workspace, eventually
 from tests.receivers import Answer, Receiver, Request, Step, receiver
 
-EVENTS = int(os.environ.get("CHAOS_EVENTS") or 80)
+EVENTS = int(os.environ.get("CHAOS_EVENTS") or 50)
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 # All that an event meets on its way from the publisher to the receivers.
 DISTURBED = ("PublishEventFunction", "FanOutFunction", "DeliverFunction", "SweepDeliveriesFunction")

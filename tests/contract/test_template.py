@@ -659,7 +659,7 @@ UNUSED: dict[tuple[str, str], str] = {}
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_rights_and_calls_agree(watch: Watch, backend: Backend) -> None:
+def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watch, backend: Backend) -> None:
     grants = granted(backend.template)
     assert watch.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
 
@@ -684,9 +684,7 @@ def test_rights_and_calls_agree(watch: Watch, backend: Backend) -> None:
         idle += [(policy, *right) for right in its_rights if not any(right.covers(u) for u in shared[policy])]
     assert [right for right in idle if right[:2] not in UNUSED] == []
 
-
-@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_rows_that_end_are_in_tables_that_end_them(watch: Watch) -> None:
+    # And the rows that all this has left: those that end are in tables that end them.
     ending = {name for name in TABLES if any("ttl" in row for row in watch.backend.rows(name))}
     expiring = {
         name

@@ -10,7 +10,7 @@ from tests.e2e.conftest import Workspace
 from tests.receivers import receiver
 
 PER_SECOND = 5
-EVENTS = 40
+EVENTS = 30
 
 
 def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) -> None:
@@ -18,8 +18,8 @@ def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) ->
         workspace.webhook(limited.url, rateLimitPerSecond=PER_SECOND)
         workspace.webhook(free.url)
         started = time.time()
-        for start in range(0, EVENTS, 20):
-            batch = [{"type": "POST_PUBLISHED", "data": {**POST, "n": n}} for n in range(start, start + 20)]
+        for start in range(0, EVENTS, 15):
+            batch = [{"type": "POST_PUBLISHED", "data": {**POST, "n": n}} for n in range(start, start + 15)]
             workspace("POST /api/events/batch", json={"events": batch})
         free.wait_for(EVENTS, 60)
         requests = limited.wait_for(EVENTS, 60)
