@@ -50,6 +50,24 @@ def test_no_secret_is_in_it() -> None:
         assert app["authentication"]["connectionLabel"] == "{{label}}"
 
 
+def test_without_an_authorization_server_there_is_no_variant_for_it() -> None:
+    urls = {"baseUrl": "https://api.example", "apiKeysUrl": "https://app.example/keys"}
+    assert list(zapier.definitions(urls)) == ["zapier-app-definition.json"]
+
+
+def test_tokens_may_be_refreshed_elsewhere() -> None:
+    oauth = {"authorizeUrl": "https://a.example", "tokenUrl": "https://t.example", "scope": "automations:use"}
+    urls = {"baseUrl": "https://api.example", "apiKeysUrl": "https://app.example/keys"}
+    cases: tuple[tuple[dict[str, str], str], ...] = (
+        ({}, "https://t.example"),
+        ({"refreshUrl": "https://r.example"}, "https://r.example"),
+    )
+    for more, expected in cases:
+        app = zapier.definitions({**urls, "oauth2": {**oauth, **more}})["zapier-app-definition.oauth.json"]
+        assert app["authentication"]["oauth2Config"]["refreshAccessToken"]["url"] == expected
+        assert problems(app) == []
+
+
 def test_the_page_tells_of_all_that_is_in_it() -> None:
     page = zapier.files()["docs/ZAPIER_INTEGRATION.md"]
     for key in (*catalogue.TRIGGERS, *catalogue.ACTIONS):
@@ -141,6 +159,10 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
         "shows apiKey",
     ),
     "no label": (lambda a: a["authentication"].pop("connectionLabel"), "has no connectionLabel"),
+    "nothing about where a key is found": (
+        lambda a: a["authentication"]["fields"][0].update(helpText="Your API key."),
+        "no link",
+    ),
     "a key that can be read": (
         lambda a: a["authentication"]["fields"][0].update(type="string"),
         "can be read",

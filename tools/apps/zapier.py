@@ -24,20 +24,23 @@ _VERSION = "1.0.0"
 # Of a sample: no run has it.
 _SAMPLE_RUN = "run_032asvoIJtqWn0GGw1sIDt"
 
+# Of the API only: an authorization server refuses a client that shows its secret and a token besides.
 _BEFORE_REQUEST = """
 const token = bundle.authData.%s;
-if (token) request.headers.Authorization = 'Bearer ' + token;
+if (token && request.url.startsWith('%s/')) request.headers.Authorization = 'Bearer ' + token;
 return request;
 """
 
-# In which words a problem+json reaches whoever looks at the Zap, and what Zapier is to do about it.
+# In which words a problem+json, or an OAuth error, reaches whoever looks at the Zap. Where the key, or a
+# refresh, is refused, the user has to connect again. Zapier by itself tries a 429 again after its
+# Retry-After, and refreshes a token at a 401.
 _AFTER_RESPONSE = """
 if (response.skipThrowForStatus || response.status < 400) return response;
 const problem = response.data || {};
-const detail = problem.detail || 'The platform answered ' + response.status + '.';
-if (response.status === 401) throw new z.errors.%s(detail);
-if (response.status === 429) {
-  throw new z.errors.ThrottledError(detail, Number(response.getHeader('retry-after')) || 60);
+const detail =
+  problem.detail || problem.error_description || 'The platform answered ' + response.status + '.';
+if (response.status === 401 || problem.error === 'invalid_grant') {
+  throw new z.errors.ExpiredAuthError(detail);
 }
 throw new z.errors.Error(detail, problem.code || 'failed', response.status);
 """
@@ -116,30 +119,35 @@ return Object.assign({ id: run.runId }, run.output);
 
 
 def files() -> dict[str, str]:
-    """Both definitions, and the page with the tables of what is in them, by path."""
-    settings = json.loads((ROOT / FOLDER / "settings.json").read_text())
+    """The definitions, and the page with the tables of what is in them, by path."""
+    made = definitions(json.loads((ROOT / FOLDER / "settings.json").read_text()))
+    texts = {f"{FOLDER}/{name}": _text(app) for name, app in made.items()}
+    return {**texts, _PAGE: with_tables(_PAGE, "zapier", tables())}
+
+
+def definitions(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The app with API keys, and the one with OAuth where the settings have an authorization server."""
     base = settings["baseUrl"]
-    by_key = _app(base, _api_key(base), "apiKey", "ExpiredAuthError")
-    by_oauth = _app(base, _oauth(base, settings["oauth2"]), "access_token", "RefreshAuthError")
-    return {
-        f"{FOLDER}/zapier-app-definition.json": _text(by_key),
-        f"{FOLDER}/zapier-app-definition.oauth.json": _text(by_oauth),
-        _PAGE: with_tables(_PAGE, "zapier", tables()),
-    }
+    by_key = _app(base, _api_key(base, settings["apiKeysUrl"]), "apiKey")
+    made = {"zapier-app-definition.json": by_key}
+    if "oauth2" in settings:
+        oauth = _oauth(base, settings["oauth2"])
+        made["zapier-app-definition.oauth.json"] = _app(base, oauth, "access_token")
+    return made
 
 
 def _text(app: dict[str, Any]) -> str:
     return json.dumps(app, indent=2, ensure_ascii=False) + "\n"
 
 
-def _app(base: str, authentication: dict[str, Any], token: str, stale: str) -> dict[str, Any]:
+def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any]:
     api = f"{base}/api/automations/zapier"
     return {
         "version": _VERSION,
         "platformVersion": PLATFORM_VERSION,
         "authentication": authentication,
-        "beforeRequest": [_source(_BEFORE_REQUEST % token, "request", "z", "bundle")],
-        "afterResponse": [_source(_AFTER_RESPONSE % stale, "response", "z", "bundle")],
+        "beforeRequest": [_source(_BEFORE_REQUEST % (token, base), "request", "z", "bundle")],
+        "afterResponse": [_source(_AFTER_RESPONSE, "response", "z", "bundle")],
         "triggers": {
             **{entry.key.lower(): _trigger(api, entry) for entry in triggers()},
             **{name: _dropdown(api, name) for name in sorted(resources())},
@@ -161,7 +169,7 @@ def _test(base: str) -> dict[str, Any]:
     return {"method": "GET", "url": f"{base}/api/automations/zapier/me"}
 
 
-def _api_key(base: str) -> dict[str, Any]:
+def _api_key(base: str, made_at: str) -> dict[str, Any]:
     return {
         "type": "custom",
         "fields": [
@@ -170,7 +178,7 @@ def _api_key(base: str) -> dict[str, Any]:
                 "label": "API Key",
                 "type": "password",
                 "required": True,
-                "helpText": "An API key with the scope automations:use, from the platform's settings.",
+                "helpText": f"A key with the scope automations:use. [Make one here]({made_at}).",
             }
         ],
         "test": _test(base),
@@ -182,10 +190,10 @@ def _oauth(base: str, settings: dict[str, str]) -> dict[str, Any]:
     # RFC 6749, 4.1 and 6, with PKCE (RFC 7636).
     client = {"client_id": "{{process.env.CLIENT_ID}}", "client_secret": "{{process.env.CLIENT_SECRET}}"}
 
-    def token(**grant: str) -> dict[str, Any]:
+    def token(url: str, **grant: str) -> dict[str, Any]:
         return {
             "method": "POST",
-            "url": settings["tokenUrl"],
+            "url": url,
             "headers": {"Content-Type": "application/x-www-form-urlencoded"},
             "body": {**client, **grant},
         }
@@ -203,13 +211,16 @@ def _oauth(base: str, settings: dict[str, str]) -> dict[str, Any]:
                 },
             },
             "getAccessToken": token(
+                settings["tokenUrl"],
                 grant_type="authorization_code",
                 code="{{bundle.inputData.code}}",
                 redirect_uri="{{bundle.inputData.redirect_uri}}",
                 code_verifier="{{bundle.inputData.code_verifier}}",
             ),
             "refreshAccessToken": token(
-                grant_type="refresh_token", refresh_token="{{bundle.authData.refresh_token}}"
+                settings.get("refreshUrl", settings["tokenUrl"]),
+                grant_type="refresh_token",
+                refresh_token="{{bundle.authData.refresh_token}}",
             ),
             "scope": settings["scope"],
             "autoRefresh": True,

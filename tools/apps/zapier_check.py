@@ -54,6 +54,8 @@ def _authentication(app: Mapping[str, Any]) -> Iterator[str]:
     for field in authentication.get("fields", []):
         if field.get("type") != "password":
             yield f"authentication: {field['key']} can be read while it is typed"
+        if "](https://" not in str(field.get("helpText")):
+            yield f"authentication: {field['key']} has no link to where it is found"
 
 
 def _display(place: str, operation: Any) -> Iterator[str]:
