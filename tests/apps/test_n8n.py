@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,47 +62,64 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Runner:
+    """n8n's core, with the package in it; it is started once and takes a step at a time."""
+
+    def __init__(self, package: Path, log: Path) -> None:
+        self._log = log.open("w+")
+        self._process = subprocess.Popen(
+            ["node", str(ROOT / "tests/apps/n8n/run.cjs"), str(PACKAGES), str(package)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(wanted) + "\n")
+        self._process.stdin.flush()
+        # What n8n says by itself has no NUL before it.
+        for line in self._process.stdout:
+            if "\0" in line:
+                answer: dict[str, Any] = json.loads(line.partition("\0")[2])
+                return answer
+        self._log.seek(0)
+        raise AssertionError(self._log.read())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
+
+
 class N8n:
     """One n8n with one workflow; what its nodes keep stays from one step to the next."""
 
-    def __init__(self, package: Path, workspace: Workspace) -> None:
+    def __init__(self, runner: Runner, workspace: Workspace) -> None:
         self.workspace = workspace
         self.kept: dict[str, Any] = {}
         self.credentials = {
             "baseUrl": workspace.stack.url,
             "apiKey": workspace.key("automations:use")["key"],
         }
-        self._package = package
+        self._runner = runner
 
-    def steps(self, *steps: dict[str, Any]) -> list[Any]:
-        wanted = {
-            "packages": str(PACKAGES),
-            "package": str(self._package),
-            "credentials": self.credentials,
-            "staticData": self.kept,
-            "steps": steps,
-        }
-        done = subprocess.run(
-            ["node", str(ROOT / "tests/apps/n8n/run.cjs")],
-            input=json.dumps(wanted),
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
-        assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
-        self.kept = answer["staticData"]
-        found: list[Any] = answer["done"]
-        return found
+    def step(self, **step: Any) -> dict[str, Any]:
+        wanted = {"credentials": self.credentials, "staticData": self.kept, "step": step}
+        done = self._runner.ask(wanted)
+        self.kept = done["staticData"]
+        return done
 
     def __call__(self, kind: str, **step: Any) -> Any:
         """The results of one step, which must succeed."""
-        (done,) = self.steps({"kind": kind, **step})
+        done = self.step(kind=kind, **step)
         assert "error" not in done, done["error"]["stack"]
         return done["results"]
 
     def refused(self, kind: str, **step: Any) -> str:
-        (done,) = self.steps({"kind": kind, **step})
+        done = self.step(kind=kind, **step)
         assert "error" in done, done
         return str(done["error"]["message"])
 
@@ -118,9 +136,16 @@ class N8n:
         )
 
 
+@pytest.fixture(scope="session")
+def runner(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    runner = Runner(built, tmp_path_factory.mktemp("n8n-log") / "stderr")
+    yield runner
+    runner.close()
+
+
 @pytest.fixture
-def n8n(built: Path, workspace: Workspace) -> N8n:
-    return N8n(built, workspace)
+def n8n(runner: Runner, workspace: Workspace) -> N8n:
+    return N8n(runner, workspace)
 
 
 # ── the package ──────────────────────────────────────────────────────────────────────────────────────
@@ -340,6 +365,26 @@ def test_it_waits_for_the_answer(n8n: N8n, platform: ThePlatform) -> None:
     (run,) = n8n("execute", parameters=parameters("create_campaign", waitSeconds=60))
     answering.join(10)
     assert (run["status"], run["output"]) == ("SUCCEEDED", output)
+
+
+def test_what_the_platform_could_not_do_stops_the_workflow(n8n: N8n, platform: ThePlatform) -> None:
+    def answer() -> None:
+        run_id = platform.asked(n8n.workspace.name)["runId"]
+        platform.answer(run_id, error="The account is not connected any more.")
+
+    answering = threading.Thread(target=answer, daemon=True)
+    answering.start()
+    given = parameters("create_post", waitSeconds=60)
+    said = n8n.refused("execute", parameters=given)
+    answering.join(10)
+    assert "The account is not connected any more." in said
+
+
+def test_it_does_not_wait_for_ever(n8n: N8n) -> None:
+    began = time.monotonic()
+    (run,) = n8n("execute", parameters=parameters("create_post", waitSeconds=2))
+    assert run["status"] == "PENDING"
+    assert 2 <= time.monotonic() - began < 20
 
 
 def test_what_the_platform_refuses_is_said(n8n: N8n) -> None:

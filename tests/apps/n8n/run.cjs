@@ -1,15 +1,17 @@
 // Loads the built package with n8n's own loader and runs its nodes in n8n-core's own contexts.
-// In (stdin): {packages, package, credentials, steps}. A step has a `kind` and what that takes; the node's static
-// data is kept from one step to the next. Out: a list of {results} or {error}.
+// Arguments: the folder of n8n's packages, the package. A line in: {credentials, staticData, step}; a step has a
+// `kind` and what that takes. A line out, after a NUL: {results} or {error}, and the static data as it is then.
 const path = require('path');
 const http = require('http');
+const readline = require('readline');
 
-const input = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-const load = (name) => require(path.join(input.packages, name));
+const [packages, folder] = process.argv.slice(2);
+const load = (name) => require(path.join(packages, name));
 const core = load('n8n-core');
 const { Workflow } = load('n8n-workflow');
 
-let staticData = input.staticData ?? {};
+let input;
+let staticData;
 
 // What `={{$credentials.x}}` comes to; n8n has its expression engine for it.
 const resolved = (text) =>
@@ -78,7 +80,7 @@ const steps = {
       nodes: Object.keys(loader.nodeTypes),
       credentials: Object.keys(loader.credentialTypes),
       options: Object.keys(loader.nodeTypes.patchbay.type.methods.loadOptions),
-      description: loader.nodeTypes[input.describe ?? 'patchbay'].type.description,
+      description: loader.nodeTypes.patchbay.type.description,
     };
   },
 
@@ -138,21 +140,24 @@ const steps = {
   },
 };
 
-async function main() {
-  const loader = new core.PackageDirectoryLoader(input.package);
-  await loader.loadAll();
-  const done = [];
-  for (const step of input.steps) {
-    try {
-      done.push({ results: await steps[step.kind](loader, step) });
-    } catch (error) {
-      done.push({ error: { name: error.name, message: error.message, stack: error.stack } });
-    }
+async function answered(loader, line) {
+  input = JSON.parse(line);
+  staticData = input.staticData;
+  try {
+    const results = await steps[input.step.kind](loader, input.step);
+    return { results, staticData };
+  } catch (error) {
+    return { error: { name: error.name, message: error.message, stack: error.stack }, staticData };
   }
-  return { done, staticData };
 }
 
-main().then((done) => {
-  process.stdout.write(`\n${JSON.stringify(done)}\n`);
+async function main() {
+  const loader = new core.PackageDirectoryLoader(folder);
+  await loader.loadAll();
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    process.stdout.write(`\0${JSON.stringify(await answered(loader, line))}\n`);
+  }
   process.exit(0);
-});
+}
+
+main();
