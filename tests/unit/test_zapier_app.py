@@ -17,6 +17,7 @@ from patchbay.api_keys import key_format
 from patchbay.catalogue.entries import load, load_action, resources
 from tools.apps import zapier
 from tools.apps.page import with_tables
+from tools.apps.root import ROOT
 from tools.apps.zapier_check import problems
 
 APPS: dict[str, Any] = {
@@ -48,6 +49,18 @@ def test_no_secret_is_in_it() -> None:
     for app in APPS.values():
         assert not re.search(key_format.SECRET_SCANNING_PATTERN, json.dumps(app))
         assert app["authentication"]["connectionLabel"] == "{{label}}"
+
+
+def test_versions_agree_wherever_they_stand() -> None:
+    pushed, tried = (
+        json.loads((ROOT / folder / "package.json").read_text())
+        for folder in (zapier.FOLDER, "tests/apps/zapier")
+    )
+    core = zapier.PLATFORM_VERSION
+    assert pushed["dependencies"] == {"zapier-platform-core": core}
+    assert tried["dependencies"] == {"zapier-platform-core": core, "zapier-platform-schema": core}
+    for app in APPS.values():
+        assert (app["platformVersion"], app["version"]) == (core, pushed["version"])
 
 
 def test_without_an_authorization_server_there_is_no_variant_for_it() -> None:
@@ -152,6 +165,10 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "plain http in a function": (
         lambda a: create(a)["perform"].update(source="return z.request('http://api.example/x')"),
         "is not https",
+    ),
+    "a slash too many": (
+        lambda a: operation(a)["performList"].update(url="https://api.example//api/x"),
+        "two slashes",
     ),
     "no test": (lambda a: a["authentication"].pop("test"), "has no test"),
     "a key in the label": (

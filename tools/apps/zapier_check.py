@@ -31,6 +31,7 @@ def problems(app: Mapping[str, Any]) -> list[str]:
         *(problem for _, place, operation in _operations(app) for problem in _display(place, operation)),
         *(problem for kind, place, op in _operations(app) for problem in _operation(app, kind, place, op)),
         *(f"{place}: {url} is not https [D007]" for place, url in _urls(app, "app") if _is_plain(url)),
+        *(f"{place}: {url} has two slashes" for place, url in _urls(app, "app") if url.count("//") > 1),
     ]
 
 
