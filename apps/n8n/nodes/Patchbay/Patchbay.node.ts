@@ -11,14 +11,20 @@ import { NodeApiError, NodeConnectionTypes, sleep } from 'n8n-workflow';
 import { request } from '../shared/api';
 import { actionFields, loadOptions, operations, resources } from '../shared/catalogue';
 
-const ASK_AGAIN_MS = 1000;
+const FIRST_LOOK_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
 
-/** The action's run once it has ended, or as it stands after so many seconds. */
+/**
+ * The action's run once it has ended, or as it stands after so many seconds. It is looked at ever less often:
+ * a minute is a dozen requests, which count against the key's limit.
+ */
 async function ended(node: IExecuteFunctions, run: IDataObject, seconds: number): Promise<IDataObject> {
 	const until = Date.now() + seconds * 1000;
+	let wait = FIRST_LOOK_MS;
 	while (run.status === 'PENDING' && Date.now() < until) {
-		await sleep(ASK_AGAIN_MS);
+		await sleep(Math.min(wait, until - Date.now()));
 		run = (await request(node, 'GET', `/runs/${String(run.id)}`)).body;
+		wait = Math.min(wait * 1.5, LONGEST_WAIT_MS);
 	}
 	return run;
 }
