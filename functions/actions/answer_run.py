@@ -1,10 +1,10 @@
 from patchbay.automations import runs
 from patchbay.automations.models import AnswerRun, Run
-from patchbay.http import endpoint
+from patchbay.http import Request, endpoint
 from patchbay.ids import RunId
 
 
 @endpoint(scope="actions:handle")
-def handler(id: RunId, body: AnswerRun) -> Run:
+def handler(request: Request, id: RunId, body: AnswerRun) -> Run:
     """How the platform ended a run, of any workspace."""
-    return runs.answer(id, body)
+    return runs.answer(id, body, request.if_match)

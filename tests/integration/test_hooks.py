@@ -14,6 +14,7 @@ from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
 from patchbay.ids import EventId
+from patchbay.schema import at_ms, iso
 from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Api, Backend, jwt_for
 from tests.faults import one_at_a_time
@@ -286,16 +287,26 @@ def test_410_ends_a_subscription(line: Line, platform: str) -> None:
         assert hook(line.api, platform, targetUrl=r.url)["id"] != id
 
 
-def test_404_ends_an_n8n_subscription_once_it_stays_so(line: Line) -> None:
-    with receiver([404]) as r:
+def test_404_disables_an_n8n_subscription_once_it_stays_so(line: Line) -> None:
+    """It may be a proxy's: the owner is told, and once it is enabled again nothing is lost."""
+    with receiver([404, 404, 404, 404, 200]) as r:
         id = subscribed(line, "n8n", r.url)
         line.deliveries.poll()
         assert line.row["status"] == "RETRYING"
         assert line.api(f"GET {HOOKS.format('n8n')}/{id}").status == 200
-        line.run()
+        line.run(1 / 24)
+        line.events.run()
         assert len(r.requests) == 4
-        assert line.api(f"GET {HOOKS.format('n8n')}/{id}").status == 404
-        assert line.ends() == [("FAILED", "endpoint_gone")]
+        assert line.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "DISABLED"
+        assert line.api(f"GET {WEBHOOKS}/{id}").json()["disabledReason"] == "endpoint_not_found"
+        assert line.ends() == [("FAILED", "endpoint_not_found")]
+        told = [row for row in line.backend.rows("EventsTable") if row["type"] == "WEBHOOK_DISABLED"]
+        assert len(told) == 1
+        assert hook(line.api, "n8n", targetUrl=r.url, status=200)["id"] == id
+        since = {"since": iso(at_ms(line.clock.now - 3_600_000))}
+        assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).status == 202
+        line.run()
+        assert line.ends() == [("DELIVERED", None)]
 
 
 def test_an_n8n_that_only_starts_again_keeps_its_subscription(line: Line) -> None:

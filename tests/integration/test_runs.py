@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from patchbay.automations import runs
 from patchbay.catalogue.entries import load_action
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
-from tests.faults import dying, failing
+from tests.faults import dying, failing, meanwhile
 from tests.integration.conftest import WEBHOOKS, Line
 from tests.receivers import Receiver, receiver
 
@@ -94,6 +95,7 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
         "platform": "zapier",
         "action": "create_post",
         "input": INPUT,
+        "expiresAt": run["expiresAt"],
     }
     actions.line.clock.move(5)
     ended = actions.answer(run["id"])
@@ -126,6 +128,30 @@ def test_the_same_word_again_is_answered_the_same(actions: Actions) -> None:
     ):
         assert actions.answer(run["id"], other, status=409)["code"] == "conflict"
     assert actions.get(run["id"]) == ended
+
+
+def test_the_same_word_twice_at_once_is_answered_the_same(actions: Actions) -> None:
+    run = actions.start()
+    with meanwhile("dynamodb.TransactWriteItems", lambda: actions.answer(run["id"])):
+        ended = actions.answer(run["id"])
+    assert (ended["status"], ended["version"]) == ("SUCCEEDED", 2)
+    run = actions.start()
+    with meanwhile("dynamodb.TransactWriteItems", lambda: actions.answer(run["id"])):
+        actions.answer(run["id"], {"status": "FAILED", "error": "no"}, status=409)
+
+
+def test_an_answer_to_another_version_is_refused(actions: Actions) -> None:
+    run = actions.start()
+    line, body = f"PUT /api/actions/runs/{run['id']}", {"status": "SUCCEEDED", "output": OUTPUT}
+    assert actions.as_platform(line, json=body, headers={"If-Match": "2"}).status == 409
+    assert actions.as_platform(line, json=body, headers={"If-Match": "1"}).status == 200
+
+
+def test_a_write_whose_answer_is_lost_asks_once(actions: Actions) -> None:
+    with failing("dynamodb.PutItem", lost=True, tries=1):
+        run = actions.start()
+    actions.minutes(2)
+    assert [data["runId"] for data in actions.heard] == [run["id"]]
 
 
 def test_fields_that_nobody_filled_in_are_absent(actions: Actions) -> None:
@@ -431,12 +457,13 @@ def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> N
 
 
 def test_a_sweep_stops_in_time(actions: Actions) -> None:
-    from patchbay.automations import runs
-
     started = [actions.start()["id"] for _ in range(3)]
     actions.line.clock.move(15 * 60 + 1)
-    left = iter([60_000, 9_000])
-    assert runs.sweep(lambda: next(left)) == 1
+
+    def left() -> int:
+        return 60_000 if all(actions.get(id)["status"] == "PENDING" for id in started) else 9_000
+
+    assert runs.sweep(left) == 1
     assert sorted(actions.get(id)["status"] for id in started) == ["FAILED", "PENDING", "PENDING"]
 
 

@@ -61,7 +61,8 @@ class ListQuery(QueryModel):
     cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """`text`. Raises ValueError when it holds control characters."""
     if _CONTROL.search(text):
         raise ValueError("must not hold control characters")
     return text
@@ -95,11 +96,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 # What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
 MASK = "********"
 
-Plain = Annotated[str, AfterValidator(_plain)]
+Plain = Annotated[str, AfterValidator(plain)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_plain),
+    AfterValidator(plain),
 ]
 Timestamp = Annotated[
     AwareDatetime,

@@ -5,19 +5,13 @@ from __future__ import annotations
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
 from patchbay.automations.models import Choices, ChoicesQuery, Resource, SetChoices
-from patchbay.errors import PayloadTooLarge
 from patchbay.schema import Empty
 
 _PAGE = 100
-# A row takes 400 KB.
-_MAX_BYTES = 300 * 1024
 
 
 def set_choices(resource: Resource, body: SetChoices) -> Empty:
     """Replace what a workspace may choose from. Raises PayloadTooLarge."""
-    size = sum(len(item.id.encode()) + len(item.label.encode()) + 8 for item in body.items)
-    if size > _MAX_BYTES:
-        raise PayloadTooLarge(f"items has {size} bytes in all; {_MAX_BYTES} are the most.")
     store.set_choices(body.workspace_id, resource, body.items)
     return Empty()
 

@@ -13,7 +13,7 @@ from patchbay import catalogue
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, QueryModel, Timestamp, WorkspaceId
+from patchbay.schema import ApiModel, ListQuery, QueryModel, Timestamp, WorkspaceId, plain
 from patchbay.webhooks.models import BoundedFilters, Url
 
 MAX_CHOICES = 5_000
@@ -239,9 +239,12 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 # ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
 
 
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(plain)]
+
+
 class Choice(ApiModel):
-    id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    label: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    id: _Text
+    label: _Text
 
 
 class Choices(RootModel[list[Choice]]):

@@ -10,6 +10,7 @@ two, or between a run's end and its callback, the sweep does what is left, withi
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,12 @@ from patchbay.automations.models import (
 from patchbay.automations.store import StoredRun
 from patchbay.catalogue.entries import Action, all_actions, check_input, check_output, load_action
 from patchbay.deliveries.models import DeliveryMessage
-from patchbay.errors import Conflict, NotFound, PayloadTooLarge
+from patchbay.errors import Conflict, NotFound, PayloadTooLarge, check_version
 from patchbay.events import service as events
 from patchbay.ids import DeliveryId, EventId, RunId
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered
-from patchbay.schema import Listing, at_ms, now_ms
+from patchbay.schema import Listing, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
@@ -123,15 +124,13 @@ def get(principal: Principal, platform: AutomationPlatform, id: RunId) -> Run:
     return _shown(run)
 
 
-def answer(id: RunId, body: AnswerRun) -> Run:
+def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
     """The platform's word on a run of any workspace. The same word again is answered the same.
 
     Raises NotFound, ValidationFailed for an output that does not fit, PayloadTooLarge, Conflict for a run
-    that has ended otherwise.
+    that has ended otherwise, or when `if_match` is not the version of one that is pending.
     """
-    run = store.get(id)
-    if run is None:
-        raise NotFound("There is no such run.")
+    run = _read(id)
     said = body.root
     if isinstance(said, Succeeded):
         if run.action in catalogue.ACTIONS:
@@ -140,35 +139,46 @@ def answer(id: RunId, body: AnswerRun) -> Run:
         ended = replace(run, status=said.status, output=said.output)
     else:
         ended = replace(run, status=said.status, error=said.error)
-    if run.status != "PENDING":
-        if ended == run:
-            return _shown(run)
-        raise _ended(run)
-    if now_ms() >= run.expires_at:
-        raise Conflict("This run has expired: it was to be answered within 15 minutes.")
-    try:
-        return _shown(_finish(ended))
-    except store.Changed:
-        raise Conflict("This run has just been answered or has expired. Read it to see how.") from None
+    if run.status == "PENDING":
+        check_version("run", run.version, if_match)
+        if now_ms() >= run.expires_at:
+            raise Conflict("This run has expired: it was to be answered within 15 minutes.")
+        try:
+            return _shown(_finish(ended))
+        except store.Changed:
+            run = _read(id)
+    if (run.status, run.output, run.error) != (ended.status, ended.output, ended.error):
+        raise Conflict(f"This run has ended {run.status} already, and stays so.")
+    return _shown(run)
 
 
 def sweep(remaining_ms: Callable[[], int]) -> int:
     """See to the runs that are due; returns how many. What fails is due again by itself."""
     seen = 0
-    for shard in due_index.SHARDS:
-        for id in store.due(shard, now_ms()):
-            if remaining_ms() < _RESERVE_MS:
-                return seen
-            try:
-                _see_to(id)
-            except Exception:
-                # Our own fault or AWS's: the others go on, and this one is looked at again.
-                logger.exception("run not seen to", run_id=id)
-            seen += 1
+    shards = deque(store.due(shard, now_ms()) for shard in due_index.SHARDS)
+    while shards and remaining_ms() > _RESERVE_MS:
+        due = shards.popleft()  # they take turns: much to do in one holds up no other
+        id = next(due, None)
+        if id is None:
+            continue
+        shards.append(due)
+        try:
+            _see_to(id)
+        except Exception:
+            # Our own fault or AWS's: the others go on, and this one is looked at again.
+            logger.exception("run not seen to", run_id=id)
+        seen += 1
     return seen
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read(id: RunId) -> StoredRun:
+    run = store.get(id)
+    if run is None:
+        raise NotFound("There is no such run.")
+    return run
 
 
 def _see_to(id: RunId) -> None:
@@ -176,7 +186,9 @@ def _see_to(id: RunId) -> None:
     if run is None:
         return
     if run.status != "PENDING":
-        _call_back(run)
+        # Without a callback the index was behind: there is nothing to do for one that has ended.
+        if run.callback_url is not None:
+            _call_back(run)
     elif now_ms() < run.expires_at:
         _tell(run)
         store.put_off(run, run.expires_at)
@@ -194,6 +206,7 @@ def _tell(run: StoredRun) -> None:
         "platform": run.platform,
         "action": run.action,
         "input": run.input,
+        "expiresAt": iso(at_ms(run.expires_at)),
     }
     platform = settings().platform_workspace_id
     events.announce(platform, "ACTION_REQUESTED", data, id=EventId.derived(run.id, "requested"))
@@ -228,7 +241,8 @@ def _call_back(ended: StoredRun) -> None:
         generation=0,
         correlation_id=ended.id,
     )
-    queues.send(settings().deliveries_queue_url, queues.Message.of(message.fields(), ended.id))
+    # One workspace's callbacks are one group: those that hang keep the queue from others as little as may be.
+    queues.send(settings().deliveries_queue_url, queues.Message.of(message.fields(), ended.workspace_id))
     store.settled(ended)
 
 
@@ -254,10 +268,6 @@ def _check_size(name: str, value: dict[str, Any], most: int) -> None:
     size = events.data_bytes(value)
     if size > most:
         raise PayloadTooLarge(f"{name} has {size} bytes as JSON; {most} are the most.")
-
-
-def _ended(run: StoredRun) -> Conflict:
-    return Conflict(f"This run has ended {run.status} already, and stays so.")
 
 
 def _shown(run: StoredRun) -> Run:

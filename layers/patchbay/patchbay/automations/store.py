@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from patchbay import due as due_index
 from patchbay import dynamo, idempotency
 from patchbay.automations.models import Choice
+from patchbay.errors import PayloadTooLarge
 from patchbay.ids import RunId
 from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
@@ -24,6 +25,10 @@ from patchbay.settings import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+# A row takes 400 KB.
+_MAX_CHOICES_BYTES = 300 * 1024
 
 
 class Changed(Exception):
@@ -61,12 +66,11 @@ def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[Transact
         "ttl": kept_until(run.created_at),
     }
     if not also:
-        dynamo.put(settings().automations_table, row, condition="attribute_not_exists(id)")
+        # Without a condition: the id is new, and a put whose answer was lost is sent again by botocore.
+        dynamo.put(settings().automations_table, row)
         return
     try:
-        dynamo.transact(
-            [dynamo.putting(settings().automations_table, row, condition="attribute_not_exists(id)"), *also]
-        )
+        dynamo.transact([dynamo.putting(settings().automations_table, row), *also])
     except dynamo.TransactionRefused:
         raise idempotency.still_running() from None
 
@@ -163,7 +167,12 @@ def _look(run: StoredRun, change: str, **values: Any) -> None:
 
 
 def set_choices(workspace_id: str, resource: str, items: Sequence[Choice]) -> None:
+    """Replace what stands there. Raises PayloadTooLarge."""
     text = _text([[item.id, item.label] for item in items])
+    if len(text.encode()) > _MAX_CHOICES_BYTES:
+        raise PayloadTooLarge(
+            f"items has {len(text.encode())} bytes as JSON; {_MAX_CHOICES_BYTES} are the most."
+        )
     row = {"id": _choices_id(workspace_id, resource), "items": text, "updatedAt": now_ms()}
     dynamo.put(settings().automations_table, row)
 

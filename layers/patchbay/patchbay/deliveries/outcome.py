@@ -12,6 +12,7 @@ from patchbay.ids import EventId, RunId
 from patchbay.observability import logger, metrics
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
+from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
 
 
 def gone(share: Share, delivery: DeliveryMessage, reason: str) -> None:
-    """The receiver says that it is no more. A webhook of the API is disabled; an automation's subscription
-    ends, and would be made anew by the automation.
+    """The receiver wants no more. The webhook is disabled; an automation's subscription, if it says so with a
+    410, ends: it is made anew by the automation. A 404 may be a proxy's, whose n8n comes back: so the hook
+    stays, its owner is told, and what was not delivered can be recovered.
     """
     source = share.webhook["source"] if share.webhook else None
-    if source == "api":
+    if source == "api" or reason == retry.NOT_FOUND:
         disable(share, delivery, reason, share.health)
     elif not isinstance(delivery.webhook_id, RunId):
         webhooks.remove(

@@ -20,8 +20,9 @@ MAX_STEP_SECONDS = 36_000
 # … so no wait is longer than 12 h, whatever multiplier or Retry-After asks for.
 MAX_DELAY_SECONDS = 43_200
 
-# Why a webhook ends whose receiver says that it is no more.
+# Why a webhook ends: its receiver says that it is no more, or answers so to the last.
 GONE = "endpoint_gone"
+NOT_FOUND = "endpoint_not_found"
 
 _system_random = random.SystemRandom().random
 
@@ -68,7 +69,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
     """A webhook's retry settings; a `schedule` (seconds per step) replaces the three before it. With
-    `not_found_ends` a receiver that answers 404 to the last is gone, as with 410.
+    `not_found_ends` a receiver that answers 404 to the last wants no more, as with 410.
     """
 
     max_retries: int = 3
@@ -153,7 +154,7 @@ def plan(
         return GiveUp(outcome.reason)
     if attempt >= config.max_attempts:
         if not_found:
-            return DisableWebhook(GONE)
+            return DisableWebhook(NOT_FOUND)
         return GiveUp(f"retries_exhausted:{outcome.reason}")
     draw = jitter()
     wait = config.step_seconds(attempt) * (1 - JITTER + 2 * JITTER * draw)

@@ -88,7 +88,7 @@ def hook(workspace_id: str, hook_key: str) -> dynamo.Row | None:
 
 
 def adding_callback(row: dynamo.Row) -> TransactWriteItemTypeDef:
-    """For a transaction: a webhook of one delivery. One that is there stays."""
+    """For the transaction in which a run ends, which happens once: the webhook of its one delivery."""
     return dynamo.putting(settings().webhooks_table, row)
 
 
