@@ -9,6 +9,7 @@ import json as _json  # `json` is a parameter's name, as in httpx
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 
 from local import gateway, services
 from local import settings as local_settings
@@ -108,6 +111,42 @@ def _template(given: tuple[tuple[str, str], ...]) -> Template:
     return Template(ROOT / "template.yaml", dict(given))
 
 
+def _account(backends: Any) -> Any:
+    return backends[local_settings.ACCOUNT][local_settings.REGION]
+
+
+# The tables and queues that the last test worked on, and the template parameters that they were made by.
+_made: dict[str, Any] = {}
+
+
+@contextmanager
+def _moto(given: tuple[tuple[str, str], ...]) -> Iterator[bool]:
+    """moto; True when it has everything of the template, empty. To make the tables anew is most of what a
+    short test would take, so those of the last test are emptied, if they are of the same parameters.
+    """
+    made = _made.get("given") == given and _made["there"] == _there()
+    mock = mock_aws()
+    mock.start(reset=not made)
+    try:
+        if made:
+            for table in _account(dynamodb_backends).tables.values():
+                table.items.clear()
+            for queue in _account(sqs_backends).queues.values():
+                queue._messages.clear()
+                queue._pending_messages.clear()
+                queue.deleted_messages.clear()
+        yield made
+        _made.update(given=given, there=_there())
+    finally:
+        mock.stop(remove_data=False)
+
+
+def _there() -> list[int]:
+    """Which tables and queues there are."""
+    kept = [*_account(dynamodb_backends).tables.values(), *_account(sqs_backends).queues.values()]
+    return [id(each) for each in kept]
+
+
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Backend]:
     """The library on moto, fresh. `@pytest.mark.parameters(Name=…)` sets template parameters."""
@@ -129,15 +168,19 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         "AllowedReturnOrigins": RETURN_ORIGIN,
         **(marker.kwargs if marker else {}),
     }
-    with mock_aws():
+    if "JwksUrl" not in given:
+        given["JwtSecretArn"] = "jwt"
+    parameters = tuple(sorted((name, str(value)) for name, value in given.items()))
+    with _moto(parameters) as made:
         endpoints: dict[str, Any] = {"*": None}
-        _client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
-        if "JwksUrl" not in given:
-            given["JwtSecretArn"] = "jwt"
-        template = _template(tuple(sorted((name, str(value)) for name, value in given.items())))
-        template.identities = services.identify(template, endpoints)
-        template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
-        services.create(template, endpoints)
+        template = _template(parameters)
+        if made:
+            _client("secretsmanager").put_secret_value(SecretId="jwt", SecretString=JWT_SECRET)
+        else:
+            _client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
+            template.identities = services.identify(template, endpoints)
+            template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
+            services.create(template, endpoints)
         environment = dict(template.functions()["DeliverFunction"].environment)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
