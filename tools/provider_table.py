@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
+from local.settings import ROOT
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import Provider
+from tools.page import with_tables
 
-TARGET = Path(__file__).resolve().parent.parent / "docs/connections.md"
-_PLACE = re.compile(r"(?<=<!-- providers:begin -->\n).*?(?=<!-- providers:end -->)", re.DOTALL)
+_PAGE = "docs/connections.md"
+TARGET = ROOT / _PAGE
 
 
 def render() -> str:
@@ -17,7 +16,7 @@ def render() -> str:
     rows = ["| `provider` | | Type | Sign-in | Refresh |", "|---|---|---|---|---|"]
     loaded = (providers.load(name) for name in providers.names())
     rows += [_row(provider) for provider in loaded if provider is not None]
-    return _PLACE.sub("\n".join(rows) + "\n", TARGET.read_text())
+    return with_tables(_PAGE, "providers", rows)
 
 
 def _row(provider: Provider) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from local.settings import ROOT
 from tools.apps.derived import files
-from tools.apps.root import ROOT
 
 MADE = files()
 

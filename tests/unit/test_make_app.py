@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from local.settings import ROOT
 from tools.apps.make import camel, kebab, sentence
 from tools.apps.make_check import problems
 from tools.apps.make_iml import UNDEFINED, ImlError, evaluate
-from tools.apps.root import ROOT
 
 APP = ROOT / "apps/make"
 BASE = "general/base.iml.json"

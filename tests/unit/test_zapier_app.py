@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.api_keys import key_format
 from patchbay.catalogue.entries import load, load_action, resources
 from tools.apps import zapier
-from tools.apps.page import with_tables
-from tools.apps.root import ROOT
 from tools.apps.zapier_check import problems
+from tools.page import with_tables
 
 APPS: dict[str, Any] = {
     path: json.loads(text) for path, text in zapier.files().items() if path.endswith(".json")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from local.settings import ROOT
 from tools.apps import make, n8n, zapier
-from tools.apps.root import ROOT
 
 # Each gives the files that it makes: their text by their path from the root.
 MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files, make.files, n8n.files)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from patchbay import catalogue
-from patchbay.automations.hooks import SAMPLED_AT_MS
+from patchbay.automations import hooks
 from patchbay.catalogue.entries import Entry, all_entries
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
-from patchbay.ids import EventId
-from patchbay.schema import at_ms, iso
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,12 @@ def triggers() -> list[Entry]:
 
 def sample_of(entry: Entry) -> dict[str, Any]:
     """The catalogue's sample as a hook would get it, and as the samples' route gives it."""
-    return {
-        "id": str(EventId.of_name("sample", entry.key)),
-        "type": entry.key,
-        "timestamp": iso(at_ms(SAMPLED_AT_MS)),
-        "data": entry.sample,
-    }
+    return hooks.sample(entry.key).model_dump(mode="json", by_alias=True)
+
+
+def as_file(content: Any) -> str:
+    """JSON as the text of a file."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def words(option: str) -> str:

@@ -8,7 +8,6 @@ arrives is what the module says. By hand, beside them: the base, the connection,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
-from tools.apps.fields import sample_of, triggers
+from tools.apps.fields import as_file, sample_of, triggers
 
 FOLDER = "apps/make"
 API = "/api/automations/make"
@@ -64,7 +63,7 @@ class Component:
         }
 
     def files(self) -> dict[str, str]:
-        return {f"{FOLDER}/{self.path(code)}": _json(content) for code, content in self.codes.items()}
+        return {f"{FOLDER}/{self.path(code)}": as_file(content) for code, content in self.codes.items()}
 
 
 def files() -> Mapping[str, str]:
@@ -89,8 +88,8 @@ def files() -> Mapping[str, str]:
         groups.setdefault(_plural(action.noun), []).append(of_actions[action.key].id)
     groups["other"] = [watch_events[1].id, _get_run().id, _make_api_call().id]
     made = {
-        f"{FOLDER}/makecomapp.json": _json(_app(components)),
-        f"{FOLDER}/modules/groups.json": _json(
+        f"{FOLDER}/makecomapp.json": as_file(_app(components)),
+        f"{FOLDER}/modules/groups.json": as_file(
             [{"label": first_up(label), "modules": modules} for label, modules in groups.items()]
         ),
     }
@@ -426,7 +425,3 @@ def camel(text: str) -> str:
 def kebab(id: str) -> str:
     """As Make's editor names the files of a component."""
     return re.sub("([a-z0-9])([A-Z])", r"\1-\2", id).lower()
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.catalogue.entries import load, load_action
 from tools.apps.make_iml import FUNCTIONS, Call, ImlError, expressions
 from tools.apps.make_iml import Path as Variable
-from tools.apps.root import ROOT
 
 # As src/local-development/helpers/validate-id.ts of Make's editor has them.
 _IDS = {

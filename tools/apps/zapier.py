@@ -12,10 +12,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from local.settings import ROOT
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
-from tools.apps.fields import Field, fields_of, sample_of, triggers, words
-from tools.apps.page import with_tables
-from tools.apps.root import ROOT
+from tools.apps.fields import Field, as_file, fields_of, sample_of, triggers, words
+from tools.page import with_tables
 
 FOLDER = "apps/zapier"
 _PAGE = "docs/ZAPIER_INTEGRATION.md"
@@ -121,7 +121,7 @@ return Object.assign({ id: run.runId }, run.output);
 def files() -> dict[str, str]:
     """The definitions, and the page with the tables of what is in them, by path."""
     made = definitions(json.loads((ROOT / FOLDER / "settings.json").read_text()))
-    texts = {f"{FOLDER}/{name}": _text(app) for name, app in made.items()}
+    texts = {f"{FOLDER}/{name}": as_file(app) for name, app in made.items()}
     return {**texts, _PAGE: with_tables(_PAGE, "zapier", tables())}
 
 
@@ -134,10 +134,6 @@ def definitions(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
         oauth = _oauth(base, settings["oauth2"])
         made["zapier-app-definition.oauth.json"] = _app(base, oauth, "access_token")
     return made
-
-
-def _text(app: dict[str, Any]) -> str:
-    return json.dumps(app, indent=2, ensure_ascii=False) + "\n"
 
 
 def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from patchbay import compact_json
 from patchbay.aws import client
 from patchbay.observability import logger
 
@@ -24,7 +24,7 @@ class Message:
 
     @classmethod
     def of(cls, value: Any, group: str) -> Message:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = compact_json.dumps(value)
         # The two characters of JSON text that SQS does not take.
         return cls(text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff"), group)
 

@@ -29,8 +29,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.schema import Empty, Listing, ListQuery, at_ms
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks import store as webhooks_store
-from patchbay.webhooks.models import CreateWebhook, Webhook
+from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -72,9 +71,18 @@ def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samp
         for stored in events.newest(principal.workspace_id, event, query.limit)
     ]
     if len(found) < query.limit:
-        id = EventId.of_name("sample", event)
-        found.append(Sample(id=id, type=event, timestamp=at_ms(SAMPLED_AT_MS), data=load(event).sample))
+        found.append(sample(event))
     return Samples(found)
+
+
+def sample(event: str) -> Sample:
+    """The catalogue's sample as a hook would get it; its id is always the same."""
+    return Sample(
+        id=EventId.of_name("sample", event),
+        type=event,
+        timestamp=at_ms(SAMPLED_AT_MS),
+        data=load(event).sample,
+    )
 
 
 def subscribe(
@@ -104,15 +112,9 @@ def subscribe(
 
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
-    page = webhooks_store.page(
-        principal.workspace_id,
-        status=None,
-        event_type=None,
-        source=platform,
-        limit=query.limit,
-        cursor=query.cursor,
-    )
-    return Listing(items=[_shown(webhooks.shown(row)) for row in page.rows], next_cursor=page.next_cursor)
+    asked = WebhookQuery(limit=query.limit, cursor=query.cursor)
+    page = webhooks.list_webhooks(principal, asked, source=platform)
+    return Listing(items=[_shown(webhook) for webhook in page.items], next_cursor=page.next_cursor)
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
-from pydantic.json_schema import SkipJsonSchema
 
 from patchbay import catalogue
 from patchbay.catalogue.entries import Example, resources
@@ -16,8 +15,8 @@ from patchbay.ids import EventId, RunId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, QueryModel, Timestamp, WorkspaceId, plain
 from patchbay.webhooks.models import BoundedFilters, Url
 
-MAX_CHOICES = 5_000
-MAX_ERROR_LENGTH = 1_000
+_MAX_CHOICES = 5_000
+_MAX_ERROR_LENGTH = 1_000
 
 # ── what stands in the paths ─────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +172,7 @@ class KnownHook(SubscribedHook):
     """The hook that was there already."""
 
     http_status: ClassVar[int] = 200
-    secret: SkipJsonSchema[None] = None
+    secret: None = None
 
 
 class Hook(ApiModel):
@@ -229,7 +228,7 @@ class Failed(ApiModel):
     """`error` says to the automation's owner what went wrong."""
 
     status: Literal["FAILED"]
-    error: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ERROR_LENGTH)]
+    error: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ERROR_LENGTH)]
 
 
 class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="status")]]):
@@ -237,7 +236,6 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 
 
 # ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
-
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(plain)]
 
@@ -268,4 +266,4 @@ class SetChoices(ApiModel):
     """All that a workspace may choose from, in the order in which it is shown; it replaces what was there."""
 
     workspace_id: WorkspaceId
-    items: Annotated[list[Choice], Field(max_length=MAX_CHOICES), AfterValidator(_unique)]
+    items: Annotated[list[Choice], Field(max_length=_MAX_CHOICES), AfterValidator(_unique)]

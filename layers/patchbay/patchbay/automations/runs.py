@@ -9,13 +9,11 @@ two, or between a run's end and its callback, the sweep does what is left, withi
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import catalogue, queues
+from patchbay import catalogue, compact_json, queues
 from patchbay import due as due_index
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
@@ -33,7 +31,7 @@ from patchbay.automations.models import (
 from patchbay.automations.store import StoredRun
 from patchbay.catalogue.entries import Action, all_actions, check_input, check_output, load_action
 from patchbay.deliveries.models import DeliveryMessage
-from patchbay.errors import Conflict, NotFound, PayloadTooLarge, check_version
+from patchbay.errors import Conflict, NotFound, check_version
 from patchbay.events import service as events
 from patchbay.ids import DeliveryId, EventId, RunId
 from patchbay.observability import logger
@@ -41,15 +39,14 @@ from patchbay.outbound.registration import check_registered
 from patchbay.schema import Listing, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-ANSWER_MS = 15 * 60_000
+_ANSWER_MS = 15 * 60_000
 _TELL_AGAIN_MS = 60_000
-MAX_INPUT_BYTES = 64 * 1024
-MAX_OUTPUT_BYTES = 64 * 1024
+# Of an input, and of an output.
+_MAX_BYTES = 64 * 1024
 _NOT_ANSWERED = "The platform did not answer within 15 minutes."
 # What one run of the sweep may take at most; the next, a minute later, goes on.
 _RESERVE_MS = 10_000
@@ -86,7 +83,7 @@ def start(
     action = load_action(key)
     given = _filled_in(action, body.input)
     check_input(key, given)
-    _check_size("input", given, MAX_INPUT_BYTES)
+    compact_json.check_size("input", given, _MAX_BYTES)
     if body.callback_url is not None:
         check_registered("callbackUrl", body.callback_url)
     now = now_ms()
@@ -99,7 +96,7 @@ def start(
         input=given,
         status="PENDING",
         callback_url=body.callback_url,
-        expires_at=now + ANSWER_MS,
+        expires_at=now + _ANSWER_MS,
         created_at=now,
         updated_at=now,
     )
@@ -135,7 +132,7 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
     if isinstance(said, Succeeded):
         if run.action in catalogue.ACTIONS:
             check_output(run.action, said.output)
-        _check_size("output", said.output, MAX_OUTPUT_BYTES)
+        compact_json.check_size("output", said.output, _MAX_BYTES)
         ended = replace(run, status=said.status, output=said.output)
     else:
         ended = replace(run, status=said.status, error=said.error)
@@ -155,13 +152,8 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
 def sweep(remaining_ms: Callable[[], int]) -> int:
     """See to the runs that are due; returns how many. What fails is due again by itself."""
     seen = 0
-    shards = deque(store.due(shard, now_ms()) for shard in due_index.SHARDS)
-    while shards and remaining_ms() > _RESERVE_MS:
-        due = shards.popleft()  # they take turns: much to do in one holds up no other
-        id = next(due, None)
-        if id is None:
-            continue
-        shards.append(due)
+    due = [store.due(shard, now_ms()) for shard in due_index.SHARDS]
+    for id in due_index.in_turns(due, remaining_ms, _RESERVE_MS):
         try:
             _see_to(id)
         except Exception:
@@ -218,13 +210,11 @@ def _finish(ended: StoredRun) -> StoredRun:
     if ended.callback_url is None:
         store.finish(ended, ())
         return ended
-    body = json.dumps(
-        {"runId": ended.id, "status": ended.status, "output": ended.output, "error": ended.error},
-        ensure_ascii=False,
-        separators=(",", ":"),
+    body = compact_json.dumps(
+        {"runId": ended.id, "status": ended.status, "output": ended.output, "error": ended.error}
     )
-    receiver = webhooks.callback(ended.workspace_id, ended.id, ended.callback_url, body)
-    store.finish(ended, [webhooks_store.adding_callback(receiver)])
+    receiver = webhooks.adding_callback(ended.workspace_id, ended.id, ended.callback_url, body)
+    store.finish(ended, [receiver])
     _unless_aws_fails(lambda: _call_back(ended), "callback not queued; the sweep will")
     return ended
 
@@ -262,12 +252,6 @@ def _filled_in(action: Action, given: dict[str, Any]) -> dict[str, Any]:
     """The input without the fields that nobody filled in: automation platforms send those as `""` or null."""
     properties: Any = action.input["properties"]
     return {name: value for name, value in given.items() if not (name in properties and value in ("", None))}
-
-
-def _check_size(name: str, value: dict[str, Any], most: int) -> None:
-    size = events.data_bytes(value)
-    if size > most:
-        raise PayloadTooLarge(f"{name} has {size} bytes as JSON; {most} are the most.")
 
 
 def _shown(run: StoredRun) -> Run:

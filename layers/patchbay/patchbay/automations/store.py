@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from patchbay import compact_json, dynamo, idempotency
 from patchbay import due as due_index
-from patchbay import dynamo, idempotency
 from patchbay.automations.models import Choice
-from patchbay.errors import PayloadTooLarge
 from patchbay.ids import RunId
 from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
@@ -59,7 +58,7 @@ def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[Transact
     row: dynamo.Row = {
         **to_row(run),
         "runsKey": _runs_key(run.workspace_id, run.platform),
-        "input": _text(run.input),
+        "input": compact_json.dumps(run.input),
         "createdBy": created_by,
         "dueShard": due_index.shard_of(run.id),
         "dueAt": due_at,
@@ -107,8 +106,8 @@ def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
     """Store the end of a pending run, and what is `also` to be written. With something of that the sweep
     looks at it again in a minute, unless it is `settled`. Raises Changed when it has ended already.
     """
-    ends: dynamo.Row = {"output": _text(run.output)} if run.output is not None else {"error": run.error}
-    (name,) = ends
+    name = "error" if run.output is None else "output"
+    end = run.error if run.output is None else compact_json.dumps(run.output)
     action = dynamo.updating(
         settings().automations_table,
         {"id": run.id},
@@ -121,7 +120,7 @@ def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
         now=run.updated_at,
         version=run.version - 1,
         next=run.version,
-        **ends,
+        **{name: end},
         **({"again": run.updated_at + 60_000} if also else {}),
     )
     try:
@@ -168,11 +167,9 @@ def _look(run: StoredRun, change: str, **values: Any) -> None:
 
 def set_choices(workspace_id: str, resource: str, items: Sequence[Choice]) -> None:
     """Replace what stands there. Raises PayloadTooLarge."""
-    text = _text([[item.id, item.label] for item in items])
-    if len(text.encode()) > _MAX_CHOICES_BYTES:
-        raise PayloadTooLarge(
-            f"items has {len(text.encode())} bytes as JSON; {_MAX_CHOICES_BYTES} are the most."
-        )
+    pairs = [[item.id, item.label] for item in items]
+    compact_json.check_size("items", pairs, _MAX_CHOICES_BYTES)
+    text = compact_json.dumps(pairs)
     row = {"id": _choices_id(workspace_id, resource), "items": text, "updatedAt": now_ms()}
     dynamo.put(settings().automations_table, row)
 
@@ -199,7 +196,3 @@ def _runs_key(workspace_id: str, platform: str) -> str:
 
 def _choices_id(workspace_id: str, resource: str) -> str:
     return f"choices#{workspace_id}#{resource}"
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -43,7 +43,7 @@ _FORMATS = {
     "date-time": "must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z",
     "uri": "must be an address with its scheme, what is not ASCII percent-encoded",
 }
-RESOURCE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
+_RESOURCE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 # An answer stays small, however wrong the data are.
 _MAX_ERRORS = 20
 _MAX_PATH_LENGTH = 200
@@ -68,7 +68,7 @@ def _check_part(part: Any, where: str) -> None:
         raise ValueError(f"{where}.format must be one of {sorted(_FORMATS)}")
     if {CHOICES, MULTILINE} & part.keys() and "string" not in types:
         raise ValueError(f"{where} is no text: {CHOICES} and {MULTILINE} are of texts")
-    if CHOICES in part and not re.match(RESOURCE_PATTERN, str(part[CHOICES])):
+    if CHOICES in part and not re.match(_RESOURCE_PATTERN, str(part[CHOICES])):
         raise ValueError(f"{where}.{CHOICES} must be a name like accounts")
     properties = part.get("properties", {})
     if missing := set(part.get("required", ())) - properties.keys():

@@ -12,7 +12,6 @@ is taken in hand here is first put off, then worked: if the sweeper dies, a late
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -54,24 +53,17 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
     """
     settings()  # wrongly set up, it stops here: that is no fault of one step
     queued = 0
-    turns = deque(
-        [
-            *map(_due_webhooks, due_index.SHARDS),
-            *map(_due_deliveries, due_index.SHARDS),
-            *map(_stopped_fan_outs, due_index.SHARDS),
-        ]
-    )
-    while turns and remaining_ms() > _RESERVE_MS:
-        steps, step = turns.popleft(), None
+    sources = [
+        *map(_due_webhooks, due_index.SHARDS),
+        *map(_due_deliveries, due_index.SHARDS),
+        *map(_stopped_fan_outs, due_index.SHARDS),
+    ]
+    for step in due_index.in_turns(sources, remaining_ms, _RESERVE_MS):
         try:
-            step = next(steps, None)
-            if step is None:
-                continue
             queued += step()
         except Exception:
             # Our own fault or AWS's; what was taken in hand is due again by itself.
             logger.exception("step of the sweep failed", step=repr(step)[:200])
-        turns.append(steps)
     if queued:
         logger.info("waiting deliveries queued", count=queued)
     return queued

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from patchbay import compact_json
 from patchbay.auth.principal import Principal
 from patchbay.errors import IdempotencyMismatch, PayloadTooLarge, Problem, ValidationFailed
 from patchbay.events import service, store
@@ -104,7 +105,7 @@ def _reject(envelope: Envelope, reason: str) -> None:
     workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
     data = detail.get("data")
     # A row cannot hold much more (400 KB).
-    if not isinstance(data, dict) or service.data_bytes(data) > service.MAX_DATA_BYTES:
+    if not isinstance(data, dict) or compact_json.size(data) > service.MAX_DATA_BYTES:
         data = {}
     event = EventMessage(
         id=envelope.event_id,

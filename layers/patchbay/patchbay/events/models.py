@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -17,6 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
+from patchbay import compact_json
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import ApiModel, ListQuery, Timestamp, WorkspaceId, at_ms, iso
 
@@ -144,8 +144,4 @@ def _message() -> TypeAdapter[EventMessage]:
 
 def payload(id: EventId, type: str, timestamp: int, data: dict[str, Any]) -> str:
     """`{"id", "type", "timestamp", "data"}` as compact JSON."""
-    return json.dumps(
-        {"id": id, "type": type, "timestamp": iso(at_ms(timestamp)), "data": data},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    return compact_json.dumps({"id": id, "type": type, "timestamp": iso(at_ms(timestamp)), "data": data})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from patchbay import catalogue, idempotency, queues
+from patchbay import catalogue, compact_json, idempotency, queues
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
 from patchbay.errors import (
     Forbidden,
     NotFound,
-    PayloadTooLarge,
     Problem,
     UpstreamFailed,
     ValidationFailed,
@@ -213,15 +211,8 @@ def _check(body: PublishEvent) -> None:
             if reserved
             else f"{body.type} is no event type; there are {', '.join(sorted(catalogue.PUBLISHABLE))}",
         )
-    size = data_bytes(body.data)
-    if size > MAX_DATA_BYTES:
-        raise PayloadTooLarge(f"data has {size} bytes as JSON; {MAX_DATA_BYTES} are the most.")
+    compact_json.check_size("data", body.data, MAX_DATA_BYTES)
     check_data(body.type, body.data)
-
-
-def data_bytes(data: Mapping[str, Any]) -> int:
-    """How large an event's data are, as compact JSON in UTF-8."""
-    return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _key(body: PublishEvent, header: str | None) -> str | None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from patchbay import compact_json, dynamo
 from patchbay import due as due_index
-from patchbay import dynamo
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
 from patchbay.records import kept_until
@@ -202,7 +202,7 @@ def _row(event: EventMessage) -> dynamo.Row:
         "type": event.type,
         "timestamp": event.timestamp,
         "source": event.source,
-        "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        "data": compact_json.dumps(event.data),
         "ttl": kept_until(now_ms()),
     }
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from patchbay import compact_json
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
@@ -378,7 +379,7 @@ def _of_automation(template: AutomationTemplate) -> Listed:
         provider="",
         description=template.description,
         scopes=[],
-        metadata=json.dumps({"template": plan}, ensure_ascii=False, separators=(",", ":")),
+        metadata=compact_json.dumps({"template": plan}),
     )
 
 

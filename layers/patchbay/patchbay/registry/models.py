@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
+from patchbay import compact_json
 from patchbay.ids import IntegrationId, LogId
 from patchbay.providers.provider import IntegrationType
 from patchbay.schema import ApiModel, ListQuery, Name, Plain, QueryModel, Timestamp
@@ -36,7 +36,7 @@ class ReviewStatus(StrEnum):
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    size = compact_json.size(metadata)
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"has {size} bytes as JSON; {MAX_METADATA_BYTES} are the most")
     return metadata

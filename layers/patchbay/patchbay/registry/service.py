@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import vault
+from patchbay import compact_json, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
@@ -275,7 +275,7 @@ def _status(integration: StoredIntegration) -> str:
 def _merged_metadata(old: str, changes: dict[str, Any]) -> str:
     merged = {**json.loads(old), **changes}
     kept = {name: value for name, value in merged.items() if value is not None}
-    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    text = compact_json.dumps(kept)
     if len(text.encode()) > marketplace.MAX_METADATA_BYTES:
         raise ValidationFailed.of("metadata", f"has more than {marketplace.MAX_METADATA_BYTES} bytes in all")
     return text

@@ -57,7 +57,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     _check_events(principal, body)
     secret = signing.new_secret()
     row = _new(principal, body, _API, secret)
-    answer = WebhookWithSecret(**dict(shown(row)), secret=secret)
+    answer = WebhookWithSecret(**dict(_shown(row)), secret=secret)
     store.create(row, once.completing(answer) if once else ())
     return answer
 
@@ -96,20 +96,22 @@ def subscribe(
     raise contended("hook")
 
 
-def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
+def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None = None) -> Listing[Webhook]:
+    """Newest first; with a `source` those of an automation platform."""
     page = store.page(
         principal.workspace_id,
         status=query.status,
         event_type=query.event_type,
+        source=source,
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[shown(row) for row in page.rows], next_cursor=page.next_cursor)
+    return Listing(items=[_shown(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
     """Raises NotFound, also for another workspace's."""
-    return shown(read(principal.workspace_id, id))
+    return _shown(read(principal.workspace_id, id))
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
@@ -177,7 +179,7 @@ def rotate_secret(
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
     def also(new: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
-        return once.completing(answer(shown(new))) if once else ()
+        return once.completing(answer(_shown(new))) if once else ()
 
     return answer(_change(principal.workspace_id, id, change, if_match, also=also))
 
@@ -237,22 +239,23 @@ def disable(
     return was_active
 
 
-def callback(workspace_id: str, id: RunId, url: str, body: str) -> dynamo.Row:
-    """The webhook of one delivery: of the outcome of an automation's run, to where that waits for it. It has
-    no secret, for the one who waits knows none; the URL is its own.
+def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> TransactWriteItemTypeDef:
+    """For the transaction in which an automation's run ends: the webhook of one delivery, of that outcome, to
+    where the automation waits. It has no secret, for the one who waits knows none; the URL is its own.
     """
-    config = RetryConfig()
-    return {
-        "workspaceId": workspace_id,
-        "sk": id,
-        "source": "callback",
-        "url": url,
-        "body": body,
-        "secrets": [],
-        "retryConfig": config.model_dump(mode="json", by_alias=True),
-        "status": "ACTIVE",
-        "ttl": now_ms() // 1000 + _CALLBACK_SECONDS + settings().max_hold_seconds,
-    }
+    return store.adding_callback(
+        {
+            "workspaceId": workspace_id,
+            "sk": id,
+            "source": "callback",
+            "url": url,
+            "body": body,
+            "secrets": [],
+            "retryConfig": RetryConfig().model_dump(mode="json", by_alias=True),
+            "status": "ACTIVE",
+            "ttl": now_ms() // 1000 + _CALLBACK_SECONDS + settings().max_hold_seconds,
+        }
+    )
 
 
 def remove(workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef]) -> None:
@@ -393,13 +396,13 @@ def _change(
         check_version("webhook", old["version"], if_match)
         changes = change(old)
         if not changes:
-            return shown(old)
+            return _shown(old)
         new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
         try:
             store.replace(old, new, also(new))
         except store.Changed:
             continue
-        return shown(new)
+        return _shown(new)
     raise contended("webhook")
 
 
@@ -416,8 +419,7 @@ def _place(id: str, field: str) -> str:
     return f"webhooks/{id}/{field}"
 
 
-def shown(row: dynamo.Row) -> Webhook:
-    """A stored webhook as the API gives it, without its stats."""
+def _shown(row: dynamo.Row) -> Webhook:
     return Webhook(
         id=WebhookId(row["sk"]),
         name=row["name"],

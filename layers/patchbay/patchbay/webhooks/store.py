@@ -102,7 +102,7 @@ def page(
     *,
     status: str | None,
     event_type: str | None,
-    source: str | None = None,
+    source: str | None,
     limit: int,
     cursor: str | None,
 ) -> dynamo.Page:

@@ -1,11 +1,11 @@
-"""Tables in the pages about the apps, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+"""Tables in the docs that are made, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from tools.apps.root import ROOT
+from local.settings import ROOT
 
 
 def with_tables(path: str, name: str, lines: Iterable[str]) -> str:
