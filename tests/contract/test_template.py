@@ -84,6 +84,23 @@ def test_every_variable_is_a_setting_and_every_setting_is_set() -> None:
         }
 
 
+def test_nothing_is_named_so_that_a_second_stack_fails() -> None:
+    """Names of these kinds are unique in an account and region, and the SAM transform names a schedule after
+    its logical id unless OmitName is set.
+    """
+    schedules = TEMPLATE.of_type("AWS::Scheduler::Schedule")
+    assert len(schedules) == 5
+    for kind, name in (
+        ("AWS::Scheduler::Schedule", "Name"),
+        ("AWS::DynamoDB::Table", "TableName"),
+        ("AWS::SQS::Queue", "QueueName"),
+        ("AWS::Lambda::Function", "FunctionName"),
+        ("AWS::IAM::Role", "RoleName"),
+    ):
+        for resource in TEMPLATE.of_type(kind):
+            assert name not in resource.properties, resource.logical_id
+
+
 def test_the_version_is_one() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
