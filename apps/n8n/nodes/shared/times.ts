@@ -1,4 +1,5 @@
 const WITHOUT_OFFSET = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?$/;
+const DAY_MS = 86_400_000;
 
 /**
  * A time with its offset. n8n's date picker gives `2026-10-28T09:00:00`, which is meant in the workflow's
@@ -18,11 +19,9 @@ export function withOffset(value: unknown, zone: string): unknown {
  * show it twice, the first; where they are set forward and never show it, as much later as they are set.
  */
 function instant(asUtc: number, zone: string): number {
-	const first = offset(asUtc, zone);
-	const second = offset(asUtc - first, zone);
-	if (first === second) return asUtc - first;
-	const third = offset(asUtc - second, zone);
-	return asUtc - (second === third ? second : Math.min(second, third));
+	const offsets = [offset(asUtc - DAY_MS, zone), offset(asUtc + DAY_MS, zone)];
+	const shown = offsets.filter((ahead) => offset(asUtc - ahead, zone) === ahead);
+	return asUtc - (shown.length ? Math.max(...shown) : offsets[0]);
 }
 
 /** How far the zone's clocks are ahead of UTC then, in milliseconds. */
