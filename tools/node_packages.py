@@ -93,7 +93,7 @@ def node_version() -> int:
 
 
 def packaged_node() -> Path | None:
-    """The folder of the Node that comes with n8n, once installed; None where there is none for the machine."""
+    """The folder of the Node that is installed with n8n; None where there is none for the machine."""
     machine = _MACHINES.get(platform.machine().lower())
     if platform.system() != "Linux" or machine is None:
         return None

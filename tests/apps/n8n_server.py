@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -83,7 +84,8 @@ class N8nServer:
         }
 
     def _is_ready(self) -> bool:
-        assert self._process and self._process.poll() is None, (self.folder / "log").read_text()[-5000:]
+        assert self._process
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-5000:]
         try:
             answer = self._client.get("/healthz/readiness")
             return answer.status_code == 200 and self._client.get("/rest/settings").is_success
@@ -139,7 +141,7 @@ class N8nServer:
             "nodes": nodes,
             "connections": {
                 name: {"main": [[{"node": following, "type": "main", "index": 0}]]}
-                for name, following in zip(names, names[1:], strict=False)
+                for name, following in itertools.pairwise(names)
             },
             "settings": {"executionOrder": "v1"},
             **more,

@@ -27,16 +27,15 @@ __all__ = ["built"]
 
 pytestmark = pytest.mark.skipif(
     not (N8N_SERVER / ".complete").exists(),
-    reason=f"no n8n installed: {missing_for_n8n() or 'run make test-apps'}",
+    reason=f"no n8n installed: {missing_for_n8n() or 'make test-apps does'}",
 )
 TRIGGER, ACTION = "n8n-nodes-patchbay.patchbayTrigger", "n8n-nodes-patchbay.patchbay"
 
 
 @pytest.fixture(scope="module")
 def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nServer]:
-    subprocess.run(
-        ["npm", "pack", "--ignore-scripts"], cwd=built, check=True, capture_output=True, timeout=60
-    )
+    pack = ["npm", "pack", "--ignore-scripts"]
+    subprocess.run(pack, cwd=built, check=True, capture_output=True, timeout=60)
     (package,) = built.glob("*.tgz")
     server = N8nServer(tmp_path_factory.mktemp("n8n-server"))
     try:
@@ -83,18 +82,19 @@ def test_its_types_have_the_names_that_the_registry_gives(server: N8nServer) -> 
 
 def test_only_a_platform_passes_the_test_of_a_credential(n8n: Set, subtests: pytest.Subtests) -> None:
     right = n8n.credentials
-    with receiver([Answer(200, {"content-type": "text/html"}, b"<html>Welcome</html>")]) as website:
-        with receiver([Answer(200, {"content-type": "application/json"}, b'{"ok": true}')]) as another:
-            for case, given, status in (
-                ("right", right, "OK"),
-                ("with a slash", {**right, "baseUrl": right["baseUrl"] + "/"}, "OK"),
-                ("another key", {**right, "apiKey": right["apiKey"][:-1] + "!"}, "Error"),
-                ("a website", {**right, "baseUrl": website.url}, "Error"),
-                ("another API", {**right, "baseUrl": another.url}, "Error"),
-            ):
-                with subtests.test(case):
-                    said = n8n.server.tested(given)
-                    assert said["status"] == status, said
+    website = Answer(200, {"content-type": "text/html"}, b"<html>Welcome</html>")
+    another = Answer(200, {"content-type": "application/json"}, b'{"ok": true}')
+    with receiver([website]) as a, receiver([another]) as b:
+        for case, given, status in (
+            ("right", right, "OK"),
+            ("with a slash", {**right, "baseUrl": right["baseUrl"] + "/"}, "OK"),
+            ("another key", {**right, "apiKey": right["apiKey"][:-1] + "!"}, "Error"),
+            ("a website", {**right, "baseUrl": a.url}, "Error"),
+            ("another API", {**right, "baseUrl": b.url}, "Error"),
+        ):
+            with subtests.test(case):
+                said = n8n.server.tested(given)
+                assert said["status"] == status, said
 
 
 def test_an_event_starts_a_workflow_also_after_a_restart(n8n: Set) -> None:
@@ -165,7 +165,7 @@ def test_a_copy_makes_a_hook_of_its_own(n8n: Set) -> None:
 
 
 def test_retry_on_fail_makes_one_post(n8n: Set, platform: ThePlatform) -> None:
-    """The first tries give up too early, the answer to the request for the post was lost, and a poll fails."""
+    """The first try gives up too early, the answer to its request was lost, and polls fail."""
     server, workspace = n8n.server, n8n.workspace
     path, sample = uuid.uuid4().hex, load_action("schedule_post").sample
     parameters = {
