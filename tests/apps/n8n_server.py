@@ -157,7 +157,7 @@ class N8nServer:
 
     def unpublish(self, id: str) -> None:
         self(f"POST /rest/workflows/{id}/deactivate", {})
-        self._settled(id, "unpublished")
+        self._settled(id, "not_published")
 
     def _settled(self, id: str, wanted: str) -> None:
         def status() -> str | None:
