@@ -42,8 +42,10 @@ Parts = tuple[Any, Any, Any]
 # A fault each, planted in a copy, and what is to be said of it.
 FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
     "an operation twice": (
-        lambda parts: named(parts[1], "operation")["options"].append({"name": "Z", "value": "create_post"}),
-        "operation create_post twice",
+        lambda parts: named(parts[1], "operation")["options"].extend(
+            [{"name": "Z", "value": "create_post"}] * 2
+        ),
+        "operation create_post of account twice",
     ),
     "an operation is gone": (lambda parts: parts[1].pop(), "no operation"),
     "a resource without operations": (
@@ -80,12 +82,18 @@ FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
         "is not in title case",
     ),
     "a full stop": (lambda parts: named(parts[2], "text").update(description="It."), "no full stop"),
-    "a filter is gone": (lambda parts: parts[0].pop(0), "no filter for"),
+    "a filter is gone": (lambda parts: parts[0][0]["options"].pop(), "no filter for"),
     "a filter of an event that has no such field": (
-        lambda parts: named(parts[0], "accountId")["displayOptions"]["show"]["event"].append(
-            "ALERT_TRIGGERED"
-        ),
+        lambda parts: parts[0][0]["displayOptions"]["show"]["event"].append("WEBHOOK_DISABLED"),
         "which it does not have",
+    ),
+    "a filter that gives a text for a number": (
+        lambda parts: named(parts[0][0]["options"], "value").update(type="string"),
+        "the filter for value gives no number",
+    ),
+    "a list that nobody reads": (
+        lambda parts: named(parts[1], "operation")["options"].pop(),
+        "nothing lists accounts",
     ),
 }
 

@@ -33,7 +33,7 @@ interface ActionFields {
 }
 
 """
-_GET_MANY = "getMany"
+GET_MANY = "getMany"
 _RUN_STATUSES = ("FAILED", "PENDING", "SUCCEEDED")
 
 
@@ -183,7 +183,7 @@ def _operations(noun: str) -> list[dict[str, str]]:
 def _get_many(description: str, many: str) -> dict[str, str]:
     return {
         "name": "Get Many",
-        "value": _GET_MANY,
+        "value": GET_MANY,
         "description": description,
         "action": f"Get many {many}",
     }
@@ -194,7 +194,7 @@ def operation_labels() -> dict[str, str]:
     labels = {f"{action.noun.lower()} {action.key}": action.label for action in all_actions()}
     labels["run get_run"] = "Get Run"
     for noun in ("Run", *map(noun_of, _listed())):
-        labels[f"{noun.lower()} {_GET_MANY}"] = f"Get Many {_plural(noun)}"
+        labels[f"{noun.lower()} {GET_MANY}"] = f"Get Many {_plural(noun)}"
     return labels
 
 
@@ -215,7 +215,7 @@ def _plural(noun: str) -> str:
 def list_fields() -> list[dict[str, Any]]:
     """The fields of Get Many."""
     listed = [noun_of(name).lower() for name in _listed()]
-    show = {"operation": [_GET_MANY]}
+    show = {"operation": [GET_MANY]}
     search = {
         "displayName": "Search",
         "name": "search",
