@@ -115,19 +115,25 @@ def filter_fields() -> list[dict[str, Any]]:
             "description": "Only events that have all of these values start the workflow",
             "displayOptions": {"show": {"event": [entry.key]}},
             "options": sorted(
-                (_property(replace(field, is_required=False)) for field in _filterable(entry)), key=_name
+                (_property(replace(field, is_required=False)) for field in filterable(entry)), key=_name
             ),
         }
         for entry in triggers()
     ]
 
 
-def _filterable(entry: Entry) -> Iterator[Field]:
-    return (
+def filterable(entry: Entry) -> list[Field]:
+    """Without the name of what is chosen by its ID: that has a dropdown of names already."""
+    fields = list(fields_of(entry.json_schema))
+    chosen = {field.name.removesuffix("Id") + "Name" for field in fields if field.choices}
+    return [
         field
-        for field in fields_of(entry.json_schema)
-        if not field.is_list and field.kind != "object" and field.format != "date-time"
-    )
+        for field in fields
+        if not field.is_list
+        and field.kind != "object"
+        and field.format != "date-time"
+        and field.name not in chosen
+    ]
 
 
 # ── the actions ──────────────────────────────────────────────────────────────────────────────────────
@@ -350,7 +356,8 @@ def _property(field: Field) -> dict[str, Any]:
     if field.kind in ("integer", "number"):
         return {**shown, "type": "number", "default": 0}
     if field.format == "date-time":
-        return {**shown, "type": "dateTime"}
+        description = f"{shown['description']}, in the workflow's timezone unless it has an offset"
+        return {**shown, "type": "dateTime", "description": description}
     if field.is_multiline:
         return {**shown, "typeOptions": {"rows": 4}}
     return shown

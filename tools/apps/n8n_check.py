@@ -9,7 +9,7 @@ from typing import Any
 from patchbay import catalogue
 from patchbay.catalogue.entries import load, load_action, resources
 from tools.apps.fields import fields_of
-from tools.apps.n8n import GET_MANY, loader_of, noun_of, operation_labels
+from tools.apps.n8n import GET_MANY, filterable, loader_of, noun_of, operation_labels
 
 _EXPRESSION = '<a href="https://docs.n8n.io/code/expressions/">expression</a>.'
 
@@ -115,10 +115,7 @@ def _filters(filters: Properties) -> Iterator[str]:
         for option in field["options"]
     }
     wanted = {
-        (event, field.name): field.kind
-        for event in catalogue.TRIGGERS
-        for field in fields_of(load(event).json_schema)
-        if not field.is_list and field.kind != "object" and field.format != "date-time"
+        (event, field.name): field.kind for event in catalogue.TRIGGERS for field in filterable(load(event))
     }
     yield from (f"{event}: no filter for {name}" for event, name in sorted(wanted.keys() - found.keys()))
     yield from (

@@ -63,8 +63,9 @@ export class PatchbayTrigger implements INodeType {
 		group: ['trigger'],
 		version: 1,
 		subtitle: `={{ (${JSON.stringify(eventLabels)})[$parameter["event"]] }}`,
+		// The editor shows one entry for this node and the other, with this sentence.
 		description:
-			'Starts the workflow when a post is published, a message comes in, an approval is asked for, or something else happens',
+			'Start workflows when something happens to posts, messages, approvals, or campaigns, and act on them',
 		defaults: { name: 'Patchbay Trigger' },
 		inputs: [],
 		outputs: [NodeConnectionTypes.Main],

@@ -559,13 +559,6 @@ export const filterFields: INodeProperties[] = [
     },
     "options": [
       {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
-      {
         "displayName": "Account Name or ID",
         "name": "accountId",
         "type": "options",
@@ -581,13 +574,6 @@ export const filterFields: INodeProperties[] = [
         "type": "string",
         "default": "",
         "description": "The user who assigned it; null for a rule"
-      },
-      {
-        "displayName": "Assignee Name",
-        "name": "assigneeName",
-        "type": "string",
-        "default": "",
-        "description": "Their name"
       },
       {
         "displayName": "Assignee Name or ID",
@@ -637,13 +623,6 @@ export const filterFields: INodeProperties[] = [
       }
     },
     "options": [
-      {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
       {
         "displayName": "Account Name or ID",
         "name": "accountId",
@@ -742,13 +721,6 @@ export const filterFields: INodeProperties[] = [
     },
     "options": [
       {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
-      {
         "displayName": "Account Name or ID",
         "name": "accountId",
         "type": "options",
@@ -839,13 +811,6 @@ export const filterFields: INodeProperties[] = [
     },
     "options": [
       {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
-      {
         "displayName": "Account Name or ID",
         "name": "accountId",
         "type": "options",
@@ -925,13 +890,6 @@ export const filterFields: INodeProperties[] = [
     },
     "options": [
       {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
-      {
         "displayName": "Account Name or ID",
         "name": "accountId",
         "type": "options",
@@ -996,13 +954,6 @@ export const filterFields: INodeProperties[] = [
       }
     },
     "options": [
-      {
-        "displayName": "Account Name",
-        "name": "accountName",
-        "type": "string",
-        "default": "",
-        "description": "The account's name on the network"
-      },
       {
         "displayName": "Account Name or ID",
         "name": "accountId",
@@ -1678,7 +1629,7 @@ export const actionFields: INodeProperties[] = [
         "name": "endsAt",
         "type": "dateTime",
         "default": "",
-        "description": "When it ends"
+        "description": "When it ends, in the workflow's timezone unless it has an offset"
       },
       {
         "displayName": "Networks",
@@ -1695,7 +1646,7 @@ export const actionFields: INodeProperties[] = [
         "name": "startsAt",
         "type": "dateTime",
         "default": "",
-        "description": "When it starts"
+        "description": "When it starts, in the workflow's timezone unless it has an offset"
       }
     ]
   },
@@ -1983,7 +1934,7 @@ export const actionFields: INodeProperties[] = [
     "name": "scheduledFor",
     "type": "dateTime",
     "default": "",
-    "description": "When it is to be published",
+    "description": "When it is to be published, in the workflow's timezone unless it has an offset",
     "required": true,
     "displayOptions": {
       "show": {
