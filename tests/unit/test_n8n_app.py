@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
+from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.catalogue.entries import resources
 from tools.apps import n8n
@@ -105,3 +107,25 @@ def test_a_fault_is_found(name: str) -> None:
     plant(parts)
     found = problems(*parts)
     assert any(words in problem for problem in found), found
+
+
+APP = ROOT / "apps/n8n"
+
+
+def test_the_package_is_locked_and_names_no_registry() -> None:
+    package = json.loads((APP / "package.json").read_text())
+    lock = json.loads((APP / "package-lock.json").read_text())
+    root = lock["packages"][""]
+    for name in ("name", "version", "devDependencies", "peerDependencies"):
+        assert root[name] == package[name]
+    assert not any("resolved" in one for one in lock["packages"].values())
+
+
+def test_it_is_published_by_a_workflow_that_may_sign_and_nothing_else() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/publish-n8n.yml").read_text())
+    assert workflow["permissions"] == {}
+    job = workflow["jobs"]["publish"]
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert job["defaults"]["run"]["working-directory"] == "apps/n8n"
+    assert "npm run release" in job["steps"][-1]["run"]
+    assert json.loads((APP / "package.json").read_text())["scripts"]["release"] == "n8n-node release"
