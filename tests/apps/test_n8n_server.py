@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_a_copy_makes_a_hook_of_its_own(n8n: Set) -> None:
     event = workspace.publish(POST)
     assert workspace.settled(event["id"]) == dict.fromkeys(hooks, "DELIVERED")
     for id in (original, copy):
-        eventually(lambda id=id: server.executions(id))
+        eventually(partial(server.executions, id))
     server.unpublish(copy)
     assert list(n8n.hooks()) == [first]
     server.unpublish(original)
