@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local.testing import RunningStack
+from tests.apps.n8n_package import copied, n8n_tool
 from tests.apps.the_platform import ThePlatform, the_platform
 from tests.e2e.conftest import running, workspace
 
@@ -18,3 +20,11 @@ def platform(running: RunningStack) -> Iterator[ThePlatform]:
     """Whoever answers what automations ask for."""
     with the_platform(running) as platform:
         yield platform
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The n8n package as its own tool builds it."""
+    folder = copied(tmp_path_factory.mktemp("n8n") / "n8n-nodes-patchbay")
+    n8n_tool("build", folder)
+    return folder

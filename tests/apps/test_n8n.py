@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -26,6 +24,7 @@ from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.catalogue.entries import load_action, resources
 from patchbay.webhooks import signing
+from tests.apps.n8n_package import PACKAGES, copied, n8n_tool
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
 from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
@@ -33,40 +32,8 @@ from tests.receivers import Answer, Request, receiver
 from tools.apps.fields import fields_of
 from tools.apps.n8n import noun_of
 
-PACKAGES = ROOT / ".tools/node/n8n/node_modules"
-SOURCE = ROOT / "apps/n8n"
 HOOKS = "/api/automations/n8n/hooks"
 EVENT = {"event": "POST_PUBLISHED"}
-
-
-def n8n_node(command: str, folder: Path) -> str:
-    """What n8n's own tool says of the package."""
-    done = subprocess.run(
-        ["node", str(PACKAGES / "@n8n/node-cli/bin/n8n-node.mjs"), command],
-        cwd=folder,
-        env={**os.environ, "CI": "true"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def copied(folder: Path) -> Path:
-    """The package in a folder of its own, with the packages that it is built with."""
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("dist", "node_modules"))
-    (folder / "node_modules").symlink_to(PACKAGES)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = copied(tmp_path_factory.mktemp("n8n") / "n8n-nodes-patchbay")
-    n8n_node("build", folder)
-    return folder
 
 
 class Runner:
@@ -176,7 +143,7 @@ def n8n(runner: Runner, workspace: Workspace) -> N8n:
 
 
 def test_n8ns_linter_finds_nothing(built: Path) -> None:
-    n8n_node("lint", built)
+    n8n_tool("lint", built)
 
 
 def test_n8ns_linter_is_asked_in_earnest(tmp_path: Path) -> None:
@@ -184,7 +151,7 @@ def test_n8ns_linter_is_asked_in_earnest(tmp_path: Path) -> None:
     file = folder / "nodes/PatchbayTrigger/PatchbayTrigger.node.ts"
     file.write_text(file.read_text().replace("inputs: [],", "inputs: [], usableAsTool: true,"))
     with pytest.raises(AssertionError, match="usableAsTool"):
-        n8n_node("lint", folder)
+        n8n_tool("lint", folder)
 
 
 def test_the_package_is_whole(built: Path) -> None:

@@ -17,14 +17,12 @@ import pytest
 
 from patchbay.catalogue.entries import load_action
 from tests.apps.n8n_server import N8nServer, node
-from tests.apps.test_n8n import HOOKS, built, in_the_meantime, way
+from tests.apps.test_n8n import HOOKS, in_the_meantime, way
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
 from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, receiver
 from tools.node_packages import N8N_SERVER, missing_for_n8n
-
-__all__ = ["built"]
 
 pytestmark = pytest.mark.skipif(
     not (N8N_SERVER / ".complete").exists(),
