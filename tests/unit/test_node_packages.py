@@ -28,11 +28,16 @@ def test_a_whole_n8n_is_passed_over_where_it_cannot_run(
     said: str | None,
 ) -> None:
     installed: list[str] = []
+
+    def complete(*_: object) -> bool:
+        installed.append("n8n")
+        return True
+
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr("shutil.which", lambda name: name if compiler or name != "c++" else None)
     monkeypatch.setattr(node_packages, "node_version", lambda: node)
-    monkeypatch.setattr(node_packages, "complete", lambda *_: bool(installed.append("n8n")) or True)
+    monkeypatch.setattr(node_packages, "complete", complete)
     node_packages.main(["n8n-server"])
     assert installed == ([] if said else ["n8n"])
     assert (said or "") in "".join(capfd.readouterr())
