@@ -28,6 +28,7 @@ _THREADS = 20
 class Receiver:
     """Where a webhook's attempts go: its secrets and headers in the clear."""
 
+    workspace_id: str
     url: str
     secrets: Sequence[str]
     headers: Mapping[str, str]
@@ -35,7 +36,9 @@ class Receiver:
     @classmethod
     def of(cls, webhook: dynamo.Row) -> Receiver:
         """Raises vault.CannotOpen when what is stored does not open."""
-        return cls(webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook))
+        return cls(
+            webhook["workspaceId"], webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ async def make(
         receiver.url,
         [*headers.items(), *receiver.headers.items()],
         body,
+        workspace_id=receiver.workspace_id,
         total_timeout=settings().attempt_timeout_seconds,
     )
     return Attempt(number, trigger, started_at, headers, result)
