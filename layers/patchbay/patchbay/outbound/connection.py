@@ -85,18 +85,13 @@ class Connection:
         return not self._unsent
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come since the last byte that was read, neither data nor the end."""
-        if self._tls is not None and (self._tls.pending() or self._incoming.pending):
-            try:
-                self._tls.read(1)  # session tickets pass without a trace
-            except ssl.SSLWantReadError:
-                pass
-            except OSError:
-                return False
-            else:
-                return False
-            if self._incoming.pending:  # part of a record
-                return False
+        """Whether nothing has come since the last byte that was read, neither data nor the end.
+
+        To be asked between two exchanges. OpenSSL takes no more than one record from `_incoming` at a time,
+        so what came behind the last one that was read is still there, whole or in part.
+        """
+        if self._incoming.pending or (self._tls is not None and self._tls.pending()):
+            return False
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
