@@ -24,6 +24,7 @@ from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from tests.catalogued import POST
+from tests.conftest import Api, jwt_for
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, Line, health
 from tests.receivers import Answer, Request, receiver
@@ -62,6 +63,24 @@ def test_the_receiver_gets_the_event_signed(line: Line) -> None:
     assert attempt["requestHeaders"]["X-Own"] == attempt["requestHeaders"]["Authorization"] == "********"
     assert attempt["requestHeaders"]["webhook-id"] == request.headers["webhook-id"]
     assert "hush" not in json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+
+
+def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(line: Line, api: Api) -> None:
+    """The receiver answers one workspace's delivery twice, and the next workspace's with 500."""
+    second_answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    with receiver([Answer(204, body=second_answer), 500]) as r:
+        line.webhook(r.url)
+        line.publish()
+        line.deliveries.poll()
+        other = jwt_for("globex", claims={"exp": line.clock.now // 1000 + 600})
+        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
+        api("POST /api/integrations/webhooks", token=other, json=body)
+        api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
+        line.events.run()
+        line.deliveries.poll()
+    states = {row["webhookKey"].partition("#")[0]: row["status"] for row in line.rows}
+    assert states == {"acme": "DELIVERED", "globex": "RETRYING"}
+    assert len(r.requests) == 2
 
 
 def test_two_failures_then_success(line: Line) -> None:

@@ -26,8 +26,12 @@ _field = re.compile(_FIELD)
 _clean_head = re.compile(rb"HTTP/1\.1 [0-9]{3}(?: [^\0\n\v\f\r]*+)?\r\n(?:" + _FIELD + rb"\r\n)*+\r\n")
 _head_end = re.compile(rb"\n\r?\n")
 _framing = re.compile(rb"^(content-length|transfer-encoding):([^\n]*+)\n", re.IGNORECASE | re.MULTILINE)
-# Two readings: a bare CR or a NUL may end a line; these names in any disguise; a second status line.
-_suspect = re.compile(rb"[\0\r]|content[^a-z]*+length|transfer[^a-z]*+encoding|^[ \t]*+http/", re.IGNORECASE)
+# A malformed line with a second reading: a bare CR or a NUL may end it, it may be a header that frames the
+# answer in disguise, or another status line.
+_suspect = re.compile(
+    rb"[\0\r]|^[^a-z]*+(?:content[^a-z]*+length|transfer[^a-z]*+encoding)[^a-z:]*+(?::|$)|^[ \t]*+http/",
+    re.IGNORECASE,
+)
 
 
 class NoAnswer(InvalidAnswer):
