@@ -346,26 +346,27 @@ def test_junk_around_an_answer_never_changes_the_next_one() -> None:
     async def scenario() -> None:
         odd: list[bytes] = []
 
-        async def by_number(request: bytes, writer: asyncio.StreamWriter) -> None:
-            number = int(request.partition(b"/hook?")[2].partition(b" ")[0])
-            writer.write(FAILED if number in seen else odd[number])
-            seen.add(number)
+        async def by_path(request: bytes, writer: asyncio.StreamWriter) -> None:
+            number, _, again = request.partition(b"/hook?")[2].partition(b" ")[0].partition(b"/")
+            writer.write(FAILED if again else odd[int(number)])
 
-        seen: set[int] = set()
         for number in range(300):
             piece = dice.choice([OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"])
             cut = dice.randrange(len(piece)) if number % 3 == 0 else 0
             odd.append(junk() + piece[:cut] + junk() + piece[cut:] + junk())
         async with pair(OK) as both:
-            both.receiver.answer = by_number
+            both.receiver.answer = by_path
 
             async def twice(number: int) -> tuple[int | None, int | None]:
-                url = f"{both.url}?{number}"
                 first, second = [
                     await both.sender.send(
-                        url, HEADERS, BODY, workspace_id=f"ws_{number}", total_timeout=seconds
+                        f"{both.url}?{number}{again}",
+                        HEADERS,
+                        BODY,
+                        workspace_id=f"ws_{number}",
+                        total_timeout=seconds,
                     )
-                    for seconds in (0.3, 10)
+                    for again, seconds in (("", 0.3), ("/again", 10))
                 ]
                 return first.status_code, second.status_code
 
