@@ -1,4 +1,4 @@
-"""Answers that are not as they should be: each counts for its own request, and for no other one.
+"""Malformed answers: each one counts for its own request and for no other.
 
 Every receiver here answers its first request as the test says, and each later one with 500. So a 2xx for a
 later one was left over from the first.
@@ -220,7 +220,7 @@ def test_a_token_endpoints_second_answer_is_not_the_next_requests() -> None:
     run(scenario())
 
 
-# ── oddities without harm ────────────────────────────────────────────────────────────────────────────
+# ── harmless oddities ────────────────────────────────────────────────────────────────────────────
 
 HARMLESS = {
     "coding identity": with_line(b"transfer-encoding: identity"),
@@ -244,11 +244,11 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("first", HARMLESS.values(), ids=HARMLESS)
-def test_an_oddity_without_harm_does_not_fail_a_delivery(first: bytes) -> None:
+def test_a_harmless_oddity_does_not_fail_a_delivery(first: bytes) -> None:
     result, then, connections = statuses(first)
     assert (result.status_code, result.response_body, result.truncated) == (200, "ok", False)
     assert ("content-type", "text/plain") in result.response_headers
-    assert (then, connections) == (500, 2)  # all the same, nothing more is read from that connection
+    assert (then, connections) == (500, 2)  # the connection is not used again all the same
 
 
 def test_a_body_under_the_coding_identity_may_go_on_to_the_end() -> None:
@@ -317,7 +317,7 @@ def test_behind_broken_chunks_nothing_is_read(body: bytes) -> None:
 
 
 def test_junk_around_an_answer_never_changes_the_next_one() -> None:
-    """A few hundred answers, cut up and put together anew: the next request always meets its own answer."""
+    """A few hundred answers with random junk in them: the next request always gets its own answer."""
     dice = random.Random(13)
     pieces = [
         OK,

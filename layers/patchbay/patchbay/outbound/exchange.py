@@ -1,9 +1,8 @@
 """One HTTP/1.1 request and its answer (RFC 9112) on a connection.
 
-h11 judges how long an answer is. In front of it stands a filter for what real servers get wrong without
-harm: it leaves out header lines that h11 refuses, unless somebody could read such a line as one that says
-where the answer ends. Whether the connection may serve another request is decided the other way round: only
-after an answer that can be read in one way alone.
+h11 decides where an answer ends. A filter in front of it tolerates the harmless mistakes of real servers: it
+drops malformed header lines, unless another parser could read such a line as one that frames the answer.
+Reuse of the connection follows the opposite rule: only an answer without any mistake allows it.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class Exchange:
     async def begin(self, connection: Connection) -> tuple[int, Headers]:
         """Send the request; the status and the headers of its answer, names in lower case.
 
-        The answer may come before the request has gone out: then that is given up. Raises NoAnswer,
+        If the answer comes before the whole request went out, the rest is not sent. Raises NoAnswer,
         InvalidAnswer, or an OSError; ConnectionError when the connection ends before an answer.
         """
         self._connection = connection
@@ -85,7 +84,7 @@ class Exchange:
 
     @property
     def allows_another(self) -> bool:
-        """Whether the connection may serve another request: the answer was read to its only possible end,
+        """Whether the connection may serve another request: the answer was read to its unambiguous end,
         nothing came behind it, and the whole request went out.
         """
         return (
@@ -117,7 +116,7 @@ class Exchange:
             received += data
 
     def _filter(self, head: bytes) -> bytes:
-        """`head` as h11 shall read it."""
+        """`head` without the harmless mistakes that h11 refuses."""
         if not _clean_head.fullmatch(head):
             self._unambiguous = False
             head = _without_malformed_lines(head)
