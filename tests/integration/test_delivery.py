@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from email.utils import format_datetime
 from itertools import chain, repeat
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
@@ -167,6 +170,54 @@ def test_the_attempt_log(line: Line) -> None:
     assert (second["responseBody"], second["truncated"]) == ("short", False)
     assert (last["responseBody"], last["truncated"]) == ("é" * 1024, True)
     assert last["responseHeaders"]["x-b"] == "2"
+
+
+CREDENTIAL = 'Bearer 5f2c"/<91d0>&77aa'
+ECHOES: dict[str, Callable[[str], str]] = {
+    "whole": str,
+    "without its scheme": lambda sent: sent.removeprefix("Bearer "),
+    "as JSON": lambda sent: json.dumps({"authorization": sent}).replace("/", "\\/"),
+    "in a URL": lambda sent: quote(sent, safe=""),
+    "as HTML": html.escape,
+    "cut off by the cap": lambda sent: "x" * (16 * 1024 - 12) + sent,
+    "behind what is kept of a success": lambda sent: "x" * 2000 + sent,
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_an_answer_that_repeats_a_header_value_is_not_stored(line: Line, echo: Callable[[str], str]) -> None:
+    def answer(status: int) -> Callable[[Request], Answer]:
+        return lambda request: Answer(status, {"x-a": "1"}, echo(request.headers["authorization"]).encode())
+
+    with receiver([answer(500), answer(200)]) as r:
+        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = line.publish()
+        line.run()
+    assert r.requests[0].headers["authorization"] == CREDENTIAL
+    attempts = line.shown(webhook, event)["attempts"]
+    assert [attempt["statusCode"] for attempt in attempts] == [500, 200]
+    for attempt in attempts:
+        assert (attempt["responseHeaders"], attempt["responseBody"]) == ({}, None)
+        assert "repeats part of a header value" in attempt["withheld"]
+        assert attempt["requestHeaders"]["Authorization"] == "********"
+    kept = json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+    assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
+
+
+@pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])
+def test_a_viewer_does_not_see_what_receivers_answer(line: Line, role: str, sees: bool) -> None:
+    answer = [Answer(status, {"x-a": "private"}, b"private") for status in (500, 200)]
+    with receiver(answer) as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.run()
+    shown = line.shown(webhook, event, role=role)
+    for attempt in shown["attempts"]:
+        assert (attempt["responseBody"] == "private") is sees
+        assert ("x-a" in attempt["responseHeaders"]) is sees
+        assert (attempt["withheld"] is None) is sees
+        assert sees or "webhooks:write" in attempt["withheld"]
+    assert [attempt["statusCode"] for attempt in shown["attempts"]] == [500, 200]
 
 
 def test_an_attempt_without_an_answer_says_why(line: Line) -> None:

@@ -107,7 +107,7 @@ def logs(logs: io.StringIO, caplog: pytest.LogCaptureFixture) -> Iterator[io.Str
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    """Answers 500 first, then 200."""
+    """Answers 500 first, then 200, and repeats what it got: in a header, and in the body as JSON."""
     count = 0
 
     class Handler(BaseHTTPRequestHandler):
@@ -115,10 +115,12 @@ def receiver() -> Iterator[str]:
             nonlocal count
             count += 1
             self.rfile.read(int(self.headers["content-length"]))
+            body = json.dumps(dict(self.headers)).encode()
             self.send_response(500 if count == 1 else 200)
-            self.send_header("content-length", "2")
+            self.send_header("content-length", str(len(body)))
+            self.send_header("x-echo", str(self.headers["authorization"]))
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             pass
