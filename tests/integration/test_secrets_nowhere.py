@@ -94,13 +94,10 @@ def forms(secret: str) -> set[str]:
 
 @pytest.fixture
 def logs(logs: io.StringIO, caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:
-    """The library's own log, here at DEBUG; what other loggers say is in `caplog`."""
+    """The library's own log and the root logger at DEBUG; what other loggers say is in `caplog`."""
     level = logger.log_level
     logger.setLevel(logging.DEBUG)
-    # The SDK's own DEBUG is the wire itself, on no one's request but a developer's.
-    for name in ("botocore", "boto3", "urllib3"):
-        caplog.set_level(logging.INFO, logger=name)
-    caplog.set_level(logging.DEBUG)  # last: it is also the level of caplog's handler
+    caplog.set_level(logging.DEBUG)
     yield logs
     logger.setLevel(level)
 
