@@ -186,7 +186,9 @@ def choices(workspace_id: str, resource: str) -> list[Choice]:
 
 
 def _run(row: dynamo.Row) -> StoredRun:
-    texts: dict[str, Any] = {name: json.loads(row[name]) for name in ("input", "output") if name in row}
+    texts: dict[str, Any] = {
+        name: compact_json.loads(row[name]) for name in ("input", "output") if name in row
+    }
     return of_row(StoredRun, {**row, **texts})
 
 
