@@ -12,7 +12,7 @@ from patchbay import catalogue
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, plain
+from patchbay.schema import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
 from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000
@@ -237,7 +237,7 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 
 # ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(plain)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(named)]
 
 
 class Choice(ApiModel):
