@@ -187,6 +187,8 @@ def _pruned(text: str) -> str:
                 kept.append("null")
                 done = token.end()
             depth -= 1
+    if depth:
+        raise ValueError("not JSON: its brackets do not match")
     return "".join([*kept, text[done:]])
 
 

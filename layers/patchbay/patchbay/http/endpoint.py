@@ -226,7 +226,7 @@ def _problem(problem: Problem, event: Mapping[str, Any]) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
-        "instance": event["rawPath"],
+        "instance": _instance(event),
     }
     if isinstance(problem, ValidationFailed):
         body["errors"] = [error._asdict() for error in problem.errors]
@@ -241,9 +241,14 @@ def _internal(event: Mapping[str, Any], request_id: str) -> Response:
             "status": 500,
             "detail": f"Quote this id when you ask for help: {request_id}",
             "code": "internal",
-            "instance": event["rawPath"],
+            "instance": _instance(event),
         }
     )
+
+
+def _instance(event: Mapping[str, Any]) -> str:
+    path: str = event["rawPath"]
+    return path.encode(errors="replace").decode()  # half of a surrogate pair cannot be answered
 
 
 def _problem_json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
