@@ -550,6 +550,8 @@ def test_what_is_no_list(api: Api) -> None:
         [{"id": "a", "label": "A"}, {"id": "a", "label": "B"}],
         [{"id": "", "label": "A"}],
         [{"id": "a", "label": ""}],
+        [{"id": "a", "label": "\u200b"}],
+        [{"id": "a\U000e0041", "label": "A"}],
         [{"id": "a"}],
         [{"id": "a", "label": "x" * 257}],
         [{"id": str(n), "label": "x"} for n in range(5_001)],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -120,7 +119,12 @@ class Splice:
     def fill(self, text: str) -> str:
         if not self._texts:
             return text
-        return re.sub(rf'"{self._token}\.(\d+)"', lambda place: self._texts[int(place[1])], text)
+        first, *rest = text.split(f'"{self._token}.')
+        filled = [first]
+        for part in rest:
+            place, _, after = part.partition('"')
+            filled += [self._texts[int(place)], after]
+        return "".join(filled)
 
 
 def _dumped(dump: Callable[[Any], str], value: Any) -> str:

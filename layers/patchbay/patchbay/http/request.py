@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +85,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     body: str = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8")
-    except (binascii.Error, UnicodeEncodeError):
+    except ValueError:
         raise MalformedJson("The body cannot be decoded.") from None
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"The body has {len(raw)} bytes; {MAX_BODY_BYTES} are the most.")
