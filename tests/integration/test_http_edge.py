@@ -153,7 +153,7 @@ def test_half_of_a_surrogate_pair_in_a_head_is_no_fault_of_ours(
         (f"GET {EVENTS}/x", {"pathParameters": {"id": "\ufffd"}, "rawPath": f"{EVENTS}/%ff"}, 404),
     ]
     for line, change, status in cases:
-        with subtests.test(f"{line} {ascii(change)}"):
+        with subtests.test(f"{line} {change!a}"):
             answer = api(line, change=change)
             assert answer.status == status, answer
             answer.text.encode()

@@ -84,12 +84,10 @@ def named(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """`text` of somebody who cannot be asked for another, on one line, without what `named` refuses. Empty
-    when nothing is left to see.
+    """`text` of somebody who cannot be asked for another, on one line, with blanks for what `named` refuses.
+    Empty when nothing is left to see.
     """
-    shown = " ".join(
-        _HIDDEN.sub(lambda found: found["meant"] or (" " if found["space"] else ""), text).split()
-    )
+    shown = " ".join(_HIDDEN.sub(lambda found: found["meant"] or " ", text).split())
     return shown if _VISIBLE.search(shown) else ""
 
 
@@ -192,8 +190,7 @@ _HIDDEN = re.compile(
     f"|(?<=[{_JOINING}])[\u200c\u200d\ufe00\u180b-\u180d\u180f]"
     f"|(?<=[{_SYMBOL}])[\ufe00-\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
     f"|(?<=[{_HAN}])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
-    ")|(?P<space>[\x00-\x1f\x7f-\x9f\u2028\u2029])"
-    "|[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    ")|[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )

@@ -179,7 +179,9 @@ def choices(workspace_id: str, resource: str) -> list[Choice]:
     row = dynamo.get(
         settings().automations_table, {"id": _choices_id(workspace_id, resource)}, consistent=False
     )
-    return [] if row is None else [Choice(id=id, label=label) for id, label in json.loads(row["items"])]
+    pairs = [] if row is None else json.loads(row["items"])
+    # They were checked when they were set, perhaps under an older rule.
+    return [Choice.model_construct(id=id, label=label) for id, label in pairs]
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -138,19 +138,13 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
     """
     if not isinstance(text, str | int | float):
         return ""
+    shown = str(text)
     spellings = {
         spelt for secret in secrets if secret for spelt in (secret, quote(secret, ""), quote_plus(secret))
     }
-    longest_first = sorted(spellings, key=len, reverse=True)  # one may hold another
-    shown = _masked(str(text), longest_first)
-    # Without what nobody can see, a secret that it tore apart is whole again.
-    return _line(_masked(tidy(shown), longest_first))
-
-
-def _masked(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
+    for spelt in sorted(spellings, key=len, reverse=True):  # one may hold another
+        shown = shown.replace(spelt, MASK)
+    return _line(shown)
 
 
 def _error(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> dict[str, Any]:
