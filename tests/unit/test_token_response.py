@@ -229,6 +229,9 @@ def test_the_account() -> None:
     ("name", "shown"),
     [
         ("Ünïcode 🎉 公司", "Ünïcode 🎉 公司"),
+        ("👩‍💻 Ada", "👩‍💻 Ada"),
+        ("می‌خواهم", "می‌خواهم"),
+        ("\u3164", None),
         ("\ud800 half", "half"),
         ("\x00\x1f", None),
         (True, None),
@@ -271,6 +274,8 @@ def test_an_address_of_a_stranger_refuses_the_whole(address: Any) -> None:
         (0, True),
         (False, True),
         ("Ü 🎉", True),
+        ("👩‍💻  Ada", True),
+        ("a\u200bb", False),
         ("x" * 1024, True),
         ("x" * 1025, False),
         ("", False),
