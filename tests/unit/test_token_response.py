@@ -22,6 +22,7 @@ from patchbay.oauth.token_response import (
 )
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import FollowUp, OAuth
+from patchbay.schema import named
 
 TEN_YEARS = 10 * 365 * 86_400
 
@@ -228,6 +229,9 @@ def test_the_account() -> None:
     ("name", "shown"),
     [
         ("Ünïcode 🎉 公司", "Ünïcode 🎉 公司"),
+        ("👩‍💻 Ada", "👩‍💻 Ada"),
+        ("می‌خواهم", "می‌خواهم"),
+        ("\u3164", None),
         ("\ud800 half", "half"),
         ("\x00\x1f", None),
         (True, None),
@@ -270,6 +274,8 @@ def test_an_address_of_a_stranger_refuses_the_whole(address: Any) -> None:
         (0, True),
         (False, True),
         ("Ü 🎉", True),
+        ("👩‍💻  Ada", True),
+        ("a\u200bb", False),
         ("x" * 1024, True),
         ("x" * 1025, False),
         ("", False),
@@ -479,6 +485,11 @@ def test_a_grant_that_stays(status: int, payload: Any, reason: str) -> None:
         ("line\u2028break", "line break"),
         ("half \ud800", "half"),
         ("Ü 公司 🎉", "Ü 公司 🎉"),
+        ("👩‍💻 Ada", "👩‍💻 Ada"),
+        ("شرکت می‌خواهم", "شرکت می‌خواهم"),
+        ("x" * 298 + "👩‍💻 Ada", "x" * 298 + "👩…"),
+        ("\u200b\u3164\ufe0f", ""),
+        ("hidden\U000e0068\U000e0069", "hidden"),
         (190, "190"),
         (1.5, "1.5"),
         (None, ""),
@@ -519,7 +530,7 @@ def test_a_secret_is_not_shown_however_it_is_spelt(secret: str, before: str, aft
 def test_words_fit_on_a_line(said: str) -> None:
     shown = clean(said, ["secret"])
     assert len(shown) <= 300
-    assert shown.isprintable()
+    assert not shown or named(shown) == shown
     assert shown.encode().decode() == shown
 
 

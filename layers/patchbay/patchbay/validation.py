@@ -31,6 +31,7 @@ _WORDS = {
     "string_too_long": "may have {max_length} characters at most",
     "string_too_short": "must have {min_length} or more characters",
     "string_type": "must be a string",
+    "string_unicode": "must be Unicode text, without halves of surrogate pairs",
     "too_long": "may have {max_length} items at most",
     "too_short": "must have {min_length} or more items",
     "union_tag_invalid": "{discriminator} must be one of {expected_tags}",

@@ -12,7 +12,7 @@ from patchbay import catalogue
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, QueryModel, Timestamp, WorkspaceId, plain
+from patchbay.schema import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
 from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000
@@ -112,7 +112,7 @@ class Sample(ApiModel):
     id: EventId
     type: str
     timestamp: Timestamp
-    data: dict[str, JsonValue]
+    data: JsonObject
 
 
 class Samples(RootModel[list[Sample]]):
@@ -193,7 +193,7 @@ class Hook(ApiModel):
 class StartRun(ApiModel):
     """`callbackUrl` gets `{runId, status, output, error}` once the platform has answered."""
 
-    input: dict[str, JsonValue] = Field(default_factory=dict)
+    input: JsonObject = Field(default_factory=dict)
     callback_url: Url | None = None
 
 
@@ -203,9 +203,9 @@ class Run(ApiModel):
     id: RunId
     platform: str
     action: str
-    input: dict[str, JsonValue]
+    input: JsonObject
     status: Literal["PENDING", "SUCCEEDED", "FAILED"]
-    output: dict[str, JsonValue] | None
+    output: JsonObject | None
     error: str | None
     expires_at: Timestamp
     created_at: Timestamp
@@ -221,7 +221,7 @@ class Succeeded(ApiModel):
     """`output` fits the action's schema."""
 
     status: Literal["SUCCEEDED"]
-    output: dict[str, JsonValue]
+    output: JsonObject
 
 
 class Failed(ApiModel):
@@ -237,7 +237,7 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 
 # ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(plain)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(named)]
 
 
 class Choice(ApiModel):

@@ -179,14 +179,18 @@ def choices(workspace_id: str, resource: str) -> list[Choice]:
     row = dynamo.get(
         settings().automations_table, {"id": _choices_id(workspace_id, resource)}, consistent=False
     )
-    return [] if row is None else [Choice(id=id, label=label) for id, label in json.loads(row["items"])]
+    pairs = [] if row is None else json.loads(row["items"])
+    # They were checked when they were set, perhaps under an older rule.
+    return [Choice.model_construct(id=id, label=label) for id, label in pairs]
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _run(row: dynamo.Row) -> StoredRun:
-    texts: dict[str, Any] = {name: json.loads(row[name]) for name in ("input", "output") if name in row}
+    texts: dict[str, Any] = {
+        name: compact_json.loads(row[name]) for name in ("input", "output") if name in row
+    }
     return of_row(StoredRun, {**row, **texts})
 
 

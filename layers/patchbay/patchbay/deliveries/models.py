@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from patchbay import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, Timestamp
+from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.webhooks.models import Webhook
 
 
@@ -75,7 +75,7 @@ class DeliveryMessage:
         return _message().validate_json(text)
 
     def fields(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @cache
@@ -135,7 +135,7 @@ class Attempt(ApiModel):
 class DeliveryDetail(Delivery):
     """`payload` is the body that was sent; null when its event is no longer kept."""
 
-    payload: dict[str, JsonValue] | None
+    payload: JsonObject | None
     attempts: list[Attempt]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from patchbay import dynamo, queues
+from patchbay import compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
 from patchbay.deliveries import health_store, stats, store
 from patchbay.deliveries.models import (
@@ -208,7 +207,7 @@ def _payload(workspace_id: str, event_id: EventId) -> dict[str, Any] | None:
     event = events_store.get(workspace_id, event_id)
     if event is None:
         return None
-    body: dict[str, Any] = json.loads(payload(event.id, event.type, event.timestamp, event.data))
+    body: dict[str, Any] = compact_json.loads(payload(event.id, event.type, event.timestamp, event.data))
     return body
 
 

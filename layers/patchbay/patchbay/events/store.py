@@ -7,7 +7,6 @@ besides. Rows end by TTL.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +107,7 @@ def take_stopped(workspace_id: str, id: EventId, now: int) -> EventMessage | Non
         workspace_id=workspace_id,
         type=row["type"],
         timestamp=row["timestamp"],
-        data=json.loads(row["data"]),
+        data=compact_json.loads(row["data"]),
         source=row["source"],
         correlation_id=id,
     )
@@ -139,7 +138,7 @@ def _stored(row: dynamo.Row) -> StoredEvent:
         type=row["type"],
         timestamp=row["timestamp"],
         source=row["source"],
-        data=json.loads(row["data"]),
+        data=compact_json.loads(row["data"]),
         webhook_ids=tuple(WebhookId(id) for id in row["webhookIds"]),
         reason=row.get("reason"),
     )

@@ -357,7 +357,7 @@ def _check_credentials(
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
             raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
     label = provider.credentials.account_label
-    return AuthType(provider.credentials.kind), None if label is None else credentials[label]
+    return AuthType(provider.credentials.kind), None if label is None else clean(credentials[label]) or None
 
 
 def _check_pasted(credentials: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
-from patchbay.schema import MASK
+from patchbay.schema import MASK, plain, tidy
 
 # RFC 6749, 5.2, and 4.1.2.1: it is not the grant's fault, and passes.
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
@@ -194,11 +194,9 @@ def _text(value: Any) -> str | None:
 
 
 def _line(text: str) -> str:
-    """On one line of bounded length, without controls, marks that turn the text's direction, and halves of
-    characters.
-    """
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+    """On one line of bounded length, without controls and what nobody can see."""
+    shown = tidy(text)
+    return shown if len(shown) <= _MAX_TEXT else tidy(shown[: _MAX_TEXT - 1]) + "…"
 
 
 def _shown(value: Any) -> str | None:
@@ -233,7 +231,10 @@ def _number(value: Any, most: int | None = None) -> int | None:
 
 
 def _is_keepable(text: str | None) -> bool:
-    return text is not None and text.isprintable() and len(text) <= _MAX_KEPT
+    try:
+        return text is not None and len(text) <= _MAX_KEPT and plain(text) == text
+    except ValueError:
+        return False
 
 
 def _kept(payload: Any, wanted: Mapping[str, Kept]) -> dict[str, Any]:

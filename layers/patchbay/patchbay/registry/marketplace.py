@@ -337,7 +337,7 @@ def shown(listing: Listed) -> Integration:
             verified=listing.publisher_verified,
         ),
         installed_from=None,
-        metadata=json.loads(listing.metadata),
+        metadata=compact_json.loads(listing.metadata),
         connection_count=0,
         created_at=at_ms(listing.id.time_ms or listing.approved_at),
         updated_at=at_ms(listing.approved_at),

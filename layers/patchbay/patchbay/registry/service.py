@@ -273,7 +273,7 @@ def _status(integration: StoredIntegration) -> str:
 
 
 def _merged_metadata(old: str, changes: dict[str, Any]) -> str:
-    merged = {**json.loads(old), **changes}
+    merged = {**compact_json.loads(old), **changes}
     kept = {name: value for name, value in merged.items() if value is not None}
     text = compact_json.dumps(kept)
     if len(text.encode()) > marketplace.MAX_METADATA_BYTES:
@@ -343,7 +343,7 @@ def shown(integration: StoredIntegration, secrets: dict[str, str] | None = None)
         review_status=None if review is None else ReviewStatus(review),
         publisher=publisher,
         installed_from=integration.installed_from,
-        metadata=json.loads(integration.metadata),
+        metadata=compact_json.loads(integration.metadata),
         connection_count=integration.connection_count,
         created_at=at_ms(integration.created_at),
         updated_at=at_ms(integration.updated_at),
