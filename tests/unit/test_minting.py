@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ import pytest
 from patchbay import dynamo, ids
 from patchbay.api_keys import guard, hashing, service, store
 from patchbay.api_keys.guard import Exhausted, Guard, InvalidKey, NeverAdmitted
-from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, RotateApiKey, UpdateApiKey, VerifyApiKey
+from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, RotateApiKey, UpdateApiKey
 from patchbay.auth import principal
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
@@ -68,8 +68,8 @@ def cheap_hash(secret: str) -> str:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    yield World(monkeypatch)
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
 
 
 class Thief:
@@ -137,7 +137,7 @@ class Thief:
 
 def test_no_route_gets_more_requests_than_the_limit_of_the_first_key(world: World) -> None:
     did: Counter[str] = Counter()
-    for seed in range(60):
+    for seed in range(30):
         thief = Thief(world, Random(seed))
         for _ in range(80):
             thief.step()
@@ -148,7 +148,7 @@ def test_no_route_gets_more_requests_than_the_limit_of_the_first_key(world: Worl
             service.revoke(OWNER, id)
         world.now += 3 * DAY.length_ms
     assert did["create"] == 0
-    assert min(did["rotate"], did["edit"], did["revoke"]) > 20, did
+    assert min(did["rotate"], did["edit"], did["revoke"]) > 10, did
 
 
 def test_a_key_that_rotates_itself_hands_its_windows_on_and_shares_them(world: World) -> None:
@@ -174,9 +174,7 @@ def test_a_key_that_rotates_itself_hands_its_windows_on_and_shares_them(world: W
 def test_a_successor_s_window_may_move_by_its_predecessor_s_use(world: World) -> None:
     old = world.key()
     process, other = world.processes
-    new = service.rotate(
-        process.admit(old.key).principal, old.id, RotateApiKey(overlap_seconds=2 * 86_400)
-    )
+    new = service.rotate(process.admit(old.key).principal, old.id, RotateApiKey(overlap_seconds=2 * 86_400))
     world.now += DAY.length_ms
     process.admit(old.key, cost=3)
     assert other.admit(new.key).standings[0].remaining == LIMITS[HOUR] - 4

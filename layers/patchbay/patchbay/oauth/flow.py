@@ -288,6 +288,8 @@ def _scopes(integration: StoredIntegration, client: OAuthClient, asked: list[str
     if copied:  # of somebody else's client: nothing beyond what was approved, even when nothing is listed
         approved = marketplace.bounded(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
+        if approved and asked == []:
+            raise ValidationFailed.of("scopes", "name one or more: without any, the provider would choose")
     if asked is not None and (listed or copied):
         beyond = [scope for scope in asked if scope not in listed]
         if beyond:
