@@ -677,6 +677,38 @@ def test_a_key_only_takes_away_from_keys_that_it_has_as_much_as(api: Api, backen
     assert get(api, target)["status"] == "REVOKED"
 
 
+def test_a_key_of_5_requests_an_hour_serves_5_whatever_it_makes_of_itself(api: Api) -> None:
+    first = make(api, scopes=["api-keys:read", "api-keys:write"], rateLimitPerHour=5)
+    held, served = [first], 0
+    for _ in range(6):
+        for key in list(held):
+            for line, body in (
+                (f"POST {PATH}", {"name": "c", "scopes": ["api-keys:write"], "rateLimitPerHour": 1}),
+                (f"POST {PATH}/{key['id']}/rotate", {"overlapSeconds": 3_600}),
+                (f"GET {PATH}", None),
+            ):
+                answer = api(line, json=body, token=key["key"])
+                served += answer.status != 429
+                if answer.status == 201:
+                    held.append(answer.json())
+    assert (len(held), served) == (2, 5)
+
+
+def test_a_request_of_a_key_that_rotated_itself_costs_a_read_and_a_write_more(
+    backend: Backend, clock: Clock
+) -> None:
+    old, process = mint(scopes=["api-keys:write"], rateLimitPerHour=9), Guard()
+    made = service.rotate(process.admit(old.key).principal, old.id, rotation(60))
+    for key in (old, made):
+        process.admit(key.key)
+    backend.calls.clear()
+    assert process.admit(old.key).headers()["x-ratelimit-remaining"] == "5"
+    assert backend.calls.count == {"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}
+    backend.calls.clear()
+    assert process.admit(made.key).headers()["x-ratelimit-remaining"] == "4"
+    assert backend.calls.count == {"dynamodb.UpdateItem": 1}, "the new key pays nothing"
+
+
 def test_a_key_of_owners_is_not_revoked_by_those_who_may_not_edit_it(api: Api, backend: Backend) -> None:
     target = make(api, scopes=["credentials:read", "events:read"])
     limited = make(api, scopes=["api-keys:write", "events:read"], rateLimitPerHour=5)["key"]
