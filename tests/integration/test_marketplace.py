@@ -648,14 +648,17 @@ def test_a_copy_takes_no_config_and_no_other_provider_and_cannot_be_published(
     )
 
 
-def scopes_asked(api: Api, copy: Any, **body: Any) -> Answer | list[str]:
-    """What the user would be asked for, or the refusal."""
-    line, body = f"POST {PATH}/{copy['id']}/oauth/initiate", {"redirectUri": REDIRECT_URI, **body}
-    answer = api(line, json=body, token=theirs())
-    if answer.status != 200:
-        return answer
+def scopes_asked(api: Api, copy: Any, **body: Any) -> list[str]:
+    """What the user would be asked for."""
+    answer = connect(api, copy, **body)
+    assert answer.status == 200, answer.text
     query = parse_qs(urlsplit(answer.json()["authorizationUrl"]).query)
     return query.get("scope", [""])[0].split()
+
+
+def connect(api: Api, copy: Any, **body: Any) -> Answer:
+    line = f"POST {PATH}/{copy['id']}/oauth/initiate"
+    return api(line, json={"redirectUri": REDIRECT_URI, **body}, token=theirs())
 
 
 BEYOND_APPROVED: list[tuple[dict[str, Any], str, str]] = [
@@ -685,9 +688,7 @@ def test_a_copy_stays_within_the_scopes_and_limits_that_were_approved(
         refused(answer, 422, named)
         assert [error["path"] for error in answer.json()["errors"]] == [path], body
     for asked in (["files"], ["oauth", "files"], []):
-        answer = scopes_asked(api, copy, scopes=asked)
-        assert isinstance(answer, Answer), asked
-        refused(answer, 422, "scopes")
+        refused(connect(api, copy, scopes=asked), 422, "scopes")
     assert tables(backend) == before
     assert scopes_asked(api, copy) == OFFER["scopes"]
 
@@ -697,9 +698,7 @@ def test_a_copy_stays_within_the_scopes_and_limits_that_were_approved(
     # And back; to list none is to ask for what was approved.
     assert changed(api, copy, theirs(), scopes=[], rateLimitPerHour=100)["scopes"] == []
     assert scopes_asked(api, copy, connectionId="default") == OFFER["scopes"]
-    answer = scopes_asked(api, copy, scopes=["files"])
-    assert isinstance(answer, Answer)
-    refused(answer, 422, "files")
+    refused(connect(api, copy, scopes=["files"]), 422, "files")
     assert changed(api, copy, theirs(), scopes=OFFER["scopes"])["scopes"] == OFFER["scopes"]
 
 
@@ -718,9 +717,7 @@ def test_a_snapshot_without_scopes_or_limits_means_the_provider_s_default_scopes
     assert provider.oauth is not None
     default = list(provider.oauth.default_scopes)
     assert scopes_asked(api, copy) == default
-    answer = scopes_asked(api, copy, scopes=["files"])
-    assert isinstance(answer, Answer)
-    refused(answer, 422, "files")
+    refused(connect(api, copy, scopes=["files"]), 422, "files")
     refused(put(api, copy, theirs(), scopes=["files"]), 422, "files")
     assert changed(api, copy, theirs(), rateLimitPerHour=1_000_000)["rateLimitPerHour"] == 1_000_000
 

@@ -59,7 +59,11 @@ class World:
         self.table.transact(actions)
 
     def key(self, **changes: Any) -> ApiKeyWithSecret:
-        terms = {"rate_limit_per_hour": LIMITS[HOUR], "rate_limit_per_day": LIMITS[DAY], "scopes": SCOPES}
+        terms: dict[str, Any] = {
+            "rate_limit_per_hour": LIMITS[HOUR],
+            "rate_limit_per_day": LIMITS[DAY],
+            "scopes": SCOPES,
+        }
         return service.create(OWNER, CreateApiKey(name="CI", **terms | changes))
 
 
