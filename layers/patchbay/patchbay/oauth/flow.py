@@ -34,7 +34,7 @@ from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
 from patchbay.oauth.tokens import Seal, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import at_host
-from patchbay.registry import activity
+from patchbay.registry import activity, marketplace
 from patchbay.registry import service as registry
 from patchbay.registry.client import OAuthClient, client_of
 from patchbay.registry.store import StoredIntegration
@@ -284,11 +284,19 @@ def _scopes(integration: StoredIntegration, client: OAuthClient, asked: list[str
     brings a refresh token.
     """
     listed = list(integration.scopes)
-    if asked is not None and listed:
+    copied = integration.source_workspace_id is not None
+    if copied:  # of somebody else's client: nothing beyond what was approved, even when nothing is listed
+        approved = marketplace.bounded(integration).approved_scopes or ()
+        listed = [scope for scope in listed or approved if scope in approved]
+        if approved and asked == []:
+            raise ValidationFailed.of("scopes", "name one or more: without any, the provider would choose")
+    if asked is not None and (listed or copied):
         beyond = [scope for scope in asked if scope not in listed]
         if beyond:
             raise ValidationFailed.of("scopes", f"{beyond[0]} is not one of the integration's scopes")
-    chosen = asked if asked is not None else listed or list(client.oauth.default_scopes)
+    chosen = asked if asked is not None else listed
+    if not (chosen or copied or asked is not None):
+        chosen = list(client.oauth.default_scopes)
     return tuple(dict.fromkeys([*chosen, *client.oauth.offline_scopes]))
 
 

@@ -3,6 +3,7 @@
 What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
 now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
 the publisher's config; the publisher's client serves it (`registry.client`), its tokens are the installer's.
+So a copy never asks more of that client than the snapshot says: its scopes and limits can only be narrowed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,17 @@ from patchbay.settings import settings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-__all__ = ["MAX_METADATA_BYTES", "after_change", "browse", "copy", "in_turn", "review", "shown"]
+__all__ = [
+    "MAX_METADATA_BYTES",
+    "after_change",
+    "bounded",
+    "browse",
+    "check_bounds",
+    "copy",
+    "in_turn",
+    "review",
+    "shown",
+]
 
 # 2026-11-24: the built-in templates are as old as the product.
 _TEMPLATES_SINCE_MS = 1_795_478_400_000
@@ -311,7 +322,46 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
         publisher_verified=approved.publisher_verified,
         source_workspace_id=approved.publisher_workspace_id,
         source_client_id=approved.client_id,
+        approved_scopes=list(approved.scopes) or _default_scopes(approved.provider),
+        approved_per_hour=approved.rate_limit_per_hour,
+        approved_per_day=approved.rate_limit_per_day,
     )
+
+
+def bounded(copy: StoredIntegration) -> StoredIntegration:
+    """The copy with the bounds of the snapshot that it was made from; one from before copies kept them is
+    bounded by what it has.
+    """
+    if copy.source_workspace_id is None or copy.approved_scopes is not None:
+        return copy
+    return replace(
+        copy,
+        approved_scopes=list(copy.scopes) or _default_scopes(copy.provider),
+        approved_per_hour=copy.rate_limit_per_hour,
+        approved_per_day=copy.rate_limit_per_day,
+    )
+
+
+def check_bounds(copy: StoredIntegration) -> None:
+    """Raises ValidationFailed for a copy with scopes or limits beyond those that were approved."""
+    approved = copy.approved_scopes or ()
+    beyond = next((scope for scope in copy.scopes if scope not in approved), None)
+    if beyond is not None:
+        raise ValidationFailed.of(
+            "scopes",
+            f"{beyond} is not among those that were approved for this integration: {', '.join(approved)}",
+        )
+    for name, limit, most in (
+        ("rateLimitPerHour", copy.rate_limit_per_hour, copy.approved_per_hour),
+        ("rateLimitPerDay", copy.rate_limit_per_day, copy.approved_per_day),
+    ):
+        if most is not None and (limit is None or limit > most):
+            raise ValidationFailed.of(name, f"must be at most {most}, the limit of the publisher's client")
+
+
+def _default_scopes(provider_name: str | None) -> list[str]:
+    provider = None if provider_name is None else providers.load(provider_name)
+    return [] if provider is None or provider.oauth is None else list(provider.oauth.default_scopes)
 
 
 def shown(listing: Listed) -> Integration:

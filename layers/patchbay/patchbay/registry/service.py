@@ -40,6 +40,9 @@ _PLAIN = {
     "name", "description", "logo_url", "rate_limit_per_hour", "rate_limit_per_day", "scopes", "provider",
 }  # fmt: skip
 
+# What a copy of a public integration can only narrow.
+_BOUNDED = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
+
 
 def create(principal: Principal, body: CreateIntegration, once: Once | None = None) -> Integration:
     """Register an integration. Raises ValidationFailed for a config that does not fit its provider, Forbidden
@@ -193,7 +196,10 @@ def _changed(
     principal: Principal, old: StoredIntegration, body: CreateIntegration, names: set[str]
 ) -> StoredIntegration:
     """`old` with what the named fields of `body` say, set up as far as it now is."""
+    old = marketplace.bounded(old)
     new = replace(old, **{name: getattr(body, name) for name in names & _PLAIN})
+    if new.source_workspace_id is not None and names & _BOUNDED:
+        marketplace.check_bounds(new)
     if "type" in names:
         new = replace(new, type=body.type)
     if "is_public" in names:

@@ -48,8 +48,10 @@ class StoredIntegration:
     ciphertext of the rest; `metadata` is JSON, which DynamoDB's numbers could not hold.
 
     `generation` counts changes of the client and of the addresses: what belongs to an earlier one is over.
-    A copy of a public integration has `source_workspace_id` and `source_id`, and `source_client_id`, the
-    client that was reviewed. One that the platform has `withdrawn` serves no copies.
+    A copy of a public integration has `source_workspace_id` and `installed_from`, `source_client_id`, the
+    client that was reviewed, and in `approved_…` the most that it may ask of that client. (Copies from before
+    there were such bounds have none: `marketplace.bounded`.) One that the platform has `withdrawn` serves no
+    copies.
     """
 
     workspace_id: str
@@ -77,6 +79,9 @@ class StoredIntegration:
     installed_from: IntegrationId | None = None
     source_workspace_id: str | None = None
     source_client_id: str | None = None
+    approved_scopes: Sequence[str] | None = None
+    approved_per_hour: int | None = None
+    approved_per_day: int | None = None
     metadata: str = "{}"
     status_reason: str | None = None
     generation: int = 1
