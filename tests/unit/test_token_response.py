@@ -366,7 +366,7 @@ def test_an_error_is_a_no_whatever_its_status(status: int) -> None:
 def test_an_error_of_our_request_or_client_ends_nothing() -> None:
     assert refusal({"error": "invalid_grant"}) == ("invalid_grant", "", True)
     for code in ("invalid_request", "invalid_client", "unauthorized_client", "Invalid-Client"):
-        assert not refusal({"error": code, "error_description": "invalid_token?"}, 401)[2]
+        assert not refusal({"error": code, "error_description": "expired?"}, 401)[2]
 
 
 META: dict[str, Any] = {

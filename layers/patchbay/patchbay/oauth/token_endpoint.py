@@ -31,6 +31,7 @@ from patchbay.oauth.token_response import (
 from patchbay.observability import logger
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
+from patchbay.registry.config import AUTHORIZATION_PARAMETERS, parameter_name
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from patchbay.webhooks.retry import parse_retry_after
@@ -77,7 +78,7 @@ def authorization_url(
         parameters["code_challenge"] = challenge
         parameters["code_challenge_method"] = "S256"
     url: str = prepare_grant_uri(
-        fill(oauth.authorization_url, client.variables),
+        _without_ours(fill(oauth.authorization_url, client.variables)),
         client_id=client.client_id,
         response_type="code",
         redirect_uri=redirect_uri,
@@ -85,6 +86,15 @@ def authorization_url(
         **parameters,
     )
     return url
+
+
+def _without_ours(url: str) -> str:
+    """An address without the parameters that Patchbay sends itself. Registering refuses them; older
+    integrations may hold some.
+    """
+    address, mark, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if parameter_name(pair) not in AUTHORIZATION_PARAMETERS]
+    return f"{address}{mark}{'&'.join(kept)}"
 
 
 def exchange_code(

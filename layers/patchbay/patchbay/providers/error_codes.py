@@ -44,8 +44,8 @@ ENDED = _codes(
     access_revoked authorization_revoked consent_revoked interaction_required login_required reauth_required
     """
 )
-# To a revocation, a token that is not known is as good as revoked (RFC 7009, 2.2). One that has expired is not:
-# its grant may live on.
+# To a revocation, a token that is not known is as good as revoked (RFC 7009, 2.2). One that has expired is
+# not: its grant may live on.
 GONE = _codes(
     """
     invalid_grant invalid_token invalid_refresh_token token_not_found refresh_token_not_found token_revoked
