@@ -228,8 +228,8 @@ def _store(
 def _revoke_replaced(
     principal: Principal, client: OAuthClient, old: StoredConnection, new: StoredConnection, tokens: TokenSet
 ) -> None:
-    """Take back the grant that a new one has replaced, once the new one is stored. A failure is entered in the
-    log and fails nothing: the user is connected.
+    """Take back the grant that a new one has replaced, once the new one is stored. A failure is logged and
+    fails nothing: the user is connected.
     """
     if old.auth_type != AuthType.OAUTH2 or old.generation != new.generation:
         return

@@ -71,7 +71,7 @@ def _without_json(text: str) -> Any:
 
 def _form(text: str) -> dict[str, str]:
     found = {}
-    for pair in text.split("&")[:_MAX_FIELDS]:
+    for pair in text.rstrip("&").split("&")[:_MAX_FIELDS]:
         name, _, value = pair.partition("=")
         name = unquote_plus(name)
         # No token has a space; a plus sign in one was left unencoded.

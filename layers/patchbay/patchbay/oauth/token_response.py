@@ -25,6 +25,7 @@ _SCOPE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_TEXT = 300
 _MAX_DATE = 64
 _MAX_KEPT = 1024
+_MAX_FIELDS = 200  # of an object whose fields are looked for in other spellings
 _DECIMAL = re.compile(r"\s*\d{1,12}\.\d{1,12}\s*")
 # Who says longer means for ever, or does not count in seconds.
 _LONGEST_SECONDS = 10 * 365 * 86_400
@@ -141,7 +142,7 @@ def standard(oauth: OAuth, status: int, payload: Any) -> dict[str, Any]:
     if refresh_token is not None and refresh_token.strip().lower() not in _NO_TOKEN:
         token["refresh_token"] = _token(refresh_token)
     token |= _lifetime(holder)
-    scopes = _scopes(_at(holder, oauth.scope_path))
+    scopes = _scopes(_at(holder, oauth.scope_path)) or _scopes(_get(holder, "scopes"))
     if scopes:
         token["scope"] = " ".join(scopes)
     return token
@@ -260,7 +261,7 @@ def _at(value: Any, path: str | None) -> Any:
 def _get(holder: Mapping[str, Any], name: str) -> Any:
     """The field of that name; else of that name spelt otherwise (`accessToken`)."""
     value = holder.get(name)
-    if value is not None:
+    if value is not None or len(holder) > _MAX_FIELDS:
         return value
     wanted = folded(name)
     return next(

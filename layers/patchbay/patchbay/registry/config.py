@@ -142,7 +142,7 @@ def origin_of(url: str) -> str | None:
 
 
 def parameter_name(pair: str) -> str:
-    """The name in a `name=value` of a query, as the loosest server reads it: `State`, `state[]`, `st%61te`."""
+    """The name in `name=value` of a query, as the loosest server reads it: `State`, `state[]`, `st%61te`."""
     name = unquote_plus(pair.partition("=")[0]).strip().lower().partition("[")[0]
     return re.sub(r"[. ]", "_", name)
 
