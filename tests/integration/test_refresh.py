@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -454,7 +454,7 @@ def test_what_says_nothing_of_the_grant_never_ends_it_but_shows_in_time(line: Li
 @pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
 def test_retry_after_is_kept_to_and_passed_on(line: Line, status: int, dated: bool) -> None:
     line.clock.move(HOUR)
-    at = datetime.now(UTC) + timedelta(seconds=600)
+    at = datetime.fromtimestamp(line.clock.now / 1000 + 600, UTC)
     asked = format_datetime(at, usegmt=True) if dated else "600"
     body = b'{"error": "slow_down"}'
     line.provider.script = [says(Reply(status, {**JSON, "retry-after": asked}, body))]

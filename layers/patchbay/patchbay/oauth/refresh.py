@@ -187,7 +187,7 @@ def _failing(connection: StoredConnection, now: int) -> UpstreamFailed:
     return UpstreamFailed(
         f"The provider does not refresh this connection at the moment{detail}. It is tried again in "
         f"{seconds} s.",
-        headers={"Retry-After": str(seconds)},
+        headers=retry_after(seconds * 1000),
     )
 
 

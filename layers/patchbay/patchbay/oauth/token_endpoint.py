@@ -12,7 +12,6 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
@@ -32,6 +31,7 @@ from patchbay.observability import logger
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
 from patchbay.registry.config import AUTHORIZATION_PARAMETERS, parameter_name
+from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from patchbay.webhooks.retry import parse_retry_after
@@ -247,7 +247,7 @@ class Session:
         try:
             token = standard(self._client.oauth, response.status_code, payload)
         except NoToken as no:
-            no.retry_after = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+            no.retry_after = parse_retry_after(response.headers.get("retry-after"), at_ms(now_ms()))
             raise
         return token, payload
 
