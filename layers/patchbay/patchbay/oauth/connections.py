@@ -327,10 +327,12 @@ def _check_generation(integration: StoredIntegration, connection: StoredConnecti
 
 
 def _serves_until_its_end(connection: StoredConnection) -> bool:
-    """A refresh token whose successor was lost takes the connection with it, but not the access token."""
+    """A refresh token that was lost, or is refused without a known reason, takes the connection with it, but
+    not the access token.
+    """
     return (
         connection.status == ConnectionStatus.EXPIRED
-        and connection.error_code == refresh.RESPONSE_LOST
+        and connection.error_code in (refresh.RESPONSE_LOST, refresh.REFUSED)
         and connection.expires_at is not None
         and connection.expires_at > now_ms()
     )

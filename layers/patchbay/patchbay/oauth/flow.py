@@ -26,17 +26,19 @@ from patchbay.errors import (
     contended,
 )
 from patchbay.ids import IntegrationId
-from patchbay.oauth import connections, limits, states, store, token_endpoint
+from patchbay.oauth import connections, limits, refresh_policy, states, store, token_endpoint
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
 from patchbay.oauth.store import StoredConnection
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
-from patchbay.oauth.tokens import Seal, with_tokens
+from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import at_host
+from patchbay.rate_limits.headers import retry_after
 from patchbay.registry import activity, marketplace
 from patchbay.registry import service as registry
 from patchbay.registry.client import OAuthClient, client_of
+from patchbay.registry.config import origin_of
 from patchbay.registry.store import StoredIntegration
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
@@ -177,9 +179,15 @@ def _connect(
         ) from None
     except Unusable as fault:
         raise UpstreamFailed(
-            f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again."
+            f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again.",
+            headers=_retry_after(fault),
         ) from None
     return _store(principal, integration, state, client, named, tokens, seal, old)
+
+
+def _retry_after(fault: Unusable) -> dict[str, str]:
+    asked = refresh_policy.asked_ms(fault.retry_after)
+    return retry_after(asked) if asked else {}
 
 
 def _store(
@@ -211,8 +219,39 @@ def _store(
         except Conflict:
             _give_back(client, tokens)
             raise
+        if old is not None and client.oauth.revoke_replaced:
+            _revoke_replaced(principal, client, old, new, tokens)
         return connections.shown(integration, new)
     raise contended("connection")
+
+
+def _revoke_replaced(
+    principal: Principal, client: OAuthClient, old: StoredConnection, new: StoredConnection, tokens: TokenSet
+) -> None:
+    """Take back the grant that a new one has replaced, once the new one is stored. A failure is logged and
+    fails nothing: the user is connected.
+    """
+    if old.auth_type != AuthType.OAUTH2 or old.generation != new.generation:
+        return
+    outcome: activity.Outcome = "SUCCEEDED"
+    detail = "the replaced grant was revoked at the provider"
+    try:
+        replaced = tokens_of(old)
+        ours = {tokens.access_token, tokens.refresh_token} - {None}
+        if ours & {replaced.access_token, replaced.refresh_token}:
+            return  # the provider gave the same tokens again
+        if not token_endpoint.revoke(client.at(old.variables), replaced):
+            return
+    except (Refused, Unusable, Problem) as fault:
+        outcome, detail = "FAILED", f"the replaced grant was not revoked at the provider: {fault}"
+    activity.enter(
+        new.workspace_id,
+        new.integration_id,
+        "connection.revoked",
+        principal.id,
+        f"{new.name}: {detail}",
+        outcome,
+    )
 
 
 def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
@@ -225,8 +264,13 @@ def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
 
 def _check_issuer(client: OAuthClient, body: Callback) -> None:
     """RFC 9207, 2.4: an answer of another server than the one that was asked is refused (mix-up)."""
-    issuer = client.oauth.issuer
+    issuer, origins = client.oauth.issuer, client.oauth.iss_origins
     if issuer is None:
+        if origins and body.iss is not None and origin_of(body.iss) not in origins:
+            raise AuthorizationFailed(
+                f"The answer comes from another server (iss {clean(body.iss)!r}) than authorizationUrl and "
+                f"tokenUrl name. Begin again. If {client.provider} documents that issuer, set config.issuer."
+            )
         return
     if body.iss is None:
         if client.oauth.iss_required:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
+    Until `told_until` the provider asked to be left alone. `refusals` counts those without a known reason
+    since the last fresh token, the first of them at `refused_since`.
     """
 
     workspace_id: str
@@ -67,6 +69,9 @@ class StoredConnection:
     in_doubt: bool = False
     failures: int = 0
     retry_at: int | None = None
+    told_until: int | None = None
+    refusals: int = 0
+    refused_since: int | None = None
     due_shard: int | None = None
     due_at: int | None = None
 
