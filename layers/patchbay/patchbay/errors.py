@@ -105,5 +105,9 @@ class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
 
 
+class ResponseTooLarge(Problem):
+    status, code, title = 500, "response_too_large", "The answer is too large to be sent"
+
+
 class UpstreamFailed(Problem):
     status, code, title = 502, "upstream_failed", "Another service did not answer as it should"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
@@ -15,9 +16,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PrivateAttr,
     StringConstraints,
 )
 from pydantic.alias_generators import to_camel
+
+from patchbay.paging import Page
 
 
 class ApiModel(BaseModel):
@@ -38,10 +42,30 @@ Item = TypeVar("Item")
 
 
 class Listing(ApiModel, Generic[Item]):
-    """One page of a list, newest first; `nextCursor` is null on the last."""
+    """One page of a list, newest first; `nextCursor` is null on the last. A page may have fewer items than
+    `limit` and still have a `nextCursor`: an answer has a bound in bytes, too.
+    """
 
     items: list[Item]
     next_cursor: str | None = None
+    # Those that continue after each of the items.
+    _cursors: Sequence[str] = PrivateAttr(default=())
+
+    @classmethod
+    def of(cls, page: Page[Item]) -> Listing[Item]:
+        listing = cls(items=page.items, next_cursor=page.next_cursor)
+        listing._cursors = [cursor for _, cursor in page.entries]
+        return listing
+
+    def parts(self) -> Sequence[Item]:
+        return self.items
+
+    def first(self, count: int) -> Listing[Item]:
+        """A shorter page: the next one continues after its last item. A list without cursors stays whole."""
+        if not self._cursors:
+            return self
+        entries = list(zip(self.items, self._cursors, strict=True))[:count]
+        return Listing.of(Page(entries, entries[-1][1]))
 
 
 class Empty(ApiModel):

@@ -133,7 +133,9 @@ class Attempt(ApiModel):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null when its event is no longer kept."""
+    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` are the last
+    100. Where their answers do not all fit into one response, the oldest have none and are `truncated`.
+    """
 
     payload: dict[str, JsonValue] | None
     attempts: list[Attempt]
