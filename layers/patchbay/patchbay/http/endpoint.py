@@ -213,8 +213,8 @@ def _check_size(response: Response) -> None:
     if size > answer_size.MAX_BYTES:
         logger.error("response too large", bytes=size)
         raise ResponseTooLarge(
-            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If the request was to "
-            "change something, that is done: do not repeat it."
+            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If the request was to"
+            " change something, that is done: do not repeat it."
         )
 
 
