@@ -183,14 +183,14 @@ def api_keys(filler: Filler) -> Filled:
 def webhooks(filler: Filler) -> Filled:
     filler.webhook()
     ids = filler.copies(
-        "WebhooksTable", WebhookId, 54, name=QUOTE * 100, url="x" * 2048, filters=LARGEST_FILTERS
+        "WebhooksTable", WebhookId, 70, name=QUOTE * 100, url="x" * 2048, filters=LARGEST_FILTERS
     )
     return f"GET {WEBHOOKS}", ids
 
 
 def hooks(filler: Filler) -> Filled:
     filler.webhook()
-    ids = filler.copies("WebhooksTable", WebhookId, 54, source="zapier", filters=LARGEST_FILTERS)
+    ids = filler.copies("WebhooksTable", WebhookId, 70, source="zapier", filters=LARGEST_FILTERS)
     return f"GET {ZAPIER}/hooks", ids
 
 

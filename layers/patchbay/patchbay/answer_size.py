@@ -1,11 +1,11 @@
 """How large an answer may be.
 
-A Lambda function whose response has more than 6 MB (6,291,556 bytes) as JSON fails, and its process ends:
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. The body of an HTTP answer is a text
-in that JSON, so its quotes, backslashes and control characters are escaped once more.
+If the response of a Lambda function has more than 6 MB (6,291,556 bytes) as JSON, the invocation fails and
+the process ends: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. The body of an HTTP
+answer is a string in that JSON, so its quotes, backslashes and control characters are escaped once more.
 
-One row of a table (400 KB) always fits, whatever it holds: at worst each of its bytes is a control character,
-which takes seven. So a list always has room for one item, and only what is made of many rows needs a bound.
+A single row of a table (400 KB) always fits: at worst each of its bytes is a control character, which takes
+seven bytes. So a list always has room for one item, and only answers that are made of many rows need a bound.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-# Of a body, as `sent` counts. The rest of the 6 MB is for headers.
+# Of a body, as `sent` counts it. The rest of the 6 MB is for headers.
 MAX_BYTES = 5 * 1024 * 1024
-# For what a list has around its items: a cursor, and its field's name.
+# For what surrounds the items of a list: the cursor and the names of the fields.
 _FRAME_BYTES = 8 * 1024
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -26,29 +26,29 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 @runtime_checkable
 class Divisible(Protocol):
-    """An answer that is a list, and may have fewer items than were asked for."""
+    """An answer that is a list and may have fewer items than the caller asked for."""
 
     def parts(self) -> Sequence[Any]:
         """Its items, in order."""
 
     def first(self, count: int) -> Any:
-        """The answer with its first `count` items only, and with the cursor of the others, if it has one."""
+        """The answer with only its first `count` items, and with the cursor of the rest if it has one."""
 
 
 def sent(body: str) -> int:
-    """The bytes of an HTTP body in the response of a function. Runtimes before Python 3.12 escape all that is
-    not ASCII; later ones send fewer bytes.
+    """How many bytes an HTTP body takes in the response of a function, at most: runtimes before Python 3.12
+    escape everything that is not ASCII, later ones send UTF-8, which is shorter.
     """
     return len(json.dumps(body))
 
 
 def of(model: BaseModel) -> int:
-    """The bytes of a model in the response of a function."""
+    """How many bytes a model takes in the response of a function, at most."""
     return sent(model.model_dump_json(by_alias=True))
 
 
 def fitting(answer: Answer) -> str:
-    """An answer as JSON; of a list that is too large, as many items as fit, but at least one."""
+    """An answer as JSON. A list that is too large has as many items as fit, and at least one."""
     body = answer.model_dump_json(by_alias=True)
     if not isinstance(answer, Divisible) or sent(body) <= MAX_BYTES:
         return body

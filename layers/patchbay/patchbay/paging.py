@@ -1,4 +1,4 @@
-"""A page of a list, of whatever it lists."""
+"""One page of a list."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Other = TypeVar("Other")
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
     """Some items, each with the cursor that continues after it, and the cursor of the next page (None at the
-    end of the list). The next page may begin further on than after the last item: what lies between was left
-    out by a filter.
+    end of the list). The next page can start later than right after the last item, if a filter left out what
+    lies between.
     """
 
     entries: Sequence[tuple[Item, str]]
@@ -25,6 +25,6 @@ class Page(Generic[Item]):
         return [item for item, _ in self.entries]
 
     def map(self, make: Callable[[Item], Other | None]) -> Page[Other]:
-        """The page of what `make` makes of each item, without those of which it makes None."""
+        """The page with `make(item)` in place of each item; None leaves the item out."""
         made = ((make(item), cursor) for item, cursor in self.entries)
         return Page([(item, cursor) for item, cursor in made if item is not None], self.next_cursor)

@@ -43,12 +43,12 @@ Item = TypeVar("Item")
 
 class Listing(ApiModel, Generic[Item]):
     """One page of a list, newest first; `nextCursor` is null on the last. A page may have fewer items than
-    `limit` and still have a `nextCursor`: an answer has a bound in bytes, too.
+    `limit` and still have a `nextCursor`, because an answer is also bounded in bytes.
     """
 
     items: list[Item]
     next_cursor: str | None = None
-    # Those that continue after each of the items.
+    # The cursor that continues after each item.
     _cursors: Sequence[str] = PrivateAttr(default=())
 
     @classmethod

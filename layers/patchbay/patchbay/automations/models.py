@@ -116,7 +116,7 @@ class Sample(ApiModel):
 
 
 class Samples(RootModel[list[Sample]]):
-    """A bare array, newest first. Of very large events there are fewer than `limit`."""
+    """A bare array, newest first. If the events are very large, there are fewer than `limit`."""
 
     def parts(self) -> Sequence[Sample]:
         return self.root

@@ -133,8 +133,9 @@ class Attempt(ApiModel):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` are the last
-    100. Where their answers do not all fit into one response, the oldest have none and are `truncated`.
+    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` has the
+    last 100. If their answers do not all fit into one response, the oldest attempts come without theirs, and
+    `truncated` is true.
     """
 
     payload: dict[str, JsonValue] | None

@@ -35,7 +35,7 @@ from patchbay.webhooks.models import Webhook, WebhookQuery
 
 _RECENT = 10
 _READS_ANSWERS = "webhooks:write"
-# Who sends a delivery again by hand, again and again, makes any number of attempts.
+# There is no bound on how often someone sends a delivery again by hand.
 _MOST_ATTEMPTS = 100
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
@@ -81,7 +81,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
 
 
 def _fitting(detail: DeliveryDetail) -> DeliveryDetail:
-    """A delivery that can be sent: where all that its receivers answered does not fit, the latest answers."""
+    """The delivery, without the receiver's oldest answers if not all of them fit into one response."""
     excess = answer_size.of(detail) - answer_size.MAX_BYTES
     attempts = list(detail.attempts)
     for at, attempt in enumerate(detail.attempts):

@@ -208,13 +208,13 @@ def _answer(answer: BaseModel, status: int) -> Response:
 
 
 def _check_size(response: Response) -> None:
-    """Raises ResponseTooLarge. Every answer has a bound of its own; this is for the one that is forgotten."""
+    """Raises ResponseTooLarge. Every answer has a bound of its own; this catches one that was forgotten."""
     size = answer_size.sent(response["body"])
     if size > answer_size.MAX_BYTES:
         logger.error("response too large", bytes=size)
         raise ResponseTooLarge(
-            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If the request was to"
-            " change something, that is done: do not repeat it."
+            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If you asked for a"
+            " change, it was made: do not repeat the request."
         )
 
 
