@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from awslambdaric.lambda_runtime_marshaller import to_json
 
 from local import gateway
 from local.runtime import MAX_PAYLOAD
@@ -50,17 +51,14 @@ NUL, EMOJI, QUOTE = "\0", "🌷", '"'
 
 
 def size(answer: Answer) -> int:
-    """The bytes of the response that Lambda counts, in a runtime that escapes what is not ASCII."""
-    return len(
-        json.dumps(
-            {
-                "statusCode": answer.status,
-                "headers": answer.headers,
-                "body": answer.text,
-                "isBase64Encoded": False,
-            }
-        )
-    )
+    """The bytes of the response as the runtime sends it (here one that escapes what is not ASCII)."""
+    response = {
+        "statusCode": answer.status,
+        "headers": answer.headers,
+        "body": answer.text,
+        "isBase64Encoded": False,
+    }
+    return len(to_json(response).encode())
 
 
 @dataclass
