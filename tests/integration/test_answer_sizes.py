@@ -485,8 +485,9 @@ def test_a_delivery_shows_the_answers_to_its_latest_attempts(api: Api, backend: 
     assert len(shown) > 20
     assert shown == list(range(65 - len(shown), 65))
     for attempt in attempts[: -len(shown)]:
-        assert (attempt["responseHeaders"], attempt["truncated"], attempt["statusCode"]) == ({}, True, 500)
-    assert (attempts[-1]["responseBody"], attempts[-1]["truncated"]) == (NUL * 16 * KB, False)
+        assert (attempt["responseHeaders"], attempt["responseBody"], attempt["statusCode"]) == ({}, None, 500)
+        assert "no room" in attempt["withheld"]
+    assert (attempts[-1]["responseBody"], attempts[-1]["withheld"]) == (NUL * 16 * KB, None)
 
 
 def test_a_delivery_shows_its_last_hundred_attempts(api: Api, backend: Backend) -> None:

@@ -37,6 +37,7 @@ _RECENT = 10
 _READS_ANSWERS = "webhooks:write"
 # There is no bound on how often someone sends a delivery again by hand.
 _MOST_ATTEMPTS = 100
+_NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
@@ -87,8 +88,10 @@ def _fitting(detail: DeliveryDetail) -> DeliveryDetail:
     for at, attempt in enumerate(detail.attempts):
         if excess <= 0:
             break
+        if attempt.withheld is not None:
+            continue
         attempts[at] = attempt.model_copy(
-            update={"response_headers": {}, "response_body": "", "truncated": True}
+            update={"response_headers": {}, "response_body": None, "withheld": _NO_ROOM}
         )
         excess -= answer_size.of(attempt) - answer_size.of(attempts[at])
     return detail.model_copy(update={"attempts": attempts})
