@@ -111,5 +111,9 @@ class CostExceedsLimit(Problem):
     status, code, title = 422, "cost_exceeds_limit", "The cost is above the limit"
 
 
+class ResponseTooLarge(Problem):
+    status, code, title = 500, "response_too_large", "The answer is too large to be sent"
+
+
 class UpstreamFailed(Problem):
     status, code, title = 502, "upstream_failed", "Another service did not answer as it should"

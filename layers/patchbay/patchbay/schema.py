@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     JsonValue,
     PlainSerializer,
+    PrivateAttr,
     SerializationInfo,
     SkipValidation,
     StringConstraints,
@@ -23,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json
+from patchbay.paging import Page
 
 
 class ApiModel(BaseModel):
@@ -43,10 +46,30 @@ Item = TypeVar("Item")
 
 
 class Listing(ApiModel, Generic[Item]):
-    """One page of a list, newest first; `nextCursor` is null on the last."""
+    """One page of a list, newest first; `nextCursor` is null on the last. A page may have fewer items than
+    `limit` and still have a `nextCursor`, because an answer is also bounded in bytes.
+    """
 
     items: list[Item]
     next_cursor: str | None = None
+    # The cursor that continues after each item.
+    _cursors: Sequence[str] = PrivateAttr(default=())
+
+    @classmethod
+    def of(cls, page: Page[Item]) -> Listing[Item]:
+        listing = cls(items=page.items, next_cursor=page.next_cursor)
+        listing._cursors = [cursor for _, cursor in page.entries]
+        return listing
+
+    def parts(self) -> Sequence[Item]:
+        return self.items
+
+    def first(self, count: int) -> Listing[Item]:
+        """A shorter page: the next one continues after its last item. A list without cursors stays whole."""
+        if not self._cursors:
+            return self
+        entries = list(zip(self.items, self._cursors, strict=True))[:count]
+        return Listing.of(Page(entries, entries[-1][1]))
 
 
 class Empty(ApiModel):

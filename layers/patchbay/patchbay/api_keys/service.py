@@ -67,7 +67,7 @@ def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
     """The workspace's keys, revoked ones for 30 days."""
     page = store.page(principal.workspace_id, limit=query.limit, cursor=query.cursor)
     now = now_ms()
-    return Listing(items=[_shown(key, now) for key in page.keys], next_cursor=page.next_cursor)
+    return Listing.of(page.map(lambda key: _shown(key, now)))
 
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:

@@ -33,6 +33,7 @@ from patchbay.api_keys import expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
+from patchbay.paging import Page
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -134,14 +135,7 @@ def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
     return _key(row)
 
 
-class KeyPage(NamedTuple):
-    """Some keys, and where the next page begins (None at the end)."""
-
-    keys: list[StoredKey]
-    next_cursor: str | None
-
-
-def page(workspace_id: str, *, limit: int, cursor: str | None) -> KeyPage:
+def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey]:
     """The workspace's keys, newest first. The index holds ids only: use would rewrite anything
     more.
     """
@@ -154,9 +148,14 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> KeyPage:
         limit=limit,
         cursor=cursor,
     )
-    ids = [{"id": row["id"]} for row in found.rows]
-    rows = sorted(dynamo.get_many(table, ids, ConsistentRead=True), key=lambda row: row["id"], reverse=True)
-    return KeyPage([_key(row) for row in rows if not _forgotten(row)], found.next_cursor)
+    ids = [{"id": row["id"]} for row in found.items]
+    rows = {row["id"]: row for row in dynamo.get_many(table, ids, ConsistentRead=True)}
+
+    def present(indexed: dynamo.Row) -> StoredKey | None:
+        row = rows.get(indexed["id"])
+        return None if row is None or _forgotten(row) else _key(row)
+
+    return found.map(present)
 
 
 def revoke(key: StoredKey, version: int | None = None) -> None:

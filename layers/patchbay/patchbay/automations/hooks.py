@@ -113,8 +113,7 @@ def subscribe(
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
     asked = WebhookQuery(limit=query.limit, cursor=query.cursor)
-    page = webhooks.list_webhooks(principal, asked, source=platform)
-    return Listing(items=[_shown(webhook) for webhook in page.items], next_cursor=page.next_cursor)
+    return Listing.of(webhooks.page(principal, asked, source=platform).map(_shown))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -116,7 +116,13 @@ class Sample(ApiModel):
 
 
 class Samples(RootModel[list[Sample]]):
-    """A bare array, newest first."""
+    """A bare array, newest first. If the events are very large, there are fewer than `limit`."""
+
+    def parts(self) -> Sequence[Sample]:
+        return self.root
+
+    def first(self, count: int) -> Samples:
+        return Samples(self.root[:count])
 
 
 class ActionInfo(ApiModel):

@@ -18,6 +18,7 @@ from patchbay import compact_json, dynamo, idempotency
 from patchbay import due as due_index
 from patchbay.automations.models import Choice
 from patchbay.ids import RunId
+from patchbay.paging import Page
 from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -82,7 +83,7 @@ def get(id: RunId) -> StoredRun | None:
 
 def page(
     workspace_id: str, platform: str, *, status: str | None, limit: int, cursor: str | None
-) -> tuple[list[StoredRun], str | None]:
+) -> Page[StoredRun]:
     """A workspace's runs on one automation platform, newest first."""
     found = dynamo.page(
         settings().automations_table,
@@ -95,11 +96,14 @@ def page(
         names=None if status is None else {"#status": "status"},
         **({} if status is None else {"status": status}),
     )
-    keys = [{"id": row["id"]} for row in found.rows]
+    keys = [{"id": row["id"]} for row in found.items]
     rows = {row["id"]: row for row in dynamo.get_many(settings().automations_table, keys)}
-    # The index may be a moment behind.
-    runs = [_run(rows[row["id"]]) for row in found.rows if row["id"] in rows]
-    return [run for run in runs if status in (None, run.status)], found.next_cursor
+
+    def present(indexed: dynamo.Row) -> StoredRun | None:
+        row = rows.get(indexed["id"])  # the index may be a moment behind
+        return _run(row) if row is not None and status in (None, row["status"]) else None
+
+    return found.map(present)
 
 
 def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:

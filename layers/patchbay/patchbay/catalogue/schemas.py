@@ -18,6 +18,7 @@ from pydantic import AfterValidator, JsonValue
 from patchbay import compact_json
 from patchbay.errors import FieldError, ValidationFailed
 from patchbay.schema import NO_TIME, is_time
+from patchbay.validation import shortened
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -48,7 +49,6 @@ _FORMATS = {
 _RESOURCE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 # An answer stays small, however wrong the data are.
 _MAX_ERRORS = 20
-_MAX_PATH_LENGTH = 200
 
 
 def _check_schema(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -119,7 +119,7 @@ def _path(at: str, error: ValidationError) -> str:
     steps = [at, *map(str, error.instance_path)]
     if error.kind.name == "required":
         steps.append(str(error.kind.value))
-    return ".".join(steps)[:_MAX_PATH_LENGTH]
+    return shortened(".".join(steps))
 
 
 def _message(error: ValidationError) -> str:

@@ -133,7 +133,9 @@ class Attempt(ApiModel):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null when its event is no longer kept."""
+    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` has the last
+    100. If their answers do not all fit into one response, the oldest ones are withheld.
+    """
 
     payload: JsonObject | None
     attempts: list[Attempt]

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from patchbay import compact_json, dynamo, queues
+from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
 from patchbay.deliveries import health_store, stats, store
 from patchbay.deliveries.models import (
@@ -34,6 +34,9 @@ from patchbay.webhooks.models import Webhook, WebhookQuery
 
 _RECENT = 10
 _READS_ANSWERS = "webhooks:write"
+# There is no bound on how often someone sends a delivery again by hand.
+_MOST_ATTEMPTS = 100
+_NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
@@ -58,21 +61,39 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[_shown(webhook_id, row) for row in page.rows], next_cursor=page.next_cursor)
+    return Listing.of(page.map(lambda row: _shown(webhook_id, row)))
 
 
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
-    """One delivery with its payload and attempts. Raises NotFound."""
+    """One delivery with its payload and its last attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
     row = _read(principal, webhook_id, id)
-    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id)
+    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MOST_ATTEMPTS)
     if "success" in row:
         attempts.append(row["success"])
-    return DeliveryDetail(
-        **dict(_shown(webhook_id, row)),
-        payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-        attempts=[shown_attempt(principal, attempt) for attempt in attempts],
+    return _fitting(
+        DeliveryDetail(
+            **dict(_shown(webhook_id, row)),
+            payload=_payload(principal.workspace_id, EventId(row["eventId"])),
+            attempts=[shown_attempt(principal, attempt) for attempt in attempts],
+        )
     )
+
+
+def _fitting(detail: DeliveryDetail) -> DeliveryDetail:
+    """The delivery, without the receiver's oldest answers if not all of them fit into one response."""
+    excess = answer_size.of(detail) - answer_size.MAX_BYTES
+    attempts = list(detail.attempts)
+    for at, attempt in enumerate(detail.attempts):
+        if excess <= 0:
+            break
+        if attempt.withheld is not None:
+            continue
+        attempts[at] = attempt.model_copy(
+            update={"response_headers": {}, "response_body": None, "withheld": _NO_ROOM}
+        )
+        excess -= answer_size.of(attempt) - answer_size.of(attempts[at])
+    return detail.model_copy(update={"attempts": attempts})
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
@@ -87,13 +108,14 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
         limit=_RECENT,
         cursor=None,
     )
-    return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.rows])
+    return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.items])
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
     """The workspace's webhooks with how they do, newest first."""
-    listing = webhooks.list_webhooks(principal, query)
-    return Listing(items=_with_stats(principal.workspace_id, listing.items), next_cursor=listing.next_cursor)
+    page = webhooks.page(principal, query)
+    complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
+    return Listing.of(page.map(lambda webhook: complete[webhook.id]))
 
 
 def with_stats(principal: Principal, webhook: Shown) -> Shown:

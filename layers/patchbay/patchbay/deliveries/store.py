@@ -21,6 +21,7 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
+from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.settings import settings
 
@@ -214,16 +215,16 @@ def of_messages(messages: Iterable[DeliveryMessage]) -> dict[DeliveryId, dynamo.
     return _rows(list(keys.values()), ConsistentRead=True)
 
 
-def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> list[dynamo.Row]:
-    """In the order they were made."""
-    return list(
-        dynamo.query(
-            settings().deliveries_table,
-            "webhookKey = :key AND begins_with(sk, :prefix)",
-            key=webhook_key(workspace_id, webhook_id),
-            prefix=_attempt_key(id, ""),
-        )
+def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, most: int) -> list[dynamo.Row]:
+    """The latest ones, `most` at most, in the order in which they were made."""
+    latest = dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND begins_with(sk, :prefix)",
+        backwards=True,
+        key=webhook_key(workspace_id, webhook_id),
+        prefix=_attempt_key(id, ""),
     )
+    return list(islice(latest, most))[::-1]
 
 
 def page(
@@ -235,7 +236,7 @@ def page(
     event_type: str | None,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Newest first. Four statuses have an index; DELIVERED is what most are, and the other two pass within
     seconds: those are filtered.
     """
@@ -270,10 +271,14 @@ def page(
         where=" AND ".join(tests) or None,
         **values,
     )
-    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.rows])
-    # The index keeps a retry while it is being sent, and may be a moment behind.
-    present = (rows.get(DeliveryId(row["sk"])) for row in found.rows)
-    return found._replace(rows=[row for row in present if row and row["status"] == status])
+    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.items])
+
+    def present(indexed: dynamo.Row) -> dynamo.Row | None:
+        # The index keeps a retry while it is being sent, and may be a moment behind.
+        row = rows.get(DeliveryId(indexed["sk"]))
+        return row if row and row["status"] == status else None
+
+    return found.map(present)
 
 
 def waiting(key: str) -> int:

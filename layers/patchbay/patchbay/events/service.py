@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from patchbay import catalogue, compact_json, idempotency, queues
+from patchbay import catalogue, compact_json, dynamo, idempotency, queues
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
 from patchbay.errors import (
@@ -130,18 +130,18 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
         limit=query.limit,
         cursor=query.cursor,
     )
-    items = [
-        EventSummary(
-            id=EventId(row["id"]),
-            type=row["type"],
-            timestamp=at_ms(row["timestamp"]),
-            source=row["source"],
-            status=row.get("status", "ACCEPTED"),
-            reason=row.get("reason"),
-        )
-        for row in page.rows
-    ]
-    return Listing(items=items, next_cursor=page.next_cursor)
+    return Listing.of(page.map(_summary))
+
+
+def _summary(row: dynamo.Row) -> EventSummary:
+    return EventSummary(
+        id=EventId(row["id"]),
+        type=row["type"],
+        timestamp=at_ms(row["timestamp"]),
+        source=row["source"],
+        status=row.get("status", "ACCEPTED"),
+        reason=row.get("reason"),
+    )
 
 
 def get(principal: Principal, id: EventId) -> store.StoredEvent:

@@ -15,6 +15,7 @@ from patchbay import compact_json, dynamo
 from patchbay import due as due_index
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
+from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -151,7 +152,7 @@ def page(
     *,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Rows without their data, newest first."""
     if type is None:
         return dynamo.page(
@@ -185,7 +186,7 @@ def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
         where="attribute_not_exists(#status)",
         names={"#status": "status"},
     )
-    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.rows]
+    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.items]
     events = map(_stored, dynamo.get_many(settings().events_table, keys))
     return sorted(events, key=lambda event: event.id, reverse=True)
 

@@ -17,14 +17,13 @@ from typing import Any, Protocol, get_type_hints
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from patchbay import aws, idempotency
-from patchbay.errors import NotFound, Problem, ValidationFailed
+from patchbay import answer_size, aws, idempotency
+from patchbay.errors import NotFound, Problem, ResponseTooLarge, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import busy, is_throttling
-from patchbay.schema import to_json
 from patchbay.settings import refuse_encryption_key
 from patchbay.validation import validated
 
@@ -86,6 +85,7 @@ def endpoint(
                 if located and response["statusCode"] == 201:
                     id = json.loads(response["body"])["id"]
                     response["headers"]["location"] = f"{request.raw_path}/{id}"
+                _check_size(response)
             except Problem as problem:
                 response = _problem(problem, event)
             except Exception as error:
@@ -207,7 +207,18 @@ def _run(
 
 
 def _answer(answer: BaseModel, status: int) -> Response:
-    return _json(getattr(answer, "http_status", status), to_json(answer))
+    return _json(getattr(answer, "http_status", status), answer_size.fitting(answer))
+
+
+def _check_size(response: Response) -> None:
+    """Raises ResponseTooLarge. Every answer has a bound of its own; this catches one that was forgotten."""
+    size = answer_size.sent(response["body"])
+    if size > answer_size.MAX_BYTES:
+        logger.error("response too large", bytes=size)
+        raise ResponseTooLarge(
+            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If you asked for a"
+            " change, it was made: do not repeat the request."
+        )
 
 
 def _json(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -57,14 +57,14 @@ def list_connections(
     principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
 ) -> Listing[Connection]:
     integration = registry.read(principal.workspace_id, integration_id)
-    found, after = store.page(
+    page = store.page(
         principal.workspace_id,
         integration_id,
         status=query.status,
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[shown(integration, connection) for connection in found], next_cursor=after)
+    return Listing.of(page.map(lambda connection: shown(integration, connection)))
 
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:

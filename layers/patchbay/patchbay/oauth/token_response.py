@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -27,6 +28,8 @@ _MAX_DATE = 64
 _MAX_KEPT = 1024
 _MAX_FIELDS = 200  # of an object whose fields are looked for in other spellings
 _DECIMAL = re.compile(r"\s*\d{1,12}\.\d{1,12}\s*")
+# Of all scopes together. More than an integration can ask for: 100 of 256 characters.
+_MAX_SCOPES_BYTES = 32 * 1024
 # Who says longer means for ever, or does not count in seconds.
 _LONGEST_SECONDS = 10 * 365 * 86_400
 _LATEST_SECONDS = 4_102_444_800  # 2100-01-01
@@ -296,11 +299,13 @@ def _token(value: Any) -> str:
 
 
 def _scopes(value: Any) -> list[str]:
-    """Without what cannot be one; in a text they are separated by spaces or commas, whichever was asked."""
+    """Without what cannot be one, and without those that exceed the bound; in a text they are separated by
+    spaces or commas, whichever was asked.
+    """
     entries = value if isinstance(value, list) else re.split(r"[\s,]+", _text(value) or "")
-    return list(
-        dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
-    )
+    scopes = dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
+    ends = accumulate(len(scope) + 1 for scope in scopes)
+    return [scope for scope, end in zip(scopes, ends, strict=True) if end <= _MAX_SCOPES_BYTES]
 
 
 def _lifetime(holder: Mapping[str, Any]) -> dict[str, int]:

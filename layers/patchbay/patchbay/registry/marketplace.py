@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import compact_json
+from patchbay import answer_size, compact_json
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
+from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.registry import activity, store
@@ -100,7 +101,7 @@ def review(body: ReviewPublication) -> dict[str, Any]:
     Raises NotFound, and Conflict when it has changed since, or there is nothing to decide.
     """
     if body == ReviewPublication():
-        return {"waiting": [_waiting(*row) for row in store.waiting_reviews()]}
+        return _all_waiting()
     if body.integration_id is None or body.workspace_id is None or body.decision is None:
         raise ValidationFailed.of("decision", "goes with workspaceId, integrationId and version")
     old = store.get(body.workspace_id, body.integration_id)
@@ -216,6 +217,21 @@ def _snapshot(integration: StoredIntegration, version: int) -> Listed:
     )
 
 
+def _all_waiting() -> dict[str, Any]:
+    """What waits, the oldest integration first. `more` is there when not all of it fits into one
+    answer.
+    """
+    waiting: list[dict[str, Any]] = []
+    room = answer_size.MAX_BYTES
+    for row in store.waiting_reviews():
+        entry = _waiting(*row)
+        room -= len(json.dumps(entry))
+        if room < 0:
+            return {"waiting": waiting, "more": True}
+        waiting.append(entry)
+    return {"waiting": waiting}
+
+
 def _waiting(workspace_id: str, id: IntegrationId, since: int) -> dict[str, Any]:
     found = store.get(workspace_id, id)
     if found is None:
@@ -242,15 +258,15 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     automations.
     """
 
-    def listed(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
-        return [shown(listing) for listing in found], after
+    def listed(limit: int, cursor: str | None) -> Page[Integration]:
+        return store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor).map(shown)
 
-    def built_in(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
+    def built_in(limit: int, cursor: str | None) -> Page[Integration]:
         fitting = [listing for listing in _built_in() if _fits(listing, query)]
         start = _offset(cursor)
+        places = range(start, min(start + limit, len(fitting)))
         after = str(start + limit) if start + limit < len(fitting) else None
-        return [shown(listing) for listing in fitting[start : start + limit]], after
+        return Page([(shown(fitting[at]), str(at + 1)) for at in places], after)
 
     return in_turn([listed, built_in], query)
 
@@ -267,7 +283,7 @@ def _bad_cursor() -> ValidationFailed:
     return ValidationFailed.of("cursor", "is not one that this list gave; start without it")
 
 
-Source = Callable[[int, str | None], tuple[list[Integration], str | None]]
+Source = Callable[[int, str | None], Page[Integration]]
 
 
 def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
@@ -275,16 +291,17 @@ def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]
     at, _, rest = (query.cursor or "0.").partition(".")
     if not (at.isascii() and at.isdigit() and int(at) < len(sources)):
         raise _bad_cursor()
-    items: list[Integration] = []
+    entries: list[tuple[Integration, str]] = []
     cursor: str | None = rest or None
     for number in range(int(at), len(sources)):
-        found, cursor = sources[number](query.limit - len(items), cursor)
-        items += found
+        found = sources[number](query.limit - len(entries), cursor)
+        entries += [(item, f"{number}.{after}") for item, after in found.entries]
+        cursor = found.next_cursor
         if cursor is not None:
-            return Listing(items=items, next_cursor=f"{number}.{cursor}")
-        if len(items) == query.limit and number + 1 < len(sources):
-            return Listing(items=items, next_cursor=f"{number + 1}.")
-    return Listing(items=items)
+            return Listing.of(Page(entries, f"{number}.{cursor}"))
+        if len(entries) == query.limit and number + 1 < len(sources):
+            return Listing.of(Page(entries, f"{number + 1}."))
+    return Listing.of(Page(entries, None))
 
 
 def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:

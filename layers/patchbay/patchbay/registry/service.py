@@ -11,6 +11,7 @@ from patchbay import compact_json, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
+from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.registry import activity, client, config, marketplace, store
@@ -72,8 +73,8 @@ def create(principal: Principal, body: CreateIntegration, once: Once | None = No
 def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[Integration]:
     """The workspace's own, newest first; with `includePublic`, the marketplace's of others after them."""
 
-    def own(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.page(
+    def own(limit: int, cursor: str | None) -> Page[Integration]:
+        found = store.page(
             principal.workspace_id,
             type=query.type,
             status=query.status,
@@ -81,17 +82,18 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
             limit=limit,
             cursor=cursor,
         )
-        return [shown(integration) for integration in found], after
+        return found.map(shown)
 
-    def public(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.listings(type=query.type, search=None, limit=limit, cursor=cursor)
-        return [
-            marketplace.shown(listing)
-            for listing in found
-            if listing.publisher_workspace_id != principal.workspace_id
+    def public(limit: int, cursor: str | None) -> Page[Integration]:
+        return store.listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
+
+    def of_others(listing: store.Listing) -> Integration | None:
+        wanted = (
+            listing.publisher_workspace_id != principal.workspace_id
             and query.provider in (None, listing.provider)
             and query.status in (None, IntegrationStatus.ACTIVE)
-        ], after
+        )
+        return marketplace.shown(listing) if wanted else None
 
     return marketplace.in_turn([own, public] if query.include_public else [own], query)
 

@@ -17,8 +17,9 @@ from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.outbound.registration import check_registered
+from patchbay.paging import Page
 from patchbay.registry import store as registry
-from patchbay.schema import MASK, Empty, Listing, at_ms, iso, now_ms
+from patchbay.schema import MASK, Empty, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import filters, retry, signing, store
 from patchbay.webhooks.models import (
@@ -96,9 +97,9 @@ def subscribe(
     raise contended("hook")
 
 
-def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None = None) -> Listing[Webhook]:
+def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
     """Newest first; with a `source` those of an automation platform."""
-    page = store.page(
+    found = store.page(
         principal.workspace_id,
         status=query.status,
         event_type=query.event_type,
@@ -106,7 +107,7 @@ def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None 
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[_shown(row) for row in page.rows], next_cursor=page.next_cursor)
+    return found.map(_shown)
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:

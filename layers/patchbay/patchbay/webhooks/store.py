@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from patchbay import catalogue, dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
+from patchbay.paging import Page
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def page(
     source: str | None,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Webhooks, newest first."""
     wanted = {"status": status, "eventType": event_type, "source": source}
     tests = {
