@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from patchbay.catalogue.entries import Action, Entry, all_actions, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, chosen
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
 from tools.apps.fields import as_file, sample_of, triggers
 
@@ -138,7 +138,7 @@ def _lists() -> Iterator[Component]:
         },
     }
     yield _rpc("events", events)
-    for resource in sorted(resources()):
+    for resource in sorted(chosen()):
         pages = {
             # The next page begins after the last one that we have.
             "qs": {"cursor": "{{iterate.container.last.id}}"},
