@@ -2,8 +2,8 @@
 `zapier-app-definition.oauth.json` (with the platform's own OAuth 2.0).
 
 A trigger per event type, a create per action, a search per list, and hidden triggers for the dropdowns.
-Where a request alone is not enough, functions are JavaScript in strings (`{"source": …}`), called with `z` and
-`bundle`.
+Where a request alone is not enough there are functions, JavaScript in strings (`{"source": …}`) that are
+called with `z` and `bundle`.
 https://docs.zapier.com/integrations/reference/schema
 """
 
