@@ -363,8 +363,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(backend: Backend, api: Api) -> Watch:
+def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """After each function has done all that it may have to do."""
+    one_at_a_time(monkeypatch)
     watch = Watch(backend, api)
     everything(watch)
     return watch
@@ -506,6 +507,14 @@ def automations(watch: Watch) -> None:
         watch.worker("FanOutFunction", "EventsQueue")
         watch.worker("DeliverFunction", "DeliveriesQueue")
         api(f"GET {base}/hooks/{hook['id']}", 404)
+    with receiver([400]) as failing:
+        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted)
+        api(f"PUT {HOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
+        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
+        watch.worker("FanOutFunction", "EventsQueue")
+        watch.worker("DeliverFunction", "DeliveriesQueue")
+        assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
     other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)
 

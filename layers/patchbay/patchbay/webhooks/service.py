@@ -229,7 +229,7 @@ def disable(
     reason: str,
     also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
     *,
-    asked_at: int,
+    asked_at: int | None = None,
 ) -> bool:
     """Stop deliveries because of what the receiver, asked at `asked_at`, answers. A webhook that is not
     active, or was enabled since then, stays as it is; so of many who ask one disables it, and is told True.
@@ -385,7 +385,7 @@ def _delete(
     """False when it was subscribed or enabled after `asked_at`, and so stays."""
     for _ in range(_TRIES):
         row = read(workspace_id, id)
-        if asked_at is not None and _wanted_since(row, asked_at):
+        if _wanted_since(row, asked_at):
             return False
         check_version("webhook", row["version"], if_match)
         try:
@@ -396,9 +396,9 @@ def _delete(
     raise contended("webhook")
 
 
-def _wanted_since(row: dynamo.Row, at: int) -> bool:
+def _wanted_since(row: dynamo.Row, at: int | None) -> bool:
     """Whether an automation subscribed it, or somebody enabled it, after that moment."""
-    return max(row.get("subscribedAt", 0), row.get("resumedAt", 0)) > at
+    return at is not None and max(row.get("subscribedAt", 0), row.get("resumedAt", 0)) > at
 
 
 def _check_events(principal: Principal, body: CreateWebhook) -> None:
