@@ -162,6 +162,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(services, "client", lambda service, endpoints: _client(service))
     marker = request.node.get_closest_marker("parameters")
     given = {
+        "PlatformWorkspaceId": "platform",
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,
         "AllowedRedirectUris": REDIRECT_URI,

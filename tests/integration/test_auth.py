@@ -124,6 +124,7 @@ def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> 
         "a payload that is a list": signed_text(b"[]"),
         "a payload that is no JSON": signed_text(b"{"),
         "a payload that is no UTF-8": signed_text(b'{"sub": "\xff"}'),
+        "a sub with half of a surrogate pair": signed_text(json.dumps(claims(sub="some\ud800one")).encode()),
         "a deep payload": signed_text(b"[" * 3000),
         "padding": f"{header}==.{payload}.{signature}",
         "garbage": "garbage",

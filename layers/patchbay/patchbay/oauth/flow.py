@@ -36,8 +36,7 @@ from patchbay.observability import logger
 from patchbay.providers.provider import at_host
 from patchbay.registry import activity
 from patchbay.registry import service as registry
-from patchbay.registry import store as integrations
-from patchbay.registry.client import OAuthClient, client_of, provider_of
+from patchbay.registry.client import OAuthClient, client_of
 from patchbay.registry.store import StoredIntegration
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
@@ -82,6 +81,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
         if verifier is None
         else vault.encrypt(principal.workspace_id, verifier, place=_place(id)),
         return_url=body.return_url,
+        callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
     entry = activity.entering(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
@@ -133,12 +133,7 @@ def return_to(integration_id: IntegrationId, parameters: Mapping[str, str]) -> s
     if state.return_url is None:
         raise ValidationFailed.of("state", "was begun without a returnUrl: there is nowhere to go on to")
     _check_return_url(state.return_url)
-    integration = integrations.get(state.workspace_id, state.integration_id)
-    known = set(_RESPONSE_PARAMETERS)
-    if integration is not None:
-        provider = provider_of(integration)
-        if provider is not None and provider.oauth is not None:
-            known |= {variable.parameter for variable in provider.oauth.callback.values()}
+    known = {*_RESPONSE_PARAMETERS, *state.callback_parameters}
     said = {name: value[:_MAX_PARAMETER] for name, value in parameters.items() if name in known}
     return f"{state.return_url}#{urlencode(said)}"
 
