@@ -143,7 +143,7 @@ def retrying(
     reason: str,
     next_attempt_at: int,
     parked: bool,
-    not_registered_since: int | None,
+    not_registered_since: int | None = None,
     now: int,
 ) -> None:
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
