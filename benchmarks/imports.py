@@ -21,7 +21,7 @@ _PARTS = {
     "import boto3": "import boto3",
     "pydantic (BaseModel)": "from pydantic import BaseModel",
     "Powertools Logger": "from aws_lambda_powertools import Logger",
-    "httpcore": "import httpcore",
+    "h11": "import h11",
 }
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
-import httpcore
 import pytest
 
 from patchbay.oauth import token_endpoint
@@ -43,6 +42,7 @@ from tests.integration.oauth_fakes import (
     rows,
     token_of,
 )
+from tests.raw_receivers import LocalDialer
 
 PUBLIC = "93.184.215.14"
 GOOD = {"access_token": "access-raw-77", "token_type": "Bearer", "expires_in": 3600}
@@ -443,17 +443,6 @@ def test_an_endpoint_that_echoes_tells_nobody_our_secrets(asker: Asker) -> None:
 # ── where it goes ────────────────────────────────────────────────────────────────────────────────────
 
 
-class LocalDialer(httpcore.AsyncNetworkBackend):
-    """Notes which addresses are dialled, and connects to 127.0.0.1 in their place."""
-
-    def __init__(self) -> None:
-        self.dialled: list[str] = []
-
-    async def connect_tcp(self, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
-        self.dialled.append(host)
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", port, *rest)
-
-
 def test_a_name_is_judged_by_its_addresses_at_the_dial(
     api: Api, backend: Backend, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -537,7 +526,7 @@ def test_an_endpoint_that_is_not_there(api: Api, backend: Backend) -> None:
     id = integrate(api, base)
     answer = bring_back(api, begin(api, id)["state"])
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
-    assert "ConnectError" in answer.json()["detail"]
+    assert "ConnectionRefusedError" in answer.json()["detail"]
 
 
 def test_an_address_that_is_well_written_and_yet_no_name(api: Api, backend: Backend) -> None:

@@ -99,9 +99,10 @@ FITTING: dict[str, list[Any]] = {
 OF_ANY = {"clientId", "redirectUris"}
 OF_ITS_OWN = {*ADDRESSES, "clientAuth", "pkce", "scopeSeparator", "refresh"}
 PUBLIC = {None: OF_ANY | OF_ITS_OWN, "crm": OF_ANY | {"domain", "region"}}
-SECRETS = ["s3cr3t", "line\nline", "ключ", "x" * 4096]
+SECRETS = ["s3cr3t", "two words", "ключ", "x" * 4096]
 UNFIT: list[Any] = [
-    MASK, "", "\x00", "x" * 4097, 7 * "*", "http://a.example/", "https://10.0.0.1/", [MASK], ["ftp://a/"],
+    MASK, "", "\x00", "line\n", " s3cr3t",
+    "x" * 4097, 7 * "*", "http://a.example/", "https://10.0.0.1/", [MASK], ["ftp://a/"],
     "https://a.example/{domain}", "https://[", True, False, "basic", "none", ",", "static",
 ]  # fmt: skip
 
@@ -123,7 +124,13 @@ class Refused(Exception):
 
 
 def fits_secret(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 4096 and "\x00" not in value and value != MASK
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 4096
+        and value.isprintable()
+        and value == value.strip()
+        and value != MASK
+    )
 
 
 def fits_public(name: str, value: Any) -> bool:

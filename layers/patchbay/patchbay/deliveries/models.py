@@ -115,7 +115,8 @@ class Delivery(ApiModel):
 class Attempt(ApiModel):
     """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
 
-    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success.
+    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success. If
+    `withheld` says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
     """
 
     number: int
@@ -126,7 +127,8 @@ class Attempt(ApiModel):
     error: str | None
     request_headers: dict[str, str]
     response_headers: dict[str, str]
-    response_body: str
+    response_body: str | None
+    withheld: str | None
     truncated: bool
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _RECENT = 10
+_READS_ANSWERS = "webhooks:write"
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
 # A hook that comes back is sent what it missed since this long before it was disabled (the standard schedule
@@ -78,7 +79,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
     return DeliveryDetail(
         **dict(_shown(webhook_id, row)),
         payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-        attempts=[shown_attempt(attempt) for attempt in attempts],
+        attempts=[shown_attempt(principal, attempt) for attempt in attempts],
     )
 
 
@@ -249,8 +250,15 @@ def _shown(webhook_id: WebhookId, row: dynamo.Row) -> Delivery:
     )
 
 
-def shown_attempt(row: dynamo.Row) -> Attempt:
-    """What is kept of an attempt, as the API gives it."""
+def shown_attempt(principal: Principal, row: dynamo.Row) -> Attempt:
+    """A stored attempt as the API shows it. Answers may contain more than a viewer should see, so they are
+    shown to callers who may change webhooks.
+    """
+    withheld = None
+    if _READS_ANSWERS not in principal.scopes:
+        withheld = f"The receiver's answer is shown to callers with the scope {_READS_ANSWERS}."
+    elif row.get("withheld"):
+        withheld = "The answer repeats part of a header value that this webhook sends, so it was not stored."
     return Attempt(
         number=row["number"],
         trigger=row["trigger"],
@@ -259,7 +267,8 @@ def shown_attempt(row: dynamo.Row) -> Attempt:
         status_code=row.get("statusCode"),
         error=row.get("error"),
         request_headers=row["requestHeaders"],
-        response_headers=row["responseHeaders"],
-        response_body=row["responseBody"],
+        response_headers=row["responseHeaders"] if withheld is None else {},
+        response_body=row["responseBody"] if withheld is None else None,
+        withheld=withheld,
         truncated=row["truncated"],
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from patchbay import pasted
 from patchbay.errors import ValidationFailed
 from patchbay.outbound.registration import check_registered
 from patchbay.providers.provider import OAuth, Provider, RefreshStrategy
@@ -138,7 +139,7 @@ _Check = Callable[[str, Any], Value]
 
 def _fields(provider: Provider | None) -> dict[str, _Check]:
     """The public fields of a provider's config, each with its check."""
-    known: dict[str, _Check] = {"clientId": _printable, "redirectUris": _redirect_uris}
+    known: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
     if provider is None:
         return {**known, **_OWN_ADDRESSES}
     for name, variable in provider.variables.items():
@@ -184,22 +185,27 @@ def check_redirect_uri(path: str, uri: Any) -> None:
         raise _bad(path, "must begin with https://")
 
 
-def _printable(path: str, value: Any) -> str:
-    if not isinstance(value, str) or not _PRINTABLE.match(value):
+def _client_id(path: str, value: Any) -> str:
+    if not _PRINTABLE.match(_pasted(path, value)):
         raise _bad(path, "must be a text of printable ASCII characters without spaces")
-    if value == MASK:
-        raise _bad(path, "is a mask; send the value itself, or leave it out")
+    return str(value)
+
+
+def _pasted(path: str, value: Any, *, lines: bool = False) -> str:
+    if not isinstance(value, str):
+        raise _bad(path, "must be a text")
+    try:
+        pasted.check(value, lines=lines)
+    except ValueError as error:
+        raise _bad(path, str(error)) from None
     return value
 
 
 def _secret(path: str, value: Any, *, is_endpoint: bool, provider: Provider | None) -> str:
     if is_endpoint and provider is not None:
         raise _bad(path, f"cannot be set: {provider.label}'s addresses are built in")
-    if not isinstance(value, str) or not value or len(value) > 4096 or "\x00" in value:
-        raise _bad(path, "must be a text of at most 4,096 characters")
-    if value == MASK:
-        raise _bad(path, "is a mask; send the value itself, or leave it out")
-    return value
+    # What Patchbay does not know it does not send either, and it may be a private key.
+    return _pasted(path, value, lines=path != f"config.{CLIENT_SECRET}")
 
 
 def _one_of(*values: Value) -> _Check:
