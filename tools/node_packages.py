@@ -20,11 +20,16 @@ from tools import environment
 
 ROOT = Path(environment.ROOT)
 OLDEST_NODE = 20
+# n8n takes no older one, and Zapier's CLI none before 22. Where this machine's is older, the package "node"
+# brings one.
+NEWER_NODE = 24
 # name: (folder, seconds it takes, what it is)
 PACKAGES = {
     "oidc": ("tests/oidc", 10, "the authorization server of the OAuth tests"),
     "make": ("tests/apps/make", 5, "the schema checker of Make's own editor"),
+    "node": ("tests/apps/node", 10, "a newer Node"),
     "zapier": ("tests/apps/zapier", 10, "Zapier's schema and runner"),
+    "zapier-cli": ("tests/apps/zapier-cli", 30, "Zapier's CLI"),
     "n8n": ("tests/apps/n8n", 60, "n8n's own tool and core"),
 }
 
@@ -34,6 +39,8 @@ def main(names: Sequence[str]) -> None:
     for name in names:
         source, seconds, what = PACKAGES[name]
         refuse_unusable_node(what)
+        if name == "node" and machines_node() >= NEWER_NODE:
+            continue
         folder, lock = Path(".tools/node", name), Path(source, "package-lock.json")
         if complete(folder, lock):
             continue
@@ -54,12 +61,26 @@ def refuse_unusable_node(what: str) -> None:
     advice = f"install Node {OLDEST_NODE} or later, with npm: {what} runs on it"
     if not shutil.which("node"):
         sys.exit(f"patchbay: there is no node; {advice}")
-    shown = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
-    version = re.match(r"v(\d+)\.", shown)
-    if not version or int(version[1]) < OLDEST_NODE:
-        sys.exit(f"patchbay: {shutil.which('node')} is {shown or 'broken'}; {advice}")
+    if machines_node() < OLDEST_NODE:
+        sys.exit(f"patchbay: {shutil.which('node')} is too old; {advice}")
     if not shutil.which("npm"):
         sys.exit(f"patchbay: there is no npm; {advice}")
+
+
+def machines_node() -> int:
+    """The major version of this machine's Node; 0 when it does not say."""
+    shown = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+    version = re.match(r"v(\d+)\.", shown)
+    return int(version[1]) if version else 0
+
+
+def newer_node() -> Path | None:
+    """A Node that is NEWER_NODE or later: this machine's, or the one that the package "node" brought. None
+    where that package has none for this kind of machine.
+    """
+    if machines_node() >= NEWER_NODE:
+        return Path(shutil.which("node") or "node")
+    return next((ROOT / ".tools/node/node/node_modules").glob("node-*/bin/node"), None)
 
 
 def complete(folder: Path, lock: Path) -> bool:

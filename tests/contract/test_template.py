@@ -34,6 +34,7 @@ from patchbay.settings import Settings
 from patchbay.version import VERSION
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.faults import one_at_a_time
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, receiver
 
@@ -450,6 +451,7 @@ class Watch:
 @pytest.fixture
 def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """After each function has done all that it may have to do."""
+    one_at_a_time(monkeypatch)
     watch = Watch(backend, api, monkeypatch)
     everything(watch)
     return watch
@@ -591,6 +593,14 @@ def automations(watch: Watch) -> None:
         watch.worker("FanOutFunction", "EventsQueue")
         watch.worker("DeliverFunction", "DeliveriesQueue")
         api(f"GET {base}/hooks/{hook['id']}", 404)
+    with receiver([400]) as failing:
+        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted)
+        api(f"PUT {HOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
+        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
+        watch.worker("FanOutFunction", "EventsQueue")
+        watch.worker("DeliverFunction", "DeliveriesQueue")
+        assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
     other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)
 

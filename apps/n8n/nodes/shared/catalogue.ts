@@ -864,4 +864,7 @@ export const loadOptions = {
 	getConversations(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
 		return choices(this, 'conversations');
 	},
+	getPosts(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
+		return choices(this, 'posts');
+	},
 };

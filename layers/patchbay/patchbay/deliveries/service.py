@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
@@ -32,6 +32,9 @@ from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
 _RECENT = 10
 _READS_ANSWERS = "webhooks:write"
 # There is no bound on how often someone sends a delivery again by hand.
@@ -39,6 +42,10 @@ _MOST_ATTEMPTS = 100
 _NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
+# A hook that comes back is sent what it missed since this long before it was disabled (the standard schedule
+# with its jitter), but nothing that is older than a long weekend: its owner may recover that.
+_LONGEST_RETRIES_MS = 34 * 3_600_000
+_BROUGHT_BACK_MS = 4 * 86_400_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRIED = {
     Status.DELIVERED: "It was delivered, and what was delivered is not sent again.",
@@ -166,6 +173,16 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     if queued and not health_store.begin_recovery(key, between, now):
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
+
+
+def recovering(workspace_id: str, webhook_id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
+    """For the transaction that brings an automation's webhook back, which had been disabled at `disabled_at`
+    (Unix ms): the recovery of what its receiver did not take, of the last days.
+    """
+    now = now_ms()
+    since = max(disabled_at - _LONGEST_RETRIES_MS, now - _BROUGHT_BACK_MS)
+    between = DeliveryId.range(at_ms(since), at_ms(now))
+    return [health_store.recovering(webhook_key(workspace_id, webhook_id), between, now)]
 
 
 def event_with_deliveries(principal: Principal, id: EventId) -> Event:

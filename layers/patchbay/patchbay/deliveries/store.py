@@ -144,21 +144,26 @@ def retrying(
     reason: str,
     next_attempt_at: int,
     parked: bool,
+    not_registered_since: int | None = None,
     now: int,
 ) -> None:
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
-    queue, as the next generation: this one's message has served. Raises LeaseLost.
+    queue, as the next generation: this one's message has served. `not_registered_since` is when the first of
+    an unbroken run of attempts met a receiver that does not know the hook. Raises LeaseLost.
     """
-    parking = ""
+    parking, ending = "", ", notRegisteredAt"
     extra: dynamo.Row = {}
+    if not_registered_since is not None:
+        parking, ending = ", notRegisteredAt = :since", ""
+        extra = {"since": not_registered_since}
     if parked:
-        parking = ", dueShard = :shard, dueAt = :next, generation = :generation"
-        extra = {"shard": due_index.shard_of(message.id), "generation": message.generation + 1}
+        parking += ", dueShard = :shard, dueAt = :next, generation = :generation"
+        extra |= {"shard": due_index.shard_of(message.id), "generation": message.generation + 1}
     _settle(
         message,
         owner,
         "SET #status = :status, statusKey = :key, reason = :reason, nextAttemptAt = :next, updatedAt = :now"
-        f"{parking} ADD attempts :one, version :one REMOVE #owner, leaseUntil",
+        f"{parking} ADD attempts :one, version :one REMOVE #owner, leaseUntil{ending}",
         attempt=attempt,
         status=Status.RETRYING,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.RETRYING),
@@ -372,7 +377,8 @@ def restart(
         key,
         id,
         f"{_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
-        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, reason, #owner, leaseUntil",
+        " generation = generation + :one ADD version :one"
+        " REMOVE heldAt, slotAt, reason, notRegisteredAt, #owner, leaseUntil",
         condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
         " OR (#status = :sending AND leaseUntil <= :now)"
         f" OR (#status = :pending AND nextAttemptAt <= :now)){guard}",
