@@ -105,4 +105,4 @@ need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
 
 need-apps: need-dev
-	@$(python) -m tools.node_packages oidc node zapier zapier-cli n8n make
+	@$(python) -m tools.node_packages oidc node zapier zapier-cli n8n n8n-server make

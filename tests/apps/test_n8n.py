@@ -11,10 +11,15 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from unittest.mock import ANY
 
+import httpx
 import pytest
 
 from local.settings import ROOT
@@ -23,8 +28,10 @@ from patchbay.catalogue.entries import load_action, resources
 from patchbay.webhooks import signing
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
-from tests.e2e.conftest import Workspace
-from tests.receivers import Request, receiver
+from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
+from tests.receivers import Answer, Request, receiver
+from tools.apps.fields import fields_of
+from tools.apps.n8n import noun_of
 
 PACKAGES = ROOT / ".tools/node/n8n/node_modules"
 SOURCE = ROOT / "apps/n8n"
@@ -94,6 +101,10 @@ class Runner:
         self._log.close()
 
 
+class HasCredentials(Protocol):
+    credentials: dict[str, str]
+
+
 class N8n:
     """One n8n with one workflow; what its nodes keep stays from one step to the next."""
 
@@ -119,12 +130,25 @@ class N8n:
         return done["results"]
 
     def refused(self, kind: str, **step: Any) -> str:
-        done = self.step(kind=kind, **step)
+        done = self.step(kind=kind, **{"items": [{}], "executionId": uuid.uuid4().hex, **step})
         assert "error" in done, done
         return str(done["error"]["message"])
 
     def hook(self, method: str, url: str, **parameters: Any) -> Any:
         return self("hook", method=method, webhookUrl=url, parameters={**EVENT, **parameters})
+
+    def run(self, *, items: Any = ({},), **step: Any) -> list[dict[str, Any]]:
+        """What the action node gives in an execution of its own, unless `executionId` names one."""
+        done: list[dict[str, Any]] = self(
+            "execute", **{"items": items, "executionId": uuid.uuid4().hex, **step}
+        )
+        return done
+
+    def act(self, key: str, **more: Any) -> dict[str, Any]:
+        """What an action's sample input comes to for one item."""
+        (item,) = self.run(parameters=parameters(key, **more))
+        shown: dict[str, Any] = item["json"]
+        return shown
 
     def receive(self, request: Request, *, headers: Any = None, body: bytes | None = None) -> Any:
         """What the trigger makes of a request that came to the workflow's address."""
@@ -177,16 +201,6 @@ def test_n8n_loads_it(n8n: N8n) -> None:
     assert sorted(loaded["nodes"]) == ["patchbay", "patchbayTrigger"]
     assert loaded["credentials"] == ["patchbayApi"]
     assert len(loaded["options"]) == len(resources())
-
-
-# ── the credentials ──────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_credentials_are_tested(n8n: N8n) -> None:
-    tested = n8n("credentialTest")
-    assert tested == {"status": 200, "body": {"workspaceId": n8n.workspace.name, "label": n8n.workspace.name}}
-    n8n.credentials["apiKey"] = n8n.credentials["apiKey"][:-1] + "!"
-    assert n8n("credentialTest")["status"] == 401
 
 
 # ── the trigger ──────────────────────────────────────────────────────────────────────────────────────
@@ -278,8 +292,8 @@ def test_a_workflow_that_listens_to_something_else_now_gets_another_hook(
     url = "http://127.0.0.1:1024"
     for change in (
         {"event": "POST_FAILED"},
-        {"accountId": "acc_1"},
-        {"filters": {"filter": [{"path": "network", "op": "in", "value": "instagram, linkedin"}]}},
+        {"filters": {"network": "instagram"}},
+        {"advancedFilters": {"filter": [{"path": "network", "op": "in", "value": "instagram, linkedin"}]}},
     ):
         with subtests.test(str(change)):
             n8n.hook("create", url)
@@ -291,19 +305,135 @@ def test_a_workflow_that_listens_to_something_else_now_gets_another_hook(
             n8n.hook("delete", url, **change)
 
 
-def test_filters_are_what_is_filled_in(n8n: N8n) -> None:
-    filters = [
-        {"path": "network", "op": "equals", "value": "instagram"},
-        {"path": "text", "op": "in", "value": "a, b"},
-        {"path": "url", "op": "exists", "value": ""},
-    ]
-    n8n.hook("create", "http://127.0.0.1:1024", accountId="acc_1", campaignId="", filters={"filter": filters})
-    assert n8n.workspace(f"GET {HOOKS}/{n8n.kept['hookId']}")["filters"] == [
-        {"path": "accountId", "op": "equals", "value": "acc_1"},
-        {"path": "network", "op": "equals", "value": "instagram"},
-        {"path": "text", "op": "in", "value": ["a", "b"]},
-        {"path": "url", "op": "exists", "value": True},
-    ]
+FILTERS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
+    "fields that are filled in": (
+        "POST_PUBLISHED",
+        {"filters": {"accountId": "acc_1", "campaignId": ""}},
+        [{"path": "accountId", "op": "equals", "value": "acc_1"}],
+    ),
+    "true or false": (
+        "POST_FAILED",
+        {"filters": {"willRetry": False}},
+        [{"path": "willRetry", "op": "equals", "value": False}],
+    ),
+    "a field of an event that was chosen before": ("ALERT_TRIGGERED", {"filters": {"campaignId": "c"}}, []),
+    "a number": (
+        "ALERT_TRIGGERED",
+        {
+            "filters": {"value": 0},
+            "advancedFilters": [{"path": "threshold", "op": "equals", "value": " 2.5"}],
+        },
+        [
+            {"path": "value", "op": "equals", "value": 0},
+            {"path": "threshold", "op": "equals", "value": 2.5},
+        ],
+    ),
+    "one of some numbers": (
+        "API_KEY_EXPIRING",
+        {"advancedFilters": [{"path": "daysLeft", "op": "in", "value": "1, 7,"}]},
+        [{"path": "daysLeft", "op": "in", "value": [1, 7]}],
+    ),
+    "true as text": (
+        "POST_FAILED",
+        {"advancedFilters": [{"path": "willRetry", "op": "equals", "value": "True"}]},
+        [{"path": "willRetry", "op": "equals", "value": True}],
+    ),
+    "texts stay texts": (
+        "POST_PUBLISHED",
+        {"advancedFilters": [{"path": "text", "op": "in", "value": "1, true"}]},
+        [{"path": "text", "op": "in", "value": ["1", "true"]}],
+    ),
+    "with data. before it": (
+        "POST_PUBLISHED",
+        {"advancedFilters": [{"path": "data.network", "op": "equals", "value": "instagram"}]},
+        [{"path": "network", "op": "equals", "value": "instagram"}],
+    ),
+    "a place in a list": (
+        "POST_PUBLISHED",
+        {"advancedFilters": [{"path": "mediaUrls.0", "op": "exists", "value": ""}]},
+        [{"path": "mediaUrls.0", "op": "exists", "value": True}],
+    ),
+    "what is missing": (
+        "POST_PUBLISHED",
+        {"advancedFilters": [{"path": "campaignId", "op": "missing", "value": ""}]},
+        [{"path": "campaignId", "op": "exists", "value": False}],
+    ),
+}
+
+
+def rows(given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the rows of the advanced filters as n8n has them."""
+    return {**given, "advancedFilters": {"filter": given.get("advancedFilters", [])}}
+
+
+@pytest.mark.parametrize("case", FILTERS)
+def test_filters_have_the_types_of_the_event(n8n: N8n, case: str) -> None:
+    event, given, filters = FILTERS[case]
+    url = "http://127.0.0.1:1024"
+    n8n.hook("create", url, event=event, **rows(given))
+    found = n8n.workspace(f"GET {HOOKS}/{n8n.kept['hookId']}")["filters"]
+    assert json.dumps(found) == json.dumps(filters)
+    assert n8n.hook("checkExists", url, event=event, **rows(given)) is True
+
+
+@pytest.mark.parametrize(
+    ("event", "row", "said"),
+    [
+        ("POST_PUBLISHED", {"path": "netwrok"}, 'no field "netwrok". Its fields: postId, network'),
+        ("POST_PUBLISHED", {"path": "id"}, 'no field "id"'),
+        ("ALERT_TRIGGERED", {"path": "value", "value": "high"}, '"value" is a number, not "high"'),
+        ("POST_FAILED", {"path": "willRetry", "value": "1"}, '"willRetry" is true or false'),
+        ("POST_PUBLISHED", {"path": "mediaUrls", "value": "x"}, "is a list; name a value in it"),
+        ("POST_PUBLISHED", {"path": "network", "op": "in", "value": " , "}, "at least one value"),
+    ],
+)
+def test_a_filter_that_can_never_match_is_refused(
+    n8n: N8n, event: str, row: dict[str, Any], said: str
+) -> None:
+    given = {"event": event, **rows({"advancedFilters": [{"op": "equals", "value": "x", **row}]})}
+    refused = n8n.refused("hook", method="create", webhookUrl="http://127.0.0.1:1024", parameters=given)
+    assert said in refused
+    assert n8n.workspace(f"GET {HOOKS}")["items"] == []
+
+
+def test_a_copy_of_a_workflow_leaves_the_hook_of_the_original(n8n: N8n) -> None:
+    original, copy = "http://127.0.0.1:1024", "http://127.0.0.1:1025"
+    n8n.hook("create", original)
+    first = dict(n8n.kept)
+    assert n8n.hook("checkExists", copy) is False
+    assert n8n.kept == {}
+    n8n.hook("create", copy)
+    assert n8n.kept["hookId"] != first["hookId"]
+    assert n8n.kept["secret"] != first["secret"]
+    n8n.kept = dict(first)
+    n8n.hook("delete", copy)  # a copy that was never published
+    n8n.kept = dict(first)
+    assert n8n.hook("checkExists", original) is True
+
+
+@pytest.mark.parametrize("is_unpublished", [False, True], ids=["published again", "unpublished before"])
+def test_a_disabled_hook_comes_back_with_what_it_did_not_deliver(n8n: N8n, is_unpublished: bool) -> None:
+    workspace = n8n.workspace
+    since = datetime.now(UTC).isoformat()
+    with receiver([500, 200]) as r:
+        n8n.hook("create", r.url)
+        hook = n8n.kept["hookId"]
+        workspace(f"PUT {WEBHOOKS}/{hook}", json={"disableAfter": 1, "retryConfig": {"maxRetries": 0}})
+        event = workspace.publish(POST)
+        assert workspace.settled(event["id"]) == {hook: "FAILED"}
+        eventually(lambda: workspace(f"GET {HOOKS}/{hook}")["status"] == "DISABLED")
+        if is_unpublished:
+            n8n.hook("delete", r.url)
+
+        assert n8n.hook("checkExists", r.url) is False
+        n8n.hook("create", r.url)
+        assert n8n.kept["hookId"] == hook
+        assert n8n.hook("checkExists", r.url) is True
+        assert workspace(f"POST {WEBHOOKS}/{hook}/recover", json={"since": since})["queued"] == 1
+        event = workspace.publish(POST)
+        assert workspace.settled(event["id"]) == {hook: "DELIVERED"}
+        request = next(one for one in r.requests if event["id"] in one.body.decode())
+    assert "workflowData" in n8n.receive(request)
 
 
 def test_a_hook_whose_secret_was_lost_is_replaced(n8n: N8n) -> None:
@@ -345,45 +475,71 @@ def test_an_action_reaches_the_platform_and_its_answer_the_workflow(
     n8n: N8n, platform: ThePlatform, key: str
 ) -> None:
     sample = load_action(key).sample
-    (run,) = n8n("execute", parameters=parameters(key))
-    assert run["status"] == "PENDING"
-    asked = platform.asked(run["id"])
+    run = n8n.act(key)
+    assert run == {"runId": run["runId"], "runAction": key, "runStatus": "PENDING"}
+    asked = platform.asked(run["runId"])
     assert (asked["action"], asked["platform"], asked["input"]) == (key, "n8n", sample.input)
-    platform.answer(run["id"], output=sample.output)
-    (ended,) = n8n("execute", parameters={"resource": "run", "operation": "get_run", "runId": run["id"]})
-    assert (ended["status"], ended["output"]) == ("SUCCEEDED", sample.output)
+    platform.answer(run["runId"], output=sample.output)
+    get = {"resource": "run", "operation": "get_run", "runId": run["runId"]}
+    (ended,) = n8n.run(parameters=get)
+    assert ended["json"] == {**sample.output, **run, "runStatus": "SUCCEEDED"}
+    (whole,) = n8n.run(parameters={**get, "simplify": False})
+    assert (whole["json"]["status"], whole["json"]["output"]) == ("SUCCEEDED", sample.output)
 
 
 def test_it_waits_for_the_answer(n8n: N8n, platform: ThePlatform) -> None:
     output = load_action("create_campaign").sample.output
+    with answering(n8n, platform, output=output):
+        run = n8n.act("create_campaign", waitSeconds=60)
+    assert run == {**output, "runId": ANY, "runAction": "create_campaign", "runStatus": "SUCCEEDED"}
+
+
+@contextmanager
+def answering(n8n: N8n, platform: ThePlatform, **said: Any) -> Iterator[None]:
+    """The platform answers what the workspace asks for, in the meantime."""
 
     def answer() -> None:
-        platform.answer(platform.asked(n8n.workspace.name)["runId"], output=output)
+        platform.answer(platform.asked(n8n.workspace.name)["runId"], **said)
 
-    answering = threading.Thread(target=answer, daemon=True)
-    answering.start()
-    (run,) = n8n("execute", parameters=parameters("create_campaign", waitSeconds=60))
-    answering.join(10)
-    assert (run["status"], run["output"]) == ("SUCCEEDED", output)
+    with in_the_meantime(answer):
+        yield
 
 
-def test_what_the_platform_could_not_do_stops_the_workflow(n8n: N8n, platform: ThePlatform) -> None:
-    def answer() -> None:
-        run_id = platform.asked(n8n.workspace.name)["runId"]
-        platform.answer(run_id, error="The account is not connected any more.")
+@contextmanager
+def in_the_meantime(do: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    yield
+    thread.join(10)
 
-    answering = threading.Thread(target=answer, daemon=True)
-    answering.start()
-    given = parameters("create_post", waitSeconds=60)
-    said = n8n.refused("execute", parameters=given)
-    answering.join(10)
+
+def test_what_the_platform_could_not_do_stops_the_workflow_and_a_retry_asks_again(
+    n8n: N8n, platform: ThePlatform
+) -> None:
+    execution, given = uuid.uuid4().hex, parameters("create_post", waitSeconds=60)
+    with answering(n8n, platform, error="The account is not connected any more."):
+        said = n8n.refused("execute", parameters=given, executionId=execution)
     assert "The account is not connected any more." in said
+    given["waitSeconds"] = 0
+    (again,) = n8n.run(parameters=given, executionId=execution)
+    assert again["json"]["runStatus"] == "PENDING"
+    assert len(runs_of(n8n)) == 2
 
 
-def test_it_does_not_wait_for_ever(n8n: N8n) -> None:
+def runs_of(n8n: N8n) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = n8n.workspace("GET /api/automations/n8n/runs")["items"]
+    return found
+
+
+@pytest.mark.parametrize("choice", ["error", "continue"])
+def test_it_does_not_wait_for_ever(n8n: N8n, choice: str) -> None:
     began = time.monotonic()
-    (run,) = n8n("execute", parameters=parameters("create_post", waitSeconds=2))
-    assert run["status"] == "PENDING"
+    given = parameters("create_post", waitSeconds=2, ifPending=choice)
+    if choice == "error":
+        assert "hasn't finished within 2 seconds" in n8n.refused("execute", parameters=given)
+    else:
+        (item,) = n8n.run(parameters=given)
+        assert item["json"]["runStatus"] == "PENDING"
     assert 2 <= time.monotonic() - began < 20
 
 
@@ -394,9 +550,210 @@ def test_what_the_platform_refuses_is_said(n8n: N8n) -> None:
     assert "no such run" in n8n.refused("execute", parameters=unknown)
 
 
+# ── times ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("zone", "given", "meant"),
+    [
+        ("Europe/Berlin", "2026-10-28T00:00:00", "2026-10-27T23:00:00.000Z"),  # as the date picker stores it
+        ("Europe/Berlin", "2026-07-01 09:30", "2026-07-01T07:30:00.000Z"),
+        ("America/New_York", "2026-12-24", "2026-12-24T05:00:00.000Z"),
+        ("Asia/Kathmandu", "2026-10-28T05:45:00.5", "2026-10-28T00:00:00.500Z"),
+        ("UTC", "2026-10-28T00:00:00", "2026-10-28T00:00:00.000Z"),
+        # Clocks show it twice, or never.
+        ("Europe/Berlin", "2026-10-25T02:30:00", "2026-10-25T00:30:00.000Z"),
+        ("Europe/Berlin", "2026-03-29T02:30:00", "2026-03-29T01:30:00.000Z"),
+        ("America/New_York", "2026-03-08T02:30:00", "2026-03-08T07:30:00.000Z"),
+        ("America/New_York", "2026-11-01T01:30:00", "2026-11-01T05:30:00.000Z"),
+        # These say when themselves.
+        ("Europe/Berlin", "2026-10-28T00:00:00Z", "2026-10-28T00:00:00Z"),
+        ("Europe/Berlin", "2026-10-28T00:00:00.000+05:30", "2026-10-28T00:00:00.000+05:30"),
+    ],
+)
+def test_a_time_without_an_offset_is_in_the_workflows_timezone(
+    n8n: N8n, zone: str, given: str, meant: str
+) -> None:
+    n8n.run(parameters=parameters("schedule_post", scheduledFor=given), timezone=zone)
+    (run,) = runs_of(n8n)
+    assert run["input"]["scheduledFor"] == meant
+
+
+@pytest.mark.parametrize("action", sorted(catalogue.ACTIONS))
+def test_every_time_of_every_action_is_read_so(n8n: N8n, action: str) -> None:
+    given = parameters(action)
+    times = [field.name for field in fields_of(load_action(action).input) if field.format == "date-time"]
+    for name in times:
+        place = given if name in given else given["additionalFields"]
+        place[name] = "2026-10-28T00:00:00"
+    n8n.run(parameters=given, timezone="Asia/Tokyo")
+    (run,) = runs_of(n8n)
+    assert {run["input"][name] for name in times} <= {"2026-10-27T15:00:00.000Z"}
+
+
+def test_empty_rows_of_a_list_are_passed_over(n8n: N8n) -> None:
+    given = parameters("create_post")
+    given["additionalFields"]["mediaUrls"] = ["", "https://media.example.com/1.jpg", ""]
+    n8n.run(parameters=given)
+    given["additionalFields"]["mediaUrls"] = [""]
+    n8n.run(parameters=given)
+    assert [run["input"].get("mediaUrls") for run in runs_of(n8n)] == [
+        None,
+        ["https://media.example.com/1.jpg"],
+    ]
+
+
+# ── what goes wrong on the way ───────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def way(n8n: HasCredentials, *troubles: tuple[str, Answer | None]) -> Iterator[list[Request]]:
+    """The way to the API. Each trouble befalls the first request it is for; None: its answer is lost."""
+    waiting = list(troubles)
+
+    def passed_on(request: Request) -> Answer:
+        asked = f"{request.method} {request.path}"
+        trouble = next((one for one in waiting if one[0] in asked), None)
+        if trouble:
+            waiting.remove(trouble)
+            if trouble[1]:
+                return trouble[1]
+        headers = {"authorization", "content-type", "idempotency-key"} & request.headers.keys()
+        answer = httpx.request(
+            request.method,
+            direct + request.path,
+            content=request.body,
+            headers={name: request.headers[name] for name in headers},
+            trust_env=False,
+        )
+        if trouble:
+            return Answer(hang_up=True)
+        return Answer(answer.status_code, {"content-type": answer.headers["content-type"]}, answer.content)
+
+    direct = n8n.credentials["baseUrl"]
+    with receiver([passed_on]) as r:
+        n8n.credentials["baseUrl"] = r.url.removesuffix("/hook")
+        yield r.requests
+        n8n.credentials["baseUrl"] = direct
+    assert not waiting
+
+
+POLL, START = "GET /api/automations/n8n/runs/", "POST /api/automations/n8n/actions/"
+HTML = Answer(502, {"content-type": "text/html"}, b"<html>Bad Gateway</html>")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        (POLL, HTML),
+        (POLL, Answer(429, {"retry-after": "1"})),
+        (POLL, Answer(500)),
+        (POLL, Answer(hang_up=True)),
+        (POLL, None),
+        (START, HTML),
+        (START, Answer(429, {"retry-after": "1"})),
+        (START, Answer(hang_up=True)),
+        (START, None),
+        (START, Answer(409, {"retry-after": "1"})),
+    ],
+    ids=str,
+)
+def test_a_disturbance_on_the_way_is_no_failure_and_makes_no_second_post(
+    n8n: N8n, platform: ThePlatform, trouble: tuple[str, Answer | None]
+) -> None:
+    output = load_action("create_post").sample.output
+    with answering(n8n, platform, output=output), way(n8n, trouble):
+        run = n8n.act("create_post", waitSeconds=60)
+    assert run["runStatus"] == "SUCCEEDED"
+    assert len(runs_of(n8n)) == 1
+
+
+def test_retry_on_fail_asks_once(n8n: N8n, platform: ThePlatform) -> None:
+    """n8n calls the node again in the same execution. Other executions and items ask for themselves."""
+    execution = uuid.uuid4().hex
+    given = parameters("create_post", waitSeconds=1)
+    for _ in range(2):
+        assert "hasn't finished" in n8n.refused("execute", parameters=given, executionId=execution)
+    (run,) = runs_of(n8n)
+    platform.answer(run["id"], output=load_action("create_post").sample.output)
+    (item,) = n8n.run(parameters=given, executionId=execution)
+    assert (item["json"]["runId"], item["json"]["runStatus"]) == (run["id"], "SUCCEEDED")
+    n8n.run(parameters=parameters("create_post"), items=[{}, {}])
+    assert len(runs_of(n8n)) == 3
+
+
+def test_another_wish_under_the_same_key_is_not_asked_for(n8n: N8n) -> None:
+    """The text changes from try to try, and the answers to the first one were lost."""
+    execution = uuid.uuid4().hex
+    with way(n8n, *[(START, None)] * 5):
+        given = parameters("create_post", text="at 9:30")
+        assert "can't be reached" in n8n.refused("execute", parameters=given, executionId=execution)
+    said = n8n.refused("execute", parameters=parameters("create_post", text="at 9:31"), executionId=execution)
+    assert "An earlier try asked for this with other values" in said
+    assert len(runs_of(n8n)) == 1
+
+
+# ── several items ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_items_run_side_by_side_and_stay_in_order(n8n: N8n, platform: ThePlatform) -> None:
+    texts = [f"Post {n}" for n in range(7)]
+    given = parameters("create_post", text="={{ $json.text }}", waitSeconds=2, ifPending="continue")
+    items = n8n.run(parameters=given, items=[{"text": text} for text in texts])
+    assert [item["pairedItem"] for item in items] == [{"item": n} for n in range(7)]
+    runs = {run["id"]: run for run in runs_of(n8n)}
+    in_order = [runs[item["json"]["runId"]] for item in items]
+    assert [run["input"]["text"] for run in in_order] == texts
+    # One after the other, the fifth would be asked for after 8 seconds; and it is five at a time.
+    first, *_, fifth, sixth, _ = sorted(datetime.fromisoformat(run["createdAt"]) for run in in_order)
+    assert (fifth - first).total_seconds() < 7
+    assert (sixth - first).total_seconds() >= 2
+
+
+def test_an_item_that_fails_can_leave_the_others_alone(n8n: N8n) -> None:
+    given = parameters("create_post", text="={{ $json.text }}")
+    items = [{"text": text} for text in ("one", "", "three")]
+    done = n8n.run(parameters=given, items=items, onError="continueRegularOutput")
+    assert [item["pairedItem"] for item in done] == [{"item": n} for n in range(3)]
+    assert done[1]["json"] == {"error": "input.text: is missing"}
+    assert [done[n]["json"]["runStatus"] for n in (0, 2)] == ["PENDING", "PENDING"]
+    said = n8n.step(kind="execute", parameters=given, items=items, executionId=uuid.uuid4().hex)["error"]
+    assert "input.text: is missing" in said["message"]
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_dropdowns_list_what_the_platform_offers(n8n: N8n, platform: ThePlatform) -> None:
     items = [{"id": f"acc_{n}", "label": f"Account {n}"} for n in range(130)]
     platform.offers(n8n.workspace, "accounts", items)
     found = n8n("options", node="patchbay", method="getAccounts")
     assert found == [{"name": item["label"], "value": item["id"]} for item in items]
     assert n8n("options", node="patchbayTrigger", method="getCampaigns") == []
+
+    many = {"resource": "account", "operation": "getMany"}
+    for more, expected in (
+        ({}, items[:50]),
+        ({"limit": 101}, items[:101]),
+        ({"returnAll": True}, items),
+        ({"filters": {"search": "account 12"}}, [items[12], *items[120:130]]),
+    ):
+        assert [item["json"] for item in n8n.run(parameters={**many, **more})] == expected
+
+
+@pytest.mark.parametrize("resource", sorted(resources()))
+def test_every_list_can_be_read(n8n: N8n, platform: ThePlatform, resource: str) -> None:
+    platform.offers(n8n.workspace, resource, [{"id": "1", "label": "One"}])
+    noun = noun_of(resource).lower()
+    (item,) = n8n.run(parameters={"resource": noun, "operation": "getMany"})
+    assert item["json"] == {"id": "1", "label": "One"}
+
+
+def test_runs_can_be_listed(n8n: N8n, platform: ThePlatform) -> None:
+    runs = [n8n.act("create_campaign")["runId"] for _ in range(3)]
+    platform.answer(runs[0], output=load_action("create_campaign").sample.output)
+    many = {"resource": "run", "operation": "getMany"}
+    assert [item["json"]["runId"] for item in n8n.run(parameters=many)] == runs[::-1]
+    (item,) = n8n.run(parameters={**many, "filters": {"status": "SUCCEEDED"}})
+    assert (item["json"]["runId"], item["json"]["name"]) == (runs[0], "Spring menu")
+    assert len(n8n.run(parameters={**many, "limit": 2})) == 2

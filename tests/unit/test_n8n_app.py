@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
+from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.catalogue.entries import resources
 from tools.apps import n8n
@@ -42,8 +44,10 @@ Parts = tuple[Any, Any, Any]
 # A fault each, planted in a copy, and what is to be said of it.
 FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
     "an operation twice": (
-        lambda parts: named(parts[1], "operation")["options"].append({"name": "Z", "value": "create_post"}),
-        "operation create_post twice",
+        lambda parts: named(parts[1], "operation")["options"].extend(
+            [{"name": "Z", "value": "create_post"}] * 2
+        ),
+        "operation create_post of account twice",
     ),
     "an operation is gone": (lambda parts: parts[1].pop(), "no operation"),
     "a resource without operations": (
@@ -80,12 +84,18 @@ FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
         "is not in title case",
     ),
     "a full stop": (lambda parts: named(parts[2], "text").update(description="It."), "no full stop"),
-    "a filter is gone": (lambda parts: parts[0].pop(0), "no filter for"),
+    "a filter is gone": (lambda parts: parts[0][0]["options"].pop(), "no filter for"),
     "a filter of an event that has no such field": (
-        lambda parts: named(parts[0], "accountId")["displayOptions"]["show"]["event"].append(
-            "ALERT_TRIGGERED"
-        ),
+        lambda parts: parts[0][0]["displayOptions"]["show"]["event"].append("WEBHOOK_DISABLED"),
         "which it does not have",
+    ),
+    "a filter that gives a text for a number": (
+        lambda parts: named(parts[0][0]["options"], "value").update(type="string"),
+        "the filter for value gives no number",
+    ),
+    "a list that nobody reads": (
+        lambda parts: named(parts[1], "operation")["options"].pop(),
+        "nothing lists accounts",
     ),
 }
 
@@ -97,3 +107,25 @@ def test_a_fault_is_found(name: str) -> None:
     plant(parts)
     found = problems(*parts)
     assert any(words in problem for problem in found), found
+
+
+APP = ROOT / "apps/n8n"
+
+
+def test_the_package_is_locked_and_names_no_registry() -> None:
+    package = json.loads((APP / "package.json").read_text())
+    lock = json.loads((APP / "package-lock.json").read_text())
+    root = lock["packages"][""]
+    for name in ("name", "version", "devDependencies", "peerDependencies"):
+        assert root[name] == package[name]
+    assert not any("resolved" in one for one in lock["packages"].values())
+
+
+def test_it_is_published_by_a_workflow_that_may_sign_and_nothing_else() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/publish-n8n.yml").read_text())
+    assert workflow["permissions"] == {}
+    job = workflow["jobs"]["publish"]
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert job["defaults"]["run"]["working-directory"] == "apps/n8n"
+    assert "npm run release" in job["steps"][-1]["run"]
+    assert json.loads((APP / "package.json").read_text())["scripts"]["release"] == "n8n-node release"

@@ -5,9 +5,12 @@ properties. The nodes themselves are written by hand.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from patchbay.catalogue.entries import Action, all_actions, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, resources
+from patchbay.catalogue.schemas import types_of
 from tools.apps.fields import Field, fields_of, triggers, words
 
 PATH = "apps/n8n/nodes/shared/catalogue.ts"
@@ -21,6 +24,17 @@ import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } fro
 
 import { choices } from './api';
 """
+_ACTION_FIELDS = """/** An action's resource, and the names of its fields that need care. */
+interface ActionFields {
+	resource: string;
+	required: string[];
+	times: string[];
+	lists: string[];
+}
+
+"""
+GET_MANY = "getMany"
+_RUN_STATUSES = ("FAILED", "PENDING", "SUCCEEDED")
 
 
 def files() -> dict[str, str]:
@@ -30,22 +44,27 @@ def files() -> dict[str, str]:
 
 def render() -> str:
     """The file's text."""
-    lists = ",\n".join(
+    loaders = ",\n".join(
         f"\t{loader_of(name)}(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {{\n"
         f"\t\treturn choices(this, '{name}');\n\t}}"
         for name in sorted(resources())
     )
-    filters = {entry.key: _filters(entry.json_schema) for entry in triggers()}
     parts = [
         _HEAD,
         _constant("events", "INodePropertyOptions[]", _events()),
-        _constant("filterPaths", "Record<string, string[]>", {k: v for k, v in filters.items() if v}),
+        "/** The types of each event's fields, by their paths; `*` stands for a place in a list. */\n"
+        + _constant("eventFields", "Record<string, Record<string, string>>", event_fields()),
         _constant("filterFields", "INodeProperties[]", filter_fields()),
         _constant("resources", "INodeProperties[]", resource_fields()),
-        _constant("operations", "Record<string, string[]>", {a.key: _required(a) for a in all_actions()}),
+        "/** By resource and operation, what the node says beneath its name. */\n"
+        + _constant("operationLabels", "Record<string, string>", operation_labels()),
+        _ACTION_FIELDS + _constant("actions", "Record<string, ActionFields>", _actions()),
         _constant("actionFields", "INodeProperties[]", action_fields()),
+        "/** The list that Get Many reads, by resource. */\n"
+        + _constant("lists", "Record<string, string>", {noun_of(name).lower(): name for name in _listed()}),
+        _constant("listFields", "INodeProperties[]", list_fields()),
         f"/** Lists to choose from, by the name of their method. */\n"
-        f"export const loadOptions = {{\n{lists},\n}};\n",
+        f"export const loadOptions = {{\n{loaders},\n}};\n",
     ]
     return "\n".join(parts)
 
@@ -65,25 +84,55 @@ def _events() -> list[dict[str, Any]]:
     return sorted(options, key=lambda option: option["name"])
 
 
-def _filters(schema: dict[str, Any]) -> list[str]:
-    return [field.name for field in fields_of(schema) if field.choices]
+def event_fields() -> dict[str, dict[str, str]]:
+    """What a filter's value has to be, for each path into an event's data."""
+    return {entry.key: dict(_kinds("", entry.json_schema)) for entry in triggers()}
+
+
+def _kinds(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    (kind,) = [kind for kind in types_of(part) if kind != "null"]
+    inner = f"{path}." if path else ""
+    if path:
+        kinds = {"array": "list", "integer": "number"}
+        yield path, kinds.get(kind, kind)
+    for name, one in part.get("properties", {}).items():
+        yield from _kinds(f"{inner}{name}", one)
+    if "items" in part:
+        yield from _kinds(f"{inner}*", part["items"])
 
 
 def filter_fields() -> list[dict[str, Any]]:
-    """A dropdown for each field that takes ids, shown with the events that have it."""
-    shown: dict[str, tuple[Field, list[str]]] = {}
-    for entry in triggers():
-        for field in fields_of(entry.json_schema):
-            if field.choices:
-                shown.setdefault(field.name, (field, []))[1].append(entry.key)
+    """For each event a collection of its fields that may have to equal something. Times and lists are left to
+    the advanced filters: nobody waits for a certain millisecond.
+    """
     return [
         {
-            **_property(field),
-            "required": False,
-            "description": _FROM_A_LIST.format(description="Only what has this; leave it empty for all."),
-            "displayOptions": {"show": {"event": keys}},
+            "displayName": "Filters",
+            "name": "filters",
+            "type": "collection",
+            "placeholder": "Add Filter",
+            "default": {},
+            "description": "Only events that have all of these values start the workflow",
+            "displayOptions": {"show": {"event": [entry.key]}},
+            "options": sorted(
+                (_property(replace(field, is_required=False)) for field in filterable(entry)), key=_name
+            ),
         }
-        for field, keys in shown.values()
+        for entry in triggers()
+    ]
+
+
+def filterable(entry: Entry) -> list[Field]:
+    """Without the name of what is chosen by its ID: that has a dropdown of names already."""
+    fields = list(fields_of(entry.json_schema))
+    chosen = {field.name.removesuffix("Id") + "Name" for field in fields if field.choices}
+    return [
+        field
+        for field in fields
+        if not field.is_list
+        and field.kind != "object"
+        and field.format != "date-time"
+        and field.name not in chosen
     ]
 
 
@@ -92,7 +141,7 @@ def filter_fields() -> list[dict[str, Any]]:
 
 def resource_fields() -> list[dict[str, Any]]:
     """What the node acts on, and what it does with it."""
-    nouns = sorted({action.noun for action in all_actions()} | {"Run"})
+    nouns = sorted({action.noun for action in all_actions()} | {"Run"} | set(map(noun_of, _listed())))
     found: list[dict[str, Any]] = [
         {
             "displayName": "Resource",
@@ -104,17 +153,7 @@ def resource_fields() -> list[dict[str, Any]]:
         }
     ]
     for noun in nouns:
-        options = [_operation(action) for action in all_actions() if action.noun == noun]
-        if noun == "Run":
-            options = [
-                {
-                    "name": "Get",
-                    "value": "get_run",
-                    "description": "Reads how an action stands, and what came of it",
-                    "action": "Get a run",
-                }
-            ]
-        options.sort(key=lambda option: str(option["name"]))
+        options = _operations(noun)
         found.append(
             {
                 "displayName": "Operation",
@@ -127,6 +166,108 @@ def resource_fields() -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _operations(noun: str) -> list[dict[str, str]]:
+    options = [_operation(action) for action in all_actions() if action.noun == noun]
+    many = _plural(noun).lower()
+    if noun == "Run":
+        options.append(
+            {
+                "name": "Get",
+                "value": "get_run",
+                "description": "Get what came of an action",
+                "action": "Get a run",
+            }
+        )
+        options.append(_get_many("Get the actions that were asked for, and what came of them", many))
+    elif noun in map(noun_of, _listed()):
+        options.append(_get_many(f"Get the {many} that you can choose from", many))
+    return sorted(options, key=lambda option: option["name"])
+
+
+def _get_many(description: str, many: str) -> dict[str, str]:
+    return {
+        "name": "Get Many",
+        "value": GET_MANY,
+        "description": description,
+        "action": f"Get many {many}",
+    }
+
+
+def operation_labels() -> dict[str, str]:
+    """By resource and operation: Create Post, Get Many Accounts."""
+    labels = {f"{action.noun.lower()} {action.key}": action.label for action in all_actions()}
+    labels["run get_run"] = "Get Run"
+    for noun in ("Run", *map(noun_of, _listed())):
+        labels[f"{noun.lower()} {GET_MANY}"] = f"Get Many {_plural(noun)}"
+    return labels
+
+
+def _listed() -> list[str]:
+    return sorted(resources())
+
+
+def noun_of(resource: str) -> str:
+    """What a list of choices holds: `accounts` are of Account."""
+    singular = f"{resource[:-3]}y" if resource.endswith("ies") else resource.removesuffix("s")
+    return words(singular)
+
+
+def _plural(noun: str) -> str:
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+
+
+def list_fields() -> list[dict[str, Any]]:
+    """The fields of Get Many."""
+    listed = [noun_of(name).lower() for name in _listed()]
+    show = {"operation": [GET_MANY]}
+    search = {
+        "displayName": "Search",
+        "name": "search",
+        "type": "string",
+        "default": "",
+        "description": "Text that the label contains, or that the ID begins with",
+    }
+    status = {
+        "displayName": "Status",
+        "name": "status",
+        "type": "options",
+        "default": _RUN_STATUSES[0],
+        "description": "How the run stands",
+        "options": [{"name": words(status.lower()), "value": status} for status in _RUN_STATUSES],
+    }
+    return [
+        {
+            "displayName": "Return All",
+            "name": "returnAll",
+            "type": "boolean",
+            "default": False,
+            "displayOptions": {"show": show},
+            "description": "Whether to return all results or only up to a given limit",
+        },
+        {
+            "displayName": "Limit",
+            "name": "limit",
+            "type": "number",
+            "typeOptions": {"minValue": 1},
+            "default": 50,
+            "displayOptions": {"show": {**show, "returnAll": [False]}},
+            "description": "Max number of results to return",
+        },
+        *(
+            {
+                "displayName": "Filters",
+                "name": "filters",
+                "type": "collection",
+                "placeholder": "Add Filter",
+                "default": {},
+                "displayOptions": {"show": {**show, "resource": of}},
+                "options": [option],
+            }
+            for of, option in ((listed, search), (["run"], status))
+        ),
+    ]
 
 
 def _operation(action: Action) -> dict[str, str]:
@@ -169,8 +310,16 @@ def _name(shown: dict[str, Any]) -> str:
     return str(shown["displayName"])
 
 
-def _required(action: Action) -> list[str]:
-    return [field.name for field in fields_of(action.input) if field.is_required]
+def _actions() -> dict[str, dict[str, Any]]:
+    return {
+        action.key: {
+            "resource": action.noun.lower(),
+            "required": [field.name for field in fields_of(action.input) if field.is_required],
+            "times": [field.name for field in fields_of(action.input) if field.format == "date-time"],
+            "lists": [field.name for field in fields_of(action.input) if field.is_list],
+        }
+        for action in all_actions()
+    }
 
 
 def _property(field: Field) -> dict[str, Any]:
@@ -193,7 +342,7 @@ def _property(field: Field) -> dict[str, Any]:
             "description": description,
         }
     if field.options:
-        options = sorted(field.options)
+        options = sorted(filter(None, field.options))
         return {
             **shown,
             "type": "options",
@@ -204,8 +353,11 @@ def _property(field: Field) -> dict[str, Any]:
         return {**shown, "typeOptions": {"multipleValues": True}, "default": []}
     if field.kind == "boolean":
         return {**shown, "type": "boolean", "default": False}
+    if field.kind in ("integer", "number"):
+        return {**shown, "type": "number", "default": 0}
     if field.format == "date-time":
-        return {**shown, "type": "dateTime"}
+        description = f"{shown['description']}, in the workflow's timezone unless it has an offset"
+        return {**shown, "type": "dateTime", "description": description}
     if field.is_multiline:
         return {**shown, "typeOptions": {"rows": 4}}
     return shown

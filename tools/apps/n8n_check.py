@@ -9,7 +9,7 @@ from typing import Any
 from patchbay import catalogue
 from patchbay.catalogue.entries import load, load_action, resources
 from tools.apps.fields import fields_of
-from tools.apps.n8n import loader_of
+from tools.apps.n8n import GET_MANY, filterable, loader_of, noun_of, operation_labels
 
 _EXPRESSION = '<a href="https://docs.n8n.io/code/expressions/">expression</a>.'
 
@@ -65,17 +65,31 @@ def _property(field: Mapping[str, Any]) -> Iterator[str]:
 
 def _operations(choosing: Properties) -> Iterator[str]:
     values = [
-        option["value"] for field in choosing if field["name"] == "operation" for option in field["options"]
-    ]
-    yield from (f"operation {value} twice" for value, count in Counter(values).items() if count > 1)
-    yield from (f"no operation {key}" for key in sorted(catalogue.ACTIONS - set(values)))
-    (nouns,) = [field["options"] for field in choosing if field["name"] == "resource"]
-    shown = {
-        one
+        (resource, option["value"])
         for field in choosing
-        for one in field.get("displayOptions", {}).get("show", {}).get("resource", [])
-    }
+        if field["name"] == "operation"
+        for resource in field["displayOptions"]["show"]["resource"]
+        for option in field["options"]
+    ]
+    yield from (
+        f"operation {value} of {resource} twice"
+        for (resource, value), count in Counter(values).items()
+        if count > 1
+    )
+    yield from (f"no operation {key}" for key in sorted(catalogue.ACTIONS - {value for _, value in values}))
+    (nouns,) = [field["options"] for field in choosing if field["name"] == "resource"]
+    shown = {resource for resource, _ in values}
     yield from (f"resource {noun['value']} has no operations" for noun in nouns if noun["value"] not in shown)
+    yield from (
+        f"nothing lists {name}"
+        for name in sorted(resources())
+        if (noun_of(name).lower(), GET_MANY) not in values
+    )
+    yield from (
+        f"{resource} {value} has no label"
+        for resource, value in values
+        if f"{resource} {value}" not in operation_labels()
+    )
 
 
 def _fields(choosing: Properties, actions: Properties) -> Iterator[str]:
@@ -95,15 +109,20 @@ def _fields(choosing: Properties, actions: Properties) -> Iterator[str]:
 
 def _filters(filters: Properties) -> Iterator[str]:
     found = {
-        (event, field["name"]) for field in filters for event in field["displayOptions"]["show"]["event"]
+        (event, option["name"]): option["type"]
+        for field in filters
+        for event in field["displayOptions"]["show"]["event"]
+        for option in field["options"]
     }
     wanted = {
-        (event, field.name)
-        for event in catalogue.TRIGGERS
-        for field in fields_of(load(event).json_schema)
-        if field.choices
+        (event, field.name): field.kind for event in catalogue.TRIGGERS for field in filterable(load(event))
     }
-    yield from (f"{event}: no filter for {name}" for event, name in sorted(wanted - found))
+    yield from (f"{event}: no filter for {name}" for event, name in sorted(wanted.keys() - found.keys()))
     yield from (
-        f"{event}: a filter for {name}, which it does not have" for event, name in sorted(found - wanted)
+        f"{event}: a filter for {name}, which it does not have"
+        for event, name in sorted(found.keys() - wanted.keys())
     )
+    for (event, name), kind in sorted(wanted.items()):
+        types = {"boolean": ["boolean"], "integer": ["number"], "number": ["number"]}
+        if found.get((event, name), "") not in [*types.get(kind, ["string", "options"]), ""]:
+            yield f"{event}: the filter for {name} gives no {kind}"

@@ -50,5 +50,16 @@ export class PatchbayApi implements ICredentialType {
 			baseURL: '={{$credentials.baseUrl}}',
 			url: '/api/automations/n8n/me',
 		},
+		// A website answers 200 to any address, too.
+		rules: [
+			{
+				type: 'responseSuccessBody',
+				properties: {
+					key: 'workspaceId',
+					value: undefined,
+					message: 'The base URL leads to something that is not the API of a Patchbay platform',
+				},
+			},
+		],
 	};
 }

@@ -12,6 +12,8 @@ const { Workflow } = load('n8n-workflow');
 
 let input;
 let staticData;
+// What nodes keep in the data of an execution, which outlives a try of theirs.
+const contexts = {};
 
 // What `={{$credentials.x}}` comes to; n8n has its expression engine for it.
 const resolved = (text) =>
@@ -32,7 +34,7 @@ function credentialsHelper(types) {
   };
 }
 
-function setUp(loader, nodeName, parameters, webhookUrl) {
+function setUp(loader, nodeName, parameters, { webhookUrl, timezone, onError, executionId } = {}) {
   const type = loader.nodeTypes[nodeName].type;
   const node = {
     id: 'node-1',
@@ -43,6 +45,7 @@ function setUp(loader, nodeName, parameters, webhookUrl) {
     parameters,
     credentials: { patchbayApi: { id: 'credential-1', name: 'Patchbay' } },
     webhookId: 'webhook-1',
+    onError,
   };
   const workflow = new Workflow({
     id: 'workflow-1',
@@ -51,13 +54,14 @@ function setUp(loader, nodeName, parameters, webhookUrl) {
     active: true,
     nodeTypes: { getByNameAndVersion: () => type, getByName: () => type },
     staticData: { [`node:${node.name}`]: staticData },
+    settings: { timezone },
   });
   const additionalData = {
     credentialsHelper: credentialsHelper(loader.credentialTypes),
     webhookBaseUrl: webhookUrl ?? 'https://n8n.example/webhook',
     webhookTestBaseUrl: 'https://n8n.example/webhook-test',
     currentNodeParameters: parameters,
-    executionId: 'execution-1',
+    executionId,
     variables: {},
     // A project's server-side guard of addresses; here everything is on loopback.
     ssrfBridge: undefined,
@@ -84,17 +88,8 @@ const steps = {
     };
   },
 
-  // As n8n does it: the credential's own request, authenticated by its own rule.
-  async credentialTest(loader) {
-    const { type } = loader.credentialTypes.patchbayApi;
-    const { baseURL, url } = type.test.request;
-    const { headers } = await credentialsHelper(loader.credentialTypes).authenticate({}, 'patchbayApi', {});
-    const response = await fetch(resolved(baseURL) + url, { headers });
-    return { status: response.status, body: await response.json() };
-  },
-
   async hook(loader, step) {
-    const set = setUp(loader, 'patchbayTrigger', step.parameters, step.webhookUrl);
+    const set = setUp(loader, 'patchbayTrigger', step.parameters, step);
     const context = new core.HookContext(
       set.workflow, set.node, set.additionalData, 'trigger', 'activate', webhookData(set),
     );
@@ -128,15 +123,16 @@ const steps = {
   },
 
   async execute(loader, step) {
-    const set = setUp(loader, 'patchbay', step.parameters);
-    const items = [{ json: {} }];
+    const set = setUp(loader, 'patchbay', step.parameters, step);
+    const items = step.items.map((json) => ({ json }));
     const data = { main: [items] };
+    const contextData = (contexts[step.executionId] ??= {});
     const context = new core.ExecuteContext(
       set.workflow, set.node, set.additionalData, 'manual',
-      { resultData: { runData: {} }, executionData: { contextData: {} } }, 0, items, data,
+      { resultData: { runData: {} }, executionData: { contextData } }, 0, items, data,
       { node: set.node, data, source: null }, [],
     );
-    return (await set.type.execute.call(context))[0].map((item) => item.json);
+    return (await set.type.execute.call(context))[0];
   },
 };
 

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import type {
 	IDataObject,
 	IExecuteFunctions,
@@ -6,47 +8,162 @@ import type {
 	INodeTypeDescription,
 	JsonObject,
 } from 'n8n-workflow';
-import { NodeApiError, NodeConnectionTypes, sleep } from 'n8n-workflow';
+import { NodeApiError, NodeConnectionTypes, NodeOperationError, sleep } from 'n8n-workflow';
 
-import { request } from '../shared/api';
-import { actionFields, loadOptions, operations, resources } from '../shared/catalogue';
+import { attempt, checked, isPassing, listChoices, listRuns, request } from '../shared/api';
+import {
+	actionFields,
+	actions,
+	listFields,
+	lists,
+	loadOptions,
+	operationLabels,
+	resources,
+} from '../shared/catalogue';
+import { withOffset } from '../shared/times';
 
 const FIRST_LOOK_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
+// Items whose actions run at a time.
+const AT_ONCE = 5;
+const MOST_LISTED = 100_000;
+
+/** What an execution has asked for, for an item: it outlives "Retry On Fail" and a retry of the execution. */
+interface Asked {
+	key: string;
+	runId?: string;
+}
 
 /**
- * The action's run once it has ended, or as it stands after so many seconds. It is looked at ever less often:
- * a minute is a dozen requests, which count against the key's limit.
+ * The action's run once it has ended, or as it stands after so many seconds. It's looked at ever less often:
+ * a minute is a dozen requests, which count against the key's limit. An answer that says nothing of the run (429,
+ * 5xx, none at all) is no reason to give up: the action goes on without us.
  */
 async function ended(node: IExecuteFunctions, run: IDataObject, seconds: number): Promise<IDataObject> {
 	const until = Date.now() + seconds * 1000;
 	let wait = FIRST_LOOK_MS;
 	while (run.status === 'PENDING' && Date.now() < until) {
 		await sleep(Math.min(wait, until - Date.now()));
-		run = (await request(node, 'GET', `/runs/${String(run.id)}`)).body;
+		if (node.getExecutionCancelSignal()?.aborted) break;
+		const reply = await attempt(node, 'GET', `/runs/${String(run.id)}`);
 		wait = Math.min(wait * 1.5, LONGEST_WAIT_MS);
+		if (isPassing(reply)) wait = Math.max(wait, reply.retryAfter);
+		else run = checked(node, reply).body;
 	}
 	return run;
 }
 
-/** Asks the platform for an action, and waits for its answer if that is wanted. */
-async function act(node: IExecuteFunctions, operation: string, item: number): Promise<IDataObject> {
-	if (operation === 'get_run') {
-		const id = node.getNodeParameter('runId', item) as string;
-		return (await request(node, 'GET', `/runs/${encodeURIComponent(id)}`)).body;
-	}
+/** The action's input as the item gives it. */
+function inputOf(node: IExecuteFunctions, operation: string, item: number): IDataObject {
+	const { required, times, lists: listNames } = actions[operation];
 	const input: IDataObject = { ...(node.getNodeParameter('additionalFields', item, {}) as IDataObject) };
-	for (const name of operations[operation]) input[name] = node.getNodeParameter(name, item) as string;
-	const started = (await request(node, 'POST', `/actions/${operation}`, { body: { input } })).body;
-	const seconds = node.getNodeParameter('waitSeconds', item, 0) as number;
-	const run = await ended(node, started, seconds);
+	for (const name of required) input[name] = node.getNodeParameter(name, item) as string;
+	for (const name of times) {
+		if (name in input) input[name] = withOffset(input[name], node.getTimezone()) as string;
+	}
+	for (const name of listNames) {
+		if (!Array.isArray(input[name])) continue;
+		const rows = (input[name] as unknown[]).filter((row) => row !== '' && row !== null && row !== undefined);
+		if (rows.length) input[name] = rows as string[];
+		else delete input[name];
+	}
+	return input;
+}
+
+/** Asks the platform for an action, once for an execution's item however often the node is tried. */
+async function start(node: IExecuteFunctions, operation: string, item: number): Promise<IDataObject> {
+	const asked = node.getContext('node') as Record<string, Asked>;
+	const place = placeOf(node, item);
+	asked[place] ??= { key: keyOf(node, item) };
+	const { key, runId } = asked[place];
+	if (runId) return (await request(node, 'GET', `/runs/${runId}`)).body;
+	const reply = await request(node, 'POST', `/actions/${operation}`, {
+		body: { input: inputOf(node, operation, item) },
+		headers: { 'Idempotency-Key': key },
+		expects: [422],
+	});
+	if (reply.body?.code === 'idempotency_mismatch') {
+		throw new NodeOperationError(
+			node.getNode(),
+			'An earlier try asked for this with other values, and may have succeeded',
+			{
+				itemIndex: item,
+				description: 'Look on the platform whether it was done. A new execution asks for it again.',
+			},
+		);
+	}
+	const run = checked(node, reply).body;
+	asked[place].runId = String(run.id);
+	return run;
+}
+
+function placeOf(node: IExecuteFunctions, item: number): string {
+	return `${node.getWorkflowDataProxy(item).$runIndex as number}:${item}`;
+}
+
+/** Names what this execution asks for, for this item, among all n8n instances with the same API key. */
+function keyOf(node: IExecuteFunctions, item: number): string {
+	const execution = node.getExecutionId() ?? randomUUID();
+	const ids = [node.getInstanceId(), execution, node.getNode().id, placeOf(node, item)];
+	return `n8n:${ids.join(':')}`;
+}
+
+/** Asks for an action and waits for what comes of it, if that is wanted. */
+async function act(node: IExecuteFunctions, operation: string, item: number): Promise<IDataObject> {
+	const seconds = node.getNodeParameter('waitSeconds', item, 60) as number;
+	const run = await ended(node, await start(node, operation, item), seconds);
 	if (run.status === 'FAILED') {
+		// Nothing was done, so the next try may ask again.
+		const asked = node.getContext('node') as Record<string, Asked>;
+		asked[placeOf(node, item)] = { key: `${keyOf(node, item)}:${String(run.id)}` };
 		throw new NodeApiError(node.getNode(), run as JsonObject, {
 			message: String(run.error),
 			itemIndex: item,
 		});
 	}
+	const isLate = run.status === 'PENDING' && seconds > 0;
+	if (isLate && node.getNodeParameter('ifPending', item, 'error') === 'error') {
+		throw new NodeOperationError(node.getNode(), `The platform hasn't finished within ${seconds} seconds`, {
+			itemIndex: item,
+			description:
+				`It may still do it. Read how run ${String(run.id)} ends with Run > Get, wait longer, ` +
+				'or choose to continue with status PENDING.',
+		});
+	}
 	return run;
+}
+
+/** A run as what came of it, with the run's own fields beside. */
+function simplified(run: IDataObject): IDataObject {
+	return {
+		...(run.output as IDataObject | null),
+		runId: run.id,
+		runAction: run.action,
+		runStatus: run.status,
+		...(run.error ? { runError: run.error } : {}),
+	};
+}
+
+/** What an item comes to: one row, or the rows of a list. */
+async function rowsOf(node: IExecuteFunctions, item: number): Promise<IDataObject[]> {
+	const resource = node.getNodeParameter('resource', item) as string;
+	const operation = node.getNodeParameter('operation', item) as string;
+	const filters = node.getNodeParameter('filters', item, {}) as IDataObject;
+	const isAll = node.getNodeParameter('returnAll', item, false) as boolean;
+	const most = isAll ? MOST_LISTED : (node.getNodeParameter('limit', item, 50) as number);
+	if (operation === 'getMany' && resource !== 'run') {
+		return await listChoices(node, lists[resource], most, String(filters.search ?? ''));
+	}
+	let runs: IDataObject[];
+	if (operation === 'getMany') {
+		runs = await listRuns(node, most, String(filters.status ?? ''));
+	} else if (operation === 'get_run') {
+		const id = node.getNodeParameter('runId', item) as string;
+		runs = [(await request(node, 'GET', `/runs/${encodeURIComponent(id)}`)).body];
+	} else {
+		runs = [await act(node, operation, item)];
+	}
+	return node.getNodeParameter('simplify', item, true) ? runs.map(simplified) : runs;
 }
 
 export class Patchbay implements INodeType {
@@ -56,8 +173,8 @@ export class Patchbay implements INodeType {
 		icon: { light: 'file:../../icons/patchbay.svg', dark: 'file:../../icons/patchbay.dark.svg' },
 		group: ['output'],
 		version: 1,
-		subtitle: '={{$parameter["operation"]}}',
-		description: 'Asks the platform to do something: posts, messages, approvals, campaigns',
+		subtitle: `={{ (${JSON.stringify(operationLabels)})[$parameter["resource"] + " " + $parameter["operation"]] }}`,
+		description: 'Publish and schedule posts, answer messages, decide approvals, and create campaigns',
 		defaults: { name: 'Patchbay' },
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
@@ -71,17 +188,55 @@ export class Patchbay implements INodeType {
 				required: true,
 				default: '',
 				placeholder: 'run_032asvoIJtqWn0GGw1sIDt',
+				description: 'The ID of what an action started, which the action gives as runId',
 				displayOptions: { show: { resource: ['run'], operation: ['get_run'] } },
 			},
 			...actionFields,
+			...listFields,
 			{
 				displayName: 'Wait for the Result (Seconds)',
 				name: 'waitSeconds',
 				type: 'number',
 				typeOptions: { minValue: 0, maxValue: 900 },
 				default: 60,
-				displayOptions: { hide: { resource: ['run'] } },
-				description: 'How long to wait until the platform has done it; 0 goes on at once with the pending run',
+				displayOptions: { show: { operation: Object.keys(actions) } },
+				description:
+					'How long to wait for the platform to finish; with 0 the workflow continues at once with status PENDING',
+			},
+			{
+				displayName: 'If It Takes Longer',
+				name: 'ifPending',
+				type: 'options',
+				options: [
+					{
+						name: 'Continue With Status PENDING',
+						value: 'continue',
+						description: 'Outputs the run ID; read the result later with Run > Get',
+					},
+					{
+						name: 'Stop With an Error',
+						value: 'error',
+						description: 'The platform may still finish what it was asked for',
+					},
+				],
+				default: 'error',
+				displayOptions: { show: { operation: Object.keys(actions) }, hide: { waitSeconds: [0] } },
+			},
+			{
+				displayName: 'Simplify',
+				name: 'simplify',
+				type: 'boolean',
+				default: true,
+				displayOptions: { show: { operation: [...Object.keys(actions), 'get_run'] } },
+				description: 'Whether to return a simplified version of the response instead of the raw data',
+			},
+			{
+				displayName: 'Simplify',
+				name: 'simplify',
+				type: 'boolean',
+				default: true,
+				displayOptions: { show: { resource: ['run'], operation: ['getMany'] } },
+				description: 'Whether to return a simplified version of the response instead of the raw data',
 			},
 		],
 		usableAsTool: true,
@@ -90,18 +245,31 @@ export class Patchbay implements INodeType {
 	methods = { loadOptions };
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const done: INodeExecutionData[] = [];
-		for (let item = 0; item < this.getInputData().length; item++) {
-			try {
-				const operation = this.getNodeParameter('operation', item) as string;
-				done.push({ json: await act(this, operation, item), pairedItem: { item } });
-			} catch (error) {
-				if (!this.continueOnFail()) {
-					throw new NodeApiError(this.getNode(), error as JsonObject, { itemIndex: item });
+		const count = this.getInputData().length;
+		const done: INodeExecutionData[][] = [];
+		let next = 0;
+		let failure: Error | undefined;
+
+		const work = async () => {
+			while (next < count && !failure) {
+				const item = next++;
+				try {
+					const rows = await rowsOf(this, item);
+					done[item] = rows.map((json) => ({ json, pairedItem: { item } }));
+				} catch (error) {
+					if (this.continueOnFail()) {
+						done[item] = [{ json: { error: (error as Error).message }, pairedItem: { item } }];
+					} else {
+						failure ??=
+							error instanceof NodeOperationError
+								? error
+								: new NodeApiError(this.getNode(), error as JsonObject, { itemIndex: item });
+					}
 				}
-				done.push({ json: { error: (error as Error).message }, pairedItem: { item } });
 			}
-		}
-		return [done];
+		};
+		await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, work));
+		if (failure) throw failure;
+		return [done.flat()];
 	}
 }

@@ -9,8 +9,11 @@ import type {
 import { NodeConnectionTypes } from 'n8n-workflow';
 
 import { request } from '../shared/api';
-import { events, filterFields, filterPaths, loadOptions } from '../shared/catalogue';
+import { events, filterFields, loadOptions } from '../shared/catalogue';
+import { filtersOf } from '../shared/filters';
 import { isSigned } from '../shared/signature';
+
+const eventLabels = Object.fromEntries(events.map(({ name, value }) => [String(value), name]));
 
 interface Wanted extends IDataObject {
 	targetUrl: string;
@@ -18,21 +21,38 @@ interface Wanted extends IDataObject {
 	filters: IDataObject[];
 }
 
-/** What the workflow listens to, as it is set up now. Fields that nobody filled in filter nothing. */
+/** What the workflow listens to, as it is set up now. */
 function wanted(hook: IHookFunctions): Wanted {
 	const event = hook.getNodeParameter('event') as string;
-	const filters: IDataObject[] = [];
-	for (const path of filterPaths[event] ?? []) {
-		const value = hook.getNodeParameter(path, '') as string;
-		if (value) filters.push({ path, op: 'equals', value });
-	}
-	const more = hook.getNodeParameter('filters', {}) as { filter?: IDataObject[] };
-	for (const { path, op, value } of more.filter ?? []) {
-		if (op === 'exists') filters.push({ path, op, value: true });
-		else if (op === 'in') filters.push({ path, op, value: String(value).split(',').map((one) => one.trim()) });
-		else filters.push({ path, op, value });
-	}
-	return { targetUrl: hook.getNodeWebhookUrl('default') as string, event, filters };
+	const simple = hook.getNodeParameter('filters', {}) as IDataObject;
+	const advanced = hook.getNodeParameter('advancedFilters', {}) as { filter?: Array<{ path: string; op: string }> };
+	return {
+		targetUrl: hook.getNodeWebhookUrl('default') as string,
+		event,
+		filters: filtersOf(hook.getNode(), event, simple, advanced.filter ?? []),
+	};
+}
+
+function forget(kept: IDataObject): void {
+	delete kept.hookId;
+	delete kept.secret;
+}
+
+/**
+ * The hook that this workflow keeps, if it's there. Exports and copies of a workflow carry what the original
+ * keeps: a hook that leads to another address is somebody else's, so it's forgotten and left alone.
+ */
+async function ownHook(hook: IHookFunctions, kept: IDataObject): Promise<IDataObject | undefined> {
+	if (!kept.hookId) return undefined;
+	const place = `/hooks/${String(kept.hookId)}`;
+	const { status, body } = await request(hook, 'GET', place, { expects: [404] });
+	if (status !== 404 && body.targetUrl === hook.getNodeWebhookUrl('default')) return body;
+	forget(kept);
+	return undefined;
+}
+
+async function unsubscribe(hook: IHookFunctions, id: unknown): Promise<void> {
+	await request(hook, 'DELETE', `/hooks/${String(id)}`, { expects: [404] });
 }
 
 export class PatchbayTrigger implements INodeType {
@@ -42,8 +62,10 @@ export class PatchbayTrigger implements INodeType {
 		icon: { light: 'file:../../icons/patchbay.svg', dark: 'file:../../icons/patchbay.dark.svg' },
 		group: ['trigger'],
 		version: 1,
-		subtitle: '={{$parameter["event"]}}',
-		description: 'Starts the workflow when something happens on the platform',
+		subtitle: `={{ (${JSON.stringify(eventLabels)})[$parameter["event"]] }}`,
+		// The editor shows one entry for this node and the other, with this sentence.
+		description:
+			'Start workflows when something happens to posts, messages, approvals, or campaigns, and act on them',
 		defaults: { name: 'Patchbay Trigger' },
 		inputs: [],
 		outputs: [NodeConnectionTypes.Main],
@@ -69,25 +91,27 @@ export class PatchbayTrigger implements INodeType {
 			},
 			...filterFields,
 			{
-				displayName: 'More Filters',
-				name: 'filters',
+				displayName: 'Advanced Filters',
+				name: 'advancedFilters',
 				type: 'fixedCollection',
 				typeOptions: { multipleValues: true },
 				default: {},
-				placeholder: 'Add Filter',
-				description: 'Only events that pass all of them start the workflow',
+				placeholder: 'Add Condition',
+				description: 'Only events that meet all conditions start the workflow',
 				options: [
 					{
-						displayName: 'Filter',
+						displayName: 'Condition',
 						name: 'filter',
 						values: [
 							{
 								displayName: 'Field',
 								name: 'path',
 								type: 'string',
+								required: true,
 								default: '',
 								placeholder: 'network',
-								description: 'A field of the event’s data; of one within another, post.channel',
+								description:
+									"A field of the event's data. Use dots for a value inside another and numbers for one of a list, like mediaUrls.0.",
 							},
 							{
 								displayName: 'Condition',
@@ -95,9 +119,10 @@ export class PatchbayTrigger implements INodeType {
 								type: 'options',
 								default: 'equals',
 								options: [
+									{ name: 'Does Not Exist', value: 'missing' },
 									{ name: 'Equals', value: 'equals' },
+									{ name: 'Exists', value: 'exists' },
 									{ name: 'Is One Of', value: 'in' },
-									{ name: 'Is There', value: 'exists' },
 								],
 							},
 							{
@@ -105,8 +130,8 @@ export class PatchbayTrigger implements INodeType {
 								name: 'value',
 								type: 'string',
 								default: '',
-								displayOptions: { hide: { op: ['exists'] } },
-								description: 'Of several, separated by commas',
+								displayOptions: { hide: { op: ['exists', 'missing'] } },
+								description: 'Separate several with commas',
 							},
 						],
 					},
@@ -119,48 +144,46 @@ export class PatchbayTrigger implements INodeType {
 
 	webhookMethods = {
 		default: {
-			/** Whether our hook is there and is what is wanted now; one that is not is taken away. */
+			/**
+			 * Whether our hook is there, delivers, and is what is wanted now. One that the platform has disabled is left
+			 * for `create` to bring back, with what wasn't delivered.
+			 */
 			async checkExists(this: IHookFunctions): Promise<boolean> {
 				const kept = this.getWorkflowStaticData('node');
-				if (!kept.hookId) return false;
-				const place = `/hooks/${String(kept.hookId)}`;
-				const { status, body } = await request(this, 'GET', place, { expects: [404] });
 				const now = wanted(this);
-				const isOurs =
-					status !== 404 &&
-					Boolean(kept.secret) &&
-					body.status === 'ACTIVE' &&
-					body.targetUrl === now.targetUrl &&
-					body.event === now.event &&
-					JSON.stringify(body.filters) === JSON.stringify(now.filters);
-				if (isOurs) return true;
-				if (status !== 404) await request(this, 'DELETE', place, { expects: [404] });
-				delete kept.hookId;
-				delete kept.secret;
+				const hook = await ownHook(this, kept);
+				if (!hook) return false;
+				const isWanted =
+					hook.event === now.event && JSON.stringify(hook.filters) === JSON.stringify(now.filters);
+				if (isWanted) return hook.status === 'ACTIVE' && Boolean(kept.secret);
+				await unsubscribe(this, hook.id);
+				forget(kept);
 				return false;
 			},
 
+			/** Subscribes. The platform brings back a hook that is disabled or was deleted recently, under its ID. */
 			async create(this: IHookFunctions): Promise<boolean> {
 				const kept = this.getWorkflowStaticData('node');
 				const body = wanted(this);
 				let hook = (await request(this, 'POST', '/hooks', { body })).body;
-				if (!hook.secret) {
-					// It is there, and nobody knows its secret any more: without that nothing could be checked.
-					await request(this, 'DELETE', `/hooks/${String(hook.id)}`, { expects: [404] });
+				const isKnown = kept.hookId === hook.id && Boolean(kept.secret);
+				if (!hook.secret && !isKnown) {
+					// Nobody knows its secret any more, and without that nothing could be checked.
+					await unsubscribe(this, hook.id);
 					hook = (await request(this, 'POST', '/hooks', { body })).body;
 				}
 				kept.hookId = hook.id;
-				kept.secret = hook.secret;
+				if (hook.secret) kept.secret = hook.secret;
 				return true;
 			},
 
+			/** Unsubscribes. A disabled hook sends nothing and stays, for what it didn't deliver can be recovered. */
 			async delete(this: IHookFunctions): Promise<boolean> {
 				const kept = this.getWorkflowStaticData('node');
-				if (kept.hookId) {
-					await request(this, 'DELETE', `/hooks/${String(kept.hookId)}`, { expects: [404] });
-				}
-				delete kept.hookId;
-				delete kept.secret;
+				const hook = await ownHook(this, kept);
+				if (hook?.status === 'DISABLED') return true;
+				if (hook) await unsubscribe(this, hook.id);
+				forget(kept);
 				return true;
 			},
 		},

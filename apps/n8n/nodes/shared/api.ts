@@ -7,65 +7,164 @@ import type {
 	INodePropertyOptions,
 	JsonObject,
 } from 'n8n-workflow';
-import { NodeApiError } from 'n8n-workflow';
+import { NodeApiError, sleep } from 'n8n-workflow';
 
 const CREDENTIAL = 'patchbayApi';
+const TIMEOUT_MS = 30_000;
+const MOST_TRIES = 5;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
 const PAGE = 100;
 const MOST_CHOICES = 1000;
 
-type Caller = IExecuteFunctions | IHookFunctions | ILoadOptionsFunctions;
+export type Caller = IExecuteFunctions | IHookFunctions | ILoadOptionsFunctions;
 
 export interface Reply {
+	/** 0 if there was no answer: the connection broke, or nobody listens. */
 	status: number;
 	body: IDataObject;
+	/** How long the platform asks us to wait, in milliseconds. */
+	retryAfter: number;
+	error?: Error;
+}
+
+export interface Ask {
+	body?: IDataObject;
+	qs?: IDataObject;
+	headers?: IDataObject;
+	/** Error statuses that the caller handles. */
+	expects?: number[];
+}
+
+/** Sends one request below `/api/automations/n8n`. Doesn't throw, whatever comes of it. */
+export async function attempt(
+	caller: Caller,
+	method: IHttpRequestMethods,
+	path: string,
+	ask: Ask = {},
+): Promise<Reply> {
+	const credentials = await caller.getCredentials(CREDENTIAL);
+	const base = String(credentials.baseUrl).replace(/\/+$/, '');
+	try {
+		const response = await caller.helpers.httpRequestWithAuthentication.call(caller, CREDENTIAL, {
+			method,
+			url: `${base}/api/automations/n8n${path}`,
+			headers: ask.headers,
+			body: ask.body,
+			qs: ask.qs,
+			json: true,
+			timeout: TIMEOUT_MS,
+			returnFullResponse: true,
+			ignoreHttpStatusErrors: true,
+		});
+		return {
+			status: response.statusCode as number,
+			body: response.body as IDataObject,
+			retryAfter: (Number(response.headers?.['retry-after']) || 0) * 1000,
+		};
+	} catch (error) {
+		return { status: 0, body: {}, retryAfter: 0, error: error as Error };
+	}
 }
 
 /**
- * A request to the platform, below `/api/automations/n8n`. Throws what its problem+json says, unless the
- * status is one that the caller `expects`.
+ * Whether the same request may succeed in a moment. The platform answers 409 with Retry-After while an earlier
+ * request with the same Idempotency-Key is still running.
+ */
+export function isPassing({ status, retryAfter }: Reply): boolean {
+	return status === 0 || status === 429 || status >= 500 || (status === 409 && retryAfter > 0);
+}
+
+/** The reply, unless it's an error that the caller doesn't expect. */
+export function checked(caller: Caller, reply: Reply, expects: number[] = []): Reply {
+	if (expects.includes(reply.status)) return reply;
+	const node = caller.getNode();
+	if (reply.status === 0) {
+		throw new NodeApiError(node, { message: reply.error?.message ?? '' } as JsonObject, {
+			message: `The platform can't be reached: ${reply.error?.message ?? 'no answer'}`,
+		});
+	}
+	const isJson = typeof reply.body === 'object' && reply.body !== null;
+	if (reply.status >= 400) {
+		throw new NodeApiError(node, (isJson ? reply.body : {}) as JsonObject, {
+			message: String((isJson && reply.body.detail) || `The platform answered ${reply.status}`),
+			httpCode: String(reply.status),
+		});
+	}
+	if (!isJson) {
+		throw new NodeApiError(node, {}, { message: 'The base URL leads to something that is not Patchbay' });
+	}
+	return reply;
+}
+
+/**
+ * A request that is repeated while the platform is busy or can't be reached, a few times. Repeating is safe:
+ * what creates something carries an Idempotency-Key, or is the same as before to the platform.
  */
 export async function request(
 	caller: Caller,
 	method: IHttpRequestMethods,
 	path: string,
-	more: { body?: IDataObject; qs?: IDataObject; expects?: number[] } = {},
+	ask: Ask = {},
 ): Promise<Reply> {
-	const credentials = await caller.getCredentials(CREDENTIAL);
-	const base = String(credentials.baseUrl).replace(/\/+$/, '');
-	const response = await caller.helpers.httpRequestWithAuthentication.call(caller, CREDENTIAL, {
-		method,
-		url: `${base}/api/automations/n8n${path}`,
-		body: more.body,
-		qs: more.qs,
-		json: true,
-		returnFullResponse: true,
-		ignoreHttpStatusErrors: true,
-	});
-	const reply = { status: response.statusCode as number, body: response.body as IDataObject };
-	if (reply.status >= 400 && !more.expects?.includes(reply.status)) {
-		throw new NodeApiError(caller.getNode(), reply.body as JsonObject, {
-			message: String(reply.body?.detail ?? 'The platform did not answer as it should'),
-			httpCode: String(reply.status),
-		});
+	let backoff = FIRST_WAIT_MS;
+	for (let tries = 1; ; tries++) {
+		const reply = await attempt(caller, method, path, ask);
+		const wait = Math.max(reply.retryAfter, backoff);
+		if (!isPassing(reply) || tries === MOST_TRIES || wait > LONGEST_WAIT_MS) {
+			return checked(caller, reply, ask.expects);
+		}
+		await sleep(wait);
+		backoff *= 2;
 	}
-	return reply;
 }
 
-/** What a field that takes ids may hold, for a dropdown: up to a thousand. */
+export interface Choice extends IDataObject {
+	id: string;
+	label: string;
+}
+
+/** What a field that takes IDs may hold: up to `most`, in the platform's order. */
+export async function listChoices(
+	caller: Caller,
+	resource: string,
+	most: number,
+	search = '',
+): Promise<Choice[]> {
+	const found: Choice[] = [];
+	while (found.length < most) {
+		const cursor = found.length ? found[found.length - 1].id : '';
+		const { body } = await request(caller, 'GET', `/choices/${resource}`, {
+			qs: { ...(cursor && { cursor }), ...(search && { search }) },
+		});
+		const page = body as unknown as Choice[];
+		found.push(...page);
+		if (page.length < PAGE) break;
+	}
+	return found.slice(0, most);
+}
+
+/** The same for a dropdown. */
 export async function choices(
 	caller: ILoadOptionsFunctions,
 	resource: string,
 ): Promise<INodePropertyOptions[]> {
-	const found: INodePropertyOptions[] = [];
-	let cursor = '';
-	while (found.length < MOST_CHOICES) {
-		const { body } = await request(caller, 'GET', `/choices/${resource}`, {
-			qs: cursor ? { cursor } : {},
+	const found = await listChoices(caller, resource, MOST_CHOICES);
+	return found.map(({ id, label }) => ({ name: label, value: id }));
+}
+
+/** Runs of actions, newest first: up to `most`. */
+export async function listRuns(caller: Caller, most: number, status: string): Promise<IDataObject[]> {
+	const found: IDataObject[] = [];
+	let cursor: unknown = '';
+	while (found.length < most) {
+		const limit = Math.min(PAGE, most - found.length);
+		const { body } = await request(caller, 'GET', '/runs', {
+			qs: { limit, ...(cursor ? { cursor: String(cursor) } : {}), ...(status && { status }) },
 		});
-		const page = body as unknown as Array<{ id: string; label: string }>;
-		found.push(...page.map(({ id, label }) => ({ name: label, value: id })));
-		if (page.length < PAGE) break;
-		cursor = page[page.length - 1].id;
+		found.push(...(body.items as IDataObject[]));
+		cursor = body.nextCursor;
+		if (!cursor) break;
 	}
-	return found;
+	return found.slice(0, most);
 }

@@ -76,92 +76,1089 @@ export const events: INodePropertyOptions[] = [
   }
 ];
 
-export const filterPaths: Record<string, string[]> = {
-  "CONVERSATION_ASSIGNED": [
-    "accountId",
-    "assigneeId"
-  ],
-  "MENTION_RECEIVED": [
-    "accountId"
-  ],
-  "MESSAGE_RECEIVED": [
-    "accountId"
-  ],
-  "POST_FAILED": [
-    "accountId",
-    "campaignId"
-  ],
-  "POST_PUBLISHED": [
-    "accountId",
-    "campaignId"
-  ],
-  "POST_SCHEDULED": [
-    "accountId",
-    "campaignId"
-  ]
+/** The types of each event's fields, by their paths; `*` stands for a place in a list. */
+export const eventFields: Record<string, Record<string, string>> = {
+  "ALERT_TRIGGERED": {
+    "alertId": "string",
+    "name": "string",
+    "severity": "string",
+    "metric": "string",
+    "value": "number",
+    "threshold": "number",
+    "message": "string",
+    "url": "string",
+    "triggeredAt": "string"
+  },
+  "APPROVAL_COMPLETED": {
+    "approvalId": "string",
+    "postId": "string",
+    "network": "string",
+    "text": "string",
+    "decision": "string",
+    "decidedBy": "string",
+    "comment": "string",
+    "completedAt": "string"
+  },
+  "APPROVAL_REQUESTED": {
+    "approvalId": "string",
+    "postId": "string",
+    "network": "string",
+    "text": "string",
+    "requestedBy": "string",
+    "approverIds": "list",
+    "approverIds.*": "string",
+    "dueAt": "string",
+    "url": "string",
+    "requestedAt": "string"
+  },
+  "CAMPAIGN_COMPLETED": {
+    "campaignId": "string",
+    "name": "string",
+    "networks": "list",
+    "networks.*": "string",
+    "postsPublished": "number",
+    "impressions": "number",
+    "engagements": "number",
+    "startedAt": "string",
+    "completedAt": "string"
+  },
+  "CAMPAIGN_STARTED": {
+    "campaignId": "string",
+    "name": "string",
+    "networks": "list",
+    "networks.*": "string",
+    "postCount": "number",
+    "startedAt": "string",
+    "endsAt": "string"
+  },
+  "CONVERSATION_ASSIGNED": {
+    "conversationId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "customerName": "string",
+    "assigneeId": "string",
+    "assigneeName": "string",
+    "assignedBy": "string",
+    "assignedAt": "string"
+  },
+  "MENTION_RECEIVED": {
+    "mentionId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "authorName": "string",
+    "authorHandle": "string",
+    "authorFollowers": "number",
+    "text": "string",
+    "url": "string",
+    "sentiment": "string",
+    "mentionedAt": "string"
+  },
+  "MESSAGE_RECEIVED": {
+    "messageId": "string",
+    "conversationId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "authorName": "string",
+    "authorHandle": "string",
+    "kind": "string",
+    "text": "string",
+    "attachmentUrls": "list",
+    "attachmentUrls.*": "string",
+    "receivedAt": "string"
+  },
+  "POST_FAILED": {
+    "postId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "text": "string",
+    "campaignId": "string",
+    "errorCode": "string",
+    "errorMessage": "string",
+    "willRetry": "boolean",
+    "failedAt": "string"
+  },
+  "POST_PUBLISHED": {
+    "postId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "text": "string",
+    "mediaUrls": "list",
+    "mediaUrls.*": "string",
+    "url": "string",
+    "campaignId": "string",
+    "publishedAt": "string"
+  },
+  "POST_SCHEDULED": {
+    "postId": "string",
+    "network": "string",
+    "accountId": "string",
+    "accountName": "string",
+    "text": "string",
+    "mediaUrls": "list",
+    "mediaUrls.*": "string",
+    "campaignId": "string",
+    "scheduledFor": "string",
+    "scheduledBy": "string"
+  },
+  "API_KEY_EXPIRING": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "expiresAt": "string",
+    "daysLeft": "number"
+  },
+  "CONNECTION_EXPIRED": {
+    "connectionId": "string",
+    "id": "string",
+    "integrationId": "string",
+    "provider": "string",
+    "reason": "string",
+    "accountLabel": "string"
+  },
+  "WEBHOOK_DISABLED": {
+    "webhookId": "string",
+    "name": "string",
+    "url": "string",
+    "reason": "string",
+    "consecutiveFailures": "number",
+    "disabledAt": "string"
+  }
 };
 
 export const filterFields: INodeProperties[] = [
   {
-    "displayName": "Account Name or ID",
-    "name": "accountId",
-    "type": "options",
-    "default": "",
-    "description": "Only what has this; leave it empty for all. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
-    "typeOptions": {
-      "loadOptionsMethod": "getAccounts"
-    },
-    "required": false,
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
     "displayOptions": {
       "show": {
         "event": [
-          "CONVERSATION_ASSIGNED",
-          "MENTION_RECEIVED",
-          "MESSAGE_RECEIVED",
-          "POST_FAILED",
-          "POST_PUBLISHED",
-          "POST_SCHEDULED"
+          "ALERT_TRIGGERED"
         ]
       }
-    }
+    },
+    "options": [
+      {
+        "displayName": "Alert ID",
+        "name": "alertId",
+        "type": "string",
+        "default": "",
+        "description": "The alert whose condition was met"
+      },
+      {
+        "displayName": "Message",
+        "name": "message",
+        "type": "string",
+        "default": "",
+        "description": "The alert in words"
+      },
+      {
+        "displayName": "Metric",
+        "name": "metric",
+        "type": "string",
+        "default": "",
+        "description": "What was measured"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "The alert's name"
+      },
+      {
+        "displayName": "Severity",
+        "name": "severity",
+        "type": "options",
+        "default": "critical",
+        "description": "How serious it is",
+        "options": [
+          {
+            "name": "Critical",
+            "value": "critical"
+          },
+          {
+            "name": "Info",
+            "value": "info"
+          },
+          {
+            "name": "Warning",
+            "value": "warning"
+          }
+        ]
+      },
+      {
+        "displayName": "Threshold",
+        "name": "threshold",
+        "type": "number",
+        "default": 0,
+        "description": "From where on the alert goes off"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "The alert in the platform"
+      },
+      {
+        "displayName": "Value",
+        "name": "value",
+        "type": "number",
+        "default": 0,
+        "description": "What was measured now"
+      }
+    ]
   },
   {
-    "displayName": "Assignee Name or ID",
-    "name": "assigneeId",
-    "type": "options",
-    "default": "",
-    "description": "Only what has this; leave it empty for all. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
-    "required": false,
-    "typeOptions": {
-      "loadOptionsMethod": "getAssignees"
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "APPROVAL_COMPLETED"
+        ]
+      }
     },
+    "options": [
+      {
+        "displayName": "Approval ID",
+        "name": "approvalId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the approval"
+      },
+      {
+        "displayName": "Comment",
+        "name": "comment",
+        "type": "string",
+        "default": "",
+        "description": "What they said to it"
+      },
+      {
+        "displayName": "Decided By",
+        "name": "decidedBy",
+        "type": "string",
+        "default": "",
+        "description": "The user who decided"
+      },
+      {
+        "displayName": "Decision",
+        "name": "decision",
+        "type": "options",
+        "default": "approved",
+        "description": "What was decided",
+        "options": [
+          {
+            "name": "Approved",
+            "value": "approved"
+          },
+          {
+            "name": "Rejected",
+            "value": "rejected"
+          }
+        ]
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Post ID",
+        "name": "postId",
+        "type": "string",
+        "default": "",
+        "description": "The post that it is about"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What the post says"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "APPROVAL_REQUESTED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Approval ID",
+        "name": "approvalId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the approval"
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Post ID",
+        "name": "postId",
+        "type": "string",
+        "default": "",
+        "description": "The post that it is about"
+      },
+      {
+        "displayName": "Requested By",
+        "name": "requestedBy",
+        "type": "string",
+        "default": "",
+        "description": "The user who asks"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What the post says"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "The approval in the platform"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "CAMPAIGN_COMPLETED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Campaign ID",
+        "name": "campaignId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the campaign"
+      },
+      {
+        "displayName": "Engagements",
+        "name": "engagements",
+        "type": "number",
+        "default": 0,
+        "description": "Likes, comments, shares and clicks"
+      },
+      {
+        "displayName": "Impressions",
+        "name": "impressions",
+        "type": "number",
+        "default": 0,
+        "description": "How often they were seen"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "The campaign's name"
+      },
+      {
+        "displayName": "Posts Published",
+        "name": "postsPublished",
+        "type": "number",
+        "default": 0,
+        "description": "How many posts were published"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "CAMPAIGN_STARTED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Campaign ID",
+        "name": "campaignId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the campaign"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "The campaign's name"
+      },
+      {
+        "displayName": "Post Count",
+        "name": "postCount",
+        "type": "number",
+        "default": 0,
+        "description": "How many posts are planned"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
     "displayOptions": {
       "show": {
         "event": [
           "CONVERSATION_ASSIGNED"
         ]
       }
-    }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Assigned By",
+        "name": "assignedBy",
+        "type": "string",
+        "default": "",
+        "description": "The user who assigned it; null for a rule"
+      },
+      {
+        "displayName": "Assignee Name or ID",
+        "name": "assigneeId",
+        "type": "options",
+        "default": "",
+        "description": "The user or team that it is assigned to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAssignees"
+        }
+      },
+      {
+        "displayName": "Conversation ID",
+        "name": "conversationId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the conversation"
+      },
+      {
+        "displayName": "Customer Name",
+        "name": "customerName",
+        "type": "string",
+        "default": "",
+        "description": "Whom the conversation is with"
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      }
+    ]
   },
   {
-    "displayName": "Campaign Name or ID",
-    "name": "campaignId",
-    "type": "options",
-    "default": "",
-    "description": "Only what has this; leave it empty for all. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
-    "typeOptions": {
-      "loadOptionsMethod": "getCampaigns"
-    },
-    "required": false,
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
     "displayOptions": {
       "show": {
         "event": [
-          "POST_FAILED",
-          "POST_PUBLISHED",
+          "MENTION_RECEIVED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Author Followers",
+        "name": "authorFollowers",
+        "type": "number",
+        "default": 0,
+        "description": "How many follow the author"
+      },
+      {
+        "displayName": "Author Handle",
+        "name": "authorHandle",
+        "type": "string",
+        "default": "",
+        "description": "Their handle on the network"
+      },
+      {
+        "displayName": "Author Name",
+        "name": "authorName",
+        "type": "string",
+        "default": "",
+        "description": "Who wrote it, as the network shows them"
+      },
+      {
+        "displayName": "Mention ID",
+        "name": "mentionId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the mention"
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Sentiment",
+        "name": "sentiment",
+        "type": "options",
+        "default": "negative",
+        "description": "How it sounds",
+        "options": [
+          {
+            "name": "Negative",
+            "value": "negative"
+          },
+          {
+            "name": "Neutral",
+            "value": "neutral"
+          },
+          {
+            "name": "Positive",
+            "value": "positive"
+          }
+        ]
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What was written"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where the mention can be seen"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "MESSAGE_RECEIVED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Author Handle",
+        "name": "authorHandle",
+        "type": "string",
+        "default": "",
+        "description": "Their handle on the network"
+      },
+      {
+        "displayName": "Author Name",
+        "name": "authorName",
+        "type": "string",
+        "default": "",
+        "description": "Who wrote it, as the network shows them"
+      },
+      {
+        "displayName": "Conversation ID",
+        "name": "conversationId",
+        "type": "string",
+        "default": "",
+        "description": "The conversation that it is part of"
+      },
+      {
+        "displayName": "Kind",
+        "name": "kind",
+        "type": "options",
+        "default": "comment",
+        "description": "How it came in",
+        "options": [
+          {
+            "name": "Comment",
+            "value": "comment"
+          },
+          {
+            "name": "Direct Message",
+            "value": "direct_message"
+          },
+          {
+            "name": "Review",
+            "value": "review"
+          }
+        ]
+      },
+      {
+        "displayName": "Message ID",
+        "name": "messageId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the message"
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What was written"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "POST_FAILED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Campaign Name or ID",
+        "name": "campaignId",
+        "type": "options",
+        "default": "",
+        "description": "The campaign that the post belongs to, if any. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getCampaigns"
+        }
+      },
+      {
+        "displayName": "Error Code",
+        "name": "errorCode",
+        "type": "string",
+        "default": "",
+        "description": "What went wrong, as a code of the platform"
+      },
+      {
+        "displayName": "Error Message",
+        "name": "errorMessage",
+        "type": "string",
+        "default": "",
+        "description": "What went wrong, for people"
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Post ID",
+        "name": "postId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the post"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What the post says"
+      },
+      {
+        "displayName": "Will Retry",
+        "name": "willRetry",
+        "type": "boolean",
+        "default": false,
+        "description": "Whether the platform tries again by itself"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "POST_PUBLISHED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Campaign Name or ID",
+        "name": "campaignId",
+        "type": "options",
+        "default": "",
+        "description": "The campaign that the post belongs to, if any. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getCampaigns"
+        }
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Post ID",
+        "name": "postId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the post"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What the post says"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where the post can be seen"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
           "POST_SCHEDULED"
         ]
       }
-    }
+    },
+    "options": [
+      {
+        "displayName": "Account Name or ID",
+        "name": "accountId",
+        "type": "options",
+        "default": "",
+        "description": "The connected account that it belongs to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getAccounts"
+        }
+      },
+      {
+        "displayName": "Campaign Name or ID",
+        "name": "campaignId",
+        "type": "options",
+        "default": "",
+        "description": "The campaign that the post belongs to, if any. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+        "typeOptions": {
+          "loadOptionsMethod": "getCampaigns"
+        }
+      },
+      {
+        "displayName": "Network",
+        "name": "network",
+        "type": "string",
+        "default": "",
+        "description": "The social network, in lower case"
+      },
+      {
+        "displayName": "Post ID",
+        "name": "postId",
+        "type": "string",
+        "default": "",
+        "description": "The platform's own id of the post"
+      },
+      {
+        "displayName": "Scheduled By",
+        "name": "scheduledBy",
+        "type": "string",
+        "default": "",
+        "description": "The user who scheduled it"
+      },
+      {
+        "displayName": "Text",
+        "name": "text",
+        "type": "string",
+        "default": "",
+        "description": "What the post says"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "API_KEY_EXPIRING"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Days Left",
+        "name": "daysLeft",
+        "type": "number",
+        "default": 0,
+        "description": "How many days before its end the notice was due"
+      },
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "How it begins"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "CONNECTION_EXPIRED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Label",
+        "name": "accountLabel",
+        "type": "string",
+        "default": "",
+        "description": "The account's name at the provider"
+      },
+      {
+        "displayName": "Connection ID",
+        "name": "connectionId",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by the name that it was given"
+      },
+      {
+        "displayName": "ID",
+        "name": "id",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by Patchbay's own id"
+      },
+      {
+        "displayName": "Integration ID",
+        "name": "integrationId",
+        "type": "string",
+        "default": "",
+        "description": "The integration that it belongs to"
+      },
+      {
+        "displayName": "Provider",
+        "name": "provider",
+        "type": "string",
+        "default": "",
+        "description": "Whose account it is"
+      },
+      {
+        "displayName": "Reason",
+        "name": "reason",
+        "type": "string",
+        "default": "",
+        "description": "Why it has ended, as a code"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "WEBHOOK_DISABLED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Consecutive Failures",
+        "name": "consecutiveFailures",
+        "type": "number",
+        "default": 0,
+        "description": "How many deliveries in a row had failed"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Reason",
+        "name": "reason",
+        "type": "string",
+        "default": "",
+        "description": "Why it was disabled, as a code"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where its deliveries went"
+      },
+      {
+        "displayName": "Webhook ID",
+        "name": "webhookId",
+        "type": "string",
+        "default": "",
+        "description": "The webhook"
+      }
+    ]
   }
 ];
 
@@ -174,8 +1171,16 @@ export const resources: INodeProperties[] = [
     "default": "post",
     "options": [
       {
+        "name": "Account",
+        "value": "account"
+      },
+      {
         "name": "Approval",
         "value": "approval"
+      },
+      {
+        "name": "Assignee",
+        "value": "assignee"
       },
       {
         "name": "Campaign",
@@ -204,6 +1209,28 @@ export const resources: INodeProperties[] = [
     "name": "operation",
     "type": "options",
     "noDataExpression": true,
+    "default": "getMany",
+    "displayOptions": {
+      "show": {
+        "resource": [
+          "account"
+        ]
+      }
+    },
+    "options": [
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the accounts that you can choose from",
+        "action": "Get many accounts"
+      }
+    ]
+  },
+  {
+    "displayName": "Operation",
+    "name": "operation",
+    "type": "options",
+    "noDataExpression": true,
     "default": "decide_approval",
     "displayOptions": {
       "show": {
@@ -218,6 +1245,34 @@ export const resources: INodeProperties[] = [
         "value": "decide_approval",
         "description": "Approves or rejects a post that waits for approval",
         "action": "Decide an approval"
+      },
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the approvals that you can choose from",
+        "action": "Get many approvals"
+      }
+    ]
+  },
+  {
+    "displayName": "Operation",
+    "name": "operation",
+    "type": "options",
+    "noDataExpression": true,
+    "default": "getMany",
+    "displayOptions": {
+      "show": {
+        "resource": [
+          "assignee"
+        ]
+      }
+    },
+    "options": [
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the assignees that you can choose from",
+        "action": "Get many assignees"
       }
     ]
   },
@@ -240,6 +1295,12 @@ export const resources: INodeProperties[] = [
         "value": "create_campaign",
         "description": "Creates a campaign that posts can belong to",
         "action": "Create a campaign"
+      },
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the campaigns that you can choose from",
+        "action": "Get many campaigns"
       }
     ]
   },
@@ -262,6 +1323,12 @@ export const resources: INodeProperties[] = [
         "value": "assign_conversation",
         "description": "Assigns a conversation to a member or a team",
         "action": "Assign a conversation"
+      },
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the conversations that you can choose from",
+        "action": "Get many conversations"
       }
     ]
   },
@@ -308,6 +1375,12 @@ export const resources: INodeProperties[] = [
         "action": "Create a post"
       },
       {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the posts that you can choose from",
+        "action": "Get many posts"
+      },
+      {
         "name": "Schedule",
         "value": "schedule_post",
         "description": "Schedules a post for a later time",
@@ -332,38 +1405,113 @@ export const resources: INodeProperties[] = [
       {
         "name": "Get",
         "value": "get_run",
-        "description": "Reads how an action stands, and what came of it",
+        "description": "Get what came of an action",
         "action": "Get a run"
+      },
+      {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the actions that were asked for, and what came of them",
+        "action": "Get many runs"
       }
     ]
   }
 ];
 
-export const operations: Record<string, string[]> = {
-  "assign_conversation": [
-    "conversationId",
-    "assigneeId"
-  ],
-  "create_campaign": [
-    "name"
-  ],
-  "create_post": [
-    "accountId",
-    "text"
-  ],
-  "decide_approval": [
-    "approvalId",
-    "decision"
-  ],
-  "reply_to_message": [
-    "conversationId",
-    "text"
-  ],
-  "schedule_post": [
-    "accountId",
-    "text",
-    "scheduledFor"
-  ]
+/** By resource and operation, what the node says beneath its name. */
+export const operationLabels: Record<string, string> = {
+  "conversation assign_conversation": "Assign Conversation",
+  "campaign create_campaign": "Create Campaign",
+  "post create_post": "Create Post",
+  "approval decide_approval": "Decide Approval",
+  "message reply_to_message": "Reply to Message",
+  "post schedule_post": "Schedule Post",
+  "run get_run": "Get Run",
+  "run getMany": "Get Many Runs",
+  "account getMany": "Get Many Accounts",
+  "approval getMany": "Get Many Approvals",
+  "assignee getMany": "Get Many Assignees",
+  "campaign getMany": "Get Many Campaigns",
+  "conversation getMany": "Get Many Conversations",
+  "post getMany": "Get Many Posts"
+};
+
+/** An action's resource, and the names of its fields that need care. */
+interface ActionFields {
+	resource: string;
+	required: string[];
+	times: string[];
+	lists: string[];
+}
+
+export const actions: Record<string, ActionFields> = {
+  "assign_conversation": {
+    "resource": "conversation",
+    "required": [
+      "conversationId",
+      "assigneeId"
+    ],
+    "times": [],
+    "lists": []
+  },
+  "create_campaign": {
+    "resource": "campaign",
+    "required": [
+      "name"
+    ],
+    "times": [
+      "startsAt",
+      "endsAt"
+    ],
+    "lists": [
+      "networks"
+    ]
+  },
+  "create_post": {
+    "resource": "post",
+    "required": [
+      "accountId",
+      "text"
+    ],
+    "times": [],
+    "lists": [
+      "mediaUrls"
+    ]
+  },
+  "decide_approval": {
+    "resource": "approval",
+    "required": [
+      "approvalId",
+      "decision"
+    ],
+    "times": [],
+    "lists": []
+  },
+  "reply_to_message": {
+    "resource": "message",
+    "required": [
+      "conversationId",
+      "text"
+    ],
+    "times": [],
+    "lists": [
+      "attachmentUrls"
+    ]
+  },
+  "schedule_post": {
+    "resource": "post",
+    "required": [
+      "accountId",
+      "text",
+      "scheduledFor"
+    ],
+    "times": [
+      "scheduledFor"
+    ],
+    "lists": [
+      "mediaUrls"
+    ]
+  }
 };
 
 export const actionFields: INodeProperties[] = [
@@ -488,7 +1636,7 @@ export const actionFields: INodeProperties[] = [
         "name": "endsAt",
         "type": "dateTime",
         "default": "",
-        "description": "When it ends"
+        "description": "When it ends, in the workflow's timezone unless it has an offset"
       },
       {
         "displayName": "Networks",
@@ -505,7 +1653,7 @@ export const actionFields: INodeProperties[] = [
         "name": "startsAt",
         "type": "dateTime",
         "default": "",
-        "description": "When it starts"
+        "description": "When it starts, in the workflow's timezone unless it has an offset"
       }
     ]
   },
@@ -793,7 +1941,7 @@ export const actionFields: INodeProperties[] = [
     "name": "scheduledFor",
     "type": "dateTime",
     "default": "",
-    "description": "When it is to be published",
+    "description": "When it is to be published, in the workflow's timezone unless it has an offset",
     "required": true,
     "displayOptions": {
       "show": {
@@ -842,6 +1990,124 @@ export const actionFields: INodeProperties[] = [
         "typeOptions": {
           "multipleValues": true
         }
+      }
+    ]
+  }
+];
+
+/** The list that Get Many reads, by resource. */
+export const lists: Record<string, string> = {
+  "account": "accounts",
+  "approval": "approvals",
+  "assignee": "assignees",
+  "campaign": "campaigns",
+  "conversation": "conversations",
+  "post": "posts"
+};
+
+export const listFields: INodeProperties[] = [
+  {
+    "displayName": "Return All",
+    "name": "returnAll",
+    "type": "boolean",
+    "default": false,
+    "displayOptions": {
+      "show": {
+        "operation": [
+          "getMany"
+        ]
+      }
+    },
+    "description": "Whether to return all results or only up to a given limit"
+  },
+  {
+    "displayName": "Limit",
+    "name": "limit",
+    "type": "number",
+    "typeOptions": {
+      "minValue": 1
+    },
+    "default": 50,
+    "displayOptions": {
+      "show": {
+        "operation": [
+          "getMany"
+        ],
+        "returnAll": [
+          false
+        ]
+      }
+    },
+    "description": "Max number of results to return"
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "displayOptions": {
+      "show": {
+        "operation": [
+          "getMany"
+        ],
+        "resource": [
+          "account",
+          "approval",
+          "assignee",
+          "campaign",
+          "conversation",
+          "post"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Search",
+        "name": "search",
+        "type": "string",
+        "default": "",
+        "description": "Text that the label contains, or that the ID begins with"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "displayOptions": {
+      "show": {
+        "operation": [
+          "getMany"
+        ],
+        "resource": [
+          "run"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Status",
+        "name": "status",
+        "type": "options",
+        "default": "FAILED",
+        "description": "How the run stands",
+        "options": [
+          {
+            "name": "Failed",
+            "value": "FAILED"
+          },
+          {
+            "name": "Pending",
+            "value": "PENDING"
+          },
+          {
+            "name": "Succeeded",
+            "value": "SUCCEEDED"
+          }
+        ]
       }
     ]
   }

@@ -1,0 +1,204 @@
+"""A whole n8n on loopback, driven as its editor does: over its own REST API."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import eventually
+from tools.node_packages import N8N_SERVER, newer_node
+
+_OWNER = {"email": "owner@example.com", "firstName": "O", "lastName": "N", "password": "Passw0rd1"}
+# Nothing of this n8n leaves the machine: whatever asks for an address elsewhere finds no proxy.
+_NOBODY = "http://127.0.0.1:9"
+_PROGRAM = (str(newer_node()), str(N8N_SERVER / "node_modules/n8n/bin/n8n"))
+_SETTINGS = {
+    "N8N_LISTEN_ADDRESS": "127.0.0.1",
+    "N8N_HOST": "127.0.0.1",
+    "N8N_SECURE_COOKIE": "false",
+    "N8N_DIAGNOSTICS_ENABLED": "false",
+    "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
+    "N8N_DYNAMIC_BANNERS_ENABLED": "false",
+    "N8N_TEMPLATES_ENABLED": "false",
+    "N8N_PERSONALIZATION_ENABLED": "false",
+    "N8N_HIRING_BANNER_ENABLED": "false",
+    "N8N_VERIFIED_PACKAGES_ENABLED": "false",
+    "N8N_LICENSE_AUTO_RENEW_ENABLED": "false",
+    "HTTP_PROXY": _NOBODY,
+    "HTTPS_PROXY": _NOBODY,
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class N8nServer:
+    """It keeps its address and its data when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._client = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def install(self, package: Path) -> None:
+        """As the README says for an n8n without the registry."""
+        nodes = self.folder / ".n8n/nodes"
+        nodes.mkdir(parents=True)
+        command = ["npm", "install", "--offline", "--ignore-scripts", "--legacy-peer-deps", str(package)]
+        subprocess.run(command, cwd=nodes, check=True, capture_output=True, timeout=60)
+
+    def start(self) -> None:
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                [*_PROGRAM, "start"],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self._is_ready, 120)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **_SETTINGS,
+            "N8N_USER_FOLDER": str(self.folder),
+            "N8N_PORT": str(self.port),
+            "N8N_RUNNERS_BROKER_PORT": str(free_port()),
+        }
+
+    def _is_ready(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-5000:]
+        try:
+            answer = self._client.get("/healthz/readiness")
+            return answer.status_code == 200 and self._client.get("/rest/settings").is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        self.stop()
+        self._client.close()
+
+    def set_up(self) -> None:
+        """Its owner signs up, and stays signed in."""
+        self("POST /rest/owner/setup", _OWNER)
+
+    def __call__(self, line: str, body: Any = None) -> Any:
+        """What a request comes to, which must be a success."""
+        answer = self.ask(line, body)
+        assert answer.is_success, f"{line}: {answer.status_code} {answer.text}"
+        return answer.json().get("data")
+
+    def ask(self, line: str, body: Any = None) -> httpx.Response:
+        method, _, path = line.partition(" ")
+        return self._client.request(method, path, json=body)
+
+    # ── what the tests do with it ────────────────────────────────────────────────────────────────────
+
+    def credential(self, data: dict[str, str]) -> dict[str, Any]:
+        body = {"name": f"Patchbay {uuid.uuid4().hex[:6]}", "type": "patchbayApi", "data": data}
+        created: dict[str, Any] = self("POST /rest/credentials", body)
+        return created
+
+    def tested(self, data: dict[str, str]) -> dict[str, Any]:
+        """What n8n says of a credential before it saves it."""
+        body = {"credentials": {"id": "", "name": "x", "type": "patchbayApi", "data": data}}
+        said: dict[str, Any] = self("POST /rest/credentials/test", body)
+        return said
+
+    def workflow(self, *nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """A saved workflow of some nodes in a row."""
+        names = [node["name"] for node in nodes]
+        body = {
+            "name": f"Workflow {uuid.uuid4().hex[:6]}",
+            "nodes": nodes,
+            "connections": {
+                name: {"main": [[{"node": following, "type": "main", "index": 0}]]}
+                for name, following in itertools.pairwise(names)
+            },
+            "settings": {"executionOrder": "v1"},
+            **more,
+        }
+        created: dict[str, Any] = self("POST /rest/workflows", body)
+        return created
+
+    def publish(self, id: str) -> None:
+        """Publish a workflow and wait until its triggers listen."""
+        version = self(f"GET /rest/workflows/{id}")["versionId"]
+        self(f"POST /rest/workflows/{id}/activate", {"versionId": version})
+        self._settled(id, "published")
+
+    def unpublish(self, id: str) -> None:
+        self(f"POST /rest/workflows/{id}/deactivate", {})
+        self._settled(id, "not_published")
+
+    def _settled(self, id: str, wanted: str) -> None:
+        def status() -> str | None:
+            said: str = self(f"GET /rest/workflows/{id}/publication-status")["status"]
+            return None if said == "in_progress" else said
+
+        assert eventually(status) == wanted
+
+    def copied(self, id: str) -> str:
+        """The ID of a copy, which an export and an import by n8n's own command make."""
+        file = self.folder / "export.json"
+        self._command("export:workflow", f"--id={id}", f"--output={file}")
+        (exported,) = json.loads(file.read_text())
+        copy = {**exported, "id": uuid.uuid4().hex[:16], "name": "A copy", "active": False}
+        for one in copy["nodes"]:
+            one.update(id=str(uuid.uuid4()), webhookId=str(uuid.uuid4()))
+        for name in ("versionId", "activeVersionId", "activeVersion", "shared"):
+            copy.pop(name, None)
+        file.write_text(json.dumps([copy]))
+        self._command("import:workflow", f"--input={file}")
+        return str(copy["id"])
+
+    def _command(self, *words: str) -> None:
+        done = subprocess.run(
+            [*_PROGRAM, *words], env=self._environment(), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def executions(self, id: str) -> list[dict[str, Any]]:
+        filter = json.dumps({"workflowId": id})
+        found: list[dict[str, Any]] = self(f"GET /rest/executions?filter={filter}")["results"]
+        return found
+
+
+def node(name: str, type: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "name": name,
+        "type": type,
+        "typeVersion": 1,
+        "position": [0, 0],
+        "parameters": parameters,
+        **more,
+    }
