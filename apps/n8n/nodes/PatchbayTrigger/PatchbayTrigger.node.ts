@@ -6,7 +6,7 @@ import type {
 	IWebhookFunctions,
 	IWebhookResponseData,
 } from 'n8n-workflow';
-import { NodeConnectionTypes } from 'n8n-workflow';
+import { NodeConnectionTypes, NodeOperationError } from 'n8n-workflow';
 
 import { request } from '../shared/api';
 import { events, filterFields, loadOptions } from '../shared/catalogue';
@@ -171,6 +171,9 @@ export class PatchbayTrigger implements INodeType {
 					// Nobody knows its secret any more, and without that nothing could be checked.
 					await unsubscribe(this, hook.id);
 					hook = (await request(this, 'POST', '/hooks', { body })).body;
+				}
+				if (!hook.secret && !isKnown) {
+					throw new NodeOperationError(this.getNode(), 'The platform gave no signing secret; publish again');
 				}
 				kept.hookId = hook.id;
 				if (hook.secret) kept.secret = hook.secret;
