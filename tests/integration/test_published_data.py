@@ -189,7 +189,7 @@ def test_a_wrong_number_is_refused_by_its_schema(api: Api) -> None:
     assert [error["path"] for error in answer.json()["errors"]] == ["data.text"]
 
 
-@pytest.mark.parametrize("value", [float("inf"), object(), "\ud800"], ids=repr)
+@pytest.mark.parametrize("value", [float("inf"), object(), "\ud800"])
 def test_a_platform_function_publishes_only_what_json_has(backend: Backend, value: Any) -> None:
     with pytest.raises(ValidationFailed, match="data"):
         events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={**POST, "x": value}))
