@@ -23,8 +23,8 @@ setup: need-dev need-ministack need-sam ## Install everything now, instead of wh
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
 
-receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: SECRET= STATUS=
-	@$(python) -m local receiver
+receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: SECRET_FILE= STATUS=
+	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver
 
 token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
@@ -83,6 +83,9 @@ clean: ## Remove what was built and installed; the local stack's state (.patchba
 	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+on_command_line = SECRET stands on the command line, where ps shows it to every user of this machine: \
+	put it in a file (make receiver SECRET_FILE=…) or in the environment (SECRET=… make receiver)
+
 # One more than there are processors, for some tests wait; each takes some 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
@@ -102,4 +105,4 @@ need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
 
 need-apps: need-dev
-	@$(python) -m tools.node_packages oidc zapier n8n n8n-server make
+	@$(python) -m tools.node_packages oidc node zapier zapier-cli n8n n8n-server make

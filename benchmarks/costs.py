@@ -209,7 +209,7 @@ def template_facts() -> dict[str, Any]:
     """What template.yaml says that is billed: memory of functions, scheduled runs a month, keys, alarms, and
     queues that are polled.
     """
-    template = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn"})
+    template = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},
         "runs": {

@@ -21,14 +21,16 @@ _PARTS = {
     "import boto3": "import boto3",
     "pydantic (BaseModel)": "from pydantic import BaseModel",
     "Powertools Logger": "from aws_lambda_powertools import Logger",
-    "httpcore": "import httpcore",
+    "h11": "import h11",
 }
 
 
 def run() -> None:
     compileall.compile_dir(ROOT / "layers/patchbay/patchbay", quiet=2)
     compileall.compile_dir(ROOT / "functions", quiet=2)
-    functions = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn"}).functions()
+    functions = Template(
+        ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
+    ).functions()
     statements = {f.handler.rpartition(".")[0]: "" for f in functions.values()}
     cases = {module: f"import {module}" for module in sorted(statements)} | _PARTS
     print(f"import CPU, median of {RUNS}, each run beside one of the base: {_BASE}")

@@ -50,9 +50,9 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("token", help="print a JWT (WORKSPACE, and SCOPE or ROLE)").set_defaults(
         command=lambda _: token.main(state_dir())
     )
-    commands.add_parser("receiver", help="print what webhooks deliver (SECRET, STATUS)").set_defaults(
-        command=lambda _: receiver.main()
-    )
+    commands.add_parser(
+        "receiver", help="print what webhooks deliver (SECRET_FILE or SECRET, STATUS)"
+    ).set_defaults(command=lambda _: receiver.main())
     return parser.parse_args()
 
 

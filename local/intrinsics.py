@@ -123,7 +123,9 @@ def parameter_values(declared: Mapping[str, Mapping[str, Any]], given: Mapping[s
     for name, rules in declared.items():
         value = given.get(name, rules.get("Default"))
         if value is None:
-            raise Problem(f"parameter {name} has no value: pass --parameter {name}=…")
+            raise Problem(
+                f"parameter {name} has no value: set it in local/parameters.toml, or pass PARAMETERS={name}=…"
+            )
         value = str(value)
         if rules["Type"].startswith("AWS::SSM::") and name not in given:
             raise Problem(f"parameter {name} is read from SSM, which is not emulated: pass a value")

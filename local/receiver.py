@@ -9,11 +9,12 @@ import os
 import sys
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from local.settings import HOST, Problem
 
-HINT = "not checked: start me with SECRET=whsec_…"
+HINT = "not checked: name the file with the signing secret, SECRET_FILE=…"
 
 
 def verdict(headers: dict[str, str], body: bytes, secret: str) -> str:
@@ -74,10 +75,8 @@ def main() -> int:
     port, status = os.environ.get("RECEIVER_PORT") or "8788", os.environ.get("STATUS") or "200"
     if not port.isdecimal() or not status.isdecimal() or not 200 <= int(status) <= 599:
         raise Problem("RECEIVER_PORT and STATUS are numbers, STATUS from 200 to 599")
-    _Receiver.secret = os.environ.get("SECRET", "")
+    _Receiver.secret = _secret()
     _Receiver.status = int(status)
-    if _Receiver.secret:
-        _checked(_Receiver.secret)
     try:
         server = ThreadingHTTPServer((HOST, int(port)), _Receiver)
     except OSError:
@@ -91,10 +90,23 @@ def main() -> int:
     return 0
 
 
-def _checked(secret: str) -> None:
+def _secret() -> str:
+    """The signing secret, from the file SECRET_FILE or the variable SECRET; empty without either."""
+    path = os.environ.get("SECRET_FILE")
+    if not path:
+        return _checked("SECRET", os.environ.get("SECRET", ""))
+    try:
+        return _checked(path, Path(path).read_text().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"SECRET_FILE cannot be read: {error}") from None
+
+
+def _checked(place: str, secret: str) -> str:
     from standardwebhooks import Webhook
 
-    try:
-        Webhook(secret)
-    except ValueError:
-        raise Problem("SECRET is not a signing secret: whsec_ and base64") from None
+    if secret:
+        try:
+            Webhook(secret)
+        except ValueError:
+            raise Problem(f"{place} does not hold a signing secret: whsec_ and base64") from None
+    return secret

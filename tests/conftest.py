@@ -8,7 +8,7 @@ import json
 import json as _json  # `json` is a parameter's name, as in httpx
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -162,6 +162,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(services, "client", lambda service, endpoints: _client(service))
     marker = request.node.get_closest_marker("parameters")
     given = {
+        "PlatformWorkspaceId": "platform",
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,
         "AllowedRedirectUris": REDIRECT_URI,
@@ -278,9 +279,10 @@ class Api:
         body: bytes | None = None,
         token: str | None = OWNER,
         headers: dict[str, str] | None = None,
+        change: Mapping[str, Any] | None = None,
     ) -> Answer:
         """`api("POST /api/events", json={…})`. `token` is sent as a bearer token: by default one of an owner
-        in the workspace `acme`; None sends none.
+        in the workspace `acme`; None sends none. `change` goes into the event: what HTTP cannot carry.
         """
         method, _, target = line.partition(" ")
         path, _, query = target.partition("?")
@@ -301,6 +303,8 @@ class Api:
             "http_version": "1.1",
         }
         event = gateway.payload(scope, sent, body or b"", route, parameters, "test-request")
+        for name, value in (change or {}).items():
+            event[name] = {**event.get(name, {}), **value} if isinstance(value, dict) else value
         module, _, attribute = self._handlers[route.function].rpartition(".")
         handler = getattr(importlib.import_module(module), attribute)
         answer = handler(event, LAMBDA_CONTEXT)

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-import httpcore
+from patchbay.outbound.dialer import connect
 
 HEADERS = [("content-type", "application/json"), ("webhook-id", "msg_1")]
 BODY = b'{"id": "evt_1"}'
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 PUBLIC = "93.184.215.14"
+WORKSPACE = "acme"
 
 
 class Receiver:
@@ -106,15 +108,15 @@ def answers(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
     return resolver
 
 
-class LocalDialer(httpcore.AsyncNetworkBackend):
+class LocalDialer:
     """Notes which addresses are dialled, and connects to 127.0.0.1 in their place."""
 
     def __init__(self, dead: Iterable[str] = ()) -> None:
         self.dialled: list[str] = []
         self.dead = set(dead)
 
-    async def connect_tcp(self, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
-        self.dialled.append(host)
-        if host in self.dead:
-            raise httpcore.ConnectError("refused")
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", port, *rest)
+    async def __call__(self, address: str, port: int) -> socket.socket:
+        self.dialled.append(address)
+        if address in self.dead:
+            raise ConnectionRefusedError
+        return await connect("127.0.0.1", port)

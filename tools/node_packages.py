@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -23,10 +22,10 @@ from tools import environment
 
 ROOT = Path(environment.ROOT)
 OLDEST_NODE = 20
-# A whole n8n needs a newer Node than the rest. On Linux the set brings one along.
-NODE_OF_N8N = 24
+# n8n takes no older one, and Zapier's CLI none before 22. Where this machine's is older, the set "node"
+# brings one.
+NEWER_NODE = 24
 N8N_SERVER = ROOT / ".tools/node/n8n-server"
-_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class Packages(NamedTuple):
@@ -41,7 +40,9 @@ class Packages(NamedTuple):
 PACKAGES = {
     "oidc": Packages("tests/oidc", 10, "the authorization server of the OAuth tests"),
     "make": Packages("tests/apps/make", 5, "the schema checker of Make's own editor"),
+    "node": Packages("tests/apps/node", 10, "a newer Node"),
     "zapier": Packages("tests/apps/zapier", 10, "Zapier's schema and runner"),
+    "zapier-cli": Packages("tests/apps/zapier-cli", 30, "Zapier's CLI"),
     "n8n": Packages("tests/apps/n8n", 60, "n8n's own tool and core"),
     "n8n-server": Packages("tests/apps/n8n-server", 300, "a whole n8n, 2.3 GB", native=["sqlite3"]),
 }
@@ -52,6 +53,8 @@ def main(names: Sequence[str]) -> None:
     for name in names:
         packages = PACKAGES[name]
         refuse_unusable_node(packages.what)
+        if name == "node" and node_version() >= NEWER_NODE:
+            continue
         if packages.native and (missing := missing_for_n8n()):
             environment.say(f"passed over: {packages.what}; {missing}")
             continue
@@ -92,24 +95,19 @@ def node_version() -> int:
     return int(version[1]) if version else 0
 
 
-def packaged_node() -> Path | None:
-    """The folder of the Node that is installed with n8n; None where there is none for the machine."""
-    machine = _MACHINES.get(platform.machine().lower())
-    if platform.system() != "Linux" or machine is None:
-        return None
-    return N8N_SERVER / f"node_modules/node-linux-{machine}"
-
-
-def n8n_node() -> str:
-    """The Node that runs n8n."""
-    packaged = packaged_node()
-    return str(packaged / "bin/node") if packaged else "node"
+def newer_node() -> Path | None:
+    """A Node that is NEWER_NODE or later: this machine's, or the one of the set "node". None where that set
+    has none for this kind of machine, or is not installed.
+    """
+    if node_version() >= NEWER_NODE:
+        return Path(shutil.which("node") or "node").resolve()
+    return next((ROOT / ".tools/node/node/node_modules").glob("node-*/bin/node"), None)
 
 
 def missing_for_n8n() -> str | None:
     """What this machine lacks to run a whole n8n."""
-    if packaged_node() is None and node_version() < NODE_OF_N8N:
-        return f"it needs Node {NODE_OF_N8N} or later, which this machine does not have"
+    if newer_node() is None:
+        return f"it needs Node {NEWER_NODE} or later, which this machine does not have"
     if not (shutil.which("make") and shutil.which("c++")):
         return "it needs make and a C++ compiler"
     return None
@@ -131,12 +129,19 @@ def install(folder: Path, lock: Path, native: Sequence[str]) -> None:
             shutil.copy(file, folder)
     run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
     for name in native:
-        # With the headers that Node's package has; node-gyp would download them.
-        packaged = packaged_node()
-        headers = [f"--nodedir={packaged}"] if packaged else []
-        gyp = folder.resolve() / "node_modules/node-gyp/bin/node-gyp.js"
-        run([n8n_node(), str(gyp), "rebuild", *headers], folder / "node_modules" / name)
+        compile_native(folder, name)
     Path(environment.stamp_of(folder)).write_text(environment.digest(lock))
+
+
+def compile_native(folder: Path, name: str) -> None:
+    """Compile a package for the Node that runs it, with the headers beside that Node if it has them: node-gyp
+    would download them.
+    """
+    node = newer_node()
+    prefix = node.parent.parent if node else Path()
+    headers = [f"--nodedir={prefix}"] if (prefix / "include/node").is_dir() else []
+    gyp = folder.resolve() / "node_modules/node-gyp/bin/node-gyp.js"
+    run([str(node), str(gyp), "rebuild", *headers], folder / "node_modules" / name)
 
 
 def run(command: Sequence[str], folder: Path) -> None:

@@ -20,7 +20,9 @@ ROUTES = (
 
 def render() -> str:
     """The module's text."""
-    api = gateway.read(Template(ROOT / "template.yaml", {"JwtSecretArn": "arn"}))
+    api = gateway.read(
+        Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
+    )
     routes = sorted((route.path, route.method) for route in api.routes if route.path)
     return _HEADER + "".join(f'    ("{method}", "{path}"),\n' for path, method in routes) + ")\n"
 

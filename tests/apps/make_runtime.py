@@ -127,13 +127,22 @@ class MakeApp:
                 output = evaluate(answer.response["output"], answer.variables)
         return output
 
+    def search(
+        self, module: str, connection: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The bundles of a search."""
+        assert parameters.keys() <= {each["name"] for each in self.code("module", module, "mappableParams")}
+        communication = self.code("module", module, "communication")
+        return list(self._items(communication, self._variables(connection, parameters)))
+
     def _variables(
         self, connection: Mapping[str, Any], parameters: Mapping[str, Any], **more: Any
     ) -> dict[str, Any]:
         return {"connection": connection, "parameters": parameters, "common": self.common, **more}
 
     def _items(self, request: dict[str, Any], variables: dict[str, Any]) -> Iterator[Any]:
-        left, paging = request["response"]["limit"], request.get("pagination", {})
+        left = evaluate(request["response"]["limit"], variables)
+        paging = request.get("pagination", {})
         assert paging.keys() <= {"qs", "condition"}
         query: dict[str, Any] = {}
         while True:

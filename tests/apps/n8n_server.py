@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import eventually
-from tools.node_packages import N8N_SERVER, n8n_node
+from tools.node_packages import N8N_SERVER, newer_node
 
 _OWNER = {"email": "owner@example.com", "firstName": "O", "lastName": "N", "password": "Passw0rd1"}
 # Nothing of this n8n leaves the machine: whatever asks for an address elsewhere finds no proxy.
 _NOBODY = "http://127.0.0.1:9"
-_PROGRAM = (n8n_node(), str(N8N_SERVER / "node_modules/n8n/bin/n8n"))
+_PROGRAM = (str(newer_node()), str(N8N_SERVER / "node_modules/n8n/bin/n8n"))
 _SETTINGS = {
     "N8N_LISTEN_ADDRESS": "127.0.0.1",
     "N8N_HOST": "127.0.0.1",

@@ -13,7 +13,7 @@ import pytest
 
 from local.settings import ROOT
 from local.testing import RunningStack
-from patchbay.catalogue.entries import all_actions, load_action, resources
+from patchbay.catalogue.entries import all_actions, chosen, load_action, resources
 from tests.apps.make_runtime import MakeApp, MakeError
 from tests.apps.the_platform import ThePlatform
 from tests.e2e.conftest import Workspace, eventually
@@ -172,7 +172,7 @@ def test_the_dropdown_of_events(app: MakeApp, connection: dict[str, Any]) -> Non
     assert {each["value"]: each["label"] for each in shown} == {each.key: each.label for each in TRIGGERS}
 
 
-@pytest.mark.parametrize("resource", sorted(resources()))
+@pytest.mark.parametrize("resource", sorted(chosen()))
 def test_a_dropdown_of_the_platform_s(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:
@@ -181,6 +181,25 @@ def test_a_dropdown_of_the_platform_s(
     platform.offers(workspace, resource, items)
     shown = app.choices(f"list{resource.capitalize()}", connection)
     assert shown == [{"label": item["label"], "value": item["id"]} for item in items[:500]]
+
+
+@pytest.mark.parametrize("resource", sorted(resources()))
+def test_a_search(
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
+) -> None:
+    items = [{"id": f"id_{number}", "label": "Odd" if number % 2 else "Even"} for number in range(250)]
+    platform.offers(workspace, resource, items)
+    module = f"search{resource.capitalize()}"
+    named = app.code("module", module, "interface")
+
+    def found(**parameters: Any) -> list[Any]:
+        return app.search(module, connection, {"limit": 500, **parameters})
+
+    assert found(search="odd") == items[1::2]
+    assert found(search="") == found() == items
+    assert found(search="id_24", limit=3) == [items[24], *items[240:242]]
+    assert found(search="nobody") == []
+    assert all(item.keys() == {each["name"] for each in named} for item in found(limit=1))
 
 
 @pytest.mark.parametrize("action", all_actions(), ids=lambda action: action.key)

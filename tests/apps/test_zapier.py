@@ -12,7 +12,7 @@ import pytest
 
 from local.settings import ROOT
 from patchbay import catalogue
-from patchbay.catalogue.entries import load_action
+from patchbay.catalogue.entries import load_action, resources
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
 from tests.e2e.conftest import Workspace, eventually
@@ -135,10 +135,10 @@ def test_a_zap_is_turned_on_fires_once_and_is_turned_off(zapier: Zapier) -> None
         off = zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook)
         assert off == {}
         assert workspace.ask(f"GET {place}").status_code == 404
-        # Off again is no trouble; and on again it is another hook.
+        # Off again is no trouble; and on again it is the same hook, with its deliveries.
         assert zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook) == {}
         again = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
-        assert again["id"] != hook["id"]
+        assert again["id"] == hook["id"]
         workspace(f"DELETE /api/automations/zapier/hooks/{again['id']}")
 
 
@@ -275,6 +275,48 @@ def test_dropdowns_list_what_the_platform_offers(zapier: Zapier, platform: ThePl
     assert [len(page["results"]) for page in pages] == [100, 100, 50, 0]
     assert [item for page in pages for item in page["results"]] == items
     assert zapier("triggers.campaigns.operation.perform") == []
+
+
+LISTED = [
+    {"id": "acc_10", "label": "Instagram: Tart & Tine"},
+    {"id": "acc_1", "label": "Tart"},
+    {"id": "acc_2", "label": "LinkedIn: Spring & Co"},
+]
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_a_search_finds_what_has_the_name_or_id(
+    workspace: Workspace, platform: ThePlatform, definition: str
+) -> None:
+    zapier = Zapier(workspace, definition)
+    zapier.auth = {"apiKey": zapier.auth["apiKey"], "access_token": workspace.token}
+    platform.offers(workspace, "accounts", LISTED)
+    platform.offers(workspace, "posts", [{"id": "post_1", "label": "Spring is here 🌷"}])
+
+    def found(kind: str, search: str) -> list[str]:
+        results = zapier(f"searches.find_{kind}.operation.perform", inputData={"search": search})
+        return [one["id"] for one in results]
+
+    assert found("account", "tart") == ["acc_1", "acc_10"]  # the very name is the first
+    assert found("account", " acc_1 ") == ["acc_1", "acc_10"]
+    assert found("account", "acc_10") == ["acc_10"]
+    assert found("account", "spring & co") == ["acc_2"]
+    assert found("account", "nobody") == []
+    assert found("post", "🌷") == ["post_1"]
+
+
+def test_every_search_finds_an_entry_like_its_sample(zapier: Zapier, platform: ThePlatform) -> None:
+    searches = zapier.definition["searches"]
+    steps = []
+    for name in sorted(resources()):
+        sample = searches[f"find_{name.removesuffix('s')}"]["operation"]["sample"]
+        platform.offers(zapier.workspace, name, [sample])
+        method = f"searches.find_{name.removesuffix('s')}.operation.perform"
+        steps.append({"method": method, "bundle": {"inputData": {"search": sample["label"]}}})
+    for (found,), search in zip(
+        (answer["results"] for answer in zapier.steps(*steps)), sorted(searches), strict=True
+    ):
+        assert found == searches[search]["operation"]["sample"]
 
 
 def test_a_zap_whose_hook_is_gone_is_not_sent_to_any_more(zapier: Zapier) -> None:

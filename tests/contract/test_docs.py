@@ -89,3 +89,9 @@ def test_the_log_s_actions_are_all_in_the_page() -> None:
         for name in names.split(" · ")
     }
     assert told == written
+
+
+def test_the_security_page_names_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs/security.md").read_text())
+    assert len(named) > 30
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -34,10 +34,13 @@ from patchbay.settings import Settings
 from patchbay.version import VERSION
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.faults import one_at_a_time
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, receiver
 
-TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
+TEMPLATE = Template(
+    ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
+)
 FUNCTIONS = TEMPLATE.functions()
 ROUTES = gateway.read(TEMPLATE).routes
 QUEUES = {queue.logical_id: queue.properties for queue in TEMPLATE.of_type("AWS::SQS::Queue")}
@@ -88,8 +91,7 @@ def test_nothing_is_named_so_that_a_second_stack_fails() -> None:
     """Names of these kinds are unique in an account and region, and the SAM transform names a schedule after
     its logical id unless OmitName is set.
     """
-    schedules = TEMPLATE.of_type("AWS::Scheduler::Schedule")
-    assert len(schedules) == 5
+    assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 5
     for kind, name in (
         ("AWS::Scheduler::Schedule", "Name"),
         ("AWS::DynamoDB::Table", "TableName"),
@@ -132,8 +134,13 @@ def test_a_route_asks_for_the_contracts_scope(route: gateway.Route) -> None:
     scope = next(scope for line, scope in SCOPES if re.fullmatch(line, route.key))
     if scope is not None:
         scope = scope.replace("*", "read" if route.method == "GET" else "write")
+    assert asked_scope(route) == scope
+
+
+def asked_scope(route: gateway.Route) -> str | None:
     module = FUNCTIONS[route.function].handler.rpartition(".")[0]
-    assert importlib.import_module(module).handler.endpoint["scope"] == scope
+    scope: str | None = importlib.import_module(module).handler.endpoint["scope"]
+    return scope
 
 
 def test_a_place_in_a_path_has_one_variable_name() -> None:
@@ -225,13 +232,29 @@ def test_a_table_costs_by_use_and_can_be_restored(name: str) -> None:
 
 
 class Right(NamedTuple):
-    """An action on a resource: one that is granted (either may be a pattern), or one that a call needs."""
+    """An action on a resource: one that is granted (either may be a pattern), or one that a call needs.
+
+    `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: the ones
+    that a grant is limited to (None: all), or the ones that a call names.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
 
     action: str
     resource: str
+    attributes: frozenset[str] | None = None
+    partitions: frozenset[str] | None = None
 
     def covers(self, needed: Right) -> bool:
-        return fnmatchcase(needed.action, self.action) and fnmatchcase(needed.resource, self.resource)
+        return (
+            fnmatchcase(needed.action, self.action)
+            and fnmatchcase(needed.resource, self.resource)
+            and _within(needed.attributes, self.attributes)
+            and _within(needed.partitions, self.partitions)
+        )
+
+
+def _within(named: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:
+    return allowed is None or (named is not None and named <= allowed)
 
 
 @dataclass(frozen=True)
@@ -266,11 +289,19 @@ def granted(template: Template) -> dict[str, Grants]:
 def _rights(policy: Mapping[str, Any]) -> Iterator[Right]:
     for statement in policy["PolicyDocument"]["Statement"]:
         # Others than these the test would have to learn to weigh.
-        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}, statement
+        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
         assert statement["Effect"] == "Allow"
+        condition = statement.get("Condition", {})
+        assert condition.keys() <= {"ForAllValues:StringEquals"}, condition
+        limits = condition.get("ForAllValues:StringEquals", {})
+        assert limits.keys() <= {"dynamodb:Attributes", "dynamodb:LeadingKeys"}, limits
+        attributes, partitions = (
+            frozenset(limits[name]) if name in limits else None
+            for name in ("dynamodb:Attributes", "dynamodb:LeadingKeys")
+        )
         for action in _list(statement["Action"]):
             for resource in _list(statement["Resource"]):
-                yield Right(action, resource)
+                yield Right(action, resource, attributes, partitions)
 
 
 def _list(value: str | list[str]) -> list[str]:
@@ -282,6 +313,30 @@ def test_no_right_is_for_everything(function: str, grants: Grants) -> None:
     for right in [*grants.own, *(right for rights in grants.shared.values() for right in rights)]:
         assert "*" not in right.action, right
         assert "*" not in right.resource, right
+
+
+def test_a_request_cannot_change_what_a_key_may_do() -> None:
+    """Every function that authenticates counts uses in the key's row. Only the key routes change more."""
+    keys = _table(TEMPLATE.name("ApiKeysTable"))
+    update = "dynamodb:UpdateItem"
+    editors = {"Create", "Update", "Rotate", "Revoke"}
+    for function, grants in granted(TEMPLATE).items():
+        if "AuthenticatePolicy" not in grants.shared:
+            continue
+        assert grants.allow(Right(update, keys, frozenset({"id", "v", "hn", "t", "lu"})))
+        for attribute in ("sh", "sm", "sc", "hl", "dl", "workspaceId", "by", "ttl"):
+            may_change = grants.allow(Right(update, keys, frozenset({"id", attribute})))
+            assert may_change == (function in {f"{editor}ApiKeyFunction" for editor in editors}), function
+
+
+def test_what_is_public_reads_no_workspaces_integrations() -> None:
+    integrations = _table(TEMPLATE.name("IntegrationsTable"))
+    public = [route.function for route in ROUTES if asked_scope(route) is PUBLIC]
+    assert len(public) == 3
+    for function in [*public, "BrowseMarketplaceFunction"]:
+        for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
+            needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))
+            assert not granted(TEMPLATE)[function].allow(needed), function
 
 
 # ── rights: what is used ─────────────────────────────────────────────────────────────────────────────
@@ -300,12 +355,13 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
         case "dynamodb", "TransactWriteItems":
             for item in call["TransactItems"]:
                 ((kind, action),) = item.items()
-                yield Right(_TRANSACTED[kind], _table(action["TableName"]))
+                yield Right(_TRANSACTED[kind], _table(action["TableName"]), *_named(action))
         case "dynamodb", "BatchGetItem":
             for table in call["RequestItems"]:
                 yield Right("dynamodb:BatchGetItem", _table(table))
         case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "Scan"):
-            yield Right(f"dynamodb:{operation}", _table(call["TableName"], call.get("IndexName")))
+            table = _table(call["TableName"], call.get("IndexName"))
+            yield Right(f"dynamodb:{operation}", table, *_named(call))
         case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility" | "GetQueueAttributes"):
             name = call["QueueUrl"].rpartition("/")[2]
             yield Right(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
@@ -317,20 +373,46 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
             raise NotImplementedError(f"say here which rights {service}.{operation} needs")
 
 
+_WORD = re.compile(r"[#:]?[A-Za-z_]\w*")
+_SYNTAX = {"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"}
+_SYNTAX |= {"attribute_exists", "attribute_not_exists", "begins_with", "contains", "size", "if_not_exists"}
+
+
+def _named(call: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str] | None]:
+    """The attributes that a call names in its key, its item and its expressions, and the partition it is for
+    (None for a scan, or where only the reader's code knows it).
+    """
+    expressions = [text for name, text in call.items() if name.endswith("Expression")]
+    words = {word for text in expressions for word in _WORD.findall(text)} - _SYNTAX
+    names = call.get("ExpressionAttributeNames", {})
+    attributes = {names.get(word, word) for word in words if not word.startswith(":")}
+    row = {**call.get("Key", {}), **call.get("Item", {})}
+    if asked := call.get("KeyConditionExpression"):
+        name, value = re.findall(r"(#?\w+) = (:\w+)", asked)[0]
+        row[names.get(name, name)] = call["ExpressionAttributeValues"][value]
+    partition = row.get("workspaceId")
+    return frozenset(attributes | row.keys()), frozenset([partition["S"]]) if partition else None
+
+
 def _table(name: str, index: str | None = None) -> str:
     return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}" + (f"/index/{index}" if index else "")
+
+
+_sealer = vault.sealer
 
 
 class Watch:
     """Runs functions, each time with nothing remembered from the last, and notes what they ask of AWS."""
 
-    def __init__(self, backend: Backend, api: Api) -> None:
+    def __init__(self, backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         self.backend = backend
         self.used: dict[str, set[Right]] = defaultdict(set)
+        self.encrypted: set[str] = set()  # functions that did
         self._api = api
         self._routes = gateway.read(backend.template)
         self._function = ""
         aws._session().events.register("before-parameter-build.*.*", self._note)
+        monkeypatch.setattr(vault, "sealer", self._sealer)
 
     def api(self, line: str, status: int, **more: Any) -> Any:
         """A request, and the answer that it must have."""
@@ -358,14 +440,19 @@ class Watch:
             forget()
         return work()
 
+    def _sealer(self, workspace_id: str) -> Callable[[str, str], str]:
+        self.encrypted.add(self._function)
+        return _sealer(workspace_id)
+
     def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         self.used[self._function].update(needed(model.service_model.service_name, model.name, params))
 
 
 @pytest.fixture
-def watch(backend: Backend, api: Api) -> Watch:
+def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """After each function has done all that it may have to do."""
-    watch = Watch(backend, api)
+    one_at_a_time(monkeypatch)
+    watch = Watch(backend, api, monkeypatch)
     everything(watch)
     return watch
 
@@ -506,6 +593,14 @@ def automations(watch: Watch) -> None:
         watch.worker("FanOutFunction", "EventsQueue")
         watch.worker("DeliverFunction", "DeliveriesQueue")
         api(f"GET {base}/hooks/{hook['id']}", 404)
+    with receiver([400]) as failing:
+        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted)
+        api(f"PUT {HOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
+        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
+        watch.worker("FanOutFunction", "EventsQueue")
+        watch.worker("DeliverFunction", "DeliveriesQueue")
+        assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
     other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)
 
@@ -558,7 +653,7 @@ def integrations(watch: Watch) -> None:
     api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
-    moved = {"config": {"clientId": "another", "clientSecret": "secret"}}
+    moved = {"config": {"clientId": "another", "clientSecret": "new"}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
     # Its source's client is another now: each function that would use it puts the copy out of service.
     api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=begin)
@@ -683,7 +778,7 @@ def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watc
     missing = [
         f"{function} may not {right.action} on {right.resource}"
         for function, used in watch.used.items()
-        for right in sorted(used)
+        for right in used
         if not grants[function].allow(right)
     ]
     assert missing == []
@@ -692,14 +787,18 @@ def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watc
     shared: dict[str, set[Right]] = defaultdict(set)
     for function, rights in grants.items():
         used = watch.used[function]
-        idle += [(function, *right) for right in rights.own if not any(right.covers(u) for u in used)]
+        idle += [(function, *right[:2]) for right in rights.own if not any(right.covers(u) for u in used)]
         for policy, its_rights in rights.shared.items():
             shared[policy] |= used
             if not any(right.covers(u) for right in its_rights for u in used):
                 idle.append((function, policy, "as a whole"))
     for policy, its_rights in {p: r for g in grants.values() for p, r in g.shared.items()}.items():
-        idle += [(policy, *right) for right in its_rights if not any(right.covers(u) for u in shared[policy])]
+        idle += [
+            (policy, *right[:2]) for right in its_rights if not any(right.covers(u) for u in shared[policy])
+        ]
     assert [right for right in idle if right[:2] not in UNUSED] == []
+    # Others only decrypt, and cannot make data keys.
+    assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == watch.encrypted
 
     # And the rows that all this has left: those that end are in tables that end them.
     ending = {name for name in TABLES if any("ttl" in row for row in watch.backend.rows(name))}

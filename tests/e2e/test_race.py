@@ -64,7 +64,7 @@ def revoke(workspace: str, key_id: str) -> None:
     from patchbay.auth.principal import in_process
     from patchbay.ids import ApiKeyId
 
-    service.revoke(in_process(workspace), ApiKeyId(key_id))
+    service.revoke(in_process(workspace, "events:read", "events:publish"), ApiKeyId(key_id))
 
 
 def change(workspace: str, key_id: str, body: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
+
+import psutil
 
 from local.settings import ROOT
 from local.testing import RunningStack
@@ -47,13 +50,26 @@ def test_the_quick_start(running: RunningStack, tmp_path: Path) -> None:
     commands = commands.replace(f"127.0.0.1:{API_PORT}", running.url.removeprefix("http://"))
     commands = commands.replace(f"127.0.0.1:{RECEIVER_PORT}", f"127.0.0.1:{port}")
 
+    # Programs of the commands, as `ps` would show them.
+    shims, shown = tmp_path / "bin", tmp_path / "shown"
+    shims.mkdir()
+    for program in ("curl", "make", "python3"):
+        shim = shims / program
+        shim.write_text(f'#!/bin/sh\necho {program} "$@" >> {shown}\nexec {shutil.which(program)} "$@"\n')
+        shim.chmod(0o755)
+
     log = tmp_path / "output"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     with log.open("w") as output:
         shell = subprocess.Popen(
             ["bash", "-c", f"set -euo pipefail\n{commands}"],
             cwd=project,
-            env={**inherited, "STATE_DIR": str(running.state), "RECEIVER_PORT": port},
+            env={
+                **inherited,
+                "STATE_DIR": str(running.state),
+                "RECEIVER_PORT": port,
+                "PATH": f"{shims}:{os.environ['PATH']}",
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -71,3 +87,9 @@ def test_the_quick_start(running: RunningStack, tmp_path: Path) -> None:
     assert received[1] == "holds", said
     assert '"status":"DELIVERED"' in said, f"the last command does not show the delivery:\n{said}"
     assert '"code":' not in said.replace(" ", ""), f"a command was answered with a problem:\n{said}"
+    arguments = shown.read_text()
+    assert {line.partition(" ")[0] for line in arguments.splitlines()} >= {"curl", "make", "python3"}
+    assert not re.search(r"whsec_|sk_test_|eyJ", arguments), "a secret is on a command line"
+    jwt_secret = (running.state / "jwt-secret").read_text()
+    for process in psutil.process_iter(["cmdline"]):
+        assert jwt_secret not in " ".join(process.info["cmdline"] or []), process

@@ -16,7 +16,9 @@ from local.template import Function, Template
 from local.testing import RunningStack
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
-TEMPLATE = Template(ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks"})
+TEMPLATE = Template(
+    ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
+)
 FUNCTIONS = TEMPLATE.functions()
 ROUTES = {route.function: route for route in gateway.read(TEMPLATE).routes}
 

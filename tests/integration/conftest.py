@@ -37,9 +37,9 @@ class Line:
         self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
         self._sweep = importlib.import_module("workers.sweep_deliveries").handler
 
-    def api(self, line: str, **more: Any) -> Response:
+    def api(self, line: str, role: str = "owner", **more: Any) -> Response:
         """A request of an owner, whose token is as fresh as the clock says."""
-        token = jwt_for("acme", claims={"exp": self.clock.now // 1000 + 600})
+        token = jwt_for("acme", role=role, claims={"exp": self.clock.now // 1000 + 600})
         return self._api(line, token=token, **more)
 
     def webhook(self, url: str, **more: Any) -> Any:
@@ -92,10 +92,10 @@ class Line:
         (row,) = self.rows
         return row
 
-    def shown(self, webhook: Any, event: str) -> Any:
+    def shown(self, webhook: Any, event: str, **more: Any) -> Any:
         """A delivery with its attempts, as the API shows it."""
         id = DeliveryId.derived(EventId(event), webhook["id"])
-        return self.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{id}").json()
+        return self.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{id}", **more).json()
 
     def ends(self) -> list[tuple[str, str | None]]:
         return sorted((row["status"], row.get("reason")) for row in self.rows)

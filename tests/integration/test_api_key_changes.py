@@ -613,11 +613,11 @@ def attacks(key: Any) -> list[tuple[str, Any]]:
         (f"POST {target}/rotate", None),
         (f"POST {target}/rotate", {"overlapSeconds": 0}),
         (f"POST {target}/rotate", {"overlapSeconds": 30 * 86_400}),
-        (f"POST {PATH}", {"name": "like it", **TERMS}),
+        (f"DELETE {target}", None),
     ]
 
 
-def test_who_has_less_than_a_key_neither_changes_nor_rotates_nor_makes_it(
+def test_who_has_less_than_a_key_neither_changes_nor_rotates_nor_revokes_nor_makes_it(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
     target = make(api, **TERMS)
@@ -628,7 +628,9 @@ def test_who_has_less_than_a_key_neither_changes_nor_rotates_nor_makes_it(
     callers += [(repr(own), jwt_for("acme", **own), named, "") for own, named in WEAKER_TOKENS]
     for who, token, named, id in callers:
         before = rows(backend, without=id)
-        for line, body in attacks(target):
+        # A key makes none at all, whatever it has.
+        making = [] if id else [(f"POST {PATH}", {"name": "like it", **TERMS})]
+        for line, body in [*attacks(target), *making]:
             with subtests.test(f"{who}: {line.partition(' ')[0]} {body}"):
                 refused(api(line, json=body, token=token), 403, named)
                 refused(api(line, json=body, token=token, headers=ONCE), 403, named)
@@ -638,7 +640,6 @@ def test_who_has_less_than_a_key_neither_changes_nor_rotates_nor_makes_it(
 
 def test_who_has_as_much_as_a_key_does_all_of_it(api: Api, backend: Backend) -> None:
     for token in (
-        make(api, **(TERMS | MANAGER))["key"],
         jwt_for("acme", scope="api-keys:write events:publish events:read posts:read"),
         jwt_for("acme", role="admin"),
         jwt_for("acme"),
@@ -652,6 +653,89 @@ def test_who_has_as_much_as_a_key_does_all_of_it(api: Api, backend: Backend) -> 
         rotated = rotate(api, target, token=token)
         assert rotated.status == 201, rotated.text
         assert {name: rotated.json()[name] for name in TERMS} == TERMS
+        assert api(f"DELETE {PATH}/{target['id']}", token=token).status == 200
+
+
+def test_a_key_only_takes_away_from_keys_that_it_has_as_much_as(api: Api, backend: Backend) -> None:
+    manager = make(api, **(TERMS | MANAGER))["key"]
+    target = make(api, **TERMS)
+    assert put(api, target, token=manager, name="renamed").status == 200
+    refused(rotate(api, target, token=manager), 403, "rotate only itself", "a user's token")
+    assert put(api, target, token=manager, **LESS).status == 200
+    narrow = get(api, target)
+    for body, named in (
+        ({"scopes": ["events:publish", "events:read"]}, "the scope events:read"),
+        ({"scopes": ["events:read"]}, "the scope events:read"),
+        ({"rateLimitPerHour": 2}, "rateLimitPerHour 1"),
+        ({"rateLimitPerDay": 2}, "rateLimitPerDay 1"),
+        ({"expiresAt": "2997-01-01T00:00:00.001Z"}, "expiresAt 2997-01-01T00:00:00.000Z"),
+        ({"name": "x", **TERMS}, "cannot add"),
+    ):
+        refused(put(api, target, token=manager, **body), 403, named)
+    assert get(api, target) == narrow
+    assert api(f"DELETE {PATH}/{target['id']}", token=manager).status == 200
+    assert get(api, target)["status"] == "REVOKED"
+
+
+def test_a_key_of_5_requests_an_hour_serves_5_whatever_it_makes_of_itself(api: Api) -> None:
+    first = make(api, scopes=["api-keys:read", "api-keys:write"], rateLimitPerHour=5)
+    held, served = [first], 0
+    for _ in range(6):
+        for key in list(held):
+            for line, body in (
+                (f"POST {PATH}", {"name": "c", "scopes": ["api-keys:write"], "rateLimitPerHour": 1}),
+                (f"POST {PATH}/{key['id']}/rotate", {"overlapSeconds": 3_600}),
+                (f"GET {PATH}", None),
+            ):
+                answer = api(line, json=body, token=key["key"])
+                served += answer.status != 429
+                if answer.status == 201:
+                    held.append(answer.json())
+    assert (len(held), served) == (2, 5)
+
+
+def test_a_request_of_a_key_that_rotated_itself_costs_a_read_and_a_write_more(
+    backend: Backend, clock: Clock
+) -> None:
+    old, process = mint(scopes=["api-keys:write"], rateLimitPerHour=9), Guard()
+    made = service.rotate(process.admit(old.key).principal, old.id, rotation(60))
+    for key in (old, made):
+        process.admit(key.key)
+    backend.calls.clear()
+    assert process.admit(old.key).headers()["x-ratelimit-remaining"] == "5"
+    assert backend.calls.count == {"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}
+    backend.calls.clear()
+    assert process.admit(made.key).headers()["x-ratelimit-remaining"] == "4"
+    assert backend.calls.count == {"dynamodb.UpdateItem": 1}, "the new key pays nothing"
+
+
+def test_a_key_of_owners_is_not_revoked_by_those_who_may_not_edit_it(api: Api, backend: Backend) -> None:
+    target = make(api, scopes=["credentials:read", "events:read"])
+    limited = make(api, scopes=["api-keys:write", "events:read"], rateLimitPerHour=5)["key"]
+    for token in (limited, jwt_for("acme", role="admin"), jwt_for("acme", scope="api-keys:write")):
+        answer = api(f"DELETE {PATH}/{target['id']}", token=token)
+        refused(answer, 403, "credentials:read", "create, change, rotate or revoke")
+    Guard().admit(target["key"])
+    assert api(f"DELETE {PATH}/{target['id']}").status == 200
+
+
+def test_a_key_that_is_given_more_between_check_and_revocation_is_checked_again(backend: Backend) -> None:
+    weak = Principal("acme", "user:weak", frozenset({"api-keys:write", "events:publish"}))
+    key = mint()
+
+    def widen() -> None:
+        service.update(ADA, key.id, edit(scopes=["events:publish", "credentials:read"]))
+
+    with meanwhile("dynamodb.UpdateItem", widen), pytest.raises(Forbidden, match="credentials:read"):
+        service.revoke(weak, key.id)
+    assert service.get(ADA, key.id).status == KeyStatus.ACTIVE
+
+
+def test_a_key_that_keeps_renaming_itself_is_revoked_all_the_same(backend: Backend) -> None:
+    key = mint()
+    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="new"))):
+        service.revoke(ADA, key.id)
+    assert service.get(ADA, key.id).status == KeyStatus.REVOKED
 
 
 def test_an_admin_does_not_touch_an_owner_s_key(api: Api, backend: Backend) -> None:
@@ -669,7 +753,7 @@ def test_a_key_does_not_grow_by_editing_itself(api: Api, backend: Backend) -> No
     own = TERMS | MANAGER
     key = make(api, **own)
     for body, named in (
-        ({"scopes": [*own["scopes"], "events:write"]}, "events:write"),
+        ({"scopes": [*own["scopes"], "webhooks:write"]}, "webhooks:write"),
         ({"scopes": [*own["scopes"], "credentials:read"]}, "credentials:read"),
         ({"rateLimitPerHour": 101}, "rateLimitPerHour 100"),
         ({"rateLimitPerDay": 1_001}, "rateLimitPerDay 1000"),
@@ -700,9 +784,6 @@ def test_a_key_narrows_itself_and_stays_narrow(api: Api) -> None:
         ({"expiresAt": FOREVER}, "expiresAt 2998"),
     ):
         refused(put(api, key, token=key["key"], **body), 403, named)
-        refused(
-            api(f"POST {PATH}", json={"name": "c", **narrow, **ends} | body, token=key["key"]), 403, named
-        )
     rotated = rotate(api, key, token=key["key"], overlapSeconds=60)
     assert rotated.status == 201
     assert {name: rotated.json()[name] for name in narrow | ends} == narrow | ends
@@ -723,12 +804,11 @@ def test_a_key_that_was_rotated_away_gets_nothing_that_lives_longer(api: Api, cl
     refused(put(api, successor, token=thief, expiresAt=end), 403, end)
     refused(rotate(api, successor, token=thief), 403, end)
     refused(rotate(api, leaked, token=thief), 409, successor["id"])
-    for expires in (None, FOREVER):
-        refused(api(f"POST {PATH}", json={"name": "c", **TERMS, "expiresAt": expires}, token=thief), 403, end)
-    child = make(api, token=thief, **(TERMS | {"expiresAt": end}))
+    for expires in (None, FOREVER, end):
+        body = {"name": "c", **TERMS, "expiresAt": expires}
+        refused(api(f"POST {PATH}", json=body, token=thief), 403, "cannot create API keys")
     clock.move(600)
-    for key in (leaked, child):
-        assert api(f"GET {PATH}", token=key["key"]).status == 401
+    assert api(f"GET {PATH}", token=thief).status == 401
     Guard().admit(successor["key"])
 
 
@@ -751,6 +831,8 @@ def test_scopes_of_the_platform_are_not_had_by_editing_or_rotating(api: Api, bac
     with pytest.raises(Forbidden, match="platform's own workspace"):
         service.rotate(insider, key["id"], RotateApiKey())
     assert rows(backend) == before
+    # There the scope is void, so it keeps nobody from revoking the key.
+    assert api(f"DELETE {PATH}/{key['id']}").status == 200
 
     platform = in_process("platform", "actions:handle", "events:read")
     worker = service.create(platform, new(scopes=["actions:handle"]))

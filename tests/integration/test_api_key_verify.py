@@ -240,7 +240,8 @@ def test_a_cost_over_the_limit_is_never_admitted(api: Api, clock: Clock) -> None
     key = make(api, rateLimitPerHour=10)
     for _ in range(3):
         told = verified(api, key["key"], cost=11)
-        assert (told["code"], told["rateLimit"]["allowed"]) == ("RATE_LIMITED", False)
+        limit = {"allowed": False, "limit": 10, "remaining": 10, "resetAt": None}
+        assert told == refused("COST_EXCEEDS_LIMIT", key, scopes=["posts:read"], rateLimit=limit)
         clock.move(3 * 3600)
     assert row(key)["t"] == 0
     assert verified(api, key["key"], cost=10)["valid"]
@@ -252,8 +253,18 @@ def test_a_cost_over_the_limit_is_one_write_and_no_crowd(api: Api, backend: Back
     backend.calls.clear()
     ask(api, key["key"], cost=11)
     assert backend.calls.count["dynamodb.UpdateItem"] == 1
-    with pytest.raises(guard.Exhausted, match="10 requests per hour"):
+    with pytest.raises(guard.NeverAdmitted, match="limit of 10 per hour"):
         guard.admit(key["key"], cost=11)
+
+
+def test_the_lowest_limit_that_a_cost_is_above_is_named_also_when_the_windows_are_full(api: Api) -> None:
+    key = make(api, rateLimitPerHour=20, rateLimitPerDay=10)
+    assert verified(api, key["key"], cost=10)["valid"]
+    for cost, code, resets in ((10, "RATE_LIMITED", True), (11, "COST_EXCEEDS_LIMIT", False)):
+        told = verified(api, key["key"], cost=cost)
+        assert (told["code"], told["rateLimit"]["limit"], told["rateLimit"]["remaining"]) == (code, 10, 0)
+        assert bool(told["rateLimit"]["resetAt"]) is resets
+    assert verified(api, key["key"], cost=21)["rateLimit"]["limit"] == 10
 
 
 # ── what is counted ──────────────────────────────────────────────────────────────────────────────────
@@ -656,10 +667,9 @@ def test_every_answer_after_admission_carries_the_limits_of_the_key(
     key = make(api, rateLimitPerHour=40, scopes=["api-keys:read", "api-keys:write"])
     other = make(api, scopes=["api-keys:read"])
     one = f"{KEYS}/{other['id']}"
-    fine = {"name": "x", "scopes": ["api-keys:read"], "rateLimitPerHour": 40}
     expected: list[tuple[int, str, dict[str, Any]]] = [
         (200, f"GET {KEYS}", {}),
-        (201, f"POST {KEYS}", {"json": fine}),
+        (200, f"PUT {KEYS}/{key['id']}", {"json": {"name": "x"}}),
         (400, f"POST {KEYS}", {"body": b"{"}),
         (403, f"POST {KEYS}/verify", {"json": {"key": "x"}}),
         (404, f"GET {KEYS}/{ApiKeyId.new()}", {}),

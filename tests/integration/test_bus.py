@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -41,7 +42,7 @@ def webhook(api: Api) -> str:
     return str(answer.json()["id"])
 
 
-def envelope(clock: Clock, detail: dict[str, Any], id: str = "bus-1", **more: Any) -> dict[str, Any]:
+def envelope(clock: Clock, detail: Any, id: str = "bus-1", **more: Any) -> dict[str, Any]:
     """What EventBridge sends to a queue: the shape of its user guide, "Event structure"."""
     return {
         "version": "0",
@@ -219,6 +220,74 @@ def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
     assert listed(api, query=f"?type={event['type']}") == [event]
 
 
+# What stands where `n` is 1, and why that is no JSON to us.
+MALFORMED: list[tuple[str, str]] = [
+    ('"\\ud800"', "A text holds half of a surrogate pair."),
+    ('{"\\udc00": 1}', "A text holds half of a surrogate pair."),
+    ("1e400", "A number is too large."),
+    ("-1E+999", "A number is too large."),
+    ("9" * 5000, "A whole number has more than 4300 digits."),
+    ("NaN", "NaN is not JSON."),
+    ("-Infinity", "-Infinity is not JSON."),
+    ('{"a": 1, "a": 2}', "The key 'a' stands twice in one object."),
+    ('{"": 1, "": 2}', "The key '' stands twice in one object."),
+    ("[" * 31 + "]" * 31, "It is nested deeper than 32 levels."),
+    ('{"n":' * 500 + "1" + "}" * 500, "It is nested deeper than 32 levels."),
+    ("[" * 50_000 + "]" * 50_000, "It is nested deeper than 32 levels."),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), MALFORMED, ids=[f"{value[:12]}" for value, _ in MALFORMED])
+def test_json_that_is_not_taken_is_kept_by_its_workspace_with_the_reason(
+    api: Api, backend: Backend, source: Source, clock: Clock, webhook: str, value: str, reason: str
+) -> None:
+    text = json.dumps(envelope(clock, DETAIL))
+    source.send(text.replace('"n": 1}', f'"n": {value}}}'))
+    source.send(envelope(clock, DETAIL, id="bus-2"))
+    assert source.poll() == 2
+    assert backend.messages("EventsDeadLetterQueue") == []
+    kept = {event["status"]: event for event in listed(api)}
+    assert kept["REJECTED"]["reason"] == reason
+    assert kept["REJECTED"]["type"] == "POST_PUBLISHED"
+    assert api(f"GET /api/events/{kept['REJECTED']['id']}").json()["data"] == {}
+    assert [delivery["event_id"] for delivery in sent(backend)] == [kept["ACCEPTED"]["id"]]
+
+
+@pytest.mark.parametrize("detail", [[], [DETAIL], "text", 5, None, True], ids=repr)
+def test_a_detail_that_is_no_object_is_kept_by_the_platform(
+    api: Api, backend: Backend, source: Source, clock: Clock, detail: Any
+) -> None:
+    source.send(envelope(clock, detail))
+    source.poll()
+    (event,) = listed(api, "platform")
+    assert (event["status"], event["reason"]) == ("REJECTED", "detail: must be an object")
+    assert backend.messages("EventsDeadLetterQueue") == []
+
+
+@pytest.mark.parametrize("odd", [{"source": "\ud800"}, {"detail-type": 5}, {"source": None}], ids=repr)
+def test_odd_labels_of_an_envelope_lose_no_event(
+    api: Api, source: Source, clock: Clock, odd: dict[str, Any]
+) -> None:
+    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}, **odd))
+    source.poll()
+    assert [event["status"] for event in listed(api)] == ["REJECTED"]
+
+
+def test_each_log_line_has_the_correlation_id_of_its_own_message(
+    source: Source, clock: Clock, webhook: str, logs: io.StringIO
+) -> None:
+    source.send(envelope(clock, DETAIL))
+    source.send("no envelope")
+    source.send(envelope(clock, [], id="bus-2"))
+    source.poll()
+    lines = [json.loads(line) for line in logs.getvalue().splitlines()]
+    assert {line["message"]: line.get("correlation_id") for line in lines} == {
+        "fanned out": "bus-1",
+        "unreadable message moved to the dead-letter queue": None,
+        "event on the bus rejected": "bus-2",
+    }
+
+
 def test_the_reason_tells_all_that_is_wrong(api: Api, source: Source, clock: Clock) -> None:
     source.send(envelope(clock, {**DETAIL, "data": [1], "extra": 1}))
     source.poll()
@@ -322,13 +391,14 @@ def test_what_is_no_envelope_goes_to_the_dead_letter_queue(
     backend: Backend, source: Source, clock: Clock
 ) -> None:
     good = envelope(clock, DETAIL)
-    bad: list[dict[str, Any]] = [{"detail": []}, {"time": "now"}, {"id": ""}]
+    bad: list[dict[str, Any]] = [{"time": "now"}, {"id": ""}, {"id": 5}, {"time": 5}]
     texts = [
         *(json.dumps({name: good[name] for name in good if name != missing}) for missing in ("id", "time")),
         *(json.dumps(good | change) for change in bad),
-        json.dumps(good).replace('"n": 1}', '"n": NaN}'),
-        json.dumps(good).replace('"n": 1}', '"n": "\\ud800"}'),
-        json.dumps(good).replace('"n": 1}', '"n":' + '{"n":' * 500 + "1" + "}" * 501),
+        json.dumps(good)[:-1],
+        json.dumps([good]),
+        "[" * 100_000,
+        "",
     ]
     for text in texts:
         source.send(text)

@@ -158,8 +158,8 @@ def test_a_duplicate_is_one_refused_write(backend: Backend, line: Line) -> None:
 
 
 def test_automations(backend: Backend, line: Line) -> None:
-    """A hook is found again by two reads; an action is one write and one send, its answer two writes in one
-    transaction, one send, and a write that says that nothing is left to do.
+    """A hook is found again by two reads, and a write that says so; an action is one write and one send, its
+    answer two writes in one transaction, one send, and a write that says that nothing is left to do.
     """
     platform = jwt_for("platform", claims={"exp": line.clock.now // 1000 + 600})
 
@@ -173,7 +173,7 @@ def test_automations(backend: Backend, line: Line) -> None:
     wanted = {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"}
     for _ in range(2):
         cost(f"POST {base}/hooks", json=wanted)
-    assert backend.calls.count == {"dynamodb.GetItem": 2}
+    assert backend.calls.count == {"dynamodb.GetItem": 2, "dynamodb.UpdateItem": 1}
     asked = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
     run = cost(f"POST {base}/actions/create_campaign", json=asked)
     assert backend.calls.count == {"dynamodb.PutItem": 1, "sqs.SendMessage": 1}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from email.utils import format_datetime
 from itertools import chain, repeat
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
@@ -24,6 +27,7 @@ from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from tests.catalogued import POST
+from tests.conftest import Api, jwt_for
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, Line, health
 from tests.receivers import Answer, Request, receiver
@@ -62,6 +66,24 @@ def test_the_receiver_gets_the_event_signed(line: Line) -> None:
     assert attempt["requestHeaders"]["X-Own"] == attempt["requestHeaders"]["Authorization"] == "********"
     assert attempt["requestHeaders"]["webhook-id"] == request.headers["webhook-id"]
     assert "hush" not in json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+
+
+def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(line: Line, api: Api) -> None:
+    """The receiver answers one workspace's delivery twice, and the next workspace's with 500."""
+    second_answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    with receiver([Answer(204, body=second_answer), 500]) as r:
+        line.webhook(r.url)
+        line.publish()
+        line.deliveries.poll()
+        other = jwt_for("globex", claims={"exp": line.clock.now // 1000 + 600})
+        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
+        api("POST /api/integrations/webhooks", token=other, json=body)
+        api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
+        line.events.run()
+        line.deliveries.poll()
+    states = {row["webhookKey"].partition("#")[0]: row["status"] for row in line.rows}
+    assert states == {"acme": "DELIVERED", "globex": "RETRYING"}
+    assert len(r.requests) == 2
 
 
 def test_two_failures_then_success(line: Line) -> None:
@@ -148,6 +170,54 @@ def test_the_attempt_log(line: Line) -> None:
     assert (second["responseBody"], second["truncated"]) == ("short", False)
     assert (last["responseBody"], last["truncated"]) == ("é" * 1024, True)
     assert last["responseHeaders"]["x-b"] == "2"
+
+
+CREDENTIAL = 'Bearer 5f2c"/<91d0>&77aa'
+ECHOES: dict[str, Callable[[str], str]] = {
+    "whole": str,
+    "without its scheme": lambda sent: sent.removeprefix("Bearer "),
+    "as JSON": lambda sent: json.dumps({"authorization": sent}).replace("/", "\\/"),
+    "in a URL": lambda sent: quote(sent, safe=""),
+    "as HTML": html.escape,
+    "cut off by the cap": lambda sent: "x" * (16 * 1024 - 12) + sent,
+    "behind what is kept of a success": lambda sent: "x" * 2000 + sent,
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_an_answer_that_repeats_a_header_value_is_not_stored(line: Line, echo: Callable[[str], str]) -> None:
+    def answer(status: int) -> Callable[[Request], Answer]:
+        return lambda request: Answer(status, {"x-a": "1"}, echo(request.headers["authorization"]).encode())
+
+    with receiver([answer(500), answer(200)]) as r:
+        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = line.publish()
+        line.run()
+    assert r.requests[0].headers["authorization"] == CREDENTIAL
+    attempts = line.shown(webhook, event)["attempts"]
+    assert [attempt["statusCode"] for attempt in attempts] == [500, 200]
+    for attempt in attempts:
+        assert (attempt["responseHeaders"], attempt["responseBody"]) == ({}, None)
+        assert "repeats part of a header value" in attempt["withheld"]
+        assert attempt["requestHeaders"]["Authorization"] == "********"
+    kept = json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+    assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
+
+
+@pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])
+def test_a_viewer_does_not_see_what_receivers_answer(line: Line, role: str, sees: bool) -> None:
+    answer = [Answer(status, {"x-a": "private"}, b"private") for status in (500, 200)]
+    with receiver(answer) as r:
+        webhook = line.webhook(r.url)
+        event = line.publish()
+        line.run()
+    shown = line.shown(webhook, event, role=role)
+    for attempt in shown["attempts"]:
+        assert (attempt["responseBody"] == "private") is sees
+        assert ("x-a" in attempt["responseHeaders"]) is sees
+        assert (attempt["withheld"] is None) is sees
+        assert sees or "webhooks:write" in attempt["withheld"]
+    assert [attempt["statusCode"] for attempt in shown["attempts"]] == [500, 200]
 
 
 def test_an_attempt_without_an_answer_says_why(line: Line) -> None:

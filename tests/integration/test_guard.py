@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from patchbay import dynamo
 from patchbay.api_keys import guard, hashing, key_format, service
-from patchbay.api_keys.guard import Guard, InvalidKey
+from patchbay.api_keys.guard import Guard, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
@@ -366,8 +366,9 @@ def test_a_cost_is_counted_whole_or_not_at_all(backend: Backend) -> None:
         process.admit(key.key, cost=3)
     assert process.admit(key.key, cost=2).headers()["x-ratelimit-remaining"] == "0"
     fresh = make(rateLimitPerHour=10)
-    with pytest.raises(RateLimited):
+    with pytest.raises(NeverAdmitted, match="limit of 10 per hour: it is never admitted") as refused:
         Guard(clock).admit(fresh.key, cost=11)
+    assert (refused.value.status, refused.value.headers) == (422, {})
 
 
 def test_a_row_that_takes_no_writes_answers_429(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,32 @@ def test_malformed_json_is_refused_everywhere_and_leaves_nothing(
     assert stored(backend) == before
 
 
+def test_half_of_a_surrogate_pair_in_a_head_is_no_fault_of_ours(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    half = "\ud800"
+    before = stored(backend)
+    body = json.dumps({"type": "POST_PUBLISHED", "data": POST})
+    cases: list[tuple[str, dict[str, Any], int]] = [
+        (f"GET {EVENTS}", {"queryStringParameters": {"cursor": half}}, 422),
+        (f"GET {EVENTS}", {"queryStringParameters": {"since": half}}, 422),
+        (f"GET {EVENTS}", {"queryStringParameters": {half: "1"}}, 200),
+        (f"GET {EVENTS}", {"headers": {"authorization": f"Bearer {half}"}}, 401),
+        (f"GET {EVENTS}", {"headers": {"x-api-key": f"sk_live_{half}"}}, 401),
+        (f"POST {EVENTS}", {"headers": {"idempotency-key": half}, "body": body}, 422),
+        (f"POST {EVENTS}", {"body": half}, 400),
+        (f"POST {EVENTS}", {"body": "é", "isBase64Encoded": True}, 400),
+        (f"GET {EVENTS}/x", {"pathParameters": {"id": half}, "rawPath": f"{EVENTS}/{half}"}, 404),
+        (f"GET {EVENTS}/x", {"pathParameters": {"id": "\ufffd"}, "rawPath": f"{EVENTS}/%ff"}, 404),
+    ]
+    for line, change, status in cases:
+        with subtests.test(f"{line} {change!a}"):
+            answer = api(line, change=change)
+            assert answer.status == status, answer
+            answer.text.encode()
+    assert stored(backend) == before
+
+
 def test_depth_32_is_taken_and_bodies_may_come_as_base64(api: Api, backend: Backend) -> None:
     assert api(f"POST {EVENTS}", body=nested(32)).status == 202
     (message,) = backend.messages("EventsQueue")
@@ -245,9 +271,10 @@ NOT_A_URL = [
     "https://@example.com/",
     "https://example.com/" + "a" * 2048,
 ]
+UNSEEN = ["\u200b", "\u3164", "\ufe0f", "\u2800", "\U000e0041", "Ac\u200dme", "a\U000e0068\U000e0069"]
 # A field of the body, and values that it does not take; the error names the field.
 WRONG_WEBHOOK: dict[str, list[Any]] = {
-    "name": [None, 5, "", "  ", "a" * 101, "a\u0000b", "a\nb", "\u202egnp.exe", ["a"], {"a": "b"}],
+    "name": [None, 5, "", "  ", "a" * 101, "a\u0000b", "a\nb", "\u202egnp.exe", ["a"], {"a": "b"}, *UNSEEN],
     "url": [None, 5, *NOT_A_URL, *PRIVATE],
     "events": [None, [], "POST_PUBLISHED", [5], [None], ["NOPE"], ["post_published"], ["*", "**"], {}],
     "filters": [

@@ -301,8 +301,52 @@ def test_the_receiver_can_refuse_and_says_what_it_lacks(
     assert httpx.post(url, content=b"{}").status_code == 503
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=10)
-    assert "not checked: start me with SECRET=whsec_" in printed
-    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET is not")
+    assert "not checked: name the file with the signing secret, SECRET_FILE=" in printed
+    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET does not hold")
+
+
+def test_the_receiver_s_secret_is_on_no_command_line(
+    receiver: Callable[..., tuple[str, subprocess.Popen[str]]], tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    url, process = receiver(SECRET_FILE=str(file))
+    now = datetime.now(UTC)
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp()))}
+    headers["webhook-signature"] = Webhook(SECRET).sign("msg_1", now, "{}")
+    assert httpx.post(url, content="{}", headers=headers).status_code == 200
+    for running in psutil.process_iter(["cmdline"]):
+        assert SECRET not in " ".join(running.info["cmdline"] or []), running
+    process.send_signal(signal.SIGINT)
+    assert "signature   holds" in process.communicate(timeout=10)[0]
+
+    file.write_text("whsec_é")
+    assert one_line(local("receiver", SECRET_FILE=str(file))) == (
+        f"error: {file} does not hold a signing secret: whsec_ and base64"
+    )
+    assert one_line(local("receiver", SECRET_FILE=str(tmp_path))).startswith(
+        "error: SECRET_FILE cannot be read"
+    )
+
+
+def test_make_refuses_a_secret_on_its_command_line() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    refused = subprocess.run(
+        ["make", "receiver", "SECRET=whsec_MQ=="], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "ps shows it to every user of this machine" in refused.stderr
+    assert "MQ==" not in refused.stdout + refused.stderr
+    as_variable = subprocess.run(
+        ["make", "--dry-run", "receiver"],
+        cwd=ROOT,
+        env={**environment, "SECRET": SECRET},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "local receiver" in as_variable.stdout
+    assert SECRET not in as_variable.stdout
 
 
 def test_an_encryption_key_is_refused_at_start() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import ValidationError
 
-from patchbay import vault
+from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
@@ -28,6 +28,7 @@ from patchbay.providers import provider as providers
 from patchbay.registry import store
 from patchbay.registry.client import client_of
 from patchbay.schema import MASK, now_ms
+from patchbay.settings import settings
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import dying, killed, meanwhile
 
@@ -645,6 +646,98 @@ def test_a_copy_takes_no_config_and_no_other_provider_and_cannot_be_published(
         5,
         "ACTIVE",
     )
+
+
+def scopes_asked(api: Api, copy: Any, **body: Any) -> list[str]:
+    """What the user would be asked for."""
+    answer = connect(api, copy, **body)
+    assert answer.status == 200, answer.text
+    query = parse_qs(urlsplit(answer.json()["authorizationUrl"]).query)
+    return query.get("scope", [""])[0].split()
+
+
+def connect(api: Api, copy: Any, **body: Any) -> Answer:
+    line = f"POST {PATH}/{copy['id']}/oauth/initiate"
+    return api(line, json={"redirectUri": REDIRECT_URI, **body}, token=theirs())
+
+
+BEYOND_APPROVED: list[tuple[dict[str, Any], str, str]] = [
+    ({"scopes": ["oauth", "crm.objects.contacts.write"]}, "scopes", "oauth, crm.objects.contacts.read"),
+    ({"scopes": [*OFFER["scopes"], "files"]}, "scopes", "files"),
+    ({"rateLimitPerHour": 101}, "rateLimitPerHour", "at most 100"),
+    ({"rateLimitPerHour": 1_000_000}, "rateLimitPerHour", "at most 100"),
+    ({"rateLimitPerHour": None}, "rateLimitPerHour", "at most 100"),
+    ({"rateLimitPerDay": 1_001}, "rateLimitPerDay", "at most 1000"),
+    ({"rateLimitPerDay": None, "name": "x"}, "rateLimitPerDay", "at most 1000"),
+]
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["", "from before copies kept bounds"])
+def test_a_copy_stays_within_the_scopes_and_limits_that_were_approved(
+    api: Api, backend: Backend, older: bool
+) -> None:
+    made = listed(api)
+    copy = installed(api, made)
+    if older:
+        strip_bounds(copy)
+    # What the publisher wishes since then gives the copy no more.
+    changed(api, made, scopes=["oauth", "files"], rateLimitPerHour=500)
+    before = tables(backend)
+    for body, path, named in BEYOND_APPROVED:
+        answer = put(api, copy, theirs(), **body)
+        refused(answer, 422, named)
+        assert [error["path"] for error in answer.json()["errors"]] == [path], body
+    for asked in (["files"], ["oauth", "files"], []):
+        refused(connect(api, copy, scopes=asked), 422, "scopes")
+    assert tables(backend) == before
+    assert scopes_asked(api, copy) == OFFER["scopes"]
+
+    narrow = changed(api, copy, theirs(), scopes=["oauth"], rateLimitPerHour=5, rateLimitPerDay=6)
+    assert (narrow["scopes"], narrow["rateLimitPerHour"]) == (["oauth"], 5)
+    assert scopes_asked(api, copy, connectionId="default") == ["oauth"]
+    # And back; to list none is to ask for what was approved.
+    assert changed(api, copy, theirs(), scopes=[], rateLimitPerHour=100)["scopes"] == []
+    assert scopes_asked(api, copy, connectionId="default") == OFFER["scopes"]
+    refused(connect(api, copy, scopes=["files"]), 422, "files")
+    assert changed(api, copy, theirs(), scopes=OFFER["scopes"])["scopes"] == OFFER["scopes"]
+
+
+def strip_bounds(copy: Any) -> None:
+    names = "approvedScopes, approvedPerHour, approvedPerDay"
+    place = store.key("globex", IntegrationId(copy["id"]))
+    dynamo.update(settings().integrations_table, place, f"REMOVE {names}")
+
+
+def test_a_snapshot_without_scopes_or_limits_means_the_provider_s_default_scopes_and_no_limit(
+    api: Api,
+) -> None:
+    copy = installed(api, listed(api, scopes=[], rateLimitPerHour=None, rateLimitPerDay=None))
+    provider = providers.load("hubspot")
+    assert provider is not None
+    assert provider.oauth is not None
+    default = list(provider.oauth.default_scopes)
+    assert scopes_asked(api, copy) == default
+    refused(connect(api, copy, scopes=["files"]), 422, "files")
+    refused(put(api, copy, theirs(), scopes=["files"]), 422, "files")
+    assert changed(api, copy, theirs(), rateLimitPerHour=1_000_000)["rateLimitPerHour"] == 1_000_000
+
+
+def test_the_copies_of_a_workspace_share_the_publisher_s_limit_also_with_deleted_ones(api: Api) -> None:
+    made = listed(api, rateLimitPerHour=6)
+    one, other, low = (installed(api, made) for _ in range(3))
+    changed(api, low, theirs(), rateLimitPerHour=1)
+    assert [initiate(api, copy).status for copy in (one, other, low, low, one)] == [200, 200, 200, 429, 200]
+    assert api(f"DELETE {PATH}/{one['id']}", token=theirs()).status == 200
+    again = installed(api, made)
+    assert [initiate(api, again).status for _ in range(3)] == [200, 200, 429]
+    answer = initiate(api, other)
+    assert (answer.status, answer.json()["code"]) == (429, "rate_limited")
+    assert "copies of the integration have together reached the limit of 6 uses" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+    # The publisher's own uses and those of other workspaces are counted apart.
+    assert initiate(api, made, OWNER, OFFER["config"]["redirectUris"][0]).status == 200
+    third = jwt_for("initech")
+    assert initiate(api, installed(api, made, third), third).status == 200
 
 
 def test_a_copy_of_a_template_is_set_up_by_its_installer(api: Api, subtests: pytest.Subtests) -> None:

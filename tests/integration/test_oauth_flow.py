@@ -22,6 +22,8 @@ from patchbay import vault
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.oauth import token_endpoint
 from patchbay.outbound.transport import GuardedTransport
+from patchbay.providers.provider import OAuth
+from patchbay.registry.client import OAuthClient
 from patchbay.settings import settings
 from tests.conftest import OWNER, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
@@ -367,6 +369,37 @@ def test_an_authorization_url_keeps_its_own_query(api: Api, crm: Provider) -> No
     assert (sent["tenant"], sent["x"], sent["client_id"]) == ("4/7", "", CLIENT_ID)
 
 
+def test_an_authorization_url_of_before_sends_nothing_twice() -> None:
+    """Registering refuses such an address; an integration may have had it before it did."""
+    oauth = OAuth.model_construct(
+        authorization_url="https://a.example/a?response_type=token&tenant=4%2F7&State=theirs&scope=all",
+        token_url="https://a.example/t",
+    )
+    url = token_endpoint.authorization_url(
+        OAuthClient("Acme", oauth, CLIENT_ID, SECRET),
+        redirect_uri=REDIRECT_URI,
+        scopes=(),
+        state="ours",
+        code_verifier=None,
+    )
+    assert asked({"authorizationUrl": url}) == {
+        "tenant": "4/7",
+        "response_type": "code",
+        "client_id": CLIENT_ID,
+        "redirect_uri": REDIRECT_URI,
+        "state": "ours",
+    }
+
+
+def test_an_authorization_url_with_what_we_send_is_refused(api: Api, crm: Provider) -> None:
+    own = config(crm, authorizationUrl=f"{crm.base}/a?tenant=4&response_type=token")
+    body = {"name": "CRM", "type": "CUSTOM", "provider": "acme-crm", "config": own}
+    detail = refused(
+        api(f"POST {INTEGRATIONS}", json=body), 422, "validation_failed", "config.authorizationUrl"
+    )
+    assert "response_type" in detail
+
+
 # ── callback: who, when and how often ────────────────────────────────────────────────────────────────
 
 
@@ -539,6 +572,28 @@ def test_an_answer_of_another_server_is_refused(api: Api, crm: Provider) -> None
     assert bring_back(api, begin(api, id)["state"]).status == 200, "not required"
 
 
+def test_without_an_issuer_an_answer_of_another_origin_is_refused(api: Api, crm: Provider) -> None:
+    id = integrate(api, crm, settings={"authorizationUrl": "https://login.acme-crm.test/a"})
+    for wrong in (
+        "https://login.evil.test",
+        "http://login.acme-crm.test",
+        "https://login.acme-crm.test:8443",
+        "https://login.acme-crm.test@evil.test",
+        "https://acme-crm.test",
+        "login.acme-crm.test",
+        "",
+    ):
+        state = begin(api, id)["state"]
+        detail = refused(bring_back(api, state, iss=wrong), 422, "authorization_failed")
+        assert "config.issuer" in detail
+        assert is_void(api, state)
+    mixed = bring_back(api, begin(api, id)["state"], None, error="denied", error_description="evil", iss="x")
+    assert "evil" not in refused(mixed, 422, "authorization_failed")
+    assert crm.requests == []
+    for right in ("https://login.acme-crm.test/tenant", "https://LOGIN.acme-crm.test:443", crm.base):
+        assert bring_back(api, begin(api, id)["state"], iss=right).status == 200, right
+
+
 def test_an_answer_must_name_its_server_where_the_provider_always_does(
     api: Api, crm: Provider, tmp_path: Path
 ) -> None:
@@ -689,6 +744,43 @@ def test_connecting_again_goes_on_under_the_same_id(api: Api, backend: Backend) 
         "connection.created",
         "connection.created",
     ]
+
+
+def test_a_replaced_grant_is_left_alone_unless_its_provider_ends_it_alone(api: Api) -> None:
+    """Many providers revoke all that the user granted to the client, the new grant with it."""
+    with provider() as crm:
+        id = integrate(api, crm)
+        connect(api, id)
+        connect(api, id)
+        assert crm.revocations == []
+        id = integrate(api, crm, settings={"revokeReplaced": True})
+        connect(api, id)
+        assert crm.revocations == []
+        connect(api, id)
+        assert [asked["token"] for asked in crm.revocations] == ["refresh-3-0a3b"]
+        assert token_of(api, id).json()["accessToken"] == "access-4-7d1f"
+    assert details(api, id, "connection.revoked") == [
+        "default: the replaced grant was revoked at the provider"
+    ]
+
+
+def test_a_replaced_grant_that_cannot_be_revoked_is_logged(api: Api) -> None:
+    with provider(revoke=[500]) as crm:
+        id = integrate(api, crm, settings={"revokeReplaced": True})
+        connect(api, id)
+        assert connect(api, id)["status"] == "ACTIVE"
+        assert len(crm.revocations) == 1
+    (entry,) = log(api, id)[:1]
+    assert entry == ("connection.revoked", "FAILED", "user:someone")
+
+
+def test_tokens_that_the_provider_gives_again_are_not_revoked(api: Api) -> None:
+    same = tokens(1)
+    with provider([same]) as crm:
+        id = integrate(api, crm, settings={"revokeReplaced": True})
+        connect(api, id)
+        connect(api, id)
+        assert crm.revocations == []
 
 
 def test_two_flows_that_finish_at_once_keep_one_whole_row(api: Api, backend: Backend) -> None:

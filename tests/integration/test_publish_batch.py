@@ -119,6 +119,55 @@ def test_a_bad_event_is_refused_as_it_is_alone_and_refuses_no_other(
     assert [event["id"] for event in queued(backend)] == [found[0]["id"], found[2]["id"]]
 
 
+# JSON that cannot be taken, where `n` is 1.
+MALFORMED = [
+    '"\\ud800"',
+    '{"\\udfff": 1}',
+    "1e400",
+    "NaN",
+    "9" * 5000,
+    '{"a": 1, "a": 2}',
+    "[" * 31 + "]" * 31,
+    "[" * 50_000 + "]" * 50_000,
+]
+
+
+@pytest.mark.parametrize("value", MALFORMED, ids=lambda value: value[:12])
+def test_json_that_cannot_be_taken_refuses_its_own_item(api: Api, backend: Backend, value: str) -> None:
+    good = json.dumps(EVENT)
+    bad = good.replace('"n": 1', f'"n": {value}')
+    alone = api(EVENTS, body=bad.encode())
+    assert (alone.status, alone.json()["code"]) == (400, "malformed_json")
+    body = f'{{"events": [{good}, {bad}, {good}]}}'.encode()
+    once, again = (api(BATCH, body=body, headers=key("1")) for _ in range(2))
+    found = items(once)
+    assert found[1] == {"error": {name: alone.json()[name] for name in ("code", "detail")}}
+    assert items(again) == found
+    assert {event["id"] for event in queued(backend)} == {found[0]["id"], found[2]["id"]}
+
+
+def test_an_item_may_be_as_deep_as_an_event_alone(api: Api) -> None:
+    deep = json.dumps(EVENT).replace('"n": 1', '"n": ' + "[" * 30 + "]" * 30)
+    assert api(EVENTS, body=deep.encode()).status == 202
+    assert codes(api(BATCH, body=f'{{"events": [{deep}]}}'.encode())) == [None]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"events": [1], "events": [1]}',
+        '{"events": [1], "x": "\\ud800"}',
+        '{"events": {"a": 1e400}}',
+        '{"events": [1e400]',
+        "[" * 100_000,
+    ],
+    ids=lambda body: body[:20],
+)
+def test_what_cannot_be_taken_outside_of_the_items_refuses_all(api: Api, body: str) -> None:
+    answer = api(BATCH, body=body.encode())
+    assert (answer.status, answer.json()["code"]) == (400, "malformed_json")
+
+
 def test_a_batch_of_bad_events_costs_nothing(api: Api, backend: Backend) -> None:
     api(EVENTS, json=EVENT)
     backend.calls.clear()

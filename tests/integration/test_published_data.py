@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook as StandardWebhook
 
 from local.settings import ROOT
 from patchbay import catalogue
@@ -20,9 +21,12 @@ from patchbay.deliveries.fan_out import fan_out_batch
 from patchbay.errors import ValidationFailed
 from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
+from patchbay.ids import DeliveryId, EventId
 from patchbay.schema import at_ms, iso, now_ms
 from tests.catalogued import POST, least
 from tests.conftest import Api, Backend
+from tests.integration.conftest import Line
+from tests.receivers import receiver
 
 PRIVATE = "somebody's private words"
 # What does not fit, and where.
@@ -65,10 +69,12 @@ def test_what_does_not_fit_is_refused_with_its_path(
         {"url": "https://example.com/ok"},
         {"campaignId": None},
         {"publishedAt": "2026-03-02T10:30:00.5+01:00"},
+        {"publishedAt": "2026-03-02T09:30:00+0000"},
+        {"publishedAt": "2016-12-31T23:59:60z"},
         {"mediaUrls": []},
         {"text": "🌷" * 1000},
     ],
-    ids=lambda more: next(iter(more)),
+    ids=lambda more: "-".join(map(str, next(iter(more.items()))))[:40],
 )
 def test_what_fits_is_taken_as_it_is(api: Api, backend: Backend, more: dict[str, Any]) -> None:
     data = {**POST, **more}
@@ -81,6 +87,22 @@ def test_what_fits_is_taken_as_it_is(api: Api, backend: Backend, more: dict[str,
 def test_every_types_sample_can_be_published(api: Api, event: str) -> None:
     for data in (entries.load(event).sample, least(event)):
         assert api("POST /api/events", json={"type": event, "data": data}).status == 202
+
+
+@pytest.mark.parametrize(
+    ("time", "status"),
+    [
+        ("2026-03-02T09:30:00%2B0000", 200),
+        ("2026-03-02t09:30Z", 200),
+        ("2026-03-02T09:30:00", 422),
+        ("2026-03-02T24:00:00Z", 422),
+    ],
+)
+def test_a_query_and_data_read_the_same_times(api: Api, time: str, status: int) -> None:
+    assert api(f"GET /api/events?since={time}").status == status
+    data = {**POST, "publishedAt": time.replace("%2B", "+")}
+    published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data})
+    assert published.status == {200: 202}.get(status, status)
 
 
 def test_in_a_batch_only_what_does_not_fit_is_refused(api: Api, backend: Backend) -> None:
@@ -111,6 +133,67 @@ def test_a_platform_function_is_told_as_everybody(backend: Backend) -> None:
     with pytest.raises(ValidationFailed) as refused:
         events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={"postId": "p"}))
     assert [error.path for error in refused.value.errors] == ["data.network"]
+
+
+# ── numbers ──────────────────────────────────────────────────────────────────────────────────────────
+
+NUMBERS = "[1.10,123456789012345.123456,1e2,1E+5,-0,-0.0,0.30000000000000004,18446744073709551617,1.0,5]"
+WRITTEN = f'{{"postId":"post_1","network":"instagram","price":1.10,"n":{NUMBERS}}}'
+
+
+def test_numbers_reach_the_receiver_as_they_were_sent(line: Line) -> None:
+    """Over HTTP, in a batch and over the bus, at each attempt, and where they are shown."""
+    equals = {"path": "price", "op": "equals", "value": 1.1}
+    with receiver((500, 200)) as r:
+        webhook = line.webhook(r.url, filters=[equals])
+        line.webhook(r.url, filters=[{**equals, "value": 1.11}])
+        event = f'{{"type":"POST_PUBLISHED","data":{WRITTEN}}}'
+        id = line.api("POST /api/events", body=event.encode()).json()["id"]
+        line.api("POST /api/events/batch", body=f'{{"events":[{event}]}}'.encode())
+        detail = f'{{"workspaceId":"acme","type":"POST_PUBLISHED","data":{WRITTEN}}}'
+        envelope = {"id": "b", "time": iso(at_ms(line.clock.now)), "source": "s", "detail-type": "d"}
+        line.events.send(f'{json.dumps(envelope)[:-1]},"detail":{detail}}}')
+        line.events.run()
+        line.run()
+    assert len(r.requests) == 4
+    assert all(f'"data":{WRITTEN}}}' in request.body.decode() for request in r.requests)
+    assert len({request.body for request in r.requests}) == 3
+    for request in r.requests:
+        StandardWebhook(webhook["secret"]).verify(request.body, dict(request.headers))
+
+    delivery = DeliveryId.derived(EventId(id), webhook["id"])
+    for shown in (
+        f"GET /api/events/{id}",
+        f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{delivery}",
+        "GET /api/automations/make/triggers/POST_PUBLISHED/samples",
+    ):
+        assert f'"data":{WRITTEN}' in line.api(shown).text, shown
+
+
+def test_a_number_that_is_written_otherwise_is_another_body(api: Api) -> None:
+    once = {"Idempotency-Key": "one"}
+    for batch in (False, True):
+        codes = []
+        for number in ("123456789012345.123456", "123456789012345.123456", "123456789012345.12"):
+            data = json.dumps(POST)[:-1] + f',"n":{number}}}'
+            event = f'{{"type":"POST_PUBLISHED","data":{data}}}'
+            path, body = ("/batch", f'{{"events":[{event}]}}') if batch else ("", event)
+            answer = api(f"POST /api/events{path}", body=body.encode(), headers=once)
+            codes.append(answer.json().get("code"))
+        assert codes == [None, None, "idempotency_mismatch"]
+
+
+def test_a_wrong_number_is_refused_by_its_schema(api: Api) -> None:
+    body = json.dumps({"type": "POST_PUBLISHED", "data": {**POST, "text": 0}}).replace("0}", "1.10}")
+    answer = api("POST /api/events", body=body.encode())
+    assert [error["path"] for error in answer.json()["errors"]] == ["data.text"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), object(), "\ud800"])
+def test_a_platform_function_publishes_only_what_json_has(backend: Backend, value: Any) -> None:
+    with pytest.raises(ValidationFailed, match="data"):
+        events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={**POST, "x": value}))
+    assert backend.messages("EventsQueue") == []
 
 
 # ── a type of the platform's own ─────────────────────────────────────────────────────────────────────

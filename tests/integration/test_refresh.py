@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -338,6 +340,141 @@ def test_a_wrong_client_secret_is_an_error_that_heals(line: Line) -> None:
     shown = line.shown()
     assert (shown["status"], shown["lastError"]) == ("ACTIVE", None)
     assert line.events() == []
+
+
+def form(text: str, status: int = 200) -> Reply:
+    return Reply(status, {"content-type": "application/x-www-form-urlencoded"}, text.encode())
+
+
+def as_a_form(provider: Provider, form_: dict[str, str]) -> Reply:
+    """The rotated tokens, in a form that is called text/plain."""
+    token = json.loads(provider.refresh(form_).body)
+    return Reply(200, {"content-type": "text/plain"}, urlencode(token).encode())
+
+
+def in_utf_16(provider: Provider, form_: dict[str, str]) -> Reply:
+    body = provider.refresh(form_).body.decode().encode("utf-16")
+    return Reply(200, {"content-type": "application/json; charset=utf-16"}, body)
+
+
+@pytest.mark.parametrize("answer", [as_a_form, in_utf_16])
+def test_a_rotated_token_is_read_whatever_the_answer_is_called(line: Line, answer: Any) -> None:
+    line.provider.script = [answer]
+    line.clock.move(HOUR)
+    assert line.access_token() == "access-token-2"
+    line.clock.move(HOUR)
+    assert line.access_token() == "access-token-3", "with the refresh token of the form"
+    assert line.events() == []
+
+
+def test_expires_at_alone_says_when_a_token_ends(line: Line) -> None:
+    def until(provider: Provider, _: dict[str, str]) -> Reply:
+        moment = line.clock.now // 1000 + 100
+        return Reply(200, JSON, json.dumps({"access_token": "short", "expires_at": moment}).encode())
+
+    line.clock.move(HOUR)
+    line.provider.script = [until]
+    assert line.access_token() == "short"
+    line.clock.move(125)
+    assert line.access_token() == "access-token-2"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        no("INVALID_GRANT"),
+        no("invalid_token", 401),
+        no("bad_refresh_token"),
+        no("our_own_word"),
+        form("error=invalid_grant&error_description=so+it+is", 400),
+        Reply(401, JSON, b'{"error": {"code": "invalid_grant"}}'),
+    ],
+    ids=["upper case", "invalid_token", "bad_refresh_token", "named in config", "a form", "nested"],
+)
+def test_an_end_in_other_words_expires_the_connection_at_once(line: Line, reply: Reply) -> None:
+    line.integration(expiredErrors=["our_own_word"])
+    line.connect()
+    line.clock.move(HOUR)
+    line.provider.script = [says(reply)]
+    answer = line.token()
+    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
+    assert len(line.events()) == 1
+
+
+def test_refusals_without_a_known_reason_end_the_connection_after_a_day(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(401, JSON, b'{"message": "Unauthorized"}'))] * 1000
+    assert line.token().status == 502
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "refresh_refused")
+    assert "Unauthorized" in shown["lastError"]["detail"]
+    for _ in range(20):
+        assert line.api(f"POST {line.path}/oauth/refresh").status == 502, "often is not long"
+    for _ in range(22):
+        line.clock.move(HOUR)
+        line.schedule()
+    assert line.shown()["status"] == "ERROR"
+    assert line.events() == []
+    for _ in range(3):
+        line.clock.move(1.2 * HOUR)
+        line.schedule()
+    shown = line.shown()
+    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_refused")
+    (event,) = line.events()
+    assert event["data"]["reason"] == "refresh_refused"
+    assert_catalogued(event["type"], event["data"])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        no("invalid_client", 401),
+        Reply(401, {"content-type": "text/html"}, b"<html>401</html>"),
+        Reply(500, JSON, b'{"error": "invalid_grant"}'),
+        Reply(404, JSON, b'{"message": "no route"}'),
+    ],
+    ids=["our client", "a page", "500", "404"],
+)
+def test_what_says_nothing_of_the_grant_never_ends_it_but_shows_in_time(line: Line, reply: Reply) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(reply)] * 1000
+    for _ in range(40):
+        line.schedule()
+        line.clock.move(1.2 * HOUR)
+    assert line.shown()["status"] == "ERROR"
+    line.provider.script = []
+    assert line.access_token() == "access-token-2"
+    assert line.shown()["status"] == "ACTIVE"
+    assert line.events() == []
+
+
+@pytest.mark.parametrize("status", [429, 503, 400])
+@pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
+def test_retry_after_is_kept_to_and_passed_on(line: Line, status: int, dated: bool) -> None:
+    line.clock.move(HOUR)
+    at = datetime.fromtimestamp(line.clock.now / 1000 + 600, UTC)
+    asked = format_datetime(at, usegmt=True) if dated else "600"
+    body = b'{"error": "slow_down"}'
+    line.provider.script = [says(Reply(status, {**JSON, "retry-after": asked}, body))]
+    answer = line.token()
+    assert answer.status == 502
+    assert 595 <= int(answer.headers["retry-after"]) <= 661
+    line.clock.move(590)
+    for answer in (line.token(), line.api(f"POST {line.path}/oauth/refresh")):
+        assert answer.status == 502
+        assert 1 <= int(answer.headers["retry-after"]) <= 75
+    assert len(line.provider.refreshes) == 1
+    line.clock.move(75)
+    assert line.access_token() == "access-token-2"
+
+
+def test_a_gateway_that_says_when_to_come_back_is_not_asked_again_at_once(line: Line) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(504, {"retry-after": "60"}))]
+    assert line.token().status == 502
+    assert len(line.provider.refreshes) == 1
 
 
 # ── a provider that does not answer as it should ─────────────────────────────────────────────────────

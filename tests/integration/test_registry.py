@@ -276,6 +276,8 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"name": "x" * 101}, "name"),
     ({"name": "a\nb"}, "name"),
     ({"name": "a\u202eb"}, "name"),
+    ({"name": "\u3164"}, "name"),
+    ({"description": "a\u200bb"}, "description"),
     ({"name": None}, "name"),
     ({"type": "OTHER"}, "type"),
     ({"type": "crm"}, "type"),
@@ -497,6 +499,14 @@ def test_secrets_are_masked_and_revealed_only_to_whom_may_read_them_and_that_is_
         assert secret not in everything
         assert base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] not in everything
         assert secret not in api(f"GET {PATH}/{made['id']}/logs").text
+
+
+def test_numbers_in_metadata_stay_as_they_were_written(api: Api) -> None:
+    body = json.dumps({"name": "Own", "type": "CUSTOM", "metadata": {"a": 0}}).replace('"a": 0', '"a":1.10')
+    made = api(f"POST {PATH}", body=body.encode())
+    assert '"metadata":{"a":1.10}' in made.text
+    changed = api(f"PUT {PATH}/{made.json()['id']}", body=b'{"metadata":{"b":-0}}')
+    assert '"metadata":{"a":1.10,"b":-0}' in changed.text
 
 
 def test_config_and_metadata_merge_by_key_and_null_removes(api: Api, backend: Backend) -> None:

@@ -110,6 +110,29 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
     assert row["ttl"] > row["createdAt"] // 1000
 
 
+def test_numbers_stay_as_they_were_written(actions: Actions) -> None:
+    """In the input and the output, in answers and their repeats, for the platform and in the callback."""
+    written = '"n":[1.10,123456789012345.123456,1e2,-0]'
+
+    def with_numbers(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"))[:-1] + f",{written}}}"
+
+    with receiver() as waiting:
+        body = f'{{"input":{with_numbers(INPUT)},"callbackUrl":"{waiting.url}"}}'.encode()
+        once = {"Idempotency-Key": "one"}
+        first, repeat = (actions.line.api(START, body=body, headers=once) for _ in range(2))
+        assert written in first.text
+        assert repeat.text == first.text
+        id = first.json()["id"]
+        output = f'{{"status":"SUCCEEDED","output":{with_numbers(OUTPUT)}}}'.encode()
+        answers = [actions.as_platform(f"PUT /api/actions/runs/{id}", body=output) for _ in range(2)]
+        assert all(answer.text.count(written) == 2 for answer in answers)
+        actions.minutes(2)
+    assert written in waiting.requests[0].body.decode()
+    assert written in actions.platform.requests[0].body.decode()
+    assert actions.line.api("GET /api/automations/zapier/runs").text.count(written) == 2
+
+
 def test_it_may_fail_with_a_word_why(actions: Actions) -> None:
     run = actions.start()
     failed = {"status": "FAILED", "error": "The account is not connected any more."}
@@ -527,6 +550,8 @@ def test_what_is_no_list(api: Api) -> None:
         [{"id": "a", "label": "A"}, {"id": "a", "label": "B"}],
         [{"id": "", "label": "A"}],
         [{"id": "a", "label": ""}],
+        [{"id": "a", "label": "\u200b"}],
+        [{"id": "a\U000e0041", "label": "A"}],
         [{"id": "a"}],
         [{"id": "a", "label": "x" * 257}],
         [{"id": str(n), "label": "x"} for n in range(5_001)],

@@ -94,20 +94,17 @@ def forms(secret: str) -> set[str]:
 
 @pytest.fixture
 def logs(logs: io.StringIO, caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:
-    """The library's own log, here at DEBUG; what other loggers say is in `caplog`."""
+    """The library's own log and the root logger at DEBUG; what other loggers say is in `caplog`."""
     level = logger.log_level
     logger.setLevel(logging.DEBUG)
-    # The SDK's own DEBUG is the wire itself, on no one's request but a developer's.
-    for name in ("botocore", "boto3", "urllib3"):
-        caplog.set_level(logging.INFO, logger=name)
-    caplog.set_level(logging.DEBUG)  # last: it is also the level of caplog's handler
+    caplog.set_level(logging.DEBUG)
     yield logs
     logger.setLevel(level)
 
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    """Answers 500 first, then 200."""
+    """Answers 500 first, then 200, and repeats what it got: in a header, and in the body as JSON."""
     count = 0
 
     class Handler(BaseHTTPRequestHandler):
@@ -115,10 +112,12 @@ def receiver() -> Iterator[str]:
             nonlocal count
             count += 1
             self.rfile.read(int(self.headers["content-length"]))
+            body = json.dumps(dict(self.headers)).encode()
             self.send_response(500 if count == 1 else 200)
-            self.send_header("content-length", "2")
+            self.send_header("content-length", str(len(body)))
+            self.send_header("x-echo", str(self.headers["authorization"]))
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from patchbay.outbound.dialer import MAX_ANSWER_BYTES, GuardedBackend, NameNotResolved, resolve
+from patchbay.outbound.connection import MAX_ANSWER_BYTES
+from patchbay.outbound.dialer import GuardedDialer, NameNotResolved, resolve
 from patchbay.webhooks.retry import ErrorKind, Outcome
 from patchbay.webhooks.sender import MAX_BODY_BYTES, Sender, SendResult
 from tests.certificates import self_signed, server_tls
@@ -27,6 +28,7 @@ from tests.raw_receivers import (
     HEADERS,
     OK,
     PUBLIC,
+    WORKSPACE,
     LocalDialer,
     answer,
     answers,
@@ -45,7 +47,7 @@ async def send_to(
     sender = local_sender()
     try:
         async with receiver(answer) as server:
-            return await sender.send(server.url, headers, BODY, **timeouts)
+            return await sender.send(server.url, headers, BODY, workspace_id=WORKSPACE, **timeouts)
     finally:
         await sender.aclose()
 
@@ -60,7 +62,9 @@ def test_the_request() -> None:
             own = [("X-Own", "v\u00e9"), ("Content-Length", "3"), ("HOST", "evil.example")]
             own += [("Transfer-Encoding", "chunked"), ("Accept-Encoding", "br")]
             own += [("hOST", "evil.example"), ("transfer-encoding", "chunked"), ("X-Blanks", " a b\t")]
-            result = await sender.send(server.url + "?a=%20;b", [*HEADERS, *own], BODY)
+            result = await sender.send(
+                server.url + "?a=%20;b", [*HEADERS, *own], BODY, workspace_id=WORKSPACE
+            )
             assert result.status_code == 200
             [request] = server.requests
             head, _, body = request.partition(b"\r\n\r\n")
@@ -270,7 +274,7 @@ def test_a_flood_under_tls_is_cut(certificate: Path) -> None:
         sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
         async with receiver(flood, server_tls(certificate)) as server:
             url = f"https://hooks.example.com:{server.port}/"
-            result = await sender.send(url, HEADERS, BODY, total_timeout=25)
+            result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE, total_timeout=25)
             assert result.error_kind is ErrorKind.INVALID_RESPONSE
         await sender.aclose()
 
@@ -285,7 +289,7 @@ def test_each_answer_of_a_kept_connection_may_be_as_long() -> None:
         sender = local_sender()
         async with receiver(long) as server:
             for _ in range(4):
-                result = await sender.send(server.url, HEADERS, BODY)
+                result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
                 assert (result.response_body, result.truncated) == ("a" * MAX_BODY_BYTES, False)
             assert 4 * len(long) > MAX_ANSWER_BYTES
             assert server.connections == 1
@@ -307,8 +311,8 @@ def test_a_flood_on_a_kept_connection_is_not_asked_for_again() -> None:
                 await writer.drain()
 
         async with receiver(then_flood) as server:
-            assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
-            result = await sender.send(server.url, HEADERS, BODY)
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.INVALID_RESPONSE
             assert (server.connections, len(server.requests)) == (1, 2)
         await sender.aclose()
@@ -331,7 +335,7 @@ def test_an_endless_body_is_cut_and_its_connection_closed() -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(endless) as server:
-            result = await sender.send(server.url, HEADERS, BODY)
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert (result.status_code, result.truncated) == (200, True)
             assert result.response_body == "x" * MAX_BODY_BYTES
             await closed.wait()
@@ -391,7 +395,7 @@ def test_a_receiver_that_never_reads() -> None:
         server = await asyncio.start_server(hold, "127.0.0.1", 0, limit=1)
         sender = local_sender()
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        result = await sender.send(url, HEADERS, bytes(50_000_000), total_timeout=0.5)
+        result = await sender.send(url, HEADERS, bytes(50_000_000), workspace_id=WORKSPACE, total_timeout=0.5)
         assert result.error_kind is ErrorKind.TIMEOUT
         done.set()
         server.close()
@@ -407,7 +411,9 @@ def test_a_slow_name_server_meets_the_connect_timeout() -> None:
 
     async def scenario() -> None:
         sender = Sender(resolver=slow)
-        result = await sender.send("https://example.com/", HEADERS, BODY, connect_timeout=0.1)
+        result = await sender.send(
+            "https://example.com/", HEADERS, BODY, workspace_id=WORKSPACE, connect_timeout=0.1
+        )
         assert result.error_kind is ErrorKind.TIMEOUT
         assert result.duration_ms < 10_000
         await sender.aclose()
@@ -425,7 +431,7 @@ def test_cancellation_passes() -> None:
 
         sender = local_sender()
         async with receiver(silent) as server:
-            task = asyncio.create_task(sender.send(server.url, HEADERS, BODY))
+            task = asyncio.create_task(sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE))
             await arrived.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -444,7 +450,9 @@ def test_a_batch_is_sent_concurrently() -> None:
         sender = local_sender()
         async with receiver(half_a_second) as server:
             started = time.monotonic()
-            results = await asyncio.gather(*(sender.send(server.url, HEADERS, BODY) for _ in range(10)))
+            results = await asyncio.gather(
+                *(sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE) for _ in range(10))
+            )
             took = time.monotonic() - started
         assert [result.status_code for result in results] == [200] * 10
         assert took < 2.5  # one after the other it would be 5 s
@@ -461,7 +469,9 @@ def test_connections_are_kept_and_used_again() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
             for _ in range(5):
-                assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
+                assert (
+                    await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
+                ).status_code == 200
             assert len(server.requests) == 5
             assert server.connections == 1
         await sender.aclose()
@@ -485,7 +495,7 @@ def test_a_kept_connection_that_closes_as_we_write_is_not_the_receivers_fault() 
 
         async with receiver(once) as server:
             for _ in range(4):
-                result = await sender.send(server.url, HEADERS, BODY)
+                result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
                 assert (result.status_code, result.response_body) == (200, "ok")
             assert (server.connections, len(server.requests)) == (4, 6)
             assert len(set(server.requests)) == 1
@@ -508,8 +518,8 @@ def test_it_is_repeated_once_only() -> None:
                 writer.close()
 
         async with receiver(first_only) as server:
-            assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
-            result = await sender.send(server.url, HEADERS, BODY)
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.CONNECTION
             assert count == 3
         await sender.aclose()
@@ -531,8 +541,8 @@ def test_a_late_answer_on_a_kept_connection_is_not_repeated() -> None:
                 await asyncio.sleep(10)
 
         async with receiver(then_silent) as server:
-            assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
-            result = await sender.send(server.url, HEADERS, BODY, total_timeout=0.3)
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE, total_timeout=0.3)
             assert result.error_kind is ErrorKind.TIMEOUT
             assert count == 2
         await sender.aclose()
@@ -548,7 +558,7 @@ def test_a_connection_that_closes_without_an_answer_is_tried_once() -> None:
             writer.close()
 
         async with receiver(close) as server:
-            result = await sender.send(server.url, HEADERS, BODY)
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.CONNECTION
             assert server.connections == 1
         await sender.aclose()
@@ -585,7 +595,7 @@ def test_connection_refused() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
             url = server.url
-        result = await sender.send(url, HEADERS, BODY)
+        result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)
         assert result.error_kind is ErrorKind.CONNECTION
         assert result.error
         await sender.aclose()
@@ -602,7 +612,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def scenario() -> None:
         sender = Sender()
-        result = await sender.send("https://does-not-exist.example/", HEADERS, BODY)
+        result = await sender.send("https://does-not-exist.example/", HEADERS, BODY, workspace_id=WORKSPACE)
         assert result.error_kind is ErrorKind.DNS
         assert result.error == "The host's name could not be resolved."
         await sender.aclose()
@@ -614,7 +624,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_without_addresses_and_a_label_too_long_for_dns() -> None:
     async def scenario() -> None:
         with pytest.raises(NameNotResolved):
-            await GuardedBackend(resolver=answers()).connect_tcp("example.com", 443)
+            await GuardedDialer(resolver=answers()).dial("https", "example.com", 443, 5)
         with pytest.raises(NameNotResolved):
             await resolve("a" * 64 + ".invalid", 443)
 
@@ -658,7 +668,9 @@ def test_a_self_signed_certificate_is_refused(certificate: Path) -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK, server_tls(certificate)) as server:
-            result = await sender.send(f"https://localhost:{server.port}/", HEADERS, BODY)
+            result = await sender.send(
+                f"https://localhost:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE
+            )
             assert result.error_kind is ErrorKind.TLS
             assert result.error == "The TLS handshake failed: self-signed certificate."
             assert server.requests == []
@@ -677,7 +689,7 @@ def test_a_server_that_asks_for_a_client_certificate(certificate: Path) -> None:
         sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
         async with receiver(OK, context) as server:
             url = f"https://hooks.example.com:{server.port}/"
-            result = await sender.send(url, HEADERS, BODY)
+            result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind in (ErrorKind.TLS, ErrorKind.CONNECTION)
             assert server.requests == []
         await sender.aclose()
@@ -695,7 +707,7 @@ def test_a_server_that_speaks_no_tls() -> None:
         server = await asyncio.start_server(greet, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         sender = local_sender()
-        result = await sender.send(f"https://127.0.0.1:{port}/", HEADERS, BODY)
+        result = await sender.send(f"https://127.0.0.1:{port}/", HEADERS, BODY, workspace_id=WORKSPACE)
         assert result.error_kind is ErrorKind.TLS
         server.close()
         await sender.aclose()
@@ -715,7 +727,12 @@ def test_a_handshake_that_never_ends() -> None:
         port = server.sockets[0].getsockname()[1]
         sender = local_sender()
         result = await sender.send(
-            f"https://127.0.0.1:{port}/", HEADERS, BODY, connect_timeout=60, total_timeout=0.6
+            f"https://127.0.0.1:{port}/",
+            HEADERS,
+            BODY,
+            workspace_id=WORKSPACE,
+            connect_timeout=60,
+            total_timeout=0.6,
         )
         assert result.error_kind is ErrorKind.TIMEOUT
         await closed.wait()
@@ -733,7 +750,7 @@ def test_a_tls_connection_cut_before_the_answer(certificate: Path) -> None:
         sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
         async with receiver(cut, server_tls(certificate)) as server:
             url = f"https://hooks.example.com:{server.port}/"
-            result = await sender.send(url, HEADERS, BODY)
+            result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.CONNECTION
         await sender.aclose()
 

@@ -6,15 +6,15 @@ receiver on loopback in its place. So whatever the guard lets through hits that 
 
 from __future__ import annotations
 
+import socket
 import ssl
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpcore
 import pytest
 
-from patchbay.outbound.dialer import GuardedBackend
+from patchbay.outbound import dialer
+from patchbay.outbound.dialer import GuardedDialer, connect
 from patchbay.outbound.target_guard import ForbiddenTarget
 from patchbay.settings import settings
 from patchbay.webhooks.retry import ErrorKind
@@ -29,6 +29,7 @@ from tests.raw_receivers import (
     HEADERS,
     OK,
     PUBLIC,
+    WORKSPACE,
     LocalDialer,
     answer,
     answers,
@@ -54,7 +55,10 @@ async def send_to_name(
     sender = Sender(https_only=False, dialer=dialer, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     async with receiver(response) as server:
         url = f"http://{NAME}:{server.port}/"
-        kinds = [(await sender.send(url, HEADERS, BODY, **timeouts)).error_kind for _ in range(times)]
+        kinds = [
+            (await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE, **timeouts)).error_kind
+            for _ in range(times)
+        ]
         await sender.aclose()
         return kinds, dialer.dialled, server.connections
 
@@ -145,7 +149,7 @@ def test_a_name_with_thousands_of_addresses_does_not_make_us_dial_them() -> None
 
     async def scenario() -> None:
         sender = Sender(dialer=dialer)
-        result = await sender.send(f"https://{NAME}/", HEADERS, BODY)
+        result = await sender.send(f"https://{NAME}/", HEADERS, BODY, workspace_id=WORKSPACE)
         assert result.error_kind is ErrorKind.CONNECTION
         await sender.aclose()
 
@@ -171,7 +175,9 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
         dialer = LocalDialer(dead=["2606:4700::1", "1.1.1.1"])
         sender = Sender(https_only=False, resolver=answers("2606:4700::1", "1.1.1.1", PUBLIC), dialer=dialer)
         async with receiver(OK) as server:
-            assert (await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY)).status_code == 200
+            assert (
+                await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE)
+            ).status_code == 200
         assert dialer.dialled == ["2606:4700::1", "1.1.1.1", PUBLIC]
         await sender.aclose()
 
@@ -186,7 +192,7 @@ def test_a_resolver_that_answers_anything_but_plain_addresses(found: list[str]) 
         dialer = LocalDialer()
         sender = Sender(https_only=False, resolver=answers(*found), dialer=dialer)
         async with receiver(OK) as server:
-            result = await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY)
+            result = await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.FORBIDDEN_TARGET
             assert (dialer.dialled, server.connections) == ([], 0)
         await sender.aclose()
@@ -204,9 +210,7 @@ def test_the_dialer_alone_refuses_this_machine(host: str) -> None:
     async def scenario() -> None:
         async with receiver(OK) as server:
             with pytest.raises(ForbiddenTarget):
-                await GuardedBackend().connect_tcp(host, server.port, 5)
-            with pytest.raises(httpcore.ConnectError):
-                await GuardedBackend().connect_unix_socket("receiver.sock")
+                await GuardedDialer().dial("http", host, server.port, 5)
             assert server.connections == 0
 
     run(scenario())
@@ -243,12 +247,15 @@ def test_no_spelling_is_dialled_though_it_was_stored() -> None:
             assert len(set(urls)) >= 150
             dialer = LocalDialer()
             sender = Sender(https_only=False, dialer=dialer)
-            kinds = {url: (await sender.send(url, HEADERS, BODY)).error_kind for url in urls}
+            kinds = {
+                url: (await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)).error_kind
+                for url in urls
+            }
             assert [url for url, kind in kinds.items() if kind not in REFUSED] == []
             assert (dialer.dialled, server.connections) == ([], 0)
             await sender.aclose()
             sender = Sender(https_only=False, allow_loopback=True)
-            assert (await sender.send(server.url, HEADERS, BODY)).status_code == 200
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
             assert server.connections == 1  # it would have answered
             await sender.aclose()
 
@@ -267,7 +274,10 @@ def test_public_addresses_are_registered_and_dialled(api: Api, monkeypatch: pyte
                 body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
                 assert api("POST /api/integrations/webhooks", json=body).status == 201, url
                 result = await sender.send(
-                    url.replace("https", "http").replace("8443", str(server.port)), HEADERS, BODY
+                    url.replace("https", "http").replace("8443", str(server.port)),
+                    HEADERS,
+                    BODY,
+                    workspace_id=WORKSPACE,
                 )
                 assert result.status_code == 200, url
             assert len(dialer.dialled) == len(permitted_urls()) == server.connections
@@ -303,14 +313,18 @@ def test_tls_verifies_the_name_though_an_address_is_dialled(certificate: Path) -
         async with receiver(OK, context) as server:
             url = f"https://{NAME}:{server.port}/"
             for _ in range(2):
-                assert (await sender.send(url, [*HEADERS, ("hOsT", "evil.example")], BODY)).status_code == 200
+                assert (
+                    await sender.send(url, [*HEADERS, ("hOsT", "evil.example")], BODY, workspace_id=WORKSPACE)
+                ).status_code == 200
             assert (seen, dialer.dialled) == ([NAME], [PUBLIC])
             assert server.connections == 1
             for request in server.requests:
                 lines = request.lower().split(b"\r\n")
                 hosts = [line for line in lines if line.startswith(b"host:")]
                 assert hosts == [f"host: {NAME}:{server.port}".encode()]
-            wrong = await sender.send(f"https://other.example.com:{server.port}/", HEADERS, BODY)
+            wrong = await sender.send(
+                f"https://other.example.com:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE
+            )
             assert wrong.error_kind is ErrorKind.TLS
             assert "other.example.com" in (wrong.error or "")
             assert len(server.requests) == 2
@@ -334,7 +348,7 @@ def test_proxies_of_the_environment_are_ignored(certificate: Path, monkeypatch: 
                 dialer = LocalDialer()
                 sender = Sender(https_only=False, ssl_context=trust, resolver=answers(PUBLIC), dialer=dialer)
                 for url in (f"http://{NAME}:{plain.port}/", f"https://{NAME}:{secure.port}/"):
-                    assert (await sender.send(url, HEADERS, BODY)).status_code == 200
+                    assert (await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
                 await sender.aclose()
                 assert dialer.dialled == [PUBLIC, PUBLIC]
                 assert (len(plain.requests), len(secure.requests)) == (count, count)
@@ -350,13 +364,12 @@ def test_proxies_of_the_environment_are_ignored(certificate: Path, monkeypatch: 
 def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What any sender of this process dials; it all ends on 127.0.0.1."""
     dialled: list[tuple[str, int]] = []
-    connect = httpcore.AnyIOBackend.connect_tcp
 
-    async def connect_tcp(self: Any, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
-        dialled.append((host, port))
-        return await connect(self, "127.0.0.1", port, *rest)
+    async def noting(address: str, port: int) -> socket.socket:
+        dialled.append((address, port))
+        return await connect("127.0.0.1", port)
 
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(dialer, "connect", noting)
     return dialled
 
 

@@ -5,6 +5,7 @@ ones.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterable
@@ -14,12 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpcore
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from patchbay.outbound.dialer import connect
 from patchbay.outbound.transport import GuardedTransport
 
 PUBLIC = "93.184.215.14"
@@ -72,11 +73,15 @@ class FakeProvider:
         async def resolver(_host: str, _port: int) -> list[str]:
             return [PUBLIC]
 
+        async def dialer(address: str, port: int) -> socket.socket:
+            assert (address, port) == (PUBLIC, 443)
+            return await connect("127.0.0.1", self._server.server_address[1])
+
         return GuardedTransport(
             most=64 * 1024,
             ssl_context=self._trust,
             resolver=resolver,
-            dialer=_Dialer(self._server.server_address[1]),
+            dialer=dialer,
         )
 
     def close(self) -> None:
@@ -104,17 +109,6 @@ class FakeProvider:
                 pass
 
         return Handler
-
-
-class _Dialer(httpcore.AsyncNetworkBackend):
-    """Connects to the fake in place of the one address that the resolver knows."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    async def connect_tcp(self, host: str, port: int, *rest: Any) -> httpcore.AsyncNetworkStream:
-        assert (host, port) == (PUBLIC, 443)
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", self._port, *rest)
 
 
 def _certificates(folder: Path, hosts: list[str]) -> tuple[Path, Path]:

@@ -27,6 +27,7 @@ from patchbay.catalogue.entries import (
     check_data,
     check_input,
     check_output,
+    chosen,
     load,
     load_action,
     resources,
@@ -123,7 +124,8 @@ def test_an_actions_samples_fit_its_schemas_and_show_all_of_them(action: Action)
 
 
 def test_fields_that_take_ids_name_a_list_to_choose_from() -> None:
-    assert resources() == {"accounts", "approvals", "assignees", "campaigns", "conversations"}
+    assert chosen() == {"accounts", "approvals", "assignees", "campaigns", "conversations"}
+    assert resources() == chosen() | {"posts"}
     for action in ACTIONS.values():
         properties = action.input["properties"]
         assert isinstance(properties, dict)

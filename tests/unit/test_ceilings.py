@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 
 from patchbay import dynamo
-from patchbay.errors import RateLimited
+from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits import ceilings, store
 from patchbay.rate_limits.ceilings import Ceilings
 from tests.fake_rows import FakeRows
@@ -46,7 +46,7 @@ def admitted(process: Ceilings, times: int = 1, cost: int = 1, workspace: str = 
     def passes() -> bool:
         try:
             process.admit(workspace, "requests", cost)
-        except RateLimited:
+        except (RateLimited, CostExceedsLimit):
             return False
         return True
 
@@ -141,6 +141,22 @@ def test_what_costs_more_than_the_ceiling_never_passes(monkeypatch: pytest.Monke
         assert admitted(process, cost=6) == 0
         world.now += 30 * MINUTE
     assert world.table.rows == {}
+    with pytest.raises(CostExceedsLimit, match="ceiling of 5 requests a minute: 6 at once") as refused:
+        process.admit("acme", "requests", 6)
+    assert refused.value.headers == {}, "waiting helps nobody"
+
+
+@pytest.mark.parametrize(("ceiling", "passes"), [(50, 50), (1, 1), (0, 0)])
+def test_of_a_batch_above_the_ceiling_as_many_pass_as_fit(
+    monkeypatch: pytest.MonkeyPatch, ceiling: int, passes: int
+) -> None:
+    world = World(monkeypatch, requests=5, events=ceiling)
+    monkeypatch.setattr(ceilings, "_process", world.process())
+    admitted, refusal = ceilings.admit_some("acme", "events", 100)
+    assert admitted == passes
+    # One at a time, the others pass later; under a ceiling of 0 nothing ever does.
+    assert isinstance(refusal, RateLimited if ceiling else CostExceedsLimit)
+    assert bool(refusal.headers) is bool(ceiling)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from patchbay.deliveries.models import Status
 from patchbay.dynamo import ConditionFailed, TransactionRefused, pack, pack_row, unpack, unpack_row
 from patchbay.errors import ValidationFailed
 from patchbay.ids import EventId
+from patchbay.paging import Page
 from patchbay.rate_limits.throttling import is_throttling
 
 # DynamoDB's numbers: 38 digits, magnitudes of 1e-130 to 9.99e125.
@@ -235,7 +236,7 @@ def test_get_many_does_not_hammer_a_throttled_table(fake: Any, monkeypatch: pyte
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def page(cursor: str | None, limit: int = 2, **more: Any) -> dynamo.Page:
+def page(cursor: str | None, limit: int = 2, **more: Any) -> Page[dynamo.Row]:
     return dynamo.page("t", ("owner", "acme"), ("sk", "a", "z"), limit=limit, cursor=cursor, **more)
 
 
@@ -247,7 +248,7 @@ def answer(*keys: str, last: str | None = None) -> dict[str, Any]:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_cursor_goes_on_where_the_page_ended(owner: str, sk: str) -> None:
     start = pack_row({"owner": owner, "sk": sk})
-    cursor = dynamo._cursor(start, ("owner", "sk"), "owner")
+    cursor = dynamo._cursor(unpack_row(start), ("owner", "sk"), "owner")
     assert dynamo._start(cursor, ("owner", "sk"), ("owner", "acme")) == pack_row({"owner": "acme", "sk": sk})
     assert len(owner) < 4 or owner not in base64.urlsafe_b64decode(cursor + "==").decode() or owner in sk
 
@@ -255,9 +256,9 @@ def test_a_cursor_goes_on_where_the_page_ended(owner: str, sk: str) -> None:
 def test_pages(fake: Any) -> None:
     client = fake(answer("d", "c", last="c"), answer("b"))
     first = page(None)
-    assert [row["sk"] for row in first.rows] == ["d", "c"]
+    assert [row["sk"] for row in first.items] == ["d", "c"]
     second = page(first.next_cursor)
-    assert ([row["sk"] for row in second.rows], second.next_cursor) == (["b"], None)
+    assert ([row["sk"] for row in second.items], second.next_cursor) == (["b"], None)
     assert "ExclusiveStartKey" not in client.calls[0]
     assert client.calls[1]["ExclusiveStartKey"] == pack_row({"owner": "acme", "sk": "c"})
 
@@ -265,7 +266,7 @@ def test_pages(fake: Any) -> None:
 def test_a_filtered_page_goes_on_after_the_last_row_it_gives(fake: Any) -> None:
     client = fake(answer("h", last="g"), answer("f", "e", "d", last="c"), answer())
     found = page(None, where="x = :x", x=1)
-    assert [row["sk"] for row in found.rows] == ["h", "f"]
+    assert [row["sk"] for row in found.items] == ["h", "f"]
     page(found.next_cursor, where="x = :x", x=1)
     assert client.calls[2]["ExclusiveStartKey"] == pack_row({"owner": "acme", "sk": "f"})
 
@@ -273,7 +274,7 @@ def test_a_filtered_page_goes_on_after_the_last_row_it_gives(fake: Any) -> None:
 def test_a_filtered_page_reads_a_bounded_number_of_rows(fake: Any) -> None:
     client = fake(*[answer(last="k")] * 20)
     found = page(None, where="x = :x", x=1)
-    assert found.rows == []
+    assert found.items == []
     assert found.next_cursor is not None
     assert sum(call["Limit"] for call in client.calls) <= 1000
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from patchbay import dynamo
 from patchbay.api_keys import guard, hashing, key_format, service, store
-from patchbay.api_keys.guard import Admission, Exhausted, Guard, InsufficientScopes, InvalidKey
+from patchbay.api_keys.guard import Admission, Exhausted, Guard, InsufficientScopes, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import CreateApiKey, UpdateApiKey
 from patchbay.auth import principal
 from patchbay.auth.principal import Principal
@@ -88,6 +88,8 @@ class Key:
             return "EXPIRED"
         if scopes - self.scopes:
             return "INSUFFICIENT_SCOPES"
+        if cost > min(self.limits.values()):
+            return "COST_EXCEEDS_LIMIT"
         return "VALID" if self.has_room(cost, now) else "RATE_LIMITED"
 
     def count(self, cost: int, now: int) -> None:
@@ -107,14 +109,15 @@ class Memory:
 
     def learn(self, key: Key, verdict: str, cost: int, now: int) -> None:
         until = now + SECOND
-        if verdict == "RATE_LIMITED":
-            within = cost <= min(key.limits.values())
-            self.full.append((min(until, key.first_room(cost, now)) if within else until, cost))
+        if verdict == "COST_EXCEEDS_LIMIT":
+            self.full.append((until, cost))
+        elif verdict == "RATE_LIMITED":
+            self.full.append((min(until, key.first_room(cost, now)), cost))
         elif verdict == "EXPIRED":
             self.expired.append(until)
 
     def excuses(self, outcome: str, cost: int, now: int) -> bool:
-        if outcome == "RATE_LIMITED":
+        if outcome in ("RATE_LIMITED", "COST_EXCEEDS_LIMIT"):
             return any(now < until and cost >= refused for until, refused in self.full)
         return outcome == "EXPIRED" and any(now < until for until in self.expired)
 
@@ -366,7 +369,6 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         )
         asked = self.calls - calls - (self.others - others)
         verdict = key.verdict(cost, scopes, workspace, now)
-        within = cost <= min(key.limits.values())
         memory = self.memories.setdefault((host, key.id), Memory())
         if outcome == "VALID":
             assert (verdict, bool(asked)) == ("VALID", True)
@@ -385,8 +387,9 @@ class HostsThatShareKeys(RuleBasedStateMachine):
             assert told(refused.standings) == self.stands(key, now)
             assert refused.principal.scopes == key.scopes
             assert refused.detail != BUSY
-            if within:
-                assert refused.admits_ms == key.first_room(cost, now) > now
+            assert refused.admits_ms == key.first_room(cost, now) > now
+        if asked and isinstance(refused, NeverAdmitted):
+            assert refused.standing.quota.limit == min(key.limits.values()) < cost
 
     def stands(self, key: Key, now: int) -> list[tuple[Window, int, int]]:
         return [(window, limit, max(key.free(window, now) // 1, 0)) for window, limit in key.limits.items()]
@@ -422,6 +425,8 @@ def attempt(admit: Callable[[], Admission]) -> tuple[Admission | None, str, Exce
         return None, refused.reason, refused
     except InsufficientScopes as refused:
         return None, "INSUFFICIENT_SCOPES", refused
+    except NeverAdmitted as refused:
+        return None, "COST_EXCEEDS_LIMIT", refused
     except Exhausted as refused:
         return None, "RATE_LIMITED", refused
 

@@ -93,15 +93,26 @@ FITTING: dict[str, list[Any]] = {
     "pkce": [True, False],
     "scopeSeparator": [" ", ","],
     "refresh": ["rotating", "static", "never_expires", "reauthorize_only"],
+    "expiredErrors": [[], ["20026"], ["access_denied: the user left", "GONE"]],
+    "revokeReplaced": [True, False],
     "domain": ["login", "acme"],
     "region": ["eu", "us"],
 }
 OF_ANY = {"clientId", "redirectUris"}
-OF_ITS_OWN = {*ADDRESSES, "clientAuth", "pkce", "scopeSeparator", "refresh"}
+OF_ITS_OWN = {
+    *ADDRESSES,
+    "clientAuth",
+    "pkce",
+    "scopeSeparator",
+    "refresh",
+    "expiredErrors",
+    "revokeReplaced",
+}
 PUBLIC = {None: OF_ANY | OF_ITS_OWN, "crm": OF_ANY | {"domain", "region"}}
-SECRETS = ["s3cr3t", "line\nline", "ключ", "x" * 4096]
+SECRETS = ["s3cr3t", "two words", "ключ", "x" * 4096]
 UNFIT: list[Any] = [
-    MASK, "", "\x00", "x" * 4097, 7 * "*", "http://a.example/", "https://10.0.0.1/", [MASK], ["ftp://a/"],
+    MASK, "", "\x00", "line\n", " s3cr3t",
+    "x" * 4097, 7 * "*", "http://a.example/", "https://10.0.0.1/", [MASK], ["ftp://a/"],
     "https://a.example/{domain}", "https://[", True, False, "basic", "none", ",", "static",
 ]  # fmt: skip
 
@@ -123,7 +134,13 @@ class Refused(Exception):
 
 
 def fits_secret(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 4096 and "\x00" not in value and value != MASK
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 4096
+        and value.isprintable()
+        and value == value.strip()
+        and value != MASK
+    )
 
 
 def fits_public(name: str, value: Any) -> bool:
@@ -131,6 +148,8 @@ def fits_public(name: str, value: Any) -> bool:
     if name == "clientId":
         return isinstance(value, str) and value.isascii() and value.isprintable() and fits_secret(value) \
             and " " not in value  # fmt: skip
+    if name == "expiredErrors" and value == ["ftp://a/"]:
+        return True  # a code may be any printable text
     return any(value == fit and type(value) is type(fit) for fit in FITTING[name])
 
 
@@ -382,3 +401,73 @@ def test_a_provider_of_ones_own_is_read_from_its_config() -> None:
 def test_what_is_shown_can_be_written_as_json(public: dict[str, Any], secret_names: list[str]) -> None:
     seen = config.shown(public, secret_names)
     assert json.loads(json.dumps(seen)) == {**public, **dict.fromkeys(secret_names, MASK)}
+
+
+# ── what Patchbay sends itself ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("response_type=token", "client_id=x", "redirect_uri=https://evil.test", "scope=all", "state=1"),
+        *("code_challenge=x", "code_challenge_method=plain", "nonce=1", "request=x", "request_uri=x"),
+        *(
+            "a=1&state=1",
+            "state",
+            "State=1",
+            "st%61te=1",
+            "state[]=1",
+            "a=1;state=1",
+            "response.type=x",
+            "&+state=1",
+        ),
+    ],
+)
+def test_an_authorization_url_leaves_to_us_what_we_send(query: str) -> None:
+    assert refused({"authorizationUrl": f"https://a.example/a?{query}"}) == "config.authorizationUrl"
+
+
+@pytest.mark.parametrize("field", ["tokenUrl", "revocationUrl"])
+@pytest.mark.parametrize(
+    "name", ["grant_type", "code", "client_secret", "refresh_token", "token", "Client_Id"]
+)
+def test_a_token_endpoint_leaves_to_us_what_we_send(field: str, name: str) -> None:
+    assert refused({field: f"https://a.example/t?a=1&{name}=x"}) == f"config.{field}"
+
+
+@pytest.mark.parametrize(
+    "query", ["tenant=4%2F7&x=", "prompt=consent&access_type=offline", "p=b2c", "statement=1"]
+)
+def test_other_parameters_of_an_address_stay(query: str) -> None:
+    for field in ("authorizationUrl", "tokenUrl", "revocationUrl"):
+        assert merged({field: f"https://a.example/a?{query}"})[0][field] == f"https://a.example/a?{query}"
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        *("gone", ["x"] * 21, [""], [" "], ["-"], ["x" * 201], ["a\nb"], ["ключ"], [True], True),
+        *(["invalid_client"], ["ok", "INVALID-CLIENT"], ["server_error"], ["unauthorized_client"], ["503"]),
+    ],
+)
+def test_error_codes_that_cannot_end_a_connection(codes: Any) -> None:
+    assert refused({"expiredErrors": codes}).startswith("config.expiredErrors")
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://a.example/x?y", "https://a.example"),
+        ("HTTPS://A.Example:443/", "https://a.example"),
+        ("https://a.example:8443", "https://a.example:8443"),
+        ("http://[::1]:80/", "http://[::1]"),
+        ("https://a.example@b.example/", None),
+        ("https://a.example:x/", None),
+        ("https:///x", None),
+        ("https://[", None),
+        ("javascript:x", None),
+        ("", None),
+    ],
+)
+def test_origins(url: str, origin: str | None) -> None:
+    assert config.origin_of(url) == origin

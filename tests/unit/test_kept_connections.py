@@ -1,116 +1,103 @@
-"""Connections kept between attempts: the last used first, closed ones never, and not too many."""
+"""Connections kept between attempts: only quiet ones, each for one workspace, and not too many."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
-from patchbay.webhooks.kept_connections import KeptConnections, Origin
+from patchbay.webhooks import kept_connections
+from patchbay.webhooks.kept_connections import KEPT_SECONDS, KeptConnections, Route
 
-A, B, C = (("https", host, 443) for host in "abc")
+A, B, C = (Route("acme", "https", host, 443) for host in "abc")
 
 
 class Connection:
-    """As much of an httpcore connection as is asked for."""
+    """As much of a connection as is asked for."""
 
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-        self.idle, self.expired, self.closed = True, False, False
-        self.looks = 0
+    def __init__(self) -> None:
+        self.quiet, self.closed, self.looks = True, False, 0
 
-    def is_idle(self) -> bool:
-        return self.idle
-
-    def is_closed(self) -> bool:
-        return self.closed
-
-    def has_expired(self) -> bool:
+    def is_quiet(self) -> bool:
         self.looks += 1
-        return self.expired
+        return self.quiet
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         self.closed = True
 
 
 @pytest.fixture
 def kept() -> KeptConnections:
-    return KeptConnections(Connection, 3)  # type: ignore[arg-type]  # a stand-in
+    return KeptConnections(3)
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
+def give(kept: KeptConnections, *routes: Route) -> list[Any]:
+    """New connections, given back in this order."""
+    made: list[Any] = [Connection() for _ in routes]
+    for route, connection in zip(routes, made, strict=True):
+        kept.give_back(route, connection)
+    return made
 
 
 def test_a_connection_is_used_again_and_by_one_at_a_time(kept: KeptConnections) -> None:
-    async def scenario() -> None:
-        first, second = await kept.take(A), await kept.take(A)
-        assert first is not second
-        await kept.give_back(A, first)
-        await kept.give_back(A, second)
-        assert await kept.take(A) is second  # the last used is the likeliest to be open still
-        assert await kept.take(B) is not first
-        assert await kept.take(A) is first
-        assert await kept.take(A) not in (first, second)
-
-    run(scenario())
+    first, second = give(kept, A, A)
+    assert kept.take(B) is None
+    assert kept.take(A) is second  # the last used is the likeliest to be open still
+    assert kept.take(A) is first
+    assert kept.take(A) is None
 
 
-def test_what_is_closed_or_in_the_middle_of_an_answer_is_not_kept(kept: KeptConnections) -> None:
-    async def scenario() -> None:
-        broken: Any = await kept.take(A)
-        broken.idle = False
-        await kept.give_back(A, broken)
-        assert broken.closed
-        expired: Any = await kept.take(A)
-        assert expired is not broken
-        await kept.give_back(A, expired)
-        expired.expired = True
-        assert await kept.take(A) is not expired
-        assert expired.closed
-        failed: Any = await kept.take(B)
-        failed.closed = True
-        await kept.give_back(B, failed)
-        assert await kept.take(B) is not failed
-
-    run(scenario())
+@pytest.mark.parametrize(
+    "other",
+    [
+        A._replace(workspace_id="initech"),
+        A._replace(scheme="http"),
+        A._replace(host="b"),
+        A._replace(port=8443),
+    ],
+)
+def test_a_connection_is_kept_for_one_workspace_and_origin(kept: KeptConnections, other: Route) -> None:
+    [connection] = give(kept, A)
+    assert kept.take(other) is None
+    assert kept.take(A) is connection
 
 
-def test_what_was_used_longest_ago_gives_way(kept: KeptConnections) -> None:
-    async def scenario() -> None:
-        taken: list[Any] = [await kept.take(origin) for origin in (A, A, B, C)]
-        for connection in taken:
-            await kept.give_back(connection.origin, connection)
-        assert [connection.closed for connection in taken] == [True, False, False, False]
-        assert await kept.take(A) is taken[1]
-        await kept.give_back(A, taken[1])
-        extra: Any = await kept.take(("https", "d", 443))
-        await kept.give_back(extra.origin, extra)
-        assert [connection.closed for connection in taken] == [True, False, True, False]
+def test_a_connection_on_which_something_came_is_closed(kept: KeptConnections) -> None:
+    quiet, noisy = give(kept, A, A)
+    noisy.quiet = False
+    assert kept.take(A) is quiet
+    assert noisy.closed
 
-    run(scenario())
+
+def test_a_connection_unused_for_long_is_closed(
+    kept: KeptConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(kept_connections, "monotonic", lambda: now)
+    [connection] = give(kept, A)
+    now += KEPT_SECONDS
+    assert kept.take(A) is None
+    assert connection.closed
+
+
+def test_the_one_unused_for_longest_gives_way(kept: KeptConnections) -> None:
+    made = give(kept, A, A, B, C)
+    assert [connection.closed for connection in made] == [True, False, False, False]
+    again = kept.take(A)
+    assert again is made[1]
+    kept.give_back(A, again)
+    give(kept, B._replace(host="d"))
+    assert [connection.closed for connection in made] == [True, False, True, False]
 
 
 def test_only_what_is_taken_is_looked_at(kept: KeptConnections) -> None:
-    async def scenario() -> None:
-        others: list[Any] = [await kept.take(origin) for origin in (A, B, C)]
-        for connection in others:
-            await kept.give_back(connection.origin, connection)
-        await kept.take(B)
-        assert [connection.looks for connection in others] == [0, 1, 0]
-
-    run(scenario())
+    made = give(kept, A, B, C)
+    kept.take(B)
+    assert [connection.looks for connection in made] == [0, 1, 0]
 
 
 def test_all_are_closed_in_the_end(kept: KeptConnections) -> None:
-    async def scenario() -> None:
-        taken: list[Any] = [await kept.take(origin) for origin in (A, A, B)]
-        for connection in taken:
-            await kept.give_back(connection.origin, connection)
-        await kept.aclose()
-        assert all(connection.closed for connection in taken)
-        assert await kept.take(A) not in taken
-
-    run(scenario())
+    made = give(kept, A, A, B)
+    kept.close()
+    assert all(connection.closed for connection in made)
+    assert kept.take(A) is None

@@ -23,6 +23,7 @@ CREATE = "modules/create-post/create-post"
 WATCH = "modules/watch-published-posts/watch-published-posts"
 HOOK = "webhooks/post-published/post-published"
 LIST = "rpcs/list-accounts/list-accounts.communication.iml.json"
+SEARCH = "modules/search-posts/search-posts.communication.iml.json"
 CALL = "modules/make-api-call/make-api-call"
 
 
@@ -108,6 +109,7 @@ FAULTS: list[tuple[str, Callable[[Any], None], str]] = [
         "begin",
     ),
     (LIST, _at("response", "limit", to=None), "rpc listAccounts: has no limit"),
+    (SEARCH, _at("response", "limit", to=None), "module searchPosts: has no limit"),
     (LIST, _at("response", "output", to={"label": "{{item.label}}"}), "a choice is"),
     (f"{HOOK}.attach.iml.json", _at("body", "event", to="POST_NONE"), "there is no trigger POST_NONE"),
     (f"{HOOK}.attach.iml.json", _at("body", "event", to="POST_FAILED"), "POST_FAILED: 2 triggers"),

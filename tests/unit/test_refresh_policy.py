@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.oauth.refresh_policy import can_refresh, due_ms, expires_ms, wait_ms
+from patchbay.oauth.refresh_policy import can_refresh, due_ms, expires_ms, is_over, wait_ms
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 
@@ -144,3 +144,30 @@ def test_waits_are_bounded_and_grow(failures: int, random: float) -> None:
     wait = wait_ms(failures, random)
     assert 4_000 <= wait <= 1.2 * HOUR
     assert wait_ms(failures + 1, random) >= wait
+
+
+@pytest.mark.parametrize(
+    ("asked", "failures", "seconds"),
+    [(None, 1, 5), (0, 1, 5), (600, 1, 600), (600, 20, 3600), (6 * 3600, 1, 21_600), (10**11, 1, 21_600)],
+)
+def test_a_wait_that_the_provider_asks_for_is_kept_to_within_bounds(
+    asked: int | None, failures: int, seconds: int
+) -> None:
+    for random in (0.0, 0.5, 0.99):
+        assert 0.8 * seconds <= wait_ms(failures, random, asked) / 1000 <= 1.2 * seconds
+        assert wait_ms(failures, random, asked) >= min((asked or 0) * 1000, 6 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "ago", "over"),
+    [(8, DAY, True), (7, 30 * DAY, False), (1000, DAY - 1, False), (1, 0, False)],
+)
+def test_refusals_without_a_known_reason_end_a_grant_by_number_and_time(
+    refusals: int, ago: int, over: bool
+) -> None:
+    assert is_over(refusals, NOW - ago, NOW) is over
+
+
+def test_a_moment_that_is_past_already_counts_as_unknown_where_the_token_can_be_refreshed() -> None:
+    assert expires_ms(oauth(), tokens(expires_at_ms=NOW), NOW) == NOW + HOUR
+    assert expires_ms(oauth(), tokens(None, expires_at_ms=NOW - 1), NOW) == NOW - 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchbay.webhooks import n8n
 from patchbay.webhooks.retry import (
     MAX_DELAY_SECONDS,
     MAX_STEP_SECONDS,
@@ -20,6 +22,7 @@ from patchbay.webhooks.retry import (
     Plan,
     Retry,
     RetryConfig,
+    Said,
     parse_retry_after,
     plan,
 )
@@ -90,6 +93,66 @@ def test_these_end_the_delivery_at_once(outcome: Outcome, reason: str) -> None:
 @pytest.mark.parametrize("attempt", [1, 4, 9])
 def test_410_disables_the_webhook_whatever_the_attempt(attempt: int) -> None:
     assert middle(Outcome(410), attempt) == DisableWebhook("endpoint_gone")
+
+
+OF_N8N = RetryConfig(schedule=SCHEDULES["standard"], retries_not_found=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempt", "seconds", "follows"),
+    [
+        (Outcome(404), 1, 0, Retry(5, "http_404")),
+        (Outcome(404), 4, 9999, Retry(7200, "http_404")),
+        (Outcome(404), 8, 9999, GiveUp("retries_exhausted:http_404")),
+        (Outcome(404, said=Said.NOT_REGISTERED), 1, 0, Retry(5, "not_registered")),
+        (Outcome(404, said=Said.NOT_REGISTERED), 2, 179, Retry(300, "not_registered")),
+        (Outcome(404, said=Said.NOT_REGISTERED), 6, 0, Retry(300, "not_registered")),
+        (Outcome(404, said=Said.NOT_REGISTERED), 3, 180, DisableWebhook("endpoint_not_found")),
+        (Outcome(404, said=Said.NOT_REGISTERED), 8, 0, GiveUp("retries_exhausted:not_registered")),
+        (Outcome(200, said=Said.STARTING), 1, 9999, Retry(5, "receiver_starting")),
+        (Outcome(200, said=Said.STARTING), 5, 0, Retry(18000, "receiver_starting")),
+        (Outcome(200, said=Said.STARTING), 8, 0, GiveUp("retries_exhausted:receiver_starting")),
+    ],
+)
+def test_what_follows_what_an_n8n_says(outcome: Outcome, attempt: int, seconds: int, follows: Plan) -> None:
+    assert plan(outcome, attempt, OF_N8N, lambda: 0.5, not_registered_seconds=seconds) == follows
+
+
+REGISTERED_NOT = 'The requested webhook "POST 5f/webhook" is not registered.'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "heard"),
+    [
+        (404, json.dumps({"code": 404, "message": REGISTERED_NOT, "hint": "…"}), Said.NOT_REGISTERED),
+        (404, json.dumps({"message": REGISTERED_NOT.replace("POST ", "")}), Said.NOT_REGISTERED),
+        (
+            404,
+            '{"message": "This webhook is not registered for POST requests. Did you mean to make a GET …?"}',
+            Said.NOT_REGISTERED,
+        ),
+        (200, "n8n is starting up. Please wait", Said.STARTING),
+        (404, REGISTERED_NOT, None),
+        (404, f"<html>{REGISTERED_NOT}</html>", None),
+        (404, json.dumps([REGISTERED_NOT]), None),
+        (404, json.dumps({"message": [REGISTERED_NOT]}), None),
+        (404, json.dumps({"detail": REGISTERED_NOT}), None),
+        (404, json.dumps({"message": f"nginx: {REGISTERED_NOT}"}), None),
+        (404, json.dumps({"message": "Not Found"}), None),
+        (404, json.dumps({"message": REGISTERED_NOT})[:-2], None),  # cut off
+        (404, "", None),
+        (404, "null", None),
+        (404, "[" * 16_384, None),
+        (404, '{"message":' * 1_400, None),
+        (404, "9" * 16_384, None),
+        (404, "n8n is starting up. Please wait", None),
+        (200, json.dumps({"message": REGISTERED_NOT}), None),
+        (500, json.dumps({"message": REGISTERED_NOT}), None),
+        (None, "", None),
+    ],
+)
+def test_only_an_n8n_speaks_for_itself(status: int | None, body: str, heard: Said | None) -> None:
+    assert n8n.said(status, body) is heard
 
 
 def test_the_default_delays() -> None:

@@ -176,14 +176,15 @@ def test_a_lagging_clock_stands_at_the_start_of_the_rows_window() -> None:
 @given(any_standing(), st.integers(1, 9))
 def test_admits_ms_is_the_first_moment_with_room_and_it_stays(standing: Standing, cost: int) -> None:
     first = standing.admits_ms(cost)
+    if first is None:
+        assert cost > standing.quota.limit, "it is never admitted"
+        return
     assert first >= standing.now_ms
-    if cost <= standing.quota.limit:
-        assert all(
-            (later(standing, at).remaining >= cost) is (at >= first)
-            for at in range(standing.now_ms, first + 3 * SHORT.length_ms)
-        )
-    else:
-        assert later(standing, first).remaining == standing.quota.limit
+    assert cost <= standing.quota.limit
+    assert all(
+        (later(standing, at).remaining >= cost) is (at >= first)
+        for at in range(standing.now_ms, first + 3 * SHORT.length_ms)
+    )
 
 
 @given(any_standing())
@@ -221,9 +222,18 @@ def test_headers_tell_of_every_window_and_of_the_tighter_one() -> None:
     }
 
 
+def test_a_cost_above_one_of_the_limits_has_no_moment_to_wait_for() -> None:
+    quotas = [Quota(sliding_window.HOUR, 10), Quota(sliding_window.DAY, 5)]
+    stands = sliding_window.standings(quotas, [sliding_window.NEVER] * 2, 0)
+    assert sliding_window.admits_ms(stands, 5) == 0
+    assert sliding_window.admits_ms(stands, 6) is None
+    assert retry_after(sliding_window.wait_ms(stands, 6)) == {}
+    assert sliding_window.lowest(stands).quota.limit == 5
+
+
 def waited(quotas: list[Quota], counts: list[Count], now: int) -> dict[str, str]:
     stands = sliding_window.standings(quotas, counts, now)
-    return retry_after(sliding_window.admits_ms(stands, 1) - now)
+    return retry_after(sliding_window.wait_ms(stands, 1))
 
 
 def test_retry_after_waits_for_the_slower_window_and_is_never_0() -> None:

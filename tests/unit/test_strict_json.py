@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from patchbay.errors import MalformedJson
-from patchbay.http.strict_json import MAX_DEPTH, loads
+from patchbay.strict_json import MAX_DEPTH, loads
 
 # Unicode without surrogates: what UTF-8 can hold.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -22,6 +22,8 @@ from patchbay.oauth.token_response import (
 )
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import FollowUp, OAuth
+from patchbay.registry.config import oauth_of
+from patchbay.schema import named
 
 TEN_YEARS = 10 * 365 * 86_400
 
@@ -34,10 +36,7 @@ def oauth(**more: Any) -> OAuth:
 def read(payload: Any, status: int = 200, **more: Any) -> TokenSet:
     """As `token_endpoint` has it, without Authlib between."""
     provider = oauth(**more)
-    token = standard(provider, status, payload)
-    if "error" in token:
-        raise Refused(token["error"], token["error_description"], ended=token["error"] == "invalid_grant")
-    return token_set(provider, token, payload)
+    return token_set(provider, standard(provider, status, payload), payload)
 
 
 def fault(payload: Any, status: int = 200, **more: Any) -> tuple[str, bool]:
@@ -100,11 +99,85 @@ def test_any_success_will_do(status: int) -> None:
         (TEN_YEARS + 1, TEN_YEARS),
         (10**30, TEN_YEARS),
         ("9" * 400, TEN_YEARS),
+        (" 3600 ", 3600),
+        ("3600.0", 3600),
+        (5_184_000, 5_184_000),
         ("9" * 5000, None),
     ],
 )
 def test_expires_in(said: Any, understood: int | None) -> None:
     assert read({"access_token": "access", "expires_in": said}).expires_in == understood
+
+
+AT = 1_900_000_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"expires_at": AT},
+        {"expires_at": str(AT)},
+        {"expires_at": float(AT)},
+        {"expires_at": AT * 1000},
+        {"expires_at": "2030-03-17T17:46:40Z"},
+        {"expires_at": "2030-03-17T17:46:40.0000000Z"},
+        {"expires_at": "2030-03-17T19:46:40+0200"},
+        {"expires_at": "2030-03-17 17:46:40"},
+        {"expiresAt": AT},
+        {"expires_on": str(AT)},
+        {"accessTokenExpiresAt": "2030-03-17T17:46:40.000Z"},
+        {"expiry_date": AT * 1000},
+        {"expiry": "2030-03-17T17:46:40Z"},
+        {".expires": "Sun, 17 Mar 2030 17:46:40 GMT"},
+        {"expires": AT},
+        {"expires_in": AT},
+        {"expires_in": None, "expires_at": AT},
+        {"expires_in": 0, "expires_at": AT},
+        {"expires_at": "never", "expires_on": AT},
+    ],
+)
+def test_a_moment_instead_of_expires_in(fields: dict[str, Any]) -> None:
+    found = read({"access_token": "access", **fields})
+    assert (found.expires_in, found.expires_at_ms) == (None, AT * 1000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "understood"),
+    [
+        ({"expires_in": 3600, "expires_at": AT, "ext_expires_in": 9999}, 3600),
+        ({"ext_expires_in": "9999"}, 9999),
+        ({"expires": "5183999"}, 5_183_999),
+        ({"expires_at": 3600}, 3600),
+        ({"expiresIn": 60}, 60),
+        ({"expires_at": "0001-01-01T00:00:00Z"}, None),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, None),
+        ({"expires_at": "soon"}, None),
+        ({"expires_at": [AT]}, None),
+        ({"expires_at": "2030-03-17" + "0" * 60_000}, None),
+    ],
+)
+def test_a_lifetime_under_another_name(fields: dict[str, Any], understood: int | None) -> None:
+    found = read({"access_token": "access", **fields})
+    assert (found.expires_in, found.expires_at_ms) == (understood, None)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"accessToken": "access", "refreshToken": "refresh", "expiresIn": 60, "tokenType": "bearer"},
+        {"ACCESS_TOKEN": "access", "REFRESH_TOKEN": "refresh", "EXPIRES_IN": "60"},
+        {"access_token": " access\n", "refresh_token": "refresh\n", "expires_in": 60},
+        {"access_token": "access", "refresh_token": "refresh", "expires_in": 60, "token_type": "BearerToken"},
+        {"access_token": None, "accessToken": "access", "refresh_token": "refresh", "expires_in": 60},
+    ],
+)
+def test_fields_spelt_otherwise(payload: dict[str, Any]) -> None:
+    assert read(payload) == TokenSet("access", "Bearer", "refresh", 60)
+
+
+def test_scopes_in_the_plural() -> None:
+    assert read({"access_token": "access", "scopes": ["a", "b"]}).scopes == ("a", "b")
+    assert read({"access_token": "access", "scope": "a", "scopes": ["b"]}).scopes == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +248,7 @@ def test_numbers_as_tokens() -> None:
     assert (found.access_token, found.refresh_token) == ("123", "456")
 
 
-@pytest.mark.parametrize("none", [None, "", [], {}, False, True, 1.5])
+@pytest.mark.parametrize("none", [None, "", [], {}, False, True, 1.5, "null", "undefined", " None "])
 def test_a_refresh_token_that_is_none(none: Any) -> None:
     assert read({"access_token": "access", "refresh_token": none}).refresh_token is None
 
@@ -228,6 +301,9 @@ def test_the_account() -> None:
     ("name", "shown"),
     [
         ("Ünïcode 🎉 公司", "Ünïcode 🎉 公司"),
+        ("👩‍💻 Ada", "👩‍💻 Ada"),
+        ("می‌خواهم", "می‌خواهم"),
+        ("\u3164", None),
         ("\ud800 half", "half"),
         ("\x00\x1f", None),
         (True, None),
@@ -270,6 +346,8 @@ def test_an_address_of_a_stranger_refuses_the_whole(address: Any) -> None:
         (0, True),
         (False, True),
         ("Ü 🎉", True),
+        ("👩‍💻  Ada", True),
+        ("a\u200bb", False),
         ("x" * 1024, True),
         ("x" * 1025, False),
         ("", False),
@@ -366,10 +444,112 @@ def test_an_error_is_a_no_whatever_its_status(status: int) -> None:
     assert refusal(payload, status) == ("invalid_client", "who?", False)
 
 
-def test_only_invalid_grant_ends() -> None:
+def test_an_error_of_our_request_or_client_ends_nothing() -> None:
     assert refusal({"error": "invalid_grant"}) == ("invalid_grant", "", True)
-    assert not refusal({"error": "invalid_request"})[2]
-    assert not refusal({"error": "INVALID_GRANT"})[2]
+    for code in ("invalid_request", "invalid_client", "unauthorized_client", "Invalid-Client"):
+        assert not refusal({"error": code, "error_description": "expired?"}, 401)[2]
+
+
+def custom(**config: Any) -> OAuth:
+    """The OAuth of an integration that brings its own addresses."""
+    addresses = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
+    oauth = oauth_of(None, {**addresses, **config})
+    assert oauth is not None
+    return oauth
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"error": "invalid_grant"},
+        {"error": {"code": "invalid_grant", "message": "so it is"}},
+        {"error": {"type": "invalid_grant"}},
+        {"error": "Bad Request", "code": "invalid_grant"},
+        {"error": "Bad Request", "message": "invalid_grant"},
+        {"errors": [{"code": "INVALID_GRANT"}]},
+        {"data": {"error_code": "invalid_grant"}, "message": "error"},
+        {"error": "INVALID_GRANT"},
+        {"error": "invalidGrant"},
+        {"error": "Invalid grant"},
+        {"error": "invalid_token"},
+        {"error": "expired_token"},
+        {"error": "bad_refresh_token"},
+        {"errorCode": "REFRESH_TOKEN_EXPIRED"},
+        {"error_code": "token_revoked"},
+        {"message": "Refresh token has expired"},
+        {"message": "The refresh token is no longer valid."},
+        {"error": "invalid_request", "error_description": "Invalid refresh_token"},
+        {"error": "Unauthorized", "message": "refresh token has already been used"},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 401, 403])
+def test_an_end_in_other_words(payload: Any, status: int) -> None:
+    with pytest.raises(Refused) as no:
+        standard(custom(), status, payload)
+    assert (no.value.code, no.value.ended) == ("invalid_grant", True)
+
+
+@pytest.mark.parametrize(
+    ("payload", "unclear"),
+    [
+        ({"error": "invalid_client"}, False),
+        ({"error": {"code": "INVALID_CLIENT", "message": "invalid_token"}}, False),
+        ({"error": "unauthorized_client", "error_description": "Invalid refresh token"}, False),
+        ({"error": "invalid_request", "error_description": "refresh_token is missing"}, False),
+        ({"error": "invalid_scope"}, False),
+        ({"error": "account_suspended"}, True),
+        ({"error": "Unauthorized"}, True),
+        ({"code": 20026, "msg": "no"}, True),
+    ],
+)
+def test_a_no_that_does_not_end_the_grant(payload: Any, unclear: bool) -> None:
+    with pytest.raises(Refused) as no:
+        standard(custom(), 401, payload)
+    assert (no.value.ended, no.value.unclear) == (False, unclear)
+
+
+@pytest.mark.parametrize(
+    ("status", "payload", "unclear"),
+    [
+        (401, {}, True),
+        (401, {"message": "Unauthorized"}, True),
+        (403, {"message": "no", "code": 0}, True),
+        (400, {"status": "error"}, True),
+        (200, {"code": "0", "message": "success"}, False),
+        (404, {"message": "no Route matched"}, False),
+        (302, {}, False),
+        (401, None, False),  # a page
+        (429, {"error": "invalid_grant"}, False),
+        (500, {"error": "invalid_grant"}, False),
+        (400, {"error": "rate_limit_exceeded"}, False),
+        (400, {"error": {"code": 503}}, False),
+    ],
+)
+def test_no_reason_that_is_known(status: int, payload: Any, unclear: bool) -> None:
+    with pytest.raises(Unusable) as fault:
+        standard(custom(), status, payload)
+    assert fault.value.unclear is unclear
+
+
+def test_codes_of_its_own_end_a_custom_grant() -> None:
+    oauth = custom(expiredErrors=["20026", "access_denied: user removed the app"])
+    for payload in (
+        {"code": 20026, "msg": "no"},
+        {"error": "ACCESS_DENIED", "error_description": "User removed the app"},
+    ):
+        with pytest.raises(Refused) as no:
+            standard(oauth, 400, payload)
+        assert no.value.ended
+    with pytest.raises(Refused) as no:
+        standard(oauth, 400, {"error": "access_denied"})
+    assert not no.value.ended
+
+
+@pytest.mark.parametrize("within", ["data", "result", "response", "token", "authed_user"])
+def test_a_custom_servers_token_in_an_envelope(within: str) -> None:
+    payload = {"code": 0, "message": "success", within: {"accessToken": "access", "expires_in": 60}}
+    found = token_set(custom(), standard(custom(), 200, payload), payload)
+    assert found == TokenSet("access", expires_in=60)
 
 
 META: dict[str, Any] = {
@@ -422,8 +602,8 @@ def test_a_server_in_trouble(status: int, lost: bool, payload: Any) -> None:
 
 @pytest.mark.parametrize(("status", "lost"), [(200, True), (204, True), (302, False), (404, False)])
 @pytest.mark.parametrize("payload", [None, [], "text", 5, True, [{"access_token": "access"}]])
-def test_no_json_object(payload: Any, status: int, lost: bool) -> None:
-    assert fault(payload, status) == (f"HTTP {status} without a JSON object", lost)
+def test_a_body_that_is_no_object(payload: Any, status: int, lost: bool) -> None:
+    assert fault(payload, status) == (f"HTTP {status} without a readable body", lost)
 
 
 # ── revocations ──────────────────────────────────────────────────────────────────────────────────────
@@ -479,6 +659,11 @@ def test_a_grant_that_stays(status: int, payload: Any, reason: str) -> None:
         ("line\u2028break", "line break"),
         ("half \ud800", "half"),
         ("Ü 公司 🎉", "Ü 公司 🎉"),
+        ("👩‍💻 Ada", "👩‍💻 Ada"),
+        ("شرکت می‌خواهم", "شرکت می‌خواهم"),
+        ("x" * 298 + "👩‍💻 Ada", "x" * 298 + "👩…"),
+        ("\u200b\u3164\ufe0f", ""),
+        ("hidden\U000e0068\U000e0069", "hidden"),
         (190, "190"),
         (1.5, "1.5"),
         (None, ""),
@@ -519,7 +704,7 @@ def test_a_secret_is_not_shown_however_it_is_spelt(secret: str, before: str, aft
 def test_words_fit_on_a_line(said: str) -> None:
     shown = clean(said, ["secret"])
     assert len(shown) <= 300
-    assert shown.isprintable()
+    assert not shown or named(shown) == shown
     assert shown.encode().decode() == shown
 
 
@@ -551,15 +736,14 @@ def test_no_answer_is_too_strange(payload: Any, status: int, name: str) -> None:
         return
     with contextlib.suppress(Unusable):
         check_revoked(oauth, status, payload)
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(Unusable, Refused):
         token = standard(oauth, status, payload)
         assert all(isinstance(value, str | int) for value in token.values())
-        if "error" not in token:
-            found = token_set(oauth, token, payload)
+        found = token_set(oauth, token, payload)
+        _check_storable(found)
+        for call in oauth.follow_ups:
+            found = found.with_follow_up(call, payload)
             _check_storable(found)
-            for call in oauth.follow_ups:
-                found = found.with_follow_up(call, payload)
-                _check_storable(found)
 
 
 def _check_storable(tokens: TokenSet) -> None:

@@ -15,7 +15,7 @@ import pytest
 from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.api_keys import key_format
-from patchbay.catalogue.entries import load, load_action, resources
+from patchbay.catalogue.entries import chosen, load, load_action, resources
 from tools.apps import zapier
 from tools.apps.zapier_check import problems
 from tools.page import with_tables
@@ -34,7 +34,8 @@ def test_nothing_is_wrong_with_it(path: str) -> None:
 
 def test_all_of_the_catalogue_is_in_it() -> None:
     hidden = {key for key, trigger in APP["triggers"].items() if trigger["display"].get("hidden")}
-    assert hidden == resources()
+    assert hidden == chosen()
+    assert APP["searches"].keys() == {f"find_{name.removesuffix('s')}" for name in resources()}
     assert {key.upper() for key in APP["triggers"].keys() - hidden} == catalogue.TRIGGERS
     assert APP["creates"].keys() == catalogue.ACTIONS
     for key in APP["triggers"].keys() - hidden:

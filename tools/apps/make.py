@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from patchbay.catalogue.entries import Action, Entry, all_actions, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, chosen, resources
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
 from tools.apps.fields import as_file, sample_of, triggers
 
@@ -71,6 +71,7 @@ def files() -> Mapping[str, str]:
     entries = triggers()
     of_entries = {entry.key: list(_watching(entry)) for entry in entries}
     of_actions = {action.key: _doing(action) for action in all_actions()}
+    of_lists = {name: _searching(name) for name in sorted(resources())}
     watch_events = list(_watching_any(entries[0]))
     components = [
         _connection(),
@@ -78,6 +79,7 @@ def files() -> Mapping[str, str]:
         *(part for parts in of_entries.values() for part in parts),
         *watch_events,
         *of_actions.values(),
+        *of_lists.values(),
         _get_run(),
         _make_api_call(),
     ]
@@ -86,6 +88,8 @@ def files() -> Mapping[str, str]:
         groups.setdefault(_plural(entry.noun), []).append(of_entries[entry.key][1].id)
     for action in all_actions():
         groups.setdefault(_plural(action.noun), []).append(of_actions[action.key].id)
+    for name, search in of_lists.items():
+        groups.setdefault(name, []).append(search.id)
     groups["other"] = [watch_events[1].id, _get_run().id, _make_api_call().id]
     made = {
         f"{FOLDER}/makecomapp.json": as_file(_app(components)),
@@ -138,13 +142,19 @@ def _lists() -> Iterator[Component]:
         },
     }
     yield _rpc("events", events)
-    for resource in sorted(resources()):
-        pages = {
-            # The next page begins after the last one that we have.
+    for resource in sorted(chosen()):
+        yield _rpc(resource, {**events, **_paged(resource)})
+
+
+def _paged(resource: str) -> dict[str, Any]:
+    """The address of a list, and its pages: the next one begins after the last entry that we have."""
+    return {
+        "url": f"{API}/choices/{resource}",
+        "pagination": {
             "qs": {"cursor": "{{iterate.container.last.id}}"},
             "condition": f"{{{{length(body) = {CHOICES_PAGE}}}}}",
-        }
-        yield _rpc(resource, {**events, "url": f"{API}/choices/{resource}", "pagination": pages})
+        },
+    }
 
 
 def _rpc(what: str, communication: dict[str, Any]) -> Component:
@@ -268,6 +278,54 @@ def _doing(action: Action) -> Component:
         },
     }
     return Component("module", camel(action.label), metadata, codes)
+
+
+def _searching(resource: str) -> Component:
+    """A search in one of the platform's lists."""
+    one = resource.removesuffix("s")
+    metadata = {
+        "label": f"Search {resource}",
+        "description": f"Searches {resource} by name or ID.",
+        "moduleType": "search",
+        "connection": CONNECTION,
+    }
+    communication = {
+        **_paged(resource),
+        "method": "GET",
+        "qs": {"search": "{{parameters.search}}"},
+        "response": {
+            "limit": "{{parameters.limit}}",
+            "iterate": "{{body}}",
+            "output": {"id": "{{item.id}}", "label": "{{item.label}}"},
+        },
+    }
+    parameters = [
+        {
+            "name": "search",
+            "type": "text",
+            "label": "Name or ID",
+            "help": "A part of the name, or the beginning of the ID. Leave empty for all.",
+            "required": False,
+        },
+        {
+            "name": "limit",
+            "type": "uinteger",
+            "label": "Limit",
+            "help": f"How many {resource} the module returns at most.",
+            "default": 10,
+            "required": True,
+        },
+    ]
+    codes = {
+        "communication": communication,
+        "mappableParams": parameters,
+        "interface": [
+            {"name": "id", "type": "text", "label": f"{first_up(one)} ID"},
+            {"name": "label", "type": "text", "label": "Name"},
+        ],
+        "samples": {"id": f"{resource[:3]}_1", "label": f"{first_up(one)} one"},
+    }
+    return Component("module", camel(f"search {resource}"), metadata, codes)
 
 
 def _run_interface(output: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ _NEEDED = {
     "rpc": {"communication"},
     "instant_trigger": {"communication", "interface", "samples"},
     "action": {"communication", "mappableParams", "interface"},
+    "search": {"communication", "mappableParams", "interface"},
     "universal": {"communication", "mappableParams", "interface"},
 }
 # What an answer brings with it.
@@ -279,6 +280,14 @@ def _addresses(app: _App) -> Iterator[str]:
 
 
 def _lists(app: _App) -> Iterator[str]:
+    for _, id, component in app.each("module"):
+        if component["moduleType"] == "search":
+            for request in app.requests("module", id):
+                if "limit" not in request["response"]:
+                    yield f"module {id}: has no limit"
+            yield from _unlike(
+                f"module {id}", app.code("module", id, "interface"), app.code("module", id, "samples") or {}
+            )
     for _, id, _ in app.each("rpc"):
         for request in app.requests("rpc", id):
             if "limit" not in request["response"]:

@@ -1,8 +1,9 @@
 """The Zapier app, as a definition in JSON: `apps/zapier/zapier-app-definition.json` (with API keys) and
 `zapier-app-definition.oauth.json` (with the platform's own OAuth 2.0).
 
-A trigger per event type, a create per action, and hidden triggers for the dropdowns. Functions are
-JavaScript in strings (`{"source": …}`), called with `z` and `bundle`: where a request alone is not enough.
+A trigger per event type, a create per action, a search per list, and hidden triggers for the dropdowns.
+Where a request alone is not enough there are functions, JavaScript in strings (`{"source": …}`) that are
+called with `z` and `bundle`.
 https://docs.zapier.com/integrations/reference/schema
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.settings import ROOT
-from patchbay.catalogue.entries import Action, Entry, all_actions, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, chosen, resources
 from tools.apps.fields import Field, as_file, fields_of, sample_of, triggers, words
 from tools.page import with_tables
 
@@ -84,6 +85,16 @@ return (first ? Promise.resolve('') : z.cursor.get()).then((cursor) => {
 });
 """
 
+# What has exactly that name or ID comes first: Zapier takes the first one, unless its user asks for all.
+_SEARCH = """
+const wanted = String(bundle.inputData.search).trim();
+const isExact = (one) => one.id === wanted || one.label.toLowerCase() === wanted.toLowerCase();
+return z.request({ url: '%s', params: { search: wanted } }).then((response) => {
+  const found = response.data;
+  return found.filter(isExact).concat(found.filter((one) => !isExact(one)));
+});
+"""
+
 # Zapier's editor waits for no callback: there the run is looked at until it has ended. If that takes longer
 # than the editor waits (30 s), its user sees the sample, and so the fields to go on with.
 _START = """
@@ -146,10 +157,10 @@ def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any
         "afterResponse": [_source(_AFTER_RESPONSE, "response", "z", "bundle")],
         "triggers": {
             **{entry.key.lower(): _trigger(api, entry) for entry in triggers()},
-            **{name: _dropdown(api, name) for name in sorted(resources())},
+            **{name: _dropdown(api, name) for name in sorted(chosen())},
         },
         "creates": {action.key: _create(api, action) for action in all_actions()},
-        "searches": {},
+        "searches": {f"find_{_one(name)}": _search(api, name) for name in sorted(resources())},
     }
 
 
@@ -271,7 +282,7 @@ def _dropdown(api: str, name: str) -> dict[str, Any]:
     label = name.title()
     return {
         "key": name,
-        "noun": label.removesuffix("s"),
+        "noun": _one(label),
         "display": {
             "label": f"List {label}",
             "description": f"Triggers when the {name} to choose from are listed.",
@@ -281,13 +292,57 @@ def _dropdown(api: str, name: str) -> dict[str, Any]:
             "type": "polling",
             "canPaginate": True,
             "perform": _source(_CHOICES % f"{api}/choices/{name}"),
-            "sample": {"id": f"{name[:3]}_1", "label": f"{label.removesuffix('s')} One"},
-            "outputFields": [
-                {"key": "id", "label": "ID", "type": "string", "primary": True},
-                {"key": "label", "label": "Label", "type": "string"},
-            ],
+            **_entry_of(name),
         },
     }
+
+
+def _one(name: str) -> str:
+    """Of a list's name, its singular."""
+    return name.removesuffix("s")
+
+
+def _entry_of(name: str) -> dict[str, Any]:
+    """What an entry of a list is: its sample, and its fields."""
+    return {
+        "sample": {"id": f"{name[:3]}_1", "label": f"{_one(name).title()} One"},
+        "outputFields": [
+            {"key": "id", "label": "ID", "type": "string", "primary": True},
+            {"key": "label", "label": "Label", "type": "string"},
+        ],
+    }
+
+
+# ── searches ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _search(api: str, name: str) -> dict[str, Any]:
+    one = _one(name)
+    return {
+        "key": f"find_{one}",
+        "noun": one.title(),
+        "display": {
+            "label": f"Find {one.title()}",
+            "description": f"Finds {_article(one)} {one} by name or ID.",
+        },
+        "operation": {
+            "inputFields": [
+                {
+                    "key": "search",
+                    "label": "Name or ID",
+                    "type": "string",
+                    "required": True,
+                    "helpText": "A part of the name, or the beginning of the ID.",
+                }
+            ],
+            "perform": _source(_SEARCH % f"{api}/choices/{name}"),
+            **_entry_of(name),
+        },
+    }
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0].lower() in "aeiou" else "a"
 
 
 # ── creates ──────────────────────────────────────────────────────────────────────────────────────────
@@ -350,6 +405,12 @@ def tables() -> Iterator[str]:
     yield "|---|---|---|"
     for entry in triggers():
         yield f"| {entry.label} | `{entry.key}` | {entry.description} |"
+    yield ""
+    yield "| Search | List | |"
+    yield "|---|---|---|"
+    for name in sorted(resources()):
+        display = _search("", name)["display"]
+        yield f"| {display['label']} | `{name}` | {display['description']} |"
     yield ""
     yield "| Action | Key | | Fields |"
     yield "|---|---|---|---|"

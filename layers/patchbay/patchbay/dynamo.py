@@ -12,10 +12,11 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from patchbay.aws import client
 from patchbay.errors import ValidationFailed
+from patchbay.paging import Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -269,18 +270,18 @@ def _pause(attempt: int) -> None:
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Page(NamedTuple):
-    """Some rows, and where the next page begins (None at the end)."""
-
-    rows: list[Row]
-    next_cursor: str | None
-
-
 def query(
-    table: str, condition: str, /, *, index: str | None = None, local: bool = False, **values: Any
+    table: str,
+    condition: str,
+    /,
+    *,
+    index: str | None = None,
+    local: bool = False,
+    backwards: bool = False,
+    **values: Any,
 ) -> Iterator[Row]:
-    """Every row of a key condition, page by page as it is consumed; strongly consistent, but for an
-    index that is not `local`, which cannot be.
+    """Every row of a key condition, page by page as it is consumed, `backwards` from the last one; strongly
+    consistent, but for an index that is not `local`, which cannot be.
     """
     call: dict[str, Any] = {
         "TableName": table,
@@ -288,6 +289,7 @@ def query(
         "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
     }
     call["ConsistentRead"] = index is None or local
+    call["ScanIndexForward"] = not backwards
     call |= {"IndexName": index} if index else {}
     for rows in _pages("query", call):
         yield from rows
@@ -344,7 +346,7 @@ def page(
     where: str | None = None,
     names: Mapping[str, str] | None = None,
     **values: Any,
-) -> Page:
+) -> Page[Row]:
     """Newest first, `limit` rows at most, of one partition between two sort keys (both included).
 
     `partition` is (attribute, value), `between` (attribute, low, high). `where` filters what was read;
@@ -397,12 +399,15 @@ def page(
             start = pack_row({name: rows[-1][name] for name in keys})
         if not start or len(rows) >= limit:
             break
-    return Page(rows, _cursor(start, keys, partition[0]) if start else None)
+    entries = [(row, _cursor(row, keys, partition[0])) for row in rows]
+    return Page(entries, _cursor(unpack_row(start), keys, partition[0]) if start else None)
 
 
-def _cursor(start: Mapping[str, Any], keys: Sequence[str], partition: str) -> str:
-    """The partition's value is left out: it comes from the caller's own rights, never from a cursor."""
-    values = [unpack(start[name]) for name in keys if name != partition]
+def _cursor(last: Row, keys: Sequence[str], partition: str) -> str:
+    """What continues after a row, or after the key of one. The partition's value is left out: it comes from
+    the caller's own rights, never from a cursor.
+    """
+    values = [last[name] for name in keys if name != partition]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 

@@ -105,5 +105,15 @@ class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
 
 
+class CostExceedsLimit(Problem):
+    """What no wait helps with: a request that costs more than a limit ever admits."""
+
+    status, code, title = 422, "cost_exceeds_limit", "The cost is above the limit"
+
+
+class ResponseTooLarge(Problem):
+    status, code, title = 500, "response_too_large", "The answer is too large to be sent"
+
+
 class UpstreamFailed(Problem):
     status, code, title = 502, "upstream_failed", "Another service did not answer as it should"

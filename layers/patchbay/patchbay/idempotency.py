@@ -12,10 +12,10 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patchbay import dynamo, vault
+from patchbay import compact_json, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, IdempotencyMismatch, ValidationFailed
-from patchbay.schema import ApiModel, now_ms
+from patchbay.schema import ApiModel, now_ms, to_json
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Once:
         self.completed = True
         sealed = vault.encrypt(
             self._scope.workspace_id,
-            answer.model_dump_json(by_alias=True),
+            to_json(answer),
             place=_place(self._scope),
         )
         return [
@@ -142,14 +142,14 @@ def remember(scope: Scope, answer: dict[str, Any], *, keep_seconds: int) -> dict
 
 def scope(principal: Principal, route: str, key: str, body: Any) -> Scope:
     """The scope of `key`, an Idempotency-Key. `body` is what JSON gave, so that spacing and the order of
-    fields do not matter. Raises ValidationFailed.
+    fields do not matter; numbers count as they were written. Raises ValidationFailed.
     """
     if not 1 <= len(key) <= _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise ValidationFailed.of(
             "Idempotency-Key", f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"
         )
     name = json.dumps([principal.workspace_id, principal.id, route, key])
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    canonical = compact_json.canonical(body)
     return Scope(
         id=hashlib.sha256(name.encode()).hexdigest(),
         workspace_id=principal.workspace_id,

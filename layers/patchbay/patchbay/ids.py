@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic_core import core_schema
 
+from patchbay.schema import to_ms
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 22
@@ -74,8 +76,8 @@ class Id(str):
     @classmethod
     def range(cls, since: datetime | None, until: datetime | None) -> tuple[Self, Self]:
         """The lowest and the highest id of a span of time, both ends included; open where None."""
-        first = max(round(since.timestamp() * 1000), 0) if since else 0
-        last = min(max(round(until.timestamp() * 1000), 0), _LAST_MS) if until else _LAST_MS
+        first = max(to_ms(since), 0) if since else 0
+        last = min(max(to_ms(until), 0), _LAST_MS) if until else _LAST_MS
         return cls._make(min(first, _LAST_MS), 0), cls._make(last, (1 << _RANDOM_BITS) - 1)
 
     @classmethod

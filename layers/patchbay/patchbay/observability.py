@@ -6,6 +6,7 @@ that one search finds the publish, the fan-out and every attempt.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.metrics import Metrics
 
 logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
+
+# At DEBUG these log what they send and receive: tokens, header values, plaintext data keys. A function whose
+# log level is set to DEBUG (Lambda then sets the root logger's) must not do that.
+for _name in ("boto3", "botocore", "httpcore", "httpx", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @cache

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,10 +15,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
+    PrivateAttr,
+    SerializationInfo,
+    SkipValidation,
     StringConstraints,
 )
 from pydantic.alias_generators import to_camel
+
+from patchbay import compact_json
+from patchbay.paging import Page
 
 
 class ApiModel(BaseModel):
@@ -38,10 +46,30 @@ Item = TypeVar("Item")
 
 
 class Listing(ApiModel, Generic[Item]):
-    """One page of a list, newest first; `nextCursor` is null on the last."""
+    """One page of a list, newest first; `nextCursor` is null on the last. A page may have fewer items than
+    `limit` and still have a `nextCursor`, because an answer is also bounded in bytes.
+    """
 
     items: list[Item]
     next_cursor: str | None = None
+    # The cursor that continues after each item.
+    _cursors: Sequence[str] = PrivateAttr(default=())
+
+    @classmethod
+    def of(cls, page: Page[Item]) -> Listing[Item]:
+        listing = cls(items=page.items, next_cursor=page.next_cursor)
+        listing._cursors = [cursor for _, cursor in page.entries]
+        return listing
+
+    def parts(self) -> Sequence[Item]:
+        return self.items
+
+    def first(self, count: int) -> Listing[Item]:
+        """A shorter page: the next one continues after its last item. A list without cursors stays whole."""
+        if not self._cursors:
+            return self
+        entries = list(zip(self.items, self._cursors, strict=True))[:count]
+        return Listing.of(Page(entries, entries[-1][1]))
 
 
 class Empty(ApiModel):
@@ -62,16 +90,76 @@ class ListQuery(QueryModel):
 
 
 def plain(text: str) -> str:
-    """`text`. Raises ValueError when it holds control characters."""
-    if _CONTROL.search(text):
-        raise ValueError("must not hold control characters")
+    """`text`. Raises ValueError when it holds control characters or characters that nobody can see."""
+    if text.isascii() and text.isprintable():
+        return text
+    for found in _HIDDEN.finditer(text):
+        if not found["meant"]:
+            raise ValueError(f"must not hold control or invisible characters (U+{ord(found[0]):04X})")
     return text
 
 
-def _text(value: object) -> object:
-    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE_TIME.match(value)):
-        raise ValueError("must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z")
-    return value
+def named(text: str) -> str:
+    """`text` as a name. Raises ValueError as `plain` does, and when there is nothing to see."""
+    if not _VISIBLE.search(plain(text)):
+        raise ValueError("must have a visible character")
+    return text
+
+
+def tidy(text: str) -> str:
+    """`text` of somebody who cannot be asked for another, on one line, with blanks for what `named` refuses.
+    Empty when nothing is left to see.
+    """
+    shown = " ".join(_HIDDEN.sub(lambda found: found["meant"] or " ", text).split())
+    return shown if _VISIBLE.search(shown) else ""
+
+
+def read_time(text: str) -> datetime:
+    """The moment of a time with its offset, in UTC. Raises ValueError.
+
+    RFC 3339, section 5.6, and what common producers write besides: an offset without its colon (`+0000`), no
+    seconds. A leap second is the second after it.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(NO_TIME)
+    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
+    seconds = int(second or 0)
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour), int(minute), min(seconds, 59), tzinfo=UTC
+        )
+    except ValueError:
+        raise ValueError(NO_TIME) from None
+    moved = timedelta()
+    if sign:
+        if int(hours) > 23 or int(minutes) > 59:
+            raise ValueError(NO_TIME)
+        moved = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "+" else 1)
+    try:
+        moment += moved + timedelta(seconds=seconds - moment.second)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+    if seconds == 60 and (moment.hour, moment.minute) != (0, 0):
+        raise ValueError(NO_TIME)
+    return moment.replace(microsecond=int(f"{fraction or '':0<6.6}"))
+
+
+def is_time(text: str) -> bool:
+    """Whether `read_time` can read it."""
+    try:
+        read_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(NO_TIME)
+    return read_time(value)
 
 
 def _to_ms(value: datetime) -> datetime:
@@ -82,16 +170,55 @@ def _to_ms(value: datetime) -> datetime:
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
+def _as_written(value: Any, info: SerializationInfo) -> Any:
+    splice = info.context
+    return splice.hold(compact_json.dumps(value)) if isinstance(splice, compact_json.Splice) else value
+
+
+def to_json(model: BaseModel) -> str:
+    """A model as the API answers it."""
+    splice = compact_json.Splice()
+    return splice.fill(model.model_dump_json(by_alias=True, context=splice))
+
+
 def iso(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# Pydantic alone would also take bare dates and Unix times.
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
+NO_TIME = "must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z"
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
+    r"(?:[Zz]|([+-])(\d\d):?(\d\d))",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
-# C0, DEL and C1, and the marks that turn the direction of text: what can make one name look like another.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Characters that can make one name look like another, or hide a message in it: controls, marks that turn the
+# direction of text, and what Unicode calls default ignorable. `meant` are those that change what is seen:
+# https://www.unicode.org/reports/tr51/ (emoji), https://www.rfc-editor.org/rfc/rfc5892 (A.1, A.2: joiners).
+_SYMBOL = "\xa9\xae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+# Hebrew and Arabic to Myanmar, Khmer and Mongolian, and their relatives: joiners shape their letters.
+_JOINING = (
+    "\u0590-\u109f\u1700-\u18af\u1a20-\u1cff\ua840-\uabff\ufb1d-\ufdff\ufe70-\ufefc"
+    "\U00010a00-\U00011fff\U0001e900-\U0001e95f"
+)
+_HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_HIDDEN = re.compile(
+    "(?P<meant>"
+    # the flag of a region, as England's
+    "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
+    f"|(?:(?<=[{_SYMBOL}])|(?<=[{_SYMBOL}]\ufe0f))\u200d(?=[{_SYMBOL}])"
+    f"|(?<=[{_JOINING}])[\u200c\u200d\ufe00\u180b-\u180d\u180f]"
+    f"|(?<=[{_SYMBOL}])[\ufe00-\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    f"|(?<=[{_HAN}])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+    ")|[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# What is blank without being a space to Unicode: the empty Braille pattern, and the null note head.
+_VISIBLE = re.compile("[^\\s\u2800\U0001d159]")
 
 # What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
 MASK = "********"
@@ -100,15 +227,17 @@ Plain = Annotated[str, AfterValidator(plain)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(plain),
+    AfterValidator(named),
 ]
 Timestamp = Annotated[
     AwareDatetime,
     Field(strict=False),
-    BeforeValidator(_text),
+    BeforeValidator(_moment),
     AfterValidator(_to_ms),
     PlainSerializer(iso, when_used="json"),
 ]
+# An object of the caller's own. What JSON gave is left as it is, with numbers as they were written.
+JsonObject = Annotated[dict[str, SkipValidation[JsonValue]], PlainSerializer(_as_written, when_used="json")]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -118,10 +247,10 @@ def now_ms() -> int:
 
 
 def at_ms(milliseconds: int) -> datetime:
-    """The moment of Unix milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """The moment of Unix milliseconds. Raises OverflowError outside of the years 1 to 9999."""
+    return _EPOCH + milliseconds * _MS
 
 
 def to_ms(moment: datetime) -> int:
     """Unix milliseconds of a moment."""
-    return round(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MS

@@ -13,7 +13,7 @@ from patchbay.errors import FieldError, ValidationFailed
 
 # An answer stays small, however wrong the request is.
 _MAX_ERRORS = 20
-_MAX_PATH_LENGTH = 200
+_MAX_PATH_BYTES = 200
 
 # Pydantic's findings in the words of a JSON API, which has no dictionaries or extra inputs. The braces are
 # its context: bounds and names of our models, never what was sent. Other types keep pydantic's own words.
@@ -31,6 +31,7 @@ _WORDS = {
     "string_too_long": "may have {max_length} characters at most",
     "string_too_short": "must have {min_length} or more characters",
     "string_type": "must be a string",
+    "string_unicode": "must be Unicode text, without halves of surrogate pairs",
     "too_long": "may have {max_length} items at most",
     "too_short": "must have {min_length} or more items",
     "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
@@ -76,4 +77,9 @@ def _path(location: Sequence[str | int], value: Any, *, missing: bool) -> str:
             steps.append(str(step))
         elif missing and at == len(location) - 1:
             steps.append(str(step))
-    return ".".join(steps)[:_MAX_PATH_LENGTH] or "body"
+    return shortened(".".join(steps)) or "body"
+
+
+def shortened(path: str) -> str:
+    """The beginning of a path, whose steps are a caller's words."""
+    return path.encode(errors="replace")[:_MAX_PATH_BYTES].decode(errors="ignore")

@@ -1375,6 +1375,12 @@ export const resources: INodeProperties[] = [
         "action": "Create a post"
       },
       {
+        "name": "Get Many",
+        "value": "getMany",
+        "description": "Get the posts that you can choose from",
+        "action": "Get many posts"
+      },
+      {
         "name": "Schedule",
         "value": "schedule_post",
         "description": "Schedules a post for a later time",
@@ -1426,7 +1432,8 @@ export const operationLabels: Record<string, string> = {
   "approval getMany": "Get Many Approvals",
   "assignee getMany": "Get Many Assignees",
   "campaign getMany": "Get Many Campaigns",
-  "conversation getMany": "Get Many Conversations"
+  "conversation getMany": "Get Many Conversations",
+  "post getMany": "Get Many Posts"
 };
 
 /** An action's resource, and the names of its fields that need care. */
@@ -1994,7 +2001,8 @@ export const lists: Record<string, string> = {
   "approval": "approvals",
   "assignee": "assignees",
   "campaign": "campaigns",
-  "conversation": "conversations"
+  "conversation": "conversations",
+  "post": "posts"
 };
 
 export const listFields: INodeProperties[] = [
@@ -2048,7 +2056,8 @@ export const listFields: INodeProperties[] = [
           "approval",
           "assignee",
           "campaign",
-          "conversation"
+          "conversation",
+          "post"
         ]
       }
     },
@@ -2120,5 +2129,8 @@ export const loadOptions = {
 	},
 	getConversations(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
 		return choices(this, 'conversations');
+	},
+	getPosts(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
+		return choices(this, 'posts');
 	},
 };

@@ -24,12 +24,12 @@ from patchbay.api_keys import hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
-from patchbay.errors import Forbidden, RateLimited, Unauthenticated
+from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import Count, Standing
+from patchbay.rate_limits.sliding_window import Count, Standing, tightest
 from patchbay.rate_limits.throttling import BUSY, throttling_is_429
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
@@ -83,6 +83,21 @@ class Exhausted(RateLimited):
         self.principal = principal
         self.standings = standings
         self.admits_ms = admits_ms
+
+
+class NeverAdmitted(CostExceedsLimit):
+    """A live key with a limit that the cost is above: it is never admitted, however long one waits. Nothing
+    was counted.
+    """
+
+    def __init__(self, principal: Principal, standing: Standing, cost: int) -> None:
+        window, limit = standing.quota
+        super().__init__(
+            f"A cost of {cost} is above this API key's limit of {limit} per {window.name}: it is never "
+            "admitted. Split the request, or raise the limit."
+        )
+        self.principal = principal
+        self.standing = standing
 
 
 class Admission(NamedTuple):
@@ -145,8 +160,8 @@ class Guard:
     ) -> Admission:
         """Count a request of `cost` units, if the key has `scopes` and is of that workspace.
 
-        Raises InvalidKey (also for another workspace's), InsufficientScopes, Exhausted; RateLimited
-        when the row cannot even be read. Whatever it raises, nothing was counted.
+        Raises InvalidKey (also for another workspace's), InsufficientScopes, NeverAdmitted, Exhausted;
+        RateLimited when the row cannot even be read. Whatever it raises, nothing was counted.
         """
         now = self._clock()
         try:
@@ -205,8 +220,12 @@ class Guard:
                 known = self._reconsider(digest, known, store.state(known.key.id), now)
             _check_scopes(known, scopes)
         if known.refuses(cost, now):
-            raise _full(known, cost, now)
+            raise _refusal(known.principal, known.standings(now), cost)
+        shared: tuple[Standing, ...] = ()
         for _ in range(_TRIES):
+            successor = known.key.shares_with
+            if successor and not shared and sliding_window.admits(known.standings(now), cost):
+                shared = self._count_in_successor(successor, digest, known, cost, now)
             update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
             try:
                 with throttling_is_429(partial(_busy, known, now)):
@@ -219,10 +238,43 @@ class Guard:
                     continue
                 until = sliding_window.refuses_until_ms(standings, cost, _REFUSE_BRIEFLY_MS)
                 self._known.put(digest, known._replace(refused_until_ms=until, refused_cost=cost))
-                raise _full(known, cost, now) from None
+                raise _refusal(known.principal, standings, cost) from None
             known = known._replace(counts=counts)
             self._known.put(digest, known)
-            return Admission(known.principal, known.standings(now))
+            standings = known.standings(now)
+            return Admission(known.principal, _tighter(standings, shared) if shared else standings)
+        raise _busy(known, now)
+
+    def _count_in_successor(
+        self, id: ApiKeyId, digest: bytes, known: _Known, cost: int, now: int
+    ) -> tuple[Standing, ...]:
+        """A key that rotated itself shares the windows of its successor until it ends: two keys, one limit.
+        Returns how these stand after this request.
+
+        It costs a read and a write more, for the days of an overlap. The write comes before the key's own:
+        should the key be revoked in between, the successor has a request less, never one more. It requires
+        the successor's version, so once the successor has rotated itself too, nothing is counted there that
+        the third key does not know of.
+        """
+        with throttling_is_429(partial(_busy, known, now)):
+            state = store.state(id)
+        for _ in range(_TRIES):
+            if state is None:  # deleted, a month after its end
+                return known.standings(now)
+            successor = state.key
+            if successor.rotated_itself:
+                raise self._refuse(digest, "EXPIRED", known.key, now)
+            standings = sliding_window.standings(successor.quotas, state.counts, now)
+            if not sliding_window.admits(standings, cost):
+                raise _refusal(known.principal, standings, cost)
+            update = sliding_window.plan(successor.quotas, state.counts, cost, now)
+            try:
+                with throttling_is_429(partial(_busy, known, now)):
+                    counts = store.count_for_predecessor(successor, update)
+            except store.Refused as refused:
+                state = refused.state
+                continue
+            return sliding_window.standings(successor.quotas, counts, now)
         raise _busy(known, now)
 
     def _reconsider(self, digest: bytes, known: _Known, state: KeyState | None, now: int) -> _Known:
@@ -270,15 +322,20 @@ def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
         raise InsufficientScopes(known.principal, missing)
 
 
-def _full(known: _Known, cost: int, now: int) -> Exhausted:
-    standings = known.standings(now)
+def _tighter(own: Sequence[Standing], shared: Sequence[Standing]) -> tuple[Standing, ...]:
+    """Of each window the standing with less left."""
+    return tuple(tightest(pair) for pair in zip(own, shared, strict=True))
+
+
+def _refusal(principal: Principal, standings: Sequence[Standing], cost: int) -> Exhausted | NeverAdmitted:
+    """What to say of windows that have no room for `cost`."""
+    admits_ms = sliding_window.admits_ms(standings, cost)
+    if admits_ms is None:
+        return NeverAdmitted(principal, sliding_window.lowest(standings), cost)
     full = [standing.quota for standing in standings if standing.remaining < cost]
     limits = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
     return Exhausted(
-        f"This API key does not have {cost} left of its {limits}.",
-        known.principal,
-        standings,
-        sliding_window.admits_ms(standings, cost),
+        f"This API key does not have {cost} left of its {limits}.", principal, standings, admits_ms
     )
 
 
@@ -296,8 +353,8 @@ def admit(
     """Count a request of `cost` units that comes with that API key, and say whose it is; only if the key
     has `scopes`, and is of that workspace where one is given.
 
-    Raises InvalidKey (401), InsufficientScopes (403), and RateLimited (429) with the rate-limit headers and
-    Retry-After.
+    Raises InvalidKey (401), InsufficientScopes (403), RateLimited (429) with the rate-limit headers and
+    Retry-After, and NeverAdmitted (422) for a cost above one of its limits.
     """
     return _process.admit(token, cost=cost, scopes=scopes, workspace_id=workspace_id)
 

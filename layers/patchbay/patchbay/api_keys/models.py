@@ -122,17 +122,18 @@ class VerificationCode(StrEnum):
     EXPIRED = "EXPIRED"
     INSUFFICIENT_SCOPES = "INSUFFICIENT_SCOPES"
     RATE_LIMITED = "RATE_LIMITED"
+    COST_EXCEEDS_LIMIT = "COST_EXCEEDS_LIMIT"
 
 
 class RateLimit(ApiModel):
     """The tighter of the key's two windows. `resetAt` is when that window ends; where the cost is more than
-    what remains, when it would be admitted.
+    what remains, when it would be admitted. It is null when the cost is above `limit`: no wait helps.
     """
 
     allowed: bool
     limit: int
     remaining: int
-    reset_at: Timestamp
+    reset_at: Timestamp | None
 
 
 class Verification(ApiModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
 from patchbay.errors import Conflict, Forbidden, NotFound, check_version, contended
 from patchbay.ids import ApiKeyId
-from patchbay.rate_limits.sliding_window import DAY, Standing, tightest
+from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Standing, tightest
 from patchbay.schema import Empty, Listing, ListQuery, at_ms, iso, now_ms, to_ms
 from patchbay.settings import settings
 
@@ -40,8 +41,15 @@ _TRIES = 3
 def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -> ApiKeyWithSecret:
     """Make a key. It is in this answer only.
 
-    Raises Forbidden for what the caller does not have to give, Conflict at the workspace's ceiling.
+    Raises Forbidden for what the caller does not have to give, and for a caller that is itself a key: a key
+    with windows of its own would void the limits of the one that makes it. Conflict at the workspace's
+    ceiling.
     """
+    if principal.key is not None:
+        raise Forbidden(
+            "An API key cannot create API keys: each would add its own limits to the caller's. "
+            "Create keys with a user's token that has api-keys:write."
+        )
     terms = Terms(
         name=body.name,
         scopes=tuple(body.scopes),
@@ -59,7 +67,7 @@ def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
     """The workspace's keys, revoked ones for 30 days."""
     page = store.page(principal.workspace_id, limit=query.limit, cursor=query.cursor)
     now = now_ms()
-    return Listing(items=[_shown(key, now) for key in page.keys], next_cursor=page.next_cursor)
+    return Listing.of(page.map(lambda key: _shown(key, now)))
 
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:
@@ -68,25 +76,37 @@ def get(principal: Principal, id: ApiKeyId) -> ApiKey:
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
-    """Refuse a key from its next request on. Raises NotFound, also for another workspace's, and Conflict
+    """Refuse a key from its next request on; one that has ended stays as it is.
+
+    Raises NotFound, also for another workspace's; Forbidden for a key that has more than the caller; Conflict
     when `if_match` is not the present version.
     """
-    if not store.revoke(principal.workspace_id, id, if_match):
-        raise _not_found()
-    return Empty()
+    for _ in range(_TRIES):
+        key = _read(principal, id)
+        if key.retired_ms is None:
+            check_version("API key", key.version, if_match)
+        _check_reach(principal, key)
+        try:
+            store.revoke(key, if_match)
+        except store.Changed:
+            continue
+        return Empty()
+    raise contended("API key")
 
 
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
     """Change what `body` sets; it holds from the key's next request on.
 
-    Raises Forbidden when the key is, or would be, more than the caller has to give; Conflict when it has
-    ended, or `if_match` is not its present version.
+    Raises Forbidden when the key is, or would be, more than the caller has to give, or when a caller that is
+    itself a key would add to it; Conflict when it has ended, or `if_match` is not its present version.
     """
     for _ in range(_TRIES):
         key = _changeable(principal, id, if_match)
         terms = _changed(key.terms, body)
         if terms == key.terms:
             return _shown(key, now_ms())
+        if principal.key is not None:
+            _check_narrows(key.terms, terms)
         _check_grants(principal, terms)
         new = replace(key, terms=terms, version=key.version + 1, updated_ms=now_ms())
         try:
@@ -105,19 +125,29 @@ def rotate(
 ) -> ApiKeyWithSecret:
     """Make a new key with the terms of the old one, which goes on for `overlapSeconds` and then ends.
 
-    Raises Forbidden when the key is more than the caller has to give; Conflict when it has ended or was
-    rotated before, at the workspace's ceiling, or when `if_match` is not its present version.
+    A key can rotate only itself. Its successor carries on with what it has used, and until the old key ends,
+    its requests count in the successor's windows too (`guard`): a rotation gives no request more.
+
+    Raises Forbidden when the key is more than the caller has to give, or is not the calling key itself;
+    Conflict when it has ended or was rotated before, while the key that it replaces still works, at the
+    workspace's ceiling, or when `if_match` is not its present version.
     """
+    used: tuple[Count, ...] = ()
     for _ in range(_TRIES):
         old = _changeable(principal, id, if_match)
         if old.rotated_into is not None:
             raise Conflict(f"This API key was rotated before, into {old.rotated_into}. Rotate that one.")
+        _check_grants(principal, old.terms)
+        carried: tuple[Count, ...] | None = None
+        if principal.key is not None:
+            _check_rotates_itself(principal, old)
+            carried, used = _carried(old, used)
         new, answer = _mint(principal, old.terms, rotated_from=old.id)
         ends_ms = new.updated_ms + body.overlap_seconds * 1000
         if old.terms.expires_ms is not None:
             ends_ms = min(ends_ms, old.terms.expires_ms)
         try:
-            store.rotate(old, new, ends_ms, once.completing(answer) if once else [])
+            store.rotate(old, new, ends_ms, once.completing(answer) if once else [], carried)
         except store.Changed:
             continue
         return answer
@@ -146,6 +176,9 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
         )
     except guard.InsufficientScopes as refused:
         return _verified(VerificationCode.INSUFFICIENT_SCOPES, refused.principal)
+    except guard.NeverAdmitted as refused:
+        limit = _rate_limit(refused.standing, None, allowed=False)
+        return _verified(VerificationCode.COST_EXCEEDS_LIMIT, refused.principal, limit)
     except guard.Exhausted as refused:
         limit = _rate_limit(tightest(refused.standings), refused.admits_ms, allowed=False)
         return _verified(VerificationCode.RATE_LIMITED, refused.principal, limit)
@@ -158,7 +191,7 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
 
 
 def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> StoredKey:
-    """The key, if the caller may change it: nobody changes one that is more than they have to give."""
+    """The key, if it lives and the caller may change it."""
     key = _read(principal, id)
     check_version("API key", key.version, if_match)
     if principal.key is not None and principal.id == key.id and principal.key.version != key.version:
@@ -167,8 +200,17 @@ def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> Sto
     status = _status(key, now_ms())
     if status is not KeyStatus.ACTIVE:
         raise Conflict(f"This API key is {status}, and stays it. Create a new one.")
-    _check_grants(principal, key.terms)
+    _check_reach(principal, key)
     return key
+
+
+def _check_reach(principal: Principal, key: StoredKey) -> None:
+    """Nobody changes, rotates or revokes a key that has more than they have to give. (A scope of the
+    platform's is void in other workspaces, so it keeps nobody from revoking a key.)
+    """
+    void = frozenset() if principal.is_platform else PLATFORM_ONLY
+    scopes = tuple(scope for scope in key.terms.scopes if scope not in void)
+    _check_grants(principal, key.terms._replace(scopes=scopes))
 
 
 def _check_grants(principal: Principal, terms: Terms) -> None:
@@ -177,7 +219,7 @@ def _check_grants(principal: Principal, terms: Terms) -> None:
         if not principal.may_grant(scope):
             raise Forbidden(
                 f"Your credentials do not have the scope {scope}: "
-                "they cannot make, change or rotate a key that has it."
+                "they cannot create, change, rotate or revoke a key that has it."
             )
         if scope in PLATFORM_ONLY and not principal.is_platform:
             raise Forbidden(f"Only the platform's own workspace may hold the scope {scope}.")
@@ -196,8 +238,61 @@ def _check_within(own: KeyGrant, terms: Terms) -> None:
 
 def _beyond(name: str, own: str) -> Forbidden:
     return Forbidden(
-        f"The key that you call with has the {name} {own}: it cannot make, change or rotate one with more."
+        f"The key that you call with has the {name} {own}: it cannot change, rotate or revoke one with more."
     )
+
+
+def _check_narrows(old: Terms, new: Terms) -> None:
+    """A key only takes away, from itself and from others: what it could add, it could use."""
+    if added := set(new.scopes) - set(old.scopes):
+        raise _adds(f"the scope {min(added)}")
+    if new.rate_limit_per_hour > old.rate_limit_per_hour:
+        raise _adds(f"to its rateLimitPerHour {old.rate_limit_per_hour}")
+    if new.rate_limit_per_day > old.rate_limit_per_day:
+        raise _adds(f"to its rateLimitPerDay {old.rate_limit_per_day}")
+    if old.expires_ms is not None and (new.expires_ms is None or new.expires_ms > old.expires_ms):
+        raise _adds(f"to its expiresAt {iso(at_ms(old.expires_ms))}")
+
+
+def _adds(what: str) -> Forbidden:
+    return Forbidden(
+        f"An API key cannot add {what}: it can only narrow keys. Use a user's token that has api-keys:write."
+    )
+
+
+def _check_rotates_itself(principal: Principal, old: StoredKey) -> None:
+    if principal.id != old.id:
+        raise Forbidden(
+            "An API key can rotate only itself. "
+            "To rotate another, use a user's token that has api-keys:write."
+        )
+    before = None if old.rotated_from is None else store.get(old.workspace_id, old.rotated_from)
+    if before is not None and before.rotated_itself and not before.ended(now_ms()):
+        raise Conflict(
+            f"{before.id}, which this API key replaces, still works. Revoke it, or wait until it ends"
+            + (f" at {iso(at_ms(before.terms.expires_ms))}." if before.terms.expires_ms is not None else ".")
+        )
+
+
+def _carried(key: StoredKey, before: Sequence[Count]) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+    """What the successor of a key that rotates itself begins with, and what the key has used by now.
+
+    `before` is what it had used at the last try, which requests that came between made void. So this try
+    allows for twice as many, and counts them at once.
+    """
+    state = store.state(key.id)
+    used = state.counts if state is not None else tuple(NEVER for _ in key.quotas)
+    gaps = [
+        2 * (now.current - then.current) if now.number == then.number else 0
+        for now, then in zip(used, before or used, strict=True)
+    ]
+    spare = max(gaps, default=0)
+    return tuple(
+        count
+        if count == NEVER
+        else count._replace(current=min(count.current + spare, max(quota.limit, count.current)))
+        for quota, count in zip(key.quotas, used, strict=True)
+    ), used
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,12 +329,12 @@ def _changed(terms: Terms, body: UpdateApiKey) -> Terms:
     return terms._replace(**changes)
 
 
-def _rate_limit(standing: Standing, reset_ms: int, *, allowed: bool) -> RateLimit:
+def _rate_limit(standing: Standing, reset_ms: int | None, *, allowed: bool) -> RateLimit:
     return RateLimit(
         allowed=allowed,
         limit=standing.quota.limit,
         remaining=standing.remaining,
-        reset_at=at_ms(reset_ms),
+        reset_at=None if reset_ms is None else at_ms(reset_ms),
     )
 
 
@@ -259,12 +354,8 @@ def _verified(
 def _read(principal: Principal, id: ApiKeyId) -> StoredKey:
     key = store.get(principal.workspace_id, id)
     if key is None:
-        raise _not_found()
+        raise NotFound("There is no such API key.")
     return key
-
-
-def _not_found() -> NotFound:
-    return NotFound("There is no such API key.")
 
 
 def _shown(key: StoredKey, now: int) -> ApiKey:

@@ -12,6 +12,7 @@ nothing grows with time. 60 days of use take under 700 bytes with a usual name a
     sh  hash of the secret   by  created by          lu        last used at
     sm  mark of the secret   rf  rotated from        k d       always 0; when the schedule looks next
                              rt  rotated into        ttl
+                             rs  1: rotated itself
 
 Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so that what it held
 31 days before is not taken for today's. Windows: rate_limits.sliding_window.
@@ -30,9 +31,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from patchbay import dynamo, idempotency
 from patchbay.api_keys import expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
-from patchbay.errors import Conflict, check_version
+from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
-from patchbay.rate_limits.sliding_window import DAY, Count, Update, read
+from patchbay.paging import Page
+from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -72,24 +74,35 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
     """Count a request: only if the row is at the key's version, not retired, not expired, and
     `update` says that its windows have room. Returns their counts. Raises Refused.
     """
-    day = update.numbers[1]
-    slot = f"u{day % _RING}"
     # The day's first request moves its window, so the slot is known to be today's from then on.
     if update.fresh[1]:
-        values = {"u": day * _DAY_FACTOR + update.values["cost"]}
+        slot, values = _slot(update.numbers[1], update.values["cost"])
         use = f"{slot} = :u"
     else:
-        values = {}
+        (slot, _), values = _slot(update.numbers[1]), {}
         use = f"{slot} = {slot} + :cost"
+    return _count(key, update, f"{use}, t = t + :cost, lu = :now", _LIVE, now=now, **values)
+
+
+def count_for_predecessor(key: StoredKey, update: Update) -> tuple[Count, ...]:
+    """Count, in the windows of `key`, a request that came with the key that it replaces: only if the row is
+    at the key's version and `update` says that its windows have room. Raises Refused.
+    """
+    if not update.fresh[1]:
+        return _count(key, update, "", "v = :version")
+    slot, values = _slot(update.numbers[1], 0)  # a window that moves has its slot
+    return _count(key, update, f"{slot} = :u", "v = :version", **values)
+
+
+def _count(key: StoredKey, update: Update, use: str, condition: str, **values: int) -> tuple[Count, ...]:
     try:
         updated = dynamo.update(
             settings().api_keys_table,
             {"id": key.id},
-            f"SET {update.assignments}, {use}, t = t + :cost, lu = :now",
+            f"SET {update.assignments}" + (f", {use}" if use else ""),
             returning="UPDATED_NEW",
-            condition=f"{_LIVE} AND {update.condition}",
+            condition=f"{condition} AND {update.condition}",
             version=key.version,
-            now=now,
             **values,
             **update.values,
         )
@@ -122,14 +135,7 @@ def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
     return _key(row)
 
 
-class KeyPage(NamedTuple):
-    """Some keys, and where the next page begins (None at the end)."""
-
-    keys: list[StoredKey]
-    next_cursor: str | None
-
-
-def page(workspace_id: str, *, limit: int, cursor: str | None) -> KeyPage:
+def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey]:
     """The workspace's keys, newest first. The index holds ids only: use would rewrite anything
     more.
     """
@@ -142,37 +148,39 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> KeyPage:
         limit=limit,
         cursor=cursor,
     )
-    ids = [{"id": row["id"]} for row in found.rows]
-    rows = sorted(dynamo.get_many(table, ids, ConsistentRead=True), key=lambda row: row["id"], reverse=True)
-    return KeyPage([_key(row) for row in rows if not _forgotten(row)], found.next_cursor)
+    ids = [{"id": row["id"]} for row in found.items]
+    rows = {row["id"]: row for row in dynamo.get_many(table, ids, ConsistentRead=True)}
+
+    def present(indexed: dynamo.Row) -> StoredKey | None:
+        row = rows.get(indexed["id"])
+        return None if row is None or _forgotten(row) else _key(row)
+
+    return found.map(present)
 
 
-def revoke(workspace_id: str, key_id: ApiKeyId, version: int | None = None) -> bool:
-    """Revoke a key for good; its row stays listed for 30 days. Again changes nothing. False when
-    the workspace has no such key. Raises Conflict when the key is not at `version`, if one is given.
+def revoke(key: StoredKey, version: int | None = None) -> None:
+    """Revoke a key for good; its row stays listed for 30 days. A second time changes nothing.
+
+    Raises Changed when the key no longer has the scopes that it was read with, or is not at `version`, if one
+    is given. Other edits don't matter: a key that keeps renaming itself can't hold up its revocation.
     """
     at_version = {} if version is None else {"version": version}
-    condition = "workspaceId = :workspace AND attribute_not_exists(r)"
     try:
         _retire(
-            key_id,
+            key.id,
             "up = :now, v = v + :one, ",
-            condition + (" AND v = :version" if at_version else ""),
+            "attribute_not_exists(r) AND sc = :sc" + (" AND v = :version" if at_version else ""),
             now_ms(),
-            workspace=workspace_id,
+            sc=_terms(key.terms)["sc"],
             one=1,
             **at_version,
         )
     except dynamo.ConditionFailed as refused:
-        row = refused.row
-        if row is None or row["workspaceId"] != workspace_id or _forgotten(row):
-            return False
-        if "r" not in row:
-            check_version("API key", row["v"], version)
+        if refused.row is None or "r" not in refused.row:
+            raise Changed from None
     else:
         with suppress(dynamo.Throttled):  # a crowd at the workspace's count: the schedule does it
-            _count_out(workspace_id, key_id)
-    return True
+            _count_out(key.workspace_id, key.id)
 
 
 def change(old: StoredKey, new: StoredKey) -> StoredKey:
@@ -201,13 +209,25 @@ def change(old: StoredKey, new: StoredKey) -> StoredKey:
 
 
 def rotate(
-    old: StoredKey, new: StoredKey, ends_ms: int, completing: Sequence[TransactWriteItemTypeDef]
+    old: StoredKey,
+    new: StoredKey,
+    ends_ms: int,
+    completing: Sequence[TransactWriteItemTypeDef],
+    carried: Sequence[Count] | None = None,
 ) -> None:
     """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
     workspace's ceiling.
+
+    `carried` is given when the key rotates itself: the counts that `new` begins with, at least those of
+    `old` when this is written (else Changed).
     """
     now, at_once = new.updated_ms, ends_ms <= new.updated_ms
     ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
+    condition = ""
+    counts: dict[str, int] = {}
+    if carried is not None:
+        ending["rs"] = 1
+        condition, counts = _counted_at_most(old, carried)
     if at_once:
         ending |= {"r": now, "ttl": _listed_until(now)}
     elif ends_ms != old.terms.expires_ms:  # else what is due stays due
@@ -217,13 +237,14 @@ def rotate(
             settings().api_keys_table,
             {"id": old.id},
             "SET " + ", ".join(f"#{name} = :{name}" for name in ending) + (" REMOVE k, d" if at_once else ""),
-            condition=_LIVE,
+            condition=_LIVE + condition,
             names={f"#{name}": name for name in ending},
             version=old.version,
             now=now,
             **ending,
+            **counts,
         ),
-        dynamo.putting(*_new(new)),
+        dynamo.putting(*_new(new, carried or ())),
         *([] if at_once else [_counting(new.workspace_id)]),
     ]
     try:
@@ -329,8 +350,40 @@ def _count_out(workspace_id: str, key_id: ApiKeyId) -> bool:
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new(key: StoredKey) -> tuple[str, dynamo.Row]:
-    return settings().api_keys_table, _row(key)
+def _new(key: StoredKey, carried: Sequence[Count] = ()) -> tuple[str, dynamo.Row]:
+    return settings().api_keys_table, _row(key) | _windows(key, carried)
+
+
+def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:
+    """The condition, to follow others, that the row's windows hold no more than `counts`; and its values."""
+    values = _attributes(key, counts)
+    known = [f"{name} {'=' if name[1] == 'w' else '<='} :{name}" for name in values]
+    letters = [quota.window.letter for quota in key.quotas]
+    never = [f"attribute_not_exists({letter}w)" for letter in letters if f"{letter}w" not in values]
+    return "".join(f" AND {term}" for term in [*known, *never]), values
+
+
+def _windows(key: StoredKey, counts: Sequence[Count]) -> dynamo.Row:
+    """The windows of a new row that begins with `counts`, and the slot of the day that they count."""
+    row: dynamo.Row = _attributes(key, counts)
+    if "dw" in row:
+        slot, values = _slot(row["dw"], 0)
+        row[slot] = values["u"]
+    return row
+
+
+def _attributes(key: StoredKey, counts: Sequence[Count]) -> dict[str, int]:
+    return {
+        quota.window.letter + name: value
+        for quota, count in zip(key.quotas, counts, strict=False)
+        if count != NEVER
+        for name, value in zip("wnp", count, strict=True)
+    }
+
+
+def _slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
+    """The attribute that counts the requests of a day, and its value `u` when it has that many."""
+    return f"u{day % _RING}", {"u": day * _DAY_FACTOR + requests}
 
 
 def _counting(workspace_id: str) -> TransactWriteItemTypeDef:
@@ -411,6 +464,7 @@ def _key(row: dynamo.Row) -> StoredKey:
         updated_ms=row["up"],
         rotated_from=ApiKeyId(row["rf"]) if "rf" in row else None,
         rotated_into=ApiKeyId(row["rt"]) if "rt" in row else None,
+        rotated_itself="rs" in row,
         version=row["v"],
         retired_ms=row.get("r"),
         uses=row["t"],

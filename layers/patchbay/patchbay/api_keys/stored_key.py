@@ -25,6 +25,8 @@ class StoredKey:
     """A key's row. Times in Unix milliseconds; `daily` maps days since 1970 (UTC) to requests.
 
     `retired_ms` is when it was ended for good: revoked, or counted out after its expiry.
+    `rotated_itself` says that the key made `rotated_into`: until it ends, its requests also count in the
+    windows of that key.
     """
 
     id: ApiKeyId
@@ -36,6 +38,7 @@ class StoredKey:
     updated_ms: int
     rotated_from: ApiKeyId | None = None
     rotated_into: ApiKeyId | None = None
+    rotated_itself: bool = False
     version: int = 1
     retired_ms: int | None = None
     uses: int = 0
@@ -45,6 +48,11 @@ class StoredKey:
     @property
     def quotas(self) -> tuple[Quota, Quota]:
         return Quota(HOUR, self.terms.rate_limit_per_hour), Quota(DAY, self.terms.rate_limit_per_day)
+
+    @property
+    def shares_with(self) -> ApiKeyId | None:
+        """The key in whose windows the requests of this one count too."""
+        return self.rotated_into if self.rotated_itself else None
 
     @property
     def revoked(self) -> bool:

@@ -82,9 +82,15 @@ def _principal(claims: dict[str, Any], config: Settings) -> Principal:
         raise Unauthenticated(
             f"The token's claims {config.jwt_role_claim} and {config.jwt_scope_claim} must be text."
         )
+    subject: str = claims["sub"]
+    try:
+        subject.encode()
+    except UnicodeEncodeError:
+        # JSON can escape half of a surrogate pair ("\\ud800"), which no row and no log can hold.
+        raise Unauthenticated("The token's claim sub is not valid Unicode text.") from None
     return Principal(
         workspace_id=workspace_id,
-        id=f"user:{claims['sub']}",
+        id=f"user:{subject}",
         scopes=granted(role, scope, platform=workspace_id == config.platform_workspace_id),
         role=role if scope is None else None,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 _VIEWER = frozenset(
     {
@@ -40,8 +41,45 @@ PLATFORM_ONLY = frozenset({"actions:handle"})
 KNOWN = _OWNER | PLATFORM_ONLY
 
 SCOPE_PATTERN = r"^[a-z][a-z0-9-]{0,31}:[a-z][a-z0-9-]{0,31}$"
-Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
 _SCOPE = re.compile(SCOPE_PATTERN)
+_RESOURCES = sorted({scope.partition(":")[0] for scope in KNOWN})
+
+
+def _checked(scope: str) -> str:
+    """The scope, unless it is a misspelled one of Patchbay's own: a key with it would be useless, and whoever
+    made it would not know why. Names of other resources are the platform's, and any verb goes with them; but
+    a name one letter away from a resource of ours is taken for a slip.
+
+    Raises ValueError with the scopes that may be meant.
+    """
+    if scope in KNOWN:
+        return scope
+    resource, _, verb = scope.partition(":")
+    ours = next((own for own in _RESOURCES if _one_slip_apart(resource, own)), None)
+    if ours is None:
+        return scope
+    meant = sorted(
+        (own for own in KNOWN if own.startswith(f"{ours}:")),
+        key=lambda own: (-SequenceMatcher(None, verb, own.partition(":")[2]).ratio(), own),
+    )
+    if f"{ours}:{verb}" in meant:
+        meant = [f"{ours}:{verb}"]
+    raise ValueError(f"{scope} is not a scope; did you mean {' or '.join(meant)}?")
+
+
+def _one_slip_apart(one: str, other: str) -> bool:
+    """Whether two words are the same but for hyphens and at most one letter that is missing, added, changed
+    or swapped with its neighbor.
+    """
+    short, long = sorted((one.replace("-", ""), other.replace("-", "")), key=len)
+    at = next((at for at, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    short, long = short[at:], long[at:]
+    if len(short) < len(long):
+        return short == long[1:]
+    return short[1:] == long[1:] or (short[1::-1] == long[:2] and short[2:] == long[2:])
+
+
+Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN), AfterValidator(_checked)]
 
 
 def granted(role: str | None, scope: str | None, *, platform: bool) -> frozenset[str]:

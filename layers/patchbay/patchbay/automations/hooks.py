@@ -29,7 +29,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.schema import Empty, Listing, ListQuery, at_ms
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
+from patchbay.webhooks.models import CreateWebhook, RetryConfig, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 # The time of the catalogue's samples, 2026-03-02T09:30:00Z: before any event of a real workspace.
 SAMPLED_AT_MS = 1_772_443_800_000
+# An automation is no server of ours to watch: it may be down for a weekend, and a workflow that fails at some
+# events is not to miss all others.
+_DISABLE_AFTER = 50
 
 
 def me(principal: Principal) -> Me:
@@ -88,7 +91,8 @@ def sample(event: str) -> Sample:
 def subscribe(
     principal: Principal, platform: AutomationPlatform, body: Subscribe, once: Once | None = None
 ) -> SubscribedHook:
-    """Send events to an automation. The same again is answered the hook that is there.
+    """Send events to an automation. The same again is answered the hook that is there; one that was deleted
+    or disabled comes back, with its deliveries and a new secret. What a disabled one missed is sent again.
 
     Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
     """
@@ -98,12 +102,20 @@ def subscribe(
         url=body.target_url,
         events=[body.event],
         filters=body.filters,
+        retry_config=RetryConfig(schedule="standard"),
+        disable_after=_DISABLE_AFTER,
     )
 
     def recording(id: WebhookId, secret: str) -> list[TransactWriteItemTypeDef]:
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
-    id, secret = webhooks.subscribe(principal, wanted, platform, recording)
+    def recovering(id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
+        # Imported where it is used: few subscriptions bring a hook back, and all would pay for it.
+        from patchbay.deliveries import service as deliveries
+
+        return deliveries.recovering(principal.workspace_id, id, disabled_at)
+
+    id, secret = webhooks.subscribe(principal, wanted, platform, recording, recovering)
     if secret is not None:
         return SubscribedHook(id=id, secret=secret)
     if once:
@@ -113,8 +125,7 @@ def subscribe(
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
     asked = WebhookQuery(limit=query.limit, cursor=query.cursor)
-    page = webhooks.list_webhooks(principal, asked, source=platform)
-    return Listing(items=[_shown(webhook) for webhook in page.items], next_cursor=page.next_cursor)
+    return Listing.of(webhooks.page(principal, asked, source=platform).map(_shown))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:

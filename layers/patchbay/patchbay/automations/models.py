@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -12,7 +12,7 @@ from patchbay import catalogue
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, QueryModel, Timestamp, WorkspaceId, plain
+from patchbay.schema import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
 from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000
@@ -112,11 +112,17 @@ class Sample(ApiModel):
     id: EventId
     type: str
     timestamp: Timestamp
-    data: dict[str, JsonValue]
+    data: JsonObject
 
 
 class Samples(RootModel[list[Sample]]):
-    """A bare array, newest first."""
+    """A bare array, newest first. If the events are very large, there are fewer than `limit`."""
+
+    def parts(self) -> Sequence[Sample]:
+        return self.root
+
+    def first(self, count: int) -> Samples:
+        return Samples(self.root[:count])
 
 
 class ActionInfo(ApiModel):
@@ -193,7 +199,7 @@ class Hook(ApiModel):
 class StartRun(ApiModel):
     """`callbackUrl` gets `{runId, status, output, error}` once the platform has answered."""
 
-    input: dict[str, JsonValue] = Field(default_factory=dict)
+    input: JsonObject = Field(default_factory=dict)
     callback_url: Url | None = None
 
 
@@ -203,9 +209,9 @@ class Run(ApiModel):
     id: RunId
     platform: str
     action: str
-    input: dict[str, JsonValue]
+    input: JsonObject
     status: Literal["PENDING", "SUCCEEDED", "FAILED"]
-    output: dict[str, JsonValue] | None
+    output: JsonObject | None
     error: str | None
     expires_at: Timestamp
     created_at: Timestamp
@@ -221,7 +227,7 @@ class Succeeded(ApiModel):
     """`output` fits the action's schema."""
 
     status: Literal["SUCCEEDED"]
-    output: dict[str, JsonValue]
+    output: JsonObject
 
 
 class Failed(ApiModel):
@@ -237,7 +243,7 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 
 # ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(plain)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(named)]
 
 
 class Choice(ApiModel):

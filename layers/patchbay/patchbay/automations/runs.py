@@ -107,10 +107,10 @@ def start(
 
 
 def list_runs(principal: Principal, platform: AutomationPlatform, query: RunQuery) -> Listing[Run]:
-    runs, next_cursor = store.page(
+    page = store.page(
         principal.workspace_id, platform, status=query.status, limit=query.limit, cursor=query.cursor
     )
-    return Listing(items=[_shown(run) for run in runs], next_cursor=next_cursor)
+    return Listing.of(page.map(_shown))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: RunId) -> Run:

@@ -18,6 +18,7 @@ from patchbay import compact_json, dynamo, idempotency
 from patchbay import due as due_index
 from patchbay.automations.models import Choice
 from patchbay.ids import RunId
+from patchbay.paging import Page
 from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -82,7 +83,7 @@ def get(id: RunId) -> StoredRun | None:
 
 def page(
     workspace_id: str, platform: str, *, status: str | None, limit: int, cursor: str | None
-) -> tuple[list[StoredRun], str | None]:
+) -> Page[StoredRun]:
     """A workspace's runs on one automation platform, newest first."""
     found = dynamo.page(
         settings().automations_table,
@@ -95,11 +96,14 @@ def page(
         names=None if status is None else {"#status": "status"},
         **({} if status is None else {"status": status}),
     )
-    keys = [{"id": row["id"]} for row in found.rows]
+    keys = [{"id": row["id"]} for row in found.items]
     rows = {row["id"]: row for row in dynamo.get_many(settings().automations_table, keys)}
-    # The index may be a moment behind.
-    runs = [_run(rows[row["id"]]) for row in found.rows if row["id"] in rows]
-    return [run for run in runs if status in (None, run.status)], found.next_cursor
+
+    def present(indexed: dynamo.Row) -> StoredRun | None:
+        row = rows.get(indexed["id"])  # the index may be a moment behind
+        return _run(row) if row is not None and status in (None, row["status"]) else None
+
+    return found.map(present)
 
 
 def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
@@ -179,14 +183,18 @@ def choices(workspace_id: str, resource: str) -> list[Choice]:
     row = dynamo.get(
         settings().automations_table, {"id": _choices_id(workspace_id, resource)}, consistent=False
     )
-    return [] if row is None else [Choice(id=id, label=label) for id, label in json.loads(row["items"])]
+    pairs = [] if row is None else json.loads(row["items"])
+    # They were checked when they were set, perhaps under an older rule.
+    return [Choice.model_construct(id=id, label=label) for id, label in pairs]
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _run(row: dynamo.Row) -> StoredRun:
-    texts: dict[str, Any] = {name: json.loads(row[name]) for name in ("input", "output") if name in row}
+    texts: dict[str, Any] = {
+        name: compact_json.loads(row[name]) for name in ("input", "output") if name in row
+    }
     return of_row(StoredRun, {**row, **texts})
 
 

@@ -139,7 +139,16 @@ def _output_validator(key: str) -> Validator:
 
 @cache
 def resources() -> frozenset[str]:
-    """What fields of the catalogue take ids of, as `accounts`: the names of the lists to choose from."""
+    """The names of the lists that the platform fills, as `accounts`: those to choose from, and those whose
+    ids actions return, as `posts`.
+    """
+    outputs = [action.output for action in all_actions()]
+    return chosen().union(name for part in outputs for name in schemas.choices_in(part))
+
+
+@cache
+def chosen() -> frozenset[str]:
+    """The lists whose ids a field takes that somebody fills in: of an action, or as a filter."""
     parts = [entry.json_schema for entry in all_entries()]
     parts += [action.input for action in all_actions()]
     return frozenset(name for part in parts for name in schemas.choices_in(part))

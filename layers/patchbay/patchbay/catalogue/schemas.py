@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, JsonValue
 
+from patchbay import compact_json
 from patchbay.errors import FieldError, ValidationFailed
+from patchbay.schema import NO_TIME, is_time
+from patchbay.validation import shortened
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -40,13 +43,12 @@ _WORDS = {
 }
 # By name, what they ask for.
 _FORMATS = {
-    "date-time": "must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z",
+    "date-time": NO_TIME,
     "uri": "must be an address with its scheme, what is not ASCII percent-encoded",
 }
 _RESOURCE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 # An answer stays small, however wrong the data are.
 _MAX_ERRORS = 20
-_MAX_PATH_LENGTH = 200
 
 
 def _check_schema(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -96,13 +98,14 @@ def validator(schema: Mapping[str, Any]) -> Validator:
     from jsonschema_rs import validator_for
 
     # The data may be private: "it" stands for them in messages.
-    return validator_for(dict(schema), validate_formats=True, mask="it")
+    return validator_for(dict(schema), validate_formats=True, formats={"date-time": is_time}, mask="it")
 
 
 def check(fits: Validator, data: Any, at: str) -> None:
     """Raises ValidationFailed, with the path of each violation below `at`, when data do not fit. Fields that
     the schema does not name are let through.
     """
+    data = compact_json.plain(data)  # the checker knows exact types only
     if fits.is_valid(data):
         return
     found = [
@@ -116,7 +119,7 @@ def _path(at: str, error: ValidationError) -> str:
     steps = [at, *map(str, error.instance_path)]
     if error.kind.name == "required":
         steps.append(str(error.kind.value))
-    return ".".join(steps)[:_MAX_PATH_LENGTH]
+    return shortened(".".join(steps))
 
 
 def _message(error: ValidationError) -> str:

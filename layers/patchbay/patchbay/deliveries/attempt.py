@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from patchbay import dynamo
+from patchbay.deliveries import echo
 from patchbay.deliveries.models import Trigger
 from patchbay.ids import DeliveryId
 from patchbay.schema import MASK, now_ms
@@ -19,7 +20,6 @@ from patchbay.webhooks import signing
 from patchbay.webhooks.sender import Sender, SendResult
 
 _SUCCESS_BODY_CHARACTERS = 1024
-_SHORTEST_SECRET = 8
 # A batch of 10: its AWS calls and its name look-ups.
 _THREADS = 20
 
@@ -28,6 +28,7 @@ _THREADS = 20
 class Receiver:
     """Where a webhook's attempts go: its secrets and headers in the clear."""
 
+    workspace_id: str
     url: str
     secrets: Sequence[str]
     headers: Mapping[str, str]
@@ -35,7 +36,9 @@ class Receiver:
     @classmethod
     def of(cls, webhook: dynamo.Row) -> Receiver:
         """Raises vault.CannotOpen when what is stored does not open."""
-        return cls(webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook))
+        return cls(
+            webhook["workspaceId"], webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,16 @@ class Attempt:
     result: SendResult
 
     def row(self, own_headers: Mapping[str, str]) -> dynamo.Row:
-        """What is kept of it: of the webhook's own headers no value, also where the receiver echoes one."""
+        """What is stored. The values of the webhook's own headers are masked; an answer that repeats part of
+        one is withheld as a whole.
+        """
         received: dict[str, str] = {}
         for name, value in self.result.response_headers:
             received[name] = f"{received[name]}, {value}" if name in received else value
+        head = "\n".join(f"{name}: {value}" for name, value in received.items())
+        withheld = echo.repeats(
+            own_headers, f"{head}\n\n{self.result.response_body}", cut=self.result.truncated
+        )
         return {
             "number": self.number,
             "trigger": self.trigger,
@@ -61,9 +70,10 @@ class Attempt:
             "statusCode": self.result.status_code,
             "error": self.result.error,
             "requestHeaders": {**self.request_headers, **dict.fromkeys(own_headers, MASK)},
-            "responseHeaders": {name: _masked(value, own_headers) for name, value in received.items()},
-            "responseBody": _masked(self.result.response_body, own_headers),
+            "responseHeaders": {} if withheld else received,
+            "responseBody": "" if withheld else self.result.response_body,
             "truncated": self.result.truncated,
+            **({"withheld": True} if withheld else {}),
         }
 
 
@@ -84,6 +94,7 @@ async def make(
         receiver.url,
         [*headers.items(), *receiver.headers.items()],
         body,
+        workspace_id=receiver.workspace_id,
         total_timeout=settings().attempt_timeout_seconds,
     )
     return Attempt(number, trigger, started_at, headers, result)
@@ -108,13 +119,3 @@ def sender() -> Sender:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     config = settings()
     return Sender(https_only=config.https_only, allow_loopback=config.patchbay_allow_loopback_targets)
-
-
-def _masked(text: str, headers: Mapping[str, str]) -> str:
-    """`text` of a receiver without our headers' values. Short ones are no secrets, and would tear the text to
-    pieces.
-    """
-    for value in headers.values():
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, MASK)
-    return text

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _HEALTH = "health"
+_RECOVERY = "recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now"
 # Two workers that want slots at once: one of them finds its belief out of date.
 _TRIES = 5
 
@@ -195,12 +196,27 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
     """
     return _unless_refused(
         key,
-        "SET recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now",
+        f"SET {_RECOVERY}",
         condition="attribute_not_exists(recover)",
         low=between[0],
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,
+    )
+
+
+def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> TransactWriteItemTypeDef:
+    """As `begin_recovery`, for the transaction that brings a webhook back: no other recovery runs then."""
+    return dynamo.updating(
+        settings().health_table,
+        _key(key, _HEALTH),
+        f"SET #ttl = :ttl, {_RECOVERY}",
+        names={"#ttl": "ttl"},
+        low=between[0],
+        high=between[1],
+        shard=due_index.shard_of(key),
+        now=now,
+        ttl=kept_until(now),
     )
 
 

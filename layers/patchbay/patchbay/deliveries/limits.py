@@ -19,7 +19,7 @@ def admit_test(workspace_id: str) -> None:
         _process.admit(f"webhook-tests#{workspace_id}", [_TESTS])
     except NoRoom as refused:
         (full,) = refused.standings
-        later = retry_after(full.admits_ms(1) - full.now_ms)
+        later = retry_after(full.resets_ms - full.now_ms)
         raise RateLimited(
             f"This workspace has reached its ceiling of {_TESTS.limit} test events a minute. "
             f"Try again in {later['retry-after']} s.",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from patchbay import catalogue
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, Timestamp
+from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.webhooks.models import Webhook
 
 
@@ -75,7 +75,7 @@ class DeliveryMessage:
         return _message().validate_json(text)
 
     def fields(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @cache
@@ -115,7 +115,8 @@ class Delivery(ApiModel):
 class Attempt(ApiModel):
     """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
 
-    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success.
+    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success. If
+    `withheld` says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
     """
 
     number: int
@@ -126,14 +127,17 @@ class Attempt(ApiModel):
     error: str | None
     request_headers: dict[str, str]
     response_headers: dict[str, str]
-    response_body: str
+    response_body: str | None
+    withheld: str | None
     truncated: bool
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null when its event is no longer kept."""
+    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` has the last
+    100. If their answers do not all fit into one response, the oldest ones are withheld.
+    """
 
-    payload: dict[str, JsonValue] | None
+    payload: JsonObject | None
     attempts: list[Attempt]
 
 

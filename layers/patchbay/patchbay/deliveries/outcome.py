@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 FAILING = "consecutive_failures"
 
 
-def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
+def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> None:
     """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
     all it must not. The one that makes the webhook's `disableAfter` full disables it. A callback is one
-    delivery: it counts against nobody.
+    delivery: it counts against nobody. `asked_at` is when its last attempt began.
     """
     if isinstance(delivery.webhook_id, RunId):
         return
@@ -43,25 +43,31 @@ def failed(share: Share, delivery: DeliveryMessage, at: int) -> None:
     # A success of another batch may be so fresh that the row of health does not know of it.
     since = max(share.resumed_at, health_store.last_success(share.key, now_ms()))
     if known.consecutive_failures(since) >= limit:
-        disable(share, delivery, FAILING, known)
+        disable(share, delivery, FAILING, known, asked_at)
 
 
-def gone(share: Share, delivery: DeliveryMessage, reason: str) -> None:
-    """The receiver wants no more. The webhook is disabled; an automation's subscription, if it says so with a
-    410, ends: it is made anew by the automation. A 404 may be a proxy's, whose n8n comes back: so the hook
-    stays, its owner is told, and what was not delivered can be recovered.
+def gone(share: Share, delivery: DeliveryMessage, reason: str, asked_at: int) -> None:
+    """End a webhook whose receiver, asked at `asked_at`, wants no more. It is disabled; but a 410 of an
+    automation platform removes the hook, for the automation subscribes again when it is turned on. An n8n
+    that keeps saying that it does not know the hook may have a workflow that only seems to be published: its
+    hook is disabled, so that the owner is told. A webhook that was subscribed or enabled since `asked_at`
+    stays as it is.
     """
     source = share.webhook["source"] if share.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:
-        disable(share, delivery, reason, share.health)
+        disable(share, delivery, reason, share.health, asked_at)
     elif not isinstance(delivery.webhook_id, RunId):
-        webhooks.remove(
-            delivery.workspace_id, delivery.webhook_id, [health_store.disabled(share.key, now_ms(), None)]
+        ended = webhooks.remove(
+            delivery.workspace_id,
+            delivery.webhook_id,
+            [health_store.disabled(share.key, now_ms(), None)],
+            asked_at=asked_at,
         )
-        logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
+        if ended:
+            logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
 
 
-def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health) -> None:
+def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health, asked_at: int) -> None:
     """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
     when what failed was itself Patchbay's telling.
     """
@@ -73,7 +79,7 @@ def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health)
         return [health_store.disabled(share.key, now_ms(), announce)]
 
     workspace_id, webhook_id = of_webhook_key(share.key)
-    if webhooks.disable(workspace_id, webhook_id, reason, also):
+    if webhooks.disable(workspace_id, webhook_id, reason, also, asked_at=asked_at):
         logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=count)
         metrics().add_metric("WebhooksDisabled", "Count", 1)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from patchbay import dynamo, queues
+from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
 from patchbay.deliveries import health_store, stats, store
 from patchbay.deliveries.models import (
@@ -33,9 +32,20 @@ from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
 _RECENT = 10
+_READS_ANSWERS = "webhooks:write"
+# There is no bound on how often someone sends a delivery again by hand.
+_MOST_ATTEMPTS = 100
+_NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
+# A hook that comes back is sent what it missed since this long before it was disabled (the standard schedule
+# with its jitter), but nothing that is older than a long weekend: its owner may recover that.
+_LONGEST_RETRIES_MS = 34 * 3_600_000
+_BROUGHT_BACK_MS = 4 * 86_400_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRIED = {
     Status.DELIVERED: "It was delivered, and what was delivered is not sent again.",
@@ -58,21 +68,39 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[_shown(webhook_id, row) for row in page.rows], next_cursor=page.next_cursor)
+    return Listing.of(page.map(lambda row: _shown(webhook_id, row)))
 
 
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
-    """One delivery with its payload and attempts. Raises NotFound."""
+    """One delivery with its payload and its last attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
     row = _read(principal, webhook_id, id)
-    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id)
+    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MOST_ATTEMPTS)
     if "success" in row:
         attempts.append(row["success"])
-    return DeliveryDetail(
-        **dict(_shown(webhook_id, row)),
-        payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-        attempts=[shown_attempt(attempt) for attempt in attempts],
+    return _fitting(
+        DeliveryDetail(
+            **dict(_shown(webhook_id, row)),
+            payload=_payload(principal.workspace_id, EventId(row["eventId"])),
+            attempts=[shown_attempt(principal, attempt) for attempt in attempts],
+        )
     )
+
+
+def _fitting(detail: DeliveryDetail) -> DeliveryDetail:
+    """The delivery, without the receiver's oldest answers if not all of them fit into one response."""
+    excess = answer_size.of(detail) - answer_size.MAX_BYTES
+    attempts = list(detail.attempts)
+    for at, attempt in enumerate(detail.attempts):
+        if excess <= 0:
+            break
+        if attempt.withheld is not None:
+            continue
+        attempts[at] = attempt.model_copy(
+            update={"response_headers": {}, "response_body": None, "withheld": _NO_ROOM}
+        )
+        excess -= answer_size.of(attempt) - answer_size.of(attempts[at])
+    return detail.model_copy(update={"attempts": attempts})
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
@@ -87,13 +115,14 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
         limit=_RECENT,
         cursor=None,
     )
-    return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.rows])
+    return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.items])
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
     """The workspace's webhooks with how they do, newest first."""
-    listing = webhooks.list_webhooks(principal, query)
-    return Listing(items=_with_stats(principal.workspace_id, listing.items), next_cursor=listing.next_cursor)
+    page = webhooks.page(principal, query)
+    complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
+    return Listing.of(page.map(lambda webhook: complete[webhook.id]))
 
 
 def with_stats(principal: Principal, webhook: Shown) -> Shown:
@@ -144,6 +173,16 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     if queued and not health_store.begin_recovery(key, between, now):
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
+
+
+def recovering(workspace_id: str, webhook_id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
+    """For the transaction that brings an automation's webhook back, which had been disabled at `disabled_at`
+    (Unix ms): the recovery of what its receiver did not take, of the last days.
+    """
+    now = now_ms()
+    since = max(disabled_at - _LONGEST_RETRIES_MS, now - _BROUGHT_BACK_MS)
+    between = DeliveryId.range(at_ms(since), at_ms(now))
+    return [health_store.recovering(webhook_key(workspace_id, webhook_id), between, now)]
 
 
 def event_with_deliveries(principal: Principal, id: EventId) -> Event:
@@ -207,7 +246,7 @@ def _payload(workspace_id: str, event_id: EventId) -> dict[str, Any] | None:
     event = events_store.get(workspace_id, event_id)
     if event is None:
         return None
-    body: dict[str, Any] = json.loads(payload(event.id, event.type, event.timestamp, event.data))
+    body: dict[str, Any] = compact_json.loads(payload(event.id, event.type, event.timestamp, event.data))
     return body
 
 
@@ -232,8 +271,15 @@ def _shown(webhook_id: WebhookId, row: dynamo.Row) -> Delivery:
     )
 
 
-def shown_attempt(row: dynamo.Row) -> Attempt:
-    """What is kept of an attempt, as the API gives it."""
+def shown_attempt(principal: Principal, row: dynamo.Row) -> Attempt:
+    """A stored attempt as the API shows it. Answers may contain more than a viewer should see, so they are
+    shown to callers who may change webhooks.
+    """
+    withheld = None
+    if _READS_ANSWERS not in principal.scopes:
+        withheld = f"The receiver's answer is shown to callers with the scope {_READS_ANSWERS}."
+    elif row.get("withheld"):
+        withheld = "The answer repeats part of a header value that this webhook sends, so it was not stored."
     return Attempt(
         number=row["number"],
         trigger=row["trigger"],
@@ -242,7 +288,8 @@ def shown_attempt(row: dynamo.Row) -> Attempt:
         status_code=row.get("statusCode"),
         error=row.get("error"),
         request_headers=row["requestHeaders"],
-        response_headers=row["responseHeaders"],
-        response_body=row["responseBody"],
+        response_headers=row["responseHeaders"] if withheld is None else {},
+        response_body=row["responseBody"] if withheld is None else None,
+        withheld=withheld,
         truncated=row["truncated"],
     )

@@ -21,6 +21,7 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
+from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.settings import settings
 
@@ -143,21 +144,26 @@ def retrying(
     reason: str,
     next_attempt_at: int,
     parked: bool,
+    not_registered_since: int | None = None,
     now: int,
 ) -> None:
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
-    queue, as the next generation: this one's message has served. Raises LeaseLost.
+    queue, as the next generation: this one's message has served. `not_registered_since` is when the first of
+    an unbroken run of attempts met a receiver that does not know the hook. Raises LeaseLost.
     """
-    parking = ""
+    parking, ending = "", ", notRegisteredAt"
     extra: dynamo.Row = {}
+    if not_registered_since is not None:
+        parking, ending = ", notRegisteredAt = :since", ""
+        extra = {"since": not_registered_since}
     if parked:
-        parking = ", dueShard = :shard, dueAt = :next, generation = :generation"
-        extra = {"shard": due_index.shard_of(message.id), "generation": message.generation + 1}
+        parking += ", dueShard = :shard, dueAt = :next, generation = :generation"
+        extra |= {"shard": due_index.shard_of(message.id), "generation": message.generation + 1}
     _settle(
         message,
         owner,
         "SET #status = :status, statusKey = :key, reason = :reason, nextAttemptAt = :next, updatedAt = :now"
-        f"{parking} ADD attempts :one, version :one REMOVE #owner, leaseUntil",
+        f"{parking} ADD attempts :one, version :one REMOVE #owner, leaseUntil{ending}",
         attempt=attempt,
         status=Status.RETRYING,
         key=_status_key(webhook_key(message.workspace_id, message.webhook_id), Status.RETRYING),
@@ -214,16 +220,16 @@ def of_messages(messages: Iterable[DeliveryMessage]) -> dict[DeliveryId, dynamo.
     return _rows(list(keys.values()), ConsistentRead=True)
 
 
-def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> list[dynamo.Row]:
-    """In the order they were made."""
-    return list(
-        dynamo.query(
-            settings().deliveries_table,
-            "webhookKey = :key AND begins_with(sk, :prefix)",
-            key=webhook_key(workspace_id, webhook_id),
-            prefix=_attempt_key(id, ""),
-        )
+def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, most: int) -> list[dynamo.Row]:
+    """The latest ones, `most` at most, in the order in which they were made."""
+    latest = dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND begins_with(sk, :prefix)",
+        backwards=True,
+        key=webhook_key(workspace_id, webhook_id),
+        prefix=_attempt_key(id, ""),
     )
+    return list(islice(latest, most))[::-1]
 
 
 def page(
@@ -235,7 +241,7 @@ def page(
     event_type: str | None,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Newest first. Four statuses have an index; DELIVERED is what most are, and the other two pass within
     seconds: those are filtered.
     """
@@ -270,10 +276,14 @@ def page(
         where=" AND ".join(tests) or None,
         **values,
     )
-    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.rows])
-    # The index keeps a retry while it is being sent, and may be a moment behind.
-    present = (rows.get(DeliveryId(row["sk"])) for row in found.rows)
-    return found._replace(rows=[row for row in present if row and row["status"] == status])
+    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.items])
+
+    def present(indexed: dynamo.Row) -> dynamo.Row | None:
+        # The index keeps a retry while it is being sent, and may be a moment behind.
+        row = rows.get(DeliveryId(indexed["sk"]))
+        return row if row and row["status"] == status else None
+
+    return found.map(present)
 
 
 def waiting(key: str) -> int:
@@ -367,7 +377,8 @@ def restart(
         key,
         id,
         f"{_PARK}, #trigger = :trigger, earlier = attempts, claims = attempts,"
-        " generation = generation + :one ADD version :one REMOVE heldAt, slotAt, reason, #owner, leaseUntil",
+        " generation = generation + :one ADD version :one"
+        " REMOVE heldAt, slotAt, reason, notRegisteredAt, #owner, leaseUntil",
         condition=f"(#status IN ({', '.join(f':of{at}' for at in range(len(of)))})"
         " OR (#status = :sending AND leaseUntil <= :now)"
         f" OR (#status = :pending AND nextAttemptAt <= :now)){guard}",

@@ -45,7 +45,7 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
         error=made.result.error_kind,
         ms=made.result.duration_ms,
     )
-    return shown_attempt(made.row(receiver.headers))
+    return shown_attempt(principal, made.row(receiver.headers))
 
 
 def _first(events: Sequence[str]) -> str:

@@ -42,7 +42,8 @@ _MAX_LOST_CLAIMS = 10
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery under our lease, with what one attempt needs. `number` counts all of its attempts,
-    `earlier` those before it was last retried by hand.
+    `earlier` those before it was last retried by hand. Its last attempts, since `not_registered_at`, met a
+    receiver that does not know the hook.
     """
 
     work: Work
@@ -53,6 +54,7 @@ class Claimed:
     receiver: Receiver
     body: bytes
     retry_config: retry.RetryConfig
+    not_registered_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,14 @@ def _claim(share: Share, work: Work) -> Claimed | Verdict:
         receiver=receiver,
         body=body.encode(),
         retry_config=config,
+        not_registered_at=_not_registered_at(share, row),
     )
+
+
+def _not_registered_at(share: Share, row: dynamo.Row) -> int | None:
+    """None also when that was before the hook was last enabled: then it may be registered by now."""
+    at: int | None = row.get("notRegisteredAt")
+    return None if at is None or at <= share.resumed_at else at
 
 
 def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Verdict:
@@ -265,8 +274,14 @@ def _end(delivery: DeliveryMessage, owner: str, status: Status, reason: str) -> 
 
 def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
     delivery, result, now = claimed.work.delivery, made.result, now_ms()
-    met = result.outcome(at_ms(now))
-    plan = retry.plan(met, claimed.number - claimed.earlier, claimed.retry_config)
+    met = webhooks.understood(share.webhook, result.outcome(at_ms(now)), result.response_body)
+    since = (claimed.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
+    plan = retry.plan(
+        met,
+        claimed.number - claimed.earlier,
+        claimed.retry_config,
+        not_registered_seconds=0 if since is None else (now - since) // 1000,
+    )
     logger.info(
         "attempt",
         outcome=type(plan).__name__,
@@ -298,6 +313,7 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
                 reason=reason,
                 next_attempt_at=now + delay_seconds * 1000,
                 parked=parked,
+                not_registered_since=since,
                 now=now,
             )
             share.queued_retries |= not parked
@@ -305,9 +321,9 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
             # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
             if claimed.trigger != "MANUAL":
-                outcome.failed(share, delivery, now)
+                outcome.failed(share, delivery, now, made.started_at)
             if isinstance(plan, retry.DisableWebhook):
-                outcome.gone(share, delivery, reason)
+                outcome.gone(share, delivery, reason, made.started_at)
             store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
             return Done()
 

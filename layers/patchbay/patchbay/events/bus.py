@@ -11,17 +11,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from patchbay import compact_json
+from patchbay import compact_json, strict_json
 from patchbay.auth.principal import Principal
-from patchbay.errors import IdempotencyMismatch, PayloadTooLarge, Problem, ValidationFailed
+from patchbay.errors import IdempotencyMismatch, MalformedJson, PayloadTooLarge, Problem, ValidationFailed
 from patchbay.events import service, store
 from patchbay.events.models import EventMessage, EventType, PublishEvent
 from patchbay.ids import EventId
 from patchbay.observability import logger, metrics
-from patchbay.schema import WorkspaceId, now_ms, to_ms
+from patchbay.schema import Timestamp, WorkspaceId, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.validation import validated
 
@@ -33,7 +32,8 @@ _AHEAD_MS = 5 * 60_000
 
 
 class Envelope(BaseModel):
-    """What EventBridge sends to a target; further fields are passed over.
+    """What EventBridge sends to a target; further fields are passed over. `malformed` says why its JSON is
+    not taken; `detail` then has what could be read.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
     """
@@ -41,10 +41,11 @@ class Envelope(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
     id: str = Field(min_length=1)
-    time: AwareDatetime
-    source: str
-    detail_type: str = Field(alias="detail-type")
-    detail: dict[str, Any]
+    time: Timestamp
+    source: Any
+    detail_type: Any = Field(alias="detail-type")
+    detail: Any
+    malformed: str | None = Field(default=None, exclude=True)
 
     @property
     def event_id(self) -> EventId:
@@ -61,7 +62,16 @@ class _Detail(PublishEvent):
 
 def read(body: str) -> Envelope:
     """Raises ValueError when the text is no envelope."""
-    return Envelope.model_validate(from_json(body, allow_inf_nan=False))
+    malformed = None
+    try:
+        # The detail lies one level down, and may be as deep as a body of the API.
+        value = strict_json.loads(body.encode(errors="surrogatepass"), max_depth=strict_json.MAX_DEPTH + 1)
+    except MalformedJson as problem:
+        malformed = problem.detail
+        value = strict_json.lenient(body)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return Envelope.model_validate({**value, "malformed": malformed})
 
 
 def admit(envelope: Envelope) -> EventMessage | None:
@@ -71,14 +81,18 @@ def admit(envelope: Envelope) -> EventMessage | None:
     """
     logger.set_correlation_id(envelope.id)
     try:
+        if envelope.malformed is not None:
+            raise MalformedJson(envelope.malformed)
         _check_time(envelope)
+        if not isinstance(envelope.detail, dict):
+            raise ValidationFailed.of("detail", "must be an object")
         body = validated(_Detail, envelope.detail)
         caller = Principal(body.workspace_id, _SOURCE)
         order = service.judge(caller, body, key=body.idempotency_key, route=_ROUTE)
         return service.message(
             order, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
         )
-    except (ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
+    except (MalformedJson, ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
         _reject(envelope, _reason(problem))
         return None
 
@@ -100,12 +114,16 @@ def _reason(problem: Problem) -> str:
 
 
 def _reject(envelope: Envelope, reason: str) -> None:
-    detail = envelope.detail
+    detail = envelope.detail if isinstance(envelope.detail, dict) else {}
     is_somebodys = _fits(WorkspaceId, detail.get("workspaceId"))
     workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
     data = detail.get("data")
-    # A row cannot hold much more (400 KB).
-    if not isinstance(data, dict) or compact_json.size(data) > service.MAX_DATA_BYTES:
+    # A row cannot hold much more (400 KB), and no text has what is malformed.
+    if (
+        envelope.malformed is not None
+        or not isinstance(data, dict)
+        or compact_json.size(data) > service.MAX_DATA_BYTES
+    ):
         data = {}
     event = EventMessage(
         id=envelope.event_id,
@@ -124,9 +142,13 @@ def _reject(envelope: Envelope, reason: str) -> None:
         workspace=workspace_id,
         reason=reason,
         bus_event_id=envelope.id,
-        bus_source=envelope.source,
-        bus_detail_type=envelope.detail_type,
+        bus_source=_loggable(envelope.source),
+        bus_detail_type=_loggable(envelope.detail_type),
     )
+
+
+def _loggable(value: Any) -> str:
+    return str(value).encode(errors="replace").decode()
 
 
 def _fits(kind: Any, value: Any) -> bool:

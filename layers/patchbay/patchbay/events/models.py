@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Field,
-    JsonValue,
     SerializerFunctionWrapHandler,
     SkipValidation,
     StringConstraints,
@@ -18,7 +17,7 @@ from pydantic import (
 
 from patchbay import compact_json
 from patchbay.ids import DeliveryId, EventId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, Timestamp, WorkspaceId, at_ms, iso
+from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp, WorkspaceId, at_ms, iso
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 
@@ -30,7 +29,7 @@ class PublishEvent(ApiModel):
     """
 
     type: EventType
-    data: dict[str, JsonValue]
+    data: JsonObject
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     workspace_id: WorkspaceId | None = None
 
@@ -43,8 +42,10 @@ class PublishedEvent(ApiModel):
 
 class PublishEvents(ApiModel):
     """A batch. Its events come as they were sent: each is validated by itself, so that one which does not
-    fit refuses no other.
+    fit refuses no other. One whose JSON cannot be taken is its MalformedJson.
     """
+
+    judged_by_item: ClassVar[str] = "events"
 
     events: Annotated[list[SkipValidation[PublishEvent]], Field(min_length=1, max_length=100)]
 
@@ -108,7 +109,7 @@ class EventDelivery(ApiModel):
 
 
 class Event(EventSummary):
-    data: dict[str, JsonValue]
+    data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
 
 
@@ -127,10 +128,10 @@ class EventMessage:
     @classmethod
     def read(cls, body: str) -> EventMessage:
         """Raises ValueError when the text is no event."""
-        return _message().validate_json(body)
+        return _message().validate_python(compact_json.loads(body))
 
     def fields(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def payload(self) -> str:
         """The body that receivers get; the same text on every attempt."""

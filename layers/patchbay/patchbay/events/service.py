@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel
 
-from patchbay import catalogue, compact_json, idempotency, queues
+from patchbay import catalogue, compact_json, dynamo, idempotency, queues
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
 from patchbay.errors import (
@@ -77,13 +77,13 @@ def publish_batch(
     """
     scope = None
     if idempotency_key is not None:
-        content = to_jsonable_python(body.events, by_alias=True)
+        content = [_content(event) for event in body.events]
         scope = idempotency.scope(principal, _BATCH_ROUTE, idempotency_key, content)
     orders: dict[int, Order] = {}
     refused: dict[int, Problem] = {}
     for at, value in enumerate(body.events):
         try:
-            event = validated(PublishEvent, value)
+            event = _event(value)
             orders[at] = judge(principal, event, key=event.idempotency_key)
         except Problem as problem:
             refused[at] = problem
@@ -130,18 +130,18 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
         limit=query.limit,
         cursor=query.cursor,
     )
-    items = [
-        EventSummary(
-            id=EventId(row["id"]),
-            type=row["type"],
-            timestamp=at_ms(row["timestamp"]),
-            source=row["source"],
-            status=row.get("status", "ACCEPTED"),
-            reason=row.get("reason"),
-        )
-        for row in page.rows
-    ]
-    return Listing(items=items, next_cursor=page.next_cursor)
+    return Listing.of(page.map(_summary))
+
+
+def _summary(row: dynamo.Row) -> EventSummary:
+    return EventSummary(
+        id=EventId(row["id"]),
+        type=row["type"],
+        timestamp=at_ms(row["timestamp"]),
+        source=row["source"],
+        status=row.get("status", "ACCEPTED"),
+        reason=row.get("reason"),
+    )
 
 
 def get(principal: Principal, id: EventId) -> store.StoredEvent:
@@ -235,6 +235,20 @@ def _published(event: EventMessage) -> PublishedEvent:
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _event(value: Any) -> PublishEvent:
+    """An item of a batch. Raises the Problem that it has alone."""
+    if isinstance(value, Problem):
+        raise value
+    return validated(PublishEvent, value)
+
+
+def _content(item: Any) -> Any:
+    """What an item of a batch is to the batch's idempotency key."""
+    if isinstance(item, Problem):
+        return item.detail
+    return item.model_dump(by_alias=True) if isinstance(item, BaseModel) else item
 
 
 def _above_ceiling(orders: Mapping[int, Order]) -> dict[int, Problem]:

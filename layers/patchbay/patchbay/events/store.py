@@ -7,7 +7,6 @@ besides. Rows end by TTL.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from patchbay import compact_json, dynamo
 from patchbay import due as due_index
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
+from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -108,7 +108,7 @@ def take_stopped(workspace_id: str, id: EventId, now: int) -> EventMessage | Non
         workspace_id=workspace_id,
         type=row["type"],
         timestamp=row["timestamp"],
-        data=json.loads(row["data"]),
+        data=compact_json.loads(row["data"]),
         source=row["source"],
         correlation_id=id,
     )
@@ -139,7 +139,7 @@ def _stored(row: dynamo.Row) -> StoredEvent:
         type=row["type"],
         timestamp=row["timestamp"],
         source=row["source"],
-        data=json.loads(row["data"]),
+        data=compact_json.loads(row["data"]),
         webhook_ids=tuple(WebhookId(id) for id in row["webhookIds"]),
         reason=row.get("reason"),
     )
@@ -152,7 +152,7 @@ def page(
     *,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Rows without their data, newest first."""
     if type is None:
         return dynamo.page(
@@ -186,7 +186,7 @@ def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
         where="attribute_not_exists(#status)",
         names={"#status": "status"},
     )
-    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.rows]
+    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.items]
     events = map(_stored, dynamo.get_many(settings().events_table, keys))
     return sorted(events, key=lambda event: event.id, reverse=True)
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol, get_type_hints
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from patchbay import aws, idempotency
-from patchbay.errors import NotFound, Problem, ValidationFailed
+from patchbay import answer_size, aws, idempotency
+from patchbay.errors import NotFound, Problem, ResponseTooLarge, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
 from patchbay.observability import logger
@@ -54,6 +54,8 @@ def endpoint(
     import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
     `located=True` says in `Location` where what was created is. `optional_body=True` takes no body for `{}`.
     A model with a `http_status` of its own is answered with that, where it is another than the endpoint's.
+    A body's model can name a list in `judged_by_item`: JSON that cannot be taken in one of its items becomes
+    that item's error instead of the request's.
     """
     if (scope is None) is not public:
         raise TypeError("an endpoint needs a scope, or public=True; not both")
@@ -83,6 +85,7 @@ def endpoint(
                 if located and response["statusCode"] == 201:
                     id = json.loads(response["body"])["id"]
                     response["headers"]["location"] = f"{request.raw_path}/{id}"
+                _check_size(response)
             except Problem as problem:
                 response = _problem(problem, event)
             except Exception as error:
@@ -161,7 +164,8 @@ def _query_reader(model: type[BaseModel]) -> _Reader:
 
 def _body_reader(model: type[BaseModel], *, optional: bool) -> _Reader:
     def read(request: Request) -> BaseModel:
-        return validated(model, request.json(optional=optional))
+        each: str | None = getattr(model, "judged_by_item", None)
+        return validated(model, request.json(optional=optional, each=each))
 
     return read
 
@@ -203,7 +207,18 @@ def _run(
 
 
 def _answer(answer: BaseModel, status: int) -> Response:
-    return _json(getattr(answer, "http_status", status), answer.model_dump_json(by_alias=True))
+    return _json(getattr(answer, "http_status", status), answer_size.fitting(answer))
+
+
+def _check_size(response: Response) -> None:
+    """Raises ResponseTooLarge. Every answer has a bound of its own; this catches one that was forgotten."""
+    size = answer_size.sent(response["body"])
+    if size > answer_size.MAX_BYTES:
+        logger.error("response too large", bytes=size)
+        raise ResponseTooLarge(
+            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If you asked for a"
+            " change, it was made: do not repeat the request."
+        )
 
 
 def _json(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -222,7 +237,7 @@ def _problem(problem: Problem, event: Mapping[str, Any]) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
-        "instance": event["rawPath"],
+        "instance": _instance(event),
     }
     if isinstance(problem, ValidationFailed):
         body["errors"] = [error._asdict() for error in problem.errors]
@@ -237,9 +252,14 @@ def _internal(event: Mapping[str, Any], request_id: str) -> Response:
             "status": 500,
             "detail": f"Quote this id when you ask for help: {request_id}",
             "code": "internal",
-            "instance": event["rawPath"],
+            "instance": _instance(event),
         }
     )
+
+
+def _instance(event: Mapping[str, Any]) -> str:
+    path: str = event["rawPath"]
+    return path.encode(errors="replace").decode()  # half of a surrogate pair cannot be answered
 
 
 def _problem_json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from patchbay import strict_json
 from patchbay.auth.principal import Principal
 from patchbay.errors import MalformedJson, PayloadTooLarge, ValidationFailed
-from patchbay.http import strict_json
 from patchbay.idempotency import Once
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -69,12 +68,16 @@ class Request:
             raise ValidationFailed.of("If-Match", "must be a version, a whole number")
         return int(text)
 
-    def json(self, *, optional: bool = False) -> Any:
-        """The body's value; of an empty one `{}` where it is `optional`. Raises MalformedJson."""
+    def json(self, *, optional: bool = False, each: str | None = None) -> Any:
+        """The body's value; of an empty one `{}` where it is `optional`. Raises MalformedJson, but for an
+        item of the list `each`, which becomes that error and leaves the other items alone.
+        """
         if not self.raw_body:
             if optional:
                 return {}
             raise MalformedJson("The body is empty; this route takes a JSON object.")
+        if each is not None:
+            return strict_json.loads_each(self.raw_body, each)
         return strict_json.loads(self.raw_body)
 
 
@@ -82,7 +85,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     body: str = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8")
-    except (binascii.Error, UnicodeEncodeError):
+    except ValueError:
         raise MalformedJson("The body cannot be decoded.") from None
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"The body has {len(raw)} bytes; {MAX_BODY_BYTES} are the most.")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from patchbay import vault
+from patchbay import pasted, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import (
     Conflict,
@@ -43,7 +43,7 @@ from patchbay.registry import store as integrations
 from patchbay.registry.client import client_of, provider_of
 from patchbay.registry.models import IntegrationStatus
 from patchbay.registry.store import StoredIntegration
-from patchbay.schema import MASK, Empty, Listing, at_ms, now_ms
+from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
@@ -51,22 +51,20 @@ if TYPE_CHECKING:
 _TRIES = 3
 # What the credentials of a provider that Patchbay does not know look like.
 _OWN_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
-# They end up in headers; a line's end is there by mistake, from a clipboard.
-_OWN_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 
 
 def list_connections(
     principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
 ) -> Listing[Connection]:
     integration = registry.read(principal.workspace_id, integration_id)
-    found, after = store.page(
+    page = store.page(
         principal.workspace_id,
         integration_id,
         status=query.status,
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[shown(integration, connection) for connection in found], next_cursor=after)
+    return Listing.of(page.map(lambda connection: shown(integration, connection)))
 
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
@@ -329,10 +327,12 @@ def _check_generation(integration: StoredIntegration, connection: StoredConnecti
 
 
 def _serves_until_its_end(connection: StoredConnection) -> bool:
-    """A refresh token whose successor was lost takes the connection with it, but not the access token."""
+    """A refresh token that was lost, or is refused without a known reason, takes the connection with it, but
+    not the access token.
+    """
     return (
         connection.status == ConnectionStatus.EXPIRED
-        and connection.error_code == refresh.RESPONSE_LOST
+        and connection.error_code in (refresh.RESPONSE_LOST, refresh.REFUSED)
         and connection.expires_at is not None
         and connection.expires_at > now_ms()
     )
@@ -348,27 +348,26 @@ def _check_credentials(
     if provider is None or provider.credentials is None:
         for auth_type, names in _OWN_CREDENTIALS.items():
             if credentials.keys() == names:
-                _check_own(credentials)
+                _check_pasted(credentials)
                 return auth_type, clean(credentials.get("username")) or None
         raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
     wanted = provider.credentials.fields
     for name in credentials.keys() - wanted.keys():
         raise ValidationFailed.of(f"credentials.{name[:64]}", f"there are {', '.join(wanted)}")
+    _check_pasted(credentials)
     for name, field in wanted.items():
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
             raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
     label = provider.credentials.account_label
-    return AuthType(provider.credentials.kind), None if label is None else credentials[label]
+    return AuthType(provider.credentials.kind), None if label is None else clean(credentials[label]) or None
 
 
-def _check_own(credentials: Mapping[str, str]) -> None:
+def _check_pasted(credentials: Mapping[str, str]) -> None:
     for name, value in credentials.items():
-        if value == MASK:
-            raise ValidationFailed.of(f"credentials.{name}", "is a mask; send the value itself")
-        if not _OWN_VALUE.fullmatch(value):
-            raise ValidationFailed.of(
-                f"credentials.{name}", "must be a text without control characters, and not empty"
-            )
+        try:
+            pasted.check(value)
+        except ValueError as error:
+            raise ValidationFailed.of(f"credentials.{name}", str(error)) from None
 
 
 def _note(principal: Principal, connection: StoredConnection, action: str) -> None:

@@ -26,18 +26,19 @@ from patchbay.errors import (
     contended,
 )
 from patchbay.ids import IntegrationId
-from patchbay.oauth import connections, limits, states, store, token_endpoint
+from patchbay.oauth import connections, limits, refresh_policy, states, store, token_endpoint
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
 from patchbay.oauth.store import StoredConnection
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
-from patchbay.oauth.tokens import Seal, with_tokens
+from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import at_host
-from patchbay.registry import activity
+from patchbay.rate_limits.headers import retry_after
+from patchbay.registry import activity, marketplace
 from patchbay.registry import service as registry
-from patchbay.registry import store as integrations
-from patchbay.registry.client import OAuthClient, client_of, provider_of
+from patchbay.registry.client import OAuthClient, client_of
+from patchbay.registry.config import origin_of
 from patchbay.registry.store import StoredIntegration
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
@@ -82,6 +83,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
         if verifier is None
         else vault.encrypt(principal.workspace_id, verifier, place=_place(id)),
         return_url=body.return_url,
+        callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
     entry = activity.entering(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
@@ -133,12 +135,7 @@ def return_to(integration_id: IntegrationId, parameters: Mapping[str, str]) -> s
     if state.return_url is None:
         raise ValidationFailed.of("state", "was begun without a returnUrl: there is nowhere to go on to")
     _check_return_url(state.return_url)
-    integration = integrations.get(state.workspace_id, state.integration_id)
-    known = set(_RESPONSE_PARAMETERS)
-    if integration is not None:
-        provider = provider_of(integration)
-        if provider is not None and provider.oauth is not None:
-            known |= {variable.parameter for variable in provider.oauth.callback.values()}
+    known = {*_RESPONSE_PARAMETERS, *state.callback_parameters}
     said = {name: value[:_MAX_PARAMETER] for name, value in parameters.items() if name in known}
     return f"{state.return_url}#{urlencode(said)}"
 
@@ -182,9 +179,15 @@ def _connect(
         ) from None
     except Unusable as fault:
         raise UpstreamFailed(
-            f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again."
+            f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again.",
+            headers=_retry_after(fault),
         ) from None
     return _store(principal, integration, state, client, named, tokens, seal, old)
+
+
+def _retry_after(fault: Unusable) -> dict[str, str]:
+    asked = refresh_policy.asked_ms(fault.retry_after)
+    return retry_after(asked) if asked else {}
 
 
 def _store(
@@ -216,8 +219,39 @@ def _store(
         except Conflict:
             _give_back(client, tokens)
             raise
+        if old is not None and client.oauth.revoke_replaced:
+            _revoke_replaced(principal, client, old, new, tokens)
         return connections.shown(integration, new)
     raise contended("connection")
+
+
+def _revoke_replaced(
+    principal: Principal, client: OAuthClient, old: StoredConnection, new: StoredConnection, tokens: TokenSet
+) -> None:
+    """Take back the grant that a new one has replaced, once the new one is stored. A failure is logged and
+    fails nothing: the user is connected.
+    """
+    if old.auth_type != AuthType.OAUTH2 or old.generation != new.generation:
+        return
+    outcome: activity.Outcome = "SUCCEEDED"
+    detail = "the replaced grant was revoked at the provider"
+    try:
+        replaced = tokens_of(old)
+        ours = {tokens.access_token, tokens.refresh_token} - {None}
+        if ours & {replaced.access_token, replaced.refresh_token}:
+            return  # the provider gave the same tokens again
+        if not token_endpoint.revoke(client.at(old.variables), replaced):
+            return
+    except (Refused, Unusable, Problem) as fault:
+        outcome, detail = "FAILED", f"the replaced grant was not revoked at the provider: {fault}"
+    activity.enter(
+        new.workspace_id,
+        new.integration_id,
+        "connection.revoked",
+        principal.id,
+        f"{new.name}: {detail}",
+        outcome,
+    )
 
 
 def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
@@ -230,8 +264,13 @@ def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
 
 def _check_issuer(client: OAuthClient, body: Callback) -> None:
     """RFC 9207, 2.4: an answer of another server than the one that was asked is refused (mix-up)."""
-    issuer = client.oauth.issuer
+    issuer, origins = client.oauth.issuer, client.oauth.iss_origins
     if issuer is None:
+        if origins and body.iss is not None and origin_of(body.iss) not in origins:
+            raise AuthorizationFailed(
+                f"The answer comes from another server (iss {clean(body.iss)!r}) than authorizationUrl and "
+                f"tokenUrl name. Begin again. If {client.provider} documents that issuer, set config.issuer."
+            )
         return
     if body.iss is None:
         if client.oauth.iss_required:
@@ -289,11 +328,19 @@ def _scopes(integration: StoredIntegration, client: OAuthClient, asked: list[str
     brings a refresh token.
     """
     listed = list(integration.scopes)
-    if asked is not None and listed:
+    copied = integration.source_workspace_id is not None
+    if copied:  # of somebody else's client: nothing beyond what was approved, even when nothing is listed
+        approved = marketplace.bounded(integration).approved_scopes or ()
+        listed = [scope for scope in listed or approved if scope in approved]
+        if approved and asked == []:
+            raise ValidationFailed.of("scopes", "name one or more: without any, the provider would choose")
+    if asked is not None and (listed or copied):
         beyond = [scope for scope in asked if scope not in listed]
         if beyond:
             raise ValidationFailed.of("scopes", f"{beyond[0]} is not one of the integration's scopes")
-    chosen = asked if asked is not None else listed or list(client.oauth.default_scopes)
+    chosen = asked if asked is not None else listed
+    if not (chosen or copied or asked is not None):
+        chosen = list(client.oauth.default_scopes)
     return tuple(dict.fromkeys([*chosen, *client.oauth.offline_scopes]))
 
 

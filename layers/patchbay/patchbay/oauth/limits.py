@@ -5,7 +5,8 @@ from __future__ import annotations
 from patchbay.errors import RateLimited
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, NoRoom
-from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, admits_ms, tightest
+from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, tightest, wait_ms
+from patchbay.registry.marketplace import bounded
 from patchbay.registry.store import StoredIntegration
 
 # Of this process: functions share it, and it begins empty.
@@ -13,19 +14,41 @@ _process = Limiter()
 
 
 def admit(integration: StoredIntegration) -> None:
-    """Count one use. Raises RateLimited, naming the limit; without limits nothing is counted."""
-    limits = ((HOUR, integration.rate_limit_per_hour), (DAY, integration.rate_limit_per_day))
-    quotas = [Quota(window, limit) for window, limit in limits if limit is not None]
+    """Count one use. Raises RateLimited, naming the limit; without limits nothing is counted.
+
+    The copies of a public integration in one workspace share the publisher's limits, also with those that
+    were deleted: installing it again gives no use more. A copy with lower limits has those too.
+    """
+    own = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
+    if integration.source_workspace_id is None:
+        _admit(f"integration#{integration.id}", own, "The integration has")
+        return
+    copy = bounded(integration)
+    approved = _quotas(copy.approved_per_hour, copy.approved_per_day)
+    if own != approved:
+        _admit(f"integration#{copy.id}", own, "The integration has")
+    _admit(
+        f"copies#{copy.installed_from}#{copy.workspace_id}",
+        approved,
+        "This workspace's copies of the integration have together",
+    )
+
+
+def _quotas(per_hour: int | None, per_day: int | None) -> list[Quota]:
+    limits = ((HOUR, per_hour), (DAY, per_day))
+    return [Quota(window, limit) for window, limit in limits if limit is not None]
+
+
+def _admit(row_id: str, quotas: list[Quota], who: str) -> None:
     if not quotas:
         return
     try:
-        _process.admit(f"integration#{integration.id}", quotas)
-    except NoRoom as full:
-        quota = tightest(full.standings).quota
-        wait_ms = admits_ms(full.standings, 1) - full.standings[0].now_ms
+        _process.admit(row_id, quotas)
+    except NoRoom as refused:
+        quota = tightest(refused.standings).quota
         raise RateLimited(
-            f"The integration has reached its limit of {quota.limit} uses a {quota.window.name}.",
-            headers=retry_after(wait_ms),
+            f"{who} reached the limit of {quota.limit} uses a {quota.window.name}.",
+            headers=retry_after(wait_ms(refused.standings, 1)),
         ) from None
 
 

@@ -33,6 +33,7 @@ from patchbay.oauth.token_response import Refused, TokenSet, Unusable
 from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
+from patchbay.rate_limits.headers import retry_after
 from patchbay.registry import activity
 from patchbay.registry.client import OAuthClient, client_of
 from patchbay.registry.store import StoredIntegration
@@ -48,6 +49,7 @@ _ASK_AGAIN_WITHIN_SECONDS = 5.0
 _STORE_TRIES = 3
 
 RESPONSE_LOST = "refresh_response_lost"
+REFUSED = "refresh_refused"
 CLIENT_CHANGED = "client_changed"
 CLIENT_CHANGED_DETAIL = "the integration's client or addresses have changed since it was made"
 ENDED = "access_token_expired"
@@ -96,7 +98,8 @@ def fresh(
             connection = _reread(connection)
             continue
         backing_off = connection.retry_at is not None and connection.retry_at > now
-        if backing_off and (not forced or connection.failures > first.failures):
+        told_to_wait = connection.told_until is not None and connection.told_until > now
+        if backing_off and (not forced or told_to_wait or connection.failures > first.failures):
             if serves:
                 return connection
             raise _failing(connection, now)
@@ -184,7 +187,7 @@ def _failing(connection: StoredConnection, now: int) -> UpstreamFailed:
     return UpstreamFailed(
         f"The provider does not refresh this connection at the moment{detail}. It is tried again in "
         f"{seconds} s.",
-        headers={"Retry-After": str(seconds)},
+        headers=retry_after(seconds * 1000),
     )
 
 
@@ -199,7 +202,7 @@ def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _P
 def _refresh(held: StoredConnection, prepared: _Prepared, actor: str, *, serves: bool) -> StoredConnection:
     """Ask the provider under the lease, and record what it says."""
     rotates = prepared.client.oauth.refresh is RefreshStrategy.ROTATING
-    doubt = held.in_doubt
+    doubt = held.in_doubt and rotates
     started = time.monotonic()
     while True:
         try:
@@ -207,14 +210,16 @@ def _refresh(held: StoredConnection, prepared: _Prepared, actor: str, *, serves:
         except Unusable as fault:
             lost = rotates and fault.lost
             # Once more with the same refresh token: some providers take it again for a moment.
-            if lost and not doubt and time.monotonic() - started < _ASK_AGAIN_WITHIN_SECONDS:
+            soon = time.monotonic() - started < _ASK_AGAIN_WITHIN_SECONDS and fault.retry_after is None
+            if lost and not doubt and soon:
                 doubt = True
                 continue
-            return _failed(held, "upstream_failed", fault.reason, actor, doubt=doubt or lost, serves=serves)
+            code = REFUSED if fault.unclear else "upstream_failed"
+            return _failed(held, fault, code, fault.reason, actor, doubt=doubt or lost, serves=serves)
         except Refused as no:
             if no.ended:
-                raise _lost(held, no, actor, doubt=doubt and rotates) from None
-            return _failed(held, no.code, str(no), actor, doubt=doubt, serves=serves, refused=True)
+                raise _lost(held, no, actor, doubt=doubt) from None
+            return _failed(held, no, no.code, str(no), actor, doubt=doubt, serves=serves)
         return _record(held, prepared, tokens, actor)
 
 
@@ -251,26 +256,39 @@ def _insist(write: Callable[[], StoredConnection]) -> StoredConnection:
 
 def _failed(
     held: StoredConnection,
+    no: Unusable | Refused,
     code: str,
     detail: str,
     actor: str,
     *,
     doubt: bool,
     serves: bool,
-    refused: bool = False,
 ) -> StoredConnection:
-    """No fresh token this time: note it, wait a while, and serve the present one if it is good."""
+    """No fresh token this time: note it, wait a while, and serve the present one if it is good. Refusals that
+    nobody can make sense of end the connection in the long run.
+    """
     now = now_ms()
     failures = held.failures + 1
-    retry_at = now + refresh_policy.wait_ms(failures, _random())
+    refusals, refused_since = held.refusals, held.refused_since
+    if no.unclear:
+        refusals, refused_since = refusals + 1, refused_since or now
+        if refresh_policy.is_over(refusals, refused_since, now):
+            detail = f"the provider has refused {refusals} times in a row: {detail}"
+            raise _end(held, RESPONSE_LOST if doubt else REFUSED, detail, actor)
+    is_error = isinstance(no, Refused) or no.unclear or refresh_policy.is_persistent(failures)
+    asked = refresh_policy.asked_ms(no.retry_after)
+    retry_at = now + refresh_policy.wait_ms(failures, _random(), no.retry_after)
     new = replace(
         held,
-        status=ConnectionStatus.ERROR if refused else held.status,
+        status=ConnectionStatus.ERROR if is_error else held.status,
         version=held.version + 1,
         updated_at=now,
         last_error={"code": code, "detail": detail, "at": now},
         failures=failures,
         retry_at=retry_at,
+        told_until=now + asked if asked else None,
+        refusals=refusals,
+        refused_since=refused_since,
         in_doubt=doubt,
     ).due(retry_at)
     try:
@@ -285,7 +303,7 @@ def _failed(
         return new
     raise UpstreamFailed(
         f"The provider did not refresh the token: {detail}. Nothing is lost; it is tried again.",
-        headers={"Retry-After": str(max((retry_at - now) // 1000, 1))},
+        headers=retry_after(retry_at - now),
     )
 
 
@@ -293,6 +311,10 @@ def _lost(held: StoredConnection, no: Refused, actor: str, *, doubt: bool) -> Co
     """The provider's no is for good: the connection has to be made again."""
     code = RESPONSE_LOST if doubt else no.code
     detail = f"the answer to a refresh was lost, and then the provider said {no}" if doubt else str(no)
+    return _end(held, code, detail, actor)
+
+
+def _end(held: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
     try:
         connection = store.release(held, _expired(held, code, detail, now_ms()))
     except store.Changed as changed:

@@ -13,6 +13,15 @@ GOOD_FOR_MS = 60_000
 
 _FIRST_WAIT_MS = 5_000
 _LONGEST_WAIT_MS = 3_600_000
+# However long a provider asks to be left alone: one that is wrong about it must not end its connections so.
+_LONGEST_ASKED_MS = 6 * 3_600_000
+
+# Refusals without a known reason end a connection after that many, over that long. A provider may answer so
+# for some hours, and then take the refresh token again.
+_REFUSALS = 8
+_REFUSING_FOR_MS = 24 * 3_600_000
+# After that many failures in a row (about an hour and a half) a connection is no longer shown as ACTIVE.
+_PERSISTENT_FAILURES = 12
 
 _NOT_REFRESHED = frozenset({RefreshStrategy.NEVER_EXPIRES, RefreshStrategy.REAUTHORIZE_ONLY})
 
@@ -25,8 +34,12 @@ def can_refresh(oauth: OAuth, tokens: TokenSet) -> bool:
 
 
 def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
-    """When an access token that came just now ends; None for never, or nobody knows."""
-    if tokens.expires_at_ms is not None:
+    """When an access token that came just now ends; None for never, or nobody knows.
+
+    A moment that is past already comes from a clock that is wrong. Where the token can be refreshed, the end
+    counts as unknown: otherwise each fresh token would be refreshed at once.
+    """
+    if tokens.expires_at_ms is not None and (tokens.expires_at_ms > now_ms or not can_refresh(oauth, tokens)):
         return tokens.expires_at_ms
     if tokens.expires_in is not None:
         return now_ms + tokens.expires_in * 1000
@@ -51,10 +64,26 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
     return max(obtained_ms, min(expires_ms, max(expires_ms - margin, earliest)))
 
 
-def wait_ms(failures: int, random: float) -> int:
+def wait_ms(failures: int, random: float, asked_seconds: int | None = None) -> int:
     """How long to wait after that many failures in a row, the present one included: 5 s, doubled each time up
-    to an hour, ±20 % (`random` is in [0, 1)).
+    to an hour, ±20 %; or, if that is longer, what the provider asked for (`Retry-After`), at most 6 h, and up
+    to 10 % more, so that not all come back at once. `random` is in [0, 1).
     """
     doublings = min(max(failures, 1) - 1, 16)
     wait = min(_FIRST_WAIT_MS << doublings, _LONGEST_WAIT_MS)
-    return round(wait * (0.8 + 0.4 * random))
+    return max(round(wait * (0.8 + 0.4 * random)), round(asked_ms(asked_seconds) * (1 + 0.1 * random)))
+
+
+def asked_ms(seconds: int | None) -> int:
+    """How much of the wait that a provider asks for is kept to, whoever wants a token."""
+    return min((seconds or 0) * 1000, _LONGEST_ASKED_MS)
+
+
+def is_over(refusals: int, first_ms: int, now_ms: int) -> bool:
+    """Whether that many refusals in a row, without a known reason, mean that the grant is over."""
+    return refusals >= _REFUSALS and now_ms - first_ms >= _REFUSING_FOR_MS
+
+
+def is_persistent(failures: int) -> bool:
+    """Whether that many failures in a row are more than a provider's bad hour."""
+    return failures >= _PERSISTENT_FAILURES

@@ -26,6 +26,8 @@ LIFETIME_MS = 10 * 60_000
 class State:
     """A flow that was begun, bound to who began it. `verifier` is ciphertext; `expires_at` in Unix
     milliseconds; `generation` is the integration's, whose client the user was sent with.
+    `callback_parameters` are the provider's own, besides OAuth's: the public redirect route passes them on
+    without a right to read integrations.
     """
 
     id: str
@@ -39,6 +41,7 @@ class State:
     scopes: Sequence[str]
     verifier: str | None = None
     return_url: str | None = None
+    callback_parameters: Sequence[str] = ()
 
 
 def id_of(state: str) -> str:

@@ -20,6 +20,7 @@ from patchbay import dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.oauth.models import ConnectionStatus
+from patchbay.paging import Page
 from patchbay.records import of_row, to_row
 from patchbay.registry import store as integrations
 from patchbay.settings import settings
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
+    Until `told_until` the provider asked to be left alone. `refusals` counts those without a known reason
+    since the last fresh token, the first of them at `refused_since`.
     """
 
     workspace_id: str
@@ -67,6 +70,9 @@ class StoredConnection:
     in_doubt: bool = False
     failures: int = 0
     retry_at: int | None = None
+    told_until: int | None = None
+    refusals: int = 0
+    refused_since: int | None = None
     due_shard: int | None = None
     due_at: int | None = None
 
@@ -128,7 +134,7 @@ def _name_of(workspace_id: str, integration_id: IntegrationId, id: ConnectionId)
 
 def page(
     workspace_id: str, integration_id: IntegrationId, *, status: str | None, limit: int, cursor: str | None
-) -> tuple[list[StoredConnection], str | None]:
+) -> Page[StoredConnection]:
     """Connections, newest first."""
     partition = _partition(workspace_id, integration_id)
     found = dynamo.page(
@@ -140,10 +146,16 @@ def page(
         limit=limit,
         cursor=cursor,
     )
-    keys = [_key(workspace_id, integration_id, row["name"]) for row in found.rows]
-    rows = dynamo.get_many(settings().connections_table, keys, ConsistentRead=True) if keys else []
-    stored = sorted(map(_stored, rows), key=lambda connection: connection.id, reverse=True)
-    return [c for c in stored if status in (None, c.status)], found.next_cursor
+    keys = [_key(workspace_id, integration_id, row["name"]) for row in found.items]
+    rows = {
+        row["id"]: row for row in dynamo.get_many(settings().connections_table, keys, ConsistentRead=True)
+    }
+
+    def present(indexed: dynamo.Row) -> StoredConnection | None:
+        row = rows.get(indexed["id"])
+        return _stored(row) if row is not None and status in (None, row["status"]) else None
+
+    return found.map(present)
 
 
 def all_of(workspace_id: str, integration_id: IntegrationId) -> Iterator[StoredConnection]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
 
+from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
+    NoToken,
     Refused,
     TokenSet,
     Unusable,
@@ -27,10 +28,13 @@ from patchbay.oauth.token_response import (
     token_set,
 )
 from patchbay.observability import logger
-from patchbay.providers.provider import Exchange, FollowUp, OAuth, RefreshStrategy, fill
+from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
+from patchbay.registry.config import AUTHORIZATION_PARAMETERS, parameter_name
+from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
+from patchbay.webhooks.retry import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -74,7 +78,7 @@ def authorization_url(
         parameters["code_challenge"] = challenge
         parameters["code_challenge_method"] = "S256"
     url: str = prepare_grant_uri(
-        fill(oauth.authorization_url, client.variables),
+        _without_ours(fill(oauth.authorization_url, client.variables)),
         client_id=client.client_id,
         response_type="code",
         redirect_uri=redirect_uri,
@@ -82,6 +86,15 @@ def authorization_url(
         **parameters,
     )
     return url
+
+
+def _without_ours(url: str) -> str:
+    """An address without the parameters that Patchbay sends itself. Registering refuses them; older
+    integrations may hold some.
+    """
+    address, mark, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if parameter_name(pair) not in AUTHORIZATION_PARAMETERS]
+    return f"{address}{mark}{'&'.join(kept)}"
 
 
 def exchange_code(
@@ -157,7 +170,7 @@ def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
                 response = await session.call(
                     "DELETE", url, auth=basic, json={"access_token": tokens.access_token}
                 )
-        check_revoked(client.oauth, response.status_code, _json_or_none(response))
+        check_revoked(client.oauth, response.status_code, _body(response))
         return True
 
     return _run(client, ask, secrets=(tokens.refresh_token, tokens.access_token))
@@ -190,12 +203,15 @@ class Session:
             raise Unusable(f"the token response lacks {missing}") from None
 
     async def token(self, **parameters: str) -> TokenSet:
-        """A request to the token endpoint. Authlib parses what `standard` makes of the answer."""
+        """A request to the token endpoint. Authlib gets what `standard` makes of the answer."""
+        import httpx
+
         payload: dict[str, Any] = {}
 
         def standardise(response: httpx.Response) -> httpx.Response:
-            payload.update(_json(response))
-            return _standard_response(self._client.oauth, response)
+            token, said = self.read(response)
+            payload.update(said)
+            return httpx.Response(200, json=token, request=response.request)
 
         hook = "refresh_token_response" if "refresh_token" in parameters else "access_token_response"
         self.http.register_compliance_hook(hook, standardise)
@@ -215,10 +231,7 @@ class Session:
         if exchange.send_client_secret:
             parameters["client_secret"] = self._client.client_secret or ""
         response = await self.call("GET", self.address(exchange.url, tokens), params=parameters)
-        payload = _json(response)
-        token = standard(self._client.oauth, response.status_code, payload)
-        if "error" in token:
-            raise _refused(token["error"], token["error_description"])
+        token, payload = self.read(response)
         fresh = token_set(self._client.oauth, token, payload)
         return replace(
             fresh,
@@ -227,6 +240,16 @@ class Session:
             account_label=fresh.account_label or tokens.account_label,
             metadata={**tokens.metadata, **fresh.metadata},
         )
+
+    def read(self, response: httpx.Response) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The token of an answer, in the shape of RFC 6749, 5.1, and the whole of it. Raises NoToken."""
+        payload = _body(response)
+        try:
+            token = standard(self._client.oauth, response.status_code, payload)
+        except NoToken as no:
+            no.retry_after = parse_retry_after(response.headers.get("retry-after"), at_ms(now_ms()))
+            raise
+        return token, payload
 
     async def follow_up(self, tokens: TokenSet, calls: list[FollowUp]) -> TokenSet:
         """With what the provider tells on being asked. Only a required call may fail the whole."""
@@ -256,7 +279,10 @@ class Session:
             )
         if response.status_code != 200:
             raise Unusable(f"HTTP {response.status_code}")
-        return tokens.with_follow_up(call, _json(response))
+        payload = _body(response)
+        if not isinstance(payload, dict):
+            raise Unusable("HTTP 200 without a readable body")
+        return tokens.with_follow_up(call, payload)
 
     async def call(self, method: str, url: str, *, auth: Any = None, **more: Any) -> httpx.Response:
         """A request that carries no token of its own accord."""
@@ -269,7 +295,7 @@ def _run(
 ) -> Answer:
     """Have a conversation within the total deadline. Whatever goes wrong becomes Refused or Unusable."""
     hiding = hidden(client, *secrets)
-    oauth_client, oauth_error = _authlib()
+    oauth_client = _authlib()
     transport = _transport()
 
     async def converse() -> Answer:
@@ -291,12 +317,21 @@ def _run(
 
     try:
         return asyncio.run(converse())
-    except oauth_error as error:
-        raise _refused(error.error, error.description, hiding) from None
     except Refused as no:
-        raise _refused(no.code, no.description, hiding) from None
+        raise Refused(
+            clean(no.code, hiding),
+            clean(no.description, hiding),
+            ended=no.ended,
+            unclear=no.unclear,
+            retry_after=no.retry_after,
+        ) from None
     except Unusable as fault:
-        raise Unusable(clean(fault.reason, hiding), lost=fault.lost and transport.sent) from None
+        raise Unusable(
+            clean(fault.reason, hiding),
+            lost=fault.lost and transport.sent,
+            unclear=fault.unclear,
+            retry_after=fault.retry_after,
+        ) from None
     except TimeoutError:
         raise Unusable(f"no answer within {TOTAL_SECONDS:.0f} s", lost=transport.sent) from None
     except _faults() as fault:
@@ -311,29 +346,8 @@ def hidden(client: OAuthClient, *secrets: str | None) -> list[str]:
     return [text for text in (*secrets, *ours) if text and len(text) >= _SHORTEST_SECRET]
 
 
-def _refused(code: str, description: str | None, hiding: Iterable[str] = ()) -> Refused:
-    return Refused(clean(code, hiding), clean(description, hiding), ended=code == "invalid_grant")
-
-
-def _standard_response(oauth: OAuth, response: httpx.Response) -> httpx.Response:
-    import httpx
-
-    token = standard(oauth, response.status_code, _json(response))
-    return httpx.Response(400 if "error" in token else 200, json=token, request=response.request)
-
-
-def _json_or_none(response: httpx.Response) -> Any:
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:
-    payload = _json_or_none(response)
-    if not isinstance(payload, dict):
-        raise Unusable(f"HTTP {response.status_code} without a JSON object", lost=response.status_code < 300)
-    return payload
+def _body(response: httpx.Response) -> Any:
+    return token_body.parse(response.content, response.headers.get("content-type"))
 
 
 def _explain(fault: BaseException) -> str:
@@ -349,17 +363,16 @@ def _explain(fault: BaseException) -> str:
 
 
 @cache
-def _authlib() -> tuple[Any, Any]:
-    """Authlib's client on httpx, and the error that it raises for a provider's no."""
+def _authlib() -> Any:
+    """Authlib's client on httpx."""
     with warnings.catch_warnings():
         import authlib.deprecate  # noqa: F401  # it turns its warnings on: before they are turned off
 
         warnings.simplefilter("ignore")  # it prefers httpx2, and says so at every import
-        from authlib.integrations.base_client import OAuthError
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     # It logs each request with its whole address, and some providers have tokens there.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return AsyncOAuth2Client, OAuthError
+    return AsyncOAuth2Client
 
 
 def _faults() -> tuple[type[Exception], ...]:

@@ -5,46 +5,90 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from patchbay.providers import error_codes
+from patchbay.providers.error_codes import folded
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
-from patchbay.schema import MASK
+from patchbay.schema import MASK, plain, tidy
 
-# RFC 6749, 5.2, and 4.1.2.1: it is not the grant's fault, and passes.
-_PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+# A no. Others (404, 405, 3xx) say that the address is wrong or has moved.
+_REFUSING = frozenset({400, 401, 403, 410, 422})
 # What they answer says nothing of the server behind them: it may have done its work.
 _GATEWAYS = frozenset({502, 504})
 # RFC 6749, A.12 and A.17. It goes into a header.
 _TOKEN = re.compile(r"[\x20-\x7e]{1,16384}")
 _SCOPE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_TEXT = 300
+_MAX_DATE = 64
 _MAX_KEPT = 1024
+_MAX_FIELDS = 200  # of an object whose fields are looked for in other spellings
+_DECIMAL = re.compile(r"\s*\d{1,12}\.\d{1,12}\s*")
+# Of all scopes together. More than an integration can ask for: 100 of 256 characters.
+_MAX_SCOPES_BYTES = 32 * 1024
 # Who says longer means for ever, or does not count in seconds.
 _LONGEST_SECONDS = 10 * 365 * 86_400
 _LATEST_SECONDS = 4_102_444_800  # 2100-01-01
+# From here on a number is a moment, not a lifetime: 2001 in Unix seconds, and in Unix milliseconds.
+_FIRST_MOMENT = 1_000_000_000
+_FIRST_MOMENT_MS = 1_000_000_000_000
+# Fields that say when an access token ends, in the order in which they count. `.expires` (ASP.NET) folds to
+# `expires`; Azure's ext_expires_in is for outages, and longer than the others.
+_LIFETIME_FIELDS = """
+    expires_in expire_in access_token_expires_in token_expires_in expires_in_seconds
+    expires_at expire_at expires_on access_token_expires_at access_token_expires_on token_expires_at
+    token_expires_on token_expiry expires expiry expiry_date expires_date expiration expiration_date
+    expiration_time expire_time expires_time access_token_expiration access_token_expires ext_expires_in
+"""
+_LIFETIMES = [folded(name) for name in _LIFETIME_FIELDS.split()]
 # Slack says whose the token is. It is a bearer token all the same.
-_BEARER = frozenset({"bearer", "bot", "user"})
-# To whoever revokes, a token that is not known is as good as revoked (RFC 7009, 2.2).
-_GONE = frozenset({"invalid_grant", "invalid_token"})
+_BEARER = frozenset({"bearer", "bot", "user", "bearertoken"})
+_NO_TOKEN = frozenset({"null", "undefined", "none", "nil"})
 
 
-class Unusable(Exception):
+class NoToken(Exception):
+    """No token came. `unclear` says that it is a no whose reason is not known, so that the grant may be over;
+    `retry_after` is how many seconds the provider asks to be left alone.
+    """
+
+    def __init__(self, text: str, *, unclear: bool = False, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.unclear = unclear
+        self.retry_after = retry_after
+
+
+class Unusable(NoToken):
     """No answer that says yes or no. `reason` is for people; `lost` says that the request may have been
     worked all the same, and only its answer was lost.
     """
 
-    def __init__(self, reason: str, *, lost: bool = True) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str, *, lost: bool = True, unclear: bool = False, retry_after: int | None = None
+    ) -> None:
+        super().__init__(reason, unclear=unclear, retry_after=retry_after)
         self.reason = reason
         self.lost = lost
 
 
-class Refused(Exception):
+class Refused(NoToken):
     """The provider's no. `ended` means that this grant is over for good (`invalid_grant`)."""
 
-    def __init__(self, code: str, description: str, *, ended: bool) -> None:
-        super().__init__(f"{code}: {description}" if description else code)
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        *,
+        ended: bool,
+        unclear: bool = False,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(
+            f"{code}: {description}" if description else code, unclear=unclear, retry_after=retry_after
+        )
         self.code = code
         self.description = description
         self.ended = ended
@@ -79,28 +123,29 @@ class TokenSet:
 
 
 def standard(oauth: OAuth, status: int, payload: Any) -> dict[str, Any]:
-    """A token endpoint's answer in the shape of RFC 6749: of 5.1 when it has a token, else of 5.2.
+    """A token endpoint's answer in the shape of RFC 6749, 5.1, with `expires_at_ms` instead of `expires_in`
+    where it names a moment.
 
-    A code that means the grant is over becomes `invalid_grant`. Raises Unusable for what is neither.
+    Raises Refused for an error, whose code becomes `invalid_grant` where it means that; Unusable for what is
+    neither.
     """
     if status >= 500 or status == 429:
         raise Unusable(f"HTTP {status}", lost=status in _GATEWAYS)
     if not isinstance(payload, Mapping):
-        raise Unusable(f"HTTP {status} without a JSON object", lost=status < 300)
-    holder = next((at for at in _holders(payload, oauth.token_in) if _text(at.get("access_token"))), None)
+        raise Unusable(f"HTTP {status} without a readable body", lost=status < 300)
+    holder = next((at for at in _holders(payload, oauth.token_in) if _text(_get(at, "access_token"))), None)
     if holder is None or not 200 <= status < 300:
-        return _error(oauth, status, payload)
-    kind = _shown(holder.get("token_type"))
+        raise _no(oauth, status, payload)
+    kind = _shown(_get(holder, "token_type"))
     token: dict[str, Any] = {
-        "access_token": _token(holder["access_token"]),
-        "token_type": "Bearer" if kind is None or kind.lower() in _BEARER else kind,
+        "access_token": _token(_get(holder, "access_token")),
+        "token_type": "Bearer" if kind is None or folded(kind) in _BEARER else kind,
     }
-    if _text(holder.get("refresh_token")):
-        token["refresh_token"] = _token(holder["refresh_token"])
-    expires_in = _number(holder.get("expires_in"))
-    if expires_in is not None:
-        token["expires_in"] = min(expires_in, _LONGEST_SECONDS)
-    scopes = _scopes(_at(holder, oauth.scope_path))
+    refresh_token = _text(_get(holder, "refresh_token"))
+    if refresh_token is not None and refresh_token.strip().lower() not in _NO_TOKEN:
+        token["refresh_token"] = _token(refresh_token)
+    token |= _lifetime(holder)
+    scopes = _scopes(_at(holder, oauth.scope_path)) or _scopes(_get(holder, "scopes"))
     if scopes:
         token["scope"] = " ".join(scopes)
     return token
@@ -116,6 +161,7 @@ def token_set(oauth: OAuth, token: Mapping[str, Any], payload: Mapping[str, Any]
         token_type=token["token_type"],
         refresh_token=token.get("refresh_token"),
         expires_in=token.get("expires_in"),
+        expires_at_ms=token.get("expires_at_ms"),
         scopes=None if scope is None else tuple(scope.split()),
         account_id=_shown(_at(payload, oauth.account_id)),
         account_label=_shown(_at(payload, oauth.account_label)),
@@ -125,11 +171,12 @@ def token_set(oauth: OAuth, token: Mapping[str, Any], payload: Mapping[str, Any]
 
 def check_revoked(oauth: OAuth, status: int, payload: Any) -> None:
     """Raises Unusable when the answer to a revocation is a no; that there was nothing to revoke is none."""
-    code = _first(payload, oauth.errors.codes)
-    if code in _GONE or code in oauth.errors.ended:
+    codes = _codes(oauth, payload)
+    gone = error_codes.GONE.union(map(folded, oauth.errors.ended))
+    if not gone.isdisjoint(map(folded, codes)):
         return
-    if code is not None or not 200 <= status < 300:
-        raise Unusable(code or f"HTTP {status}")
+    if codes or not 200 <= status < 300:
+        raise Unusable(codes[0] if codes else f"HTTP {status}")
 
 
 def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
@@ -147,21 +194,50 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
     return _line(shown)
 
 
-def _error(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> dict[str, Any]:
-    code = _first(payload, oauth.errors.codes)
-    if code is None:
-        raise Unusable(f"HTTP {status} with neither a token nor an error", lost=status < 300)
-    description = _first(payload, oauth.errors.descriptions) or ""
-    said = {code, f"{code}: {description}"}
-    if code in _PASSING or said.intersection(oauth.errors.passing):
-        raise Unusable(f"{code}: {description}" if description else code, lost=False)
-    if said.intersection(oauth.errors.ended):
-        code, description = "invalid_grant", f"{code} {description}".strip()
-    return {"error": code, "error_description": description}
+def _no(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> NoToken:
+    """What an answer without a token means."""
+    codes, descriptions = _codes(oauth, payload), _texts(payload, oauth.errors.descriptions)
+    description = descriptions[0] if descriptions else ""
+    said = {folded(text) for text in [*codes, *descriptions]}
+    said |= {folded(f"{code}: {text}") for code in codes for text in descriptions}
+    explained = f"{codes[0]}: {description}" if codes and description else codes[0] if codes else description
+    if not said.isdisjoint(error_codes.PASSING.union(map(folded, oauth.errors.passing))):
+        return Unusable(explained, lost=False)
+    if _is_over(oauth, said, [*codes, *descriptions]):
+        word = codes[0] if codes and folded(codes[0]) != "invalidgrant" else ""
+        return Refused("invalid_grant", f"{word} {description}".strip(), ended=True)
+    if not codes:
+        reason = f"HTTP {status} with neither a token nor an error"
+        return Unusable(
+            f"{reason}: {description}" if description else reason,
+            lost=status < 300,
+            unclear=status in _REFUSING,
+        )
+    is_ours = not said.isdisjoint(error_codes.CLIENT_FAULTS | error_codes.REQUEST_FAULTS)
+    is_no = status in _REFUSING or 200 <= status < 300
+    return Refused(codes[0], description, ended=False, unclear=is_no and not is_ours)
 
 
-def _first(payload: Any, paths: Iterable[str]) -> str | None:
-    return next(filter(None, (_text(_at(payload, path)) for path in paths)), None)
+def _is_over(oauth: OAuth, said: set[str], texts: list[str]) -> bool:
+    if not said.isdisjoint(map(folded, oauth.errors.ended)):
+        return True
+    if not said.isdisjoint(error_codes.CLIENT_FAULTS):
+        return False
+    return not said.isdisjoint(error_codes.ENDED) or any(
+        error_codes.ENDED_WORDS.search(text) for text in texts
+    )
+
+
+def _codes(oauth: OAuth, payload: Any) -> list[str]:
+    return [
+        code
+        for code in _texts(payload, oauth.errors.codes)
+        if code.strip().lower() not in error_codes.NO_ERROR
+    ]
+
+
+def _texts(payload: Any, paths: Iterable[str]) -> list[str]:
+    return [text for path in paths if (text := _text(_at(payload, path))) is not None]
 
 
 def _holders(payload: Mapping[str, Any], paths: Iterable[str]) -> Iterable[Mapping[str, Any]]:
@@ -177,12 +253,23 @@ def _at(value: Any, path: str | None) -> Any:
         return None
     for step in path.split(".") if path else ():
         if isinstance(value, Mapping):
-            value = value.get(step)
+            value = _get(value, step)
         elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
         else:
             return None
     return value
+
+
+def _get(holder: Mapping[str, Any], name: str) -> Any:
+    """The field of that name; else of that name spelt otherwise (`accessToken`)."""
+    value = holder.get(name)
+    if value is not None or len(holder) > _MAX_FIELDS:
+        return value
+    wanted = folded(name)
+    return next(
+        (found for key, found in holder.items() if found is not None and folded(str(key)) == wanted), None
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -194,11 +281,9 @@ def _text(value: Any) -> str | None:
 
 
 def _line(text: str) -> str:
-    """On one line of bounded length, without controls, marks that turn the text's direction, and halves of
-    characters.
-    """
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
+    """On one line of bounded length, without controls and what nobody can see."""
+    shown = tidy(text)
+    return shown if len(shown) <= _MAX_TEXT else tidy(shown[: _MAX_TEXT - 1]) + "…"
 
 
 def _shown(value: Any) -> str | None:
@@ -207,18 +292,60 @@ def _shown(value: Any) -> str | None:
 
 
 def _token(value: Any) -> str:
-    text = _text(value)
-    if text is None or not _TOKEN.fullmatch(text):
+    text = (_text(value) or "").strip()
+    if not _TOKEN.fullmatch(text):
         raise Unusable("a token that is too long, or has other than printable ASCII characters")
     return text
 
 
 def _scopes(value: Any) -> list[str]:
-    """Without what cannot be one; in a text they are separated by spaces or commas, whichever was asked."""
+    """Without what cannot be one, and without those that exceed the bound; in a text they are separated by
+    spaces or commas, whichever was asked.
+    """
     entries = value if isinstance(value, list) else re.split(r"[\s,]+", _text(value) or "")
-    return list(
-        dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
-    )
+    scopes = dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
+    ends = accumulate(len(scope) + 1 for scope in scopes)
+    return [scope for scope, end in zip(scopes, ends, strict=True) if end <= _MAX_SCOPES_BYTES]
+
+
+def _lifetime(holder: Mapping[str, Any]) -> dict[str, int]:
+    """`expires_in` or `expires_at_ms`, from the first field that says when the token ends. Servers mix them
+    up, so the value decides: a date, a number that is a moment, or else seconds.
+    """
+    fields = {folded(str(name)): value for name, value in holder.items() if value is not None}
+    for value in map(fields.get, _LIFETIMES):
+        number = _number(value)
+        if number is None:
+            moment = _date_ms(value)
+        elif _FIRST_MOMENT <= number <= _LATEST_SECONDS:
+            moment = number * 1000
+        elif _FIRST_MOMENT_MS <= number <= _LATEST_SECONDS * 1000:
+            moment = number
+        else:
+            return {"expires_in": min(number, _LONGEST_SECONDS)}
+        if moment is not None:
+            return {"expires_at_ms": moment}
+    return {}
+
+
+def _date_ms(value: Any) -> int | None:
+    """A date of ISO 8601 or RFC 9110, in UTC where it names no zone. None for what stands for never: the year
+    1 or 9999.
+    """
+    if not isinstance(value, str) or len(value) > _MAX_DATE:
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+    try:
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return int(seconds * 1000) if _FIRST_MOMENT <= seconds <= _LATEST_SECONDS else None
 
 
 def _number(value: Any, most: int | None = None) -> int | None:
@@ -226,14 +353,17 @@ def _number(value: Any, most: int | None = None) -> int | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        number = int(value)
+        number = int(float(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value)
     except (ValueError, OverflowError):
         return None
     return number if number > 0 and (most is None or number <= most) else None
 
 
 def _is_keepable(text: str | None) -> bool:
-    return text is not None and text.isprintable() and len(text) <= _MAX_KEPT
+    try:
+        return text is not None and len(text) <= _MAX_KEPT and plain(text) == text
+    except ValueError:
+        return False
 
 
 def _kept(payload: Any, wanted: Mapping[str, Kept]) -> dict[str, Any]:

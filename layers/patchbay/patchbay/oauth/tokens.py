@@ -50,6 +50,9 @@ def with_tokens(
         in_doubt=False,
         failures=0,
         retry_at=None,
+        told_until=None,
+        refusals=0,
+        refused_since=None,
     )
     return fresh.due(due)
 

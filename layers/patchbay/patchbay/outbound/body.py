@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterable
 
-import httpcore
 
-
-async def read_body(response: httpcore.Response, encoding: str | None, most: int, into: bytearray) -> bool:
+async def read_body(chunks: AsyncIterable[bytes], encoding: str | None, most: int, into: bytearray) -> bool:
     """Append at most `most` bytes of the *decoded* body to `into`, as they come, so that what had come stays
     when the rest is cut off. True when that is all of it.
 
     A body in an encoding other than gzip and deflate stays unread. Deadlines are the caller's; who gets False
-    has to close the response.
+    has to close the connection.
     """
     match (encoding or "identity").strip().lower():
         case "identity":
@@ -22,7 +21,7 @@ async def read_body(response: httpcore.Response, encoding: str | None, most: int
         case _:
             return False
     try:
-        async for chunk in response.aiter_stream():
+        async for chunk in chunks:
             room = most - len(into)
             # At most one byte past the cap is ever unpacked: a bomb costs its packed chunk.
             piece = unpack.decompress(chunk, room + 1) if unpack else chunk

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import cache
 
-import httpcore
+import certifi
 
+from patchbay.outbound.connection import Connection
 from patchbay.outbound.target_guard import check_address
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
+Dialer = Callable[[str, int], Awaitable[socket.socket]]
 
-# Four times the largest body that anyone reads here (64 KB, of a token endpoint), head included.
-MAX_ANSWER_BYTES = 256 * 1024
 # A name may have thousands of addresses; one attempt does not knock on all those doors.
 _MAX_DIALS = 8
 
@@ -25,12 +25,8 @@ _MAX_DIALS = 8
 _lookups = ThreadPoolExecutor(max_workers=64, thread_name_prefix="lookup")
 
 
-class NameNotResolved(httpcore.ConnectError):
+class NameNotResolved(OSError):
     """The host's name has no address, or its name server did not answer."""
-
-
-class AnswerTooLong(httpcore.RemoteProtocolError):
-    """One answer had more than MAX_ANSWER_BYTES on the wire."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -45,102 +41,75 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
+async def connect(address: str, port: int) -> socket.socket:
+    """A non-blocking socket, connected to an address (no name)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class GuardedDialer:
     """Resolves a host once, refuses it if any of its addresses is forbidden, dials only those.
 
-    One bad address condemns the name: a mixed answer is what an attack looks like. TLS still
-    verifies the name, because httpcore takes that from the URL. A kept connection leads to the
-    address that was judged, wherever its name points by then.
-
-    Raises `ForbiddenTarget`, `NameNotResolved`, `httpcore.ConnectTimeout`, `httpcore.ConnectError`;
-    reading from a connection raises `AnswerTooLong`.
+    One bad address condemns the name: a mixed answer is what an attack looks like. TLS still verifies the
+    name. A kept connection leads to the address that was judged, wherever its name points by then.
+    `ssl_context` replaces the default trust in certifi's authorities; `dialer` connects a socket.
     """
 
     def __init__(
         self,
         *,
         allow_loopback: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
         resolver: Resolver = resolve,
-        dialer: httpcore.AsyncNetworkBackend | None = None,
+        dialer: Dialer | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
+        self._ssl_context = ssl_context or _default_trust()
+        self._ssl_context.set_alpn_protocols(["http/1.1"])
         self._resolver = resolver
-        self._dialer = dialer or httpcore.AnyIOBackend()
+        self._dialer = dialer or connect
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await self._resolver(host, port)
-                for address in addresses:
-                    check_address(address, allow_loopback=self._allow_loopback)
-                tried = addresses[:_MAX_DIALS]
-                # An address that does not answer leaves time for the next ones; 1 s is what one
-                # lost SYN costs.
-                share = None if timeout is None else max(1.0, timeout / max(1, len(tried)))
-                failure: Exception = NameNotResolved("the host's name has no address")
-                for address in tried:
-                    try:
-                        stream = await self._dialer.connect_tcp(
-                            address, port, share, local_address, socket_options
-                        )
-                        return _MeteredStream(stream)
-                    except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                        failure = error
-                raise failure
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout("no connection in time") from error
+    async def dial(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109
+        """A new connection, with TLS for https. `timeout` in seconds, for the connection and again for TLS.
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("webhooks are not sent to Unix sockets")
+        Raises ForbiddenTarget, NameNotResolved, ssl.SSLError, TimeoutError, or another OSError.
+        """
+        async with asyncio.timeout(timeout):
+            connection = Connection(await self._connect(host, port, timeout))
+        if scheme == "https":
+            try:
+                async with asyncio.timeout(timeout):
+                    await connection.start_tls(self._ssl_context, host)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _connect(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109
+        addresses = await self._resolver(host, port)
+        for address in addresses:
+            check_address(address, allow_loopback=self._allow_loopback)
+        tried = addresses[:_MAX_DIALS]
+        # An address that does not answer leaves time for the next ones; 1 s is what one lost SYN costs.
+        share = max(1.0, timeout / max(1, len(tried)))
+        failure: OSError = NameNotResolved("the host's name has no address")
+        for address in tried:
+            try:
+                async with asyncio.timeout(share):
+                    return await self._dialer(address, port)
+            except OSError as error:  # TimeoutError too
+                failure = error
+        raise failure
 
 
-class _MeteredStream(httpcore.AsyncNetworkStream):
-    """Bounds what one answer may bring, from one written request to the next: MAX_ANSWER_BYTES.
-
-    Interim answers without end, chunk extensions and packed blocks that unpack to nothing never fill
-    whoever reads an answer: without a bound here they would hold the processor until the deadline.
-    """
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self._left = MAX_ANSWER_BYTES
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        if self._left == 0:
-            raise AnswerTooLong(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-        data = await self._stream.read(min(max_bytes, self._left), timeout)
-        self._left -= len(data)
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        self._left = MAX_ANSWER_BYTES
-        await self._stream.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> httpcore.AsyncNetworkStream:
-        return _MeteredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+@cache
+def _default_trust() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())

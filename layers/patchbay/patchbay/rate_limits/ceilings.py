@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
 
-from patchbay.errors import RateLimited
+from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.memory import Memory
@@ -62,7 +62,9 @@ class Ceilings:
         self._lock = Lock()
 
     def admit(self, workspace_id: str, kind: Kind, cost: int = 1) -> None:
-        """Count `cost` units against the workspace's ceiling. Raises RateLimited."""
+        """Count `cost` units against the workspace's ceiling. Raises RateLimited, and CostExceedsLimit when
+        the ceiling has no room for them in any minute.
+        """
         quota, row_id = _quota(kind), f"{kind}#{workspace_id}"
         with self._lock:
             share = self._shares.get(row_id)
@@ -98,8 +100,14 @@ def _quota(kind: Kind) -> Quota:
     return Quota(MINUTE, limits[kind])
 
 
-def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited:
-    later = retry_after(standing.admits_ms(cost) - standing.now_ms)
+def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited | CostExceedsLimit:
+    admits_ms = standing.admits_ms(cost)
+    if admits_ms is None:
+        return CostExceedsLimit(
+            f"This workspace has a ceiling of {standing.quota.limit} {kind} a minute: "
+            f"{cost} at once are never admitted. Send fewer at a time."
+        )
+    later = retry_after(admits_ms - standing.now_ms)
     return RateLimited(
         f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute. "
         f"Try again in {later['retry-after']} s.",
@@ -113,24 +121,24 @@ _process = Ceilings()
 
 def admit(workspace_id: str, kind: Kind, cost: int = 1) -> None:
     """Count `cost` requests or events against the ceiling of the workspace. Raises RateLimited,
-    which names the ceiling and says when to come back.
+    which names the ceiling and says when to come back, and CostExceedsLimit for more than it ever admits.
     """
     _process.admit(workspace_id, kind, cost)
 
 
-def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimited | None]:
+def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimited | CostExceedsLimit | None]:
     """Count as many of `cost` requests or events as there is room for: how many, and what the rest hears.
 
     One write where all fit. Where they do not, their number is halved until some do: about a dozen writes
     for a hundred, and only at the ceiling.
     """
     admitted, step = 0, cost
-    refusal: RateLimited | None = None
+    refusal: RateLimited | CostExceedsLimit | None = None
     while step:
         try:
             admit(workspace_id, kind, step)
             admitted += step
-        except RateLimited as refused:
+        except (RateLimited, CostExceedsLimit) as refused:
             refusal, step = refused, step // 2
         step = min(step, cost - admitted)
     return admitted, refusal if admitted < cost else None

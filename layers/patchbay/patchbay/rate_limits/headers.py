@@ -31,8 +31,10 @@ def headers(standings: Sequence[Standing]) -> dict[str, str]:
     }
 
 
-def retry_after(wait_ms: int) -> dict[str, str]:
-    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1."""
+def retry_after(wait_ms: int | None) -> dict[str, str]:
+    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1; nothing when no wait helps."""
+    if wait_ms is None:
+        return {}
     return {"retry-after": str(max(_ceil_seconds(wait_ms), 1))}
 
 

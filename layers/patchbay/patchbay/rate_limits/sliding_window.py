@@ -151,15 +151,15 @@ class Standing:
     @property
     def resets_ms(self) -> int:
         """When the present stretch ends; where nothing remains, when a unit is admitted again."""
-        if self.remaining == 0:
-            return self.admits_ms(1)
+        if self.remaining == 0 and (admits := self.admits_ms(1)) is not None:
+            return admits
         number, _ = _moment(self.quota.window, self.count, self.now_ms)
         return (number + 1) * self.quota.window.length_ms
 
-    def admits_ms(self, cost: int) -> int:
-        """The first moment from now on that admits `cost` units. What is over the limit has none;
-        then it is when nothing that was counted counts any more.
-        """
+    def admits_ms(self, cost: int) -> int | None:
+        """The first moment from now on that admits `cost` units; None when that is above the limit."""
+        if cost > self.quota.limit:
+            return None
         if self.remaining >= cost:
             return self.now_ms
         (window, limit), (number, current, previous) = self.quota, self.count
@@ -189,20 +189,31 @@ def admits(standings: Sequence[Standing], cost: int) -> bool:
     return all(standing.remaining >= cost for standing in standings)
 
 
-def admits_ms(standings: Sequence[Standing], cost: int) -> int:
+def admits_ms(standings: Sequence[Standing], cost: int) -> int | None:
     """The first moment that every quota has room: the last of theirs, as room only grows with
-    time.
+    time. None when the cost is above a limit.
     """
-    return max(standing.admits_ms(cost) for standing in standings)
+    moments = [moment for standing in standings if (moment := standing.admits_ms(cost)) is not None]
+    return max(moments) if len(moments) == len(standings) else None
+
+
+def lowest(standings: Sequence[Standing]) -> Standing:
+    """The one with the lowest limit: the one to name when a cost is above it."""
+    return min(standings, key=lambda standing: standing.quota.limit)
+
+
+def wait_ms(standings: Sequence[Standing], cost: int) -> int | None:
+    """How long until every quota has room; None when the cost is above a limit."""
+    admits = admits_ms(standings, cost)
+    return None if admits is None else admits - standings[0].now_ms
 
 
 def refuses_until_ms(standings: Sequence[Standing], cost: int, at_most_ms: int) -> int:
     """How long a process may refuse `cost` by itself after a row has: until the row has room, and no longer
     than `at_most_ms`.
     """
-    now_ms, admits = standings[0].now_ms, admits_ms(standings, cost)
-    # What is over the limit never has room.
-    return min(admits, now_ms + at_most_ms) if admits > now_ms else now_ms + at_most_ms
+    latest, admits = standings[0].now_ms + at_most_ms, admits_ms(standings, cost)
+    return latest if admits is None else min(admits, latest)
 
 
 def tightest(standings: Sequence[Standing]) -> Standing:

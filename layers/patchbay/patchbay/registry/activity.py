@@ -62,18 +62,19 @@ def page(workspace_id: str, integration_id: IntegrationId, query: LogQuery) -> L
         names=None if query.action is None else {"#action": "action"},
         **({} if query.action is None else {"action": query.action}),
     )
-    items = [
-        LogEntry(
-            id=LogId(row["id"]),
-            action=row["action"],
-            actor=row["actor"],
-            outcome=row["outcome"],
-            detail=row.get("detail"),
-            created_at=at_ms(LogId(row["id"]).time_ms),
-        )
-        for row in found.rows
-    ]
-    return Listing(items=items, next_cursor=found.next_cursor)
+    return Listing.of(found.map(_entry))
+
+
+def _entry(row: dynamo.Row) -> LogEntry:
+    id = LogId(row["id"])
+    return LogEntry(
+        id=id,
+        action=row["action"],
+        actor=row["actor"],
+        outcome=row["outcome"],
+        detail=row.get("detail"),
+        created_at=at_ms(id.time_ms),
+    )
 
 
 def _row(

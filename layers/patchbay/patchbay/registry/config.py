@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
+from patchbay import pasted
 from patchbay.errors import ValidationFailed
 from patchbay.outbound.registration import check_registered
-from patchbay.providers.provider import OAuth, Provider, RefreshStrategy
+from patchbay.providers import error_codes
+from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy
 from patchbay.schema import MASK
 
 Value = str | bool | list[str]
@@ -21,7 +23,39 @@ Value = str | bool | list[str]
 CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
 _MAX_REDIRECT_URIS = 20
 _MAX_BYTES = 16 * 1024
+_MAX_EXPIRED_ERRORS = 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}\Z")
+_ERROR_CODE = re.compile(r"[\x20-\x7e]{1,200}")
+
+# What Patchbay sends itself: in the user's browser, and to the token and revocation endpoints. A request
+# object (RFC 9101) would override all of it.
+AUTHORIZATION_PARAMETERS = frozenset(
+    {
+        *("response_type", "client_id", "redirect_uri", "scope", "state"),
+        *("code_challenge", "code_challenge_method", "nonce", "request", "request_uri"),
+    }
+)
+_TOKEN_PARAMETERS = frozenset(
+    {
+        *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"),
+        *("client_id", "client_secret", "token", "token_type_hint"),
+    }
+)
+
+# Where servers that Patchbay does not know put the token, and what they say no with.
+_TOKEN_IN = ["", "data", "data.0", "result", "response", "token", "authed_user", "body", "payload"]
+_ERRORS = Errors(
+    codes=[
+        *("error", "error.code", "error.type", "error.error", "error.status", "error.name", "error_code"),
+        *("error_type", "errors.0", "errors.0.code", "errors.0.error", "data.error", "data.error.code"),
+        *("data.error_code", "code", "errcode", "err_code", "fault.code", "fault.detail.errorcode"),
+    ],
+    descriptions=[
+        *("error_description", "error.message", "error.description", "error.error_description"),
+        *("errors.0.message", "errors.0.detail", "data.error_description", "data.message", "message"),
+        *("error_message", "errmsg", "err_msg", "msg", "detail", "description", "title", "fault.faultstring"),
+    ],
+)
 
 
 class Parts(NamedTuple):
@@ -72,19 +106,45 @@ def oauth_of(provider: Provider | None, public: Mapping[str, Value]) -> OAuth | 
         return provider.oauth
     if "authorizationUrl" not in public or "tokenUrl" not in public:
         return None
-    revocation = public.get("revocationUrl")
+    revocation, issuer = public.get("revocationUrl"), public.get("issuer")
+    addresses = [str(public[name]) for name in ("authorizationUrl", "tokenUrl")]
+    ended = public.get("expiredErrors", [])
     # Not validated as a provider's file is: `merged` has checked these, by the deployment's own rules.
     return OAuth.model_construct(
         authorization_url=public["authorizationUrl"],
         token_url=public["tokenUrl"],
-        issuer=public.get("issuer"),
+        issuer=issuer,
         iss_required=False,
+        iss_origins=[] if issuer else [origin for address in addresses if (origin := origin_of(address))],
         client_auth=public.get("clientAuth", "body"),
         pkce=public.get("pkce", True),
         scope_separator=public.get("scopeSeparator", " "),
         refresh=RefreshStrategy(str(public.get("refresh", "rotating"))),
+        token_in=_TOKEN_IN,
         revocation=None if revocation is None else _rfc7009(str(revocation)),
+        revoke_replaced=public.get("revokeReplaced", False),
+        errors=_ERRORS.model_copy(update={"ended": ended}),
     )
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of an http(s) address as browsers write it (RFC 6454, 6.2); None where it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return None
+    shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{shown}"
+
+
+def parameter_name(pair: str) -> str:
+    """The name in `name=value` of a query, as the loosest server reads it: `State`, `state[]`, `st%61te`."""
+    name = unquote_plus(pair.partition("=")[0]).strip().lower().partition("[")[0]
+    return re.sub(r"[. ]", "_", name)
 
 
 def variables(provider: Provider | None, public: Mapping[str, Value]) -> dict[str, str]:
@@ -138,7 +198,7 @@ _Check = Callable[[str, Any], Value]
 
 def _fields(provider: Provider | None) -> dict[str, _Check]:
     """The public fields of a provider's config, each with its check."""
-    known: dict[str, _Check] = {"clientId": _printable, "redirectUris": _redirect_uris}
+    known: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
     if provider is None:
         return {**known, **_OWN_ADDRESSES}
     for name, variable in provider.variables.items():
@@ -155,11 +215,36 @@ def _address(path: str, value: Any) -> str:
     return value
 
 
+def _address_without(names: frozenset[str]) -> _Check:
+    """An address whose query leaves to Patchbay what Patchbay sends: nothing stands twice (RFC 6749, 3.1)."""
+
+    def check(path: str, value: Any) -> str:
+        address = _address(path, value)
+        for pair in re.split("[&;]", address.partition("?")[2]):
+            name = parameter_name(pair)
+            if name in names:
+                raise _bad(path, f"must not have {name} in its query; Patchbay sends what belongs there")
+        return address
+
+    return check
+
+
 def _issuer(path: str, value: Any) -> str:
     """RFC 8414, 2: an address without query and fragment."""
     if "?" in _address(path, value):
         raise _bad(path, "an issuer has no query")
     return str(value)
+
+
+def _expired_errors(path: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > _MAX_EXPIRED_ERRORS:
+        raise _bad(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
+    for at, code in enumerate(value):
+        if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.folded(code):
+            raise _bad(f"{path}.{at}", "must be an error code, or code: description, in printable ASCII")
+        if error_codes.is_retried(code):
+            raise _bad(f"{path}.{at}", "says nothing about the grant: it passes, or the client is wrong")
+    return list(dict.fromkeys(value))
 
 
 def _redirect_uris(path: str, value: Any) -> list[str]:
@@ -184,22 +269,27 @@ def check_redirect_uri(path: str, uri: Any) -> None:
         raise _bad(path, "must begin with https://")
 
 
-def _printable(path: str, value: Any) -> str:
-    if not isinstance(value, str) or not _PRINTABLE.match(value):
+def _client_id(path: str, value: Any) -> str:
+    if not _PRINTABLE.match(_pasted(path, value)):
         raise _bad(path, "must be a text of printable ASCII characters without spaces")
-    if value == MASK:
-        raise _bad(path, "is a mask; send the value itself, or leave it out")
+    return str(value)
+
+
+def _pasted(path: str, value: Any, *, lines: bool = False) -> str:
+    if not isinstance(value, str):
+        raise _bad(path, "must be a text")
+    try:
+        pasted.check(value, lines=lines)
+    except ValueError as error:
+        raise _bad(path, str(error)) from None
     return value
 
 
 def _secret(path: str, value: Any, *, is_endpoint: bool, provider: Provider | None) -> str:
     if is_endpoint and provider is not None:
-        raise _bad(path, f"cannot be set: {provider.label}'s addresses are built in")
-    if not isinstance(value, str) or not value or len(value) > 4096 or "\x00" in value:
-        raise _bad(path, "must be a text of at most 4,096 characters")
-    if value == MASK:
-        raise _bad(path, "is a mask; send the value itself, or leave it out")
-    return value
+        raise _bad(path, f"cannot be set: how {provider.label} works is built in")
+    # What Patchbay does not know it does not send either, and it may be a private key.
+    return _pasted(path, value, lines=path != f"config.{CLIENT_SECRET}")
 
 
 def _one_of(*values: Value) -> _Check:
@@ -225,14 +315,16 @@ def _bad(path: str, message: str) -> ValidationFailed:
 
 
 _OWN_ADDRESSES: dict[str, _Check] = {
-    "authorizationUrl": _address,
-    "tokenUrl": _address,
-    "revocationUrl": _address,
+    "authorizationUrl": _address_without(AUTHORIZATION_PARAMETERS),
+    "tokenUrl": _address_without(_TOKEN_PARAMETERS),
+    "revocationUrl": _address_without(_TOKEN_PARAMETERS),
     "issuer": _issuer,
     "clientAuth": _one_of("body", "basic", "none"),
     "pkce": _one_of(True, False),
     "scopeSeparator": _one_of(" ", ","),
     "refresh": _one_of("rotating", "static", "never_expires", "reauthorize_only"),
+    "expiredErrors": _expired_errors,
+    "revokeReplaced": _one_of(True, False),
 }
 
 

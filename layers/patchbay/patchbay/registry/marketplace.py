@@ -3,6 +3,7 @@
 What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
 now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
 the publisher's config; the publisher's client serves it (`registry.client`), its tokens are the installer's.
+So a copy never asks more of that client than the snapshot says: its scopes and limits can only be narrowed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import compact_json
+from patchbay import answer_size, compact_json
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
+from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.registry import activity, store
@@ -39,7 +41,17 @@ from patchbay.settings import settings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-__all__ = ["MAX_METADATA_BYTES", "after_change", "browse", "copy", "in_turn", "review", "shown"]
+__all__ = [
+    "MAX_METADATA_BYTES",
+    "after_change",
+    "bounded",
+    "browse",
+    "check_bounds",
+    "copy",
+    "in_turn",
+    "review",
+    "shown",
+]
 
 # 2026-11-24: the built-in templates are as old as the product.
 _TEMPLATES_SINCE_MS = 1_795_478_400_000
@@ -89,7 +101,7 @@ def review(body: ReviewPublication) -> dict[str, Any]:
     Raises NotFound, and Conflict when it has changed since, or there is nothing to decide.
     """
     if body == ReviewPublication():
-        return {"waiting": [_waiting(*row) for row in store.waiting_reviews()]}
+        return _all_waiting()
     if body.integration_id is None or body.workspace_id is None or body.decision is None:
         raise ValidationFailed.of("decision", "goes with workspaceId, integrationId and version")
     old = store.get(body.workspace_id, body.integration_id)
@@ -205,6 +217,21 @@ def _snapshot(integration: StoredIntegration, version: int) -> Listed:
     )
 
 
+def _all_waiting() -> dict[str, Any]:
+    """What waits, the oldest integration first. `more` is there when not all of it fits into one
+    answer.
+    """
+    waiting: list[dict[str, Any]] = []
+    room = answer_size.MAX_BYTES
+    for row in store.waiting_reviews():
+        entry = _waiting(*row)
+        room -= len(json.dumps(entry))
+        if room < 0:
+            return {"waiting": waiting, "more": True}
+        waiting.append(entry)
+    return {"waiting": waiting}
+
+
 def _waiting(workspace_id: str, id: IntegrationId, since: int) -> dict[str, Any]:
     found = store.get(workspace_id, id)
     if found is None:
@@ -231,15 +258,15 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     automations.
     """
 
-    def listed(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
-        return [shown(listing) for listing in found], after
+    def listed(limit: int, cursor: str | None) -> Page[Integration]:
+        return store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor).map(shown)
 
-    def built_in(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
+    def built_in(limit: int, cursor: str | None) -> Page[Integration]:
         fitting = [listing for listing in _built_in() if _fits(listing, query)]
         start = _offset(cursor)
+        places = range(start, min(start + limit, len(fitting)))
         after = str(start + limit) if start + limit < len(fitting) else None
-        return [shown(listing) for listing in fitting[start : start + limit]], after
+        return Page([(shown(fitting[at]), str(at + 1)) for at in places], after)
 
     return in_turn([listed, built_in], query)
 
@@ -256,7 +283,7 @@ def _bad_cursor() -> ValidationFailed:
     return ValidationFailed.of("cursor", "is not one that this list gave; start without it")
 
 
-Source = Callable[[int, str | None], tuple[list[Integration], str | None]]
+Source = Callable[[int, str | None], Page[Integration]]
 
 
 def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
@@ -264,16 +291,17 @@ def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]
     at, _, rest = (query.cursor or "0.").partition(".")
     if not (at.isascii() and at.isdigit() and int(at) < len(sources)):
         raise _bad_cursor()
-    items: list[Integration] = []
+    entries: list[tuple[Integration, str]] = []
     cursor: str | None = rest or None
     for number in range(int(at), len(sources)):
-        found, cursor = sources[number](query.limit - len(items), cursor)
-        items += found
+        found = sources[number](query.limit - len(entries), cursor)
+        entries += [(item, f"{number}.{after}") for item, after in found.entries]
+        cursor = found.next_cursor
         if cursor is not None:
-            return Listing(items=items, next_cursor=f"{number}.{cursor}")
-        if len(items) == query.limit and number + 1 < len(sources):
-            return Listing(items=items, next_cursor=f"{number + 1}.")
-    return Listing(items=items)
+            return Listing.of(Page(entries, f"{number}.{cursor}"))
+        if len(entries) == query.limit and number + 1 < len(sources):
+            return Listing.of(Page(entries, f"{number + 1}."))
+    return Listing.of(Page(entries, None))
 
 
 def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
@@ -311,7 +339,46 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
         publisher_verified=approved.publisher_verified,
         source_workspace_id=approved.publisher_workspace_id,
         source_client_id=approved.client_id,
+        approved_scopes=list(approved.scopes) or _default_scopes(approved.provider),
+        approved_per_hour=approved.rate_limit_per_hour,
+        approved_per_day=approved.rate_limit_per_day,
     )
+
+
+def bounded(copy: StoredIntegration) -> StoredIntegration:
+    """The copy with the bounds of the snapshot that it was made from; one from before copies kept them is
+    bounded by what it has.
+    """
+    if copy.source_workspace_id is None or copy.approved_scopes is not None:
+        return copy
+    return replace(
+        copy,
+        approved_scopes=list(copy.scopes) or _default_scopes(copy.provider),
+        approved_per_hour=copy.rate_limit_per_hour,
+        approved_per_day=copy.rate_limit_per_day,
+    )
+
+
+def check_bounds(copy: StoredIntegration) -> None:
+    """Raises ValidationFailed for a copy with scopes or limits beyond those that were approved."""
+    approved = copy.approved_scopes or ()
+    beyond = next((scope for scope in copy.scopes if scope not in approved), None)
+    if beyond is not None:
+        raise ValidationFailed.of(
+            "scopes",
+            f"{beyond} is not among those that were approved for this integration: {', '.join(approved)}",
+        )
+    for name, limit, most in (
+        ("rateLimitPerHour", copy.rate_limit_per_hour, copy.approved_per_hour),
+        ("rateLimitPerDay", copy.rate_limit_per_day, copy.approved_per_day),
+    ):
+        if most is not None and (limit is None or limit > most):
+            raise ValidationFailed.of(name, f"must be at most {most}, the limit of the publisher's client")
+
+
+def _default_scopes(provider_name: str | None) -> list[str]:
+    provider = None if provider_name is None else providers.load(provider_name)
+    return [] if provider is None or provider.oauth is None else list(provider.oauth.default_scopes)
 
 
 def shown(listing: Listed) -> Integration:
@@ -337,7 +404,7 @@ def shown(listing: Listed) -> Integration:
             verified=listing.publisher_verified,
         ),
         installed_from=None,
-        metadata=json.loads(listing.metadata),
+        metadata=compact_json.loads(listing.metadata),
         connection_count=0,
         created_at=at_ms(listing.id.time_ms or listing.approved_at),
         updated_at=at_ms(listing.approved_at),

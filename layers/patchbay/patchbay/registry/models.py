@@ -6,12 +6,12 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from patchbay import compact_json
 from patchbay.ids import IntegrationId, LogId
 from patchbay.providers.provider import IntegrationType
-from patchbay.schema import ApiModel, ListQuery, Name, Plain, QueryModel, Timestamp
+from patchbay.schema import ApiModel, JsonObject, ListQuery, Name, Plain, QueryModel, Timestamp
 
 MAX_METADATA_BYTES = 8 * 1024
 MAX_SCOPES = 100
@@ -36,7 +36,10 @@ class ReviewStatus(StrEnum):
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    size = compact_json.size(metadata)
+    try:
+        size = compact_json.size(metadata)
+    except TypeError as error:  # only from callers in our own process
+        raise ValueError(str(error)) from None
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"has {size} bytes as JSON; {MAX_METADATA_BYTES} are the most")
     return metadata
@@ -59,7 +62,7 @@ OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterVal
 ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 # What each field may hold is the service's to check: it depends on the provider. null removes.
 Config = Annotated[dict[ConfigName, str | bool | list[str] | None], Field(max_length=50, repr=False)]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+Metadata = Annotated[JsonObject, AfterValidator(_small)]
 LogoUrl = Annotated[
     str, StringConstraints(max_length=2048, pattern=r"^[!#-;=?-\[\]_a-z~]+$"), AfterValidator(_https)
 ]
@@ -152,7 +155,7 @@ class Integration(ApiModel):
     review_status: ReviewStatus | None
     publisher: Publisher | None
     installed_from: IntegrationId | None
-    metadata: dict[str, JsonValue]
+    metadata: JsonObject
     connection_count: int
     created_at: Timestamp
     updated_at: Timestamp

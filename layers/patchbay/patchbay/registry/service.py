@@ -11,6 +11,7 @@ from patchbay import compact_json, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
+from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.registry import activity, client, config, marketplace, store
@@ -39,6 +40,9 @@ _TRIES = 3
 _PLAIN = {
     "name", "description", "logo_url", "rate_limit_per_hour", "rate_limit_per_day", "scopes", "provider",
 }  # fmt: skip
+
+# What a copy of a public integration can only narrow.
+_BOUNDED = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
 
 
 def create(principal: Principal, body: CreateIntegration, once: Once | None = None) -> Integration:
@@ -69,8 +73,8 @@ def create(principal: Principal, body: CreateIntegration, once: Once | None = No
 def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[Integration]:
     """The workspace's own, newest first; with `includePublic`, the marketplace's of others after them."""
 
-    def own(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.page(
+    def own(limit: int, cursor: str | None) -> Page[Integration]:
+        found = store.page(
             principal.workspace_id,
             type=query.type,
             status=query.status,
@@ -78,17 +82,18 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
             limit=limit,
             cursor=cursor,
         )
-        return [shown(integration) for integration in found], after
+        return found.map(shown)
 
-    def public(limit: int, cursor: str | None) -> tuple[list[Integration], str | None]:
-        found, after = store.listings(type=query.type, search=None, limit=limit, cursor=cursor)
-        return [
-            marketplace.shown(listing)
-            for listing in found
-            if listing.publisher_workspace_id != principal.workspace_id
+    def public(limit: int, cursor: str | None) -> Page[Integration]:
+        return store.listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
+
+    def of_others(listing: store.Listing) -> Integration | None:
+        wanted = (
+            listing.publisher_workspace_id != principal.workspace_id
             and query.provider in (None, listing.provider)
             and query.status in (None, IntegrationStatus.ACTIVE)
-        ], after
+        )
+        return marketplace.shown(listing) if wanted else None
 
     return marketplace.in_turn([own, public] if query.include_public else [own], query)
 
@@ -193,7 +198,10 @@ def _changed(
     principal: Principal, old: StoredIntegration, body: CreateIntegration, names: set[str]
 ) -> StoredIntegration:
     """`old` with what the named fields of `body` say, set up as far as it now is."""
+    old = marketplace.bounded(old)
     new = replace(old, **{name: getattr(body, name) for name in names & _PLAIN})
+    if new.source_workspace_id is not None and names & _BOUNDED:
+        marketplace.check_bounds(new)
     if "type" in names:
         new = replace(new, type=body.type)
     if "is_public" in names:
@@ -273,7 +281,7 @@ def _status(integration: StoredIntegration) -> str:
 
 
 def _merged_metadata(old: str, changes: dict[str, Any]) -> str:
-    merged = {**json.loads(old), **changes}
+    merged = {**compact_json.loads(old), **changes}
     kept = {name: value for name, value in merged.items() if value is not None}
     text = compact_json.dumps(kept)
     if len(text.encode()) > marketplace.MAX_METADATA_BYTES:
@@ -343,7 +351,7 @@ def shown(integration: StoredIntegration, secrets: dict[str, str] | None = None)
         review_status=None if review is None else ReviewStatus(review),
         publisher=publisher,
         installed_from=integration.installed_from,
-        metadata=json.loads(integration.metadata),
+        metadata=compact_json.loads(integration.metadata),
         connection_count=integration.connection_count,
         created_at=at_ms(integration.created_at),
         updated_at=at_ms(integration.updated_at),

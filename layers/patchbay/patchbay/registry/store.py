@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from patchbay import dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import IntegrationId
+from patchbay.paging import Page
 from patchbay.records import of_row, to_row
 from patchbay.settings import settings
 
@@ -48,8 +49,10 @@ class StoredIntegration:
     ciphertext of the rest; `metadata` is JSON, which DynamoDB's numbers could not hold.
 
     `generation` counts changes of the client and of the addresses: what belongs to an earlier one is over.
-    A copy of a public integration has `source_workspace_id` and `source_id`, and `source_client_id`, the
-    client that was reviewed. One that the platform has `withdrawn` serves no copies.
+    A copy of a public integration has `source_workspace_id` and `installed_from`, `source_client_id`, the
+    client that was reviewed, and in `approved_…` the most that it may ask of that client. (Copies from before
+    there were such bounds have none: `marketplace.bounded`.) One that the platform has `withdrawn` serves no
+    copies.
     """
 
     workspace_id: str
@@ -77,6 +80,9 @@ class StoredIntegration:
     installed_from: IntegrationId | None = None
     source_workspace_id: str | None = None
     source_client_id: str | None = None
+    approved_scopes: Sequence[str] | None = None
+    approved_per_hour: int | None = None
+    approved_per_day: int | None = None
     metadata: str = "{}"
     status_reason: str | None = None
     generation: int = 1
@@ -187,8 +193,8 @@ def page(
     provider: str | None,
     limit: int,
     cursor: str | None,
-) -> tuple[list[StoredIntegration], str | None]:
-    """Integrations, newest first, and the cursor of the next page."""
+) -> Page[StoredIntegration]:
+    """Integrations, newest first."""
     wanted = {"type": type, "status": status, "provider": provider}
     asked = {name: value for name, value in wanted.items() if value is not None}
     found = dynamo.page(
@@ -201,7 +207,7 @@ def page(
         names={f"#{name}": name for name in asked},
         **asked,
     )
-    return [of_stored(row) for row in found.rows], found.next_cursor
+    return found.map(of_stored)
 
 
 def replace_with(
@@ -338,9 +344,7 @@ def listing(id: IntegrationId) -> Listing | None:
     return None if row is None else _listing(row)
 
 
-def listings(
-    *, type: str | None, search: str | None, limit: int, cursor: str | None
-) -> tuple[list[Listing], str | None]:
+def listings(*, type: str | None, search: str | None, limit: int, cursor: str | None) -> Page[Listing]:
     """What is listed, newest first. `search` is looked for in names, descriptions and providers, whatever
     their case.
     """
@@ -361,7 +365,7 @@ def listings(
         names={"#type": "type"} if type is not None else None,
         **values,
     )
-    return [_listing(row) for row in found.rows], found.next_cursor
+    return found.map(_listing)
 
 
 def listing_action(listing: Listing) -> TransactWriteItemTypeDef:

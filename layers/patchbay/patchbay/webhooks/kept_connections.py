@@ -1,59 +1,66 @@
-"""Connections to receivers, kept between attempts.
-
-httpcore's own pool looks at every connection it keeps, several times a request, and asks the socket of each:
-with a hundred receivers that was most of what a delivery cost. Here one is looked at when it is taken.
-"""
+"""Connections to receivers, kept between attempts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
 
-import httpcore
+from patchbay.outbound.connection import Connection
 
-# Scheme, host, port.
-Origin = tuple[str, str, int]
+# Shorter than the idle time of common servers and load balancers (60 to 75 s).
+KEPT_SECONDS = 20.0
+
+
+class Route(NamedTuple):
+    """Where a connection leads, and for whom. A receiver that answers one workspace's request twice must not
+    answer another's: connections are never shared between workspaces.
+    """
+
+    workspace_id: str
+    scheme: str
+    host: str
+    port: int
 
 
 class KeptConnections:
-    """Idle connections by origin, at most `most` in all; what was used longest ago gives way first.
-    `dial` makes a connection, which connects with its first request. Belongs to one event loop.
+    """Idle connections by route, at most `most` in all; the one unused for longest gives way first.
+
+    Only the connection that is taken is looked at: with a hundred receivers, to look at all of them was most
+    of what a delivery cost. Belongs to one event loop.
     """
 
-    def __init__(self, dial: Callable[[Origin], httpcore.AsyncHTTPConnection], most: int) -> None:
-        self._dial = dial
+    def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
-        self._idle: dict[Origin, list[httpcore.AsyncHTTPConnection]] = {}  # no empty lists; last used last
+        # With the time of their last use. No empty lists; last used last.
+        self._idle: dict[Route, list[tuple[float, Connection]]] = {}
 
-    async def take(self, origin: Origin) -> httpcore.AsyncHTTPConnection:
-        """A connection for one exchange: one that is kept and still open, or a new one."""
-        while kept := self._idle.get(origin):
-            connection = kept.pop()
+    def take(self, route: Route) -> Connection | None:
+        """A connection for one exchange, if there is one that is still open and on which nothing has come."""
+        while kept := self._idle.get(route):
+            used_at, connection = kept.pop()
             self._count -= 1
             if not kept:
-                del self._idle[origin]
-            if not connection.has_expired():
+                del self._idle[route]
+            if monotonic() - used_at < KEPT_SECONDS and connection.is_quiet():
                 return connection
-            await connection.aclose()
-        return self._dial(origin)
+            connection.close()
+        return None
 
-    async def give_back(self, origin: Origin, connection: httpcore.AsyncHTTPConnection) -> None:
-        """After the exchange: keep the connection if its answer was read to the end, else it is closed."""
-        if connection.is_closed() or not connection.is_idle():
-            await connection.aclose()
-            return
-        self._idle[origin] = [*self._idle.pop(origin, ()), connection]
+    def give_back(self, route: Route, connection: Connection) -> None:
+        """Keep a connection whose exchange allows another."""
+        self._idle[route] = [*self._idle.pop(route, ()), (monotonic(), connection)]
         self._count += 1
         if self._count > self._most:
             longest_unused = next(iter(self._idle))
-            oldest, *others = self._idle.pop(longest_unused)
+            (_, oldest), *others = self._idle.pop(longest_unused)
             if others:
                 self._idle = {longest_unused: others, **self._idle}
             self._count -= 1
-            await oldest.aclose()
+            oldest.close()
 
-    async def aclose(self) -> None:
-        kept = [connection for each in self._idle.values() for connection in each]
+    def close(self) -> None:
+        for each in self._idle.values():
+            for _, connection in each:
+                connection.close()
         self._idle, self._count = {}, 0
-        for connection in kept:
-            await connection.aclose()

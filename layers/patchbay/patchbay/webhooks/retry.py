@@ -20,9 +20,13 @@ MAX_STEP_SECONDS = 36_000
 # … so no wait is longer than 12 h, whatever multiplier or Retry-After asks for.
 MAX_DELAY_SECONDS = 43_200
 
-# Why a webhook ends: its receiver says that it is no more, or answers so to the last.
+# Why a webhook ends: its receiver says that it is gone, or keeps saying that it does not know it.
 GONE = "endpoint_gone"
 NOT_FOUND = "endpoint_not_found"
+# An automation platform does not know its own hooks for some seconds while it starts. So it is believed after
+# it has said the same for so long, and until then it is asked again at least this often.
+NOT_REGISTERED_SECONDS = 180
+NOT_REGISTERED_STEP_SECONDS = 300
 
 _system_random = random.SystemRandom().random
 
@@ -39,6 +43,13 @@ class ErrorKind(StrEnum):
     FORBIDDEN_TARGET = "forbidden_target"
 
 
+class Said(StrEnum):
+    """What a receiver says of itself beyond its status code. The value is the reason users see."""
+
+    NOT_REGISTERED = "not_registered"  # it runs, and no automation listens at this URL
+    STARTING = "receiver_starting"  # it does not take anything yet, whatever its status code
+
+
 # A name, a certificate or a server can be mended while retries last; the request itself and a
 # target inside the private network cannot.
 _NOT_RETRIED = {ErrorKind.INVALID_REQUEST, ErrorKind.FORBIDDEN_TARGET}
@@ -47,11 +58,14 @@ _RETRIED_4XX = {408, 425, 429}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt met: a status code or an error; `retry_after` in seconds, if it was sent."""
+    """What one attempt met: a status code or an error; `retry_after` in seconds, if it was sent, and what
+    the receiver `said` beyond the code, where that can be told.
+    """
 
     status_code: int | None = None
     error: ErrorKind | None = None
     retry_after: int | None = None
+    said: Said | None = None
 
     def __post_init__(self) -> None:
         if (self.status_code is None) == (self.error is None):
@@ -60,6 +74,8 @@ class Outcome:
     @property
     def reason(self) -> str:
         """A stable code: `http_404`, `redirect_301`, `timeout` …"""
+        if self.said is not None:
+            return str(self.said)
         status = self.status_code
         if status is None:
             return str(self.error)
@@ -69,14 +85,14 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
     """A webhook's retry settings; a `schedule` (seconds per step) replaces the three before it. With
-    `not_found_ends` a receiver that answers 404 to the last wants no more, as with 410.
+    `retries_not_found` a 404 is retried like a 503: it may be a proxy's whose server is down.
     """
 
     max_retries: int = 3
     backoff_multiplier: float = 2
     initial_delay_seconds: int = 30
     schedule: tuple[int, ...] | None = None
-    not_found_ends: bool = False
+    retries_not_found: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_retries <= 15:
@@ -136,8 +152,11 @@ def plan(
     attempt: int,
     config: RetryConfig,
     jitter: Callable[[], float] = _system_random,
+    *,
+    not_registered_seconds: int = 0,
 ) -> Plan:
-    """Decide what follows attempt number `attempt` (from 1). `jitter` returns 0 to 1.
+    """Decide what follows attempt number `attempt` (from 1). `jitter` returns 0 to 1;
+    `not_registered_seconds` is for how long the delivery's attempts have met nothing but NOT_REGISTERED.
 
     The delay is the step ±20 %. Retry-After is a minimum, spread by up to 20 % upwards so that
     deliveries held back together do not come back together. Nothing waits longer than 12 h.
@@ -145,29 +164,36 @@ def plan(
     if attempt < 1:
         raise ValueError("attempts are counted from 1")
     status = outcome.status_code
-    if status is not None and 200 <= status < 300:
+    if status is not None and 200 <= status < 300 and outcome.said is not Said.STARTING:
         return Delivered()
     if status == 410:
         return DisableWebhook(GONE)
-    not_found = status == 404 and config.not_found_ends
-    if not (not_found or _worth_retrying(outcome)):
+    not_registered = outcome.said is Said.NOT_REGISTERED
+    if not_registered and not_registered_seconds >= NOT_REGISTERED_SECONDS:
+        return DisableWebhook(NOT_FOUND)
+    if not _worth_retrying(outcome, config):
         return GiveUp(outcome.reason)
     if attempt >= config.max_attempts:
-        if not_found:
-            return DisableWebhook(NOT_FOUND)
         return GiveUp(f"retries_exhausted:{outcome.reason}")
+    step = config.step_seconds(attempt)
+    if not_registered:
+        step = min(step, NOT_REGISTERED_STEP_SECONDS)
     draw = jitter()
-    wait = config.step_seconds(attempt) * (1 - JITTER + 2 * JITTER * draw)
+    wait = step * (1 - JITTER + 2 * JITTER * draw)
     if outcome.retry_after is not None:
         asked = min(outcome.retry_after, MAX_DELAY_SECONDS)
         wait = max(wait, asked * (1 + JITTER * draw))
     return Retry(min(math.ceil(wait), MAX_DELAY_SECONDS), outcome.reason)
 
 
-def _worth_retrying(outcome: Outcome) -> bool:
+def _worth_retrying(outcome: Outcome, config: RetryConfig) -> bool:
     if outcome.error is not None:
         return outcome.error not in _NOT_RETRIED
+    if outcome.said is not None:
+        return True
     status = outcome.status_code
+    if status == 404:
+        return config.retries_not_found
     return status is not None and (status in _RETRIED_4XX or 500 <= status < 600)
 
 

@@ -1,8 +1,8 @@
 """One delivery attempt over HTTP.
 
-This drives `httpcore`, the engine under httpx, itself: its `network_backend` is the public place
-for the target guard, and a webhook wants none of what httpx adds (a cookie jar shared by all
-receivers, redirects, proxies and netrc from the environment, unbounded decoding).
+A webhook wants none of what HTTP clients add (a cookie jar shared by all receivers, redirects, proxies and
+netrc from the environment, unbounded decoding), and more than they check before a connection is used again:
+see `outbound.exchange` and `outbound.connection`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import anyio
-import certifi
 import h11
-import httpcore
 
 from patchbay.outbound.body import read_body
-from patchbay.outbound.dialer import AnswerTooLong, GuardedBackend, NameNotResolved, Resolver, resolve
+from patchbay.outbound.connection import Connection, InvalidAnswer
+from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Resolver, resolve
+from patchbay.outbound.exchange import Exchange, NoAnswer
 from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
-from patchbay.webhooks.kept_connections import KeptConnections, Origin
+from patchbay.webhooks.kept_connections import KeptConnections, Route
 from patchbay.webhooks.retry import ErrorKind, Outcome, parse_retry_after
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -33,8 +31,6 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_HEADERS = 50
 MAX_HEADERS_BYTES = 8 * 1024
 
-# Shorter than the idle time of common servers and load balancers (60 to 75 s).
-_KEEPALIVE_SECONDS = 20.0
 _IDLE_CONNECTIONS = 100
 
 # Set here, whatever a webhook's own headers say: they frame the request.
@@ -105,26 +101,18 @@ class Sender:
         allow_loopback: bool = False,
         ssl_context: ssl.SSLContext | None = None,
         resolver: Resolver = resolve,
-        dialer: httpcore.AsyncNetworkBackend | None = None,
+        dialer: Dialer | None = None,
     ) -> None:
         self._https_only = https_only
         self._allow_loopback = allow_loopback
-        self._ssl_context = ssl_context or ssl.create_default_context(cafile=certifi.where())
-        self._backend = GuardedBackend(allow_loopback=allow_loopback, resolver=resolver, dialer=dialer)
-        self._connections = KeptConnections(self._dial, _IDLE_CONNECTIONS)
-
-    def _dial(self, origin: Origin) -> httpcore.AsyncHTTPConnection:
-        scheme, host, port = origin
-        return httpcore.AsyncHTTPConnection(
-            httpcore.Origin(scheme.encode(), host.encode(), port),
-            ssl_context=self._ssl_context,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=self._backend,
+        self._dialer = GuardedDialer(
+            allow_loopback=allow_loopback, ssl_context=ssl_context, resolver=resolver, dialer=dialer
         )
+        self._kept = KeptConnections(_IDLE_CONNECTIONS)
 
     async def aclose(self) -> None:
         """Close the kept connections."""
-        await self._connections.aclose()
+        self._kept.close()
 
     async def send(
         self,
@@ -132,10 +120,12 @@ class Sender:
         headers: Iterable[tuple[str, str]],
         body: bytes,
         *,
+        workspace_id: str,
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         total_timeout: float = TOTAL_TIMEOUT_SECONDS,
     ) -> SendResult:
-        """POST `body` to `url`. Timeouts in seconds; the total one covers all, the body included.
+        """POST `body` to `url`. Timeouts in seconds; the total one covers all, the body included. Connections
+        are kept for the workspace alone.
 
         Never raises for what a receiver, its DNS or its certificate does. Cancellation passes.
         """
@@ -146,15 +136,13 @@ class Sender:
         try:
             target = check_url(url, https_only=self._https_only, allow_loopback=self._allow_loopback)
             async with asyncio.timeout(total_timeout):
-                await self._post(target, headers, body, connect_timeout, reply)
+                await self._post(workspace_id, target, headers, body, connect_timeout, reply)
         except (
             ForbiddenTarget,
             InvalidTarget,
-            OSError,  # TimeoutError of the deadline; ssl.SSLError after the handshake
-            anyio.EndOfStream,  # httpcore does not map it when a TLS write meets the end
-            httpcore.TimeoutException,
-            httpcore.NetworkError,
-            httpcore.ProtocolError,
+            InvalidAnswer,
+            OSError,  # with the deadline's TimeoutError, and ssl.SSLError
+            h11.LocalProtocolError,
         ) as fault:
             if reply.status is None:
                 kind, error = _explain(fault)
@@ -174,6 +162,7 @@ class Sender:
 
     async def _post(
         self,
+        workspace_id: str,
         target: Target,
         headers: Iterable[tuple[str, str]],
         body: bytes,
@@ -186,93 +175,72 @@ class Sender:
         from outside whether it read the request (RFC 9110 section 9.2.2), but every attempt of a
         delivery has the same `webhook-id`, so it is safe to repeat. Hence: if a *reused*
         connection closes before an answer, the request goes out once more on a new connection,
-        within the same deadline. Failures of a new connection count against the receiver.
+        within the same deadline. The same holds if what comes is the rest of an earlier answer.
+        Failures of a new connection count against the receiver.
         """
-        dialled: httpcore.AsyncNetworkStream | None = None  # none: a kept connection was used
-
-        async def trace(event: str, info: dict[str, Any]) -> None:
-            nonlocal dialled
-            if event == "connection.connect_tcp.complete":
-                dialled = info["return_value"]
-
-        request = httpcore.Request(
-            "POST",
-            httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path),
-            headers=[
-                (b"host", target.authority.encode()),
-                (b"content-length", str(len(body)).encode()),
-                (b"accept-encoding", b"identity"),
-                *(
-                    # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 refuses them.
-                    (name.encode("utf-8", "replace"), value.strip(" \t").encode("utf-8", "replace"))
-                    for name, value in headers
-                    if name.lower() not in _OWN_HEADERS
-                ),
-            ],
-            content=body,
-            extensions={"timeout": {"connect": connect_timeout}, "trace": trace},
-        )
-        origin = (target.scheme, target.host, target.port)
-        try:
+        lines = [
+            (b"host", target.authority.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"accept-encoding", b"identity"),
+            *(
+                # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 refuses them.
+                (name.encode("utf-8", "replace"), value.strip(" \t").encode("utf-8", "replace"))
+                for name, value in headers
+                if name.lower() not in _OWN_HEADERS
+            ),
+        ]
+        exchange = Exchange("POST", target.path, lines, body)
+        route = Route(workspace_id, target.scheme, target.host, target.port)
+        if kept := self._kept.take(route):
             try:
-                await self._exchange(origin, request, reply)
-            except (httpcore.ReadError, httpcore.RemoteProtocolError) as fault:
-                if dialled is not None or reply.status is not None or not _closed_early(fault):
+                await self._exchange(exchange, kept, reply, route)
+                return
+            except (OSError, NoAnswer) as fault:
+                if reply.status is not None or isinstance(fault, TimeoutError | ssl.SSLError):
                     raise
-                await self._exchange(origin, request, reply, fresh=True)
-        except asyncio.CancelledError:
-            # Of the deadline or the caller. httpcore would leak a socket in its TLS handshake.
-            if dialled is not None:
-                await dialled.aclose()
-            raise
+            exchange = Exchange("POST", target.path, lines, body)
+        dialled = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
+        # After a repetition nothing is kept: such a receiver closes its connections early.
+        await self._exchange(exchange, dialled, reply, None if kept else route)
 
     async def _exchange(
-        self, origin: Origin, request: httpcore.Request, reply: _Reply, *, fresh: bool = False
+        self, exchange: Exchange, connection: Connection, reply: _Reply, keep_for: Route | None
     ) -> None:
-        """On a kept connection, or a `fresh` one; that is not kept: such a receiver closes them early."""
-        connection = self._dial(origin) if fresh else await self._connections.take(origin)
+        kept = False
         try:
-            response = await connection.handle_async_request(request)
-            try:
-                reply.headers = [
-                    (name.decode("latin-1").lower(), value.decode("latin-1"))
-                    for name, value in response.headers
-                ]
-                reply.status = response.status
-                reply.complete = await read_body(
-                    response, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
-                )
-            finally:
-                await response.aclose()
+            status, headers = await exchange.begin(connection)
+            reply.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+            reply.status = status
+            reply.complete = await read_body(
+                exchange, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
+            )
+            if keep_for and exchange.allows_another:
+                self._kept.give_back(keep_for, connection)
+                kept = True
         finally:
-            await (connection.aclose() if fresh else self._connections.give_back(origin, connection))
-
-
-def _closed_early(fault: Exception) -> bool:
-    """The connection ended before an answer, rather than bringing something that is not HTTP."""
-    too_long = isinstance(fault, AnswerTooLong)
-    return not (too_long or any(isinstance(arg, h11.RemoteProtocolError) for arg in fault.args))
+            if not kept:
+                connection.close()
 
 
 def _explain(fault: Exception) -> tuple[ErrorKind, str]:
-    tls = next((e for e in (fault, *fault.args) if isinstance(e, ssl.SSLError)), None)
-    if isinstance(fault, ForbiddenTarget):
-        return ErrorKind.FORBIDDEN_TARGET, str(fault)
-    if isinstance(fault, InvalidTarget):
-        return ErrorKind.INVALID_REQUEST, str(fault)
-    if tls is not None:
-        detail = getattr(tls, "verify_message", None) or tls.reason
-        return ErrorKind.TLS, f"{_MESSAGES[ErrorKind.TLS]}: {detail}."
-    if isinstance(fault, NameNotResolved):
-        kind = ErrorKind.DNS
-    elif isinstance(fault, TimeoutError | httpcore.TimeoutException):
-        kind = ErrorKind.TIMEOUT
-    elif isinstance(fault, httpcore.LocalProtocolError):
-        kind = ErrorKind.INVALID_REQUEST
-    elif isinstance(fault, httpcore.RemoteProtocolError) and not _closed_early(fault):
-        kind = ErrorKind.INVALID_RESPONSE
-    else:
-        kind = ErrorKind.CONNECTION
+    match fault:
+        case ForbiddenTarget():
+            return ErrorKind.FORBIDDEN_TARGET, str(fault)
+        case InvalidTarget():
+            return ErrorKind.INVALID_REQUEST, str(fault)
+        case ssl.SSLError():
+            detail = getattr(fault, "verify_message", None) or fault.reason
+            return ErrorKind.TLS, f"{_MESSAGES[ErrorKind.TLS]}: {detail}."
+        case NameNotResolved():
+            kind = ErrorKind.DNS
+        case TimeoutError():
+            kind = ErrorKind.TIMEOUT
+        case h11.LocalProtocolError():
+            kind = ErrorKind.INVALID_REQUEST
+        case InvalidAnswer():
+            kind = ErrorKind.INVALID_RESPONSE
+        case _:
+            kind = ErrorKind.CONNECTION
     return kind, _MESSAGES[kind]
 
 

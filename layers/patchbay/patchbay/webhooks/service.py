@@ -17,10 +17,11 @@ from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.outbound.registration import check_registered
+from patchbay.paging import Page
 from patchbay.registry import store as registry
-from patchbay.schema import MASK, Empty, Listing, at_ms, iso, now_ms
+from patchbay.schema import MASK, Empty, at_ms, iso, now_ms
 from patchbay.settings import settings
-from patchbay.webhooks import filters, retry, signing, store
+from patchbay.webhooks import filters, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
     RetryConfig,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
 _API = "api"
+_N8N = "n8n"
 # How long a callback is tried, besides the time that it may be held.
 _CALLBACK_SECONDS = 2 * 86_400
 # A change is written under the version that was read; one that comes between is met by reading again.
@@ -56,7 +58,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     _check_integration(principal, body)
     _check_events(principal, body)
     secret = signing.new_secret()
-    row = _new(principal, body, _API, secret)
+    row = _new(principal, body, _API, secret, WebhookId.new())
     answer = WebhookWithSecret(**dict(_shown(row)), secret=secret)
     store.create(row, once.completing(answer) if once else ())
     return answer
@@ -66,39 +68,46 @@ def subscribe(
     principal: Principal,
     body: CreateWebhook,
     source: str,
-    also: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
+    recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
-    there is one for each URL, with what it subscribes to. One that is paused or disabled delivers again.
+    there is one for each URL, with what it subscribes to. One that was deleted or disabled comes back under
+    its id, and so with its deliveries, and gets a new signing secret; the old one ends at once. One that was
+    paused delivers again.
 
-    Returns its id, and the signing secret of a new one; `also` makes of both what is written in the same
-    transaction. Raises Conflict at the workspace's ceiling.
+    Returns its id, and the signing secret if there is a new one. The same transaction writes what `recording`
+    makes of both and, for a webhook that was disabled, what `recovering` makes of its id and of when that was
+    (Unix ms). Raises Conflict at the workspace's ceiling.
     """
-    secret = signing.new_secret()
-    row = _new(principal, body, source, secret)
-    asked = json.dumps([source, row["url"], row["events"], row["filters"]], sort_keys=True)
-    row["hookKey"] = hashlib.sha256(asked.encode()).hexdigest()
+    workspace_id, secret = principal.workspace_id, signing.new_secret()
+    fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
+    asked = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
+    hook_key = hashlib.sha256(asked.encode()).hexdigest()
     for _ in range(_TRIES):
-        known = store.hook(principal.workspace_id, row["hookKey"])
-        if known is not None:
-            id = WebhookId(known["sk"])
-            try:
-                if known["status"] != "ACTIVE":
-                    _change(principal.workspace_id, id, lambda row: _status("ACTIVE"), None)
-            except NotFound:
-                continue  # unsubscribed just now
-            return id, None
+        known = store.hook(workspace_id, hook_key)
         try:
-            store.create(row, also(row["sk"], secret))
-        except store.Subscribed:
-            continue
-        return row["sk"], secret
+            if known is not None and known.webhook is not None:
+                if known.webhook["status"] == "ACTIVE":
+                    store.subscribed_again(known.webhook, now_ms())
+                    return known.id, None
+                return known.id, _bring_back(workspace_id, known.id, secret, recording, recovering)
+            id = known.id if known else WebhookId.new()
+            row = _new(principal, body, source, secret, id) | {"hookKey": hook_key, "subscribedAt": now_ms()}
+            also = [*recording(id, secret)]
+            if known is not None:
+                row["resumedAt"] = row["subscribedAt"]  # what failed before it was deleted counts no more
+                also += recovering(id, known.disabled_at) if known.disabled_at else ()
+            store.create(row, also)
+        except (store.Subscribed, store.Changed, NotFound):
+            continue  # another request subscribed, disabled or deleted it just now
+        return id, secret
     raise contended("hook")
 
 
-def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None = None) -> Listing[Webhook]:
+def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
     """Newest first; with a `source` those of an automation platform."""
-    page = store.page(
+    found = store.page(
         principal.workspace_id,
         status=query.status,
         event_type=query.event_type,
@@ -106,7 +115,7 @@ def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None 
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing(items=[_shown(row) for row in page.rows], next_cursor=page.next_cursor)
+    return found.map(_shown)
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
@@ -220,16 +229,18 @@ def disable(
     id: WebhookId,
     reason: str,
     also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
+    *,
+    asked_at: int | None = None,
 ) -> bool:
-    """Stop deliveries because of what the receiver answers. Nothing happens to a webhook that is not active,
-    so of many who ask one disables it, and is told True; what `also` makes of its row is written in the same
-    transaction.
+    """Stop deliveries because of what the receiver, asked at `asked_at`, answers. A webhook that is not
+    active, or was enabled since then, stays as it is; so of many who ask one disables it, and is told True.
+    What `also` makes of its row is written in the same transaction.
     """
     was_active = False
 
     def change(row: dynamo.Row) -> dynamo.Row:
         nonlocal was_active
-        was_active = row["status"] == "ACTIVE"
+        was_active = row["status"] == "ACTIVE" and not _wanted_since(row, asked_at)
         return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()} if was_active else {}
 
     try:
@@ -258,12 +269,16 @@ def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> Transa
     )
 
 
-def remove(workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef]) -> None:
-    """End an automation's subscription, because its receiver says that it is gone. Safe to repeat; what is
-    `also` to be written goes along with the removal.
+def remove(
+    workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef], *, asked_at: int
+) -> bool:
+    """End an automation's subscription, because its receiver, asked at `asked_at`, says that it is gone. Safe
+    to repeat; what is `also` to be written goes along with the removal. False when there is none any more, or
+    when the automation subscribed again since then.
     """
     with suppress(NotFound):
-        _delete(workspace_id, id, None, also)
+        return _delete(workspace_id, id, None, also, asked_at)
+    return False
 
 
 def inactive_reason(row: dynamo.Row | None) -> str | None:
@@ -283,8 +298,15 @@ def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
 
 def retry_plan(row: dynamo.Row) -> retry.RetryConfig:
     """How the deliveries of a stored webhook are retried, as `retry.plan` takes it."""
-    # n8n answers 404 where a workflow is not active (any more), and while it starts.
-    return replace(_retry_config(row).plan(), not_found_ends=row["source"] == "n8n")
+    # n8n's users run it behind proxies of their own, and these answer 404 while n8n is down.
+    return replace(_retry_config(row).plan(), retries_not_found=row["source"] == _N8N)
+
+
+def understood(row: dynamo.Row | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
+    """The outcome of an attempt, with what the receiver of a stored webhook says in the answer's body."""
+    if row is None or row["source"] != _N8N:
+        return outcome
+    return replace(outcome, said=n8n.said(outcome.status_code, body))
 
 
 def secrets(row: dynamo.Row) -> list[str]:
@@ -308,8 +330,8 @@ def headers(row: dynamo.Row) -> dict[str, str]:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new(principal: Principal, body: CreateWebhook, source: str, secret: str) -> dynamo.Row:
-    id, now = WebhookId.new(), now_ms()
+def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id: WebhookId) -> dynamo.Row:
+    now = now_ms()
     return {
         "workspaceId": principal.workspace_id,
         "sk": id,
@@ -324,6 +346,29 @@ def _new(principal: Principal, body: CreateWebhook, source: str, secret: str) ->
     }
 
 
+def _bring_back(
+    workspace_id: str,
+    id: WebhookId,
+    secret: str,
+    recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
+) -> str | None:
+    """Have a hook that is not active deliver again; the secret if it was disabled and has that one now."""
+    disabled_at: int | None = None
+
+    def change(row: dynamo.Row) -> dynamo.Row:
+        nonlocal disabled_at
+        disabled_at = row["disabledAt"] if row["status"] == "DISABLED" else None
+        changes = {**_status("ACTIVE"), "subscribedAt": now_ms()}
+        return changes if disabled_at is None else {**changes, "secrets": [_sealed(workspace_id, id, secret)]}
+
+    def also(webhook: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
+        return () if disabled_at is None else [*recording(id, secret), *recovering(id, disabled_at)]
+
+    _change(workspace_id, id, change, None, also=also)
+    return None if disabled_at is None else secret
+
+
 def _status(status: str) -> dynamo.Row:
     if status != "ACTIVE":
         return {"status": status}
@@ -336,16 +381,25 @@ def _delete(
     id: WebhookId,
     if_match: int | None,
     also: Sequence[TransactWriteItemTypeDef] = (),
-) -> None:
+    asked_at: int | None = None,
+) -> bool:
+    """False when it was subscribed or enabled after `asked_at`, and so stays."""
     for _ in range(_TRIES):
         row = read(workspace_id, id)
+        if _wanted_since(row, asked_at):
+            return False
         check_version("webhook", row["version"], if_match)
         try:
             store.delete(row, also)
         except store.Changed:
             continue
-        return
+        return True
     raise contended("webhook")
+
+
+def _wanted_since(row: dynamo.Row, at: int | None) -> bool:
+    """Whether an automation subscribed it, or somebody enabled it, after that moment."""
+    return at is not None and max(row.get("subscribedAt", 0), row.get("resumedAt", 0)) > at
 
 
 def _check_events(principal: Principal, body: CreateWebhook) -> None:

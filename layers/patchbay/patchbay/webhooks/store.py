@@ -5,7 +5,9 @@ Key: workspaceId, sk. Five kinds of rows:
     sub#<TYPE>#<whk_…>      an *active* webhook's subscription to a type (or `*`), with its
                             filters; so matching an event reads what matches and nothing else
     hook#<hash>             of a webhook that an automation subscribed, which one it is: by what it
-                            asked for, so that the same again finds it
+                            asked for, so that the same again finds it. It outlives the webhook for as
+                            long as deliveries are kept (TTL), so that the webhook can come back under
+                            its id; `disabledAt` says that it was disabled when it was deleted
     run_…                   where the outcome of an automation's run is to be called back to: a
                             webhook of one delivery, with the body; it ends by TTL
     count                   how many webhooks the workspace has
@@ -20,6 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from patchbay import catalogue, dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
+from patchbay.paging import Page
+from patchbay.records import kept_until
+from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
@@ -33,6 +38,16 @@ class Subscription(NamedTuple):
 
     webhook_id: WebhookId
     filters: Sequence[Mapping[str, Any]]
+
+
+class Hook(NamedTuple):
+    """What an automation subscribed. `webhook` is None once it is deleted; `disabled_at` (Unix ms) is then
+    when it had been disabled, if it had.
+    """
+
+    id: WebhookId
+    webhook: dynamo.Row | None
+    disabled_at: int | None
 
 
 class Changed(Exception):
@@ -62,7 +77,14 @@ def create(row: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ())
     ]
     if "hookKey" in row:
         hook = {**_hook_place(row), "webhookId": row["sk"]}
-        actions.insert(1, dynamo.putting(table, hook, condition="attribute_not_exists(sk)"))
+        free = dynamo.putting(
+            table,
+            hook,
+            condition="attribute_not_exists(sk) OR (webhookId = :id AND attribute_exists(#ttl))",
+            names={"#ttl": "ttl"},
+            id=row["sk"],
+        )
+        actions.insert(1, free)
     try:
         dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
@@ -79,12 +101,35 @@ def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
     return dynamo.get(settings().webhooks_table, {"workspaceId": workspace_id, "sk": id})
 
 
-def hook(workspace_id: str, hook_key: str) -> dynamo.Row | None:
-    """The webhook that an automation subscribed with that key."""
+def hook(workspace_id: str, hook_key: str) -> Hook | None:
+    """What an automation subscribed with that key, also when it is deleted by now."""
     found = dynamo.get(
         settings().webhooks_table, _hook_place({"workspaceId": workspace_id, "hookKey": hook_key})
     )
-    return None if found is None else get(workspace_id, WebhookId(found["webhookId"]))
+    if found is None:
+        return None
+    id = WebhookId(found["webhookId"])
+    return Hook(id, get(workspace_id, id), found.get("disabledAt"))
+
+
+def subscribed_again(row: dynamo.Row, now: int) -> None:
+    """Note that an automation wants this active webhook still: a 410 from before is overtaken. Raises Changed
+    when it is active no more.
+    """
+    try:
+        dynamo.update(
+            settings().webhooks_table,
+            {"workspaceId": row["workspaceId"], "sk": row["sk"]},
+            "SET subscribedAt = :now ADD version :one",
+            condition="#status = :active",
+            names={"#status": "status"},
+            returning="NONE",
+            now=now,
+            one=1,
+            active="ACTIVE",
+        )
+    except dynamo.ConditionFailed:
+        raise Changed from None
 
 
 def adding_callback(row: dynamo.Row) -> TransactWriteItemTypeDef:
@@ -105,7 +150,7 @@ def page(
     source: str | None,
     limit: int,
     cursor: str | None,
-) -> dynamo.Page:
+) -> Page[dynamo.Row]:
     """Webhooks, newest first."""
     wanted = {"status": status, "eventType": event_type, "source": source}
     tests = {
@@ -176,7 +221,7 @@ def delete(row: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> No
             less=-1,
         ),
         *_unsubscribing(row["workspaceId"], _subscription_keys(row)),
-        *([dynamo.deleting(table, _hook_place(row))] if "hookKey" in row else []),
+        *([_outliving(row)] if "hookKey" in row else []),
         *also,
     ]
     try:
@@ -196,6 +241,21 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
             prefix=prefix,
         ):
             yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+
+
+def _outliving(row: dynamo.Row) -> TransactWriteItemTypeDef:
+    """Keep of a hook which one it was, for as long as its deliveries are kept."""
+    now = now_ms()
+    disabled_at = row.get("disabledAt") if row["status"] == "DISABLED" else None
+    return dynamo.updating(
+        settings().webhooks_table,
+        _hook_place(row),
+        "SET webhookId = :id, #ttl = :ttl" + (", disabledAt = :disabled" if disabled_at else ""),
+        names={"#ttl": "ttl"},
+        id=row["sk"],
+        ttl=kept_until(now),
+        **({"disabled": disabled_at} if disabled_at else {}),
+    )
 
 
 def _hook_place(row: dynamo.Row) -> dynamo.Row:

@@ -1,0 +1,179 @@
+"""A TCP or TLS connection whose every received byte is accounted for.
+
+asyncio's transports and anyio's streams read ahead into buffers of their own and drop what they hold when a
+write fails. Here nothing is read before somebody asks for it: bytes that no answer accounts for can be found
+before the next request (`is_quiet`), and an answer can be read from a peer that no longer takes the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+
+# Four times the largest body that anyone reads here (64 KB, of a token endpoint), head included.
+MAX_ANSWER_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
+
+
+class InvalidAnswer(Exception):
+    """What came is not an HTTP answer, or is longer than one may be."""
+
+
+class Connection:
+    """Owns a connected, non-blocking socket. Belongs to one event loop, and to one task at a time.
+
+    From one `send` to the next it reads at most MAX_ANSWER_BYTES from the socket. Interim answers without
+    end, chunk extensions and TLS records without content would otherwise hold the processor until the
+    deadline.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._unsent = memoryview(b"")
+        self._takes_more = True
+        self._tls: ssl.SSLObject | None = None
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._room = MAX_ANSWER_BYTES
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Raises ssl.SSLError, or another OSError."""
+        tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._push_outgoing()
+                while not self._pull_incoming():
+                    await self._wait()
+                if self._incoming.eof:
+                    raise ConnectionResetError("the connection ended during the TLS handshake") from None
+            except ssl.SSLError:
+                self._push_outgoing()  # the alert that says why
+                raise
+            else:
+                self._push_outgoing()
+                self._tls = tls
+                return
+
+    def send(self, data: bytes) -> None:
+        """Begin to send. What the socket does not take at once goes out during `receive`."""
+        self._room = MAX_ANSWER_BYTES
+        if self._tls is None:
+            self._push(data)
+            return
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+        self._push_outgoing()
+
+    async def receive(self) -> bytes:
+        """The next bytes that have come, b"" at the end of the stream.
+
+        Raises InvalidAnswer, ssl.SSLError, or another OSError. An error on the way out is none here: the peer
+        may have answered before it stopped reading, and that answer is still to be had.
+        """
+        if self._tls is None:
+            await self._wait()
+        while (data := self._pull()) is None:
+            await self._wait()
+        return data
+
+    @property
+    def has_sent_all(self) -> bool:
+        return not self._unsent
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come since the last byte that was read, neither data nor the end.
+
+        To be asked between two exchanges. OpenSSL takes no more than one record from `_incoming` at a time,
+        so what came behind the last one that was read is still there, whole or in part.
+        """
+        if self._incoming.pending or (self._tls is not None and self._tls.pending()):
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    # ── without waiting ──────────────────────────────────────────────────────────────────────────────
+
+    def _pull(self) -> bytes | None:
+        """Bytes that are here, b"" at the end of the stream, None if nothing is here yet."""
+        if self._tls is None:
+            return self._read_socket()
+        while True:
+            try:
+                return self._tls.read(_READ_BYTES)
+            except ssl.SSLWantReadError:
+                self._push_outgoing()
+                if not self._pull_incoming():
+                    return None
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                return b""  # without a close_notify, as many servers end
+
+    def _pull_incoming(self) -> bool:
+        """Move what the socket has to TLS; False if it has nothing yet."""
+        data = self._read_socket()
+        if data is None:
+            return False
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        return True
+
+    def _read_socket(self) -> bytes | None:
+        if self._room == 0:
+            raise InvalidAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+        try:
+            data = self._socket.recv(min(_READ_BYTES, self._room))
+        except BlockingIOError:
+            return None
+        self._room -= len(data)
+        return data
+
+    def _push_outgoing(self) -> None:
+        if self._outgoing.pending:
+            self._push(self._outgoing.read())
+
+    def _push(self, data: bytes = b"") -> None:
+        """Give the socket what it takes of what is unsent and of `data`, in this order."""
+        self._unsent = memoryview(bytes(self._unsent) + data) if self._unsent else memoryview(data)
+        try:
+            while self._unsent and self._takes_more:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._takes_more = False  # see `receive`
+
+    # ── waiting ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _wait(self) -> None:
+        """Until the socket has something to read; what is unsent goes out meanwhile."""
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(self._socket, _resolve, readable)
+        sends = bool(self._unsent) and self._takes_more
+        if sends:
+            loop.add_writer(self._socket, self._send_more, loop)
+        try:
+            await readable
+        finally:
+            loop.remove_reader(self._socket)
+            if sends:
+                loop.remove_writer(self._socket)
+
+    def _send_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._push()
+        if not (self._unsent and self._takes_more):
+            loop.remove_writer(self._socket)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,73 @@
+"""What the error codes of authorization servers mean, in the many ways they are written: pure."""
+
+from __future__ import annotations
+
+import re
+
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+def folded(text: str) -> str:
+    """Letters and digits only, in lower case: `INVALID_GRANT`, `invalidGrant` and `Invalid grant` are one. A
+    number keeps its sign.
+    """
+    if _WHOLE.fullmatch(text.strip()):
+        return text.strip()
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+def is_retried(code: str) -> bool:
+    """Whether no connection may end by that code: the fault passes, or is our client's."""
+    return folded(code) in PASSING | CLIENT_FAULTS
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(map(folded, text.split()))
+
+
+# The fault passes (RFC 6749, 4.1.2.1, and others' words for it).
+PASSING = _codes(
+    """
+    temporarily_unavailable server_error slow_down service_unavailable unavailable internal_error
+    internal_server_error timeout gateway_timeout over_capacity rate_limited rate_limit rate_limit_exceeded
+    too_many_requests throttled 408 429 500 502 503 504
+    """
+)
+# The grant is over: `invalid_grant` (RFC 6749, 5.2) in other words.
+ENDED = _codes(
+    """
+    invalid_grant expired_grant grant_expired grant_revoked grant_not_found
+    bad_refresh_token invalid_refresh_token expired_refresh_token revoked_refresh_token
+    refresh_token_invalid refresh_token_expired refresh_token_revoked refresh_token_not_found
+    refresh_token_already_used refresh_token_reused
+    invalid_token expired_token revoked_token token_invalid token_expired token_revoked token_not_found
+    access_revoked authorization_revoked consent_revoked interaction_required login_required reauth_required
+    """
+)
+# To a revocation, a token that is not known is as good as revoked (RFC 7009, 2.2). One that has expired is
+# not: its grant may live on.
+GONE = _codes(
+    """
+    invalid_grant invalid_token invalid_refresh_token token_not_found refresh_token_not_found token_revoked
+    revoked_token refresh_token_revoked grant_revoked grant_not_found
+    """
+)
+# The same as ENDED, as a sentence.
+ENDED_WORDS = re.compile(
+    r"\b(invalid|expired|revoked|unknown|inactive)\s+refresh[\s_-]?token\b"
+    r"|\brefresh[\s_-]?token(\s+(is|was|has))?(\s+(already|been))*"
+    r"\s+(invalid|expired|revoked|unknown|inactive|used|not\s+found|(not|no\s+longer)\s+valid)\b",
+    re.IGNORECASE,
+)
+# Our client is wrong (RFC 6749, 5.2), which says nothing about the grant.
+CLIENT_FAULTS = _codes(
+    """
+    invalid_client unauthorized_client incorrect_client_credentials bad_client invalid_client_id
+    invalid_client_secret client_not_found unknown_client invalid_client_credentials bad_client_credentials
+    client_authentication_failed
+    """
+)
+# Our request is wrong. Some servers say so of a dead refresh token, but only in the description.
+REQUEST_FAULTS = _codes("invalid_request unsupported_grant_type invalid_scope redirect_uri_mismatch")
+# What stands in a code's place when there is no error.
+NO_ERROR = frozenset({"0", "200", "ok", "success", "true", "false", "none", "null"})

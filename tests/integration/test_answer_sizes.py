@@ -1,0 +1,593 @@
+"""No answer is larger than Lambda sends: every route is driven to the most that its rows can hold.
+
+Lambda ends a function whose response has more than 6 MB, and API Gateway answers a bare 500. The response is
+JSON that holds the body as a text, so what the body escapes is escaped again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from awslambdaric.lambda_runtime_marshaller import to_json
+
+from local import gateway
+from local.runtime import MAX_PAYLOAD
+from patchbay import answer_size
+from patchbay.automations import store as automations
+from patchbay.automations.models import Choice
+from patchbay.deliveries.models import webhook_key
+from patchbay.dynamo import pack_row
+from patchbay.http import Request, endpoint
+from patchbay.ids import (
+    ApiKeyId,
+    ConnectionId,
+    DeliveryId,
+    EventId,
+    Id,
+    IntegrationId,
+    LogId,
+    RunId,
+    WebhookId,
+)
+from patchbay.oauth.token_response import standard
+from patchbay.paging import Page
+from patchbay.providers.provider import OAuth
+from patchbay.schema import ApiModel, Listing, now_ms
+from tests.catalogued import POST
+from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.receivers import Answer as Reply
+from tests.receivers import receiver
+
+INTEGRATIONS = "/api/integrations"
+WEBHOOKS = f"{INTEGRATIONS}/webhooks"
+ZAPIER = "/api/automations/zapier"
+KB = 1024
+NUL, EMOJI, QUOTE = "\0", "🌷", '"'
+
+
+def size(answer: Answer) -> int:
+    """The bytes of the response as the runtime sends it (here one that escapes what is not ASCII)."""
+    response = {
+        "statusCode": answer.status,
+        "headers": answer.headers,
+        "body": answer.text,
+        "isBase64Encoded": False,
+    }
+    return len(to_json(response).encode())
+
+
+@dataclass
+class Filler:
+    """Puts into the tables what a route answers."""
+
+    api: Api
+    backend: Backend
+
+    def made(self, line: str, body: Any = None, **more: Any) -> Any:
+        answer = self.api(line, json=body, **more)
+        assert answer.status in (200, 201, 202), answer.text
+        return answer.json()
+
+    def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
+        name = self.backend.template.name(table)
+        items = [{"PutRequest": {"Item": pack_row(row)}} for row in rows]
+        for start in range(0, len(items), 25):
+            self.backend.client("dynamodb").batch_write_item(RequestItems={name: items[start : start + 25]})
+
+    def copies(self, table: str, kind: type[Id], count: int, key: str = "sk", **changes: Any) -> list[str]:
+        """That many rows like the one of that kind in the table, which is one of them, with `changes`; their
+        ids, newest first.
+        """
+        (row,) = [row for row in self.backend.rows(table) if str(row.get(key)).startswith(f"{kind.prefix}_")]
+        ids = [row[key], *(kind.new(now_ms() - number * 1000) for number in range(1, count))]
+        self.write(table, ({**row, **changes, key: id} for id in ids))
+        return sorted(ids, reverse=True)
+
+    def integration(self) -> str:
+        return str(self.made(f"POST {INTEGRATIONS}", {"name": "a", "type": "CRM"})["id"])
+
+    def webhook(self) -> str:
+        body = {"name": "a", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
+        return str(self.made(f"POST {WEBHOOKS}", body)["id"])
+
+    def run(self) -> str:
+        body = {"input": {"accountId": "acc_1", "text": "a"}}
+        return str(self.made(f"POST {ZAPIER}/actions/create_post", body)["id"])
+
+    def event(self, data: Any, at: int = 0, webhook_ids: Iterable[str] = ()) -> str:
+        id = EventId.new(now_ms() - at)
+        row = {
+            "workspaceId": "acme",
+            "id": id,
+            "typeKey": "acme#POST_PUBLISHED",
+            "type": "POST_PUBLISHED",
+            "timestamp": id.time_ms,
+            "source": "api",
+            "data": json.dumps(data, ensure_ascii=False),
+            "webhookIds": list(webhook_ids),
+            "fanOut": "DONE",
+        }
+        self.write("EventsTable", [row])
+        return id
+
+    def delivery(self, webhook_id: str, event_id: str = "", attempts: int = 4, **more: Any) -> str:
+        id = DeliveryId.new(now_ms())
+        row = {
+            "webhookKey": webhook_key("acme", webhook_id),
+            "sk": id,
+            "status": "FAILED",
+            "statusKey": f"{webhook_key('acme', webhook_id)}#FAILED",
+            "reason": "retries_exhausted:invalid_response",
+            "eventId": event_id or EventId.new(),
+            "eventType": "POST_PUBLISHED",
+            "attempts": attempts,
+            "maxAttempts": attempts,
+            "createdAt": now_ms(),
+            "updatedAt": now_ms(),
+            "version": 1,
+            **more,
+        }
+        self.write("DeliveriesTable", [row])
+        return id
+
+    def attempts(self, webhook_id: str, delivery_id: str, count: int, body: str) -> None:
+        """Failed ones, of a receiver that answers with as many headers as are kept."""
+        kept = {
+            "webhookKey": webhook_key("acme", webhook_id),
+            "trigger": "MANUAL",
+            "startedAt": now_ms(),
+            "durationMs": 15_000,
+            "statusCode": 500,
+            "requestHeaders": {f"x-{number}".ljust(64, "x"): "********" for number in range(20)},
+            "responseHeaders": {"x": "\x01" * 8 * KB},
+            "responseBody": body,
+            "truncated": False,
+        }
+        numbers = range(1, count + 1)
+        self.write(
+            "DeliveriesTable",
+            ({**kept, "sk": f"try#{delivery_id}#{number:04}", "number": number} for number in numbers),
+        )
+
+
+# The most that an event's data can hold (256 KB as JSON), of what grows most when it is escaped again.
+LARGEST_DATA = {**POST, "text": QUOTE * (127 * KB)}
+# Its JSON has 8,192 characters at most, whatever bytes they take.
+LARGEST_FILTERS = [{"path": "text", "op": "in", "value": [f"{at:02}{EMOJI * 250}" for at in range(30)]}]
+# As one, for the bytes count: moto takes its time over long lists. 100 of 256 characters, with their quotes.
+LARGEST_SCOPES = ["x" * 26_000]
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────
+
+# Of a list: what fills it, and returns the request of its first page and the ids that all pages have.
+Filled = tuple[str, list[str]]
+
+
+def api_keys(filler: Filler) -> Filled:
+    filler.made(f"POST {INTEGRATIONS}/api-keys", {"name": "a", "scopes": ["events:read"]})
+    scopes = ["x" * 50 * 70]
+    ids = filler.copies(
+        "ApiKeysTable", ApiKeyId, 101, key="id", name=EMOJI * 100, scopes=scopes, createdBy=NUL * 6 * KB
+    )
+    return f"GET {INTEGRATIONS}/api-keys", ids
+
+
+def webhooks(filler: Filler) -> Filled:
+    filler.webhook()
+    ids = filler.copies(
+        "WebhooksTable", WebhookId, 70, name=QUOTE * 100, url="x" * 2048, filters=LARGEST_FILTERS
+    )
+    return f"GET {WEBHOOKS}", ids
+
+
+def hooks(filler: Filler) -> Filled:
+    filler.webhook()
+    ids = filler.copies("WebhooksTable", WebhookId, 70, source="zapier", filters=LARGEST_FILTERS)
+    return f"GET {ZAPIER}/hooks", ids
+
+
+def deliveries(filler: Filler) -> Filled:
+    filler.delivery(filler.webhook())
+    ids = filler.copies("DeliveriesTable", DeliveryId, 101)
+    whk = next(row["sk"] for row in filler.backend.rows("WebhooksTable") if row["sk"].startswith("whk_"))
+    return f"GET {WEBHOOKS}/{whk}/deliveries", ids
+
+
+def failed_deliveries(filler: Filler) -> Filled:
+    line, ids = deliveries(filler)
+    return f"{line}?status=FAILED", ids
+
+
+def events(filler: Filler) -> Filled:
+    filler.event({})
+    # Why an event of the bus was rejected: twenty paths, and what is wrong there.
+    reason = "; ".join([f"{NUL * 200}: must be an object"] * 20)
+    ids = filler.copies("EventsTable", EventId, 101, key="id", status="REJECTED", reason=reason)
+    return "GET /api/events", ids
+
+
+def integrations_with_public(filler: Filler) -> Filled:
+    filler.integration()
+    ids = filler.copies(
+        "IntegrationsTable",
+        IntegrationId,
+        101,
+        description=QUOTE * 2000,
+        statusReason=QUOTE * 500,
+        logoUrl="https://" + "x" * 2040,
+        scopes=LARGEST_SCOPES,
+        metadata=json.dumps({"x": QUOTE * 4000}),
+        config={"redirectUris": ["x" * 16 * KB]},
+    )
+    return f"GET {INTEGRATIONS}?includePublic=true", ids + listings(filler)
+
+
+def listings(filler: Filler) -> list[str]:
+    """A marketplace of another workspace's integrations."""
+    id = IntegrationId.new()
+    row = {
+        "workspaceId": "#marketplace",
+        "sk": id,
+        "publisherWorkspaceId": "x" * 64,
+        "publisherName": EMOJI * 100,
+        "publisherVerified": False,
+        "name": EMOJI * 100,
+        "type": "CRM",
+        "provider": "slack",
+        "description": EMOJI * 2000,
+        "logoUrl": "https://" + "x" * 2040,
+        "scopes": LARGEST_SCOPES,
+        "clientId": "x",
+        "approvedAt": now_ms(),
+        "approvedVersion": 1,
+        "searchText": "x",
+    }
+    ids = [id, *(IntegrationId.new(now_ms() - number * 1000) for number in range(1, 101))]
+    filler.write("IntegrationsTable", ({**row, "sk": id} for id in ids))
+    return sorted(ids, reverse=True)
+
+
+def marketplace(filler: Filler) -> Filled:
+    line = f"GET {INTEGRATIONS}/marketplace"
+    built_in = [item["id"] for item in filler.made(f"{line}?limit=100")["items"]]
+    return line, listings(filler) + built_in
+
+
+def connections(filler: Filler) -> Filled:
+    """Of a provider that grants 64 KB of scopes, from before their bound."""
+    integration = filler.integration()
+    filler.made(f"POST {INTEGRATIONS}/{integration}/connections", {"credentials": {"apiKey": "x"}})
+    (row,) = filler.backend.rows("ConnectionsTable")
+    ids = [ConnectionId.new(now_ms() - number * 1000) for number in range(100)]
+    scopes = ["x" * 64 * KB]
+    filler.write(
+        "ConnectionsTable",
+        ({**row, "id": id, "name": f"c{at}", "scopes": scopes} for at, id in enumerate(ids, 1)),
+    )
+    return f"GET {INTEGRATIONS}/{integration}/connections", sorted([row["id"], *ids], reverse=True)
+
+
+def logs(filler: Filler) -> Filled:
+    integration = filler.integration()
+    ids = filler.copies("ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, detail=QUOTE * 4 * KB)
+    return f"GET {INTEGRATIONS}/{integration}/logs", ids
+
+
+def runs(filler: Filler) -> Filled:
+    filler.run()
+    largest = json.dumps({"text": QUOTE * 32_000})
+    ids = filler.copies("AutomationsTable", RunId, 25, key="id", input=largest, output=largest)
+    return f"GET {ZAPIER}/runs", ids
+
+
+def event_types(filler: Filler) -> Filled:
+    line = f"GET {WEBHOOKS}/event-types"
+    return line, [item["key"] for item in filler.made(line)["items"]]
+
+
+LISTS: dict[str, list[Callable[[Filler], Filled]]] = {
+    "GET /api/automations/{platform}/hooks": [hooks],
+    "GET /api/automations/{platform}/runs": [runs],
+    "GET /api/events": [events],
+    "GET /api/integrations": [integrations_with_public],
+    "GET /api/integrations/api-keys": [api_keys],
+    "GET /api/integrations/marketplace": [marketplace],
+    "GET /api/integrations/webhooks": [webhooks],
+    "GET /api/integrations/webhooks/event-types": [event_types],
+    "GET /api/integrations/webhooks/{id}/deliveries": [deliveries, failed_deliveries],
+    "GET /api/integrations/{id}/connections": [connections],
+    "GET /api/integrations/{id}/logs": [logs],
+}
+
+
+@pytest.mark.parametrize(
+    "fill", [fill for fills in LISTS.values() for fill in fills], ids=lambda fill: fill.__name__
+)
+def test_pages_of_a_list_fit_and_have_every_item_once(
+    api: Api, backend: Backend, fill: Callable[[Filler], Filled]
+) -> None:
+    line, expected = fill(Filler(api, backend))
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = api(f"{line}{'&' if '?' in line else '?'}limit=100{cursor}")
+        assert page.status == 200, page.text[:500]
+        assert size(page) <= MAX_PAYLOAD
+        items = page.json()["items"]
+        found += [item["key"] if "key" in item else item["id"] for item in items]
+        if page.json()["nextCursor"] is None:
+            break
+        assert items, "a page without an item leads nowhere"
+        cursor = f"&cursor={page.json()['nextCursor']}"
+    assert found == expected
+
+
+def test_a_page_has_one_item_even_when_a_second_does_not_fit(api: Api, backend: Backend) -> None:
+    """The largest row that DynamoDB takes, of what takes the most bytes in an answer."""
+    filler = Filler(api, backend)
+    filler.run()
+    ids = filler.copies("AutomationsTable", RunId, 3, key="id", error=NUL * 390 * KB)
+    single = api(f"GET {ZAPIER}/runs/{ids[0]}")
+    assert (single.status, size(single) <= MAX_PAYLOAD) == (200, True)
+    page = api(f"GET {ZAPIER}/runs")
+    assert size(page) <= MAX_PAYLOAD
+    assert [run["id"] for run in page.json()["items"]] == ids[:1]
+    rest = api(f"GET {ZAPIER}/runs?cursor={page.json()['nextCursor']}")
+    assert [run["id"] for run in rest.json()["items"]] == ids[1:2]
+
+
+# ── answers that are made of more than one row ───────────────────────────────────────────────────────
+
+
+def choices(filler: Filler) -> str:
+    items = [Choice(id=f"{at:03}".ljust(256, "x"), label=QUOTE * 256) for at in range(380)]
+    automations.set_choices("acme", "accounts", items)
+    return f"GET {ZAPIER}/choices/accounts"
+
+
+def samples(filler: Filler) -> str:
+    for at in range(10):
+        filler.event(LARGEST_DATA, at * 1000)
+    return f"GET {ZAPIER}/triggers/POST_PUBLISHED/samples?limit=10"
+
+
+def event(filler: Filler) -> str:
+    return f"GET /api/events/{filler.event(LARGEST_DATA, webhook_ids=[WebhookId.new() for _ in range(500)])}"
+
+
+def webhook(filler: Filler) -> str:
+    id = filler.webhook()
+    filler.delivery(id)
+    filler.copies("DeliveriesTable", DeliveryId, 12)
+    filler.copies("WebhooksTable", WebhookId, 1, filters=LARGEST_FILTERS)
+    return f"GET {WEBHOOKS}/{id}"
+
+
+def delivery(filler: Filler) -> str:
+    id = filler.webhook()
+    delivery_id = filler.delivery(id, filler.event(LARGEST_DATA), attempts=64)
+    filler.attempts(id, delivery_id, 64, NUL * 16 * KB)
+    return f"GET {WEBHOOKS}/{id}/deliveries/{delivery_id}"
+
+
+def delivery_tried_by_hand(filler: Filler) -> str:
+    id = filler.webhook()
+    delivery_id = filler.delivery(id, filler.event(LARGEST_DATA), attempts=130)
+    filler.attempts(id, delivery_id, 130, "")
+    return f"GET {WEBHOOKS}/{id}/deliveries/{delivery_id}"
+
+
+def batch(filler: Filler) -> Answer:
+    """A hundred events, each refused for twenty fields whose names take as many bytes as are shown."""
+    unknown = {f"{at:02}{QUOTE * 198}": 1 for at in range(20)}
+    body = {"events": [{"type": "POST_PUBLISHED", "data": {}, **unknown}] * 100}
+    answer = filler.api("POST /api/events/batch", json=body)
+    assert len(answer.json()["items"][99]["error"]["errors"]) == 20
+    return answer
+
+
+def trial(filler: Filler) -> Answer:
+    with receiver([Reply(500, body=bytes(20 * KB))]) as r:
+        body = {"name": "a", "url": r.url, "events": ["POST_PUBLISHED"]}
+        answer = filler.api(f"POST {WEBHOOKS}/{filler.made(f'POST {WEBHOOKS}', body)['id']}/test")
+    assert answer.json()["truncated"]
+    return answer
+
+
+MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
+    "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
+    "GET /api/automations/{platform}/choices/{resource}": [choices],
+    "GET /api/automations/{platform}/triggers": [lambda filler: f"GET {ZAPIER}/triggers"],
+    "GET /api/automations/{platform}/triggers/{event}/samples": [samples],
+    "GET /api/events/{id}": [event],
+    "GET /api/integrations/webhooks/{id}": [webhook],
+    "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
+    "POST /api/events/batch": [batch],
+    "POST /api/integrations/webhooks/{id}/test": [trial],
+}
+
+
+@pytest.mark.parametrize(
+    ("route", "fill"), [(route, fill) for route, fills in MANY_ROWS.items() for fill in fills]
+)
+def test_an_answer_made_of_many_rows_fits(
+    api: Api, backend: Backend, route: str, fill: Callable[[Filler], str | Answer]
+) -> None:
+    filled = fill(Filler(api, backend))
+    answer = api(filled) if isinstance(filled, str) else filled
+    assert answer.status in (200, 202), answer.text[:500]
+    assert size(answer) <= MAX_PAYLOAD
+
+
+# What these answer is of one row, which always fits (test_a_page_has_one_item…), or of none.
+ONE_ROW = {
+    "$default",
+    "DELETE /api/automations/{platform}/hooks/{id}",
+    "DELETE /api/integrations/api-keys/{id}",
+    "DELETE /api/integrations/webhooks/{id}",
+    "DELETE /api/integrations/{id}",
+    "DELETE /api/integrations/{id}/connections/{connectionId}",
+    "GET /api/automations/{platform}/hooks/{id}",
+    "GET /api/automations/{platform}/me",
+    "GET /api/automations/{platform}/runs/{id}",
+    "GET /api/health",
+    "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/{id}",
+    "GET /api/integrations/{id}/connections/{connectionId}",
+    "GET /api/integrations/{id}/connections/{connectionId}/token",
+    "GET /api/integrations/{id}/oauth/callback",
+    "POST /api/automations/{platform}/actions/{key}",
+    "POST /api/automations/{platform}/hooks",
+    "POST /api/events",
+    "POST /api/integrations",
+    "POST /api/integrations/api-keys",
+    "POST /api/integrations/api-keys/verify",
+    "POST /api/integrations/api-keys/{id}/rotate",
+    "POST /api/integrations/oauth/callback",
+    "POST /api/integrations/webhooks",
+    "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
+    "POST /api/integrations/webhooks/{id}/recover",
+    "POST /api/integrations/webhooks/{id}/rotate-secret",
+    "POST /api/integrations/{id}/connections",
+    "POST /api/integrations/{id}/install",
+    "POST /api/integrations/{id}/oauth/initiate",
+    "POST /api/integrations/{id}/oauth/refresh",
+    "PUT /api/actions/choices/{resource}",
+    "PUT /api/actions/runs/{id}",
+    "PUT /api/integrations/api-keys/{id}",
+    "PUT /api/integrations/webhooks/{id}",
+    "PUT /api/integrations/webhooks/{id}/status",
+    "PUT /api/integrations/{id}",
+    "PUT /api/integrations/{id}/status",
+}
+
+
+def test_every_route_is_driven_to_its_most_or_answers_one_row(backend: Backend) -> None:
+    known = [*LISTS, *MANY_ROWS, *ONE_ROW]
+    assert len(known) == len(set(known))
+    # A new route that answers a list belongs into LISTS, one that answers many rows into MANY_ROWS.
+    assert {route.key for route in gateway.read(backend.template).routes} == set(known)
+
+
+# ── what the parts hold ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_delivery_shows_the_answers_to_its_latest_attempts(api: Api, backend: Backend) -> None:
+    attempts = api(delivery(Filler(api, backend))).json()["attempts"]
+    assert [attempt["number"] for attempt in attempts] == list(range(1, 65))
+    shown = [attempt["number"] for attempt in attempts if attempt["responseBody"]]
+    assert len(shown) > 20
+    assert shown == list(range(65 - len(shown), 65))
+    for attempt in attempts[: -len(shown)]:
+        assert (attempt["responseHeaders"], attempt["responseBody"], attempt["statusCode"]) == ({}, None, 500)
+        assert "no room" in attempt["withheld"]
+    assert (attempts[-1]["responseBody"], attempts[-1]["withheld"]) == (NUL * 16 * KB, None)
+
+
+def test_a_delivery_shows_its_last_hundred_attempts(api: Api, backend: Backend) -> None:
+    found = api(delivery_tried_by_hand(Filler(api, backend))).json()
+    assert found["attemptCount"] == 130
+    assert [attempt["number"] for attempt in found["attempts"]] == list(range(31, 131))
+
+
+def test_samples_that_do_not_fit_are_left_out_from_the_oldest_on(api: Api, backend: Backend) -> None:
+    filler = Filler(api, backend)
+    ids = [filler.event(LARGEST_DATA, at * 1000) for at in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answer_size, "MAX_BYTES", 600 * KB)
+        line = f"GET {ZAPIER}/triggers/POST_PUBLISHED/samples"
+        assert [sample["id"] for sample in api(line).json()] == ids[:1]
+    assert [sample["id"] for sample in api(line).json()] == ids
+
+
+def test_choices_go_on_after_the_last_one(api: Api, backend: Backend) -> None:
+    line = choices(Filler(api, backend))
+    found: list[str] = []
+    while items := api(f"{line}?cursor={found[-1] if found else ''}").json():
+        found += [item["id"] for item in items]
+    assert found == [f"{at:03}".ljust(256, "x") for at in range(380)]
+
+
+def test_a_connection_keeps_32_kb_of_the_scopes_that_a_provider_grants() -> None:
+    payload = {"access_token": "x", "token_type": "Bearer", "scope": [f"{at:06}" for at in range(9_000)]}
+    oauth = OAuth.model_construct()
+    granted = standard(oauth, 200, payload)["scope"].split()
+    assert granted == payload["scope"][: len(granted)]
+    assert 32 * KB - 7 <= sum(len(scope) + 1 for scope in granted) <= 32 * KB
+    # All that an integration can ask for is kept.
+    asked = [f"{at:03}".ljust(256, "x") for at in range(100)]
+    assert standard(oauth, 200, {**payload, "scope": asked})["scope"].split() == asked
+
+
+def test_what_waits_for_a_review_fits_and_says_that_there_is_more(api: Api, backend: Backend) -> None:
+    from workers.review_publication import handler
+
+    filler = Filler(api, backend)
+    filler.integration()
+    ids = filler.copies(
+        "IntegrationsTable", IntegrationId, 60, description=EMOJI * 2000, scopes=["x" * 80 * KB]
+    )
+    filler.write(
+        "IntegrationsTable",
+        (
+            {"workspaceId": "#reviews", "sk": id, "publisherWorkspaceId": "acme", "since": now_ms()}
+            for id in ids
+        ),
+    )
+    answer = handler({}, LAMBDA_CONTEXT)
+    assert len(json.dumps(answer)) <= MAX_PAYLOAD
+    assert answer["more"] is True
+    found = [waiting["integrationId"] for waiting in answer["waiting"]]
+    assert found == sorted(ids)[: len(found)]
+
+
+def test_the_paths_of_a_refusal_have_a_bound_in_bytes(api: Api) -> None:
+    answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}, EMOJI * 1000: 1})
+    assert answer.json()["errors"] == [{"path": EMOJI * 50, "message": "there is no such field"}]
+
+
+# ── the last line ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Large(ApiModel):
+    text: str
+
+
+def invoked(function: Any) -> Any:
+    context = {"requestId": "r", "http": {"method": "GET"}}
+    event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
+    return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
+
+
+def test_an_answer_that_has_no_bound_is_a_problem_and_not_the_end_of_the_process(logs: io.StringIO) -> None:
+    def handler(request: Request) -> Large:
+        return Large(text=NUL * 900_000)
+
+    handler.__annotations__ |= {"request": Request, "return": Large}
+    answer = invoked(handler)
+    problem = json.loads(answer["body"])
+    assert (answer["statusCode"], problem["code"]) == (500, "response_too_large")
+    assert "response too large" in logs.getvalue()
+
+
+@pytest.mark.parametrize(("bytes_", "count"), [(answer_size.MAX_BYTES // 4, 3), (answer_size.MAX_BYTES, 1)])
+def test_a_list_gives_as_many_items_as_fit(bytes_: int, count: int) -> None:
+    text = "x" * bytes_
+    items: list[tuple[Large, str]] = [(Large(text=text), f"after{at}") for at in range(5)]
+
+    def handler() -> Listing[Large]:
+        return Listing.of(Page(items, None))
+
+    handler.__annotations__["return"] = Listing[Large]
+    answer = invoked(handler)
+    if count == 1:  # one that is too large by itself, which no row is
+        assert json.loads(answer["body"])["code"] == "response_too_large"
+        return
+    page = json.loads(answer["body"])
+    assert (len(page["items"]), page["nextCursor"]) == (count, f"after{count - 1}")

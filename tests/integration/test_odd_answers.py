@@ -1,0 +1,405 @@
+"""Malformed answers: each one counts for its own request and for no other.
+
+Every receiver here answers its first request as the test says, and each later one with 500. So a 2xx for a
+later one was left over from the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from patchbay.outbound.transport import GuardedTransport
+from patchbay.webhooks.retry import ErrorKind
+from patchbay.webhooks.sender import Sender, SendResult
+from tests.certificates import self_signed, server_tls
+from tests.raw_receivers import (
+    BODY,
+    HEADERS,
+    OK,
+    PUBLIC,
+    WORKSPACE,
+    LocalDialer,
+    Receiver,
+    answer,
+    answers,
+    receiver,
+    run,
+)
+
+FAILED = answer("500 Oops")
+NAME = "hooks.example.com"
+
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+def with_line(line: bytes) -> bytes:
+    """A 200 with one more header line between two good ones."""
+    return OK.replace(b"\r\n", b"\r\ncontent-type: text/plain\r\n" + line + b"\r\n", 1)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return self_signed(tmp_path_factory.mktemp("tls"), NAME)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, certificate: Path) -> Path | None:
+    """A test that takes this runs without TLS and with it."""
+    return certificate if request.param == "tls" else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sender and its receiver."""
+
+    sender: Sender
+    receiver: Receiver
+    url: str
+
+    async def send(
+        self, workspace_id: str = WORKSPACE, body: bytes = BODY, seconds: float = 10
+    ) -> SendResult:
+        return await self.sender.send(
+            self.url, HEADERS, body, workspace_id=workspace_id, total_timeout=seconds
+        )
+
+
+@asynccontextmanager
+async def pair(first: bytes | Answer, certificate: Path | None = None) -> AsyncIterator[Pair]:
+    async def then_fail(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if len(server.requests) > 1:
+            writer.write(FAILED)
+        elif isinstance(first, bytes):
+            writer.write(first)
+        else:
+            await first(request, writer)
+
+    trust = ssl.create_default_context(cafile=str(certificate)) if certificate else None
+    sender = Sender(https_only=False, ssl_context=trust, resolver=answers(PUBLIC), dialer=LocalDialer())
+    async with receiver(then_fail, server_tls(certificate) if certificate else None) as server:
+        yield Pair(sender, server, f"http{'s' if certificate else ''}://{NAME}:{server.port}/hook")
+        await sender.aclose()
+
+
+def statuses(first: bytes | Answer, certificate: Path | None = None) -> tuple[SendResult, int | None, int]:
+    """What two requests met, one after the other: the first result, the second status, the connections."""
+
+    async def scenario() -> tuple[SendResult, int | None, int]:
+        async with pair(first, certificate) as both:
+            result = await both.send()
+            return result, (await both.send()).status_code, both.receiver.connections
+
+    outcome: tuple[SendResult, int | None, int] = run(scenario())
+    return outcome
+
+
+# ── bytes behind an answer ───────────────────────────────────────────────────────────────────────────
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+LEFT_BEHIND = {
+    "204 with an empty chunked body": (
+        b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    "204 that announces a chunked body": b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+    "204 that announces a body": b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
+    "204 with a body": b"HTTP/1.1 204 No Content\r\n\r\nok",
+    "characters counted instead of bytes": (
+        b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n" + "reçu ✓".encode()
+    ),
+    "two answers": OK + OK,
+    "three answers": OK * 3,
+    "an interim answer behind": OK + b"HTTP/1.1 100 Continue\r\n\r\n",
+    "a blank line behind": OK + b"\r\n",
+    "an answer behind a chunked one": CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + OK,
+    "an answer behind trailers": CHUNKED + b"2\r\nok\r\n0\r\na: b\r\n\r\n" + OK,
+    "an answer behind a packed one": answer(
+        "200 OK", "content-encoding: gzip", body=gzip.compress(b"ok") + b"more"
+    )
+    + OK,
+    "an answer behind one that cannot be unpacked": answer("200 OK", "content-encoding: br", body=b"x") + OK,
+    "a second length": with_line(b"content-length: 2"),
+    "length and chunks": CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-length: 30\r\n\r\n")
+    + b"2\r\nok\r\n0\r\n\r\n",
+    "chunks of HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"2\r\nok\r\n0\r\n\r\n",
+    "bare line feeds": OK.replace(b"\r\n", b"\n"),
+    "another version": OK.replace(b"1.1", b"1.2"),
+}
+
+
+@pytest.mark.parametrize("first", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_is_left_behind_an_answer_is_never_the_next_answer(first: bytes, tls: Path | None) -> None:
+    result, then, connections = statuses(first, tls)
+    assert result.status_code in (200, 204)
+    assert (then, connections) == (500, 2)
+
+
+def test_records_of_tls_behind_an_answer_are_found(certificate: Path) -> None:
+    """The TCP socket is empty by then: the answer and what follows came in one read."""
+
+    async def in_records(_: bytes, writer: asyncio.StreamWriter) -> None:
+        for record in (OK[:-1], OK[-1:], OK):
+            writer.write(record)
+
+    async def and_half_a_record(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        raw = writer.transport._ssl_protocol._transport  # type: ignore[attr-defined]
+        raw.write(b"\x17\x03\x03\x00\x20half")
+
+    for first in (in_records, and_half_a_record):
+        result, then, connections = statuses(first, certificate)
+        assert (result.status_code, then, connections) == (200, 500, 2)
+
+
+@pytest.mark.parametrize(
+    "late", [OK, b"\r\n", b"x", b""], ids=["an answer", "a blank line", "a byte", "the end"]
+)
+def test_what_comes_while_a_connection_is_idle_closes_it(late: bytes, tls: Path | None) -> None:
+    async def scenario() -> None:
+        async def and_later(_: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write(OK)
+            await answered.wait()
+            writer.write(late)
+            if not late:
+                writer.close()
+            was_late.set()
+
+        answered, was_late = asyncio.Event(), asyncio.Event()
+        async with pair(and_later, tls) as both:
+            assert (await both.send()).status_code == 200
+            answered.set()
+            await was_late.wait()
+            assert (await both.send()).status_code == 500
+            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 2)
+
+    run(scenario())
+
+
+def test_the_rest_of_an_answer_that_comes_with_the_next_request_does_not_fail_it() -> None:
+    async def scenario() -> None:
+        async def rest_first(_: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write({1: OK, 2: b"\x93"}.get(len(both.receiver.requests), FAILED))
+
+        async with pair(rest_first) as both:
+            both.receiver.answer = rest_first
+            assert (await both.send()).status_code == 200
+            assert (await both.send()).status_code == 500
+            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 3)
+
+    run(scenario())
+
+
+def test_workspaces_do_not_share_connections(tls: Path | None) -> None:
+    async def scenario() -> None:
+        async with pair(OK, tls) as both:
+            for workspace_id in ("acme", "initech", "acme", "initech"):
+                await both.send(workspace_id)
+            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 4)
+
+    run(scenario())
+
+
+def test_a_token_endpoints_second_answer_is_not_the_next_requests() -> None:
+    async def scenario() -> None:
+        transport = GuardedTransport(
+            most=1000, https_only=False, resolver=answers(PUBLIC), dialer=LocalDialer()
+        )
+        async with pair(OK + OK) as both, httpx.AsyncClient(transport=transport) as client:
+            got = [(await client.post(both.url, data={"a": "b"})).status_code for _ in range(2)]
+            assert (got, both.receiver.connections) == ([200, 500], 2)
+
+    run(scenario())
+
+
+# ── harmless oddities ────────────────────────────────────────────────────────────────────────────
+
+HARMLESS = {
+    "coding identity": with_line(b"transfer-encoding: identity"),
+    "coding identity, twice": with_line(b"Transfer-Encoding: Identity\r\ntransfer-encoding:identity "),
+    "a name with a slash": with_line(b"x-cache/result: hit"),
+    "a name with blanks": with_line(b"X Served By: a"),
+    "a blank before the colon": with_line(b"x-cache : hit"),
+    "a name in UTF-8": with_line("x-réponse: oui".encode()),
+    "no name": with_line(b": hit"),
+    "no colon": with_line(b"hit"),
+    "a form feed in a value": with_line(b"x-cache: h\fit"),
+    "a folded value": with_line(b"x-cache: hit\r\n\tor miss"),
+    "a folded list of names": with_line(b"access-control-expose-headers: etag,\r\n content-length, date"),
+    "a folded line without a name": with_line(b"x/y: hit\r\n or miss"),
+    "a fold before all": OK.replace(b"\r\n", b"\r\n x: y\r\ncontent-type: text/plain\r\n", 1),
+    "a blank line before": b"\r\n" + with_line(b"x: y"),
+    "blank lines before": b"\r\n\n\r\n" + with_line(b"x: y"),
+    "an interim answer with one": b"HTTP/1.1 103 Hints\r\nx/y: z\r\n\r\n" + with_line(b"x: y"),
+    "a blank line behind an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + with_line(b"x: y"),
+}
+
+
+@pytest.mark.parametrize("first", HARMLESS.values(), ids=HARMLESS)
+def test_a_harmless_oddity_does_not_fail_a_delivery(first: bytes) -> None:
+    result, then, connections = statuses(first)
+    assert (result.status_code, result.response_body, result.truncated) == (200, "ok", False)
+    assert ("content-type", "text/plain") in result.response_headers
+    assert (then, connections) == (500, 2)  # the connection is not used again all the same
+
+
+def test_a_body_under_the_coding_identity_may_go_on_to_the_end() -> None:
+    async def and_close(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nok")
+        writer.close()
+
+    result, then, _ = statuses(and_close)
+    assert (result.status_code, result.response_body, result.truncated, then) == (200, "ok", False, 500)
+
+
+# ── what two parties could read differently ──────────────────────────────────────────────────────────
+
+AMBIGUOUS = {
+    "two lengths": b"content-length: 3",
+    "two lengths in one": b"content-length: 2, 3",
+    "a signed length": b"content-length: +2",
+    "a negative length": b"content-length: -2",
+    "a hexadecimal length": b"content-length: 0x2",
+    "a length with a blank": b"content-length: 2 2",
+    "no length": b"content-length:",
+    "an endless length": b"content-length: " + b"9" * 5000,
+    "an unknown coding": b"transfer-encoding: gzip",
+    "two codings": b"transfer-encoding: gzip, chunked",
+    "identity behind chunked": b"transfer-encoding: chunked, identity",
+    "chunked twice": b"transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+    "identity and chunked": b"transfer-encoding: identity\r\ntransfer-encoding: chunked",
+    "no coding": b"transfer-encoding:",
+    "a blank behind a length": b"content-length : 2",
+    "a blank before a length": b"x: y\r\n content-length: 2",
+    "a tab behind a coding": b"Transfer-Encoding\t: chunked",
+    "a control before a coding": b"\x0btransfer-encoding: chunked",
+    "a length without a hyphen": b"content length: 2",
+    "a length without a colon": b"content-length 2",
+    "a quoted length": b'"content-length": 2',
+    "a folded length": b"content-length:\r\n 2",
+    "a folded coding": b"transfer-encoding:\r\n chunked",
+    "a coding behind a carriage return": b"x: y\rtransfer-encoding: chunked",
+    "a NUL": b"x: \0y",
+    "a second status line": b"HTTP/1.1 500 Oops",
+}
+
+
+@pytest.mark.parametrize("line", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_an_answer_of_two_lengths_is_refused(line: bytes) -> None:
+    for first in (with_line(line), OK.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)):
+        result, then, connections = statuses(first)
+        assert (result.status_code, result.error_kind) == (None, ErrorKind.INVALID_RESPONSE)
+        assert (then, connections) == (500, 2)
+
+
+def test_a_body_behind_an_interim_answer_is_refused() -> None:
+    for coding, body in (("content-length: 2", b"ok"), ("transfer-encoding: chunked", b"0\r\n\r\n")):
+        first = f"HTTP/1.1 103 Hints\r\n{coding}\r\n\r\n".encode() + body + OK
+        result, then, connections = statuses(first)
+        assert (result.error_kind, then, connections) == (ErrorKind.INVALID_RESPONSE, 500, 2)
+
+
+@pytest.mark.parametrize(
+    "body", [b"0x2\r\nok", b"-2\r\nok", b"2 2\r\nok", b"2\nok", b"2;a\nb\r\nok", b"2\r\nokk\r\n", b"\r\nok"]
+)
+def test_behind_broken_chunks_nothing_is_read(body: bytes) -> None:
+    result, then, connections = statuses(CHUNKED + body + b"\r\n0\r\n\r\n" + OK)
+    assert (result.status_code, result.truncated) == (200, True)
+    assert (then, connections) == (500, 2)
+
+
+def test_junk_around_an_answer_never_changes_the_next_one() -> None:
+    """A few hundred answers with random junk in them: the next request always gets its own answer."""
+    dice = random.Random(13)
+    pieces = [
+        OK,
+        CHUNKED,
+        b"2\r\nok\r\n",
+        b"0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"\r\n",
+        b"\n",
+        b"\0",
+    ]
+    pieces += [b"HTTP/1.1 103 Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"content-length: 2\r\n", b" ", b"ok"]
+    pieces += [
+        b"transfer-encoding: identity\r\n",
+        b"transfer-encoding: chunked\r\n",
+        b"x y: z\r\n",
+        b"\x17\x03\x03",
+    ]
+
+    def junk() -> bytes:
+        made = bytearray().join(dice.choices(pieces, k=dice.randint(0, 3)))
+        if made and dice.random() < 0.3:
+            made[dice.randrange(len(made))] = dice.randrange(256)
+        return bytes(made)
+
+    async def scenario() -> None:
+        odd: list[bytes] = []
+
+        async def by_path(request: bytes, writer: asyncio.StreamWriter) -> None:
+            number, _, again = request.partition(b"/hook?")[2].partition(b" ")[0].partition(b"/")
+            writer.write(FAILED if again else odd[int(number)])
+
+        for number in range(300):
+            piece = dice.choice([OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"])
+            cut = dice.randrange(len(piece)) if number % 3 == 0 else 0
+            odd.append(junk() + piece[:cut] + junk() + piece[cut:] + junk())
+        async with pair(OK) as both:
+            both.receiver.answer = by_path
+
+            async def twice(number: int) -> tuple[int | None, int | None]:
+                first, second = [
+                    await both.sender.send(
+                        f"{both.url}?{number}{again}",
+                        HEADERS,
+                        BODY,
+                        workspace_id=f"ws_{number}",
+                        total_timeout=seconds,
+                    )
+                    for again, seconds in (("", 0.3), ("/again", 10))
+                ]
+                return first.status_code, second.status_code
+
+            results = [
+                result
+                for start in range(0, 300, 50)
+                for result in await asyncio.gather(*map(twice, range(start, start + 50)))
+            ]
+        assert [odd[n] for n, (_, second) in enumerate(results) if second != 500] == []
+        assert {first for first, _ in results} >= {None, 200, 204}
+
+    run(scenario())
+
+
+# ── answers that come before the request was read ────────────────────────────────────────────────────
+
+TOO_LARGE = answer("413 Content Too Large", body=b"too large")
+
+
+@pytest.mark.parametrize("size", [100_000, 20_000_000])
+@pytest.mark.parametrize("closes", [True, False], ids=["and closes", "and stays"])
+def test_an_answer_to_the_head_alone_counts(size: int, closes: bool, tls: Path | None) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(TOO_LARGE)
+        if not closes:
+            await asyncio.sleep(20)
+        writer.transport.abort()  # with bytes unread: the sender gets a reset
+
+    async def scenario() -> None:
+        async with pair(OK, tls) as both:
+            both.receiver.serve = refuse  # type: ignore[method-assign]
+            result = await both.send(body=bytes(size))
+            assert (result.status_code, result.response_body) == (413, "too large")
+
+    run(scenario())

@@ -1,0 +1,148 @@
+"""An answer that repeats a header value, however it is written, is recognised; ordinary answers are kept."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import string
+import time
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from patchbay.deliveries.echo import repeats
+
+# With characters that each encoding replaces.
+SECRET = 'kx"9/Qm+2<w\\7&Lz>0'
+HEADERS = {"X-Key": SECRET}
+
+
+def basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "the value": str,
+    "upper case": str.upper,
+    "JSON": json.dumps,
+    "JSON of PHP": lambda text: json.dumps(text).replace("/", "\\/"),
+    "JSON in JSON": lambda text: json.dumps({"body": json.dumps({"headers": [text]})}),
+    "JSON, all escaped": lambda text: "".join(f"\\u{ord(c):04x}" for c in text),
+    "JavaScript's \\x": lambda text: "".join(f"\\x{ord(c):02X}" for c in text),
+    "JavaScript's escape()": lambda text: "".join(f"%u{ord(c):04x}" for c in text),
+    "Python": repr,
+    "a URL": lambda text: quote(text, safe=""),
+    "a URL in a URL": lambda text: quote(quote(text, safe=""), safe=""),
+    "a form": quote_plus,
+    "HTML": html.escape,
+    "HTML, all escaped": lambda text: "".join(f"&#x{ord(c):x};" for c in text),
+    "HTML in HTML": lambda text: html.escape(html.escape(text)),
+    "JSON in HTML": lambda text: html.escape(json.dumps({"headers": [text]})),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal, by bytes": lambda text: text.encode().hex(":").upper(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "base64 within base64's text": lambda text: base64.b64encode(f'{{"key": "{text}"}}'.encode()).decode(),
+    "base64 of JSON": lambda text: base64.b64encode(json.dumps([text]).encode()).decode(),
+    "base64 in JSON of PHP": lambda text: base64.b64encode(text.encode()).decode().replace("/", "\\/"),
+    "base64 in lines": lambda text: base64.encodebytes(b"\xff" * 50 + text.encode()).decode(),
+    "UTF-16": lambda text: text.encode("utf-16").decode("utf-8", "replace"),
+    "lines": lambda text: "\r\n".join(text[at : at + 4] for at in range(0, len(text), 4)),
+}
+
+
+@pytest.mark.parametrize("encoded", ENCODINGS.values(), ids=ENCODINGS)
+def test_a_value_is_recognised_in_every_common_encoding(encoded: Callable[[str], str]) -> None:
+    for before in ("", "a", "ab", "héllo: "):  # base64 depends on what stands before it
+        assert repeats(HEADERS, f"{before}{encoded(SECRET)} and more")
+
+
+@pytest.mark.parametrize("at", range(len(SECRET) - 7))
+def test_any_8_characters_of_a_value_are_recognised(at: int) -> None:
+    piece = SECRET[at : at + 8]
+    for text in (piece, json.dumps(piece), html.escape(piece), quote(piece)):
+        assert repeats(HEADERS, f"<p>{text}</p>")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "echo"),
+    [
+        ("Authorization", "Bearer 5f2c91d0 ", "Bearer 5f2c91d0"),
+        ("Authorization", "\tBearer 5f2c91d0", "the token 5f2c91d0 is unknown"),
+        ("X-Auth", "Bearer 5f2c", '"token": "5f2c"'),
+        ("Authorization", "Custom 5f2c", "5f2c"),
+        ("X-Auth", "bearer  5f2c91d0", "5f2c91d0"),
+        ("X-Key", "s3cr3t", "key=s3cr3t&a=b"),
+        ("X-Key", "50%41ff", "50%2541ff"),
+        ("Cookie", "session=5f2c91; a=b", "no session 5f2c91"),
+        ("Authorization", basic("ada:pass1"), "wrong password: pass1"),
+        ("Authorization", basic("ada.lovelace:correct horse"), '{"user": "ada.lovelace"}'),
+        ("Authorization", basic("sk_live_1:"), "there is no key sk_live_1"),
+        ("Authorization", basic("ada:pass1"), basic("ada:pass1").removeprefix("Basic ")),
+        ("X-Words", "correct horse battery", "correct+horse+battery"),
+    ],
+)
+def test_parts_of_a_value_are_recognised(name: str, value: str, echo: str) -> None:
+    assert repeats({name: value}, echo)
+
+
+@pytest.mark.parametrize("cut", [4, 5, 6, 7])
+@pytest.mark.parametrize("encode", [str, lambda text: json.dumps(text)[:-1], lambda text: quote(text)])
+def test_a_value_that_the_end_of_an_answer_cuts_is_recognised(encode: Callable[[str], str], cut: int) -> None:
+    secret = 'kx"9/Qm<w7&Lz0'
+    headers = {"Authorization": f"Bearer {secret}"}
+    shown = "you sent Bearer " + encode(secret[:cut])
+    assert repeats(headers, shown, cut=True)
+    assert not repeats(headers, shown + " and more", cut=True)
+    assert not repeats(headers, shown), "a complete answer: a coincidence"
+
+
+def test_an_escape_that_the_end_of_an_answer_cuts_hides_nothing() -> None:
+    escaped = "".join(f"\\u{ord(c):04x}" for c in SECRET)
+    for end in range(4 * 6, len(escaped) + 1):
+        assert repeats(HEADERS, escaped[:end], cut=True), escaped[:end]
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({}, "anything"),
+        ({"X-Version": "2", "X-On": "yes"}, "2 yes"),
+        ({"X-On": "true"}, '{"ok": true}'),
+        ({"Accept": "application/json"}, "content-type: application/json"),
+        ({"X-Format": "application/json"}, "content-type: application/json"),
+        ({"X-From": "https://patchbay.example"}, "see https://docs.other.test/errors"),
+        (
+            {"Authorization": f"Bearer {SECRET}"},
+            "www-authenticate: Bearer realm; basic, token, Authorization",
+        ),
+        ({"Authorization": "Bearer token-5f2c91d0"}, "Bearer token required"),
+        ({"Authorization": basic("ada:5f2c91d0")}, "connection: keep-alive\nBasic realm"),
+    ],
+)
+def test_an_ordinary_answer_is_no_echo(headers: dict[str, str], answer: str) -> None:
+    assert not repeats(headers, answer, cut=True)
+
+
+LARGE = {
+    "backslashes": "\\" * 16_384,
+    "percent signs": "%25" * 5_461,
+    "nested escapes": "%" + "25" * 8_191,
+    "ampersands": "&amp;" * 3_276,
+    "escapes": "\\u0041" * 2_730,
+    "digits": "a1" * 8_192,
+    "NULs": "\x00" * 16_384,
+    "letters": "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=16_384)),
+}
+
+
+@pytest.mark.parametrize("answer", LARGE.values(), ids=LARGE)
+def test_the_largest_answer_takes_a_bounded_time(answer: str) -> None:
+    """Quadratic matching of 16 KB would take seconds."""
+    headers = {"X-Key": "".join(random.Random(2).choices(string.ascii_letters, k=4_000))}
+    started = time.process_time()
+    repeats(headers, answer, cut=True)
+    assert time.process_time() - started < 0.5

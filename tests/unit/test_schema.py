@@ -1,0 +1,174 @@
+"""What names may hold, and the one reader of times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from patchbay.ids import EventId
+from patchbay.schema import at_ms, is_time, iso, named, plain, read_time, tidy, to_ms
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────────
+
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Acme & Söhne",
+        "公司",
+        "👩‍💻 Ada",
+        "👨‍👩‍👧‍👦",
+        "❤️‍🔥",
+        "🏳️‍🌈",
+        "⛹🏻‍♀️",
+        "1️⃣ first",
+        "©️ 2026",
+        f"{ENGLAND} England",
+        "می‌خواهم",
+        "ക്‍",  # an old spelling of a chillu: the joiner ends the word
+        "क्‍ष",
+        "葛\U000e0100城",
+        "שלום",
+    ],
+)
+def test_names_keep_what_shapes_them(name: str) -> None:
+    assert named(name) == name
+    assert tidy(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("\u200b", ""),
+        ("\u2060", ""),
+        ("\u3164", ""),
+        ("\u115f\u1160", ""),
+        ("\xad", ""),
+        ("\ufe0f", ""),
+        ("\u2800", ""),
+        ("\u200e\u200f\u061c", ""),
+        ("\U000e0041\U000e0042", ""),
+        ("Ac\u200dme", "Ac me"),
+        ("Ac\u200bme", "Ac me"),
+        ("Ac\xadme", "Ac me"),
+        ("\ufeffAcme", "Acme"),
+        ("Acme\u200e", "Acme"),
+        ("A\ufe0fcme", "A cme"),
+        ("日\u200d本", "日 本"),
+        ("a\u202eb", "a b"),
+        ("a\u2067b", "a b"),
+        ("a\nb", "a b"),
+        ("a\x00b", "a b"),
+        ("a\x85b", "a b"),
+        ("a\u2028b", "a b"),
+        ("\ud800a", "a"),
+        ("👩\u200d", "👩"),
+        ("👩\u200d\u200d💻", "👩 💻"),
+        ("😀\ufe0f\ufe0f", "😀\ufe0f"),
+        ("葛\U000e0100\U000e0101", "葛\U000e0100"),
+        ("hidden\U000e0068\U000e0069", "hidden"),
+        (ENGLAND[:-1], "\U0001f3f4"),
+        ("\U0001f3f4" + "\U000e0061" * 40 + "\U000e007f", "\U0001f3f4"),
+    ],
+    ids=ascii,
+)
+def test_what_nobody_sees_is_refused_in_names_and_blank_in_labels(name: str, left: str) -> None:
+    with pytest.raises(ValueError, match="visible"):
+        named(name)
+    assert tidy(name) == left
+
+
+@given(st.text(st.characters()))
+def test_a_tidied_text_is_a_name(text: str) -> None:
+    shown = tidy(text)
+    assert not shown or named(shown) == shown
+    assert tidy(shown) == shown
+
+
+def test_a_refusal_names_the_character() -> None:
+    with pytest.raises(ValueError, match=r"\(U\+200B\)"):
+        plain("a\u200bb")
+    assert plain("") == ""
+
+
+# ── times ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-02T09:30:00Z", "2026-03-02T09:30:00.000Z"),
+        ("2026-03-02T09:30:00+0000", "2026-03-02T09:30:00.000Z"),
+        ("2026-03-02t09:30:00z", "2026-03-02T09:30:00.000Z"),
+        ("2026-03-02T09:30Z", "2026-03-02T09:30:00.000Z"),
+        ("2026-03-02T09:30:00-0330", "2026-03-02T13:00:00.000Z"),
+        ("2026-03-02T09:30:00+05:45", "2026-03-02T03:45:00.000Z"),
+        ("2026-03-02T09:30:00.5Z", "2026-03-02T09:30:00.500Z"),
+        ("2026-03-02T09:30:00.1239999999999Z", "2026-03-02T09:30:00.123Z"),
+        ("2026-03-02T09:30:00-00:00", "2026-03-02T09:30:00.000Z"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+        ("2017-01-01T00:59:60.5+01:00", "2017-01-01T00:00:00.500Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_times(text: str, moment: str) -> None:
+    assert iso(read_time(text)) == moment
+    assert is_time(text)
+    ms = to_ms(read_time(text))
+    assert iso(at_ms(ms)) == moment
+    assert EventId.range(read_time(text), None)[0].time_ms == max(ms, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-03-02",
+        "2026-03-02T09:30:00",
+        "2026-03-02 09:30:00Z",
+        "2026-03-02T09:30:00+00",
+        "2026-03-02T09:30:00+24:00",
+        "2026-03-02T09:30:00+00:60",
+        "2026-03-02T09:30:00 +0000",
+        "2026-03-02T09:30:00,5Z",
+        "2026-03-02T09:30:00.Z",
+        "2026-03-02T09Z",
+        "2026-03-02T24:00:00Z",
+        "2026-03-02T09:30:60Z",
+        "2026-03-02T23:59:61Z",
+        "2026-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "20260302T093000Z",
+        "1772443800",
+        "٢٠٢٦-03-02T09:30:00Z",
+        "2026-03-02T09:30:00Z\n",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59-00:01",
+        "9999-12-31T23:59:60Z",
+    ],
+)
+def test_what_is_no_time(text: str) -> None:
+    assert not is_time(text)
+    with pytest.raises(ValueError, match=r"must be a time in ISO 8601|is out of range"):
+        read_time(text)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_no_millisecond_is_lost(moment: datetime) -> None:
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    assert at_ms(to_ms(moment)) == moment == read_time(iso(moment))
+
+
+@given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))
+def test_every_time_that_python_writes_is_read(moment: datetime, minutes: int) -> None:
+    moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    assert read_time(moment.isoformat()) == moment

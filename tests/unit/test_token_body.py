@@ -1,0 +1,107 @@
+"""A provider's answer is read by its content, whatever it is called."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchbay.oauth.token_body import parse
+
+TOKEN = {"access_token": "a+b/c=", "label": "Réné 公司"}
+TEXT = json.dumps(TOKEN, ensure_ascii=False)
+LATIN = {"access_token": "x", "label": "Réné"}
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("declared", [None, "application/json", "text/html; charset=latin-1", "text/plain"])
+def test_json_in_a_unicode_charset(charset: str, declared: str | None) -> None:
+    assert parse(TEXT.encode(charset), declared) == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("charset", "declared"),
+    [
+        ("latin-1", "application/json; charset=iso-8859-1"),
+        ("latin-1", 'application/json; charset="latin-1"'),
+        ("latin-1", None),
+        ("latin-1", "application/json; charset=utf-8"),
+        ("latin-1", "application/json; charset=no-such"),
+        ("latin-1", "application/json; charset=hex"),
+        ("cp1250", "text/plain;charset=windows-1250"),
+    ],
+)
+def test_json_in_another_charset(charset: str, declared: str | None) -> None:
+    assert parse(json.dumps(LATIN, ensure_ascii=False).encode(charset), declared) == LATIN
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"access_token=x&token_type=bearer", {"access_token": "x", "token_type": "bearer"}),
+        (b" access_token=x&refresh_token=\r\n", {"access_token": "x", "refresh_token": ""}),
+        (b"access_token=a%2Bb%3D&scope=a+b%20c", {"access_token": "a+b=", "scope": "a b c"}),
+        (b"access_token=a+b==&expires=5183999", {"access_token": "a+b==", "expires": "5183999"}),
+        (
+            b"error=invalid_grant&error_description=it is over",
+            {"error": "invalid_grant", "error_description": "it is over"},
+        ),
+        (b"error=invalid_grant&", {"error": "invalid_grant"}),
+        (b"label=R%C3%A9n%C3%A9&x=%FF", {"label": "Réné", "x": "\ufffd"}),
+    ],
+)
+def test_a_form(body: bytes, said: dict[str, str]) -> None:
+    for declared in ("application/x-www-form-urlencoded", "text/plain", "application/json", None):
+        assert parse(body, declared) == said
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"access_token": "x", "about": "two\nlines"}', {"access_token": "x", "about": "two\nlines"}),
+        (b'{"access_token": "x"}\x00', {"access_token": "x"}),
+        (b'[{"access_token": "x"}]', {"access_token": "x"}),
+        (b'"{\\"access_token\\": \\"x\\"}"', {"access_token": "x"}),
+        (b'callback( {"error": 100} );\n', {"error": 100}),
+        (
+            b"<?xml version='1.0'?><OAuth><access_token>x</access_token><scope>a b</scope></OAuth>",
+            {"access_token": "x", "scope": "a b"},
+        ),
+        (b"", {}),
+        (b" \n", {}),
+        (b"Unauthorized", {"message": "Unauthorized"}),
+        (b'"invalid_grant"', {"message": "invalid_grant"}),
+    ],
+)
+def test_what_else_is_read(body: bytes, said: Any) -> None:
+    assert parse(body) == said
+
+
+def test_one_endless_number_does_not_cost_the_answer() -> None:
+    body = b'{"access_token": "x", "id": ' + b"9" * 5000 + b"}"
+    assert parse(body)["access_token"] == "x"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!doctype html><title>Sign in</title><code>invalid_grant</code>",
+        b"<html><body><error>invalid_grant</error></body></html>",
+        b"<html><a href='/?access_token=x'>",
+        b'{"access_token": "x"',
+        b'{"access_token": "x"} {}',
+        b"\xff\xfe{}\x00",
+        b"[" * 60_000,
+        b"x" * 301,
+    ],
+)
+def test_what_is_not_read(body: bytes) -> None:
+    assert parse(body, "application/json") is None
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
+def test_no_body_is_too_strange(body: bytes) -> None:
+    parse(body, "application/json; charset=utf-7")
