@@ -180,11 +180,10 @@ export class PatchbayTrigger implements INodeType {
 				return true;
 			},
 
-			/** Unsubscribes. A disabled hook sends nothing and stays, for what it didn't deliver can be recovered. */
+			/** Unsubscribes. The platform keeps the hook's deliveries, and its ID for when it's subscribed again. */
 			async delete(this: IHookFunctions): Promise<boolean> {
 				const kept = this.getWorkflowStaticData('node');
 				const hook = await ownHook(this, kept);
-				if (hook?.status === 'DISABLED') return true;
 				if (hook) await unsubscribe(this, hook.id);
 				forget(kept);
 				return true;
