@@ -350,7 +350,8 @@ def test_a_platform_that_is_down_for_a_day_loses_nothing(line: Line, platform: s
         began = line.clock.now
         line.run()
         assert line.ends() == [("DELIVERED", None)]
-        assert line.clock.now - began > 24 * 3_600_000
+        # 27.6 h in all, and each wait varies by a fifth.
+        assert line.clock.now - began > 22 * 3_600_000
         shown = line.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["retryConfig"], shown["disableAfter"]) == ({"schedule": "standard"}, 50)
 

@@ -536,7 +536,7 @@ def test_long_lists_come_a_hundred_at_a_time(api: Api) -> None:
 
 
 def test_what_is_no_list(api: Api) -> None:
-    for resource in ("posts", "Accounts", "x"):
+    for resource in ("postings", "Accounts", "x"):
         assert api(f"GET /api/automations/make/choices/{resource}").status == 404
         assert (
             api(
