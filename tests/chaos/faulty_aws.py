@@ -99,6 +99,8 @@ class FaultyAws:
         elif self._random.random() < LASTING_RATE:
             self._lasting[body] = RETRIES
         possible = [fault for fault in Fault if operation in WRITES or fault not in _LATE]
+        # Each kind once before any of them again: the short form has few faults.
+        possible = [fault for fault in possible if not self.faults[fault]] or possible
         (fault,) = self._random.choices(possible, [_WEIGHTS[fault] for fault in possible])
         self.faults[fault] += 1
         return fault
