@@ -211,12 +211,12 @@ def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
 
 def test_a_refusal_stays_small_and_quick(api: Api, subtests: pytest.Subtests) -> None:
     """What is wrong with a body is told without repeating the body: Lambda's answers end at 6 MB."""
-    many = json.dumps({f"a{number}": 0 for number in range(80_000)}).encode()
+    many = json.dumps({f"a{number}": 0 for number in range(20_000)}).encode()
     for name, body in {
         "many unknown fields": many,
         "many bad headers": b'{"headers": ' + many + b"}",
         "one long unknown field": json.dumps({"a" * (MB - 100): 0}).encode(),
-        "a long list of rubbish": b'{"events": [' + b"1," * 500_000 + b"1]}",
+        "a long list of rubbish": b'{"events": [' + b"1," * 100_000 + b"1]}",
     }.items():
         with subtests.test(name):
             answer = api(f"POST {WEBHOOKS}", body=body)
@@ -864,7 +864,7 @@ def test_lists_filters_and_cursors(
         assert patterns == lists - {f"{INTEGRATIONS}/marketplace"}
 
     for path, ids in filled.ids.items():
-        for limit in (1, 2, len(ids) - 1, len(ids), 100):
+        for limit in (3, len(ids) - 1, len(ids), 100):
             with subtests.test(f"{path} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit)] == ids
         with subtests.test(f"{path}, names that its query does not have"):
@@ -878,7 +878,7 @@ def test_lists_filters_and_cursors(
                 refused_field(api(f"GET {path}?limit={text}"), "limit")
 
     for path, query, wanted in filters(filled):
-        for limit in (1, 3, 100):
+        for limit in (3, 100):
             with subtests.test(f"{path}?{query} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit, f"&{query}")] == wanted
 

@@ -493,8 +493,10 @@ BAD_ANSWERS: dict[str, Callable[[], Reply]] = {
 }
 
 
-@pytest.mark.parametrize("refresh_strategy", ["rotating", "static"])
-@pytest.mark.parametrize("kind", BAD_ANSWERS)
+@pytest.mark.parametrize(
+    ("kind", "refresh_strategy"),
+    [*((kind, "rotating") for kind in BAD_ANSWERS), ("HTML", "static"), ("a hang-up", "static")],
+)
 def test_no_usable_answer_changes_nothing_and_is_tried_again(
     line: Line, monkeypatch: pytest.MonkeyPatch, kind: str, refresh_strategy: str
 ) -> None:
