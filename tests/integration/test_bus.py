@@ -222,15 +222,15 @@ def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
 
 # What stands where `n` is 1, and why that is no JSON to us.
 MALFORMED: list[tuple[str, str]] = [
-    ('"\\ud800"', "A text holds half of a surrogate pair."),
-    ('{"\\udc00": 1}', "A text holds half of a surrogate pair."),
+    ('"\\ud800"', "A string contains half of a surrogate pair."),
+    ('{"\\udc00": 1}', "A string contains half of a surrogate pair."),
     ("1e400", "A number is too large."),
     ("-1E+999", "A number is too large."),
     ("9" * 5000, "A whole number has more than 4300 digits."),
     ("NaN", "NaN is not JSON."),
     ("-Infinity", "-Infinity is not JSON."),
-    ('{"a": 1, "a": 2}', "The key 'a' stands twice in one object."),
-    ('{"": 1, "": 2}', "The key '' stands twice in one object."),
+    ('{"a": 1, "a": 2}', "The key 'a' appears twice in one object."),
+    ('{"": 1, "": 2}', "The key '' appears twice in one object."),
     ("[" * 31 + "]" * 31, "It is nested deeper than 32 levels."),
     ('{"n":' * 500 + "1" + "}" * 500, "It is nested deeper than 32 levels."),
     ("[" * 50_000 + "]" * 50_000, "It is nested deeper than 32 levels."),

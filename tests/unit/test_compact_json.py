@@ -69,7 +69,7 @@ def test_no_text_in_the_data_passes_for_a_number() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), object(), {1, 2}, b"a", "\ud800"])
 def test_what_json_does_not_have_is_refused_by_name(value: Any) -> None:
-    with pytest.raises(ValidationFailed, match="data: must hold only"):
+    with pytest.raises(ValidationFailed, match="data: must contain only JSON values"):
         compact_json.check_size("data", {"x": value}, 100)
 
 

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from patchbay.schema import to_json
 
-# Of a body, as `sent` counts it. The rest of the 6 MB is for headers.
+# The limit for a body, as `sent` counts it. The rest of the 6 MB is for headers.
 MAX_BYTES = 5 * 1024 * 1024
-# For what surrounds the items of a list: the cursor and the names of the fields.
+# For the rest of a list's answer: the cursor and the field names.
 _FRAME_BYTES = 8 * 1024
 
 Answer = TypeVar("Answer", bound=BaseModel)

@@ -35,7 +35,7 @@ class MinusZero(int):
 
 
 def read_float(text: str) -> float:
-    """For `parse_float`. Raises ValueError for what no float can hold."""
+    """For `parse_float`. Raises ValueError for a number that no float can hold."""
     number = float(text)
     if repr(number) == text:
         return number
@@ -45,7 +45,7 @@ def read_float(text: str) -> float:
 
 
 def read_int(text: str) -> int:
-    """For `parse_int`, where a text has a `-0`: without this hook, integers are read several times faster."""
+    """For `parse_int`, only for texts with a `-0`: Python reads integers several times faster without it."""
     return MinusZero() if text == "-0" else int(text)
 
 
@@ -54,9 +54,7 @@ _read_minus_zero = json.JSONDecoder(parse_float=read_float, parse_int=read_int).
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError. For what we wrote ourselves; what others send is read by
-    `strict_json`.
-    """
+    """The value of JSON that Patchbay wrote; `strict_json` reads the JSON of others. Raises ValueError."""
     try:
         return _read_minus_zero(text) if "-0" in text else _read(text)
     except RecursionError:
@@ -68,7 +66,7 @@ _dump_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan
 
 
 def dumps(value: Any) -> str:
-    """`value` as compact JSON. Raises TypeError or ValueError for what JSON does not have."""
+    """`value` as compact JSON. Raises TypeError or ValueError for values that JSON does not have."""
     return _dumped(_dump, value)
 
 
@@ -89,23 +87,21 @@ def check_size(name: str, value: Any, most: int) -> None:
     try:
         found = size(value)
     except (TypeError, ValueError, RecursionError):  # only from callers in our own process
-        raise ValidationFailed.of(name, "must hold only what JSON has") from None
+        raise ValidationFailed.of(name, "must contain only JSON values") from None
     if found > most:
         raise PayloadTooLarge(f"{name} has {found} bytes as JSON; {most} are the most.")
 
 
 def plain(value: Any) -> Any:
-    """`value` with ordinary numbers: for code that checks the exact type. The same object where it has only
-    those.
-    """
+    """`value` with ordinary numbers, for code that checks exact types; the same object if all are."""
     if not _has_written(value):
         return value
     return _mapped(value, lambda number: float(number) if isinstance(number, float) else 0)
 
 
 class Splice:
-    """Puts texts into a JSON text as they are: `hold` gives a string to write in a text's place, `fill` puts
-    the text there. Nobody can guess the strings, so nothing in the data can pass for one.
+    """Puts texts into a JSON text as they are: `hold` returns a string to write in a text's place, and `fill`
+    replaces it with the text. The strings cannot be guessed, so nothing in the data can pass for one.
     """
 
     def __init__(self) -> None:
@@ -138,7 +134,7 @@ def _dumped(dump: Callable[[Any], str], value: Any) -> str:
 def _has_written(value: Any) -> bool:
     """Whether a number in it remembers its text. A walk costs a fraction of writing the value."""
     left = [value]
-    for entry in left:  # which grows
+    for entry in left:  # grows in the loop
         kind = type(entry)
         if kind is dict:
             left.extend(entry.values())

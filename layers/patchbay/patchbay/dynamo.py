@@ -404,7 +404,7 @@ def page(
 
 
 def _cursor(last: Row, keys: Sequence[str], partition: str) -> str:
-    """What continues after a row, or after the key of one. The partition's value is left out: it comes from
+    """The cursor that continues after a row or a row's key. The partition's value is left out: it comes from
     the caller's own rights, never from a cursor.
     """
     values = [last[name] for name in keys if name != partition]

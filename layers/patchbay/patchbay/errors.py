@@ -106,7 +106,7 @@ class RateLimited(Problem):
 
 
 class CostExceedsLimit(Problem):
-    """What no wait helps with: a request that costs more than a limit ever admits."""
+    """A request that costs more than a limit ever admits, so no wait helps."""
 
     status, code, title = 422, "cost_exceeds_limit", "The cost is above the limit"
 

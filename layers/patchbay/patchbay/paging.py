@@ -13,8 +13,7 @@ Other = TypeVar("Other")
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
     """Some items, each with the cursor that continues after it, and the cursor of the next page (None at the
-    end of the list). The next page can start later than right after the last item, if a filter left out what
-    lies between.
+    end of the list). If a filter left out items behind the last one, the next page starts after those.
     """
 
     entries: Sequence[tuple[Item, str]]

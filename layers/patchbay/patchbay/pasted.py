@@ -2,7 +2,7 @@
 
 Copying often adds a blank, a line break or an invisible character, and a provider then refuses the
 credential without saying why. Patchbay refuses it at once, by one rule for all fields. It never repairs a
-value: only its owner knows what belongs to it.
+value: only its owner knows which characters belong to it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def check(text: str, *, lines: bool = False) -> None:
     if not text or len(text) > MAX_LENGTH:
         raise ValueError(f"must be a text of 1 to {MAX_LENGTH:,} characters")
     if text != text.strip():
-        raise ValueError("begins or ends with a blank or a line break; copy it without")
+        raise ValueError("begins or ends with a blank or a line break; remove it")
     for character in text:
         if character == " " or (lines and character in "\r\n"):
             continue
         if unicodedata.category(character) in _INVISIBLE or _BLANK.match(character):
-            raise ValueError(f"contains an invisible character, U+{ord(character):04X}; copy it without")
+            raise ValueError(f"contains an invisible character, U+{ord(character):04X}; remove it")

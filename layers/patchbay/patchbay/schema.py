@@ -90,7 +90,7 @@ class ListQuery(QueryModel):
 
 
 def plain(text: str) -> str:
-    """`text`. Raises ValueError when it holds control characters or characters that nobody can see."""
+    """`text`. Raises ValueError when it holds control or invisible characters."""
     if text.isascii() and text.isprintable():
         return text
     for found in _HIDDEN.finditer(text):
@@ -100,15 +100,15 @@ def plain(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """`text` as a name. Raises ValueError as `plain` does, and when there is nothing to see."""
+    """`text` as a name. Raises ValueError as `plain` does, and when no character is visible."""
     if not _VISIBLE.search(plain(text)):
         raise ValueError("must have a visible character")
     return text
 
 
 def tidy(text: str) -> str:
-    """`text` of somebody who cannot be asked for another, on one line, with blanks for what `named` refuses.
-    Empty when nothing is left to see.
+    """`text` from another system, on one line, with blanks in place of characters that `named` refuses. Empty
+    when no visible character is left.
     """
     shown = " ".join(_HIDDEN.sub(lambda found: found["meant"] or " ", text).split())
     return shown if _VISIBLE.search(shown) else ""
@@ -117,7 +117,7 @@ def tidy(text: str) -> str:
 def read_time(text: str) -> datetime:
     """The moment of a time with its offset, in UTC. Raises ValueError.
 
-    RFC 3339, section 5.6, and what common producers write besides: an offset without its colon (`+0000`), no
+    Reads RFC 3339, section 5.6, and two common variants: an offset without its colon (`+0000`), and no
     seconds. A leap second is the second after it.
     """
     found = _TIME.fullmatch(text)
@@ -176,7 +176,7 @@ def _as_written(value: Any, info: SerializationInfo) -> Any:
 
 
 def to_json(model: BaseModel) -> str:
-    """A model as the API answers it."""
+    """A model as JSON, as the API sends it."""
     splice = compact_json.Splice()
     return splice.fill(model.model_dump_json(by_alias=True, context=splice))
 
@@ -217,7 +217,7 @@ _HIDDEN = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-# What is blank without being a space to Unicode: the empty Braille pattern, and the null note head.
+# Blank, although not a space to Unicode: the empty Braille pattern, and the null note head.
 _VISIBLE = re.compile("[^\\s\u2800\U0001d159]")
 
 # What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
@@ -236,7 +236,7 @@ Timestamp = Annotated[
     AfterValidator(_to_ms),
     PlainSerializer(iso, when_used="json"),
 ]
-# An object of the caller's own. What JSON gave is left as it is, with numbers as they were written.
+# An object of the caller's own, left as it was read, with numbers as they were written.
 JsonObject = Annotated[dict[str, SkipValidation[JsonValue]], PlainSerializer(_as_written, when_used="json")]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 

@@ -1,7 +1,7 @@
-"""JSON as we take it: UTF-8, no NaN or infinity, no duplicate keys, at most 32 levels deep.
+"""JSON as Patchbay accepts it: UTF-8, no NaN or infinity, no duplicate keys, at most 32 levels deep.
 
-What two parsers could read differently is refused (RFC 8259, section 4, leaves duplicate keys open), and
-so is what could not be written out again (lone surrogates).
+It refuses texts that two parsers could read differently (RFC 8259, section 4, leaves duplicate keys open),
+and values that could not be written out again (lone surrogates).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except UnicodeDecodeError:
         raise MalformedJson("The body is not UTF-8.") from None
     except ValueError as error:
-        # CPython's own words for a long integer tell how to change Python.
+        # CPython's own message for a long integer says how to reconfigure Python.
         reason = _TOO_LONG if str(error).startswith("Exceeds the limit") else str(error)
         raise MalformedJson(f"{reason}.") from None
     _check_depth(value, max_depth)
@@ -44,9 +44,8 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def loads_each(raw: bytes, name: str) -> Any:
-    """Like `loads`, but an item of the list `name` that cannot be taken becomes its MalformedJson and leaves
-    the other items alone. Raises MalformedJson for a text that is not JSON at all, or is refused for what is
-    outside of that list.
+    """Like `loads`, but a MalformedJson takes the place of a faulty item of the list `name`, and the other
+    items stay. Raises MalformedJson if the text is not JSON at all, or has a fault outside of that list.
     """
     try:
         return loads(raw)
@@ -63,8 +62,8 @@ def loads_each(raw: bytes, name: str) -> Any:
 
 
 def lenient(text: str) -> Any:
-    """The value of a text that is JSON but that `loads` refuses. A part of it that has no value is a `Fault`;
-    what is nested too deep to read is null. Raises ValueError for what is not JSON.
+    """The value of a text that is JSON but that `loads` refuses. A part without a value is a `Fault`; a part
+    that is nested too deep to read is null. Raises ValueError if the text is not JSON.
     """
     try:
         return _decode_lenient(text)
@@ -73,7 +72,7 @@ def lenient(text: str) -> Any:
 
 
 class Fault:
-    """Stands where a JSON text has something that cannot be taken."""
+    """Takes the place of a part of a JSON text that Patchbay does not accept."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -88,7 +87,7 @@ def _checked(item: Any) -> Any:
 
 
 def _check(value: Any, max_depth: int) -> None:
-    """Raises MalformedJson for what `loads` would not have given."""
+    """Raises MalformedJson for a value that `loads` would have refused."""
     left = [value]
     for entry in left:  # which grows
         if isinstance(entry, Fault):
@@ -108,7 +107,7 @@ def _check_unicode(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("A text holds half of a surrogate pair") from None
+        raise ValueError("A string contains half of a surrogate pair") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,7 +119,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _twice(pairs: list[tuple[str, Any]]) -> str:
     twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-    return f"The key {twice[:100]!r} stands twice in one object"
+    return f"The key {twice[:100]!r} appears twice in one object"
 
 
 def _constant(name: str) -> float:
@@ -173,7 +172,7 @@ _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 
 def _pruned(text: str) -> str:
-    """A JSON text with null for what is nested deeper than any that we take."""
+    """A JSON text with null in place of parts that are nested too deep to accept."""
     kept: list[str] = []
     depth = done = 0
     too_deep = MAX_DEPTH + 4

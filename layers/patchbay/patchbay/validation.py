@@ -81,5 +81,5 @@ def _path(location: Sequence[str | int], value: Any, *, missing: bool) -> str:
 
 
 def shortened(path: str) -> str:
-    """The beginning of a path, whose steps are a caller's words."""
+    """The beginning of a path; its steps come from the caller and may be long."""
     return path.encode(errors="replace")[:_MAX_PATH_BYTES].decode(errors="ignore")

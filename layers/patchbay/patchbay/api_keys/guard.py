@@ -86,9 +86,7 @@ class Exhausted(RateLimited):
 
 
 class NeverAdmitted(CostExceedsLimit):
-    """A live key with a limit that the cost is above: it is never admitted, however long one waits. Nothing
-    was counted.
-    """
+    """The cost is above one of the live key's limits, so no wait helps. Nothing was counted."""
 
     def __init__(self, principal: Principal, standing: Standing, cost: int) -> None:
         window, limit = standing.quota
@@ -248,13 +246,13 @@ class Guard:
     def _count_in_successor(
         self, id: ApiKeyId, digest: bytes, known: _Known, cost: int, now: int
     ) -> tuple[Standing, ...]:
-        """A key that rotated itself shares the windows of its successor until it ends: two keys, one limit.
-        Returns how these stand after this request.
+        """Count a request of a key that rotated itself in its successor's windows too: until the old key
+        ends, the two keys share one limit. Returns the standings of these windows after this request.
 
-        It costs a read and a write more, for the days of an overlap. The write comes before the key's own:
-        should the key be revoked in between, the successor has a request less, never one more. It requires
-        the successor's version, so once the successor has rotated itself too, nothing is counted there that
-        the third key does not know of.
+        This costs one more read and write while both keys work. The write comes before the key's own: if the
+        key is revoked in between, the successor loses one request and never gains one. The write requires the
+        successor's version. So once the successor has rotated itself too, nothing is counted there that its
+        own successor does not know of.
         """
         with throttling_is_429(partial(_busy, known, now)):
             state = store.state(id)
@@ -323,12 +321,12 @@ def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
 
 
 def _tighter(own: Sequence[Standing], shared: Sequence[Standing]) -> tuple[Standing, ...]:
-    """Of each window the standing with less left."""
+    """For each window, the standing with less left."""
     return tuple(tightest(pair) for pair in zip(own, shared, strict=True))
 
 
 def _refusal(principal: Principal, standings: Sequence[Standing], cost: int) -> Exhausted | NeverAdmitted:
-    """What to say of windows that have no room for `cost`."""
+    """The error for windows that have no room for `cost`."""
     admits_ms = sliding_window.admits_ms(standings, cost)
     if admits_ms is None:
         return NeverAdmitted(principal, sliding_window.lowest(standings), cost)

@@ -41,9 +41,8 @@ _TRIES = 3
 def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -> ApiKeyWithSecret:
     """Make a key. It is in this answer only.
 
-    Raises Forbidden for what the caller does not have to give, and for a caller that is itself a key: a key
-    with windows of its own would void the limits of the one that makes it. Conflict at the workspace's
-    ceiling.
+    Raises Forbidden for scopes that the caller may not give, and for a caller that is itself a key: the new
+    key's own windows would void the caller's limits. Raises Conflict at the workspace's ceiling.
     """
     if principal.key is not None:
         raise Forbidden(
@@ -97,8 +96,8 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
     """Change what `body` sets; it holds from the key's next request on.
 
-    Raises Forbidden when the key is, or would be, more than the caller has to give, or when a caller that is
-    itself a key would add to it; Conflict when it has ended, or `if_match` is not its present version.
+    Raises Forbidden when the key has, or would have, more than the caller, or when a caller that is itself a
+    key would add to it; Conflict when it has ended, or `if_match` is not its present version.
     """
     for _ in range(_TRIES):
         key = _changeable(principal, id, if_match)
@@ -125,12 +124,13 @@ def rotate(
 ) -> ApiKeyWithSecret:
     """Make a new key with the terms of the old one, which goes on for `overlapSeconds` and then ends.
 
-    A key can rotate only itself. Its successor carries on with what it has used, and until the old key ends,
-    its requests count in the successor's windows too (`guard`): a rotation gives no request more.
+    A calling key can rotate only itself. Its successor starts with the requests that it has used, and until
+    the old key ends, its requests count in the successor's windows too (`guard`): a rotation gives no extra
+    requests.
 
-    Raises Forbidden when the key is more than the caller has to give, or is not the calling key itself;
-    Conflict when it has ended or was rotated before, while the key that it replaces still works, at the
-    workspace's ceiling, or when `if_match` is not its present version.
+    Raises Forbidden when the key has more than the caller, or a calling key is not the key itself; Conflict
+    when it has ended or was rotated before, while the key that it replaces still works, at the workspace's
+    ceiling, or when `if_match` is not its present version.
     """
     used: tuple[Count, ...] = ()
     for _ in range(_TRIES):
@@ -191,7 +191,7 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
 
 
 def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> StoredKey:
-    """The key, if it lives and the caller may change it."""
+    """The key, if it is live and the caller may change it."""
     key = _read(principal, id)
     check_version("API key", key.version, if_match)
     if principal.key is not None and principal.id == key.id and principal.key.version != key.version:
@@ -205,8 +205,8 @@ def _changeable(principal: Principal, id: ApiKeyId, if_match: int | None) -> Sto
 
 
 def _check_reach(principal: Principal, key: StoredKey) -> None:
-    """Nobody changes, rotates or revokes a key that has more than they have to give. (A scope of the
-    platform's is void in other workspaces, so it keeps nobody from revoking a key.)
+    """Raises Forbidden for a key that has more than the caller. (Scopes that only the platform's workspace
+    may hold are void elsewhere, so they block nothing there.)
     """
     void = frozenset() if principal.is_platform else PLATFORM_ONLY
     scopes = tuple(scope for scope in key.terms.scopes if scope not in void)
@@ -238,25 +238,26 @@ def _check_within(own: KeyGrant, terms: Terms) -> None:
 
 def _beyond(name: str, own: str) -> Forbidden:
     return Forbidden(
-        f"The key that you call with has the {name} {own}: it cannot change, rotate or revoke one with more."
+        f"You call with an API key that has {name} {own}: "
+        "it cannot change, rotate or revoke a key with more. Use a user's token that has api-keys:write."
     )
 
 
 def _check_narrows(old: Terms, new: Terms) -> None:
-    """A key only takes away, from itself and from others: what it could add, it could use."""
+    """A calling key can only narrow keys, itself included: it could use anything that it added."""
     if added := set(new.scopes) - set(old.scopes):
-        raise _adds(f"the scope {min(added)}")
+        raise _adds(f"add the scope {min(added)}")
     if new.rate_limit_per_hour > old.rate_limit_per_hour:
-        raise _adds(f"to its rateLimitPerHour {old.rate_limit_per_hour}")
+        raise _adds(f"go beyond rateLimitPerHour {old.rate_limit_per_hour}")
     if new.rate_limit_per_day > old.rate_limit_per_day:
-        raise _adds(f"to its rateLimitPerDay {old.rate_limit_per_day}")
+        raise _adds(f"go beyond rateLimitPerDay {old.rate_limit_per_day}")
     if old.expires_ms is not None and (new.expires_ms is None or new.expires_ms > old.expires_ms):
-        raise _adds(f"to its expiresAt {iso(at_ms(old.expires_ms))}")
+        raise _adds(f"go beyond expiresAt {iso(at_ms(old.expires_ms))}")
 
 
 def _adds(what: str) -> Forbidden:
     return Forbidden(
-        f"An API key cannot add {what}: it can only narrow keys. Use a user's token that has api-keys:write."
+        f"An API key cannot {what}: it can only narrow keys. Use a user's token that has api-keys:write."
     )
 
 
@@ -275,10 +276,10 @@ def _check_rotates_itself(principal: Principal, old: StoredKey) -> None:
 
 
 def _carried(key: StoredKey, before: Sequence[Count]) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
-    """What the successor of a key that rotates itself begins with, and what the key has used by now.
+    """The counts that the successor of a key that rotates itself begins with, and the key's own counts now.
 
-    `before` is what it had used at the last try, which requests that came between made void. So this try
-    allows for twice as many, and counts them at once.
+    `before` has the key's counts at the previous try, which failed because of requests in between. So this
+    try allows for twice as many requests, and counts them in advance.
     """
     state = store.state(key.id)
     used = state.counts if state is not None else tuple(NEVER for _ in key.quotas)

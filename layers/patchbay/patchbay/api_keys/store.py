@@ -85,12 +85,12 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
 
 
 def count_for_predecessor(key: StoredKey, update: Update) -> tuple[Count, ...]:
-    """Count, in the windows of `key`, a request that came with the key that it replaces: only if the row is
-    at the key's version and `update` says that its windows have room. Raises Refused.
+    """Count a request of the key that `key` replaces in the windows of `key`, if the row has the key's
+    version and, by `update`, room in its windows. Raises Refused.
     """
     if not update.fresh[1]:
         return _count(key, update, "", "v = :version")
-    slot, values = _slot(update.numbers[1], 0)  # a window that moves has its slot
+    slot, values = _slot(update.numbers[1], 0)  # a new day's window comes with its slot
     return _count(key, update, f"{slot} = :u", "v = :version", **values)
 
 
@@ -218,8 +218,8 @@ def rotate(
     """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
     workspace's ceiling.
 
-    `carried` is given when the key rotates itself: the counts that `new` begins with, at least those of
-    `old` when this is written (else Changed).
+    `carried` is given when the key rotates itself: the counts that `new` begins with. If `old` has counted
+    more when this is written, it raises Changed.
     """
     now, at_once = new.updated_ms, ends_ms <= new.updated_ms
     ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
@@ -355,7 +355,7 @@ def _new(key: StoredKey, carried: Sequence[Count] = ()) -> tuple[str, dynamo.Row
 
 
 def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:
-    """The condition, to follow others, that the row's windows hold no more than `counts`; and its values."""
+    """A condition to append to others, that the row's windows hold no more than `counts`, and its values."""
     values = _attributes(key, counts)
     known = [f"{name} {'=' if name[1] == 'w' else '<='} :{name}" for name in values]
     letters = [quota.window.letter for quota in key.quotas]
@@ -382,7 +382,7 @@ def _attributes(key: StoredKey, counts: Sequence[Count]) -> dict[str, int]:
 
 
 def _slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
-    """The attribute that counts the requests of a day, and its value `u` when it has that many."""
+    """The attribute that counts a day's requests, and its value `u` for that many requests."""
     return f"u{day % _RING}", {"u": day * _DAY_FACTOR + requests}
 
 

@@ -87,7 +87,9 @@ def _principal(claims: dict[str, Any], config: Settings) -> Principal:
         subject.encode()
     except UnicodeEncodeError:
         # JSON can escape half of a surrogate pair ("\\ud800"), which no row and no log can hold.
-        raise Unauthenticated("The token's claim sub is not valid Unicode text.") from None
+        raise Unauthenticated(
+            "The token's claim sub is not valid Unicode text. Get a token with a valid sub."
+        ) from None
     return Principal(
         workspace_id=workspace_id,
         id=f"user:{subject}",

@@ -46,11 +46,11 @@ _RESOURCES = sorted({scope.partition(":")[0] for scope in KNOWN})
 
 
 def _checked(scope: str) -> str:
-    """The scope, unless it is a misspelled one of Patchbay's own: a key with it would be useless, and whoever
-    made it would not know why. Names of other resources are the platform's, and any verb goes with them; but
-    a name one letter away from a resource of ours is taken for a slip.
+    """The scope, unless it is a misspelling of one of Patchbay's own: a key with it would be useless, and its
+    owner would not know why. Other resources belong to the platform, with any verb, but a resource one letter
+    away from one of ours counts as a slip.
 
-    Raises ValueError with the scopes that may be meant.
+    Raises ValueError with the scopes that the caller may have meant.
     """
     if scope in KNOWN:
         return scope
@@ -68,8 +68,8 @@ def _checked(scope: str) -> str:
 
 
 def _one_slip_apart(one: str, other: str) -> bool:
-    """Whether two words are the same but for hyphens and at most one letter that is missing, added, changed
-    or swapped with its neighbor.
+    """Whether two words differ only in hyphens and in at most one letter that is missing, added, changed or
+    swapped with its neighbor.
     """
     short, long = sorted((one.replace("-", ""), other.replace("-", "")), key=len)
     at = next((at for at, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))

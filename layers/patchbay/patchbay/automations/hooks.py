@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 # The time of the catalogue's samples, 2026-03-02T09:30:00Z: before any event of a real workspace.
 SAMPLED_AT_MS = 1_772_443_800_000
-# An automation is no server of ours to watch: it may be down for a weekend, and a workflow that fails at some
-# events is not to miss all others.
+# Nobody watches an automation as they watch a server: it may be down for a weekend, and a workflow that fails
+# for some events must not miss all others.
 _DISABLE_AFTER = 50
 
 
@@ -91,8 +91,8 @@ def sample(event: str) -> Sample:
 def subscribe(
     principal: Principal, platform: AutomationPlatform, body: Subscribe, once: Once | None = None
 ) -> SubscribedHook:
-    """Send events to an automation. The same again is answered the hook that is there; one that was deleted
-    or disabled comes back, with its deliveries and a new secret. What a disabled one missed is sent again.
+    """Send events to an automation. Returns the existing hook if there is one. A deleted or disabled hook
+    comes back with its deliveries and a new secret; a disabled one is also sent the events that it missed.
 
     Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
     """
@@ -110,7 +110,7 @@ def subscribe(
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
     def recovering(id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
-        # Imported where it is used: few subscriptions bring a hook back, and all would pay for it.
+        # Imported here: few subscriptions bring a hook back, and all would pay for the import.
         from patchbay.deliveries import service as deliveries
 
         return deliveries.recovering(principal.workspace_id, id, disabled_at)

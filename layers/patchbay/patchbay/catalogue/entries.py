@@ -139,8 +139,8 @@ def _output_validator(key: str) -> Validator:
 
 @cache
 def resources() -> frozenset[str]:
-    """The names of the lists that the platform fills, as `accounts`: those to choose from, and those whose
-    ids actions return, as `posts`.
+    """The names of the lists that the platform fills: those to choose from, such as `accounts`, and those
+    whose ids actions return, such as `posts`.
     """
     outputs = [action.output for action in all_actions()]
     return chosen().union(name for part in outputs for name in schemas.choices_in(part))
@@ -148,7 +148,7 @@ def resources() -> frozenset[str]:
 
 @cache
 def chosen() -> frozenset[str]:
-    """The lists whose ids a field takes that somebody fills in: of an action, or as a filter."""
+    """The lists whose ids users choose, in a field of an action or in a filter."""
     parts = [entry.json_schema for entry in all_entries()]
     parts += [action.input for action in all_actions()]
     return frozenset(name for part in parts for name in schemas.choices_in(part))

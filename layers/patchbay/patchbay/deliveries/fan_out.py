@@ -38,7 +38,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
     again = []
     for record in records:
         message_id: str = record["messageId"]
-        logger.set_correlation_id(None)  # what is logged until this message is read is not the last one's
+        logger.set_correlation_id(None)  # log lines before this message is read must not have the last one's
         try:
             message = _read(record["body"])
         except ValueError:

@@ -206,7 +206,7 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
 
 
 def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> TransactWriteItemTypeDef:
-    """As `begin_recovery`, for the transaction that brings a webhook back: no other recovery runs then."""
+    """Like `begin_recovery`, for the transaction that brings a webhook back: no other recovery runs then."""
     return dynamo.updating(
         settings().health_table,
         _key(key, _HEALTH),

@@ -115,8 +115,8 @@ class Delivery(ApiModel):
 class Attempt(ApiModel):
     """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
 
-    Of the decoded answer 16 KB are kept when it was a failure or a test, 1 KB when it was a success. If
-    `withheld` says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
+    Up to 16 KB of the decoded answer are kept for a failure or a test, 1 KB for a success. If `withheld`
+    says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
     """
 
     number: int

@@ -47,11 +47,12 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
 
 
 def gone(share: Share, delivery: DeliveryMessage, reason: str, asked_at: int) -> None:
-    """End a webhook whose receiver, asked at `asked_at`, wants no more. It is disabled; but a 410 of an
-    automation platform removes the hook, for the automation subscribes again when it is turned on. An n8n
-    that keeps saying that it does not know the hook may have a workflow that only seems to be published: its
-    hook is disabled, so that the owner is told. A webhook that was subscribed or enabled since `asked_at`
-    stays as it is.
+    """End a webhook because its receiver wants no more events, by its answer to a request of `asked_at`.
+
+    The webhook is disabled. But a 410 of an automation platform removes the hook, because the automation
+    subscribes again when it is turned on. If n8n keeps saying that it does not know the hook, its workflow
+    may only seem to be published, so the hook is disabled and the owner gets an event. A webhook that was
+    subscribed or enabled since `asked_at` stays as it is.
     """
     source = share.webhook["source"] if share.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:

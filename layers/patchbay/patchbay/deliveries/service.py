@@ -42,8 +42,8 @@ _MOST_ATTEMPTS = 100
 _NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
-# A hook that comes back is sent what it missed since this long before it was disabled (the standard schedule
-# with its jitter), but nothing that is older than a long weekend: its owner may recover that.
+# A hook that comes back gets the events that it missed, from this long before it was disabled (the standard
+# schedule with its jitter), but none older than a long weekend: its owner can recover those.
 _LONGEST_RETRIES_MS = 34 * 3_600_000
 _BROUGHT_BACK_MS = 4 * 86_400_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
@@ -176,8 +176,8 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
 
 
 def recovering(workspace_id: str, webhook_id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
-    """For the transaction that brings an automation's webhook back, which had been disabled at `disabled_at`
-    (Unix ms): the recovery of what its receiver did not take, of the last days.
+    """For the transaction that brings back an automation's webhook, which was disabled at `disabled_at`
+    (Unix ms): recovers the last days' deliveries that its receiver did not take.
     """
     now = now_ms()
     since = max(disabled_at - _LONGEST_RETRIES_MS, now - _BROUGHT_BACK_MS)

@@ -148,8 +148,8 @@ def retrying(
     now: int,
 ) -> None:
     """Record a failed attempt that another follows. A parked one waits for the sweeper instead of in the
-    queue, as the next generation: this one's message has served. `not_registered_since` is when the first of
-    an unbroken run of attempts met a receiver that does not know the hook. Raises LeaseLost.
+    queue, as the next generation: this one's message has served. `not_registered_since` is when
+    the receiver first said that it does not know the hook, if it has said only this since. Raises LeaseLost.
     """
     parking, ending = "", ", notRegisteredAt"
     extra: dynamo.Row = {}
@@ -221,7 +221,7 @@ def of_messages(messages: Iterable[DeliveryMessage]) -> dict[DeliveryId, dynamo.
 
 
 def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, most: int) -> list[dynamo.Row]:
-    """The latest ones, `most` at most, in the order in which they were made."""
+    """The last `most` failed attempts, oldest first."""
     latest = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND begins_with(sk, :prefix)",

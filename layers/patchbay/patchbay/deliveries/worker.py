@@ -42,8 +42,8 @@ _MAX_LOST_CLAIMS = 10
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery under our lease, with what one attempt needs. `number` counts all of its attempts,
-    `earlier` those before it was last retried by hand. Its last attempts, since `not_registered_at`, met a
-    receiver that does not know the hook.
+    `earlier` those before it was last retried by hand. Since `not_registered_at`, its receiver has only
+    said that it does not know the hook.
     """
 
     work: Work
@@ -225,7 +225,7 @@ def _claim(share: Share, work: Work) -> Claimed | Verdict:
 
 
 def _not_registered_at(share: Share, row: dynamo.Row) -> int | None:
-    """None also when that was before the hook was last enabled: then it may be registered by now."""
+    """None, too, if that was before the hook was last enabled, because it may be registered by now."""
     at: int | None = row.get("notRegisteredAt")
     return None if at is None or at <= share.resumed_at else at
 

@@ -32,8 +32,8 @@ _AHEAD_MS = 5 * 60_000
 
 
 class Envelope(BaseModel):
-    """What EventBridge sends to a target; further fields are passed over. `malformed` says why its JSON is
-    not taken; `detail` then has what could be read.
+    """A message from EventBridge; other fields are ignored. `malformed` says why its JSON is not accepted;
+    `detail` then has the parts that could be read.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
     """
@@ -118,7 +118,7 @@ def _reject(envelope: Envelope, reason: str) -> None:
     is_somebodys = _fits(WorkspaceId, detail.get("workspaceId"))
     workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
     data = detail.get("data")
-    # A row cannot hold much more (400 KB), and no text has what is malformed.
+    # A row cannot hold much more (400 KB), and malformed parts cannot be written as JSON.
     if (
         envelope.malformed is not None
         or not isinstance(data, dict)

@@ -42,7 +42,7 @@ class PublishedEvent(ApiModel):
 
 class PublishEvents(ApiModel):
     """A batch. Its events come as they were sent: each is validated by itself, so that one which does not
-    fit refuses no other. One whose JSON cannot be taken is its MalformedJson.
+    fit refuses no other. A MalformedJson stands for an event whose JSON is not accepted.
     """
 
     judged_by_item: ClassVar[str] = "events"

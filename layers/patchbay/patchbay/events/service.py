@@ -238,14 +238,14 @@ def _published(event: EventMessage) -> PublishedEvent:
 
 
 def _event(value: Any) -> PublishEvent:
-    """An item of a batch. Raises the Problem that it has alone."""
+    """An item of a batch. Raises the item's own Problem."""
     if isinstance(value, Problem):
         raise value
     return validated(PublishEvent, value)
 
 
 def _content(item: Any) -> Any:
-    """What an item of a batch is to the batch's idempotency key."""
+    """The content of a batch's item, for comparison under the batch's idempotency key."""
     if isinstance(item, Problem):
         return item.detail
     return item.model_dump(by_alias=True) if isinstance(item, BaseModel) else item

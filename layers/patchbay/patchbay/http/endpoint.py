@@ -54,8 +54,8 @@ def endpoint(
     import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
     `located=True` says in `Location` where what was created is. `optional_body=True` takes no body for `{}`.
     A model with a `http_status` of its own is answered with that, where it is another than the endpoint's.
-    A body's model can name a list in `judged_by_item`: JSON that cannot be taken in one of its items becomes
-    that item's error instead of the request's.
+    A body's model can name a list in `judged_by_item`: malformed JSON in one of its items is that item's
+    error instead of the request's.
     """
     if (scope is None) is not public:
         raise TypeError("an endpoint needs a scope, or public=True; not both")
@@ -259,7 +259,7 @@ def _internal(event: Mapping[str, Any], request_id: str) -> Response:
 
 def _instance(event: Mapping[str, Any]) -> str:
     path: str = event["rawPath"]
-    return path.encode(errors="replace").decode()  # half of a surrogate pair cannot be answered
+    return path.encode(errors="replace").decode()  # no answer can hold half of a surrogate pair
 
 
 def _problem_json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:

@@ -69,8 +69,8 @@ class Request:
         return int(text)
 
     def json(self, *, optional: bool = False, each: str | None = None) -> Any:
-        """The body's value; of an empty one `{}` where it is `optional`. Raises MalformedJson, but for an
-        item of the list `each`, which becomes that error and leaves the other items alone.
+        """The body's value; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for a
+        fault in an item of the list `each`: the error takes that item's place, and the others stay.
         """
         if not self.raw_body:
             if optional:

@@ -327,8 +327,8 @@ def _check_generation(integration: StoredIntegration, connection: StoredConnecti
 
 
 def _serves_until_its_end(connection: StoredConnection) -> bool:
-    """A refresh token that was lost, or is refused without a known reason, takes the connection with it, but
-    not the access token.
+    """If a refresh token is lost, or refused without a known reason, its connection ends, but the access
+    token still works.
     """
     return (
         connection.status == ConnectionStatus.EXPIRED

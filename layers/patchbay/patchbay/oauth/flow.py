@@ -228,8 +228,8 @@ def _store(
 def _revoke_replaced(
     principal: Principal, client: OAuthClient, old: StoredConnection, new: StoredConnection, tokens: TokenSet
 ) -> None:
-    """Take back the grant that a new one has replaced, once the new one is stored. A failure is logged and
-    fails nothing: the user is connected.
+    """Revoke the grant that a new one has replaced, once the new one is stored. A failure is only logged: the
+    user is connected.
     """
     if old.auth_type != AuthType.OAUTH2 or old.generation != new.generation:
         return
@@ -268,8 +268,8 @@ def _check_issuer(client: OAuthClient, body: Callback) -> None:
     if issuer is None:
         if origins and body.iss is not None and origin_of(body.iss) not in origins:
             raise AuthorizationFailed(
-                f"The answer comes from another server (iss {clean(body.iss)!r}) than authorizationUrl and "
-                f"tokenUrl name. Begin again. If {client.provider} documents that issuer, set config.issuer."
+                f"The answer comes from a server (iss {clean(body.iss)!r}) that neither authorizationUrl nor "
+                f"tokenUrl names. Begin again. If {client.provider} documents that issuer, set config.issuer."
             )
         return
     if body.iss is None:
@@ -329,11 +329,11 @@ def _scopes(integration: StoredIntegration, client: OAuthClient, asked: list[str
     """
     listed = list(integration.scopes)
     copied = integration.source_workspace_id is not None
-    if copied:  # of somebody else's client: nothing beyond what was approved, even when nothing is listed
+    if copied:  # with another's client: no scope beyond the approved ones, even if none is listed
         approved = marketplace.bounded(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and asked == []:
-            raise ValidationFailed.of("scopes", "name one or more: without any, the provider would choose")
+            raise ValidationFailed.of("scopes", "must name a scope: without any, the provider would choose")
     if asked is not None and (listed or copied):
         beyond = [scope for scope in asked if scope not in listed]
         if beyond:

@@ -16,8 +16,8 @@ _process = Limiter()
 def admit(integration: StoredIntegration) -> None:
     """Count one use. Raises RateLimited, naming the limit; without limits nothing is counted.
 
-    The copies of a public integration in one workspace share the publisher's limits, also with those that
-    were deleted: installing it again gives no use more. A copy with lower limits has those too.
+    All copies of a public integration in one workspace, deleted ones included, share the publisher's limits:
+    installing it again gives no extra uses. A copy with lower limits has those too.
     """
     own = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
     if integration.source_workspace_id is None:
@@ -47,7 +47,7 @@ def _admit(row_id: str, quotas: list[Quota], who: str) -> None:
     except NoRoom as refused:
         quota = tightest(refused.standings).quota
         raise RateLimited(
-            f"{who} reached the limit of {quota.limit} uses a {quota.window.name}.",
+            f"{who} reached the limit of {quota.limit} uses per {quota.window.name}.",
             headers=retry_after(wait_ms(refused.standings, 1)),
         ) from None
 

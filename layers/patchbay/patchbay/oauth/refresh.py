@@ -264,8 +264,8 @@ def _failed(
     doubt: bool,
     serves: bool,
 ) -> StoredConnection:
-    """No fresh token this time: note it, wait a while, and serve the present one if it is good. Refusals that
-    nobody can make sense of end the connection in the long run.
+    """Record that no fresh token came, wait a while, and serve the present one if it is good. Enough refusals
+    without a known reason end the connection.
     """
     now = now_ms()
     failures = held.failures + 1

@@ -13,14 +13,14 @@ GOOD_FOR_MS = 60_000
 
 _FIRST_WAIT_MS = 5_000
 _LONGEST_WAIT_MS = 3_600_000
-# However long a provider asks to be left alone: one that is wrong about it must not end its connections so.
+# The longest wait that a provider can ask for: a wrong value must not end its connections.
 _LONGEST_ASKED_MS = 6 * 3_600_000
 
-# Refusals without a known reason end a connection after that many, over that long. A provider may answer so
-# for some hours, and then take the refresh token again.
+# This many refusals without a known reason, over this long, end a connection. A provider may refuse for some
+# hours, and then accept the refresh token again.
 _REFUSALS = 8
 _REFUSING_FOR_MS = 24 * 3_600_000
-# After that many failures in a row (about an hour and a half) a connection is no longer shown as ACTIVE.
+# After this many failures in a row (about an hour and a half), a connection is no longer shown as ACTIVE.
 _PERSISTENT_FAILURES = 12
 
 _NOT_REFRESHED = frozenset({RefreshStrategy.NEVER_EXPIRES, RefreshStrategy.REAUTHORIZE_ONLY})
@@ -34,10 +34,10 @@ def can_refresh(oauth: OAuth, tokens: TokenSet) -> bool:
 
 
 def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
-    """When an access token that came just now ends; None for never, or nobody knows.
+    """When an access token that has just arrived ends; None for never or unknown.
 
-    A moment that is past already comes from a clock that is wrong. Where the token can be refreshed, the end
-    counts as unknown: otherwise each fresh token would be refreshed at once.
+    A moment that has passed already comes from a wrong clock. If the token can be refreshed, its end counts
+    as unknown: otherwise each fresh token would be refreshed at once.
     """
     if tokens.expires_at_ms is not None and (tokens.expires_at_ms > now_ms or not can_refresh(oauth, tokens)):
         return tokens.expires_at_ms
@@ -66,8 +66,8 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
 
 def wait_ms(failures: int, random: float, asked_seconds: int | None = None) -> int:
     """How long to wait after that many failures in a row, the present one included: 5 s, doubled each time up
-    to an hour, ±20 %; or, if that is longer, what the provider asked for (`Retry-After`), at most 6 h, and up
-    to 10 % more, so that not all come back at once. `random` is in [0, 1).
+    to an hour, ±20 %; or, if it is longer, the wait that the provider asked for (`Retry-After`), at most 6 h,
+    and up to 10 % more, so that not all come back at once. `random` is in [0, 1).
     """
     doublings = min(max(failures, 1) - 1, 16)
     wait = min(_FIRST_WAIT_MS << doublings, _LONGEST_WAIT_MS)
@@ -75,7 +75,7 @@ def wait_ms(failures: int, random: float, asked_seconds: int | None = None) -> i
 
 
 def asked_ms(seconds: int | None) -> int:
-    """How much of the wait that a provider asks for is kept to, whoever wants a token."""
+    """The wait that a provider asked for, in ms and capped. Every request for a token keeps to it."""
     return min((seconds or 0) * 1000, _LONGEST_ASKED_MS)
 
 
@@ -85,5 +85,5 @@ def is_over(refusals: int, first_ms: int, now_ms: int) -> bool:
 
 
 def is_persistent(failures: int) -> bool:
-    """Whether that many failures in a row are more than a provider's bad hour."""
+    """Whether that many failures in a row are more than a passing fault of the provider."""
     return failures >= _PERSISTENT_FAILURES

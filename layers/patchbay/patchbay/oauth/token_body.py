@@ -1,8 +1,8 @@
 """Reading the body of a provider's answer by its content: pure.
 
 RFC 6749 asks for JSON in UTF-8. Servers also send forms, text/plain, other charsets, byte order marks, XML
-and JSONP, and often name none of it in Content-Type. An answer that holds a token must not be lost for that:
-the code is spent, and a refresh token may be used up.
+and JSONP, often without naming them in Content-Type. An answer that holds a token must not be lost because of
+that: the code is spent, and a refresh token may be used up.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _MAX_WORDS = 300
 
 
 def parse(content: bytes, content_type: str | None = None) -> Any:
-    """What a body says: a JSON value, or a mapping of texts for a form, flat XML or a few plain words
-    (`message`). An empty body is an empty mapping; a page, or what cannot be read, is None.
+    """The content of a body: a JSON value, or a mapping of texts for a form, flat XML or a few plain words
+    (`message`). An empty body is an empty mapping; an HTML page or an unreadable body is None.
     """
     text = _decoded(content, content_type)
     return None if text is None else _read(text.strip().strip("\x00\ufeff").strip())
@@ -80,7 +80,7 @@ def _form(text: str) -> dict[str, str]:
 
 
 def _decoded(content: bytes, content_type: str | None) -> str | None:
-    """UTF-8 if it is that, whatever is declared (RFC 8259, 8.1). A token is ASCII in each of these."""
+    """As UTF-8 if possible, whatever is declared (RFC 8259, 8.1). A token is ASCII in all these charsets."""
     for mark, charset in _BOMS:
         if content.startswith(mark):
             return _decode(content[len(mark) :], charset)

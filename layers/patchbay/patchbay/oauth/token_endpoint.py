@@ -89,8 +89,8 @@ def authorization_url(
 
 
 def _without_ours(url: str) -> str:
-    """An address without the parameters that Patchbay sends itself. Registering refuses them; older
-    integrations may hold some.
+    """An address without the parameters that Patchbay sends itself. Registration refuses them, but older
+    integrations may have some.
     """
     address, mark, query = url.partition("?")
     kept = [pair for pair in query.split("&") if parameter_name(pair) not in AUTHORIZATION_PARAMETERS]
@@ -203,7 +203,7 @@ class Session:
             raise Unusable(f"the token response lacks {missing}") from None
 
     async def token(self, **parameters: str) -> TokenSet:
-        """A request to the token endpoint. Authlib gets what `standard` makes of the answer."""
+        """A request to the token endpoint. Authlib gets the answer as `standard` rewrites it."""
         import httpx
 
         payload: dict[str, Any] = {}
@@ -242,7 +242,7 @@ class Session:
         )
 
     def read(self, response: httpx.Response) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The token of an answer, in the shape of RFC 6749, 5.1, and the whole of it. Raises NoToken."""
+        """An answer's token in the shape of RFC 6749, 5.1, and the whole answer. Raises NoToken."""
         payload = _body(response)
         try:
             token = standard(self._client.oauth, response.status_code, payload)

@@ -16,7 +16,7 @@ from patchbay.providers.error_codes import folded
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
 from patchbay.schema import MASK, plain, tidy
 
-# A no. Others (404, 405, 3xx) say that the address is wrong or has moved.
+# The provider refuses. Others (404, 405, 3xx) say that the address is wrong or has moved.
 _REFUSING = frozenset({400, 401, 403, 410, 422})
 # What they answer says nothing of the server behind them: it may have done its work.
 _GATEWAYS = frozenset({502, 504})
@@ -51,8 +51,8 @@ _NO_TOKEN = frozenset({"null", "undefined", "none", "nil"})
 
 
 class NoToken(Exception):
-    """No token came. `unclear` says that it is a no whose reason is not known, so that the grant may be over;
-    `retry_after` is how many seconds the provider asks to be left alone.
+    """No token came. `unclear` says that the provider refused without a known reason, so the grant may be
+    over; `retry_after` is the wait in seconds that the provider asks for.
     """
 
     def __init__(self, text: str, *, unclear: bool = False, retry_after: int | None = None) -> None:
@@ -124,10 +124,10 @@ class TokenSet:
 
 def standard(oauth: OAuth, status: int, payload: Any) -> dict[str, Any]:
     """A token endpoint's answer in the shape of RFC 6749, 5.1, with `expires_at_ms` instead of `expires_in`
-    where it names a moment.
+    if it names a moment.
 
-    Raises Refused for an error, whose code becomes `invalid_grant` where it means that; Unusable for what is
-    neither.
+    Raises Refused for an error, with the code `invalid_grant` if it means that; Unusable for an answer that
+    is neither a token nor an error.
     """
     if status >= 500 or status == 429:
         raise Unusable(f"HTTP {status}", lost=status in _GATEWAYS)
@@ -195,7 +195,7 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
 
 
 def _no(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> NoToken:
-    """What an answer without a token means."""
+    """The meaning of an answer without a token."""
     codes, descriptions = _codes(oauth, payload), _texts(payload, oauth.errors.descriptions)
     description = descriptions[0] if descriptions else ""
     said = {folded(text) for text in [*codes, *descriptions]}
@@ -262,7 +262,7 @@ def _at(value: Any, path: str | None) -> Any:
 
 
 def _get(holder: Mapping[str, Any], name: str) -> Any:
-    """The field of that name; else of that name spelt otherwise (`accessToken`)."""
+    """The field of that name, or else of another spelling of it (`accessToken`)."""
     value = holder.get(name)
     if value is not None or len(holder) > _MAX_FIELDS:
         return value
@@ -281,7 +281,7 @@ def _text(value: Any) -> str | None:
 
 
 def _line(text: str) -> str:
-    """On one line of bounded length, without controls and what nobody can see."""
+    """On one line of bounded length, without control or invisible characters."""
     shown = tidy(text)
     return shown if len(shown) <= _MAX_TEXT else tidy(shown[: _MAX_TEXT - 1]) + "…"
 
@@ -299,9 +299,7 @@ def _token(value: Any) -> str:
 
 
 def _scopes(value: Any) -> list[str]:
-    """Without what cannot be one, and without those that exceed the bound; in a text they are separated by
-    spaces or commas, whichever was asked.
-    """
+    """The valid scopes that fit the bound. In a text, spaces or commas may separate them."""
     entries = value if isinstance(value, list) else re.split(r"[\s,]+", _text(value) or "")
     scopes = dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _SCOPE.fullmatch(entry))
     ends = accumulate(len(scope) + 1 for scope in scopes)
@@ -329,8 +327,8 @@ def _lifetime(holder: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _date_ms(value: Any) -> int | None:
-    """A date of ISO 8601 or RFC 9110, in UTC where it names no zone. None for what stands for never: the year
-    1 or 9999.
+    """A date in ISO 8601 or RFC 9110, in UTC if it names no zone. None for a date that stands for "never":
+    the year 1 or 9999.
     """
     if not isinstance(value, str) or len(value) > _MAX_DATE:
         return None

@@ -18,7 +18,7 @@ _READ_BYTES = 64 * 1024
 
 
 class InvalidAnswer(Exception):
-    """What came is not an HTTP answer, or is longer than one may be."""
+    """The received bytes are not an HTTP answer, or are too many."""
 
 
 class Connection:
@@ -58,7 +58,7 @@ class Connection:
                 return
 
     def send(self, data: bytes) -> None:
-        """Begin to send. What the socket does not take at once goes out during `receive`."""
+        """Begin to send. The rest that the socket does not take at once goes out during `receive`."""
         self._room = MAX_ANSWER_BYTES
         if self._tls is None:
             self._push(data)
@@ -71,8 +71,8 @@ class Connection:
     async def receive(self) -> bytes:
         """The next bytes that have come, b"" at the end of the stream.
 
-        Raises InvalidAnswer, ssl.SSLError, or another OSError. An error on the way out is none here: the peer
-        may have answered before it stopped reading, and that answer is still to be had.
+        Raises InvalidAnswer, ssl.SSLError, or another OSError. An error while sending does not count: the
+        peer may have answered before it stopped reading, and that answer can still be read.
         """
         if self._tls is None:
             await self._wait()
@@ -87,8 +87,8 @@ class Connection:
     def is_quiet(self) -> bool:
         """Whether nothing has come since the last byte that was read, neither data nor the end.
 
-        To be asked between two exchanges. OpenSSL takes no more than one record from `_incoming` at a time,
-        so what came behind the last one that was read is still there, whole or in part.
+        Ask between two exchanges. OpenSSL takes no more than one record from `_incoming` at a time, so bytes
+        behind the last record that was read are still there, all or some of them.
         """
         if self._incoming.pending or (self._tls is not None and self._tls.pending()):
             return False
@@ -116,7 +116,7 @@ class Connection:
                 return b""  # without a close_notify, as many servers end
 
     def _pull_incoming(self) -> bool:
-        """Move what the socket has to TLS; False if it has nothing yet."""
+        """Move the socket's bytes to TLS; False if it has none yet."""
         data = self._read_socket()
         if data is None:
             return False
@@ -141,7 +141,7 @@ class Connection:
             self._push(self._outgoing.read())
 
     def _push(self, data: bytes = b"") -> None:
-        """Give the socket what it takes of what is unsent and of `data`, in this order."""
+        """Give the socket as much as it takes of the unsent bytes and then of `data`."""
         self._unsent = memoryview(bytes(self._unsent) + data) if self._unsent else memoryview(data)
         try:
             while self._unsent and self._takes_more:
@@ -154,7 +154,7 @@ class Connection:
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _wait(self) -> None:
-        """Until the socket has something to read; what is unsent goes out meanwhile."""
+        """Wait until the socket has something to read; unsent bytes go out meanwhile."""
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
         loop.add_reader(self._socket, _resolve, readable)

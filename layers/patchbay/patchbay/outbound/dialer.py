@@ -58,7 +58,7 @@ async def connect(address: str, port: int) -> socket.socket:
 class GuardedDialer:
     """Resolves a host once, refuses it if any of its addresses is forbidden, dials only those.
 
-    One bad address condemns the name: a mixed answer is what an attack looks like. TLS still verifies the
+    One bad address condemns the name: a mixed answer looks like an attack. TLS still verifies the
     name. A kept connection leads to the address that was judged, wherever its name points by then.
     `ssl_context` replaces the default trust in certifi's authorities; `dialer` connects a socket.
     """
@@ -98,7 +98,7 @@ class GuardedDialer:
         for address in addresses:
             check_address(address, allow_loopback=self._allow_loopback)
         tried = addresses[:_MAX_DIALS]
-        # An address that does not answer leaves time for the next ones; 1 s is what one lost SYN costs.
+        # An address that does not answer leaves time for the next ones; one lost SYN costs 1 s.
         share = max(1.0, timeout / max(1, len(tried)))
         failure: OSError = NameNotResolved("the host's name has no address")
         for address in tried:

@@ -27,7 +27,7 @@ class AnswerTooLarge(OSError):
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Judges the URL at every request and the addresses at every dial; follows no redirect, uses no proxy,
     keeps no cookie, and reads at most `most` bytes of a decoded answer. Each request has a connection of its
-    own, so no answer can hold what another request left behind.
+    own, so no answer can hold bytes left over from another request.
 
     Raises one of FAULTS. The total deadline is the caller's: `asyncio.timeout`.
     """

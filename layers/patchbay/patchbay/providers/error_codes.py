@@ -1,4 +1,4 @@
-"""What the error codes of authorization servers mean, in the many ways they are written: pure."""
+"""The meaning of authorization servers' error codes, in their many spellings: pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def folded(text: str) -> str:
 
 
 def is_retried(code: str) -> bool:
-    """Whether no connection may end by that code: the fault passes, or is our client's."""
+    """Whether a code must not end a connection: the fault is temporary, or our client's."""
     return folded(code) in PASSING | CLIENT_FAULTS
 
 
@@ -25,7 +25,7 @@ def _codes(text: str) -> frozenset[str]:
     return frozenset(map(folded, text.split()))
 
 
-# The fault passes (RFC 6749, 4.1.2.1, and others' words for it).
+# The fault is temporary (RFC 6749, 4.1.2.1, and other words for it).
 PASSING = _codes(
     """
     temporarily_unavailable server_error slow_down service_unavailable unavailable internal_error
@@ -69,5 +69,5 @@ CLIENT_FAULTS = _codes(
 )
 # Our request is wrong. Some servers say so of a dead refresh token, but only in the description.
 REQUEST_FAULTS = _codes("invalid_request unsupported_grant_type invalid_scope redirect_uri_mismatch")
-# What stands in a code's place when there is no error.
+# Values in a code's place that mean that there is no error.
 NO_ERROR = frozenset({"0", "200", "ok", "success", "true", "false", "none", "null"})

@@ -174,7 +174,7 @@ class Errors(_Data):
     """How the provider says no. `codes` and `descriptions` are the paths where it stands; of each the first
     that holds a text counts. `ended` means that this grant is over, as `invalid_grant` does; `passing`, that
     nothing was done and it may be asked again, as `temporarily_unavailable` does. Both list codes, or
-    "code: description" where the code alone says too little. `error_codes` has what goes without saying.
+    "code: description" where the code alone says too little. `error_codes` has the codes that all share.
     """
 
     codes: list[DotPath] = Field(default_factory=lambda: ["error"])
@@ -217,8 +217,8 @@ class OAuth(_Data):
     renewal: Exchange | None = None  # instead of a refresh token
     follow_ups: list[FollowUp] = Field(default_factory=list)
     revocation: Revocation | None = None
-    # Revoke the old grant when a connection is made again. Only where that leaves the new one alone: many
-    # providers revoke all that a user has granted to a client.
+    # Revoke the old grant when a connection is made again. Only for providers that then keep the new grant:
+    # many revoke all of a user's grants to a client.
     revoke_replaced: bool = False
     errors: Errors = Field(default_factory=Errors)
 

@@ -27,8 +27,8 @@ _MAX_EXPIRED_ERRORS = 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}\Z")
 _ERROR_CODE = re.compile(r"[\x20-\x7e]{1,200}")
 
-# What Patchbay sends itself: in the user's browser, and to the token and revocation endpoints. A request
-# object (RFC 9101) would override all of it.
+# The parameters that Patchbay sends itself: in the user's browser, and to the token and revocation endpoints.
+# A request object (RFC 9101) would override them all.
 AUTHORIZATION_PARAMETERS = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state"),
@@ -42,7 +42,7 @@ _TOKEN_PARAMETERS = frozenset(
     }
 )
 
-# Where servers that Patchbay does not know put the token, and what they say no with.
+# Where servers that Patchbay does not know put the token, and the fields in which they explain a refusal.
 _TOKEN_IN = ["", "data", "data.0", "result", "response", "token", "authed_user", "body", "payload"]
 _ERRORS = Errors(
     codes=[
@@ -216,14 +216,14 @@ def _address(path: str, value: Any) -> str:
 
 
 def _address_without(names: frozenset[str]) -> _Check:
-    """An address whose query leaves to Patchbay what Patchbay sends: nothing stands twice (RFC 6749, 3.1)."""
+    """An address whose query has none of `names`, so no parameter is sent twice (RFC 6749, 3.1)."""
 
     def check(path: str, value: Any) -> str:
         address = _address(path, value)
         for pair in re.split("[&;]", address.partition("?")[2]):
             name = parameter_name(pair)
             if name in names:
-                raise _bad(path, f"must not have {name} in its query; Patchbay sends what belongs there")
+                raise _bad(path, f"must not have {name} in its query, which Patchbay adds; remove it")
         return address
 
     return check
@@ -243,7 +243,7 @@ def _expired_errors(path: str, value: Any) -> list[str]:
         if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.folded(code):
             raise _bad(f"{path}.{at}", "must be an error code, or code: description, in printable ASCII")
         if error_codes.is_retried(code):
-            raise _bad(f"{path}.{at}", "says nothing about the grant: it passes, or the client is wrong")
+            raise _bad(f"{path}.{at}", "must be a code that ends a grant, not a temporary or client fault")
     return list(dict.fromkeys(value))
 
 
@@ -287,8 +287,8 @@ def _pasted(path: str, value: Any, *, lines: bool = False) -> str:
 
 def _secret(path: str, value: Any, *, is_endpoint: bool, provider: Provider | None) -> str:
     if is_endpoint and provider is not None:
-        raise _bad(path, f"cannot be set: how {provider.label} works is built in")
-    # What Patchbay does not know it does not send either, and it may be a private key.
+        raise _bad(path, f"cannot be set: Patchbay has {provider.label}'s settings; leave it out")
+    # Patchbay does not send a field that it does not know, and such a field may be a private key.
     return _pasted(path, value, lines=path != f"config.{CLIENT_SECRET}")
 
 

@@ -218,9 +218,7 @@ def _snapshot(integration: StoredIntegration, version: int) -> Listed:
 
 
 def _all_waiting() -> dict[str, Any]:
-    """What waits, the oldest integration first. `more` is there when not all of it fits into one
-    answer.
-    """
+    """The waiting reviews, oldest integration first. `more` is there if not all fit into one answer."""
     waiting: list[dict[str, Any]] = []
     room = answer_size.MAX_BYTES
     for row in store.waiting_reviews():
@@ -346,8 +344,8 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
 
 
 def bounded(copy: StoredIntegration) -> StoredIntegration:
-    """The copy with the bounds of the snapshot that it was made from; one from before copies kept them is
-    bounded by what it has.
+    """The copy with the bounds of the snapshot that it was made from. A copy from before bounds were stored
+    is bounded by its own scopes and limits.
     """
     if copy.source_workspace_id is None or copy.approved_scopes is not None:
         return copy
@@ -366,7 +364,7 @@ def check_bounds(copy: StoredIntegration) -> None:
     if beyond is not None:
         raise ValidationFailed.of(
             "scopes",
-            f"{beyond} is not among those that were approved for this integration: {', '.join(approved)}",
+            f"{beyond} is not among the scopes approved for this integration: {', '.join(approved)}",
         )
     for name, limit, most in (
         ("rateLimitPerHour", copy.rate_limit_per_hour, copy.approved_per_hour),

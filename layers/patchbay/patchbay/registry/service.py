@@ -41,7 +41,7 @@ _PLAIN = {
     "name", "description", "logo_url", "rate_limit_per_hour", "rate_limit_per_day", "scopes", "provider",
 }  # fmt: skip
 
-# What a copy of a public integration can only narrow.
+# The fields that a copy of a public integration can only narrow.
 _BOUNDED = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
 
 

@@ -51,7 +51,7 @@ class StoredIntegration:
     `generation` counts changes of the client and of the addresses: what belongs to an earlier one is over.
     A copy of a public integration has `source_workspace_id` and `installed_from`, `source_client_id`, the
     client that was reviewed, and in `approved_…` the most that it may ask of that client. (Copies from before
-    there were such bounds have none: `marketplace.bounded`.) One that the platform has `withdrawn` serves no
+    there were bounds have none: `marketplace.bounded`.) One that the platform has `withdrawn` serves no
     copies.
     """
 

@@ -25,8 +25,8 @@ class Route(NamedTuple):
 class KeptConnections:
     """Idle connections by route, at most `most` in all; the one unused for longest gives way first.
 
-    Only the connection that is taken is looked at: with a hundred receivers, to look at all of them was most
-    of what a delivery cost. Belongs to one event loop.
+    Only the connection that is taken is checked: with a hundred receivers, checking all of them was most of
+    a delivery's cost. Belongs to one event loop.
     """
 
     def __init__(self, most: int) -> None:
@@ -36,7 +36,7 @@ class KeptConnections:
         self._idle: dict[Route, list[tuple[float, Connection]]] = {}
 
     def take(self, route: Route) -> Connection | None:
-        """A connection for one exchange, if there is one that is still open and on which nothing has come."""
+        """A connection for one exchange, if one is still open and has received nothing."""
         while kept := self._idle.get(route):
             used_at, connection = kept.pop()
             self._count -= 1

@@ -72,7 +72,7 @@ def _check_value(name: str, value: str) -> None:
     except ValueError as error:
         raise ValueError(f"the value of {name} {error}") from None
     if not _VALUE.match(value):
-        raise ValueError(f"the value of {name} contains characters that a header cannot carry")
+        raise ValueError(f"the value of {name} has characters that no header can carry; use ASCII")
 
 
 def _check_events(events: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reads what n8n itself says in an answer. The status alone does not tell: a proxy whose n8n is down also
+"""Recognizes n8n's own messages in an answer. The status alone is not enough: a proxy whose n8n is down also
 answers 404, and an n8n that migrates its database answers 200 to everything.
 """
 
@@ -20,7 +20,7 @@ _STARTING = "n8n is starting up. Please wait"
 
 
 def said(status: int | None, body: str) -> Said | None:
-    """What n8n says about the webhook, or None when the answer is not n8n's own. `body` is the start of the
+    """n8n's message about the webhook, or None when the answer is not n8n's own. `body` is the start of the
     decoded answer (at most 16 KB), which the receiver controls.
     """
     if status == 200 and body.strip() == _STARTING:

@@ -23,8 +23,8 @@ MAX_DELAY_SECONDS = 43_200
 # Why a webhook ends: its receiver says that it is gone, or keeps saying that it does not know it.
 GONE = "endpoint_gone"
 NOT_FOUND = "endpoint_not_found"
-# An automation platform does not know its own hooks for some seconds while it starts. So it is believed after
-# it has said the same for so long, and until then it is asked again at least this often.
+# An automation platform does not know its own hooks for some seconds while it starts. So Patchbay believes it
+# only after it has said the same for this long, and asks again at least this often until then.
 NOT_REGISTERED_SECONDS = 180
 NOT_REGISTERED_STEP_SECONDS = 300
 
@@ -44,7 +44,7 @@ class ErrorKind(StrEnum):
 
 
 class Said(StrEnum):
-    """What a receiver says of itself beyond its status code. The value is the reason users see."""
+    """A receiver's message about itself, beyond its status code. The value is the reason that users see."""
 
     NOT_REGISTERED = "not_registered"  # it runs, and no automation listens at this URL
     STARTING = "receiver_starting"  # it does not take anything yet, whatever its status code
@@ -58,8 +58,8 @@ _RETRIED_4XX = {408, 425, 429}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt met: a status code or an error; `retry_after` in seconds, if it was sent, and what
-    the receiver `said` beyond the code, where that can be told.
+    """The result of one attempt: a status code or an error, `retry_after` in seconds if it was sent, and the
+    message that the receiver `said` beyond the code, if it is recognized.
     """
 
     status_code: int | None = None
@@ -85,7 +85,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
     """A webhook's retry settings; a `schedule` (seconds per step) replaces the three before it. With
-    `retries_not_found` a 404 is retried like a 503: it may be a proxy's whose server is down.
+    `retries_not_found` a 404 is retried like a 503: it may come from a proxy whose server is down.
     """
 
     max_retries: int = 3

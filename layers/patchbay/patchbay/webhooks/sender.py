@@ -1,8 +1,8 @@
 """One delivery attempt over HTTP.
 
-A webhook wants none of what HTTP clients add (a cookie jar shared by all receivers, redirects, proxies and
-netrc from the environment, unbounded decoding), and more than they check before a connection is used again:
-see `outbound.exchange` and `outbound.connection`.
+A webhook must not have the extras of HTTP clients (a cookie jar shared by all receivers, redirects, proxies
+and netrc from the environment, unbounded decoding), and needs stricter checks than theirs before a connection
+is used again: see `outbound.exchange` and `outbound.connection`.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Sender:
         from outside whether it read the request (RFC 9110 section 9.2.2), but every attempt of a
         delivery has the same `webhook-id`, so it is safe to repeat. Hence: if a *reused*
         connection closes before an answer, the request goes out once more on a new connection,
-        within the same deadline. The same holds if what comes is the rest of an earlier answer.
+        within the same deadline. The same holds if the rest of an earlier answer arrives.
         Failures of a new connection count against the receiver.
         """
         lines = [
@@ -183,7 +183,7 @@ class Sender:
             (b"content-length", str(len(body)).encode()),
             (b"accept-encoding", b"identity"),
             *(
-                # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 refuses them.
+                # Blanks around a value are not part of it (RFC 9110, 5.5), and h11 refuses them.
                 (name.encode("utf-8", "replace"), value.strip(" \t").encode("utf-8", "replace"))
                 for name, value in headers
                 if name.lower() not in _OWN_HEADERS
@@ -200,7 +200,7 @@ class Sender:
                     raise
             exchange = Exchange("POST", target.path, lines, body)
         dialled = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
-        # After a repetition nothing is kept: such a receiver closes its connections early.
+        # After a repetition, keep no connection: this receiver closes its connections early.
         await self._exchange(exchange, dialled, reply, None if kept else route)
 
     async def _exchange(

@@ -72,13 +72,13 @@ def subscribe(
     recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
-    there is one for each URL, with what it subscribes to. One that was deleted or disabled comes back under
-    its id, and so with its deliveries, and gets a new signing secret; the old one ends at once. One that was
-    paused delivers again.
+    there is one for each combination of URL, events and filters. One that was deleted or disabled comes back
+    under its id, and so with its deliveries, and gets a new signing secret; the old secret ends at once. One
+    that was paused delivers again.
 
-    Returns its id, and the signing secret if there is a new one. The same transaction writes what `recording`
-    makes of both and, for a webhook that was disabled, what `recovering` makes of its id and of when that was
-    (Unix ms). Raises Conflict at the workspace's ceiling.
+    Returns its id, and the signing secret if there is a new one. The same transaction writes the items of
+    `recording(id, secret)` and, for a webhook that was disabled at `disabled_at` (Unix ms), the items of
+    `recovering(id, disabled_at)`. Raises Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
@@ -96,7 +96,7 @@ def subscribe(
             row = _new(principal, body, source, secret, id) | {"hookKey": hook_key, "subscribedAt": now_ms()}
             also = [*recording(id, secret)]
             if known is not None:
-                row["resumedAt"] = row["subscribedAt"]  # what failed before it was deleted counts no more
+                row["resumedAt"] = row["subscribedAt"]  # earlier failures no longer count
                 also += recovering(id, known.disabled_at) if known.disabled_at else ()
             store.create(row, also)
         except (store.Subscribed, store.Changed, NotFound):
@@ -232,9 +232,9 @@ def disable(
     *,
     asked_at: int | None = None,
 ) -> bool:
-    """Stop deliveries because of what the receiver, asked at `asked_at`, answers. A webhook that is not
-    active, or was enabled since then, stays as it is; so of many who ask one disables it, and is told True.
-    What `also` makes of its row is written in the same transaction.
+    """Stop deliveries because of the receiver's answer to a request of `asked_at`. A webhook that is not
+    active, or was enabled since then, stays as it is; so only one of many callers disables it and gets True.
+    The items of `also(row)` are written in the same transaction.
     """
     was_active = False
 
@@ -272,9 +272,9 @@ def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> Transa
 def remove(
     workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef], *, asked_at: int
 ) -> bool:
-    """End an automation's subscription, because its receiver, asked at `asked_at`, says that it is gone. Safe
-    to repeat; what is `also` to be written goes along with the removal. False when there is none any more, or
-    when the automation subscribed again since then.
+    """End an automation's subscription because its receiver says, in answer to a request of `asked_at`, that
+    it is gone. Safe to repeat; the same transaction writes the items of `also`. False when there is no
+    subscription any more, or when the automation has subscribed again since then.
     """
     with suppress(NotFound):
         return _delete(workspace_id, id, None, also, asked_at)
@@ -298,12 +298,12 @@ def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
 
 def retry_plan(row: dynamo.Row) -> retry.RetryConfig:
     """How the deliveries of a stored webhook are retried, as `retry.plan` takes it."""
-    # n8n's users run it behind proxies of their own, and these answer 404 while n8n is down.
+    # Users run n8n behind their own proxies, which answer 404 while n8n is down.
     return replace(_retry_config(row).plan(), retries_not_found=row["source"] == _N8N)
 
 
 def understood(row: dynamo.Row | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
-    """The outcome of an attempt, with what the receiver of a stored webhook says in the answer's body."""
+    """The outcome of an attempt, with the message of a stored webhook's receiver in the answer's body."""
     if row is None or row["source"] != _N8N:
         return outcome
     return replace(outcome, said=n8n.said(outcome.status_code, body))
@@ -353,7 +353,7 @@ def _bring_back(
     recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
     recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
 ) -> str | None:
-    """Have a hook that is not active deliver again; the secret if it was disabled and has that one now."""
+    """Make a hook that is not active deliver again. Returns the secret if it was disabled and now has it."""
     disabled_at: int | None = None
 
     def change(row: dynamo.Row) -> dynamo.Row:

@@ -41,8 +41,8 @@ class Subscription(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """What an automation subscribed. `webhook` is None once it is deleted; `disabled_at` (Unix ms) is then
-    when it had been disabled, if it had.
+    """A webhook that an automation subscribed. `webhook` is None once it is deleted; `disabled_at` (Unix ms)
+    then says when it had been disabled, if it had.
     """
 
     id: WebhookId
@@ -102,7 +102,7 @@ def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
 
 
 def hook(workspace_id: str, hook_key: str) -> Hook | None:
-    """What an automation subscribed with that key, also when it is deleted by now."""
+    """The webhook that an automation subscribed with that key, even if it has been deleted."""
     found = dynamo.get(
         settings().webhooks_table, _hook_place({"workspaceId": workspace_id, "hookKey": hook_key})
     )
@@ -113,8 +113,8 @@ def hook(workspace_id: str, hook_key: str) -> Hook | None:
 
 
 def subscribed_again(row: dynamo.Row, now: int) -> None:
-    """Note that an automation wants this active webhook still: a 410 from before is overtaken. Raises Changed
-    when it is active no more.
+    """Record that an automation still wants this active webhook, so that an earlier 410 does not end it.
+    Raises Changed when it is no longer active.
     """
     try:
         dynamo.update(
@@ -244,7 +244,7 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
 
 
 def _outliving(row: dynamo.Row) -> TransactWriteItemTypeDef:
-    """Keep of a hook which one it was, for as long as its deliveries are kept."""
+    """Keep a deleted hook's id for as long as its deliveries are kept."""
     now = now_ms()
     disabled_at = row.get("disabledAt") if row["status"] == "DISABLED" else None
     return dynamo.updating(
