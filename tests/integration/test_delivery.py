@@ -204,6 +204,17 @@ def test_an_answer_that_repeats_a_header_value_is_not_stored(line: Line, echo: C
     assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
 
 
+def test_no_answer_keeps_its_own_success_from_being_recorded(line: Line) -> None:
+    body = f"&#{'1' * 4_301};"
+    with receiver([Answer(body=body.encode())]) as r:
+        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = line.publish()
+        line.run()
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], len(r.requests)) == ("DELIVERED", 1, 1)
+    assert shown["attempts"][0]["responseBody"] == body[:1024]
+
+
 @pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])
 def test_a_viewer_does_not_see_what_receivers_answer(line: Line, role: str, sees: bool) -> None:
     answer = [Answer(status, {"x-a": "private"}, b"private") for status in (500, 200)]

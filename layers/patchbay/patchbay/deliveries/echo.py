@@ -35,6 +35,10 @@ _NOT_COMPARED = bytes([*range(0x21), 0x7F, *b"+\\"])
 # \x41, \u0041, \u{41}, \U00000041 and %u0041.
 _ESCAPE = re.compile(r"(?:(?<!\\)\\++|%)(?:x|u00|u\{|U000000)([0-7][0-9A-Fa-f])\}?")
 _CUT_ESCAPE = re.compile(r"(?:(?<!\\)\\++[uUx]?\{?[0-9A-Fa-f]*|%u?[0-9A-Fa-f]*|&#?\w*)\Z")
+# A decimal character reference, without leading zeros.
+_REFERENCE = re.compile(r"&#(?=[0-9])0*+([0-9]*+)")
+# Eight digits are beyond Unicode already.
+_REFERENCE_DIGITS = 8
 # A word of a value, and whether it is a parameter's name.
 _WORD = re.compile(r"""([^\s,;:="]+)(=(?=[^\s=,;]))?""")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,}")
@@ -108,7 +112,7 @@ def _texts(name: str, value: str) -> Iterator[str]:
         return
     yield rest.strip()
     if scheme.lower() == "basic":
-        yield _from_base64(rest.strip().encode()).decode("utf-8", "replace")
+        yield _from_base64(rest.encode("ascii", "ignore")).decode("utf-8", "replace")
 
 
 def _forms(text: str) -> set[str]:
@@ -137,10 +141,15 @@ def _decoded(text: str) -> str:
     for _ in range(_ROUNDS):
         before = text
         text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-        text = html.unescape(unquote(text))
+        text = html.unescape(_REFERENCE.sub(_shortened, unquote(text)))
         if text == before:
             break
     return text
+
+
+def _shortened(reference: re.Match[str]) -> str:
+    """The same reference with few digits: `html.unescape` raises for thousands of them."""
+    return "&#" + (reference[1][:_REFERENCE_DIGITS] or "0")
 
 
 def _folded(text: str) -> bytes:
