@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -499,6 +500,73 @@ def test_a_kept_connection_that_closes_as_we_write_is_not_the_receivers_fault() 
                 assert (result.status_code, result.response_body) == (200, "ok")
             assert (server.connections, len(server.requests)) == (4, 6)
             assert len(set(server.requests)) == 1
+        await sender.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("body", [b'{"a":1}', b'{"text": "a b c"}', bytes(70_000)], ids=["501", "400", "414"])
+def test_a_body_that_a_server_left_unread_fails_no_later_delivery(body: bytes) -> None:
+    """http.server takes it for the start of the next request, which it refuses."""
+    refusals: list[int] = []
+
+    class Deaf(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            refusals.append(code)
+            super().send_error(code, message, explain)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    async def scenario(url: str) -> list[int | None]:
+        sender = local_sender()
+        results = [await sender.send(url, HEADERS, body, workspace_id=WORKSPACE) for _ in range(4)]
+        await sender.aclose()
+        return [result.status_code for result in results]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Deaf) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            assert run(scenario(f"http://127.0.0.1:{server.server_port}/hook")) == [200] * 4
+        finally:
+            server.shutdown()
+    assert refusals, "no unread body met a reused connection"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "requests"),
+    [
+        (answer("400 Bad Request", "connection: close"), 3),
+        (answer("408 Request Timeout", "connection: close"), 3),
+        (answer("400 Bad Request", "connection: close").replace(b"1.1", b"1.0"), 3),
+        (answer("400 Bad Request"), 2),
+        (answer("422 Invalid", "connection: close"), 2),
+        (answer("500 Oops", "connection: close"), 2),
+    ],
+)
+def test_a_refusal_that_closes_a_kept_connection_is_asked_for_once_more(
+    refusal: bytes, requests: int
+) -> None:
+    """The second answer counts, also if it is the same."""
+
+    async def scenario() -> None:
+        sender = local_sender()
+
+        async def then_refuse(_: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write(OK if len(server.requests) == 1 else refusal)
+
+        async with receiver(then_refuse) as server:
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
+            assert result.status_code == int(refusal.split()[1])
+            assert len(server.requests) == requests
         await sender.aclose()
 
     run(scenario())
