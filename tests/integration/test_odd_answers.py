@@ -160,6 +160,27 @@ def test_records_of_tls_behind_an_answer_are_found(certificate: Path) -> None:
         assert (result.status_code, then, connections) == (200, 500, 2)
 
 
+def test_a_kept_connection_whose_tls_fails_is_not_the_receivers_fault(certificate: Path) -> None:
+    async def then_alert(_: bytes, writer: asyncio.StreamWriter) -> None:
+        if len(both.receiver.requests) == 2:
+            raw = writer.transport._ssl_protocol._transport  # type: ignore[attr-defined]
+            raw.write(b"\x15\x03\x03\x00\x02\x02\x50")  # the alert internal_error
+        else:
+            writer.write(OK)
+
+    async def scenario() -> None:
+        nonlocal both
+        async with pair(OK, certificate) as both:
+            both.receiver.answer = then_alert
+            for _ in range(2):
+                result = await both.send()
+                assert (result.status_code, result.error) == (200, None)
+            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 3)
+
+    both: Pair
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "late", [OK, b"\r\n", b"x", b""], ids=["an answer", "a blank line", "a byte", "the end"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import socket
 import ssl
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.outbound.connection import MAX_ANSWER_BYTES
+from patchbay.outbound.connection import MAX_ANSWER_BYTES, Connection
 from patchbay.outbound.dialer import GuardedDialer, NameNotResolved, resolve
 from patchbay.webhooks.retry import ErrorKind, Outcome
 from patchbay.webhooks.sender import MAX_BODY_BYTES, Sender, SendResult
@@ -590,6 +591,27 @@ def test_it_is_repeated_once_only() -> None:
             result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.CONNECTION
             assert count == 3
+        await sender.aclose()
+
+    run(scenario())
+
+
+def test_a_kept_connection_that_the_network_gives_up_is_not_the_receivers_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The socket then raises a TimeoutError (ETIMEDOUT), as the deadline does."""
+
+    async def lost(_: Connection) -> bytes:
+        monkeypatch.undo()
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    async def scenario() -> None:
+        sender = local_sender()
+        async with receiver(OK) as server:
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            monkeypatch.setattr(Connection, "receive", lost)
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            assert server.connections == 2
         await sender.aclose()
 
     run(scenario())

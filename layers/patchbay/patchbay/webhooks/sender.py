@@ -182,8 +182,8 @@ class Sender:
         from outside whether it read the request (RFC 9110 section 9.2.2), but every attempt of a
         delivery has the same `webhook-id`, so it is safe to repeat. Hence: if a *reused*
         connection closes before an answer, the request goes out once more on a new connection,
-        within the same deadline. The same holds if what comes is the rest of an earlier answer.
-        Failures of a new connection count against the receiver.
+        within the same deadline. The same holds if TLS fails there, and if what comes is the rest of an
+        earlier answer. Failures of a new connection count against the receiver.
 
         A server that answers without reading the body takes that body for the start of the next
         request, refuses it and closes. Such a refusal on a reused connection says nothing about our
@@ -208,8 +208,9 @@ class Sender:
                 return
             except _NotOurs:
                 pass
-            except (OSError, NoAnswer) as fault:
-                if reply.status is not None or isinstance(fault, TimeoutError | ssl.SSLError):
+            # The deadline arrives here as a cancellation: a TimeoutError is the socket's own.
+            except (OSError, NoAnswer):
+                if reply.status is not None:
                     raise
             exchange = Exchange("POST", target.path, lines, body)
         dialled = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
