@@ -21,11 +21,13 @@ from svix.webhooks import Webhook as SvixWebhook
 from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import health_store, store, sweeper
+from patchbay.deliveries.attempt import Attempt
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
+from patchbay.webhooks.sender import SendResult
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
@@ -202,6 +204,34 @@ def test_an_answer_that_repeats_a_header_value_is_not_stored(line: Line, echo: C
         assert attempt["requestHeaders"]["Authorization"] == "********"
     kept = json.dumps(line.backend.rows("DeliveriesTable"), default=str)
     assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
+
+
+def test_no_answer_keeps_its_own_success_from_being_recorded(line: Line) -> None:
+    body = f"&#{'1' * 4_301};"
+    with receiver([Answer(body=body.encode())]) as r:
+        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = line.publish()
+        line.run()
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], len(r.requests)) == ("DELIVERED", 1, 1)
+    assert shown["attempts"][0]["responseBody"] == body[:1024]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "withheld"),
+    [
+        ("age", "2026", False),
+        ("date", "Tue, 06 Jan 2026 10:00:00 GMT", False),
+        ("last-modified", "Tue, 06 Jan 2026 10:00:00 GMT", False),
+        ("expires", "-1", False),
+        ("expires", "build 2026", True),
+        ("x-date", "Tue, 06 Jan 2026 10:00:00 GMT", True),
+    ],
+)
+def test_the_times_of_an_answer_repeat_no_value(name: str, value: str, withheld: bool) -> None:
+    result = SendResult(duration_ms=1, status_code=200, response_headers=((name, value),))
+    row = Attempt(1, "AUTO", 0, {}, result).row({"X-Version": "2026"})
+    assert row["responseHeaders"] == ({} if withheld else {name: value})
 
 
 @pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -158,6 +159,25 @@ def test_records_of_tls_behind_an_answer_are_found(certificate: Path) -> None:
     for first in (in_records, and_half_a_record):
         result, then, connections = statuses(first, certificate)
         assert (result.status_code, then, connections) == (200, 500, 2)
+
+
+def test_a_kept_connection_whose_tls_fails_is_not_the_receivers_fault(certificate: Path) -> None:
+    async def then_alert(receiver: Receiver, _: bytes, writer: asyncio.StreamWriter) -> None:
+        if len(receiver.requests) == 2:
+            raw = writer.transport._ssl_protocol._transport  # type: ignore[attr-defined]
+            raw.write(b"\x15\x03\x03\x00\x02\x02\x50")  # the alert internal_error
+        else:
+            writer.write(OK)
+
+    async def scenario() -> None:
+        async with pair(OK, certificate) as both:
+            both.receiver.answer = partial(then_alert, both.receiver)
+            for _ in range(2):
+                result = await both.send()
+                assert (result.status_code, result.error) == (200, None)
+            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 3)
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import socket
 import ssl
@@ -13,12 +14,13 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from patchbay.outbound.connection import MAX_ANSWER_BYTES
+from patchbay.outbound.connection import MAX_ANSWER_BYTES, Connection
 from patchbay.outbound.dialer import GuardedDialer, NameNotResolved, resolve
 from patchbay.webhooks.retry import ErrorKind, Outcome
 from patchbay.webhooks.sender import MAX_BODY_BYTES, Sender, SendResult
@@ -504,6 +506,73 @@ def test_a_kept_connection_that_closes_as_we_write_is_not_the_receivers_fault() 
     run(scenario())
 
 
+@pytest.mark.parametrize("body", [b'{"a":1}', b'{"text": "a b c"}', bytes(70_000)], ids=["501", "400", "414"])
+def test_a_body_that_a_server_left_unread_fails_no_later_delivery(body: bytes) -> None:
+    """http.server takes it for the start of the next request, which it refuses."""
+    refusals: list[int] = []
+
+    class Deaf(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            refusals.append(code)
+            super().send_error(code, message, explain)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    async def scenario(url: str) -> list[int | None]:
+        sender = local_sender()
+        results = [await sender.send(url, HEADERS, body, workspace_id=WORKSPACE) for _ in range(4)]
+        await sender.aclose()
+        return [result.status_code for result in results]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Deaf) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            assert run(scenario(f"http://127.0.0.1:{server.server_port}/hook")) == [200] * 4
+        finally:
+            server.shutdown()
+    assert refusals, "no unread body met a reused connection"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "requests"),
+    [
+        (answer("400 Bad Request", "connection: close"), 3),
+        (answer("408 Request Timeout", "connection: close"), 3),
+        (answer("400 Bad Request", "connection: close").replace(b"1.1", b"1.0"), 3),
+        (answer("400 Bad Request"), 2),
+        (answer("422 Invalid", "connection: close"), 2),
+        (answer("500 Oops", "connection: close"), 2),
+    ],
+)
+def test_a_refusal_that_closes_a_kept_connection_is_asked_for_once_more(
+    refusal: bytes, requests: int
+) -> None:
+    """The second answer counts, also if it is the same."""
+
+    async def scenario() -> None:
+        sender = local_sender()
+
+        async def then_refuse(_: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write(OK if len(server.requests) == 1 else refusal)
+
+        async with receiver(then_refuse) as server:
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
+            assert result.status_code == int(refusal.split()[1])
+            assert len(server.requests) == requests
+        await sender.aclose()
+
+    run(scenario())
+
+
 def test_it_is_repeated_once_only() -> None:
     async def scenario() -> None:
         sender = local_sender()
@@ -522,6 +591,27 @@ def test_it_is_repeated_once_only() -> None:
             result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.CONNECTION
             assert count == 3
+        await sender.aclose()
+
+    run(scenario())
+
+
+def test_a_kept_connection_that_the_network_gives_up_is_not_the_receivers_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The socket then raises a TimeoutError (ETIMEDOUT), as the deadline does."""
+
+    async def lost(_: Connection) -> bytes:
+        monkeypatch.undo()
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    async def scenario() -> None:
+        sender = local_sender()
+        async with receiver(OK) as server:
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            monkeypatch.setattr(Connection, "receive", lost)
+            assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
+            assert server.connections == 2
         await sender.aclose()
 
     run(scenario())

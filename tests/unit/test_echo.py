@@ -39,6 +39,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "a form": quote_plus,
     "HTML": html.escape,
     "HTML, all escaped": lambda text: "".join(f"&#x{ord(c):x};" for c in text),
+    "HTML, padded with zeros": lambda text: "".join(f"&#{ord(c):05000d};" for c in text),
     "HTML in HTML": lambda text: html.escape(html.escape(text)),
     "JSON in HTML": lambda text: html.escape(json.dumps({"headers": [text]})),
     "hexadecimal": lambda text: text.encode().hex(),
@@ -47,6 +48,14 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64 within base64's text": lambda text: base64.b64encode(f'{{"key": "{text}"}}'.encode()).decode(),
     "base64 of JSON": lambda text: base64.b64encode(json.dumps([text]).encode()).decode(),
+    "base64 of base64": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
+    "base64 of base64 of JSON": lambda text: base64.b64encode(
+        json.dumps({"body": base64.b64encode(json.dumps([text]).encode()).decode()}).encode()
+    ).decode(),
+    "a Buffer of Node": lambda text: json.dumps({"type": "Buffer", "data": [*text.encode()]}),
+    "bytes of Go": lambda text: str([*text.encode()]).replace(",", ""),
+    "numbers in lines": lambda text: json.dumps([*text.encode()], indent=2),
+    "an array of C": lambda text: ", ".join(f"0x{byte:02X}" for byte in text.encode()),
     "base64 in JSON of PHP": lambda text: base64.b64encode(text.encode()).decode().replace("/", "\\/"),
     "base64 in lines": lambda text: base64.encodebytes(b"\xff" * 50 + text.encode()).decode(),
     "UTF-16": lambda text: text.encode("utf-16").decode("utf-8", "replace"),
@@ -131,12 +140,29 @@ LARGE = {
     "backslashes": "\\" * 16_384,
     "percent signs": "%25" * 5_461,
     "nested escapes": "%" + "25" * 8_191,
+    "a reference of too many digits": f"&#{'1' * 4_301}; {SECRET}",
+    "a reference of too many digits, without its end": "&#" + "1" * 16_382,
+    "a reference of zeros": "&#" + "0" * 16_382,
+    "a reference of too many hexadecimal digits": "&#x" + "f" * 16_381,
+    "a reference in a URL": quote(f"&#{'1' * 4_301};"),
+    "a reference in base64": base64.b64encode(f"&#{'1' * 4_301};".encode()).decode(),
+    "a reference in hexadecimal": f"&#{'1' * 4_301};".encode().hex(),
     "ampersands": "&amp;" * 3_276,
     "escapes": "\\u0041" * 2_730,
+    "base64 of letters": base64.b64encode(
+        "".join(random.Random(3).choices(string.ascii_letters, k=12_288)).encode()
+    ).decode(),
+    "numbers": "99," * 5_461,
     "digits": "a1" * 8_192,
     "NULs": "\x00" * 16_384,
     "letters": "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=16_384)),
 }
+
+
+@pytest.mark.parametrize("answer", LARGE.values(), ids=LARGE)
+def test_no_answer_raises(answer: str) -> None:
+    """What raises here would keep a delivery that succeeded from being recorded."""
+    assert repeats({"X-Key": SECRET}, answer, cut=True) is (SECRET in answer)
 
 
 @pytest.mark.parametrize("answer", LARGE.values(), ids=LARGE)

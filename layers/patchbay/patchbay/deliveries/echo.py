@@ -35,10 +35,16 @@ _NOT_COMPARED = bytes([*range(0x21), 0x7F, *b"+\\"])
 # \x41, \u0041, \u{41}, \U00000041 and %u0041.
 _ESCAPE = re.compile(r"(?:(?<!\\)\\++|%)(?:x|u00|u\{|U000000)([0-7][0-9A-Fa-f])\}?")
 _CUT_ESCAPE = re.compile(r"(?:(?<!\\)\\++[uUx]?\{?[0-9A-Fa-f]*|%u?[0-9A-Fa-f]*|&#?\w*)\Z")
+# A decimal character reference, without leading zeros.
+_REFERENCE = re.compile(r"&#(?=[0-9])0*+([0-9]*+)")
+# Eight digits are beyond Unicode already.
+_REFERENCE_DIGITS = 8
 # A word of a value, and whether it is a parameter's name.
 _WORD = re.compile(r"""([^\s,;:="]+)(=(?=[^\s=,;]))?""")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,}")
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# A byte in a list of numbers, as programs print buffers.
+_NUMBER = re.compile(r"\b(?:0x[0-9A-Fa-f]{1,2}|0|[1-9][0-9]{0,2})\b")
 _HEX = re.compile(rb"[0-9a-f]{8,}")
 
 
@@ -108,7 +114,7 @@ def _texts(name: str, value: str) -> Iterator[str]:
         return
     yield rest.strip()
     if scheme.lower() == "basic":
-        yield _from_base64(rest.strip().encode()).decode("utf-8", "replace")
+        yield _from_base64(rest.encode("ascii", "ignore")).decode("utf-8", "replace")
 
 
 def _forms(text: str) -> set[str]:
@@ -122,14 +128,25 @@ def _views(answer: str, plain: str) -> Iterator[bytes]:
     if plain != answer:
         folded = _folded(plain)
         yield folded
-    packed = "".join(plain.replace("\\", "").split()).encode("ascii", "ignore").translate(_FROM_URL_SAFE)
-    runs = _BASE64.findall(packed)
-    for start in range(4):  # the text before a value shifts its encoding
-        yield _folded(_decoded(b" ".join(_from_base64(run[start:]) for run in runs).decode("latin-1")))
+    for text in _from_runs_of_base64(plain):
+        yield _folded(_decoded(text))
+        for inner in _from_runs_of_base64(text):
+            yield _folded(_decoded(inner))
+    yield _folded(_decoded("".join(chr(int(number, 0)) for number in _NUMBER.findall(plain))))
     digits = _HEX.findall(folded.replace(b":", b""))
     for start in range(2):
         pairs = (run[start : len(run) - (len(run) - start) % 2] for run in digits)
         yield _folded(b" ".join(map(binascii.unhexlify, pairs)).decode("latin-1"))
+
+
+def _from_runs_of_base64(text: str) -> Iterator[str]:
+    """What the runs of base64 in `text` hold, once for each place where their groups of four may begin: the
+    text before a value shifts its encoding.
+    """
+    packed = "".join(text.replace("\\", "").split()).encode("ascii", "ignore").translate(_FROM_URL_SAFE)
+    runs = _BASE64.findall(packed)
+    for start in range(4):
+        yield b" ".join(_from_base64(run[start:]) for run in runs).decode("latin-1")
 
 
 def _decoded(text: str) -> str:
@@ -137,10 +154,15 @@ def _decoded(text: str) -> str:
     for _ in range(_ROUNDS):
         before = text
         text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-        text = html.unescape(unquote(text))
+        text = html.unescape(_REFERENCE.sub(_shortened, unquote(text)))
         if text == before:
             break
     return text
+
+
+def _shortened(reference: re.Match[str]) -> str:
+    """The same reference with few digits: `html.unescape` raises for thousands of them."""
+    return "&#" + (reference[1][:_REFERENCE_DIGITS] or "0")
 
 
 def _folded(text: str) -> bytes:

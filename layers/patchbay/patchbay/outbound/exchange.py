@@ -83,6 +83,11 @@ class Exchange:
         raise StopAsyncIteration
 
     @property
+    def is_last(self) -> bool:
+        """Whether the head of the answer announces the end of the connection."""
+        return self._h11.our_state is h11.MUST_CLOSE
+
+    @property
     def allows_another(self) -> bool:
         """Whether the connection may serve another request: the answer was read to its unambiguous end,
         nothing came behind it, and the whole request went out.

@@ -39,6 +39,9 @@ _OWN_HEADERS = {
     "expect", "te", "trailer", "upgrade",
 }  # fmt: skip
 
+# What servers answer to bytes that are no request, and to a connection that was idle for too long.
+_NOT_A_REQUEST = {400, 408, 414, 501, 505}
+
 _MESSAGES = {
     ErrorKind.TIMEOUT: "The receiver did not answer in time.",
     ErrorKind.CONNECTION: "The connection was refused, or closed before an answer.",
@@ -71,6 +74,10 @@ class SendResult:
     def outcome(self, now: datetime) -> Outcome:
         """What `retry.plan` takes."""
         return Outcome(self.status_code, self.error_kind, parse_retry_after(self.retry_after, now))
+
+
+class _NotOurs(Exception):
+    """What came on a kept connection is probably the answer to what an earlier request left behind."""
 
 
 @dataclass(slots=True)
@@ -175,8 +182,12 @@ class Sender:
         from outside whether it read the request (RFC 9110 section 9.2.2), but every attempt of a
         delivery has the same `webhook-id`, so it is safe to repeat. Hence: if a *reused*
         connection closes before an answer, the request goes out once more on a new connection,
-        within the same deadline. The same holds if the rest of an earlier answer arrives.
-        Failures of a new connection count against the receiver.
+        within the same deadline. The same holds if TLS fails there, or if the rest of an earlier
+        answer arrives. Failures of a new connection count against the receiver.
+
+        A server that answers without reading the body takes that body for the start of the next
+        request, refuses it and closes. Such a refusal on a reused connection says nothing about our
+        request, so it is repeated too.
         """
         lines = [
             (b"host", target.authority.encode()),
@@ -193,10 +204,13 @@ class Sender:
         route = Route(workspace_id, target.scheme, target.host, target.port)
         if kept := self._kept.take(route):
             try:
-                await self._exchange(exchange, kept, reply, route)
+                await self._exchange(exchange, kept, reply, route, is_reused=True)
                 return
-            except (OSError, NoAnswer) as fault:
-                if reply.status is not None or isinstance(fault, TimeoutError | ssl.SSLError):
+            except _NotOurs:
+                pass
+            # The deadline arrives here as a cancellation: a TimeoutError is the socket's own.
+            except (OSError, NoAnswer):
+                if reply.status is not None:
                     raise
             exchange = Exchange("POST", target.path, lines, body)
         dialled = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
@@ -204,11 +218,20 @@ class Sender:
         await self._exchange(exchange, dialled, reply, None if kept else route)
 
     async def _exchange(
-        self, exchange: Exchange, connection: Connection, reply: _Reply, keep_for: Route | None
+        self,
+        exchange: Exchange,
+        connection: Connection,
+        reply: _Reply,
+        keep_for: Route | None,
+        *,
+        is_reused: bool = False,
     ) -> None:
+        """Raises _NotOurs on a reused connection, before anything of that answer is in `reply`."""
         kept = False
         try:
             status, headers = await exchange.begin(connection)
+            if is_reused and status in _NOT_A_REQUEST and exchange.is_last:
+                raise _NotOurs
             reply.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
             reply.status = status
             reply.complete = await read_body(
