@@ -439,6 +439,23 @@ def test_unpublish_and_publish_keeps_the_deliveries(line: Line, was_disabled: bo
         assert line.ends() == [("DELIVERED", None)]
 
 
+def test_a_hook_that_comes_back_is_sent_all_the_failures_that_disabled_it(line: Line) -> None:
+    """An outage disables a hook only after many failed deliveries, so the first ones are days older."""
+    with receiver([400, 400, 200]) as r:
+        id = hook(line.api, "make", targetUrl=r.url)["id"]
+        assert line.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
+        line.publish(POST)
+        line.run()
+        line.clock.move(2 * 86_400)
+        line.publish(POST)
+        line.run()
+        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        line.clock.move(86_400)
+        assert hook(line.api, "make", targetUrl=r.url)["id"] == id
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+
+
 def test_what_a_hook_missed_long_ago_is_not_sent_by_itself(line: Line) -> None:
     with receiver([400, 200]) as r:
         failed_and_disabled(line, r.url)

@@ -109,11 +109,11 @@ def subscribe(
     def recording(id: WebhookId, secret: str) -> list[TransactWriteItemTypeDef]:
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
-    def recovering(id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
+    def recovering(id: WebhookId) -> list[TransactWriteItemTypeDef]:
         # Imported where it is used: few subscriptions bring a hook back, and all would pay for it.
         from patchbay.deliveries import service as deliveries
 
-        return deliveries.recovering(principal.workspace_id, id, disabled_at)
+        return deliveries.recovering(principal.workspace_id, id)
 
     id, secret = webhooks.subscribe(principal, wanted, platform, recording, recovering)
     if secret is not None:

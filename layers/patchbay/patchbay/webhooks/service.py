@@ -69,7 +69,7 @@ def subscribe(
     body: CreateWebhook,
     source: str,
     recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
     there is one for each URL, with what it subscribes to. One that was deleted or disabled comes back under
@@ -77,8 +77,8 @@ def subscribe(
     paused delivers again.
 
     Returns its id, and the signing secret if there is a new one. The same transaction writes what `recording`
-    makes of both and, for a webhook that was disabled, what `recovering` makes of its id and of when that was
-    (Unix ms). Raises Conflict at the workspace's ceiling.
+    makes of both and, for a webhook that was disabled, what `recovering` makes of its id. Raises Conflict at
+    the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
@@ -97,7 +97,7 @@ def subscribe(
             also = [*recording(id, secret)]
             if known is not None:
                 row["resumedAt"] = row["subscribedAt"]  # what failed before it was deleted counts no more
-                also += recovering(id, known.disabled_at) if known.disabled_at else ()
+                also += recovering(id) if known.was_disabled else ()
             store.create(row, also)
         except (store.Subscribed, store.Changed, NotFound):
             continue  # another request subscribed, disabled or deleted it just now
@@ -351,22 +351,22 @@ def _bring_back(
     id: WebhookId,
     secret: str,
     recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
 ) -> str | None:
     """Have a hook that is not active deliver again; the secret if it was disabled and has that one now."""
-    disabled_at: int | None = None
+    was_disabled = False
 
     def change(row: dynamo.Row) -> dynamo.Row:
-        nonlocal disabled_at
-        disabled_at = row["disabledAt"] if row["status"] == "DISABLED" else None
+        nonlocal was_disabled
+        was_disabled = row["status"] == "DISABLED"
         changes = {**_status("ACTIVE"), "subscribedAt": now_ms()}
-        return changes if disabled_at is None else {**changes, "secrets": [_sealed(workspace_id, id, secret)]}
+        return {**changes, "secrets": [_sealed(workspace_id, id, secret)]} if was_disabled else changes
 
     def also(webhook: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
-        return () if disabled_at is None else [*recording(id, secret), *recovering(id, disabled_at)]
+        return [*recording(id, secret), *recovering(id)] if was_disabled else ()
 
     _change(workspace_id, id, change, None, also=also)
-    return None if disabled_at is None else secret
+    return secret if was_disabled else None
 
 
 def _status(status: str) -> dynamo.Row:

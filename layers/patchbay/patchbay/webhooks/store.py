@@ -41,13 +41,13 @@ class Subscription(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """What an automation subscribed. `webhook` is None once it is deleted; `disabled_at` (Unix ms) is then
-    when it had been disabled, if it had.
+    """What an automation subscribed. `webhook` is None once it is deleted; `was_disabled` says whether it was
+    disabled at that time.
     """
 
     id: WebhookId
     webhook: dynamo.Row | None
-    disabled_at: int | None
+    was_disabled: bool
 
 
 class Changed(Exception):
@@ -109,7 +109,7 @@ def hook(workspace_id: str, hook_key: str) -> Hook | None:
     if found is None:
         return None
     id = WebhookId(found["webhookId"])
-    return Hook(id, get(workspace_id, id), found.get("disabledAt"))
+    return Hook(id, get(workspace_id, id), "disabledAt" in found)
 
 
 def subscribed_again(row: dynamo.Row, now: int) -> None:
