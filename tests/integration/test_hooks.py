@@ -16,7 +16,7 @@ import pytest
 from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
-from patchbay.deliveries import outcome
+from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
 from patchbay.schema import at_ms, iso
 from patchbay.webhooks import signing
@@ -452,6 +452,34 @@ def test_a_hook_that_comes_back_is_sent_all_the_failures_that_disabled_it(line: 
         assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
         line.clock.move(86_400)
         assert hook(line.api, "make", targetUrl=r.url)["id"] == id
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_a_hook_that_comes_back_goes_on_with_the_recovery_that_its_owner_began(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a sweep that saw the hook disabled ends last: the recovery that it saw is no longer there."""
+    with receiver([400, 400, 200]) as r:
+        id, _ = failed_and_disabled(line, r.url)
+        assert line.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
+        line.clock.move(9 * 86_400)
+        since = {"since": iso(at_ms(line.clock.now - 10 * 86_400_000))}
+        assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
+        line.publish(POST)
+        line.deliveries.poll()
+        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        end_waiting = sweeper._end_waiting
+
+        end_waiting = sweeper._end_waiting
+
+        def came_back(*seen: Any) -> int:
+            line.clock.move(1)
+            assert hook(line.api, "n8n", targetUrl=r.url)["id"] == id
+            return end_waiting(*seen)
+
+        monkeypatch.setattr(sweeper, "_end_waiting", came_back)
+        line.sweep()
         line.run()
         assert line.ends() == [("DELIVERED", None)] * 2
 

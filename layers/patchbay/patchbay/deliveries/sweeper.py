@@ -139,7 +139,7 @@ def _end_waiting(key: str, health: Health, reason: str) -> int:
         for id in store.oldest(key, status, _ENDED_AT_ONCE):
             ended += store.end_waiting(key, id, status=Status.CANCELLED, reason=reason, now=now_ms())
     if health.recover is not None:
-        health_store.recovered(key, health.recover, None)
+        health_store.recovered(key, health, None)
     if ended:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=ended)
     else:
@@ -205,7 +205,7 @@ def _recover(key: str, health: Health, room: int) -> int:
     after, until = str(health.recover), str(health.recover_until)
     ids = list(islice(store.ended_badly(key, after, until), room))
     queued = _send(_restarted(key, ids))
-    health_store.recovered(key, after, ids[-1] if len(ids) == room else None)
+    health_store.recovered(key, health, ids[-1] if len(ids) == room else None)
     return queued
 
 
