@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from patchbay import catalogue
+from patchbay import catalogue, dynamo
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
 from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
 from patchbay.schema import at_ms, iso
+from patchbay.settings import settings
 from patchbay.webhooks import signing
 from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Answer as Response
@@ -354,6 +355,42 @@ def test_a_platform_that_is_down_for_a_day_loses_nothing(line: Line, platform: s
         assert line.clock.now - began > 22 * 3_600_000
         shown = line.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["retryConfig"], shown["disableAfter"]) == ({"schedule": "standard"}, 50)
+
+
+OLD_RETRIES: dict[str, Any] = {
+    "retryConfig": {"maxRetries": 3, "backoffMultiplier": 2, "initialDelaySeconds": 30},
+    "disableAfter": 10,
+}
+
+
+def test_a_hook_of_before_the_longer_schedule_has_it_unless_somebody_chose_its_retries(line: Line) -> None:
+    retries = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
+    with receiver([503] * 7 + [200]) as r:
+        id = subscribed(line, "make", r.url)
+        place = f"{WEBHOOKS}/{id}"
+
+        def shown(webhook: Any) -> dict[str, Any]:
+            return {name: webhook[name] for name in OLD_RETRIES}
+
+        def as_before(**chosen: Any) -> None:
+            row = next(row for row in line.backend.rows("WebhooksTable") if row["sk"] == id)
+            row.pop("subscribedAt", None)
+            dynamo.put(settings().webhooks_table, {**row, **OLD_RETRIES, **chosen})
+
+        as_before()
+        assert shown(line.api(f"GET {place}").json()) == retries
+        assert shown(line.api(f"GET {WEBHOOKS}").json()["items"][0]) == retries
+        line.run()
+        assert line.ends() == [("DELIVERED", None)]
+        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(line.api(f"GET {place}").json()) == retries
+        # These are somebody's choice, before or now.
+        as_before(disableAfter=3)
+        assert shown(line.api(f"GET {place}").json()) == {**OLD_RETRIES, "disableAfter": 3}
+        as_before()
+        assert shown(line.api(f"PUT {place}", json=OLD_RETRIES).json()) == OLD_RETRIES
+        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(line.api(f"GET {place}").json()) == OLD_RETRIES
 
 
 @pytest.mark.parametrize("platform", ["zapier", "make"])

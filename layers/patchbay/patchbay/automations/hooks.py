@@ -29,7 +29,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.schema import Empty, Listing, ListQuery, at_ms
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import CreateWebhook, RetryConfig, Webhook, WebhookQuery
+from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 # The time of the catalogue's samples, 2026-03-02T09:30:00Z: before any event of a real workspace.
 SAMPLED_AT_MS = 1_772_443_800_000
-# An automation is no server of ours to watch: it may be down for a weekend, and a workflow that fails at some
-# events is not to miss all others.
-_DISABLE_AFTER = 50
 
 
 def me(principal: Principal) -> Me:
@@ -102,8 +99,7 @@ def subscribe(
         url=body.target_url,
         events=[body.event],
         filters=body.filters,
-        retry_config=RetryConfig(schedule="standard"),
-        disable_after=_DISABLE_AFTER,
+        **webhooks.HOOK_RETRIES,
     )
 
     def recording(id: WebhookId, secret: str) -> list[TransactWriteItemTypeDef]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from patchbay.idempotency import Once
 
+HOOK_RETRIES = store.HOOK_RETRIES
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
 _API = "api"
 _N8N = "n8n"
@@ -88,7 +89,8 @@ def subscribe(
         known = store.hook(workspace_id, hook_key)
         try:
             if known is not None and known.webhook is not None:
-                if known.webhook["status"] == "ACTIVE":
+                # One whose row is older than `subscribedAt` is written as a whole, with its present retries.
+                if known.webhook["status"] == "ACTIVE" and known.webhook["subscribedAt"]:
                     store.subscribed_again(known.webhook, now_ms())
                     return known.id, None
                 return known.id, _bring_back(workspace_id, known.id, secret, recording, recovering)
