@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _COUNT = "count"
-# An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails on
-# some events must not miss all others.
+# An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails
+# on some events must not miss all others.
 HOOK_RETRIES: Mapping[str, Any] = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
 _OLD_HOOK_RETRIES: Mapping[str, Any] = {
     "retryConfig": {"maxRetries": 3, "backoffMultiplier": 2, "initialDelaySeconds": 30},
@@ -109,8 +109,8 @@ def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
 
 
 def read(row: dynamo.Row | None) -> dynamo.Row | None:
-    """A stored webhook as it is used. Hooks once had the retries of any webhook and no `subscribedAt`: if nobody
-    changed those retries, they are a hook's now. The next write of the webhook stores that.
+    """A stored webhook as it is used. Hooks once had the retries of any webhook and no `subscribedAt`: if
+    nobody changed those retries, they are a hook's now. The next write of the webhook stores that.
     """
     if row is None or "hookKey" not in row or "subscribedAt" in row:
         return row
