@@ -521,6 +521,37 @@ def test_a_hook_that_comes_back_goes_on_with_the_recovery_that_its_owner_began(
         assert line.ends() == [("DELIVERED", None)] * 2
 
 
+def test_what_a_sweep_cancels_after_a_hook_came_back_is_sent(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep saw the hook disabled; meanwhile it comes back, and another sweep ends its recovery."""
+    with receiver([503, 400, 200]) as r:
+        id = hook(line.api, "make", targetUrl=r.url)["id"]
+        retries = {"disableAfter": 1, "retryConfig": {"initialDelaySeconds": 3000}}
+        assert line.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
+        for _ in range(2):
+            line.publish(POST)
+            line.deliveries.poll()
+        assert [status for status, _ in line.ends()] == ["FAILED", "RETRYING"]
+        end_waiting = sweeper._end_waiting
+        swept: list[int] = []
+
+        def came_back(*seen: Any) -> int:
+            monkeypatch.setattr(sweeper, "_end_waiting", end_waiting)
+            assert hook(line.api, "make", targetUrl=r.url)["id"] == id
+            line.clock.move(61)
+            swept.append(line.sweep())
+            return end_waiting(*seen)
+
+        monkeypatch.setattr(sweeper, "_end_waiting", came_back)
+        line.clock.move(1)
+        line.sweep()
+        assert swept == [1]
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+        assert len(r.requests) == 4
+
+
 def test_what_a_hook_missed_long_ago_is_not_sent_by_itself(line: Line) -> None:
     with receiver([400, 200]) as r:
         failed_and_disabled(line, r.url)
