@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from patchbay import catalogue
+from patchbay import catalogue, dynamo
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
-from patchbay.deliveries import outcome
+from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
 from patchbay.schema import at_ms, iso
+from patchbay.settings import settings
 from patchbay.webhooks import signing
 from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Answer as Response
@@ -356,6 +357,42 @@ def test_a_platform_that_is_down_for_a_day_loses_nothing(line: Line, platform: s
         assert (shown["retryConfig"], shown["disableAfter"]) == ({"schedule": "standard"}, 50)
 
 
+OLD_RETRIES: dict[str, Any] = {
+    "retryConfig": {"maxRetries": 3, "backoffMultiplier": 2, "initialDelaySeconds": 30},
+    "disableAfter": 10,
+}
+
+
+def test_a_hook_of_before_the_longer_schedule_has_it_unless_somebody_chose_its_retries(line: Line) -> None:
+    retries = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
+    with receiver([503] * 7 + [200]) as r:
+        id = subscribed(line, "make", r.url)
+        place = f"{WEBHOOKS}/{id}"
+
+        def shown(webhook: Any) -> dict[str, Any]:
+            return {name: webhook[name] for name in OLD_RETRIES}
+
+        def as_before(**chosen: Any) -> None:
+            row = next(row for row in line.backend.rows("WebhooksTable") if row["sk"] == id)
+            row.pop("subscribedAt", None)
+            dynamo.put(settings().webhooks_table, {**row, **OLD_RETRIES, **chosen})
+
+        as_before()
+        assert shown(line.api(f"GET {place}").json()) == retries
+        assert shown(line.api(f"GET {WEBHOOKS}").json()["items"][0]) == retries
+        line.run()
+        assert line.ends() == [("DELIVERED", None)]
+        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(line.api(f"GET {place}").json()) == retries
+        # These are somebody's choice, before or now.
+        as_before(disableAfter=3)
+        assert shown(line.api(f"GET {place}").json()) == {**OLD_RETRIES, "disableAfter": 3}
+        as_before()
+        assert shown(line.api(f"PUT {place}", json=OLD_RETRIES).json()) == OLD_RETRIES
+        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(line.api(f"GET {place}").json()) == OLD_RETRIES
+
+
 @pytest.mark.parametrize("platform", ["zapier", "make"])
 def test_404_elsewhere_is_one_failed_delivery(line: Line, platform: str) -> None:
     with receiver([404]) as r:
@@ -437,6 +474,82 @@ def test_unpublish_and_publish_keeps_the_deliveries(line: Line, was_disabled: bo
             assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
             line.run()
         assert line.ends() == [("DELIVERED", None)]
+
+
+def test_a_hook_that_comes_back_is_sent_all_the_failures_that_disabled_it(line: Line) -> None:
+    """An outage disables a hook only after many failed deliveries, so the first ones are days older."""
+    with receiver([400, 400, 200]) as r:
+        id = hook(line.api, "make", targetUrl=r.url)["id"]
+        assert line.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
+        line.publish(POST)
+        line.run()
+        line.clock.move(2 * 86_400)
+        line.publish(POST)
+        line.run()
+        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        line.clock.move(86_400)
+        assert hook(line.api, "make", targetUrl=r.url)["id"] == id
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_a_hook_that_comes_back_goes_on_with_the_recovery_that_its_owner_began(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a sweep that saw the hook disabled ends last: the recovery that it saw is no longer there."""
+    with receiver([400, 400, 200]) as r:
+        id, _ = failed_and_disabled(line, r.url)
+        assert line.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
+        line.clock.move(9 * 86_400)
+        since = {"since": iso(at_ms(line.clock.now - 10 * 86_400_000))}
+        assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
+        line.publish(POST)
+        line.deliveries.poll()
+        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        end_waiting = sweeper._end_waiting
+
+        end_waiting = sweeper._end_waiting
+
+        def came_back(*seen: Any) -> int:
+            line.clock.move(1)
+            assert hook(line.api, "n8n", targetUrl=r.url)["id"] == id
+            return end_waiting(*seen)
+
+        monkeypatch.setattr(sweeper, "_end_waiting", came_back)
+        line.sweep()
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_what_a_sweep_cancels_after_a_hook_came_back_is_sent(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep saw the hook disabled; meanwhile it comes back, and another sweep ends its recovery."""
+    with receiver([503, 400, 200]) as r:
+        id = hook(line.api, "make", targetUrl=r.url)["id"]
+        retries = {"disableAfter": 1, "retryConfig": {"initialDelaySeconds": 3000}}
+        assert line.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
+        for _ in range(2):
+            line.publish(POST)
+            line.deliveries.poll()
+        assert [status for status, _ in line.ends()] == ["FAILED", "RETRYING"]
+        end_waiting = sweeper._end_waiting
+        swept: list[int] = []
+
+        def came_back(*seen: Any) -> int:
+            monkeypatch.setattr(sweeper, "_end_waiting", end_waiting)
+            assert hook(line.api, "make", targetUrl=r.url)["id"] == id
+            line.clock.move(61)
+            swept.append(line.sweep())
+            return end_waiting(*seen)
+
+        monkeypatch.setattr(sweeper, "_end_waiting", came_back)
+        line.clock.move(1)
+        line.sweep()
+        assert swept == [1]
+        line.run()
+        assert line.ends() == [("DELIVERED", None)] * 2
+        assert len(r.requests) == 4
 
 
 def test_what_a_hook_missed_long_ago_is_not_sent_by_itself(line: Line) -> None:

@@ -29,7 +29,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
 from patchbay.schema import Empty, Listing, ListQuery, at_ms
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import CreateWebhook, RetryConfig, Webhook, WebhookQuery
+from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 # The time of the catalogue's samples, 2026-03-02T09:30:00Z: before any event of a real workspace.
 SAMPLED_AT_MS = 1_772_443_800_000
-# Nobody watches an automation as they watch a server: it may be down for a weekend, and a workflow that fails
-# for some events must not miss all others.
-_DISABLE_AFTER = 50
 
 
 def me(principal: Principal) -> Me:
@@ -102,18 +99,17 @@ def subscribe(
         url=body.target_url,
         events=[body.event],
         filters=body.filters,
-        retry_config=RetryConfig(schedule="standard"),
-        disable_after=_DISABLE_AFTER,
+        **webhooks.HOOK_RETRIES,
     )
 
     def recording(id: WebhookId, secret: str) -> list[TransactWriteItemTypeDef]:
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
-    def recovering(id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
+    def recovering(id: WebhookId) -> list[TransactWriteItemTypeDef]:
         # Imported here: few subscriptions bring a hook back, and all would pay for the import.
         from patchbay.deliveries import service as deliveries
 
-        return deliveries.recovering(principal.workspace_id, id, disabled_at)
+        return deliveries.recovering(principal.workspace_id, id)
 
     id, secret = webhooks.subscribe(principal, wanted, platform, recording, recovering)
     if secret is not None:

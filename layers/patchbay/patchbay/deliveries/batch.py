@@ -68,6 +68,6 @@ def shares(works: Iterable[Work]) -> list[Share]:
         ]
     rows = dynamo.get_each(places)
     return [
-        Share(key, webhook, health_store.read(health), own)
+        Share(key, webhooks_store.read(webhook), health_store.read(health), own)
         for (key, own), webhook, health in zip(by_webhook.items(), rows[::2], rows[1::2], strict=True)
     ]

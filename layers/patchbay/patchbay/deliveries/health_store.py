@@ -206,13 +206,17 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
 
 
 def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> TransactWriteItemTypeDef:
-    """Like `begin_recovery`, for the transaction that brings a webhook back: no other recovery runs then."""
+    """Like `begin_recovery`, for the transaction that brings a webhook back. A recovery that had come less far
+    when the webhook was disabled goes on from there; one that begins just now refuses the transaction.
+    """
+    running = read(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
     return dynamo.updating(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET #ttl = :ttl, {_RECOVERY}",
+        condition="attribute_not_exists(recover) OR recover >= :low",
         names={"#ttl": "ttl"},
-        low=between[0],
+        low=between[0] if running is None else min(running, between[0]),
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,
@@ -220,12 +224,16 @@ def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> Tr
     )
 
 
-def recovered(key: str, seen: str, done: DeliveryId | None) -> None:
-    """How far the recovery is; None: to its end."""
+def recovered(key: str, seen: Health, done: DeliveryId | None) -> None:
+    """How far the recovery is that `seen` has; None: to its end. Another one may have begun at the same id,
+    but it goes further.
+    """
+    condition = "recover = :after AND recoverUntil = :until"
+    terms: dict[str, Any] = {"after": seen.recover, "until": seen.recover_until}
     if done is None:
-        _unless_refused(key, "REMOVE recover, recoverUntil", condition="recover = :seen", seen=seen)
+        _unless_refused(key, "REMOVE recover, recoverUntil", condition=condition, **terms)
     else:
-        _unless_refused(key, "SET recover = :done", condition="recover = :seen", seen=seen, done=done)
+        _unless_refused(key, "SET recover = :done", condition=condition, done=done, **terms)
 
 
 def due(shard: int, now: int) -> Iterator[str]:

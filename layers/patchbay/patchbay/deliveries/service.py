@@ -42,9 +42,8 @@ _MOST_ATTEMPTS = 100
 _NO_ROOM = "The answers to later attempts leave no room for this one in the response."
 # A recovery counts that far what it has found.
 _COUNTED = 10_000
-# A hook that comes back gets the events that it missed, from this long before it was disabled (the standard
-# schedule with its jitter), but none older than a long weekend: its owner can recover those.
-_LONGEST_RETRIES_MS = 34 * 3_600_000
+# A hook that comes back gets the events that it missed for this long, a long weekend; its owner can recover
+# older ones. The failures that disable a hook start days before it is disabled, so that moment is no bound.
 _BROUGHT_BACK_MS = 4 * 86_400_000
 _RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRIED = {
@@ -175,13 +174,12 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     return Recovering(queued=queued)
 
 
-def recovering(workspace_id: str, webhook_id: WebhookId, disabled_at: int) -> list[TransactWriteItemTypeDef]:
-    """For the transaction that brings back an automation's webhook, which was disabled at `disabled_at`
-    (Unix ms): recovers the last days' deliveries that its receiver did not take.
+def recovering(workspace_id: str, webhook_id: WebhookId) -> list[TransactWriteItemTypeDef]:
+    """For the transaction that brings back an automation's disabled webhook: recovers the last days'
+    deliveries that its receiver did not take.
     """
     now = now_ms()
-    since = max(disabled_at - _LONGEST_RETRIES_MS, now - _BROUGHT_BACK_MS)
-    between = DeliveryId.range(at_ms(since), at_ms(now))
+    between = DeliveryId.range(at_ms(now - _BROUGHT_BACK_MS), at_ms(now))
     return [health_store.recovering(webhook_key(workspace_id, webhook_id), between, now)]
 
 

@@ -133,13 +133,25 @@ def _visit(key: str) -> int:
 
 
 def _end_waiting(key: str, health: Health, reason: str) -> int:
-    """End what waits for a webhook that is no longer active. Its owner may have it recovered."""
+    """End what waits for a webhook that is no longer active. Its owner may have it recovered.
+
+    This takes a while, and the webhook may be active again before the end. Then a recovery of it may be past
+    what was cancelled last, so that is queued here.
+    """
     ended = 0
     for status in (Status.HELD, Status.RETRYING):
-        for id in store.oldest(key, status, _ENDED_AT_ONCE):
-            ended += store.end_waiting(key, id, status=Status.CANCELLED, reason=reason, now=now_ms())
+        waiting = iter(store.oldest(key, status, _ENDED_AT_ONCE))
+        while ids := list(islice(waiting, _BATCH)):
+            cancelled = [
+                id
+                for id in ids
+                if store.end_waiting(key, id, status=Status.CANCELLED, reason=reason, now=now_ms())
+            ]
+            if cancelled and webhooks.inactive_reason(webhooks_store.get(*of_webhook_key(key))) is None:
+                return _send(_restarted(key, cancelled))
+            ended += len(cancelled)
     if health.recover is not None:
-        health_store.recovered(key, health.recover, None)
+        health_store.recovered(key, health, None)
     if ended:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=ended)
     else:
@@ -205,7 +217,7 @@ def _recover(key: str, health: Health, room: int) -> int:
     after, until = str(health.recover), str(health.recover_until)
     ids = list(islice(store.ended_badly(key, after, until), room))
     queued = _send(_restarted(key, ids))
-    health_store.recovered(key, after, ids[-1] if len(ids) == room else None)
+    health_store.recovered(key, health, ids[-1] if len(ids) == room else None)
     return queued
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from patchbay.idempotency import Once
 
+HOOK_RETRIES = store.HOOK_RETRIES
 _FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
 _API = "api"
 _N8N = "n8n"
@@ -69,7 +70,7 @@ def subscribe(
     body: CreateWebhook,
     source: str,
     recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
     there is one for each combination of URL, events and filters. One that was deleted or disabled comes back
@@ -77,8 +78,8 @@ def subscribe(
     that was paused delivers again.
 
     Returns its id, and the signing secret if there is a new one. The same transaction writes the items of
-    `recording(id, secret)` and, for a webhook that was disabled at `disabled_at` (Unix ms), the items of
-    `recovering(id, disabled_at)`. Raises Conflict at the workspace's ceiling.
+    `recording(id, secret)` and, for a webhook that was disabled, the items of `recovering(id)`. Raises Conflict
+    at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
@@ -88,7 +89,8 @@ def subscribe(
         known = store.hook(workspace_id, hook_key)
         try:
             if known is not None and known.webhook is not None:
-                if known.webhook["status"] == "ACTIVE":
+                # One whose row is older than `subscribedAt` is written as a whole, with its present retries.
+                if known.webhook["status"] == "ACTIVE" and known.webhook["subscribedAt"]:
                     store.subscribed_again(known.webhook, now_ms())
                     return known.id, None
                 return known.id, _bring_back(workspace_id, known.id, secret, recording, recovering)
@@ -97,7 +99,7 @@ def subscribe(
             also = [*recording(id, secret)]
             if known is not None:
                 row["resumedAt"] = row["subscribedAt"]  # earlier failures no longer count
-                also += recovering(id, known.disabled_at) if known.disabled_at else ()
+                also += recovering(id) if known.was_disabled else ()
             store.create(row, also)
         except (store.Subscribed, store.Changed, NotFound):
             continue  # another request subscribed, disabled or deleted it just now
@@ -351,22 +353,22 @@ def _bring_back(
     id: WebhookId,
     secret: str,
     recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId, int], Sequence[TransactWriteItemTypeDef]],
+    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
 ) -> str | None:
     """Make a hook that is not active deliver again. Returns the secret if it was disabled and now has it."""
-    disabled_at: int | None = None
+    was_disabled = False
 
     def change(row: dynamo.Row) -> dynamo.Row:
-        nonlocal disabled_at
-        disabled_at = row["disabledAt"] if row["status"] == "DISABLED" else None
+        nonlocal was_disabled
+        was_disabled = row["status"] == "DISABLED"
         changes = {**_status("ACTIVE"), "subscribedAt": now_ms()}
-        return changes if disabled_at is None else {**changes, "secrets": [_sealed(workspace_id, id, secret)]}
+        return {**changes, "secrets": [_sealed(workspace_id, id, secret)]} if was_disabled else changes
 
     def also(webhook: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
-        return () if disabled_at is None else [*recording(id, secret), *recovering(id, disabled_at)]
+        return [*recording(id, secret), *recovering(id)] if was_disabled else ()
 
     _change(workspace_id, id, change, None, also=also)
-    return None if disabled_at is None else secret
+    return secret if was_disabled else None
 
 
 def _status(status: str) -> dynamo.Row:

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _COUNT = "count"
+# An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails
+# on some events must not miss all others.
+HOOK_RETRIES: Mapping[str, Any] = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
+_OLD_HOOK_RETRIES: Mapping[str, Any] = {
+    "retryConfig": {"maxRetries": 3, "backoffMultiplier": 2, "initialDelaySeconds": 30},
+    "disableAfter": 10,
+}
 
 
 class Subscription(NamedTuple):
@@ -41,13 +48,13 @@ class Subscription(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """A webhook that an automation subscribed. `webhook` is None once it is deleted; `disabled_at` (Unix ms)
-    then says when it had been disabled, if it had.
+    """A webhook that an automation subscribed. `webhook` is None once it is deleted; `was_disabled` says
+    whether it was disabled at that time.
     """
 
     id: WebhookId
     webhook: dynamo.Row | None
-    disabled_at: int | None
+    was_disabled: bool
 
 
 class Changed(Exception):
@@ -98,7 +105,17 @@ def create(row: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ())
 
 
 def get(workspace_id: str, id: WebhookId) -> dynamo.Row | None:
-    return dynamo.get(settings().webhooks_table, {"workspaceId": workspace_id, "sk": id})
+    return read(dynamo.get(settings().webhooks_table, {"workspaceId": workspace_id, "sk": id}))
+
+
+def read(row: dynamo.Row | None) -> dynamo.Row | None:
+    """A stored webhook as it is used. Hooks once had the retries of any webhook and no `subscribedAt`: if
+    nobody changed those retries, they are a hook's now. The next write of the webhook stores that.
+    """
+    if row is None or "hookKey" not in row or "subscribedAt" in row:
+        return row
+    unchanged = all(row[name] == old for name, old in _OLD_HOOK_RETRIES.items())
+    return {**row, "subscribedAt": 0, **(HOOK_RETRIES if unchanged else {})}
 
 
 def hook(workspace_id: str, hook_key: str) -> Hook | None:
@@ -109,7 +126,7 @@ def hook(workspace_id: str, hook_key: str) -> Hook | None:
     if found is None:
         return None
     id = WebhookId(found["webhookId"])
-    return Hook(id, get(workspace_id, id), found.get("disabledAt"))
+    return Hook(id, get(workspace_id, id), "disabledAt" in found)
 
 
 def subscribed_again(row: dynamo.Row, now: int) -> None:
@@ -159,7 +176,7 @@ def page(
         "source": "#source = :source",
     }
     asked = {name: value for name, value in wanted.items() if value is not None}
-    return dynamo.page(
+    found = dynamo.page(
         settings().webhooks_table,
         ("workspaceId", workspace_id),
         ("sk", *WebhookId.range(None, None)),
@@ -169,6 +186,7 @@ def page(
         names={f"#{name}": name for name in asked if name != "eventType"} or None,
         **asked,
     )
+    return found.map(read)
 
 
 def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
