@@ -37,7 +37,7 @@ class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
     Until `told_until` the provider asked to be left alone. `refusals` counts those without a known reason
-    since the last fresh token, the first of them at `refused_since`.
+    in a row, the first of them at `refused_since`.
     """
 
     workspace_id: str
