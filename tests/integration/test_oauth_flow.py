@@ -369,20 +369,34 @@ def test_an_authorization_url_keeps_its_own_query(api: Api, crm: Provider) -> No
     assert (sent["tenant"], sent["x"], sent["client_id"]) == ("4/7", "", CLIENT_ID)
 
 
-def test_an_authorization_url_of_before_sends_nothing_twice() -> None:
+@pytest.mark.parametrize(
+    ("scopes", "verifier", "sent"),
+    [
+        ((), None, {"scope": "all", "nonce": "n", "code_challenge": "theirs"}),
+        (("a", "b"), None, {"scope": "a b", "nonce": "n", "code_challenge": "theirs"}),
+        ((), "v" * 43, {"scope": "all", "nonce": "n", "code_challenge_method": "S256"}),
+    ],
+)
+def test_an_authorization_url_of_before_sends_nothing_twice(
+    scopes: tuple[str, ...], verifier: str | None, sent: dict[str, str]
+) -> None:
     """Registering refuses such an address; an integration may have had it before it did."""
+    own = "response_type=token&tenant=4%2F7&State=theirs&scope=all&nonce=n&code_challenge=theirs&request=r"
     oauth = OAuth.model_construct(
-        authorization_url="https://a.example/a?response_type=token&tenant=4%2F7&State=theirs&scope=all",
-        token_url="https://a.example/t",
+        authorization_url=f"https://a.example/a?{own}", token_url="https://a.example/t"
     )
     url = token_endpoint.authorization_url(
         OAuthClient("Acme", oauth, CLIENT_ID, SECRET),
         redirect_uri=REDIRECT_URI,
-        scopes=(),
+        scopes=scopes,
         state="ours",
-        code_verifier=None,
+        code_verifier=verifier,
     )
-    assert asked({"authorizationUrl": url}) == {
+    parameters = asked({"authorizationUrl": url})
+    if verifier is not None:
+        assert parameters.pop("code_challenge") != "theirs"
+    assert parameters == {
+        **sent,
         "tenant": "4/7",
         "response_type": "code",
         "client_id": CLIENT_ID,

@@ -427,6 +427,37 @@ def test_refusals_without_a_known_reason_end_the_connection_after_a_day(line: Li
     assert_catalogued(event["type"], event["data"])
 
 
+def test_refusals_around_an_outage_do_not_add_up(line: Line) -> None:
+    line.clock.move(HOUR)
+    refused = says(Reply(403, JSON, b'{"message": "Forbidden"}'))
+    line.provider.script = [refused] * 8
+    for _ in range(8):
+        assert line.api(f"POST {line.path}/oauth/refresh").status == 502
+    line.provider.script = [says(Reply(503)), refused]
+    for _ in range(2):
+        line.clock.move(13 * HOUR)
+        assert line.token().status == 502
+    assert line.provider.script == []
+    assert line.shown()["status"] == "ERROR"
+    assert line.events() == []
+    assert (line.row()["refusals"], line.row()["failures"]) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    "body", [b"access_token: fresh-access\nrefresh_token: fresh-refresh", b'"fresh-0123456789abcdef"']
+)
+def test_a_token_in_an_answer_that_is_not_understood_is_shown_nowhere(
+    line: Line, backend: Backend, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.clock.move(HOUR)
+    line.provider.script = [says(Reply(200, {"content-type": "text/plain"}, body))] * 2
+    answer = line.token()
+    assert answer.status == 502
+    kept = str([backend.rows(table) for table in ("ConnectionsTable", "ActivityTable")])
+    assert "neither a token nor an error" in kept
+    assert "fresh-" not in answer.text + kept + str(line.shown()) + caplog.text
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.oauth.refresh_policy import can_refresh, due_ms, expires_ms, is_over, wait_ms
+from patchbay.oauth.refresh_policy import can_refresh, counted, due_ms, expires_ms, is_over, wait_ms
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 
@@ -65,6 +65,11 @@ def test_an_exchange_needs_no_refresh_token() -> None:
         (oauth(), tokens(), NOW + HOUR),
         (oauth(assumed_lifetime_seconds=900), tokens(), NOW + 15 * MINUTE),
         (oauth(assumed_lifetime_seconds=900), tokens(None), None),
+        # Without a timezone a moment may be hours late, so it only shortens the life.
+        (oauth(), tokens(expires_at_ms=NOW + 8 * HOUR, zone_unknown=True), NOW + HOUR),
+        (oauth(), tokens(expires_at_ms=NOW + MINUTE, zone_unknown=True), NOW + MINUTE),
+        (oauth(), tokens(expires_at_ms=NOW - HOUR, zone_unknown=True), NOW + HOUR),
+        (oauth(), tokens(None, expires_at_ms=NOW + 8 * HOUR, zone_unknown=True), NOW + 8 * HOUR),
         (oauth("never_expires"), tokens(), None),
         (oauth("never_expires"), tokens(expires_in=60), NOW + MINUTE),
         (oauth("reauthorize_only"), tokens(), None),
@@ -156,6 +161,21 @@ def test_a_wait_that_the_provider_asks_for_is_kept_to_within_bounds(
     for random in (0.0, 0.5, 0.99):
         assert 0.8 * seconds <= wait_ms(failures, random, asked) / 1000 <= 1.2 * seconds
         assert wait_ms(failures, random, asked) >= min((asked or 0) * 1000, 6 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("unclear", "refusals", "since", "expected"),
+    [
+        (True, 0, None, (1, NOW)),
+        (True, 7, NOW - DAY, (8, NOW - DAY)),
+        (False, 7, NOW - DAY, (0, None)),
+        (False, 0, None, (0, None)),
+    ],
+)
+def test_a_failure_of_another_kind_starts_the_count_of_refusals_again(
+    unclear: bool, refusals: int, since: int | None, expected: tuple[int, int | None]
+) -> None:
+    assert counted(refusals, since, NOW, unclear=unclear) == expected
 
 
 @pytest.mark.parametrize(

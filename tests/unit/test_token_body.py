@@ -74,6 +74,13 @@ def test_a_form(body: bytes, said: dict[str, str]) -> None:
         (b" \n", {}),
         (b"Unauthorized", {"message": "Unauthorized"}),
         (b'"invalid_grant"', {"message": "invalid_grant"}),
+        (b"eyJhbGciOiJSUzI1NiJ9.e30.x_y-z", {"message": "********"}),
+        (b'"eyJhbGciOiJSUzI1NiJ9.e30.x_y-z"', {"message": "********"}),
+        (
+            b"access_token: 0123456789abcdef\nexpires: never",
+            {"message": "access_token: ********\nexpires: never"},
+        ),
+        (b"authorization_code was not found", {"message": "authorization_code was not found"}),
     ],
 )
 def test_what_else_is_read(body: bytes, said: Any) -> None:

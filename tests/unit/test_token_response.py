@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
+    NoToken,
     Refused,
     TokenSet,
     Unusable,
@@ -122,7 +125,6 @@ AT = 1_900_000_000
         {"expires_at": "2030-03-17T17:46:40Z"},
         {"expires_at": "2030-03-17T17:46:40.0000000Z"},
         {"expires_at": "2030-03-17T19:46:40+0200"},
-        {"expires_at": "2030-03-17 17:46:40"},
         {"expiresAt": AT},
         {"expires_on": str(AT)},
         {"accessTokenExpiresAt": "2030-03-17T17:46:40.000Z"},
@@ -173,6 +175,22 @@ def test_a_lifetime_under_another_name(fields: dict[str, Any], understood: int |
 )
 def test_fields_spelt_otherwise(payload: dict[str, Any]) -> None:
     assert read(payload) == TokenSet("access", "Bearer", "refresh", 60)
+
+
+@pytest.mark.parametrize(
+    ("said", "zone_unknown"),
+    [
+        ("2030-03-17 17:46:40", True),
+        ("2030-03-17T17:46:40.000", True),
+        ("Sun, 17 Mar 2030 17:46:40", True),
+        ("Sun, 17 Mar 2030 17:46:40 GMT", False),
+        ("2030-03-17T17:46:40Z", False),
+        (AT, False),
+    ],
+)
+def test_a_moment_without_a_timezone_is_read_as_utc_and_marked(said: Any, zone_unknown: bool) -> None:
+    found = read({"access_token": "access", "expires_at": said})
+    assert (found.expires_at_ms, found.zone_unknown) == (AT * 1000, zone_unknown)
 
 
 def test_scopes_in_the_plural() -> None:
@@ -400,7 +418,8 @@ def test_a_follow_up_tells_more() -> None:
         "dc": "us6",
         "api": "https://us6.mailchimp.com",
     }
-    after = before.with_follow_up(call, payload)
+    after = replace(before, zone_unknown=True).with_follow_up(call, payload)
+    assert not after.zone_unknown
     assert (after.account_id, after.account_label, after.expires_in) == ("7", "a@b", 5)
     assert after.expires_at_ms == 1_800_000_000_000
     assert after.metadata == {"dc": "us6", "kept": 1, "api": "https://us6.mailchimp.com"}
@@ -490,6 +509,35 @@ def test_an_end_in_other_words(payload: Any, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "payload", "unclear"),
+    [
+        (400, {"error": "invalid_request", "error_description": "The refresh token is used"}, False),
+        (
+            400,
+            {"error": "invalid_request", "error_description": "Refresh token already used, please retry"},
+            False,
+        ),
+        (400, {"error": "invalid_request", "error_description": "Missing or invalid refresh token"}, False),
+        (401, {"error": "token_expired", "error_description": "mTLS token expired"}, True),
+        (409, {"error": "conflict", "message": "refresh token already used by a concurrent request"}, False),
+        (409, {"error": "conflict", "message": "refresh token is already used"}, True),
+        (408, {"error": "invalid_grant"}, True),
+        (404, {"error": "token_not_found"}, True),
+    ],
+)
+def test_words_of_an_end_in_doubt_do_not_end_the_grant_at_once(
+    status: int, payload: Any, unclear: bool
+) -> None:
+    with pytest.raises(Refused) as no:
+        standard(custom(), status, payload)
+    assert (no.value.ended, no.value.unclear) == (False, unclear)
+
+
+def test_invalid_grant_ends_the_grant_whatever_its_description_says() -> None:
+    assert refusal({"error": "invalid_grant", "error_description": "Missing session, try again"})[2]
+
+
+@pytest.mark.parametrize(
     ("payload", "unclear"),
     [
         ({"error": "invalid_client"}, False),
@@ -516,7 +564,14 @@ def test_a_no_that_does_not_end_the_grant(payload: Any, unclear: bool) -> None:
         (403, {"message": "no", "code": 0}, True),
         (400, {"status": "error"}, True),
         (200, {"code": "0", "message": "success"}, False),
+        (200, {"message": "Token refreshed successfully", "tokens": {"access": "x"}}, False),
+        (200, {"success": False, "message": "Session expired, log in again"}, True),
+        (200, {"ok": "false"}, True),
+        (200, {"status": "error"}, True),
+        (200, {"status": 0}, False),
+        (200, {"message": "Session expired, log in again"}, True),
         (404, {"message": "no Route matched"}, False),
+        (404, {"message": "Refresh token not found"}, True),
         (302, {}, False),
         (401, None, False),  # a page
         (429, {"error": "invalid_grant"}, False),
@@ -529,6 +584,43 @@ def test_no_reason_that_is_known(status: int, payload: Any, unclear: bool) -> No
     with pytest.raises(Unusable) as fault:
         standard(custom(), status, payload)
     assert fault.value.unclear is unclear
+
+
+def test_a_success_that_says_no_lost_nothing() -> None:
+    reason = "HTTP 200 with neither a token nor an error"
+    said = {"message": "Session expired"}
+    for verdict in ({"success": False}, {"ok": "false"}, {"status": "Failed"}):
+        assert fault({**said, **verdict}, errors=DESCRIBED) == (f"{reason}: Session expired", False)
+    assert fault({**said, "success": True}, errors=DESCRIBED) == (reason, True)
+
+
+DESCRIBED: dict[str, Any] = {"descriptions": ["message"]}
+SECRET = "eyJhbGciOiJSUzI1NiJ9.e30.x_y-z"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        SECRET,
+        "short-token",
+        json.dumps(SECRET),
+        json.dumps("short-token"),
+        f"access_token = {SECRET}",
+        "access_token = short-token",
+        f"access_token: {SECRET}\nrefresh_token: {SECRET}",
+        f"?access_token={SECRET}",
+        f"token={SECRET}&message={SECRET}",
+        json.dumps({"message": "short-token"}),
+        json.dumps({"code": SECRET, "message": f"here: {SECRET}"}),
+        json.dumps({"success": False, "message": SECRET}),
+        f"<answer><message>{SECRET}</message></answer>",
+    ],
+)
+def test_a_fresh_token_in_a_form_that_is_not_known_is_not_quoted(body: str) -> None:
+    with pytest.raises(NoToken) as no:
+        standard(custom(), 200, token_body.parse(body.encode()))
+    assert SECRET not in str(no.value)
+    assert "short-token" not in str(no.value)
 
 
 def test_codes_of_its_own_end_a_custom_grant() -> None:

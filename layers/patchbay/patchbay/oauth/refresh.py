@@ -269,12 +269,12 @@ def _failed(
     """
     now = now_ms()
     failures = held.failures + 1
-    refusals, refused_since = held.refusals, held.refused_since
-    if no.unclear:
-        refusals, refused_since = refusals + 1, refused_since or now
-        if refresh_policy.is_over(refusals, refused_since, now):
-            detail = f"the provider has refused {refusals} times in a row: {detail}"
-            raise _end(held, RESPONSE_LOST if doubt else REFUSED, detail, actor)
+    refusals, refused_since = refresh_policy.counted(
+        held.refusals, held.refused_since, now, unclear=no.unclear
+    )
+    if refused_since is not None and refresh_policy.is_over(refusals, refused_since, now):
+        detail = f"the provider has refused {refusals} times in a row: {detail}"
+        raise _end(held, RESPONSE_LOST if doubt else REFUSED, detail, actor)
     is_error = isinstance(no, Refused) or no.unclear or refresh_policy.is_persistent(failures)
     asked = refresh_policy.asked_ms(no.retry_after)
     retry_at = now + refresh_policy.wait_ms(failures, _random(), no.retry_after)

@@ -37,15 +37,17 @@ def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
     """When an access token that has just arrived ends; None for never or unknown.
 
     A moment that has passed already comes from a wrong clock. If the token can be refreshed, its end counts
-    as unknown: otherwise each fresh token would be refreshed at once.
+    as unknown: otherwise each fresh token would be refreshed at once. A moment without a timezone may be hours
+    too late, so such a token is refreshed after the assumed lifetime at the latest.
     """
-    if tokens.expires_at_ms is not None and (tokens.expires_at_ms > now_ms or not can_refresh(oauth, tokens)):
-        return tokens.expires_at_ms
+    refreshable = can_refresh(oauth, tokens)
+    assumed_ms = now_ms + oauth.assumed_lifetime_seconds * 1000
+    if tokens.expires_at_ms is not None and (tokens.expires_at_ms > now_ms or not refreshable):
+        vague = refreshable and tokens.zone_unknown
+        return min(tokens.expires_at_ms, assumed_ms) if vague else tokens.expires_at_ms
     if tokens.expires_in is not None:
         return now_ms + tokens.expires_in * 1000
-    if not can_refresh(oauth, tokens):
-        return None
-    return now_ms + oauth.assumed_lifetime_seconds * 1000
+    return assumed_ms if refreshable else None
 
 
 def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | None) -> int | None:
@@ -77,6 +79,13 @@ def wait_ms(failures: int, random: float, asked_seconds: int | None = None) -> i
 def asked_ms(seconds: int | None) -> int:
     """The wait that a provider asked for, in ms and capped. Every request for a token keeps to it."""
     return min((seconds or 0) * 1000, _LONGEST_ASKED_MS)
+
+
+def counted(refusals: int, first_ms: int | None, now_ms: int, *, unclear: bool) -> tuple[int, int | None]:
+    """How many refusals without a known reason came in a row, and when the first did, after one more failure.
+    Any other failure starts the count again: an outage says nothing about the grant.
+    """
+    return (refusals + 1, first_ms or now_ms) if unclear else (0, None)
 
 
 def is_over(refusals: int, first_ms: int, now_ms: int) -> bool:

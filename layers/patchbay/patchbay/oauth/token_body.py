@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from patchbay.schema import MASK
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -30,6 +32,8 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNOREC
 _FORM = re.compile(r"[\w.%\[\]-]{1,100}=[^&<>{}]*(&[\w.%\[\]-]{1,100}=[^&<>{}]*)*&?")
 _JSONP = re.compile(r"[A-Za-z_$][\w.$]{0,100}\(\s*(\{.*\})\s*\)\s*;?", re.DOTALL)
 _LEAF = re.compile(r"<([A-Za-z_][\w.-]{0,100})>([^<&]*)</\1>")
+# With a digit in it, it could be a token.
+_RUN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 _MAX_FIELDS = 200
 _MAX_NUMBER = 64
 _MAX_WORDS = 300
@@ -37,7 +41,8 @@ _MAX_WORDS = 300
 
 def parse(content: bytes, content_type: str | None = None) -> Any:
     """The content of a body: a JSON value, or a mapping of texts for a form, flat XML or a few plain words
-    (`message`). An empty body is an empty mapping; an HTML page or an unreadable body is None.
+    (`message`, with possible tokens masked). An empty body is an empty mapping; an HTML page or an unreadable
+    body is None.
     """
     text = _decoded(content, content_type)
     return None if text is None else _read(text.strip().strip("\x00\ufeff").strip())
@@ -66,7 +71,12 @@ def _without_json(text: str) -> Any:
         is_page = "<html" in text.lower() or "<!doctype html" in text.lower()
         return None if is_page else dict(_LEAF.findall(text)[:_MAX_FIELDS]) or None
     is_words = len(text) <= _MAX_WORDS and not set("{}[]<>") & set(text)
-    return {"message": text} if is_words else None
+    return {"message": without_tokens(text)} if is_words else None
+
+
+def without_tokens(text: str) -> str:
+    """`text` with a mask for everything in it that could be a token."""
+    return _RUN.sub(lambda run: MASK if any(char.isdigit() for char in run[0]) else run[0], text)
 
 
 def _form(text: str) -> dict[str, str]:

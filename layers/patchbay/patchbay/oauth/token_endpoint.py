@@ -30,7 +30,7 @@ from patchbay.oauth.token_response import (
 from patchbay.observability import logger
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
-from patchbay.registry.config import AUTHORIZATION_PARAMETERS, parameter_name
+from patchbay.registry.config import REQUEST_OBJECTS, parameter_name
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
@@ -77,8 +77,9 @@ def authorization_url(
         challenge: str = create_s256_code_challenge(code_verifier)  # type: ignore[no-untyped-call]
         parameters["code_challenge"] = challenge
         parameters["code_challenge_method"] = "S256"
+    sent = {"client_id", "response_type", "redirect_uri", "state", *map(parameter_name, parameters)}
     url: str = prepare_grant_uri(
-        _without_ours(fill(oauth.authorization_url, client.variables)),
+        _without(fill(oauth.authorization_url, client.variables), sent | REQUEST_OBJECTS),
         client_id=client.client_id,
         response_type="code",
         redirect_uri=redirect_uri,
@@ -88,12 +89,12 @@ def authorization_url(
     return url
 
 
-def _without_ours(url: str) -> str:
-    """An address without the parameters that Patchbay sends itself. Registration refuses them, but older
-    integrations may have some.
+def _without(url: str, names: set[str]) -> str:
+    """An address without those parameters. Registration refuses the ones that Patchbay may send, but older
+    integrations may have some, such as a `scope` that is the only one.
     """
     address, mark, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if parameter_name(pair) not in AUTHORIZATION_PARAMETERS]
+    kept = [pair for pair in query.split("&") if parameter_name(pair) not in names]
     return f"{address}{mark}{'&'.join(kept)}"
 
 

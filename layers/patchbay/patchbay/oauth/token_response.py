@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from patchbay.oauth.token_body import without_tokens
 from patchbay.providers import error_codes
 from patchbay.providers.error_codes import folded
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
@@ -48,6 +49,11 @@ _LIFETIMES = [folded(name) for name in _LIFETIME_FIELDS.split()]
 # Slack says whose the token is. It is a bearer token all the same.
 _BEARER = frozenset({"bearer", "bot", "user", "bearertoken"})
 _NO_TOKEN = frozenset({"null", "undefined", "none", "nil"})
+# How a success says in its body that it is none: {"success": false}, {"status": "error"}.
+_VERDICTS = ("success", "ok", "status")
+_FAILURES = frozenset({"false", "error", "fail", "failed", "failure"})
+# Words that speak of a success, or hold a token in a form that is not known.
+_NO_COMPLAINT = re.compile(r"\bsuccess|token[\"'\s]{0,5}[:=]", re.IGNORECASE)
 
 
 class NoToken(Exception):
@@ -97,7 +103,7 @@ class Refused(NoToken):
 @dataclass(frozen=True, slots=True)
 class TokenSet:
     """What a connection works with. `expires_in` in seconds, None where the provider does not say;
-    `expires_at_ms` where it gave a moment instead.
+    `expires_at_ms` where it gave a moment instead, `zone_unknown` if that moment came without a timezone.
     """
 
     access_token: str = field(repr=False)
@@ -105,6 +111,7 @@ class TokenSet:
     refresh_token: str | None = field(default=None, repr=False)
     expires_in: int | None = None
     expires_at_ms: int | None = None
+    zone_unknown: bool = False
     scopes: tuple[str, ...] | None = None
     account_id: str | None = None
     account_label: str | None = None
@@ -116,6 +123,7 @@ class TokenSet:
         return replace(
             self,
             expires_at_ms=self.expires_at_ms if expires_at is None else expires_at * 1000,
+            zone_unknown=self.zone_unknown and expires_at is None,
             account_id=_shown(_at(payload, follow_up.account_id)) or self.account_id,
             account_label=_shown(_at(payload, follow_up.account_label)) or self.account_label,
             metadata={**self.metadata, **_kept(payload, follow_up.metadata)},
@@ -124,7 +132,7 @@ class TokenSet:
 
 def standard(oauth: OAuth, status: int, payload: Any) -> dict[str, Any]:
     """A token endpoint's answer in the shape of RFC 6749, 5.1, with `expires_at_ms` instead of `expires_in`
-    if it names a moment.
+    if it names a moment, and `zone_unknown` if that moment has no timezone.
 
     Raises Refused for an error, with the code `invalid_grant` if it means that; Unusable for an answer that
     is neither a token nor an error.
@@ -162,6 +170,7 @@ def token_set(oauth: OAuth, token: Mapping[str, Any], payload: Mapping[str, Any]
         refresh_token=token.get("refresh_token"),
         expires_in=token.get("expires_in"),
         expires_at_ms=token.get("expires_at_ms"),
+        zone_unknown=token.get("zone_unknown", False),
         scopes=None if scope is None else tuple(scope.split()),
         account_id=_shown(_at(payload, oauth.account_id)),
         account_label=_shown(_at(payload, oauth.account_label)),
@@ -197,31 +206,57 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
 def _no(oauth: OAuth, status: int, payload: Mapping[str, Any]) -> NoToken:
     """The meaning of an answer without a token."""
     codes, descriptions = _codes(oauth, payload), _texts(payload, oauth.errors.descriptions)
-    description = descriptions[0] if descriptions else ""
     said = {folded(text) for text in [*codes, *descriptions]}
     said |= {folded(f"{code}: {text}") for code in codes for text in descriptions}
+    is_success = 200 <= status < 300
+    said_no = is_success and _says_no(payload)
+    if is_success:
+        # The token may be where nobody expects it.
+        codes, descriptions = list(map(without_tokens, codes)), list(map(without_tokens, descriptions))
+    description = descriptions[0] if descriptions else ""
     explained = f"{codes[0]}: {description}" if codes and description else codes[0] if codes else description
     if not said.isdisjoint(error_codes.PASSING.union(map(folded, oauth.errors.passing))):
         return Unusable(explained, lost=False)
-    if _is_over(oauth, said, [*codes, *descriptions]):
+    # An end with a status such as 404 may come from a gateway: it counts, but does not suffice.
+    can_refuse = status in _REFUSING or is_success
+    sounds_over = _sounds_over(said, [*codes, *descriptions])
+    if not said.isdisjoint(map(folded, oauth.errors.ended)) or (can_refuse and sounds_over):
         word = codes[0] if codes and folded(codes[0]) != "invalidgrant" else ""
         return Refused("invalid_grant", f"{word} {description}".strip(), ended=True)
     if not codes:
         reason = f"HTTP {status} with neither a token nor an error"
         return Unusable(
-            f"{reason}: {description}" if description else reason,
-            lost=status < 300,
-            unclear=status in _REFUSING,
+            f"{reason}: {description}" if description and (said_no or not is_success) else reason,
+            lost=is_success and not said_no,
+            unclear=status in _REFUSING or said_no or sounds_over or (is_success and _complains(description)),
         )
     is_ours = not said.isdisjoint(error_codes.CLIENT_FAULTS | error_codes.REQUEST_FAULTS)
-    is_no = status in _REFUSING or 200 <= status < 300
-    return Refused(codes[0], description, ended=False, unclear=is_no and not is_ours)
+    is_no = (can_refuse and not is_ours) or sounds_over
+    return Refused(codes[0], description, ended=False, unclear=is_no)
 
 
-def _is_over(oauth: OAuth, said: set[str], texts: list[str]) -> bool:
-    if not said.isdisjoint(map(folded, oauth.errors.ended)):
-        return True
+def _complains(words: str) -> bool:
+    """Whether the words of a success without a token, masked, can be a no."""
+    return (
+        words.strip().lower() not in {"", *error_codes.NO_ERROR}
+        and MASK not in words
+        and _NO_COMPLAINT.search(words) is None
+    )
+
+
+def _says_no(payload: Mapping[str, Any]) -> bool:
+    found = [_get(payload, name) for name in _VERDICTS]
+    return any(
+        value is False or (isinstance(value, str) and value.strip().lower() in _FAILURES) for value in found
+    )
+
+
+def _sounds_over(said: set[str], texts: list[str]) -> bool:
     if not said.isdisjoint(error_codes.CLIENT_FAULTS):
+        return False
+    if not said.isdisjoint(error_codes.GRANT_ENDED):
+        return True
+    if any(error_codes.DOUBT_WORDS.search(text) for text in texts):
         return False
     return not said.isdisjoint(error_codes.ENDED) or any(
         error_codes.ENDED_WORDS.search(text) for text in texts
@@ -306,15 +341,16 @@ def _scopes(value: Any) -> list[str]:
     return [scope for scope, end in zip(scopes, ends, strict=True) if end <= _MAX_SCOPES_BYTES]
 
 
-def _lifetime(holder: Mapping[str, Any]) -> dict[str, int]:
+def _lifetime(holder: Mapping[str, Any]) -> dict[str, Any]:
     """`expires_in` or `expires_at_ms`, from the first field that says when the token ends. Servers mix them
     up, so the value decides: a date, a number that is a moment, or else seconds.
     """
     fields = {folded(str(name)): value for name, value in holder.items() if value is not None}
     for value in map(fields.get, _LIFETIMES):
+        zone_unknown = False
         number = _number(value)
         if number is None:
-            moment = _date_ms(value)
+            moment, zone_unknown = _date_ms(value)
         elif _FIRST_MOMENT <= number <= _LATEST_SECONDS:
             moment = number * 1000
         elif _FIRST_MOMENT_MS <= number <= _LATEST_SECONDS * 1000:
@@ -322,28 +358,30 @@ def _lifetime(holder: Mapping[str, Any]) -> dict[str, int]:
         else:
             return {"expires_in": min(number, _LONGEST_SECONDS)}
         if moment is not None:
-            return {"expires_at_ms": moment}
+            return {"expires_at_ms": moment} | ({"zone_unknown": True} if zone_unknown else {})
     return {}
 
 
-def _date_ms(value: Any) -> int | None:
-    """A date in ISO 8601 or RFC 9110, in UTC if it names no zone. None for a date that stands for "never":
-    the year 1 or 9999.
+def _date_ms(value: Any) -> tuple[int | None, bool]:
+    """A date in ISO 8601 or RFC 9110, and whether its timezone is unknown; it is then read as UTC. None for a
+    date that stands for "never": the year 1 or 9999.
     """
     if not isinstance(value, str) or len(value) > _MAX_DATE:
-        return None
+        return None, False
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
         except (ValueError, OverflowError):
-            return None
+            return None, False
+    zone_unknown = moment.tzinfo is None
     try:
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment.replace(tzinfo=UTC) if zone_unknown else moment).timestamp()
     except (ValueError, OverflowError):
-        return None
-    return int(seconds * 1000) if _FIRST_MOMENT <= seconds <= _LATEST_SECONDS else None
+        return None, False
+    is_moment = _FIRST_MOMENT <= seconds <= _LATEST_SECONDS
+    return (int(seconds * 1000) if is_moment else None), zone_unknown
 
 
 def _number(value: Any, most: int | None = None) -> int | None:

@@ -33,10 +33,11 @@ PASSING = _codes(
     too_many_requests throttled 408 429 500 502 503 504
     """
 )
-# The grant is over: `invalid_grant` (RFC 6749, 5.2) in other words.
-ENDED = _codes(
+# The grant is over: `invalid_grant` (RFC 6749, 5.2), whatever the description says.
+GRANT_ENDED = _codes("invalid_grant expired_grant grant_expired grant_revoked grant_not_found")
+# The same in other words, unless the description speaks of something else (DOUBT_WORDS).
+ENDED = GRANT_ENDED | _codes(
     """
-    invalid_grant expired_grant grant_expired grant_revoked grant_not_found
     bad_refresh_token invalid_refresh_token expired_refresh_token revoked_refresh_token
     refresh_token_invalid refresh_token_expired refresh_token_revoked refresh_token_not_found
     refresh_token_already_used refresh_token_reused
@@ -56,8 +57,12 @@ GONE = _codes(
 ENDED_WORDS = re.compile(
     r"\b(invalid|expired|revoked|unknown|inactive)\s+refresh[\s_-]?token\b"
     r"|\brefresh[\s_-]?token(\s+(is|was|has))?(\s+(already|been))*"
-    r"\s+(invalid|expired|revoked|unknown|inactive|used|not\s+found|(not|no\s+longer)\s+valid)\b",
+    r"\s+(invalid|expired|revoked|unknown|inactive|(already|been)\s+used|not\s+found|(not|no\s+longer)\s+valid)\b",
     re.IGNORECASE,
+)
+# The fault passes, is our request's, or is another token's than the grant's.
+DOUBT_WORDS = re.compile(
+    r"concurren|\bretry|\btry again|\bmissing\b|\bmtls\b|\bcertificate|\bdpop\b", re.IGNORECASE
 )
 # Our client is wrong (RFC 6749, 5.2), which says nothing about the grant.
 CLIENT_FAULTS = _codes(

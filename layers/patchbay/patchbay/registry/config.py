@@ -27,14 +27,13 @@ _MAX_EXPIRED_ERRORS = 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}\Z")
 _ERROR_CODE = re.compile(r"[\x20-\x7e]{1,200}")
 
+# A request object (RFC 9101) would override all that Patchbay sends.
+REQUEST_OBJECTS = frozenset({"request", "request_uri"})
 # The parameters that Patchbay sends itself: in the user's browser, and to the token and revocation endpoints.
-# A request object (RFC 9101) would override them all.
-AUTHORIZATION_PARAMETERS = frozenset(
-    {
-        *("response_type", "client_id", "redirect_uri", "scope", "state"),
-        *("code_challenge", "code_challenge_method", "nonce", "request", "request_uri"),
-    }
-)
+_AUTHORIZATION_PARAMETERS = REQUEST_OBJECTS | {
+    *("response_type", "client_id", "redirect_uri", "scope", "state"),
+    *("code_challenge", "code_challenge_method", "nonce"),
+}
 _TOKEN_PARAMETERS = frozenset(
     {
         *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"),
@@ -315,7 +314,7 @@ def _bad(path: str, message: str) -> ValidationFailed:
 
 
 _OWN_ADDRESSES: dict[str, _Check] = {
-    "authorizationUrl": _address_without(AUTHORIZATION_PARAMETERS),
+    "authorizationUrl": _address_without(_AUTHORIZATION_PARAMETERS),
     "tokenUrl": _address_without(_TOKEN_PARAMETERS),
     "revocationUrl": _address_without(_TOKEN_PARAMETERS),
     "issuer": _issuer,
