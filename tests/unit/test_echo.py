@@ -39,6 +39,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "a form": quote_plus,
     "HTML": html.escape,
     "HTML, all escaped": lambda text: "".join(f"&#x{ord(c):x};" for c in text),
+    "HTML, padded with zeros": lambda text: "".join(f"&#{ord(c):05000d};" for c in text),
     "HTML in HTML": lambda text: html.escape(html.escape(text)),
     "JSON in HTML": lambda text: html.escape(json.dumps({"headers": [text]})),
     "hexadecimal": lambda text: text.encode().hex(),
@@ -135,6 +136,7 @@ LARGE = {
     "escapes": "\\u0041" * 2_730,
     "digits": "a1" * 8_192,
     "NULs": "\x00" * 16_384,
+    "a character's number": "&#" + "9" * 16_384,
     "letters": "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=16_384)),
 }
 

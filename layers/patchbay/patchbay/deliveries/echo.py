@@ -35,6 +35,8 @@ _NOT_COMPARED = bytes([*range(0x21), 0x7F, *b"+\\"])
 # \x41, \u0041, \u{41}, \U00000041 and %u0041.
 _ESCAPE = re.compile(r"(?:(?<!\\)\\++|%)(?:x|u00|u\{|U000000)([0-7][0-9A-Fa-f])\}?")
 _CUT_ESCAPE = re.compile(r"(?:(?<!\\)\\++[uUx]?\{?[0-9A-Fa-f]*|%u?[0-9A-Fa-f]*|&#?\w*)\Z")
+# &#107; also with more digits than Python reads as a number (ValueError), leading zeros among them.
+_DECIMAL = re.compile(r"&#(?=[0-9])0*+([0-9]*)")
 # A word of a value, and whether it is a parameter's name.
 _WORD = re.compile(r"""([^\s,;:="]+)(=(?=[^\s=,;]))?""")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,}")
@@ -137,7 +139,9 @@ def _decoded(text: str) -> str:
     for _ in range(_ROUNDS):
         before = text
         text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-        text = html.unescape(unquote(text))
+        # Eight digits are beyond Unicode already.
+        text = _DECIMAL.sub(lambda digits: f"&#{digits[1][:8] or 0}", unquote(text))
+        text = html.unescape(text)
         if text == before:
             break
     return text
