@@ -285,9 +285,9 @@ def test_a_key_keeps_scopes_that_are_refused_for_new_keys(api: Api) -> None:
     assert (kept.status, kept.json()["scopes"]) == (200, [*held, "posts:read"])
     refused = api(f"PUT {PATH}/{made['id']}", json={"scopes": [*held, *held, "events:wirte"]})
     assert (refused.status, refused.json()["errors"][0]["path"]) == (422, "scopes.6")
-    for scope in (*held, "posts:read"):
-        answer = api(f"POST {PATH}/verify", json={"key": made["key"], "scopes": [scope]})
-        assert answer.json()["code"] == "VALID", scope
+    for asked in (*held, "posts:read"):
+        answer = api(f"POST {PATH}/verify", json={"key": made["key"], "scopes": [asked]})
+        assert answer.json()["code"] == "VALID", asked
 
 
 # ── revoke ───────────────────────────────────────────────────────────────────────────────────────────

@@ -61,7 +61,7 @@ def test_a_misspelled_scope_is_refused_with_those_it_may_mean(scope: str, meant:
 @pytest.mark.parametrize(
     "scope",
     [
-        # Near a resource of Patchbay's, but with a verb that it does not have; `workspace` is the platform's too.
+        # Resembles a resource of Patchbay's, with a verb of its own; the platform has workspaces too.
         "workspace:read", "workspaces:read", "auctions:read", "automation:run", "event:archive",
         *(f"{name}:{verb}" for name in ("posts", "media") for verb in ("read", "wirte", "publish")),
         # Two letters or more away: words of their own.

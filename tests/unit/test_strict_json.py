@@ -184,7 +184,9 @@ def test_a_deep_text_with_a_string_that_does_not_end_is_not_json(end: str) -> No
 
 
 def test_strings_with_brackets_and_escapes_do_not_count_as_nested() -> None:
-    text = r"""{"events":[%s1%s,{"a":"\\\"]}[{\\"}]}""" % ("[" * 2_000, "]" * 2_000)  # fmt: skip
-    deep, taken = loads_each(text.encode(), "events")["events"]
-    assert isinstance(deep, MalformedJson)
-    assert taken == {"a": '\\"]}[{\\'}
+    taken = r'{"a":"\\\"]}[{\\"}'
+    deep = "[" * 2_000 + r'"[\"["' + "]" * 2_000
+    text = f'{{"events":[{deep},{taken}]}}'
+    refused, read = loads_each(text.encode(), "events")["events"]
+    assert isinstance(refused, MalformedJson)
+    assert read == {"a": '\\"]}[{\\'}
