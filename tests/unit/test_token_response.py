@@ -678,6 +678,7 @@ def test_words(said: Any, shown: str) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
+    assert clean("no s3c\u200bret\xad, s\u20633cr\u202eet", ["s3cret"]) == "no ********, ********"
     assert clean("the token tok-1 of 's3cret'", ["tok-1", None, "", "s3cret"]) == (
         "the token ******** of '********'"
     )
