@@ -200,7 +200,7 @@ def test_a_rotated_key_is_good_until_its_overlap_ends(api: Api, clock: Clock) ->
 
 def test_a_key_without_the_scopes_says_which_it_has(api: Api) -> None:
     key = make(api, scopes=["posts:read", "events:read"])
-    for scopes in (["posts:write"], ["posts:read", "posts:write"], ["events:publish"]):
+    for scopes in (["posts:write"], ["posts:read", "posts:write"], ["events:publish"], ["events:wirte"]):
         assert verified(api, key["key"], scopes=scopes) == refused(
             "INSUFFICIENT_SCOPES", key, scopes=["events:read", "posts:read"]
         )

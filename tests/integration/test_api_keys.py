@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from patchbay import dynamo
-from patchbay.api_keys import guard, service
+from patchbay.api_keys import guard, service, store
 from patchbay.api_keys.models import CreateApiKey
 from patchbay.auth.principal import Principal, in_process
 from patchbay.auth.scopes import ROLES
@@ -259,20 +260,34 @@ TYPOS = [
 
 
 @pytest.mark.parametrize(("scopes", "path", "named"), TYPOS)
-def test_a_misspelled_scope_is_refused_at_every_door(
+def test_a_misspelled_scope_is_refused_for_a_new_key_and_as_an_addition(
     api: Api, backend: Backend, scopes: list[str], path: str, named: str
 ) -> None:
     made = create(api).json()
     for answer in (
         create(api, scopes=scopes),
         api(f"PUT {PATH}/{made['id']}", json={"scopes": scopes}),
-        api(f"POST {PATH}/verify", json={"key": made["key"], "scopes": scopes}),
     ):
         assert (answer.status, answer.json()["code"]) == (422, "validation_failed"), answer
         (error,) = answer.json()["errors"]
         assert error["path"] == path
         assert named in error["message"]
     assert count(backend) == 1
+
+
+def test_a_key_keeps_scopes_that_are_refused_for_new_keys(api: Api) -> None:
+    made = create(api, scopes=["events:read"]).json()
+    key = store.get("acme", ApiKeyId(made["id"]))
+    assert key is not None
+    held = ("events:read", "analytics:export", "credentials:rotate")
+    store.change(key, replace(key, terms=key.terms._replace(scopes=held), version=2))
+    kept = api(f"PUT {PATH}/{made['id']}", json={"name": "x", "scopes": [*held, "posts:read", *held]})
+    assert (kept.status, kept.json()["scopes"]) == (200, [*held, "posts:read"])
+    refused = api(f"PUT {PATH}/{made['id']}", json={"scopes": [*held, *held, "events:wirte"]})
+    assert (refused.status, refused.json()["errors"][0]["path"]) == (422, "scopes.6")
+    for asked in (*held, "posts:read"):
+        answer = api(f"POST {PATH}/verify", json={"key": made["key"], "scopes": [asked]})
+        assert answer.json()["code"] == "VALID", asked
 
 
 # ── revoke ───────────────────────────────────────────────────────────────────────────────────────────

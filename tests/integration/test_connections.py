@@ -415,10 +415,10 @@ def test_what_is_kept_of_a_token_response_is_shown_and_served(
     with provider([told, forged, silent]) as crm, known_provider(tmp_path, crm, "kept-crm", file):
         id = integrate_known(api, "kept-crm")
         made = connect(api, id)
-        assert made["account"] == {"id": "4711", "label": "Ac me & Sons"}
+        assert made["account"] == {"id": "4711", "label": "Acme & Sons"}
         assert made["metadata"] == {"plan": "pro", "api": "https://acme.crm.test"}
         assert token_of(api, id).json()["metadata"] == made["metadata"]
-        assert details(api, id, "connection.created") == ["default: Ac me & Sons"]
+        assert details(api, id, "connection.created") == ["default: Acme & Sons"]
         assert "not kept" not in json.dumps(rows(backend))
         answer = bring_back(api, begin(api, id)["state"])
         assert "api_domain" in refused(answer, 502, "upstream_failed")

@@ -57,7 +57,8 @@ def test_credentials_as_they_were_issued_are_taken(api: Api) -> None:
     id = api(f"POST {INTEGRATIONS}", json={"name": "i", "type": "CUSTOM"}).json()["id"]
     for line, body in (
         by_config("clientSecret", "two words"),
-        by_config("privateKey", key),
+        by_config("privateKey", f"{key}\n"),
+        by_config("privateKey", '{\n\t"key": "5f2c"\n}\n'),
         by_credentials(id, "password", "pass:wörd ☃"),
         by_header("Bearer 5f2c"),
         by_header(""),

@@ -155,6 +155,7 @@ LARGE = {
     "numbers": "99," * 5_461,
     "digits": "a1" * 8_192,
     "NULs": "\x00" * 16_384,
+    "a character's number": "&#" + "9" * 16_384,
     "letters": "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=16_384)),
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from patchbay import pasted
-from patchbay.schema import MASK
+from patchbay.schema import MASK, plain
 
 GOOD = [
     *("s", "s3cr3t", "Bearer 5f2c 91d0", "pass:wörd ☃", "ключ", "/+=\\\"'%", "x" * 4096),
@@ -63,8 +65,34 @@ def test_what_is_no_credential_is_refused(text: str) -> None:
         pasted.check(text)
 
 
-def test_a_private_key_may_have_lines_where_that_is_said() -> None:
-    key = "-----BEGIN PRIVATE KEY-----\r\nMIIE\n-----END PRIVATE KEY-----"
-    pasted.check(key, lines=True)
-    with pytest.raises(ValueError, match=r"U\+000D"):
-        pasted.check(key)
+PEM = "-----BEGIN PRIVATE KEY-----\r\nMIIE\n-----END PRIVATE KEY-----"
+FILES = [PEM, f"{PEM}\n", f"{PEM}\r\n", '{\n\t"a": "b",\n\t"c": "d"\n}\n']
+
+
+@pytest.mark.parametrize("text", FILES, ids=range(len(FILES)))
+def test_a_key_file_may_have_lines_where_that_is_said(text: str) -> None:
+    pasted.check(text, lines=True)
+    with pytest.raises(ValueError, match=r"U\+000|line break"):
+        pasted.check(text)
+
+
+@pytest.mark.parametrize(
+    "wrong", [f"{PEM}\n\n", f"{PEM} \n", f"\n{PEM}", f"{PEM}\r", f"{PEM}\n\t", f"{PEM}\n\ufeff"]
+)
+def test_a_key_file_ends_with_one_line_break_at_most(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"begins or ends with|invisible character"):
+        pasted.check(wrong, lines=True)
+
+
+# These have a glyph, or shape those of their neighbors, though Unicode counts them among the formats.
+SEEN = {*map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD])} | {
+    *map(chr, range(0x13430, 0x13440))
+}
+
+
+def test_names_and_credentials_refuse_the_same_invisible_characters() -> None:
+    for character in map(chr, range(0x110000)):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in SEEN:
+            for check in (plain, pasted.check):
+                with pytest.raises(ValueError, match="invisible"):
+                    check(f"a{character}b")

@@ -26,7 +26,8 @@ def test_every_scope_of_patchbay_is_taken(scope: str) -> None:
         ("webhooks:delete", ["webhooks:write", "webhooks:read"]),
         ("analytics:write", ["analytics:read"]),
         ("api-keys:rotate", ["api-keys:write", "api-keys:read", "api-keys:verify"]),
-        ("workspace:read", ["workspace:delete", "workspace:export"]),
+        ("analytics:export", ["analytics:read"]),
+        ("workspace:exprot", ["workspace:export", "workspace:delete"]),
         # One letter missing, added, changed, or swapped; a hyphen more or less.
         ("webhook:read", ["webhooks:read"]),
         ("webhookss:read", ["webhooks:read"]),
@@ -60,6 +61,8 @@ def test_a_misspelled_scope_is_refused_with_those_it_may_mean(scope: str, meant:
 @pytest.mark.parametrize(
     "scope",
     [
+        # Resembles a resource of Patchbay's, with a verb of its own; the platform has workspaces too.
+        "workspace:read", "workspaces:read", "auctions:read", "automation:run", "event:archive",
         *(f"{name}:{verb}" for name in ("posts", "media") for verb in ("read", "wirte", "publish")),
         # Two letters or more away: words of their own.
         "collections:read", "agents:read", "reactions:write", "options:read", "sections:read", "assets:read",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from patchbay.errors import MalformedJson
-from patchbay.strict_json import MAX_DEPTH, loads
+from patchbay.strict_json import MAX_DEPTH, lenient, loads, loads_each
 
 # Unicode without surrogates: what UTF-8 can hold.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -151,3 +151,42 @@ def test_refusals_say_what_and_where(raw: bytes, detail: str) -> None:
 )
 def test_what_is_odd_but_json(raw: bytes, value: Any) -> None:
     assert same(loads(raw), value)
+
+
+DEEP = '{"events":' + "[" * 2_000
+LARGE = {
+    "escaped quotes in a string that does not end": DEEP + '"' + '\\"' * 500_000,
+    "escaped line breaks in a string that does not end": DEEP + '"' + '\\\n"' * 300_000,
+    "backslashes before the end": DEEP + '"' + "\\" * 999_999,
+    "quotes": DEEP + '"' * 1_000_001,
+    "open brackets": "[" * 1_000_000,
+    "closed brackets": DEEP + "]" * 1_000_000,
+    "brackets and quotes": DEEP + '["' * 500_000,
+    "objects": '{"a":' * 200_000,
+    "digits": "9" * 1_000_000,
+    "an exponent": "1e" + "9" * 1_000_000,
+    "keys": DEEP + "{" + '"a":1,' * 160_000,
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
+def test_a_large_hostile_text_is_refused_in_linear_time(text: str) -> None:
+    """Quadratic time would be an hour."""
+    with pytest.raises(MalformedJson):
+        loads_each(text.encode(), "events")
+
+
+@pytest.mark.parametrize("end", ['"', '"a', '"\\', '"\\"', '"a\\\n"b\\"'])
+def test_a_deep_text_with_a_string_that_does_not_end_is_not_json(end: str) -> None:
+    with pytest.raises(ValueError, match="a string does not end"):
+        lenient("[" * 2_000 + end + "]" * 2_000 if end[-1] != "\\" else "[" * 2_000 + end)
+
+
+def test_strings_with_brackets_and_escapes_do_not_count_as_nested() -> None:
+    taken = r'{"a":"\\\"]}[{\\"}'
+    deep = "[" * 2_000 + r'"[\"["' + "]" * 2_000
+    text = f'{{"events":[{deep},{taken}]}}'
+    refused, read = loads_each(text.encode(), "events")["events"]
+    assert isinstance(refused, MalformedJson)
+    assert read == {"a": '\\"]}[{\\'}

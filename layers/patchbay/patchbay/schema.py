@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from patchbay import compact_json
+from patchbay import compact_json, invisible
 from patchbay.paging import Page
 
 
@@ -93,7 +93,7 @@ def plain(text: str) -> str:
     """`text`. Raises ValueError when it holds control or invisible characters."""
     if text.isascii() and text.isprintable():
         return text
-    for found in _HIDDEN.finditer(text):
+    for found in invisible.HIDDEN.finditer(text):
         if not found["meant"]:
             raise ValueError(f"must not hold control or invisible characters (U+{ord(found[0]):04X})")
     return text
@@ -101,17 +101,18 @@ def plain(text: str) -> str:
 
 def named(text: str) -> str:
     """`text` as a name. Raises ValueError as `plain` does, and when no character is visible."""
-    if not _VISIBLE.search(plain(text)):
+    if not invisible.VISIBLE.search(plain(text)):
         raise ValueError("must have a visible character")
     return text
 
 
 def tidy(text: str) -> str:
-    """`text` from another system, on one line, with blanks in place of characters that `named` refuses. Empty
-    when no visible character is left.
+    """`text` from another system, on one line and without the characters that `named` refuses: blanks replace
+    controls and separators, nothing replaces a mark without a width. Empty when no visible character is left.
     """
-    shown = " ".join(_HIDDEN.sub(lambda found: found["meant"] or " ", text).split())
-    return shown if _VISIBLE.search(shown) else ""
+    shown = invisible.HIDDEN.sub(lambda found: found["meant"] or (" " if found["separator"] else ""), text)
+    shown = " ".join(shown.split())
+    return shown if invisible.VISIBLE.search(shown) else ""
 
 
 def read_time(text: str) -> datetime:
@@ -194,31 +195,6 @@ _TIME = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-
-# Characters that can make one name look like another, or hide a message in it: controls, marks that turn the
-# direction of text, and what Unicode calls default ignorable. `meant` are those that change what is seen:
-# https://www.unicode.org/reports/tr51/ (emoji), https://www.rfc-editor.org/rfc/rfc5892 (A.1, A.2: joiners).
-_SYMBOL = "\xa9\xae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-# Hebrew and Arabic to Myanmar, Khmer and Mongolian, and their relatives: joiners shape their letters.
-_JOINING = (
-    "\u0590-\u109f\u1700-\u18af\u1a20-\u1cff\ua840-\uabff\ufb1d-\ufdff\ufe70-\ufefc"
-    "\U00010a00-\U00011fff\U0001e900-\U0001e95f"
-)
-_HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-_HIDDEN = re.compile(
-    "(?P<meant>"
-    # the flag of a region, as England's
-    "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
-    f"|(?:(?<=[{_SYMBOL}])|(?<=[{_SYMBOL}]\ufe0f))\u200d(?=[{_SYMBOL}])"
-    f"|(?<=[{_JOINING}])[\u200c\u200d\ufe00\u180b-\u180d\u180f]"
-    f"|(?<=[{_SYMBOL}])[\ufe00-\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
-    f"|(?<=[{_HAN}])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
-    ")|[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-# Blank, although not a space to Unicode: the empty Braille pattern, and the null note head.
-_VISIBLE = re.compile("[^\\s\u2800\U0001d159]")
 
 # What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
 MASK = "********"

@@ -168,7 +168,9 @@ _decode_lenient = json.JSONDecoder(
     parse_int=_lenient_int,
 ).decode
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+# A string without its closing quote is a token too: looking for that quote from each quote would take
+# quadratic time.
+_TOKEN = re.compile(r'(?P<string>"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+)(?P<closed>")?|[\[\]{}]')
 
 
 def _pruned(text: str) -> str:
@@ -177,11 +179,14 @@ def _pruned(text: str) -> str:
     depth = done = 0
     too_deep = MAX_DEPTH + 4
     for token in _TOKEN.finditer(text):
-        if token[0] in "[{":
+        if token["string"]:
+            if not token["closed"]:
+                raise ValueError("not JSON: a string does not end")
+        elif token[0] in "[{":
             depth += 1
             if depth == too_deep:
                 kept.append(text[done : token.start()])
-        elif token[0] in "]}":
+        else:
             if depth == too_deep:
                 kept.append("null")
                 done = token.end()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from patchbay.auth.scopes import Scope
+from patchbay.auth.scopes import HeldScope, Scope
 from patchbay.ids import ApiKeyId
 from patchbay.schema import ApiModel, Name, Timestamp
 
@@ -51,11 +51,11 @@ class CreateApiKey(ApiModel):
 
 class UpdateApiKey(CreateApiKey):
     """Only what is sent changes; the values here stand for what is not sent. `expiresAt: null` lets the key
-    live on without end.
+    live on without end. The service checks the scopes that the key does not hold yet.
     """
 
     name: Name = ""
-    scopes: Scopes = Field(default_factory=list)
+    scopes: Annotated[list[HeldScope], Field(min_length=1, max_length=50)] = Field(default_factory=list)
 
 
 class RotateApiKey(ApiModel):
@@ -106,11 +106,12 @@ class ApiKeyWithSecret(ApiKey):
 
 class VerifyApiKey(ApiModel):
     """A key that came with a request to one of the platform's own APIs: is it good for `scopes`, and has it
-    `cost` units left? They are counted if so.
+    `cost` units left? They are counted if so. Any well-formed scope may be asked for: keys hold names that
+    would be refused for a new key.
     """
 
     key: Annotated[str, Field(max_length=256, repr=False)]
-    scopes: Annotated[list[Scope], Field(max_length=50)] = Field(default_factory=list)
+    scopes: Annotated[list[HeldScope], Field(max_length=50)] = Field(default_factory=list)
     cost: Annotated[int, Field(ge=1, le=1_000)] = 1
 
 

@@ -23,8 +23,8 @@ from patchbay.api_keys.models import (
 )
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.auth.principal import KeyGrant, Principal
-from patchbay.auth.scopes import PLATFORM_ONLY
-from patchbay.errors import Conflict, Forbidden, NotFound, check_version, contended
+from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
+from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Standing, tightest
 from patchbay.schema import Empty, Listing, ListQuery, at_ms, iso, now_ms, to_ms
@@ -97,10 +97,12 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
     """Change what `body` sets; it holds from the key's next request on.
 
     Raises Forbidden when the key has, or would have, more than the caller, or when a caller that is itself a
-    key would add to it; Conflict when it has ended, or `if_match` is not its present version.
+    key would add to it; ValidationFailed when it adds a misspelled scope; Conflict when the key has ended, or
+    `if_match` is not its present version.
     """
     for _ in range(_TRIES):
         key = _changeable(principal, id, if_match)
+        _check_added(key.terms, body)
         terms = _changed(key.terms, body)
         if terms == key.terms:
             return _shown(key, now_ms())
@@ -319,12 +321,22 @@ def _mint(
     return key, ApiKeyWithSecret(**dict(_shown(key, now_ms())), key=text)
 
 
+def _check_added(terms: Terms, body: UpdateApiKey) -> None:
+    """A key keeps the scopes that it has, also those that are refused for new keys."""
+    for at, scope in enumerate(body.scopes):
+        if scope not in terms.scopes:
+            try:
+                check_spelling(scope)
+            except ValueError as error:
+                raise ValidationFailed.of(f"scopes.{at}", str(error)) from None
+
+
 def _changed(terms: Terms, body: UpdateApiKey) -> Terms:
     """The terms with what the body sets."""
     sent = body.model_fields_set
     changes = {name: getattr(body, name) for name in sent - {"scopes", "expires_at"}}
     if "scopes" in sent:
-        changes["scopes"] = tuple(body.scopes)
+        changes["scopes"] = tuple(dict.fromkeys(body.scopes))
     if "expires_at" in sent:
         changes["expires_ms"] = None if body.expires_at is None else to_ms(body.expires_at)
     return terms._replace(**changes)

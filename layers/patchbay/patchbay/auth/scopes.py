@@ -42,29 +42,41 @@ KNOWN = _OWNER | PLATFORM_ONLY
 
 SCOPE_PATTERN = r"^[a-z][a-z0-9-]{0,31}:[a-z][a-z0-9-]{0,31}$"
 _SCOPE = re.compile(SCOPE_PATTERN)
-_RESOURCES = sorted({scope.partition(":")[0] for scope in KNOWN})
+_VERBS = {
+    resource: {scope.partition(":")[2] for scope in KNOWN if scope.startswith(f"{resource}:")}
+    for resource in sorted({scope.partition(":")[0] for scope in KNOWN})
+}
+# The platform has workspaces of its own, and scopes such as `workspace:read` for them.
+_SHARED = frozenset({"workspace"})
 
 
-def _checked(scope: str) -> str:
+def check_spelling(scope: str) -> str:
     """The scope, unless it is a misspelling of one of Patchbay's own: a key with it would be useless, and its
-    owner would not know why. Other resources belong to the platform, with any verb, but a resource one letter
-    away from one of ours counts as a slip.
+    owner would not know why.
+
+    Patchbay's resources have no other verbs than its own. A resource that is one letter away from one of them
+    counts as a slip if the verb resembles one too (`webhook:read`, `webhook:wirte`); otherwise it is a name of
+    the platform (`auctions:read` is not `actions:handle`).
 
     Raises ValueError with the scopes that the caller may have meant.
     """
     if scope in KNOWN:
         return scope
     resource, _, verb = scope.partition(":")
-    ours = next((own for own in _RESOURCES if _one_slip_apart(resource, own)), None)
-    if ours is None:
-        return scope
-    meant = sorted(
-        (own for own in KNOWN if own.startswith(f"{ours}:")),
-        key=lambda own: (-SequenceMatcher(None, verb, own.partition(":")[2]).ratio(), own),
-    )
-    if f"{ours}:{verb}" in meant:
-        meant = [f"{ours}:{verb}"]
-    raise ValueError(f"{scope} is not a scope; did you mean {' or '.join(meant)}?")
+    for ours, verbs in _VERBS.items():
+        if not _one_slip_apart(resource, ours):
+            continue
+        strict = resource == ours and ours not in _SHARED
+        if strict or any(_one_slip_apart(verb, own) for own in verbs):
+            raise ValueError(f"{scope} is not a scope; did you mean {' or '.join(_meant(ours, verb))}?")
+    return scope
+
+
+def _meant(resource: str, verb: str) -> list[str]:
+    """The scopes of a resource that a verb may stand for, the nearest first."""
+    verbs = _VERBS[resource]
+    nearest = sorted(verbs, key=lambda own: (-SequenceMatcher(None, verb, own).ratio(), own))
+    return [f"{resource}:{own}" for own in ([verb] if verb in verbs else nearest)]
 
 
 def _one_slip_apart(one: str, other: str) -> bool:
@@ -79,7 +91,10 @@ def _one_slip_apart(one: str, other: str) -> bool:
     return short[1:] == long[1:] or (short[1::-1] == long[:2] and short[2:] == long[2:])
 
 
-Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN), AfterValidator(_checked)]
+# Any scope that a key may hold: Patchbay's, the platform's, and what older keys hold.
+HeldScope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
+# One that a key is given.
+Scope = Annotated[HeldScope, AfterValidator(check_spelling)]
 
 
 def granted(role: str | None, scope: str | None, *, platform: bool) -> frozenset[str]:

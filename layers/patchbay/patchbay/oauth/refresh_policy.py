@@ -37,8 +37,8 @@ def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
     """When an access token that has just arrived ends; None for never or unknown.
 
     A moment that has passed already comes from a wrong clock. If the token can be refreshed, its end counts
-    as unknown: otherwise each fresh token would be refreshed at once. A moment without a timezone may be hours
-    too late, so such a token is refreshed after the assumed lifetime at the latest.
+    as unknown: otherwise each fresh token would be refreshed at once. A moment without a timezone may be
+    hours too late, so such a token is refreshed after the assumed lifetime at the latest.
     """
     refreshable = can_refresh(oauth, tokens)
     assumed_ms = now_ms + oauth.assumed_lifetime_seconds * 1000

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
-    The provider asked to wait until `told_until`. `refusals` counts those without a known reason in a row, the
-    first of them at `refused_since`.
+    The provider asked to wait until `told_until`. `refusals` counts those without a known reason in a row,
+    the first of them at `refused_since`.
     """
 
     workspace_id: str

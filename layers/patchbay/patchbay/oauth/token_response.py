@@ -198,8 +198,11 @@ def clean(text: Any, secrets: Iterable[str | None] = ()) -> str:
     spellings = {
         spelt for secret in secrets if secret for spelt in (secret, quote(secret, ""), quote_plus(secret))
     }
-    for spelt in sorted(spellings, key=len, reverse=True):  # one may hold another
-        shown = shown.replace(spelt, MASK)
+    # Once more without the marks that nobody sees, which may have stood inside a secret.
+    for prepare in (str, tidy):
+        shown = prepare(shown)
+        for spelt in sorted(spellings, key=len, reverse=True):  # one may hold another
+            shown = shown.replace(spelt, MASK)
     return _line(shown)
 
 
