@@ -55,7 +55,7 @@ def check_spelling(scope: str) -> str:
     owner would not know why.
 
     Patchbay's resources have no other verbs than its own. A resource that is one letter away from one of them
-    counts as a slip if the verb resembles one too (`webhook:read`, `webhook:wirte`); otherwise it is a name of
+    counts as a slip if the verb resembles one too (`webhook:read`, `webhook:wirte`); otherwise it belongs to
     the platform (`auctions:read` is not `actions:handle`).
 
     Raises ValueError with the scopes that the caller may have meant.

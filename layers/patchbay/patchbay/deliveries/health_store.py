@@ -206,8 +206,8 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
 
 
 def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> TransactWriteItemTypeDef:
-    """Like `begin_recovery`, for the transaction that brings a webhook back. A recovery that was less far when
-    the webhook was disabled goes on from there; one that begins at this moment refuses the transaction.
+    """Like `begin_recovery`, for the transaction that brings a webhook back. A recovery that was less far
+    when the webhook was disabled goes on from there; one that begins at this moment refuses the transaction.
     """
     running = read(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
     return dynamo.updating(

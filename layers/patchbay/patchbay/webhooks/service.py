@@ -78,8 +78,8 @@ def subscribe(
     that was paused delivers again.
 
     Returns its id, and the signing secret if there is a new one. The same transaction writes the items of
-    `recording(id, secret)` and, for a webhook that was disabled, the items of `recovering(id)`. Raises Conflict
-    at the workspace's ceiling.
+    `recording(id, secret)` and, for a webhook that was disabled, the items of `recovering(id)`. Raises
+    Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
