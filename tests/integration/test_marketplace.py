@@ -30,7 +30,7 @@ from patchbay.registry.client import client_of
 from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
-from tests.faults import dying, killed, meanwhile
+from tests.faults import dying, killed, meanwhile, one_at_a_time
 
 PATH = "/api/integrations"
 MARKET = "/api/integrations/marketplace"
@@ -175,6 +175,12 @@ def refused(answer: Answer, status: int, *named: str) -> None:
 def stopped(answer: Answer, reason: str) -> None:
     assert (answer.status, answer.json()["code"]) == (409, "integration_inactive"), answer.text
     assert reason in answer.json()["detail"]
+
+
+@pytest.fixture(autouse=True)
+def _one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedule works several connections at once."""
+    one_at_a_time(monkeypatch)
 
 
 def kept_up() -> Done:
