@@ -1,4 +1,4 @@
-"""The n8n package in a folder of its own, and n8n's own tool for it."""
+"""Copies the n8n package into a separate folder, and runs n8n's tool there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def n8n_tool(command: str, folder: Path) -> str:
 
 
 def copied(folder: Path) -> Path:
-    """The package in a folder of its own, with the packages that it is built with."""
+    """The package in a separate folder, with the packages that build it."""
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("dist", "node_modules"))
     (folder / "node_modules").symlink_to(PACKAGES)
     return folder

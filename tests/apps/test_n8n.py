@@ -105,7 +105,7 @@ class N8n:
         return self("hook", method=method, webhookUrl=url, parameters={**EVENT, **parameters})
 
     def run(self, *, items: Any = ({},), **step: Any) -> list[dict[str, Any]]:
-        """What the action node gives in an execution of its own, unless `executionId` names one."""
+        """The output of the action node, in a new execution unless `executionId` names one."""
         done: list[dict[str, Any]] = self(
             "execute", **{"items": items, "executionId": uuid.uuid4().hex, **step}
         )
