@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.webhooks import n8n
 from patchbay.webhooks.retry import (
     MAX_DELAY_SECONDS,
@@ -23,7 +24,6 @@ from patchbay.webhooks.retry import (
     Retry,
     RetryConfig,
     Said,
-    parse_retry_after,
     plan,
 )
 

@@ -61,10 +61,10 @@ def test_a_misspelled_scope_is_refused_with_those_it_may_mean(scope: str, meant:
 @pytest.mark.parametrize(
     "scope",
     [
-        # Resembles a resource of Patchbay's, with a verb of its own; the platform has workspaces too.
+        # Resembles a resource of Patchbay's, but not its verbs; the platform has workspaces too.
         "workspace:read", "workspaces:read", "auctions:read", "automation:run", "event:archive",
         *(f"{name}:{verb}" for name in ("posts", "media") for verb in ("read", "wirte", "publish")),
-        # Two letters or more away: words of their own.
+        # Two letters or more away: other words.
         "collections:read", "agents:read", "reactions:write", "options:read", "sections:read", "assets:read",
         "interactions:read", "transactions:read", "keys:read", "hooks:read", "campaigns:read",
         "integrators:read", "event-types:read", "webhooks-v2:read", "notebooks:read", "inspections:read",

@@ -403,6 +403,15 @@ def page(
     return Page(entries, _cursor(unpack_row(start), keys, partition[0]) if start else None)
 
 
+def whole(table: str, index: Page[Row], *key: str, **options: Any) -> Page[Row]:
+    """The whole rows behind a page of an index that only has their `key`. An index may be a moment behind its
+    table: a row that is gone is left out, and one that has changed comes as it is now.
+    """
+    keys = [{name: row[name] for name in key} for row in index.items]
+    rows = {tuple(row[name] for name in key): row for row in get_many(table, keys, **options)}
+    return index.map(lambda indexed: rows.get(tuple(indexed[name] for name in key)))
+
+
 def _cursor(last: Row, keys: Sequence[str], partition: str) -> str:
     """The cursor that continues after a row or a row's key. The partition's value is left out: it comes from
     the caller's own rights, never from a cursor.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
 
-# At DEBUG these log what they send and receive: tokens, header values, plaintext data keys. A function whose
-# log level is set to DEBUG (Lambda then sets the root logger's) must not do that.
+# At DEBUG these log the bytes that they send and receive: tokens, header values, plaintext data keys. At
+# INFO, httpx logs whole addresses, and some providers have tokens there. A function's log level, which Lambda
+# sets at the root logger, must not turn that on.
 for _name in ("boto3", "botocore", "httpcore", "httpx", "urllib3"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 

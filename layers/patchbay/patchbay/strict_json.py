@@ -57,7 +57,7 @@ def loads_each(raw: bytes, name: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise
     _check({**value, name: []}, MAX_DEPTH)
-    # An item lies two levels down: it gets the depth that it would have as a body of its own.
+    # An item is two levels down, and may be as deep as a separate body.
     return {**value, name: [_checked(item) for item in value[name]]}
 
 

@@ -148,14 +148,8 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey
         limit=limit,
         cursor=cursor,
     )
-    ids = [{"id": row["id"]} for row in found.items]
-    rows = {row["id"]: row for row in dynamo.get_many(table, ids, ConsistentRead=True)}
-
-    def present(indexed: dynamo.Row) -> StoredKey | None:
-        row = rows.get(indexed["id"])
-        return None if row is None or _forgotten(row) else _key(row)
-
-    return found.map(present)
+    rows = dynamo.whole(table, found, "id", ConsistentRead=True)
+    return rows.map(lambda row: None if _forgotten(row) else _key(row))
 
 
 def revoke(key: StoredKey, version: int | None = None) -> None:

@@ -46,7 +46,7 @@ _VERBS = {
     resource: {scope.partition(":")[2] for scope in KNOWN if scope.startswith(f"{resource}:")}
     for resource in sorted({scope.partition(":")[0] for scope in KNOWN})
 }
-# The platform has workspaces of its own, and scopes such as `workspace:read` for them.
+# The platform has workspaces too, and scopes for them such as `workspace:read`.
 _SHARED = frozenset({"workspace"})
 
 

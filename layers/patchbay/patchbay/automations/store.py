@@ -96,14 +96,8 @@ def page(
         names=None if status is None else {"#status": "status"},
         **({} if status is None else {"status": status}),
     )
-    keys = [{"id": row["id"]} for row in found.items]
-    rows = {row["id"]: row for row in dynamo.get_many(settings().automations_table, keys)}
-
-    def present(indexed: dynamo.Row) -> StoredRun | None:
-        row = rows.get(indexed["id"])  # the index may be a moment behind
-        return _run(row) if row is not None and status in (None, row["status"]) else None
-
-    return found.map(present)
+    rows = dynamo.whole(settings().automations_table, found, "id")
+    return rows.map(lambda row: _run(row) if status in (None, row["status"]) else None)
 
 
 def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:

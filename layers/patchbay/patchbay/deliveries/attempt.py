@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,11 +20,6 @@ from patchbay.webhooks import signing
 from patchbay.webhooks.sender import Sender, SendResult
 
 _SUCCESS_BODY_CHARACTERS = 1024
-_CLOCKS = frozenset({"age", "date", "expires", "last-modified"})
-# Seconds, or an HTTP date (RFC 9110, 5.6.7).
-_TIME = re.compile(
-    r"-?[0-9]{1,10}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
-)
 # A batch of 10: its AWS calls and its name look-ups.
 _THREADS = 20
 
@@ -64,10 +58,8 @@ class Attempt:
         received: dict[str, str] = {}
         for name, value in self.result.response_headers:
             received[name] = f"{received[name]}, {value}" if name in received else value
-        head = "\n".join(f"{name}: {value}" for name, value in received.items() if not _is_clock(name, value))
-        withheld = echo.repeats(
-            own_headers, f"{head}\n\n{self.result.response_body}", cut=self.result.truncated
-        )
+        answer = echo.comparable(received, self.result.response_body)
+        withheld = echo.repeats(own_headers, answer, cut=self.result.truncated)
         return {
             "number": self.number,
             "trigger": self.trigger,
@@ -111,11 +103,6 @@ def shortened(attempt: dynamo.Row) -> dynamo.Row:
     body: str = attempt["responseBody"]
     short = body[:_SUCCESS_BODY_CHARACTERS]
     return {**attempt, "responseBody": short, "truncated": attempt["truncated"] or short != body}
-
-
-def _is_clock(name: str, value: str) -> bool:
-    """Whether a header of an answer tells a time and nothing else: its digits would match a short number."""
-    return name in _CLOCKS and _TIME.fullmatch(value) is not None
 
 
 @cache

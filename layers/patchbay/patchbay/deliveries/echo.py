@@ -25,6 +25,12 @@ _ROUNDS = 4
 
 # Public by their meaning, and often repeated: `accept: application/json`.
 _PUBLIC = frozenset({"accept", "accept-language", "cache-control", "pragma", "prefer", "priority"})
+# Headers of an answer that tell a time, whose digits would match a short number: seconds, or an HTTP date
+# (RFC 9110, 5.6.7).
+_CLOCKS = frozenset({"age", "date", "expires", "last-modified"})
+_TIME = re.compile(
+    r"-?[0-9]{1,10}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
+)
 _SCHEMES = frozenset({"apikey", "basic", "bearer", "digest", "token"})
 # Texts that answers contain anyway.
 _COMMON = (b"https://www.", b"http://www.", b"application/json", b"true", b"false", b"null", b"none")
@@ -62,6 +68,16 @@ def repeats(headers: Mapping[str, str], answer: str, *, cut: bool = False) -> bo
         secrets.begin_at_the_end_of(_folded(text))
         for text in (answer, plain, _decoded(_CUT_ESCAPE.sub("", answer[-1024:])))
     )
+
+
+def comparable(headers: Mapping[str, str], body: str) -> str:
+    """The text of an answer for `repeats`: its headers, names in lower case, and its body, without times."""
+    head = (
+        f"{name}: {value}"
+        for name, value in headers.items()
+        if name not in _CLOCKS or not _TIME.fullmatch(value)
+    )
+    return "\n".join([*head, "", body])
 
 
 @dataclass(slots=True)

@@ -276,14 +276,9 @@ def page(
         where=" AND ".join(tests) or None,
         **values,
     )
-    rows = _rows([{"webhookKey": row["webhookKey"], "sk": row["sk"]} for row in found.items])
-
-    def present(indexed: dynamo.Row) -> dynamo.Row | None:
-        # The index keeps a retry while it is being sent, and may be a moment behind.
-        row = rows.get(DeliveryId(indexed["sk"]))
-        return row if row and row["status"] == status else None
-
-    return found.map(present)
+    rows = dynamo.whole(settings().deliveries_table, found, "webhookKey", "sk")
+    # The index keeps a retry while it is being sent.
+    return rows.map(lambda row: row if row["status"] == status else None)
 
 
 def waiting(key: str) -> int:

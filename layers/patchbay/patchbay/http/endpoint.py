@@ -211,9 +211,9 @@ def _answer(answer: BaseModel, status: int) -> Response:
 
 
 def _check_size(response: Response) -> None:
-    """Raises ResponseTooLarge. Every answer has a bound of its own; this catches one that was forgotten."""
-    size = answer_size.sent(response["body"])
-    if size > answer_size.MAX_BYTES:
+    """Raises ResponseTooLarge. Every answer has its own bound; this check catches one without."""
+    if not answer_size.fits(response["body"]):
+        size = answer_size.sent(response["body"])
         logger.error("response too large", bytes=size)
         raise ResponseTooLarge(
             f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If you asked for a"

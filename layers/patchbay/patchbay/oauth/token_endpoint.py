@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -28,13 +27,13 @@ from patchbay.oauth.token_response import (
     token_set,
 )
 from patchbay.observability import logger
+from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
 from patchbay.registry.client import OAuthClient
 from patchbay.registry.config import REQUEST_OBJECTS, parameter_name
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
-from patchbay.webhooks.retry import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -371,8 +370,6 @@ def _authlib() -> Any:
 
         warnings.simplefilter("ignore")  # it prefers httpx2, and says so at every import
         from authlib.integrations.httpx_client import AsyncOAuth2Client
-    # It logs each request with its whole address, and some providers have tokens there.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     return AsyncOAuth2Client
 
 

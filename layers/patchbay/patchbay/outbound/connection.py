@@ -1,8 +1,9 @@
 """A TCP or TLS connection whose every received byte is accounted for.
 
-asyncio's transports and anyio's streams read ahead into buffers of their own and drop what they hold when a
-write fails. Here nothing is read before somebody asks for it: bytes that no answer accounts for can be found
-before the next request (`is_quiet`), and an answer can be read from a peer that no longer takes the request.
+The transports of asyncio and the streams of anyio read ahead into buffers, and drop the buffered bytes when
+a write fails. A `Connection` reads only when its user asks for bytes. So it can find bytes that belong to no
+answer before the next request (`is_quiet`), and it can read an answer from a peer that no longer takes the
+request.
 """
 
 from __future__ import annotations

@@ -331,21 +331,19 @@ def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
         provider = providers.load(listing.provider) if listing.provider else None
         needs_client = provider is not None and provider.oauth is not None
         return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
-    return replace(
+    copied = replace(
         new,
         publisher_name=approved.publisher_name,
         publisher_verified=approved.publisher_verified,
         source_workspace_id=approved.publisher_workspace_id,
         source_client_id=approved.client_id,
-        approved_scopes=list(approved.scopes) or _default_scopes(approved.provider),
-        approved_per_hour=approved.rate_limit_per_hour,
-        approved_per_day=approved.rate_limit_per_day,
     )
+    return bounded(copied)
 
 
 def bounded(copy: StoredIntegration) -> StoredIntegration:
-    """The copy with the bounds of the snapshot that it was made from. A copy from before bounds were stored
-    is bounded by its own scopes and limits.
+    """The copy with bounds. They are its scopes and limits when it is made, which are those of the approved
+    snapshot. A copy from before bounds were stored is bounded by its present scopes and limits.
     """
     if copy.source_workspace_id is None or copy.approved_scopes is not None:
         return copy

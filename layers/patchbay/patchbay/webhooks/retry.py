@@ -6,8 +6,6 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 # Waits in seconds after each failed attempt: 8 attempts over 27 h 35 min, as Svix makes them.
@@ -195,21 +193,3 @@ def _worth_retrying(outcome: Outcome, config: RetryConfig) -> bool:
     if status == 404:
         return config.retries_not_found
     return status is not None and (status in _RETRIED_4XX or 500 <= status < 600)
-
-
-def parse_retry_after(value: str | None, now: datetime) -> int | None:
-    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3).
-
-    Takes a number of seconds or an HTTP-date in any of its three forms; a date in the past is 0.
-    `None` if there is no header or it makes no sense. `now` is an aware time.
-    """
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return int(text) if len(text) <= 12 else None
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if at.tzinfo is None:  # the asctime form names no zone: it is UTC
-        at = at.replace(tzinfo=UTC)
-    return max(0, math.ceil((at - now).total_seconds()))

@@ -21,9 +21,10 @@ from patchbay.outbound.body import read_body
 from patchbay.outbound.connection import Connection, InvalidAnswer
 from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Resolver, resolve
 from patchbay.outbound.exchange import Exchange, NoAnswer
+from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 from patchbay.webhooks.kept_connections import KeptConnections, Route
-from patchbay.webhooks.retry import ErrorKind, Outcome, parse_retry_after
+from patchbay.webhooks.retry import ErrorKind, Outcome
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 TOTAL_TIMEOUT_SECONDS = 15.0
@@ -76,8 +77,8 @@ class SendResult:
         return Outcome(self.status_code, self.error_kind, parse_retry_after(self.retry_after, now))
 
 
-class _NotOurs(Exception):
-    """What came on a kept connection is probably the answer to what an earlier request left behind."""
+class _NotOurs(NoAnswer):
+    """An answer on a kept connection that is probably for the unread rest of an earlier request."""
 
 
 @dataclass(slots=True)
@@ -206,8 +207,6 @@ class Sender:
             try:
                 await self._exchange(exchange, kept, reply, route, is_reused=True)
                 return
-            except _NotOurs:
-                pass
             # The deadline arrives here as a cancellation: a TimeoutError is the socket's own.
             except (OSError, NoAnswer):
                 if reply.status is not None:

@@ -85,6 +85,10 @@ def subscribe(
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
     asked = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
     hook_key = hashlib.sha256(asked.encode()).hexdigest()
+
+    def reviving(id: WebhookId) -> Sequence[TransactWriteItemTypeDef]:
+        return [*recording(id, secret), *recovering(id)]
+
     for _ in range(_TRIES):
         known = store.hook(workspace_id, hook_key)
         try:
@@ -93,14 +97,13 @@ def subscribe(
                 if known.webhook["status"] == "ACTIVE" and known.webhook["subscribedAt"]:
                     store.subscribed_again(known.webhook, now_ms())
                     return known.id, None
-                return known.id, _bring_back(workspace_id, known.id, secret, recording, recovering)
+                return known.id, _bring_back(workspace_id, known.id, secret, reviving)
             id = known.id if known else WebhookId.new()
             row = _new(principal, body, source, secret, id) | {"hookKey": hook_key, "subscribedAt": now_ms()}
-            also = [*recording(id, secret)]
             if known is not None:
                 row["resumedAt"] = row["subscribedAt"]  # earlier failures no longer count
-                also += recovering(id) if known.was_disabled else ()
-            store.create(row, also)
+            was_disabled = known is not None and known.was_disabled
+            store.create(row, reviving(id) if was_disabled else recording(id, secret))
         except (store.Subscribed, store.Changed, NotFound):
             continue  # another request subscribed, disabled or deleted it just now
         return id, secret
@@ -352,10 +355,11 @@ def _bring_back(
     workspace_id: str,
     id: WebhookId,
     secret: str,
-    recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
+    reviving: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
 ) -> str | None:
-    """Make a hook that is not active deliver again. Returns the secret if it was disabled and now has it."""
+    """Make a hook that is not active deliver again. If it was disabled, it gets `secret`, which is returned,
+    and the same transaction writes the items of `reviving(id)`.
+    """
     was_disabled = False
 
     def change(row: dynamo.Row) -> dynamo.Row:
@@ -365,7 +369,7 @@ def _bring_back(
         return {**changes, "secrets": [_sealed(workspace_id, id, secret)]} if was_disabled else changes
 
     def also(webhook: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
-        return [*recording(id, secret), *recovering(id)] if was_disabled else ()
+        return reviving(id) if was_disabled else ()
 
     _change(workspace_id, id, change, None, also=also)
     return secret if was_disabled else None
