@@ -11,7 +11,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from patchbay.aws import client
@@ -117,17 +117,52 @@ def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
     return rows
 
 
-def get_each(keys: Sequence[tuple[str, Row]]) -> list[Row | None]:
-    """The rows of a few tables in one call, each in its key's place; strongly consistent."""
-    rows: list[Row | None] = [None] * len(keys)
+def get_each(keys: Sequence[tuple[str, Row]], *, eventually: Container[str] = ()) -> list[Row | None]:
+    """The rows of up to 100 keys of any tables in one call, each in its key's place. Keys may repeat.
+    Strongly consistent, except in the tables that may be read `eventually`, at half the price.
+    """
     wanted: dict[str, Any] = {}
-    for table, key in keys:
-        wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(pack_row(key))
-    for found_in, row in _batch_get(wanted):
-        for at, (table, key) in enumerate(keys):
-            if table == found_in and key.items() <= row.items():
-                rows[at] = row
+    places: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
+    for at, (table, key) in enumerate(keys):
+        place = places.setdefault((table, frozenset(key.items())), [])
+        if not place:
+            request = wanted.setdefault(table, {"Keys": [], "ConsistentRead": table not in eventually})
+            request["Keys"].append(pack_row(key))
+        place.append(at)
+    names = {table: keys[at][1].keys() for (table, _), (at, *_) in places.items()}
+    rows: list[Row | None] = [None] * len(keys)
+    for table, row in _batch_get(wanted):
+        for at in places[table, frozenset((name, row[name]) for name in names[table])]:
+            rows[at] = row
     return rows
+
+
+def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
+    """Write rows (table, row) without conditions, 25 a call (BatchWriteItem's limit), and return the
+    positions of those that DynamoDB kept throttling. Keys must not repeat.
+    """
+    left: list[int] = []
+    for start in range(0, len(rows), 25):
+        waiting = dict(enumerate(rows[start : start + 25], start))
+        for attempt in range(1, _TRIES + 1):
+            wanted: dict[str, Any] = {}
+            for table, row in waiting.values():
+                wanted.setdefault(table, []).append({"PutRequest": {"Item": pack_row(row)}})
+            answer = client("dynamodb").batch_write_item(RequestItems=wanted)
+            refused = [
+                (table, request["PutRequest"]["Item"])
+                for table, requests in (answer.get("UnprocessedItems") or {}).items()
+                for request in requests
+            ]
+            waiting = {
+                at: (table, row) for at, (table, row) in waiting.items() if (table, pack_row(row)) in refused
+            }
+            if not waiting:
+                break
+            if attempt < _TRIES:
+                _pause(attempt)
+        left += waiting
+    return left
 
 
 def _batch_get(wanted: Any) -> Iterator[tuple[str, Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,22 @@ def hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
     client("sqs").change_message_visibility(
         QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
     )
+
+
+def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
+    """Have received messages (receipt handle, seconds) seen again then, 10 a call. A message that SQS
+    refuses is seen again after the queue's own visibility timeout.
+    """
+    for start in range(0, len(receipts), MAX_ENTRIES):
+        answer = client("sqs").change_message_visibility_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+                for at, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
+            ],
+        )
+        if failed := answer.get("Failed"):
+            logger.warning("visibility not changed", reasons=sorted({each["Code"] for each in failed}))
 
 
 def batch_response(again: Iterable[str]) -> dict[str, Any]:

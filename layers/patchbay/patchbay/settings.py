@@ -33,6 +33,7 @@ class Settings:
     data_keys_table: str
     events_queue_url: str
     deliveries_queue_url: str
+    slow_deliveries_queue_url: str
     events_dlq_url: str
     deliveries_dlq_url: str
     kms_key_id: str
@@ -65,6 +66,8 @@ class Settings:
     max_hold_seconds: int = 86_400
     probe_seconds: int = 60
     retention_days: int = 30
+    # Invocations at a time of the slow lane's function.
+    slow_delivery_concurrency: int = 20
 
     # Set by the local runner and by nothing else; the template has no such variable.
     patchbay_allow_loopback_targets: bool = False
