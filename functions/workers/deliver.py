@@ -1,6 +1,7 @@
 from typing import Any
 
 from patchbay import aws
+from patchbay.deliveries.lanes import Lane
 from patchbay.deliveries.worker import deliver_batch
 from patchbay.queues import batch_response
 
@@ -9,4 +10,4 @@ aws.preload()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Make one attempt for each delivery of an SQS batch."""
-    return batch_response(deliver_batch(event["Records"]))
+    return batch_response(deliver_batch(event["Records"], Lane.FAST))

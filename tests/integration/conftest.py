@@ -11,7 +11,7 @@ import pytest
 from patchbay import dynamo
 from patchbay.deliveries import health_store
 from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import of_webhook_key
+from patchbay.deliveries.models import of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, EventId
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
@@ -35,6 +35,7 @@ class Line:
         self._api = api
         self.events = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
         self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
+        self.slow = Source(backend, "SlowDeliveriesQueue", "workers.deliver_slow.handler", clock)
         self._sweep = importlib.import_module("workers.sweep_deliveries").handler
 
     def api(self, line: str, role: str = "owner", **more: Any) -> Response:
@@ -42,11 +43,13 @@ class Line:
         token = jwt_for("acme", role=role, claims={"exp": self.clock.now // 1000 + 600})
         return self._api(line, token=token, **more)
 
-    def webhook(self, url: str, **more: Any) -> Any:
-        """A webhook for POST_PUBLISHED, as the API answers it."""
+    def webhook(self, url: str, *, is_fast: bool = True, **more: Any) -> Any:
+        """A webhook for POST_PUBLISHED, as the API answers it; one that has proved fast, unless told otherwise."""
         body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
         answer = self.api("POST /api/integrations/webhooks", json=body)
         assert answer.status == 201, answer.text
+        if is_fast:
+            health_store.mark_fast(webhook_key("acme", answer.json()["id"]), self.clock.now)
         return answer.json()
 
     def publish(self, data: Any = None) -> str:
@@ -74,13 +77,17 @@ class Line:
                 if "dueAt" in row
             ]
             minutes = [-(-max(wait, 0) // 60_000) * 60 for wait in parked]
-            waits = sorted([*self.deliveries.waits, *minutes])
+            waits = sorted([*self.deliveries.waits, *self.slow.waits, *minutes])
             if not waits:
                 return
             self.clock.move(waits[0] + 0.001)
             assert self.clock.now < end, "it never ends"
             self.sweep()
-            self.deliveries.poll()
+            self.poll()
+
+    def poll(self) -> int:
+        """An invocation of each lane with what is visible; returns how many messages they got."""
+        return self.deliveries.poll() + self.slow.poll()
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -814,9 +814,10 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
         "responseBody": "",
         "truncated": False,
     }
-    deliveries.claim(message, owner="me", now=now, lease_until=now + 1000, max_attempts=4)
+    row = deliveries.claim(message, owner="me", now=now, lease_until=now + 1000, max_attempts=4)
     if end is Status.DELIVERED:
-        deliveries.delivered(message, "me", attempt, now)
+        delivered = deliveries.delivered(message, row, attempt, max_attempts=4, counted=False, now=now)
+        deliveries.record_delivered([delivered])
     elif end is Status.RETRYING:
         deliveries.retrying(
             message, "me", attempt, reason="http_500", next_attempt_at=now + 1, parked=False, now=now

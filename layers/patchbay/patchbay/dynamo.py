@@ -102,6 +102,28 @@ def unpack_row(item: Mapping[str, Any]) -> Row:
     return {name: unpack(attribute) for name, attribute in item.items()}
 
 
+def size_of(row: Mapping[str, Any]) -> int:
+    """Bytes of a row as DynamoDB counts them (names, values, 3 for a map or a list and 1 for each entry),
+    numbers at their longest.
+    """
+    return sum(len(name.encode()) + _bytes_of(value) for name, value in row.items() if value is not None)
+
+
+def _bytes_of(value: Any) -> int:
+    match value:
+        case bool() | None:
+            return 1
+        case str():
+            return len(value.encode())
+        case int() | float():
+            return len(repr(value)) // 2 + 2
+        case Mapping():
+            return 3 + sum(1 + len(name.encode()) + _bytes_of(entry) for name, entry in value.items())
+        case bytes():
+            return len(value)
+    return 3 + sum(1 + _bytes_of(entry) for entry in value)
+
+
 def get(table: str, key: Row, *, consistent: bool = True) -> Row | None:
     """One row, or None. Strongly consistent unless told otherwise."""
     answer = client("dynamodb").get_item(TableName=table, Key=pack_row(key), ConsistentRead=consistent)

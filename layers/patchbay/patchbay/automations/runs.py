@@ -232,7 +232,7 @@ def _call_back(ended: StoredRun) -> None:
         correlation_id=ended.id,
     )
     # One workspace's callbacks are one group: those that hang keep the queue from others as little as may be.
-    queues.send(settings().deliveries_queue_url, queues.Message.of(message.fields(), ended.workspace_id))
+    queues.send(settings().slow_deliveries_queue_url, queues.Message.of(message.fields(), ended.workspace_id))
     store.settled(ended)
 
 

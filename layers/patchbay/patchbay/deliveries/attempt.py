@@ -19,7 +19,6 @@ from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import signing
 from patchbay.webhooks.sender import Sender, SendResult
 
-_SUCCESS_BODY_CHARACTERS = 1024
 # A batch of 10: its AWS calls and its name look-ups.
 _THREADS = 20
 
@@ -96,13 +95,6 @@ async def make(
         total_timeout=settings().attempt_timeout_seconds,
     )
     return Attempt(number, trigger, started_at, headers, result)
-
-
-def shortened(attempt: dynamo.Row) -> dynamo.Row:
-    """Of a success the start of the body is enough: each further KB would be a write unit more."""
-    body: str = attempt["responseBody"]
-    short = body[:_SUCCESS_BODY_CHARACTERS]
-    return {**attempt, "responseBody": short, "truncated": attempt["truncated"] or short != body}
 
 
 @cache

@@ -1,73 +1,138 @@
-"""A batch of the deliveries queue, sorted by webhook: one share each, worked side by side."""
+"""A batch of a deliveries queue, sorted by webhook, with all that is known of each: one read for all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from patchbay import dynamo
-from patchbay.deliveries import health_store
+from patchbay.deliveries import health_store, store
+from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import DeliveryMessage, webhook_key
+from patchbay.deliveries.lanes import Traffic
+from patchbay.deliveries.models import TERMINAL, DeliveryMessage, webhook_key
 from patchbay.deliveries.stats import Tally
+from patchbay.ids import RunId
+from patchbay.schema import now_ms
+from patchbay.settings import settings
+from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
-    """A message of the queue, its receipt, and about how often it was received."""
+    """A message of the queue, its receipt, how often it was received, and its delivery's row if there is one."""
 
     message_id: str
     receipt_handle: str
     receives: int
+    text: str
     delivery: DeliveryMessage
+    row: dynamo.Row | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody can have begun an attempt, except a worker that has a copy at this very moment."""
+        return self.row is None and self.receives == 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the message has served: its delivery has ended, or a later message works it."""
+        return self.row is not None and is_over(self.row, self.delivery)
 
 
-@dataclass(slots=True)
+@dataclass
 class Share:
     """One webhook's part of a batch, and what its attempts have come to.
 
-    `webhook` is its row, None when it is gone. `timed_out` says of each attempt, in the order in which they
-    ended, whether no answer came in time; `probing` that one of them is an open breaker's probe;
-    `slow_until` that we have marked the receiver as hanging; `queued_retries` that retries wait in the queue.
+    `webhook` is its row, None when it is gone. `receiver` is None while it is not opened, or does not open.
+    `timed_out` says of each attempt, in the order in which they ended, whether no answer came in time;
+    `probing` that one of them is an open breaker's probe; `was_slow` that one took long; `queued_retries`
+    that retries wait in the queue.
     """
 
     key: str
     webhook: dynamo.Row | None
     health: Health
+    traffic: Traffic
     works: list[Work]
+    receiver: Receiver | None = None
     tally: Tally = field(default_factory=Tally)
     timed_out: list[bool] = field(default_factory=list)
+    last_success_at: int = 0
     probing: bool = False
-    slow_until: int = 0
+    was_slow: bool = False
     queued_retries: bool = False
+
+    @property
+    def workspace_id(self) -> str:
+        return self.works[0].delivery.workspace_id
+
+    @property
+    def is_callback(self) -> bool:
+        """Whether its webhook is an automation's run: one delivery, so nothing is to be learned for others."""
+        return isinstance(self.works[0].delivery.webhook_id, RunId)
 
     @property
     def is_active(self) -> bool:
         return webhooks.inactive_reason(self.webhook) is None
 
     @property
+    def takes_fast_lane(self) -> bool:
+        return self.health.is_fast and not self.traffic.is_slow(now_ms())
+
+    @property
     def resumed_at(self) -> int:
         """When the webhook was last enabled by hand: what was known of its receiver before counts no more."""
         return self.webhook.get("resumedAt", 0) if self.webhook else 0
 
+    @cached_property
+    def retry_config(self) -> retry.RetryConfig:
+        return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryConfig()
 
-def shares(works: Iterable[Work]) -> list[Share]:
-    """The works by webhook, with all that is known of each: one call, strongly consistent."""
+
+def is_over(row: dynamo.Row, delivery: DeliveryMessage) -> bool:
+    return row["status"] in TERMINAL or row["generation"] > delivery.generation
+
+
+def shares(works: Sequence[Work]) -> list[Share]:
+    """The works by webhook, in one call. Webhooks and deliveries are read strongly consistent: a secret that
+    is gone signs nothing, and a delivery that was recorded as delivered is not sent again. Whether a receiver
+    is well may be a moment old.
+    """
     by_webhook: dict[str, list[Work]] = {}
     for work in works:
         key = webhook_key(work.delivery.workspace_id, work.delivery.webhook_id)
         by_webhook.setdefault(key, []).append(work)
-    places = []
+    places = [store.place(work.delivery) for work in works]
     for first, *_ in by_webhook.values():
         workspace_id, webhook_id = first.delivery.workspace_id, first.delivery.webhook_id
-        places += [
+        places += (
             webhooks_store.place(workspace_id, webhook_id),
             health_store.place(workspace_id, webhook_id),
-        ]
-    rows = dynamo.get_each(places)
+            health_store.traffic_place(workspace_id),
+        )
+    rows = dynamo.get_each(places, eventually={settings().health_table})
+    for work, row in zip(works, rows, strict=False):
+        work.row = row
+    of_webhooks = iter(rows[len(works) :])
     return [
-        Share(key, webhooks_store.read(webhook), health_store.read(health), own)
-        for (key, own), webhook, health in zip(by_webhook.items(), rows[::2], rows[1::2], strict=True)
+        Share(
+            key,
+            webhooks_store.read(next(of_webhooks)),
+            health_store.read(next(of_webhooks)),
+            health_store.read_traffic(next(of_webhooks)),
+            own,
+        )
+        for key, own in by_webhook.items()
     ]
+
+
+def by_workspace(shares: Iterable[Share]) -> list[list[Share]]:
+    """The shares of each workspace."""
+    found: dict[str, list[Share]] = {}
+    for share in shares:
+        found.setdefault(share.workspace_id, []).append(share)
+    return list(found.values())

@@ -1,20 +1,16 @@
-"""Which of a webhook's deliveries may be attempted now: the breaker, a receiver that hangs, the rate limit.
+"""Which of a webhook's deliveries may be attempted now: its lane, the breaker, its backlog, its rate limit.
 
 A healthy webhook without a limit passes without an AWS call.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patchbay import dynamo
-from patchbay.deliveries import health_store, slots, store
+from patchbay.deliveries import health_store, slots
 from patchbay.deliveries.batch import Share, Work
-from patchbay.deliveries.health import PUT_OFF_RECEIVES, PUT_OFF_SECONDS
-from patchbay.deliveries.models import TERMINAL
-from patchbay.ids import DeliveryId
+from patchbay.deliveries.lanes import PUT_OFF_RECEIVES, Lane, put_off_seconds
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 
@@ -28,6 +24,11 @@ class Go:
     """Attempt it, not before `at` (Unix milliseconds; a moment ahead at most)."""
 
     at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Send it to the slow lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,83 +47,97 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """The receiver is hanging at this moment: look again in so many seconds."""
+    """Its workspace uses its part of the slow lane: look again in so many seconds."""
 
     seconds: int
 
 
-Pass = Go | Sleep | Hold | PutOff
+Pass = Go | Move | Sleep | Hold | PutOff
 
 
-def admit(share: Share) -> list[Pass]:
+def is_free(share: Share) -> bool:
+    """Whether `admit` makes no AWS call."""
+    return not share.is_active or not (
+        share.health.is_open(share.resumed_at) or share.health.has_backlog(share.resumed_at) or _limit(share)
+    )
+
+
+def admit(share: Share, lane: Lane) -> list[Pass]:
     """A pass for each of the share's works. Where some are to be held, the sweeper knows of it by then."""
     if not share.is_active:
         return [Go() for _ in share.works]  # to be cancelled: that is no attempt
     now = now_ms()
     passes = [
-        Go() if isinstance(pass_, Hold | PutOff) and work.delivery.by_hand else pass_
-        for work, pass_ in zip(share.works, _passes(share, now), strict=True)
+        _pass_by_hand(lane) if work.delivery.by_hand and isinstance(pass_, Hold) else pass_
+        for work, pass_ in zip(share.works, _passes(share, lane, now), strict=True)
     ]
-    if any(isinstance(each, Hold) for each in passes):
-        health_store.held(share.key, now, now + _SWEEP_MS)
+    _tell_sweeper(share, passes, now)
     return passes
 
 
-def _passes(share: Share, now: int) -> list[Pass]:
+def put_off(share: Share) -> list[Pass]:
+    """Passes for a share whose workspace has no permit for the slow lane."""
+    passes: list[Pass] = [
+        Hold("held:slow") if work.receives > PUT_OFF_RECEIVES else PutOff(put_off_seconds(work.receives))
+        for work in share.works
+    ]
+    _tell_sweeper(share, passes, now_ms())
+    return passes
+
+
+def _tell_sweeper(share: Share, passes: Sequence[Pass], now: int) -> None:
+    if any(isinstance(each, Hold) for each in passes):
+        health_store.held(share.key, now, now + _SWEEP_MS)
+
+
+def _pass_by_hand(lane: Lane) -> Pass:
+    """Somebody asked for it now: it does not wait for its receiver to be well."""
+    return Move() if lane is Lane.FAST else Go()
+
+
+def _passes(share: Share, lane: Lane, now: int) -> list[Pass]:
     health = share.health
     if health.is_open(share.resumed_at):
         held: list[Pass] = [Hold("held:timeouts") for _ in share.works]
-        if health.probe_at <= now and health_store.take_probe(
-            share.key, health.probe_at, now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS
-        ):
-            share.probing = True
-            held[0] = Go()
+        if health.probe_at <= now:
+            if lane is Lane.FAST:
+                held[0] = Move()
+            elif health_store.take_probe(
+                share.key,
+                health.probe_at,
+                now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS,
+            ):
+                share.probing = True
+                held[0] = Go()
         return held
-    if health.is_slow(now):
-        return [_put_off(work) for work in share.works]
-    per_second = (share.webhook or {}).get("rateLimitPerSecond")
-    backlog = health.has_backlog(share.resumed_at)
-    if per_second is None and not backlog:
-        return [Go() for _ in share.works]
-    rows = store.of_messages(work.delivery for work in share.works)
+    if lane is Lane.FAST and not share.takes_fast_lane:
+        return [Move() for _ in share.works]
     passes: dict[str, Pass] = {}
-    if backlog:
+    if health.has_backlog(share.resumed_at):
         # What has been tried goes on being tried: it is how the backlog ends.
         passes = {
             work.message_id: Hold("held:backlog")
             for work in share.works
-            if not rows.get(work.delivery.id, {}).get("attempts")
+            if not (work.row or {}).get("attempts")
         }
-    if per_second is not None:
+    if per_second := _limit(share):
         passes |= _limited(
-            share, [work for work in share.works if work.message_id not in passes], rows, per_second, now
+            share, [work for work in share.works if work.message_id not in passes], per_second, now
         )
     return [passes.get(work.message_id, Go()) for work in share.works]
 
 
-def _put_off(work: Work) -> PutOff | Hold:
-    if work.receives > PUT_OFF_RECEIVES:
-        return Hold("held:slow")
-    # Spread, so that they do not all come back at once.
-    return PutOff(PUT_OFF_SECONDS + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
+def _limit(share: Share) -> int | None:
+    return share.webhook.get("rateLimitPerSecond") if share.webhook else None
 
 
-def _limited(
-    share: Share,
-    works: Sequence[Work],
-    rows: Mapping[DeliveryId, dynamo.Row],
-    per_second: int,
-    now: int,
-) -> dict[str, Pass]:
-    """Each in its slot of the rate limit. One that has slept for its slot has it; what is over needs none."""
+def _limited(share: Share, works: Sequence[Work], per_second: int, now: int) -> dict[str, Pass]:
+    """Each in its slot of the rate limit. One that has slept for its slot has it."""
     passes: dict[str, Pass] = {}
     wanting = []
     for work in works:
-        row = rows.get(work.delivery.id)
-        if row is not None and (row["status"] in TERMINAL or row["generation"] > work.delivery.generation):
-            continue
-        if row is not None and "slotAt" in row:
-            passes[work.message_id] = Go(min(row["slotAt"], now + slots.NEAR_MS))
+        if work.row is not None and "slotAt" in work.row:
+            passes[work.message_id] = Go(min(work.row["slotAt"], now + slots.NEAR_MS))
         else:
             wanting.append(work)
     if not wanting:

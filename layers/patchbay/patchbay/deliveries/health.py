@@ -1,9 +1,9 @@
 """How a webhook's receiver is doing, and what follows from it. Pure; kept in the row `health`.
 
 Five things are known of each: which deliveries failed since one last succeeded (as many as `disableAfter`
-disable the webhook), how many attempts in a row timed out (three open the breaker), whether an attempt is
-hanging at this moment, whether too many retries wait in the queue, and when its rate limit has room again.
-A healthy receiver's row is read with the batch and never written.
+disable the webhook), how many attempts in a row timed out (three open the breaker), whether it has proved
+fast, whether too many retries wait in the queue, and when its rate limit has room again. The row of a healthy
+receiver is written once, when it proves fast, and then only read.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from patchbay.deliveries.lanes import proving_ms
 from patchbay.ids import DeliveryId
 
 TIMEOUTS_TO_OPEN = 3
-# An attempt without an answer for so long is hanging: other batches put the webhook's deliveries off, or a
-# receiver that begins to hang would take a worker for the whole attempt with each of them.
-SLOW_AFTER_SECONDS = 3
-PUT_OFF_SECONDS = 5
-# What was received more often is held in the table instead: in the queue it would be in flight all the while
-# (SQS has 120,000 such messages at most, for all webhooks), and SQS gives it up after 1,000 times.
-PUT_OFF_RECEIVES = 5
 _LONGEST_PROBE_DELAY_SECONDS = 900
+# A webhook that was fast for so long becomes slow for the first time again.
+_FORGIVEN_AFTER_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """Times in Unix milliseconds, 0 where it has not happened.
 
-    `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `next_slot` is in
-    microseconds. `announce` are the WEBHOOK_DISABLED that are still to be told, with their `id`s. `recover`
-    is the id up to which a recovery has come, `recover_until` the one to which it goes.
+    `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `fast_at` is when it
+    proved fast, `slow_at` when an attempt was last slow, `slowdowns` how often it has become slow.
+    `next_slot` is in microseconds. `announce` are the WEBHOOK_DISABLED that are still to be told, with their
+    `id`s. `recover` is the id up to which a recovery has come, `recover_until` the one to which it goes.
     """
 
     failures: frozenset[str] = frozenset()
@@ -40,7 +37,9 @@ class Health:
     opened_at: int = 0
     probe_at: int = 0
     probes: int = 0
-    slow_until: int = 0
+    fast_at: int = 0
+    slow_at: int = 0
+    slowdowns: int = 0
     backlog_at: int = 0
     next_slot: int = 0
     held_at: int = 0
@@ -56,8 +55,20 @@ class Health:
     def has_backlog(self, resumed_at: int) -> bool:
         return self.backlog_at > resumed_at
 
-    def is_slow(self, now: int) -> bool:
-        return self.slow_until > now
+    @property
+    def is_fast(self) -> bool:
+        """Whether it has proved fast since it was last slow."""
+        return self.fast_at > self.slow_at
+
+    def proves_fast(self, now: int) -> bool:
+        """Whether a fast attempt now is enough for the fast lane."""
+        return not self.is_fast and now - self.slow_at >= proving_ms(self.slowdowns)
+
+    def slowdowns_with(self, now: int) -> int:
+        """How often it has become slow, with a slow attempt now."""
+        if not self.is_fast:
+            return max(self.slowdowns, 1)
+        return self.slowdowns + 1 if now - self.fast_at < _FORGIVEN_AFTER_MS else 1
 
     def consecutive_failures(self, since: int) -> int:
         """Deliveries that failed after the last success and after `since` (when the webhook was resumed, or

@@ -1,7 +1,8 @@
 """The health table: how each webhook's receiver is doing, and its counters by the hour.
 
-Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
+Key: webhookKey (`<workspace>#<webhook>`), sk. Three kinds of rows:
     health              see `health.Health`; with dueShard and dueAt while the sweeper has something to do
+    traffic             of a workspace (`<workspace>#`): see `lanes.Traffic`
     hour#<nnnnnn>       attempts, delivered, failed, l<bucket> (latency), lastError …; hours since the epoch
 Index, sparse: `due` (dueShard, dueAt). Rows end by TTL. Times in Unix milliseconds.
 
@@ -10,6 +11,7 @@ Nothing here is worth a transaction: all but the failures are written as they ar
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import slots, stats
 from patchbay.deliveries.health import Health, failure
-from patchbay.deliveries.models import webhook_key
+from patchbay.deliveries.lanes import LATELY_MS, Traffic, ended, most_permits
+from patchbay.deliveries.models import of_webhook_key, webhook_key
 from patchbay.ids import DeliveryId, RunId, WebhookId
 from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _HEALTH = "health"
+_TRAFFIC = "traffic"
 _RECOVERY = "recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now"
 # Two workers that want slots at once: one of them finds its belief out of date.
 _TRIES = 5
@@ -43,6 +47,15 @@ def place(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo
 
 def read(row: dynamo.Row | None) -> Health:
     return of_row(Health, row) if row else Health()
+
+
+def traffic_place(workspace_id: str) -> tuple[str, dynamo.Row]:
+    """The table and the key of a workspace's traffic, to be read along with other rows."""
+    return settings().health_table, _key(webhook_key(workspace_id, ""), _TRAFFIC)
+
+
+def read_traffic(row: dynamo.Row | None) -> Traffic:
+    return of_row(Traffic, row) if row else Traffic()
 
 
 # ── what attempts came to ────────────────────────────────────────────────────────────────────────────
@@ -80,9 +93,7 @@ def add_timeouts(key: str, count: int) -> Health:
 
 def set_timeouts(key: str, count: int) -> None:
     """Begin the count anew, after an answer or with the webhook enabled by hand; it closes the breaker."""
-    _update(
-        key, "SET timeouts = :count, openedAt = :none, probes = :none, slowUntil = :none", count=count, none=0
-    )
+    _update(key, "SET timeouts = :count, openedAt = :none, probes = :none", count=count, none=0)
 
 
 def open_breaker(key: str, now: int, probe_at: int) -> None:
@@ -102,10 +113,6 @@ def take_probe(key: str, seen: int, until: int) -> bool:
 
 def probe_failed(key: str, next_probe_at: int) -> None:
     _update(key, "SET probeAt = :next ADD probes :one", next=next_probe_at, one=1)
-
-
-def mark_slow(key: str, until: int) -> None:
-    _update(key, "SET slowUntil = :until", until=until)
 
 
 def set_backlog(key: str, since: int) -> None:
@@ -149,6 +156,77 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
             continue
         return slots.slots_ms(row.next_slot - span, count, per_second)
     raise Busy
+
+
+# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mark_fast(key: str, now: int) -> None:
+    """The webhook takes the fast lane from now on."""
+    _update(key, "SET fastAt = :now", now=now)
+
+
+def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
+    """The webhook takes the slow lane from now on. One that leaves the fast lane counts for its workspace."""
+    _update(
+        key,
+        "SET slowAt = :now, slowdowns = :count",
+        now=now,
+        count=health.slowdowns_with(now),
+    )
+    if health.is_fast:
+        workspace_id, webhook_id = of_webhook_key(key)
+        _forget_traffic(workspace_id, "slow", ended(traffic.slow, now - LATELY_MS))
+        _traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
+
+
+def take_permit(workspace_id: str, now: int) -> str | None:
+    """Take one of the workspace's permits for the slow lane, for as long as a lease; None while all are
+    taken. Those of workers that died are taken out.
+    """
+    permit = f"{now + settings().delivery_lease_seconds * 1000}#{secrets.token_hex(4)}"
+    for _ in range(2):
+        try:
+            _traffic(
+                workspace_id,
+                "ADD permits :entry",
+                condition="attribute_not_exists(permits) OR size(permits) < :most",
+                entry=frozenset((permit,)),
+                most=most_permits(settings().slow_delivery_concurrency),
+            )
+        except dynamo.ConditionFailed as refused:
+            held = read_traffic(refused.row).permits
+            if permit in held:
+                return permit  # our own write: its answer was lost, and the client sent it again
+            stale = ended(held, now)
+            if not stale:
+                return None
+            _forget_traffic(workspace_id, "permits", stale)
+        else:
+            return permit
+    return None
+
+
+def give_back_permit(workspace_id: str, permit: str) -> None:
+    _forget_traffic(workspace_id, "permits", frozenset((permit,)))
+
+
+def _forget_traffic(workspace_id: str, name: str, entries: frozenset[str]) -> None:
+    if entries:
+        _traffic(workspace_id, f"DELETE {name} :entries", entries=entries)
+
+
+def _traffic(workspace_id: str, expression: str, **terms: Any) -> None:
+    table, key = traffic_place(workspace_id)
+    dynamo.update(
+        table,
+        key,
+        f"SET #ttl = :ttl {expression}",
+        names={"#ttl": "ttl"},
+        returning="NONE",
+        ttl=kept_until(now_ms()),
+        **terms,
+    )
 
 
 # ── what waits for the sweeper ───────────────────────────────────────────────────────────────────────

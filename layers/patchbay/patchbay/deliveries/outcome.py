@@ -8,7 +8,7 @@ from patchbay import catalogue
 from patchbay.deliveries import health, health_store, store
 from patchbay.deliveries.batch import Share
 from patchbay.deliveries.models import of_webhook_key
-from patchbay.ids import EventId, RunId
+from patchbay.ids import EventId, WebhookId
 from patchbay.observability import logger, metrics
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from patchbay.deliveries.models import DeliveryMessage
 
 FAILING = "consecutive_failures"
+_NOTED_AGAIN_MS = 30_000
 
 
 def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> None:
@@ -30,7 +31,7 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
     all it must not. The one that makes the webhook's `disableAfter` full disables it. A callback is one
     delivery: it counts against nobody. `asked_at` is when its last attempt began.
     """
-    if isinstance(delivery.webhook_id, RunId):
+    if share.is_callback:
         return
     stale = share.health.stale_failures(share.resumed_at)
     if stale:
@@ -57,7 +58,7 @@ def gone(share: Share, delivery: DeliveryMessage, reason: str, asked_at: int) ->
     source = share.webhook["source"] if share.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:
         disable(share, delivery, reason, share.health, asked_at)
-    elif not isinstance(delivery.webhook_id, RunId):
+    elif isinstance(delivery.webhook_id, WebhookId):
         ended = webhooks.remove(
             delivery.workspace_id,
             delivery.webhook_id,
@@ -98,23 +99,32 @@ def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
     }
 
 
+def changes_nothing(share: Share) -> bool:
+    """Whether `settle` makes no AWS call: for a healthy receiver's first attempts."""
+    is_lane_known = share.health.is_fast or share.is_callback
+    return not share.tally.attempts and share.health.is_clean() and is_lane_known
+
+
 def settle(share: Share) -> None:
-    """At the end of the share's attempts: one write for its counters, and for a receiver that is not well, or
-    is again, what that means for its breaker.
+    """At the end of the share's attempts: one write for the counters of what the roll-up does not count, and
+    for a receiver that is not well, or is again, what that means for its breaker and its lane.
     """
     if not share.timed_out:
         return
-    health_store.count(share.key, share.tally)
+    if share.tally.attempts:
+        health_store.count(share.key, share.tally)
     if not share.is_active:
         return
     _settle_breaker(share)
-    known = share.health
-    if share.tally.last_success_at and not known.is_clean():
-        health_store.note_success(share.key, share.tally.last_success_at, known)
+    known, now = share.health, now_ms()
+    if known.proves_fast(now) and not share.was_slow and not share.is_callback:
+        health_store.mark_fast(share.key, now)
+    if share.last_success_at and not known.is_clean():
+        health_store.note_success(share.key, share.last_success_at, known)
     if not share.queued_retries or known.has_backlog(share.resumed_at):
         return
     if store.waiting(share.key) >= settings().max_waiting_per_webhook:
-        health_store.set_backlog(share.key, now_ms())
+        health_store.set_backlog(share.key, now)
         logger.warning("too many retries wait: further deliveries are held", webhook=share.key)
 
 
@@ -123,7 +133,7 @@ def _settle_breaker(share: Share) -> None:
     is_open = known.is_open(share.resumed_at)
     in_a_row = health.timeouts_in_a_row(share.timed_out)
     if in_a_row < len(share.timed_out):
-        if known.timeouts != in_a_row or is_open or share.slow_until:
+        if known.timeouts != in_a_row or is_open:
             health_store.set_timeouts(share.key, in_a_row)
             if is_open:
                 logger.info("breaker closed: the receiver answers", webhook=share.key)
@@ -141,10 +151,12 @@ def _settle_breaker(share: Share) -> None:
         logger.warning("breaker opened: further deliveries are held", webhook=share.key)
 
 
-def hangs(share: Share, started_at: int) -> None:
-    """An attempt has had no answer for seconds: other batches put this webhook's deliveries off for as long
-    as it may still take.
+def slow(share: Share) -> None:
+    """An attempt has had no answer for two seconds: the webhook takes the slow lane. Noted once a batch, and
+    of a webhook that is known to be slow twice a minute.
     """
-    if share.slow_until == 0:
-        share.slow_until = started_at + (settings().attempt_timeout_seconds + 1) * 1000
-        health_store.mark_slow(share.key, share.slow_until)
+    now = now_ms()
+    known = share.health
+    first, share.was_slow = not share.was_slow, True
+    if first and not share.is_callback and (known.is_fast or now - known.slow_at > _NOTED_AGAIN_MS):
+        health_store.mark_slow(share.key, known, share.traffic, now)

@@ -148,7 +148,9 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
         row = _read(principal, webhook_id, id)
         raise Conflict(_NOT_RETRIED.get(row["status"], "The delivery has just changed. Look, and try again."))
     by_hand = replace(message, by_hand=True)
-    queues.send(settings().deliveries_queue_url, queues.Message.of(by_hand.fields(), webhook_id))
+    queues.send(
+        settings().slow_deliveries_queue_url, queues.Message.of(by_hand.fields(), principal.workspace_id)
+    )
     return _shown(webhook_id, _read(principal, webhook_id, id))
 
 

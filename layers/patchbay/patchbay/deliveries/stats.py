@@ -19,6 +19,8 @@ from patchbay.webhooks.models import LastError, Latency, WebhookStats
 # may be added at the end only.
 BOUNDS_MS = (10, 25, 50, 75, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 6000, 10_000, 15_000)
 HOUR_MS = 3_600_000
+# The roll-up of an hour begins a quarter of an hour after its end: clocks may differ by five minutes.
+_ROLL_UP_GRACE_MS = 600_000
 WINDOW_HOURS = 24
 
 
@@ -55,6 +57,11 @@ def bucket(duration_ms: int) -> int:
 def hour_of(at: int) -> int:
     """The hour (since the epoch) of a time in Unix milliseconds."""
     return at // HOUR_MS
+
+
+def counted_by_roll_up(event_at: int, now: int) -> bool:
+    """Whether the roll-up of the event's hour will find a delivery that succeeds now, at its first attempt."""
+    return now <= (hour_of(event_at) + 1) * HOUR_MS + _ROLL_UP_GRACE_MS
 
 
 def window(now: int) -> range:

@@ -5,8 +5,7 @@ Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
     try#dlv_…#<nnnn>    a failed attempt
 Indexes, both sparse: `byStatus` (statusKey, sk) has what is RETRYING (also while it is being sent), HELD,
 FAILED or CANCELLED; `due` (dueShard, dueAt) what is parked until the sweeper queues it. A delivery that
-succeeds at once is in neither: it is two writes, `claim` and `delivered`. Rows end by TTL. Times in Unix
-milliseconds.
+succeeds at once is in neither, and is one write. Rows end by TTL. Times in Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -27,6 +26,10 @@ from patchbay.settings import settings
 
 # A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
 _SENT_AGAIN_MS = 15 * 60_000
+
+# DynamoDB's: a write of up to 1 KB is one unit.
+_WRITE_UNIT_BYTES = 1024
+_LEAST_BODY_CHARACTERS = 200
 
 # What a recovery sends again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
@@ -78,7 +81,7 @@ def claim(
             lease=lease_until,
         )
     except dynamo.ConditionFailed as refused:
-        # A claim whose answer was lost is sent again by botocore, and refused by the first one.
+        # A claim whose answer was lost is sent again by the client, and refused by the first one.
         if refused.row is not None and refused.row.get("owner") == owner:
             return refused.row
         raise
@@ -121,19 +124,64 @@ def sleep(message: DeliveryMessage, *, until: int, now: int, max_attempts: int) 
     )
 
 
-def delivered(message: DeliveryMessage, owner: str, attempt: dynamo.Row, now: int) -> None:
-    """Record the answer that ends it well. Raises LeaseLost."""
-    _settle(
-        message,
-        owner,
-        "SET #status = :status, deliveredAt = :now, updatedAt = :now, success = :success"
-        " ADD attempts :one, version :one REMOVE #owner, leaseUntil, reason, statusKey",
-        attempt=None,
-        status=Status.DELIVERED,
-        success=attempt,
-        now=now,
-        one=1,
-    )
+def delivered(
+    message: DeliveryMessage,
+    before: dynamo.Row | None,
+    attempt: dynamo.Row,
+    *,
+    max_attempts: int,
+    counted: bool,
+    now: int,
+) -> dynamo.Row:
+    """The row of a delivery whose attempt was answered well, to be written with `record_delivered`. `before`
+    is the row that the attempt's claim returned, None without a claim. `counted` says that its webhook's
+    counters have it.
+    """
+    begun = before or {"attempts": 0, "version": 0, "createdAt": attempt["startedAt"]}
+    row = {
+        **_key(message.workspace_id, message.webhook_id, message.id),
+        "status": Status.DELIVERED,
+        "eventId": message.event_id,
+        "eventType": message.event_type,
+        "generation": message.generation,
+        "attempts": begun["attempts"] + 1,
+        "maxAttempts": begun.get("maxAttempts", max_attempts),
+        "earlier": begun.get("earlier"),
+        "trigger": begun.get("trigger"),
+        "createdAt": begun["createdAt"],
+        "updatedAt": now,
+        "deliveredAt": now,
+        "version": begun["version"] + 1,
+        "counted": counted or None,
+        "ttl": kept_until(now),
+    }
+    return row | {"success": _within(attempt, _WRITE_UNIT_BYTES - dynamo.size_of(row))}
+
+
+def record_delivered(rows: Sequence[dynamo.Row]) -> list[int]:
+    """Write rows that `delivered` gave: one call, one write unit each. Returns the positions of those that
+    were not written.
+
+    The write has no condition, because DELIVERED is the truth whatever stands there:
+        nothing             nobody else knew of the delivery
+        PENDING, RETRYING   another message waits for it: it finds the delivery over
+        HELD                the sweeper's release is refused, because it asks for HELD
+        SENDING             another worker sends a copy at this moment; its record of a failure is refused,
+                            because it asks for its own lease
+        FAILED, CANCELLED   another worker had a copy; that the receiver took one of them counts
+        DELIVERED           the same, a moment later
+    """
+    return dynamo.put_each([(settings().deliveries_table, row) for row in rows])
+
+
+def _within(attempt: dynamo.Row, room: int) -> dynamo.Row:
+    """A successful attempt with as much of its answer's body as fits into so many bytes, 200 characters in
+    any case: beyond 1 KB, a row costs another write unit.
+    """
+    body: str = attempt["responseBody"]
+    room -= dynamo.size_of({"success": {**attempt, "responseBody": "", "truncated": True}})
+    short = body[: max(room, _LEAST_BODY_CHARACTERS)] if body.isascii() else body[:_LEAST_BODY_CHARACTERS]
+    return {**attempt, "responseBody": short, "truncated": attempt["truncated"] or short != body}
 
 
 def retrying(
@@ -205,6 +253,11 @@ def ended(
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+def place(message: DeliveryMessage) -> tuple[str, dynamo.Row]:
+    """The table and the key of a message's delivery, to be read along with other rows."""
+    return settings().deliveries_table, _key(message.workspace_id, message.webhook_id, message.id)
+
+
 def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row | None:
     return dynamo.get(settings().deliveries_table, _key(workspace_id, webhook_id, id))
 
@@ -212,12 +265,6 @@ def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row 
 def get_many(workspace_id: str, ids: Iterable[tuple[WebhookId, DeliveryId]]) -> dict[DeliveryId, dynamo.Row]:
     """The rows that exist."""
     return _rows([_key(workspace_id, webhook_id, id) for webhook_id, id in ids])
-
-
-def of_messages(messages: Iterable[DeliveryMessage]) -> dict[DeliveryId, dynamo.Row]:
-    """The rows that exist of queued deliveries; strongly consistent."""
-    keys = {message.id: _key(message.workspace_id, message.webhook_id, message.id) for message in messages}
-    return _rows(list(keys.values()), ConsistentRead=True)
 
 
 def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, most: int) -> list[dynamo.Row]:
@@ -479,7 +526,7 @@ def _settle(
     now: int,
     **values: Any,
 ) -> None:
-    """One write under our lease; with a failed attempt's own row it is a transaction."""
+    """One write under our lease; with the attempt's own row it is a transaction."""
     table = settings().deliveries_table
     key = _key(message.workspace_id, message.webhook_id, message.id)
     terms: dict[str, Any] = {
@@ -508,8 +555,8 @@ def _settle(
 def _update_once(
     table: str, row_key: dynamo.Row, expression: str, *, now: int, status: Status, **terms: Any
 ) -> None:
-    """An update that sets `updatedAt` and `status`. One whose answer was lost is sent again by botocore, and
-    refused by what it has done itself.
+    """An update that sets `updatedAt` and `status`. One whose answer was lost is sent again by the client,
+    and refused by what it has done itself.
     """
     try:
         dynamo.update(table, row_key, expression, returning="NONE", now=now, status=status, **terms)
@@ -523,7 +570,7 @@ def _queued(
     key: str, id: DeliveryId, setting: str, *, names: dict[str, str] | None = None, **terms: Any
 ) -> DeliveryMessage | None:
     """The write that takes a delivery in hand to queue it, and its message; None if it is refused."""
-    # A write whose answer was lost is sent again by botocore, and refused by the first one.
+    # A write whose answer was lost is sent again by the client, and refused by the first one.
     token = secrets.token_hex(4)
     try:
         row: dynamo.Row | None = dynamo.update(

@@ -38,6 +38,9 @@ _AGAIN_MS = 30_000
 _SETTLED_MS = 600_000
 # What one visit ends of each status, of those that wait for a webhook that is no longer active.
 _ENDED_AT_ONCE = 500
+# What one visit queues for a webhook that has not proved fast: the slow lane takes few at a time, and what it
+# cannot take is held again.
+_SLOW_AT_ONCE = 20
 # So far ahead the slots of a rate limit are filled from the table.
 _SLOTS_SECONDS = 120
 
@@ -186,6 +189,8 @@ def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
     if per_second is not None:
         ahead = max(health.next_slot // 1000 - now, 0) * per_second // 1000
         room = min(room, per_second * _SLOTS_SECONDS - ahead)
+    if not health.is_fast:
+        room = min(room, _SLOW_AT_ONCE)
     if room <= 0:
         return 0
     held = store.oldest(key, Status.HELD, room)
@@ -236,7 +241,7 @@ def _send(deliveries: Iterable[DeliveryMessage]) -> int:
     messages: list[queues.Message] = []
     try:
         for delivery in deliveries:
-            messages.append(queues.Message.of(delivery.fields(), delivery.webhook_id))
+            messages.append(queues.Message.of(delivery.fields(), delivery.workspace_id))
     finally:
         queues.send_all(settings().deliveries_queue_url, messages)
     return len(messages)

@@ -1,29 +1,34 @@
-"""The delivery worker: claim → send → record, for a batch of messages at once.
+"""The delivery worker: the attempts of a batch of messages, and their records.
 
-Nothing a receiver does is an error here (errors would make Lambda slow all receivers down); our own
-faults leave the message where it is, and it comes back. Where a process may die:
-    before the claim        the message comes back, and is claimed
-    after the claim         the message comes back, and waits for the lease to end
-    after the answer        as above: the one case in which a receiver gets a delivery twice
-    after the record        the message comes back; the row says what is left to do
+A new delivery is sent at once; its first record is its result. One that was tried, or whose message came
+before, is claimed first: the claim is a lease, so that of two workers one makes the attempt. The successes of
+a batch are one write, whatever stands in the table (store.record_delivered says why that is safe).
+
+Nothing that a receiver does is an error here, because Lambda works fewer batches at a time after errors, for
+every receiver. Our own faults leave the message in the queue, and it comes back. If a process dies:
+    before the attempt      the message comes back, and the delivery is claimed
+    during the attempt      the message comes back; a delivery under a lease waits for the lease to end
+    after the answer        as above: the receiver gets the delivery twice
+    after the record        the message comes back; the row says that it has served
+    after a move            the message is in both lanes; the claim lets one of them make the attempt
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import repeat
 from typing import Any
 
 from patchbay import dynamo, queues, vault
-from patchbay.deliveries import attempt, batch, gate, outcome, store
+from patchbay.deliveries import attempt, batch, gate, health_store, outcome, stats, store
 from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
-from patchbay.deliveries.health import SLOW_AFTER_SECONDS
-from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
+from patchbay.deliveries.lanes import SLOW_AFTER_SECONDS, Lane
+from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics
@@ -32,29 +37,15 @@ from patchbay.settings import settings
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
+# How long a success waits for the others of its batch, to be recorded with them.
+_RECORDED_AFTER_SECONDS = 0.5
+# A second copy of a message in a batch is seen again when the first one has most probably been worked.
+_COPY_SECONDS = 5
 # SQS has 120,000 messages in flight at most. Above half of it only short waits are spent in the queue.
 _CROWDED = 60_000
 _CROWDED_WAIT_SECONDS = 300
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery under our lease, with what one attempt needs. `number` counts all of its attempts,
-    `earlier` those before it was last retried by hand. Since `not_registered_at`, its receiver has only
-    said that it does not know the hook.
-    """
-
-    work: Work
-    owner: str
-    number: int
-    earlier: int
-    trigger: Trigger
-    receiver: Receiver
-    body: bytes
-    retry_config: retry.RetryConfig
-    not_registered_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,144 +55,291 @@ class ComeBack:
     seconds: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver took it: this row is to be written."""
+
+    row: dynamo.Row
+
+
 class Done:
     """The message has served."""
 
 
-Verdict = ComeBack | Done
+class Moved:
+    """The message belongs into the slow lane."""
 
 
-def deliver_batch(records: Iterable[Mapping[str, Any]]) -> list[str]:
+Verdict = ComeBack | Delivered | Done | Moved
+
+
+@dataclass(slots=True)
+class Begun:
+    """An attempt that is being made. `lease` is our claim's owner and the row that it returned; None for a
+    new delivery, until an attempt that takes long or fails claims it.
+    """
+
+    share: Share
+    work: Work
+    receiver: Receiver
+    body: bytes
+    lease: tuple[str, dynamo.Row] | None = None
+
+    @property
+    def row(self) -> dynamo.Row:
+        return self.lease[1] if self.lease else {}
+
+    @property
+    def number(self) -> int:
+        """Of all attempts of the delivery, from 1."""
+        return int(self.row.get("attempts", 0)) + 1
+
+    @property
+    def not_registered_at(self) -> int | None:
+        """Since when its receiver has only said that it does not know the hook. None, too, if that was before
+        the hook was last enabled, because it may be registered by now.
+        """
+        at: int | None = self.row.get("notRegisteredAt")
+        return None if at is None or at <= self.share.resumed_at else at
+
+
+@dataclass(slots=True)
+class Results:
+    """What has become of an invocation's messages so far."""
+
+    lane: Lane
+    queue_url: str
+    again: list[str] = field(default_factory=list)
+    verdicts: list[tuple[Work, Verdict]] = field(default_factory=list)
+
+
+def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]:
     """Work an SQS batch; returns the ids of the messages that must come again (partial batch response)."""
-    again, works = [], []
+    config = settings()
+    queue_url = config.deliveries_queue_url if lane is Lane.FAST else config.slow_deliveries_queue_url
+    results, works = Results(lane, queue_url), []
     for record in records:
         try:
             delivery = DeliveryMessage.read(record["body"])
         except ValueError:
-            if not queues.set_aside(settings().deliveries_dlq_url, record):
-                again.append(record["messageId"])
+            if not queues.set_aside(config.deliveries_dlq_url, record):
+                results.again.append(record["messageId"])
             continue
         receives = int(record["attributes"]["ApproximateReceiveCount"])
-        works.append(Work(record["messageId"], record["receiptHandle"], receives, delivery))
+        works.append(Work(record["messageId"], record["receiptHandle"], receives, record["body"], delivery))
     try:
-        again += attempt.runner().run(_deliver_all(works)) if works else []
+        if works:
+            attempt.runner().run(_deliver_all(results, works))
     except Exception:
         # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
         logger.exception("batch not worked")
-        again += [work.message_id for work in works]
+        results.again += [work.message_id for work in works]
     flush_metrics()
-    return again
+    return results.again
 
 
-async def _deliver_all(works: Sequence[Work]) -> list[str]:
-    shares = await asyncio.to_thread(batch.shares, works)
-    again = await asyncio.gather(*(_work(share) for share in shares))
-    return [message_id for each in again for message_id in each]
+async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
+    """Work the shares side by side, and record what has ended each half second."""
+    firsts: dict[str, Work] = {}
+    for work in works:
+        if firsts.setdefault(work.delivery.id, work) is not work:
+            results.verdicts.append((work, ComeBack(_COPY_SECONDS)))
+    # Nothing else runs on the loop yet, nor at the end: these calls need no thread of their own.
+    found = batch.shares(list(firsts.values()))
+    pending = {
+        asyncio.ensure_future(_work_workspace(results, of_one)) for of_one in batch.by_workspace(found)
+    }
+    while pending:
+        ended, pending = await asyncio.wait(pending, timeout=_RECORDED_AFTER_SECONDS)
+        for task in ended:
+            task.result()
+        verdicts, results.verdicts = results.verdicts, []
+        if verdicts and pending:
+            await asyncio.to_thread(_record_all, results, verdicts)
+        elif verdicts:
+            _record_all(results, verdicts)
 
 
-async def _work(share: Share) -> list[str]:
-    """One webhook's part of the batch; the ids of the messages that must come again."""
+def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> None:
+    """Write, move and hide what these messages came to: one call for each of the three."""
+    delivered = [(work, verdict.row) for work, verdict in verdicts if isinstance(verdict, Delivered)]
+    moved = [work for work, verdict in verdicts if isinstance(verdict, Moved)]
+    later = [(work, verdict.seconds) for work, verdict in verdicts if isinstance(verdict, ComeBack)]
+    results.again += [work.message_id for work, _ in later]
+    if delivered:
+        results.again += [delivered[at][0].message_id for at in _written(delivered)]
+    if moved:
+        results.again += _moved(moved)
+    hidden = [(work.receipt_handle, seconds) for work, seconds in later if seconds is not None]
+    if hidden:
+        try:
+            queues.hide_all(results.queue_url, hidden)
+        except Exception:
+            # AWS's fault; without it the messages are seen after the queue's own time.
+            logger.exception("messages not hidden")
+
+
+def _written(delivered: Sequence[tuple[Work, dynamo.Row]]) -> list[int]:
+    """Record the successes; the positions of those that were not. They are sent again."""
     try:
-        passes = await asyncio.to_thread(gate.admit, share)
+        return store.record_delivered([row for _, row in delivered])
+    except Exception:
+        logger.exception("successes not recorded", deliveries=[work.delivery.id for work, _ in delivered])
+        return list(range(len(delivered)))
+
+
+def _moved(works: Sequence[Work]) -> list[str]:
+    """Send messages to the slow lane; the ids of those that must come again."""
+    messages = [queues.Message(work.text, work.delivery.workspace_id) for work in works]
+    try:
+        queues.send_all(settings().slow_deliveries_queue_url, messages)
+    except queues.NotAllSent as failure:
+        logger.exception("messages not moved to the slow lane")
+        return [
+            work.message_id
+            for work, message in zip(works, messages, strict=True)
+            if message in failure.messages
+        ]
+    except Exception:
+        logger.exception("messages not moved to the slow lane")
+        return [work.message_id for work in works]
+    return []
+
+
+async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
+    """A workspace's part of the batch; in the slow lane, if it has a permit."""
+    if results.lane is Lane.FAST:
+        await asyncio.gather(*(_work(results, share) for share in shares))
+        return
+    workspace_id = shares[0].workspace_id
+    try:
+        permit = await asyncio.to_thread(health_store.take_permit, workspace_id, now_ms())
+        if permit is None:
+            await asyncio.gather(*(_work(results, share, is_put_off=True) for share in shares))
+            return
+        await asyncio.gather(*(_work(results, share) for share in shares))
+        await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
+    except Exception:
+        # A permit that is not given back ends with its lease.
+        logger.exception("workspace's deliveries not worked", workspace=workspace_id)
+        worked = {work.message_id for work, _ in results.verdicts} | set(results.again)
+        results.again += [
+            work.message_id for share in shares for work in share.works if work.message_id not in worked
+        ]
+
+
+async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> None:
+    """One webhook's part of the batch."""
+    results.verdicts += [(work, Done()) for work in share.works if work.is_over]
+    share.works = [work for work in share.works if not work.is_over]
+    if not share.works:
+        return
+    try:
+        passes = await _passes(results, share, is_put_off)
     except Exception:
         logger.exception("webhook's deliveries not admitted", webhook=share.key)
-        return [work.message_id for work in share.works]
-    verdicts = await asyncio.gather(*map(_deliver, repeat(share), share.works, passes))
+        results.again += [work.message_id for work in share.works]
+        return
+    await asyncio.gather(*map(_deliver, [results] * len(passes), [share] * len(passes), share.works, passes))
+    if outcome.changes_nothing(share):
+        return
     try:
         await asyncio.to_thread(outcome.settle, share)
     except Exception:
         # Each delivery is recorded by now; what the receiver's health lacks, the next batch will tell.
         logger.exception("webhook's health not noted", webhook=share.key)
-    return [
-        work.message_id
-        for work, verdict in zip(share.works, verdicts, strict=True)
-        if isinstance(verdict, ComeBack)
-    ]
 
 
-async def _deliver(share: Share, work: Work, pass_: gate.Pass) -> Verdict:
+async def _passes(results: Results, share: Share, is_put_off: bool) -> list[gate.Pass]:
+    """A pass for each work, and the receiver for those that may go."""
+    if is_put_off:
+        return await asyncio.to_thread(gate.put_off, share)
+    if gate.is_free(share):
+        passes = gate.admit(share, results.lane)
+    else:
+        passes = await asyncio.to_thread(gate.admit, share, results.lane)
+    if share.webhook is not None and any(isinstance(each, gate.Go) for each in passes):
+        if vault.has_key(share.workspace_id):
+            share.receiver = _receiver(share.webhook)
+        else:
+            share.receiver = await asyncio.to_thread(_receiver, share.webhook)
+    return passes
+
+
+async def _deliver(results: Results, share: Share, work: Work, pass_: gate.Pass) -> None:
     try:
-        verdict = await _follow(share, work, pass_)
-        if isinstance(verdict, ComeBack) and verdict.seconds is not None:
-            await asyncio.to_thread(
-                queues.hide, settings().deliveries_queue_url, work.receipt_handle, verdict.seconds
-            )
+        verdict = await _follow(results, share, work, pass_)
     except Exception:
         # Our own fault or AWS's, never the receiver's: this message comes back, the others go on.
         logger.exception("delivery not worked", extra=_names(work.delivery))
-        return ComeBack(None)
-    return verdict
+        verdict = ComeBack(None)
+    results.verdicts.append((work, verdict))
 
 
-async def _follow(share: Share, work: Work, pass_: gate.Pass) -> Verdict:
+async def _follow(results: Results, share: Share, work: Work, pass_: gate.Pass) -> Verdict:
     match pass_:
+        case gate.Move():
+            return Moved()
         case gate.PutOff(seconds):
-            return ComeBack(seconds)
+            return ComeBack(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
         case gate.Hold() | gate.Sleep():
             return await asyncio.to_thread(_wait, share, work, pass_)
         case gate.Go(at):
-            await asyncio.sleep(max(at - now_ms(), 0) / 1000)
-            claimed = await asyncio.to_thread(_claim, share, work)
-            if not isinstance(claimed, Claimed):
-                return claimed
-            made = await _attempt(share, claimed)
-            return await asyncio.to_thread(_record, share, claimed, made)
+            if at:
+                await asyncio.sleep(max(at - now_ms(), 0) / 1000)
+            begun: Begun | Verdict | None = _begin_new(results, share, work)
+            if begun is None:
+                begun = await asyncio.to_thread(_claim, share, work)
+            if not isinstance(begun, Begun):
+                return begun
+            made = await _attempt(begun)
+            if retry.is_success(_understood(begun, made, now_ms())):
+                return _delivered(begun, made)
+            return await asyncio.to_thread(_record_failure, results, begun, made)
 
 
 def _wait(share: Share, work: Work, pass_: gate.Hold | gate.Sleep) -> Verdict:
     """Have the delivery wait, in the table or in the queue."""
-    now, config = now_ms(), _retry_config(share)
+    now, most = now_ms(), share.retry_config.max_attempts
     try:
         if isinstance(pass_, gate.Hold):
-            store.hold(work.delivery, reason=pass_.reason, now=now, max_attempts=config.max_attempts)
+            store.hold(work.delivery, reason=pass_.reason, now=now, max_attempts=most)
             metrics().add_metric("DeliveriesHeld", "Count", 1)
             return Done()
-        store.sleep(work.delivery, until=pass_.until, now=now, max_attempts=config.max_attempts)
+        store.sleep(work.delivery, until=pass_.until, now=now, max_attempts=most)
     except dynamo.ConditionFailed as refused:
         return _not_ours(work.delivery, refused.row, now)
     return ComeBack(_seconds(pass_.until - now))
 
 
-async def _attempt(share: Share, claimed: Claimed) -> Attempt:
-    """One request. While it hangs, other workers are told not to begin another."""
-    sending = asyncio.ensure_future(
-        attempt.make(
-            claimed.receiver,
-            claimed.work.delivery.id,
-            claimed.body,
-            number=claimed.number,
-            trigger=claimed.trigger,
-        )
-    )
-    started_at = now_ms()
-    if not (await asyncio.wait({sending}, timeout=SLOW_AFTER_SECONDS))[0]:
-        try:
-            await asyncio.to_thread(outcome.hangs, share, started_at)
-        except Exception:
-            logger.exception("hanging receiver not noted", webhook=share.key)
-    return await sending
+# ── begin ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-# ── claim ────────────────────────────────────────────────────────────────────────────────────────────
+def _begin_new(results: Results, share: Share, work: Work) -> Begun | None:
+    """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
+    is claimed: attempts take long there, and a second copy of a message is more likely to come meanwhile.
+    """
+    body = work.delivery.body or (share.webhook or {}).get("body")
+    if (
+        results.lane is Lane.SLOW
+        or not work.is_new
+        or not share.is_active
+        or body is None
+        or not share.receiver
+    ):
+        return None
+    return Begun(share, work, share.receiver, body.encode())
 
 
-def _claim(share: Share, work: Work) -> Claimed | Verdict:
-    delivery, owner, webhook, now = work.delivery, secrets.token_hex(8), share.webhook, now_ms()
-    config = _retry_config(share)
-    # Before the claim: while KMS or the events table cannot be reached, no claims are used up.
+def _claim(share: Share, work: Work) -> Begun | Verdict:
+    """An attempt under our lease, or why there is none."""
+    delivery, webhook = work.delivery, share.webhook
+    # Before the claim: while the events table cannot be reached, no claims are used up.
     body = delivery.body or (webhook or {}).get("body") or _stored_body(delivery)
-    receiver = _receiver(webhook) if webhook else None
-    try:
-        row = store.claim(
-            delivery,
-            owner=owner,
-            now=now,
-            lease_until=now + settings().delivery_lease_seconds * 1000,
-            max_attempts=config.max_attempts,
-        )
-    except dynamo.ConditionFailed as refused:
-        return _not_ours(delivery, refused.row, now)
-
+    lease = _lease(share, work)
+    if isinstance(lease, ComeBack | Done):
+        return lease
+    owner, row = lease
     if reason := webhooks.inactive_reason(webhook):
         return _end(delivery, owner, Status.CANCELLED, reason)
     if row["claims"] - row["attempts"] > _MAX_LOST_CLAIMS:
@@ -209,32 +347,32 @@ def _claim(share: Share, work: Work) -> Claimed | Verdict:
         return _end(delivery, owner, Status.FAILED, "internal")
     if body is None:
         return _end(delivery, owner, Status.FAILED, "event_expired")
-    if receiver is None:
+    if share.receiver is None:
         return _end(delivery, owner, Status.FAILED, "secret_unreadable")
-    return Claimed(
-        work=work,
-        owner=owner,
-        number=row["attempts"] + 1,
-        earlier=row.get("earlier", 0),
-        trigger=row.get("trigger", "AUTO"),
-        receiver=receiver,
-        body=body.encode(),
-        retry_config=config,
-        not_registered_at=_not_registered_at(share, row),
-    )
+    return Begun(share, work, share.receiver, body.encode(), lease)
 
 
-def _not_registered_at(share: Share, row: dynamo.Row) -> int | None:
-    """None, too, if that was before the hook was last enabled, because it may be registered by now."""
-    at: int | None = row.get("notRegisteredAt")
-    return None if at is None or at <= share.resumed_at else at
+def _lease(share: Share, work: Work) -> tuple[str, dynamo.Row] | ComeBack | Done:
+    """Our claim's owner and row, or what becomes of the message when the claim is refused."""
+    owner, now = secrets.token_hex(8), now_ms()
+    try:
+        row = store.claim(
+            work.delivery,
+            owner=owner,
+            now=now,
+            lease_until=now + settings().delivery_lease_seconds * 1000,
+            max_attempts=share.retry_config.max_attempts,
+        )
+    except dynamo.ConditionFailed as refused:
+        return _not_ours(work.delivery, refused.row, now)
+    return owner, row
 
 
-def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Verdict:
+def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> ComeBack | Done:
     """What becomes of a message whose delivery cannot be claimed."""
     if row is None:
         return ComeBack(None)  # gone between the refused write and its answer
-    if row["status"] in TERMINAL or row["generation"] > delivery.generation:
+    if batch.is_over(row, delivery):
         return Done()
     free_at = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
     return ComeBack(_seconds(free_at - now))
@@ -243,10 +381,6 @@ def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> Ve
 def _seconds(ms: int) -> int:
     """As a visibility timeout: whole seconds, never early."""
     return max(-(-ms // 1000), 1)
-
-
-def _retry_config(share: Share) -> retry.RetryConfig:
-    return webhooks.retry_plan(share.webhook) if share.webhook else retry.RetryConfig()
 
 
 def _receiver(webhook: dynamo.Row) -> Receiver | None:
@@ -269,23 +403,88 @@ def _end(delivery: DeliveryMessage, owner: str, status: Status, reason: str) -> 
     return Done()
 
 
+# ── attempt ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _attempt(begun: Begun) -> Attempt:
+    """One request. When it takes long, other workers learn of it."""
+    loop = asyncio.get_running_loop()
+    noted: list[asyncio.Future[None]] = []
+    timer = loop.call_later(
+        SLOW_AFTER_SECONDS, lambda: noted.append(loop.run_in_executor(None, _takes_long, begun))
+    )
+    try:
+        return await attempt.make(
+            begun.receiver,
+            begun.work.delivery.id,
+            begun.body,
+            number=begun.number,
+            trigger=begun.row.get("trigger", "AUTO"),
+        )
+    finally:
+        timer.cancel()
+        for each in noted:
+            await each
+
+
+def _takes_long(begun: Begun) -> None:
+    """Claim a new delivery, so that a copy of its message waits, and note that the receiver is slow."""
+    try:
+        if begun.lease is None:
+            lease = _lease(begun.share, begun.work)
+            begun.lease = lease if isinstance(lease, tuple) else None
+        outcome.slow(begun.share)
+    except Exception:
+        # The attempt goes on: its result is recorded as it would be without this.
+        logger.exception("slow attempt not noted", extra=_names(begun.work.delivery))
+
+
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
-    delivery, result, now = claimed.work.delivery, made.result, now_ms()
-    met = webhooks.understood(share.webhook, result.outcome(at_ms(now)), result.response_body)
-    since = (claimed.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
+def _understood(begun: Begun, made: Attempt, now: int) -> retry.Outcome:
+    return webhooks.understood(
+        begun.share.webhook, made.result.outcome(at_ms(now)), made.result.response_body
+    )
+
+
+def _delivered(begun: Begun, made: Attempt) -> Delivered:
+    share, delivery, now = begun.share, begun.work.delivery, now_ms()
+    share.timed_out.append(False)
+    share.last_success_at = max(share.last_success_at, now)
+    by_roll_up = begun.number == 1 and stats.counted_by_roll_up(delivery.id.time_ms, now)
+    if not by_roll_up:
+        share.tally.add(now, made.result.duration_ms, reason=None, ended=True)
+    return Delivered(
+        store.delivered(
+            delivery,
+            begun.lease[1] if begun.lease else None,
+            made.row(begun.receiver.headers),
+            max_attempts=share.retry_config.max_attempts,
+            counted=not by_roll_up,
+            now=now,
+        )
+    )
+
+
+def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
+    share, delivery, result, now = begun.share, begun.work.delivery, made.result, now_ms()
+    lease = begun.lease or _lease(share, begun.work)
+    if isinstance(lease, ComeBack | Done):
+        return lease  # another worker had a copy of the message: its record counts
+    begun.lease = owner, before = lease
+    met = _understood(begun, made, now)
+    since = (begun.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
     plan = retry.plan(
         met,
-        claimed.number - claimed.earlier,
-        claimed.retry_config,
+        made.number - before.get("earlier", 0),
+        share.retry_config,
         not_registered_seconds=0 if since is None else (now - since) // 1000,
     )
     logger.info(
         "attempt",
         outcome=type(plan).__name__,
-        number=claimed.number,
+        number=made.number,
         status_code=result.status_code,
         error=result.error_kind,
         ms=result.duration_ms,
@@ -293,22 +492,14 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
     )
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
     share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
-    share.tally.add(
-        now,
-        result.duration_ms,
-        reason=None if isinstance(plan, retry.Delivered) else met.reason,
-        ended=not isinstance(plan, retry.Retry),
-    )
-    row = made.row(claimed.receiver.headers)
+    share.tally.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
+    row = made.row(begun.receiver.headers)
     match plan:
-        case retry.Delivered():
-            store.delivered(delivery, claimed.owner, attempt.shortened(row), now)
-            return Done()
         case retry.Retry(delay_seconds, reason):
-            parked = _is_parked(delay_seconds)
+            parked = _is_parked(results.queue_url, delay_seconds)
             store.retrying(
                 delivery,
-                claimed.owner,
+                owner,
                 row,
                 reason=reason,
                 next_attempt_at=now + delay_seconds * 1000,
@@ -320,30 +511,30 @@ def _record(share: Share, claimed: Claimed, made: Attempt) -> Verdict:
             return Done() if parked else ComeBack(delay_seconds)
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
             # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
-            if claimed.trigger != "MANUAL":
+            if made.trigger != "MANUAL":
                 outcome.failed(share, delivery, now, made.started_at)
             if isinstance(plan, retry.DisableWebhook):
                 outcome.gone(share, delivery, reason, made.started_at)
-            store.ended(delivery, claimed.owner, row, status=Status.FAILED, reason=reason, now=now)
-            return Done()
+            store.ended(delivery, owner, row, status=Status.FAILED, reason=reason, now=now)
+    return Done()
 
 
-def _is_parked(delay_seconds: int) -> bool:
+def _is_parked(queue_url: str, delay_seconds: int) -> bool:
     """Whether a retry waits in the table. In the queue it would be in flight all the while."""
     if delay_seconds > settings().max_visibility_wait_seconds:
         return True
-    return delay_seconds > _CROWDED_WAIT_SECONDS and _is_crowded(now_ms() // 60_000)
+    return delay_seconds > _CROWDED_WAIT_SECONDS and _is_crowded(queue_url, now_ms() // 60_000)
 
 
-@lru_cache(maxsize=1)
-def _is_crowded(minute: int) -> bool:
+@lru_cache(maxsize=2)
+def _is_crowded(queue_url: str, minute: int) -> bool:
     """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record
     of an attempt must not fail for it.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return queues.in_flight(settings().deliveries_queue_url) > _CROWDED
+        return queues.in_flight(queue_url) > _CROWDED
     except (BotoCoreError, ClientError):
         logger.exception("messages in flight not counted")
         return True

@@ -145,6 +145,12 @@ class DisableWebhook:
 Plan = Delivered | Retry | GiveUp | DisableWebhook
 
 
+def is_success(outcome: Outcome) -> bool:
+    """Whether the receiver has taken the delivery."""
+    status = outcome.status_code
+    return status is not None and 200 <= status < 300 and outcome.said is not Said.STARTING
+
+
 def plan(
     outcome: Outcome,
     attempt: int,
@@ -162,7 +168,7 @@ def plan(
     if attempt < 1:
         raise ValueError("attempts are counted from 1")
     status = outcome.status_code
-    if status is not None and 200 <= status < 300 and outcome.said is not Said.STARTING:
+    if is_success(outcome):
         return Delivered()
     if status == 410:
         return DisableWebhook(GONE)
