@@ -44,7 +44,9 @@ class Line:
         return self._api(line, token=token, **more)
 
     def webhook(self, url: str, *, is_fast: bool = True, **more: Any) -> Any:
-        """A webhook for POST_PUBLISHED, as the API answers it; one that has proved fast, unless told otherwise."""
+        """A webhook for POST_PUBLISHED, as the API answers it; one that has proved fast, unless told
+        otherwise.
+        """
         body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
         answer = self.api("POST /api/integrations/webhooks", json=body)
         assert answer.status == 201, answer.text

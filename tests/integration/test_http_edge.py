@@ -19,6 +19,7 @@ import pytest
 
 from local import gateway
 from patchbay import aws
+from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.fan_out import fan_out
 from patchbay.deliveries.models import DeliveryMessage, Status
@@ -814,16 +815,19 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
         "responseBody": "",
         "truncated": False,
     }
-    row = deliveries.claim(message, owner="me", now=now, lease_until=now + 1000, max_attempts=4)
+    row = states.leased(None, message, now=now, until=now + 1000, max_attempts=4)
+    deliveries.write(None, row)
     if end is Status.DELIVERED:
-        delivered = deliveries.delivered(message, row, attempt, max_attempts=4, counted=False, now=now)
-        deliveries.record_delivered([delivered])
+        done = states.delivered(row, message, attempt, counted=False, now=now, max_attempts=4)
+        deliveries.record_delivered([done])
     elif end is Status.RETRYING:
-        deliveries.retrying(
-            message, "me", attempt, reason="http_500", next_attempt_at=now + 1, parked=False, now=now
+        later = states.retrying(
+            row, reason="http_500", at=now + 1, parked=False, not_registered_since=None, now=now
         )
+        deliveries.write(row, later, attempt)
     elif end is not Status.SENDING:
-        deliveries.ended(message, "me", attempt, status=end, reason="http_500", now=now)
+        ended = states.ended(row, status=end, reason="http_500", attempted=True, now=now)
+        deliveries.write(row, ended, attempt)
     return id
 
 

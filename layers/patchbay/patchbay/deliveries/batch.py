@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from patchbay import dynamo
-from patchbay.deliveries import health_store, store
+from patchbay.deliveries import health_store, states, store
 from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.lanes import Traffic
-from patchbay.deliveries.models import TERMINAL, DeliveryMessage, webhook_key
+from patchbay.deliveries.models import DeliveryMessage, webhook_key
 from patchbay.deliveries.stats import Tally
 from patchbay.ids import RunId
 from patchbay.schema import now_ms
@@ -23,7 +23,7 @@ from patchbay.webhooks import store as webhooks_store
 
 @dataclass(slots=True)
 class Work:
-    """A message of the queue, its receipt, how often it was received, and its delivery's row if there is one."""
+    """A message of the queue, how often it was received, and the row of its delivery if there is one."""
 
     message_id: str
     receipt_handle: str
@@ -40,7 +40,7 @@ class Work:
     @property
     def is_over(self) -> bool:
         """Whether the message has served: its delivery has ended, or a later message works it."""
-        return self.row is not None and is_over(self.row, self.delivery)
+        return isinstance(states.standing(self.row, self.delivery, now_ms()), states.Over)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Share:
 
     @property
     def is_callback(self) -> bool:
-        """Whether its webhook is an automation's run: one delivery, so nothing is to be learned for others."""
+        """Whether it is the callback of an automation's run: one delivery, so it teaches nothing."""
         return isinstance(self.works[0].delivery.webhook_id, RunId)
 
     @property
@@ -91,10 +91,6 @@ class Share:
     @cached_property
     def retry_config(self) -> retry.RetryConfig:
         return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryConfig()
-
-
-def is_over(row: dynamo.Row, delivery: DeliveryMessage) -> bool:
-    return row["status"] in TERMINAL or row["generation"] > delivery.generation
 
 
 def shares(works: Sequence[Work]) -> list[Share]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
@@ -73,6 +74,21 @@ class DeliveryMessage:
     def read(cls, text: str) -> DeliveryMessage:
         """Raises ValueError when the text is no delivery."""
         return _message().validate_json(text)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> DeliveryMessage:
+        """The message for a delivery that waits in the table."""
+        workspace_id, webhook_id = of_webhook_key(row["webhookKey"])
+        return cls(
+            id=DeliveryId(row["sk"]),
+            workspace_id=workspace_id,
+            webhook_id=webhook_id,
+            event_id=EventId(row["eventId"]),
+            event_type=row["eventType"],
+            body=None,
+            generation=row["generation"],
+            correlation_id=row["eventId"],
+        )
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
-from patchbay.deliveries import health_store, stats, store
+from patchbay.deliveries import health_store, states, stats, store
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
     DeliveryDetail,
+    DeliveryMessage,
     DeliveryQuery,
     Recover,
     Recovering,
@@ -136,22 +137,18 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
     """
     _active(principal, webhook_id)
     row = _read(principal, webhook_id, id)
-    message = store.restart(
-        webhook_key(principal.workspace_id, webhook_id),
-        id,
-        of=_RETRIED,
-        trigger="MANUAL",
-        now=now_ms(),
-        version=row["version"],
-    )
-    if message is None:
-        row = _read(principal, webhook_id, id)
-        raise Conflict(_NOT_RETRIED.get(row["status"], "The delivery has just changed. Look, and try again."))
-    by_hand = replace(message, by_hand=True)
+    again = states.restarted(row, _RETRIED, "MANUAL", now_ms())
+    try:
+        if again is None:
+            raise Conflict(_NOT_RETRIED[row["status"]])
+        store.write(row, again)
+    except store.Changed:
+        raise Conflict("The delivery has just changed. Look, and try again.") from None
+    by_hand = replace(DeliveryMessage.of(again), by_hand=True)
     queues.send(
         settings().slow_deliveries_queue_url, queues.Message.of(by_hand.fields(), principal.workspace_id)
     )
-    return _shown(webhook_id, _read(principal, webhook_id, id))
+    return _shown(webhook_id, again)
 
 
 def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:

@@ -60,7 +60,7 @@ def hour_of(at: int) -> int:
 
 
 def counted_by_roll_up(event_at: int, now: int) -> bool:
-    """Whether the roll-up of the event's hour will find a delivery that succeeds now, at its first attempt."""
+    """Whether the roll-up of the event's hour will find a delivery that succeeds now, at its first try."""
     return now <= (hour_of(event_at) + 1) * HOUR_MS + _ROLL_UP_GRACE_MS
 
 

@@ -13,12 +13,13 @@ is taken in hand here is first put off, then worked: if the sweeper dies, a late
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
 from patchbay import due as due_index
 from patchbay import dynamo, queues
-from patchbay.deliveries import health_store, store
+from patchbay.deliveries import health_store, states, store
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key
 from patchbay.events import service as events
@@ -95,19 +96,16 @@ def _go_on(workspace_id: str, id: EventId) -> int:
     return 0
 
 
-def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
-    return _send(_parked(keys))
+def _requeue(ids: Iterable[tuple[str, DeliveryId]]) -> int:
+    now = now_ms()
 
+    def step(row: dynamo.Row) -> dynamo.Row | None:
+        if row["status"] == Status.HELD and row["dueAt"] <= now:
+            logger.warning("delivery was held too long", webhook=row["webhookKey"], delivery_id=row["sk"])
+            return states.given_up(row, Status.FAILED, "held_too_long", now)
+        return states.requeued(row, now)
 
-def _parked(keys: Iterable[tuple[str, DeliveryId]]) -> Iterator[DeliveryMessage]:
-    for key, id in keys:
-        message = store.requeue(key, id, now_ms())
-        if message is not None:
-            yield message
-        elif store.end_waiting(
-            key, id, status=Status.FAILED, reason="held_too_long", now=now_ms(), overdue=True
-        ):
-            logger.warning("delivery was held too long", webhook=key, delivery_id=id)
+    return _send(_stepped(ids, step))
 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
@@ -145,11 +143,7 @@ def _end_waiting(key: str, health: Health, reason: str) -> int:
     for status in (Status.HELD, Status.RETRYING):
         waiting = iter(store.oldest(key, status, _ENDED_AT_ONCE))
         while ids := list(islice(waiting, _BATCH)):
-            cancelled = [
-                id
-                for id in ids
-                if store.end_waiting(key, id, status=Status.CANCELLED, reason=reason, now=now_ms())
-            ]
+            cancelled = [DeliveryId(row["sk"]) for row in _cancelled(key, ids, reason)]
             if cancelled and webhooks.inactive_reason(webhooks_store.get(*of_webhook_key(key))) is None:
                 return _send(_restarted(key, cancelled))
             ended += len(cancelled)
@@ -210,11 +204,16 @@ def _settle(key: str, health: Health) -> None:
         health_store.settled(key, health)
 
 
-def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:
-    for id in ids:
-        message = store.release(key, id, now_ms())
-        if message is not None:
-            yield message
+def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[dynamo.Row]:
+    now = now_ms()
+    return _stepped(
+        ((key, id) for id in ids), lambda row: states.given_up(row, Status.CANCELLED, reason, now)
+    )
+
+
+def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[dynamo.Row]:
+    now = now_ms()
+    return _stepped(((key, id) for id in ids), lambda row: states.released(row, now))
 
 
 def _recover(key: str, health: Health, room: int) -> int:
@@ -226,22 +225,40 @@ def _recover(key: str, health: Health, room: int) -> int:
     return queued
 
 
-def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[DeliveryMessage]:
-    for id in ids:
-        message = store.restart(key, id, of=store.RECOVERABLE, trigger="RECOVER", now=now_ms())
-        if message is not None:
-            yield message
+def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[dynamo.Row]:
+    now = now_ms()
+    return _stepped(
+        ((key, id) for id in ids), lambda row: states.restarted(row, store.RECOVERABLE, "RECOVER", now)
+    )
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _send(deliveries: Iterable[DeliveryMessage]) -> int:
-    """Queue them, as far as they come: what has been taken in hand would else wait for a later run."""
+def _stepped(
+    ids: Iterable[tuple[str, DeliveryId]], step: Callable[[dynamo.Row], dynamo.Row | None]
+) -> Iterator[dynamo.Row]:
+    """Take deliveries through a step; the rows of those that were ready for it and that nobody else took."""
+    waiting = iter(ids)
+    while some := list(islice(waiting, _BATCH)):
+        for row in store.of_ids(some):
+            after = step(row)
+            if after is not None:
+                with suppress(store.Changed):
+                    store.write(row, after)
+                    yield after
+
+
+def _send(rows: Iterable[dynamo.Row]) -> int:
+    """Queue the deliveries that wait for their message, as far as the rows come: what has been taken in hand
+    would else wait for a later run.
+    """
     messages: list[queues.Message] = []
     try:
-        for delivery in deliveries:
-            messages.append(queues.Message.of(delivery.fields(), delivery.workspace_id))
+        for row in rows:
+            if row["status"] == Status.RETRYING:
+                delivery = DeliveryMessage.of(row)
+                messages.append(queues.Message.of(delivery.fields(), delivery.workspace_id))
     finally:
         queues.send_all(settings().deliveries_queue_url, messages)
     return len(messages)

@@ -2,7 +2,7 @@
 
 A new delivery is sent at once; its first record is its result. One that was tried, or whose message came
 before, is claimed first: the claim is a lease, so that of two workers one makes the attempt. The successes of
-a batch are one write, whatever stands in the table (store.record_delivered says why that is safe).
+a batch are one write, whatever stands in the table (states.delivered says why that is safe).
 
 Nothing that a receiver does is an error here, because Lambda works fewer batches at a time after errors, for
 every receiver. Our own faults leave the message in the queue, and it comes back. If a process dies:
@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from patchbay import dynamo, queues, vault
-from patchbay.deliveries import attempt, batch, gate, health_store, outcome, stats, store
+from patchbay.deliveries import attempt, batch, gate, health_store, outcome, states, stats, store
 from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
 from patchbay.deliveries.lanes import SLOW_AFTER_SECONDS, Lane
@@ -44,6 +43,8 @@ _COPY_SECONDS = 5
 # SQS has 120,000 messages in flight at most. Above half of it only short waits are spent in the queue.
 _CROWDED = 60_000
 _CROWDED_WAIT_SECONDS = 300
+# A step that others keep coming before is taken later.
+_TRIES = 3
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
 
@@ -75,31 +76,27 @@ Verdict = ComeBack | Delivered | Done | Moved
 
 @dataclass(slots=True)
 class Begun:
-    """An attempt that is being made. `lease` is our claim's owner and the row that it returned; None for a
-    new delivery, until an attempt that takes long or fails claims it.
+    """An attempt that is being made. `lease` is the row under our lease; None for a new delivery, until an
+    attempt that takes long or fails claims it.
     """
 
     share: Share
     work: Work
     receiver: Receiver
     body: bytes
-    lease: tuple[str, dynamo.Row] | None = None
-
-    @property
-    def row(self) -> dynamo.Row:
-        return self.lease[1] if self.lease else {}
+    lease: dynamo.Row | None = None
 
     @property
     def number(self) -> int:
         """Of all attempts of the delivery, from 1."""
-        return int(self.row.get("attempts", 0)) + 1
+        return int(self.lease["attempts"]) + 1 if self.lease else 1
 
     @property
     def not_registered_at(self) -> int | None:
         """Since when its receiver has only said that it does not know the hook. None, too, if that was before
         the hook was last enabled, because it may be registered by now.
         """
-        at: int | None = self.row.get("notRegisteredAt")
+        at: int | None = self.lease.get("notRegisteredAt") if self.lease else None
         return None if at is None or at <= self.share.resumed_at else at
 
 
@@ -301,15 +298,26 @@ async def _follow(results: Results, share: Share, work: Work, pass_: gate.Pass) 
 def _wait(share: Share, work: Work, pass_: gate.Hold | gate.Sleep) -> Verdict:
     """Have the delivery wait, in the table or in the queue."""
     now, most = now_ms(), share.retry_config.max_attempts
-    try:
-        if isinstance(pass_, gate.Hold):
-            store.hold(work.delivery, reason=pass_.reason, now=now, max_attempts=most)
-            metrics().add_metric("DeliveriesHeld", "Count", 1)
-            return Done()
-        store.sleep(work.delivery, until=pass_.until, now=now, max_attempts=most)
-    except dynamo.ConditionFailed as refused:
-        return _not_ours(work.delivery, refused.row, now)
-    return ComeBack(_seconds(pass_.until - now))
+
+    def step(row: dynamo.Row | None) -> dynamo.Row:
+        if isinstance(pass_, gate.Sleep):
+            return states.asleep(row, work.delivery, until=pass_.until, now=now, max_attempts=most)
+        return states.held(
+            row,
+            work.delivery,
+            reason=pass_.reason,
+            now=now,
+            max_attempts=most,
+            most_held_ms=settings().max_hold_seconds * 1000,
+        )
+
+    taken = _taken(work, step)
+    if isinstance(taken, ComeBack | Done):
+        return taken
+    if isinstance(pass_, gate.Sleep):
+        return ComeBack(_seconds(pass_.until - now))
+    metrics().add_metric("DeliveriesHeld", "Count", 1)
+    return Done()
 
 
 # ── begin ────────────────────────────────────────────────────────────────────────────────────────────
@@ -339,43 +347,47 @@ def _claim(share: Share, work: Work) -> Begun | Verdict:
     lease = _lease(share, work)
     if isinstance(lease, ComeBack | Done):
         return lease
-    owner, row = lease
     if reason := webhooks.inactive_reason(webhook):
-        return _end(delivery, owner, Status.CANCELLED, reason)
-    if row["claims"] - row["attempts"] > _MAX_LOST_CLAIMS:
+        return _end(delivery, lease, Status.CANCELLED, reason)
+    if lease["claims"] - lease["attempts"] > _MAX_LOST_CLAIMS:
         logger.error("delivery given up: its workers die", extra=_names(delivery))
-        return _end(delivery, owner, Status.FAILED, "internal")
+        return _end(delivery, lease, Status.FAILED, "internal")
     if body is None:
-        return _end(delivery, owner, Status.FAILED, "event_expired")
+        return _end(delivery, lease, Status.FAILED, "event_expired")
     if share.receiver is None:
-        return _end(delivery, owner, Status.FAILED, "secret_unreadable")
+        return _end(delivery, lease, Status.FAILED, "secret_unreadable")
     return Begun(share, work, share.receiver, body.encode(), lease)
 
 
-def _lease(share: Share, work: Work) -> tuple[str, dynamo.Row] | ComeBack | Done:
-    """Our claim's owner and row, or what becomes of the message when the claim is refused."""
-    owner, now = secrets.token_hex(8), now_ms()
-    try:
-        row = store.claim(
-            work.delivery,
-            owner=owner,
-            now=now,
-            lease_until=now + settings().delivery_lease_seconds * 1000,
-            max_attempts=share.retry_config.max_attempts,
-        )
-    except dynamo.ConditionFailed as refused:
-        return _not_ours(work.delivery, refused.row, now)
-    return owner, row
+def _lease(share: Share, work: Work) -> dynamo.Row | ComeBack | Done:
+    """The row under our lease, or what becomes of the message when another worker has the delivery."""
+    now = now_ms()
+    until = now + settings().delivery_lease_seconds * 1000
+    most = share.retry_config.max_attempts
+    return _taken(
+        work,
+        lambda row: states.leased(row, work.delivery, now=now, until=until, max_attempts=most),
+    )
 
 
-def _not_ours(delivery: DeliveryMessage, row: dynamo.Row | None, now: int) -> ComeBack | Done:
-    """What becomes of a message whose delivery cannot be claimed."""
-    if row is None:
-        return ComeBack(None)  # gone between the refused write and its answer
-    if batch.is_over(row, delivery):
-        return Done()
-    free_at = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
-    return ComeBack(_seconds(free_at - now))
+def _taken(work: Work, step: Callable[[dynamo.Row | None], dynamo.Row]) -> dynamo.Row | ComeBack | Done:
+    """Take the delivery through a step, and return its row, or what becomes of the message instead."""
+    row = work.row
+    for _ in range(_TRIES):
+        now = now_ms()
+        match states.standing(row, work.delivery, now):
+            case states.Over():
+                return Done()
+            case states.Busy(until):
+                return ComeBack(_seconds(until - now))
+        after = step(row)
+        try:
+            store.write(row, after)
+        except store.Changed as changed:
+            row = changed.row
+        else:
+            return after
+    return ComeBack(None)
 
 
 def _seconds(ms: int) -> int:
@@ -397,8 +409,8 @@ def _stored_body(delivery: DeliveryMessage) -> str | None:
     return payload(event.id, event.type, event.timestamp, event.data) if event else None
 
 
-def _end(delivery: DeliveryMessage, owner: str, status: Status, reason: str) -> Done:
-    store.ended(delivery, owner, None, status=status, reason=reason, now=now_ms())
+def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: str) -> Done:
+    store.write(lease, states.ended(lease, status=status, reason=reason, attempted=False, now=now_ms()))
     logger.info("delivery ended", status=status, reason=reason, extra=_names(delivery))
     return Done()
 
@@ -419,7 +431,7 @@ async def _attempt(begun: Begun) -> Attempt:
             begun.work.delivery.id,
             begun.body,
             number=begun.number,
-            trigger=begun.row.get("trigger", "AUTO"),
+            trigger=begun.lease.get("trigger", "AUTO") if begun.lease else "AUTO",
         )
     finally:
         timer.cancel()
@@ -432,7 +444,7 @@ def _takes_long(begun: Begun) -> None:
     try:
         if begun.lease is None:
             lease = _lease(begun.share, begun.work)
-            begun.lease = lease if isinstance(lease, tuple) else None
+            begun.lease = None if isinstance(lease, ComeBack | Done) else lease
         outcome.slow(begun.share)
     except Exception:
         # The attempt goes on: its result is recorded as it would be without this.
@@ -456,13 +468,13 @@ def _delivered(begun: Begun, made: Attempt) -> Delivered:
     if not by_roll_up:
         share.tally.add(now, made.result.duration_ms, reason=None, ended=True)
     return Delivered(
-        store.delivered(
+        states.delivered(
+            begun.lease,
             delivery,
-            begun.lease[1] if begun.lease else None,
             made.row(begun.receiver.headers),
-            max_attempts=share.retry_config.max_attempts,
             counted=not by_roll_up,
             now=now,
+            max_attempts=share.retry_config.max_attempts,
         )
     )
 
@@ -472,12 +484,12 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
     lease = begun.lease or _lease(share, begun.work)
     if isinstance(lease, ComeBack | Done):
         return lease  # another worker had a copy of the message: its record counts
-    begun.lease = owner, before = lease
+    begun.lease = lease
     met = _understood(begun, made, now)
     since = (begun.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
     plan = retry.plan(
         met,
-        made.number - before.get("earlier", 0),
+        made.number - lease.get("earlier", 0),
         share.retry_config,
         not_registered_seconds=0 if since is None else (now - since) // 1000,
     )
@@ -497,16 +509,15 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
     match plan:
         case retry.Retry(delay_seconds, reason):
             parked = _is_parked(results.queue_url, delay_seconds)
-            store.retrying(
-                delivery,
-                owner,
-                row,
+            after = states.retrying(
+                lease,
                 reason=reason,
-                next_attempt_at=now + delay_seconds * 1000,
+                at=now + delay_seconds * 1000,
                 parked=parked,
                 not_registered_since=since,
                 now=now,
             )
+            store.write(lease, after, row)
             share.queued_retries |= not parked
             return Done() if parked else ComeBack(delay_seconds)
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
@@ -515,7 +526,8 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
                 outcome.failed(share, delivery, now, made.started_at)
             if isinstance(plan, retry.DisableWebhook):
                 outcome.gone(share, delivery, reason, made.started_at)
-            store.ended(delivery, owner, row, status=Status.FAILED, reason=reason, now=now)
+            after = states.ended(lease, status=Status.FAILED, reason=reason, attempted=True, now=now)
+            store.write(lease, after, row)
     return Done()
 
 
