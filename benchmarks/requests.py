@@ -56,23 +56,26 @@ def _create(api: httpx.Client, kind: str, **body: Any) -> Any:
 
 
 def _requests(s: RunningStack, token: str, key_id: str) -> None:
+    from patchbay import aws
     from patchbay.api_keys import guard
     from patchbay.api_keys.key_format import parse
-    from patchbay.aws import client
     from patchbay.settings import settings
 
+    admission = {
+        "TableName": settings().rate_limits_table,
+        "Key": {"id": {"S": "bench"}},
+        "UpdateExpression": "SET n = if_not_exists(n, :zero) + :one",
+        "ConditionExpression": "attribute_not_exists(n) OR n < :most",
+        "ExpressionAttributeValues": {":zero": {"N": "0"}, ":one": {"N": "1"}, ":most": {"N": "999999999"}},
+        "ReturnValues": "ALL_NEW",
+    }
+    message = {"QueueUrl": s.queues["EventsDeadLetterQueue"], "MessageBody": "{}" * 100}
+
     def bare_update() -> None:
-        client("dynamodb").update_item(
-            TableName=settings().rate_limits_table,
-            Key={"id": {"S": "bench"}},
-            UpdateExpression="SET n = if_not_exists(n, :zero) + :one",
-            ConditionExpression="attribute_not_exists(n) OR n < :most",
-            ExpressionAttributeValues={":zero": {"N": "0"}, ":one": {"N": "1"}, ":most": {"N": "999999999"}},
-            ReturnValues="ALL_NEW",
-        )
+        aws.call("dynamodb", "UpdateItem", admission)
 
     def bare_send() -> None:
-        client("sqs").send_message(QueueUrl=s.queues["EventsDeadLetterQueue"], MessageBody="{}" * 100)
+        aws.call("sqs", "SendMessage", message)
 
     publish = importlib.import_module("events.publish").handler
     event = _event(
@@ -82,19 +85,15 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
     )
     times = _interleaved(
         {
-            "bare boto3 UpdateItem": bare_update,
+            "bare UpdateItem": bare_update,
             "API-key admission": lambda: guard.admit(token),
-            "bare boto3 SendMessage": bare_send,
+            "bare SendMessage": bare_send,
             "POST /api/events, API key": lambda: _expect(publish(event, _CONTEXT), 202),
         }
     )
-    admission = times["API-key admission"] / times["bare boto3 UpdateItem"]
-    whole = times["POST /api/events, API key"] / (
-        times["bare boto3 UpdateItem"] + times["bare boto3 SendMessage"]
-    )
-    print(
-        f"  admission is {admission:.2f} × its bare call; the whole request {whole:.2f} × its two bare calls"
-    )
+    ratio = times["API-key admission"] / times["bare UpdateItem"]
+    whole = times["POST /api/events, API key"] / (times["bare UpdateItem"] + times["bare SendMessage"])
+    print(f"  admission is {ratio:.2f} × its bare call; the whole request {whole:.2f} × its two bare calls")
     bad = token[:-1] + ("0" if token[-1] != "0" else "1")
     started = time.process_time_ns()
     for _ in range(1000):
@@ -105,7 +104,7 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
 
 def _tokens(integration: str, api: httpx.Client, key: str) -> None:
     """A connection's token that needs no refresh, beside its three bare calls."""
-    from patchbay.aws import client
+    from patchbay import aws
     from patchbay.settings import settings
 
     path = f"/api/integrations/{integration}/connections"
@@ -123,15 +122,17 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
     event = _event(f"GET {path}/default/token", key, None)
     event["pathParameters"] = {"id": integration, "connectionId": "default"}
 
+    counting = {
+        "TableName": settings().rate_limits_table,
+        "Key": {"id": {"S": "bench"}},
+        "UpdateExpression": "SET n = if_not_exists(n, :zero) + :one",
+        "ExpressionAttributeValues": {":zero": {"N": "0"}, ":one": {"N": "1"}},
+    }
+
     def bare_calls() -> None:
-        client("dynamodb").update_item(
-            TableName=settings().rate_limits_table,
-            Key={"id": {"S": "bench"}},
-            UpdateExpression="SET n = if_not_exists(n, :zero) + :one",
-            ExpressionAttributeValues={":zero": {"N": "0"}, ":one": {"N": "1"}},
-        )
-        client("dynamodb").batch_get_item(RequestItems=wanted)
-        client("dynamodb").put_item(TableName=settings().activity_table, Item=entry)
+        aws.call("dynamodb", "UpdateItem", counting)
+        aws.call("dynamodb", "BatchGetItem", {"RequestItems": wanted})
+        aws.call("dynamodb", "PutItem", {"TableName": settings().activity_table, "Item": entry})
 
     times = _interleaved(
         {

@@ -1,7 +1,7 @@
 """What the library's AWS calls are billed: DynamoDB's units, and the calls of each kind.
 
-Write units come from DynamoDB's own answer (`ReturnConsumedCapacity: INDEXES`, asked for by a hook in
-botocore). ministack gives it as AWS does: by table and index, from old and new item, and in transactions
+Write units come from DynamoDB's own answer (`ReturnConsumedCapacity: INDEXES`, added to each call).
+ministack gives it as AWS does: by table and index, from old and new item, and in transactions
 twofold for the tables. moto gives constants and is of no use here. Three things are counted here, by AWS's
 published rules: reads, for which ministack does not look at the sizes; conditional writes that are refused,
 for they bring no ConsumedCapacity; and transactions that are cancelled.
@@ -11,12 +11,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCal
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 WRITE_BYTES = 1024
 READ_BYTES = 4096
@@ -64,41 +66,28 @@ def counting() -> Iterator[Units]:
     """The units of all that the library's clients do within the block."""
     from patchbay import aws
 
-    units = Units()
-    answered = {"dynamodb": _asking_for_capacity(units), "sqs": None, "kms": None}
-    with contextlib.ExitStack() as stack:
-        for service, hooks in answered.items():
-            events = aws.client(service).meta.events  # type: ignore[call-overload]  # the service is a variable
+    units, send = Units(), aws.call
 
-            def called(model: Any, service: str = service, **_: Any) -> None:
-                units.calls[f"{service}.{model.name}"] += 1
+    def call(service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        units.calls[f"{service}.{operation}"] += 1
+        if service != "dynamodb":
+            return send(service, operation, params)
+        if operation in _READS:
+            answer = send(service, operation, params)
+            units.reads.update(read_units(params, answer))
+            return answer
+        if operation not in _WRITES:
+            raise NotImplementedError(f"what {operation} is billed is not known here")
+        try:
+            answer = send(service, operation, {**params, "ReturnConsumedCapacity": "INDEXES"})
+        except aws.Refused as error:
+            units.writes.update(refused_units(params, error.code, error.response))
+            raise
+        units.writes.update(_consumed(answer["ConsumedCapacity"]))
+        return answer
 
-            for event, hook in [(f"before-call.{service}.*", called), *(hooks or [])]:
-                events.register(event, hook)
-                stack.callback(events.unregister, event, hook)
+    with patch.object(aws, "call", call):
         yield units
-
-
-def _asking_for_capacity(units: Units) -> list[tuple[str, Any]]:
-    asked: dict[int, Any] = {}  # the parameters of a call, by its context: two threads may be at it
-
-    def before(params: dict[str, Any], model: Any, context: Any, **_: Any) -> None:
-        if model.name in _WRITES:
-            params["ReturnConsumedCapacity"] = "INDEXES"
-        elif model.name not in _READS:
-            raise NotImplementedError(f"what {model.name} is billed is not known here")
-        asked[id(context)] = params
-
-    def after(parsed: dict[str, Any], model: Any, context: Any, **_: Any) -> None:
-        params = asked.pop(id(context))
-        if model.name in _READS:
-            units.reads.update(read_units(params, parsed))
-        elif "Error" in parsed:
-            units.writes.update(refused_units(params, parsed))
-        else:
-            units.writes.update(_consumed(parsed["ConsumedCapacity"]))
-
-    return [("provide-client-params.dynamodb.*", before), ("after-call.dynamodb.*", after)]
 
 
 def _consumed(capacity: Any) -> Counter[str]:
@@ -114,11 +103,11 @@ def _consumed(capacity: Any) -> Counter[str]:
     return units
 
 
-def refused_units(params: Mapping[str, Any], answer: Mapping[str, Any]) -> Counter[str]:
+def refused_units(params: Mapping[str, Any], code: str, answer: Mapping[str, Any]) -> Counter[str]:
     """A condition that does not hold costs the writing of what stands there, and 1 where nothing does; a
     cancelled transaction twice that for each of its actions. Other errors cost nothing.
     """
-    match answer["Error"]["Code"]:
+    match code:
         case "ConditionalCheckFailedException":
             return Counter({params["TableName"]: write_units(answer.get("Item"))})
         case "TransactionCanceledException":
@@ -142,8 +131,6 @@ def read_units(params: Mapping[str, Any], answer: Mapping[str, Any]) -> Counter[
     batch's one by one; what is not there counts like a small one.
     """
     units: Counter[str] = Counter()
-    if "Error" in answer:
-        return units
     if "RequestItems" in params:
         for table, wanted in params["RequestItems"].items():
             found = answer["Responses"].get(table, [])
@@ -174,7 +161,7 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
             digits = value.lstrip("-").replace(".", "").strip("0")
             return math.ceil(len(digits) / 2) + 1 + value.startswith("-")
         case "B":
-            return len(value)
+            return len(base64.b64decode(value))
         case "BOOL" | "NULL":
             return 1
         case "L":  # 3 bytes, and 1 for each element

@@ -32,6 +32,8 @@ from moto.sqs.models import sqs_backends
 from local import gateway, services
 from local import settings as local_settings
 from local.template import Template
+from patchbay import aws
+from tests import wire
 
 # These machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
@@ -58,6 +60,11 @@ class Calls:
     def clear(self) -> None:
         self.made.clear()
 
+    def note(self, service: str, operation: str, params: wire.Params, call: Any) -> wire.Params:
+        self.made.append(f"{service}.{operation}")
+        answer: wire.Params = call(params)
+        return answer
+
     @property
     def count(self) -> Counter[str]:
         return Counter(self.made)
@@ -82,7 +89,7 @@ class Backend:
         from patchbay.dynamo import unpack_row
 
         items = list(_account(dynamodb_backends).tables[self.template.name(table)].all_items())
-        return [unpack_row(_decoded(item.to_json()["Attributes"])) for item in items]
+        return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
 
     def queue_url(self, logical_id: str) -> str:
         return self.template.queue_url(logical_id)
@@ -104,10 +111,10 @@ class Backend:
         return records
 
 
-def _decoded(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Attributes as a client gives them: moto keeps some bytes in base64."""
+def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes as they are on the wire: moto keeps some bytes as they are."""
     return {
-        name: {"B": base64.b64decode(value["B"])} if isinstance(value.get("B"), str) else value
+        name: {"B": base64.b64encode(value["B"]).decode()} if isinstance(value.get("B"), bytes) else value
         for name, value in attributes.items()
     }
 
@@ -179,6 +186,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     """The library on moto, fresh. `@pytest.mark.parameters(Name=…)` sets template parameters."""
     for name, value in {
         "AWS_DEFAULT_REGION": local_settings.REGION,
+        "AWS_REGION": local_settings.REGION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
@@ -213,10 +221,11 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
+        monkeypatch.setattr(aws, "exchange", wire.moto)
         forget()
         calls = Calls()
-        _count(calls)
-        yield Backend(template, environment, calls)
+        with wire.around_calls(calls.note):
+            yield Backend(template, environment, calls)
     forget()
 
 
@@ -233,7 +242,7 @@ def logs() -> Iterator[io.StringIO]:
 
 def forget() -> None:
     """Everything that a process keeps between invocations: what follows is a cold start."""
-    from patchbay import aws, vault
+    from patchbay import vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
     from patchbay.deliveries import limits as delivery_limits
@@ -242,23 +251,13 @@ def forget() -> None:
     from patchbay.settings import settings
 
     settings.cache_clear()
-    aws.forget_clients()
+    aws.forget()
     vault.forget_keys()
     auth_jwt.forget_keys()
     guard.forget()
     ceilings.forget()
     limits.forget()
     delivery_limits.forget()
-
-
-def _count(calls: Calls) -> None:
-    """Count the calls of the library's own clients, by a botocore hook."""
-    from patchbay import aws
-
-    def before(model: Any, **_: Any) -> None:
-        calls.made.append(f"{model.service_model.service_name}.{model.name}")
-
-    aws._session().events.register("before-call.*.*", before)
 
 
 def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any) -> str:

@@ -1,14 +1,14 @@
 """AWS that fails, processes that die, a clock that is moved, and SQS that delivers again: all by hand.
 
-    with failing("dynamodb.PutItem", error=THROTTLED):           # until botocore gives up
-    with failing("dynamodb.UpdateItem", at=2, tries=1):          # botocore's own retry gets through
+    with failing("dynamodb.PutItem", error=THROTTLED):           # until the client gives up
+    with failing("dynamodb.UpdateItem", at=2, tries=1):          # the client's own retry gets through
     with failing("sqs.SendMessage", lost=True):                  # done, but the answer never came
     with killed("dynamodb.UpdateItem", at=2):                    # the process dies before the second call
     with killed("sqs.SendMessageBatch", after=True):             # … or right after the first took effect
     with dying(7) as process:                                    # … or right before its 7th call, if any
     with meanwhile("dynamodb.UpdateItem", other):                # another process is a moment faster
 
-Faults sit on the wire of the library's own clients, so botocore's retries are part of what is tested.
+Faults sit on the wire below the library's client, so its retries are part of what is tested.
 Calls are counted from the start of the block; `where` counts only those whose request holds a text.
 """
 
@@ -24,14 +24,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse, HeadersDict
-from botocore.exceptions import ReadTimeoutError
-from botocore.retries import standard
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.sqs.models import sqs_backends
 
 from local import settings as local_settings
+from patchbay import aws
+from patchbay.aws_http import Answer
 from tests.conftest import LAMBDA_CONTEXT, Backend
+from tests.wire import Params, around_calls, around_tries
 
 THROTTLED = "throttled"
 TIMEOUT = "timeout"
@@ -76,27 +76,29 @@ def failing(
 ) -> Iterator[Fault]:
     """`times` calls of an operation fail, from the `at`-th on. `lost` calls take effect first.
 
-    `tries` bounds how often each fails: 1 lets botocore's own retry through; None fails them all. Asserts
+    `tries` bounds how often each fails: 1 lets the client's own retry through; None fails them all. Asserts
     that the fault was met.
     """
-    service, name = operation.split(".")
+    service = operation.partition(".")[0]
     fault = Fault()
-    calls: dict[str, int] = {}
+    calls: list[tuple[bytes, int]] = []  # the body that all tries of a call share, and how many there were
 
-    def before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
-        if event_name.rpartition(".")[2] != name or where.encode() not in bytes(request.body or b""):
-            return None
-        # The same for all tries of one call.
-        call = str(request.headers["amz-sdk-invocation-id"])
-        calls[call] = calls.get(call, 0) + 1
-        if not at <= list(calls).index(call) + 1 < at + times or (tries is not None and calls[call] > tries):
-            return None
-        fault.met.add(call)
+    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+        if name != operation or where.encode() not in body:
+            return send(body)
+        call = next((at for at, (known, _) in enumerate(calls) if known is body), len(calls))
+        count = calls[call][1] + 1 if call < len(calls) else 1
+        calls[call : call + 1] = [(body, count)]
+        if not at <= call + 1 < at + times or (tries is not None and count > tries):
+            return send(body)
+        fault.met.add(str(call))
+        if lost:
+            send(body)
         if error == TIMEOUT or lost:
-            raise ReadTimeoutError(endpoint_url=request.url)
-        return _refusal(request, _ERRORS[service, error])
+            raise TimeoutError("made to fail by a test")
+        return refusal(_ERRORS[service, error])
 
-    with _hooked(service, "before-send", before_send, last=lost), _no_backoff():
+    with around_tries(hook), _no_backoff():
         yield fault
     assert fault.met, f"{operation} was called {len(calls)} times, so the fault was not met"
 
@@ -106,37 +108,28 @@ def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "")
     """The process dies before the `at`-th call of an operation, or `after` it took effect; whatever it would
     still ask of AWS does not happen. A new process begins after the block.
     """
-    name = operation.partition(".")[2]
     seen = 0
     dead = False
 
-    def note(event_name: str, request: Any) -> bool:
-        nonlocal seen
-        if event_name.rpartition(".")[2] == name and where.encode() in bytes(request.body or b""):
+    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+        nonlocal seen, dead
+        is_it = False
+        if not dead and name == operation and where.encode() in body:
             seen += 1
-            return seen == at
-        return False
-
-    def before(request: Any, event_name: str, **_: Any) -> None:
-        nonlocal dead
-        dead = dead or (not after and note(event_name, request))
+            is_it = seen == at
+        dead = dead or (is_it and not after)
         if dead:
             raise Killed
-
-    def behind(request: Any, event_name: str, **_: Any) -> None:
-        nonlocal dead
-        if after and note(event_name, request):
+        answer = send(body)
+        if is_it:
             dead = True
             raise Killed
+        return answer
 
-    with contextlib.ExitStack() as stack:
-        for each in ("dynamodb", "sqs", "kms"):
-            stack.enter_context(_hooked(each, "before-send", before, last=False))
-            stack.enter_context(_hooked(each, "before-send", behind, last=True))
-        with contextlib.suppress(Killed):
-            yield
-        assert dead, f"{operation} was called {seen} times: nothing died"
-        cold_start()
+    with contextlib.suppress(Killed), around_tries(hook):
+        yield
+    assert dead, f"{operation} was called {seen} times: nothing died"
+    cold_start()
 
 
 @contextlib.contextmanager
@@ -144,17 +137,15 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
     """The process dies right before its `call`-th call of AWS, if it makes so many."""
     seen = SimpleNamespace(calls=0, died=False)
 
-    def before(**_: Any) -> None:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
         seen.calls += 1
         seen.died = seen.died or seen.calls == call
         if seen.died:
             raise Killed
+        return send(body)
 
-    with contextlib.ExitStack() as stack:
-        for service in ("dynamodb", "sqs", "kms"):
-            stack.enter_context(_hooked(service, "before-send", before, last=False))
-        with contextlib.suppress(Killed):
-            yield seen
+    with contextlib.suppress(Killed), around_tries(hook):
+        yield seen
     cold_start()
 
 
@@ -176,29 +167,20 @@ def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterato
     """The first `times` calls of SendMessageBatch do not take the entries whose body `refused` picks."""
     fault = Fault()
 
-    def before_call(model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Any:
-        body = json.loads(params["body"])
-        out = [entry["Id"] for entry in body["Entries"] if refused(entry["MessageBody"])]
+    def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        entries = params.get("Entries", []) if operation == "SendMessageBatch" else []
+        out = [entry["Id"] for entry in entries if refused(entry["MessageBody"])]
         if not out or fault.calls == times:
-            return None
+            return call(params)
         fault.met.add(str(fault.calls))
-        context["refused"] = [
+        taken = [entry for entry in entries if entry["Id"] not in out]
+        answer = call({**params, "Entries": taken}) if taken else {"Successful": []}
+        answer["Failed"] = [
             {"Id": id, "Code": "InternalError", "SenderFault": False, "Message": "try again"} for id in out
         ]
-        body["Entries"] = [entry for entry in body["Entries"] if entry["Id"] not in out]
-        params["body"] = json.dumps(body).encode()
-        if body["Entries"]:
-            return None
-        return SimpleNamespace(status_code=200), {"Successful": [], "Failed": context["refused"]}
+        return answer
 
-    def after_call(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        if "refused" in context:
-            parsed["Failed"] = context["refused"]
-
-    with (
-        _hooked("sqs", "before-call.sqs.SendMessageBatch", before_call, last=False),
-        _hooked("sqs", "after-call.sqs.SendMessageBatch", after_call, last=True),
-    ):
+    with around_calls(hook):
         yield fault
     assert fault.met, "no batch held such an entry"
 
@@ -206,62 +188,46 @@ def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterato
 @contextlib.contextmanager
 def meanwhile(operation: str, act: Callable[[], object], at: int = 1) -> Iterator[None]:
     """Right before the `at`-th call of an operation goes out, another process does `act`."""
-    service, name = operation.split(".")
     seen = 0
 
-    def before_call(**_: Any) -> None:
+    def hook(service: str, name: str, params: Params, call: Callable[[Params], Params]) -> Params:
         nonlocal seen
-        seen += 1
-        if seen == at:
-            act()
+        if f"{service}.{name}" == operation:
+            seen += 1
+            if seen == at:
+                act()
+        return call(params)
 
-    with _hooked(service, f"before-call.{service}.{name}", before_call, last=False):
+    with around_calls(hook):
         yield
     assert seen >= at, f"{operation} was called {seen} times"
 
 
 @contextlib.contextmanager
-def watched(operation: str) -> Iterator[list[dict[str, Any]]]:
+def watched(operation: str) -> Iterator[list[Params]]:
     """The parameters of each call of an operation."""
-    service, name = operation.split(".")
-    seen: list[dict[str, Any]] = []
+    seen: list[Params] = []
 
-    def note(params: dict[str, Any], **_: Any) -> None:
-        seen.append(dict(params))
+    def hook(service: str, name: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        if f"{service}.{name}" == operation:
+            seen.append(dict(params))
+        return call(params)
 
-    with _hooked(service, f"provide-client-params.{service}.{name}", note, last=True):
+    with around_calls(hook):
         yield seen
-
-
-@contextlib.contextmanager
-def _hooked(service: Any, event: str, handler: Callable[..., Any], *, last: bool) -> Iterator[None]:
-    from patchbay import aws
-
-    events = aws.client(service).meta.events
-    (events.register_last if last else events.register_first)(event, handler)
-    try:
-        yield
-    finally:
-        events.unregister(event, handler)
 
 
 @contextlib.contextmanager
 def _no_backoff() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0)
+        patch.setattr(aws, "_pause", lambda most: None)
         yield
 
 
-def _refusal(request: Any, code: str) -> AWSResponse:
-    body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "made to fail by a test"}).encode()
-    headers: Any = HeadersDict({"content-type": "application/x-amz-json-1.0"})
-    request.url = "https://nowhere.test/"  # botocore asks every handler, and moto would do what is asked
-
-    class Raw:
-        def stream(self, **_: Any) -> Iterator[bytes]:
-            yield body
-
-    return AWSResponse(request.url, 400, headers, Raw())
+def refusal(code: str) -> Answer:
+    """An error of AWS, as it is on the wire."""
+    body = {"__type": f"com.amazonaws#{code}", "message": "made to fail by a test"}
+    return 400, {}, json.dumps(body).encode()
 
 
 class Aws:

@@ -25,7 +25,7 @@ import pytest
 from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Template
-from patchbay import aws, dynamo, vault
+from patchbay import dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.rate_limits import ceilings
@@ -37,6 +37,7 @@ from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, 
 from tests.faults import one_at_a_time
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, receiver
+from tests.wire import Params, around_calls
 
 TEMPLATE = Template(
     ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
@@ -411,7 +412,6 @@ class Watch:
         self._api = api
         self._routes = gateway.read(backend.template)
         self._function = ""
-        aws._session().events.register("before-parameter-build.*.*", self._note)
         monkeypatch.setattr(vault, "sealer", self._sealer)
 
     def api(self, line: str, status: int, **more: Any) -> Any:
@@ -444,17 +444,19 @@ class Watch:
         self.encrypted.add(self._function)
         return _sealer(workspace_id)
 
-    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        self.used[self._function].update(needed(model.service_model.service_name, model.name, params))
+    def note(self, service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        self.used[self._function].update(needed(service, operation, params))
+        return call(params)
 
 
 @pytest.fixture
-def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """After each function has done all that it may have to do."""
     one_at_a_time(monkeypatch)
     watch = Watch(backend, api, monkeypatch)
-    everything(watch)
-    return watch
+    with around_calls(watch.note):
+        everything(watch)
+        yield watch
 
 
 KEYS, HOOKS, EVENTS = "/api/integrations/api-keys", "/api/integrations/webhooks", "/api/events"

@@ -14,7 +14,6 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from botocore.awsrequest import AWSResponse, HeadersDict
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
@@ -28,7 +27,7 @@ from hypothesis.stateful import (
 from moto.dynamodb.models import dynamodb_backends
 
 from local import settings as local_settings
-from patchbay import aws, dynamo, ids
+from patchbay import dynamo, ids
 from patchbay.api_keys import hashing, models, service
 from patchbay.api_keys.expire_keys import expire_keys
 from patchbay.api_keys.guard import Guard, InsufficientScopes, InvalidKey
@@ -42,11 +41,13 @@ from patchbay.api_keys.models import (
 )
 from patchbay.auth.principal import Principal, in_process
 from patchbay.auth.scopes import ROLES
+from patchbay.aws_http import Answer as AwsAnswer
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings as configuration
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, failing, killed, meanwhile
+from tests.wire import Params, around_calls, around_tries
 
 PATH = "/api/integrations/api-keys"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -164,43 +165,30 @@ def between(act: Callable[[], object], call: int) -> Iterator[None]:
     """`act` once, right before the `call`-th call to DynamoDB, if there are so many."""
     calls = itertools.count(1)
 
-    def before_call(**_: Any) -> None:
-        if next(calls) == call:
+    def before(service: str, operation: str, params: Params, send: Callable[[Params], Params]) -> Params:
+        if service == "dynamodb" and next(calls) == call:
             act()
+        return send(params)
 
-    events = aws.client("dynamodb").meta.events
-    events.register_first("before-call.dynamodb", before_call)
-    try:
+    with around_calls(before):
         yield
-    finally:
-        events.unregister("before-call.dynamodb", before_call)
 
 
 @contextlib.contextmanager
 def lost_once(operation: str = "TransactWriteItems") -> Iterator[list[str]]:
-    """The answer of one transaction is lost, and botocore asks again. DynamoDB knows it by its
+    """The answer of one transaction is lost, and the client sends it again. DynamoDB knows it by its
     ClientRequestToken and answers what it did before; moto would do it twice, so this stands before it.
     """
     tokens: list[str] = []
 
-    def before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
-        if event_name.rpartition(".")[2] != operation:
-            return None
-        tokens.append(json.loads(request.body)["ClientRequestToken"])
-        if tokens.count(tokens[-1]) == 1:
-            return None
-        raw: Any = SimpleNamespace(stream=lambda **_: iter([b"{}"]))
-        headers: Any = HeadersDict({"content-type": "application/x-amz-json-1.0"})
-        request.url = "https://nowhere.test/"  # else moto would do what is asked
-        return AWSResponse(request.url, 200, headers, raw)
+    def hook(name: str, body: bytes, send: Callable[[bytes], AwsAnswer]) -> AwsAnswer:
+        if name != f"dynamodb.{operation}":
+            return send(body)
+        tokens.append(json.loads(body)["ClientRequestToken"])
+        return send(body) if tokens.count(tokens[-1]) == 1 else (200, {}, b"{}")
 
-    events: Any = aws.client("dynamodb").meta.events
-    events.register_first("before-send.dynamodb", before_send)
-    try:
-        with failing(f"dynamodb.{operation}", lost=True, tries=1):
-            yield tokens
-    finally:
-        events.unregister("before-send.dynamodb", before_send)
+    with around_tries(hook), failing(f"dynamodb.{operation}", lost=True, tries=1):
+        yield tokens
 
 
 # ── an edit ──────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What each operation costs in AWS calls, counted by a botocore hook: the figures of the design."""
+"""What each operation costs in AWS calls, counted around the client: the figures of the design."""
 
 from __future__ import annotations
 

@@ -635,7 +635,7 @@ def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
     assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", logged, logged)
 
 
-def test_a_lost_answer_that_botocore_asks_for_again_costs_no_second_request(line: Line) -> None:
+def test_a_call_repeated_after_a_lost_answer_costs_no_second_request(line: Line) -> None:
     """Botocore's own retry meets what its first try has written."""
     with receiver() as r:
         line.webhook(r.url)

@@ -422,7 +422,7 @@ def test_aws_failing_for_a_while_loses_nothing(
         assert set(fan_outs(backend)) == {"DONE"}, operation
 
 
-def test_a_lost_answer_that_botocore_asks_for_again_is_no_failure(
+def test_a_call_repeated_after_a_lost_answer_is_no_failure(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     """Botocore's own retry meets what its first try has written."""

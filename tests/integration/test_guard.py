@@ -9,9 +9,8 @@ from unittest.mock import Mock
 
 import bcrypt
 import pytest
-from botocore.exceptions import ClientError
 
-from patchbay import dynamo
+from patchbay import aws, dynamo
 from patchbay.api_keys import guard, hashing, key_format, service
 from patchbay.api_keys.guard import Guard, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
@@ -380,7 +379,7 @@ def test_a_row_that_takes_no_writes_answers_429(backend: Backend, monkeypatch: p
         "ThrottlingException",
         "TransactionConflictException",
     ):
-        error = ClientError({"Error": {"Code": code, "Message": ""}}, "UpdateItem")
+        error = aws.Refused(code)
         monkeypatch.setattr(dynamo, "update", Mock(side_effect=error))
         with pytest.raises(RateLimited) as refused:
             process.admit(key.key)

@@ -18,7 +18,6 @@ from urllib.parse import quote
 import pytest
 
 from local import gateway
-from patchbay import aws
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.fan_out import fan_out
@@ -28,6 +27,7 @@ from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, Webho
 from patchbay.schema import ListQuery, iso
 from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, forget, jwt_for
+from tests.wire import Params, around_calls
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
@@ -852,11 +852,11 @@ def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any
     pytest.fail("the list does not end")
 
 
+@pytest.mark.usefixtures("as_strict_as_dynamodb")
 def test_lists_filters_and_cursors(
     api: Api, backend: Backend, filled: Filled, subtests: pytest.Subtests
 ) -> None:
     """One test, for one filling: it takes seconds."""
-    be_as_strict_as_dynamodb()
     with subtests.test("every list of the template is here"):
         patterns = {pattern(filled, path) for path in filled.ids}
         lists = {
@@ -952,19 +952,22 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield path, "eventType=POST_FAILED&status=DELIVERED", [sent[4]]
 
 
-def be_as_strict_as_dynamodb() -> None:
+@pytest.fixture
+def as_strict_as_dynamodb(filled: Filled) -> Iterator[None]:
     """DynamoDB refuses a BETWEEN whose lower bound is the higher one, and text that is no Unicode; moto
     takes both.
     """
 
-    def check(params: dict[str, Any], **_: Any) -> None:
-        values = params.get("ExpressionAttributeValues", {})
+    def check(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        values = params.get("ExpressionAttributeValues", {}) if operation == "Query" else {}
         if ":low" in values:
             assert values[":low"]["S"] <= values[":high"]["S"]
         for value in params.get("ExclusiveStartKey", {}).values():
             value["S"].encode()
+        return call(params)
 
-    aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb.Query", check)
+    with around_calls(check):
+        yield
 
 
 def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from patchbay import aws, schema
+from patchbay import schema
 from patchbay.rate_limits import ceilings
 from tests.catalogued import POST, least
 from tests.conftest import Answer, Api, Backend, jwt_for
+from tests.wire import Params, around_calls
 
 WEBHOOKS = "POST /api/integrations/webhooks"
 KEYS = "POST /api/integrations/api-keys"
@@ -99,8 +100,8 @@ class Hook:
         self._answer: Answer | None = None
         self._done = False
 
-    def __call__(self, model: Any, **_: Any) -> None:
-        self.calls.append(model.name)
+    def note(self, operation: str) -> None:
+        self.calls.append(operation)
         if len(self.calls) > self._number and not self._done:
             self._done = True
             self._answer = self._act()
@@ -115,14 +116,20 @@ class Hook:
 def at_call(number: int, moment: str, act: Callable[[], Answer]) -> Iterator[Hook]:
     """`act` once, `before` or `after` the number-th AWS call from here on."""
     hook = Hook(number, act)
-    clients = [aws.client("dynamodb"), aws.client("sqs")]
-    for client in clients:
-        client.meta.events.register(f"{moment}-call", hook)
-    try:
+
+    def around(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        if service == "kms":
+            return call(params)
+        if moment == "before":
+            hook.note(operation)
+        try:
+            return call(params)
+        finally:
+            if moment == "after":
+                hook.note(operation)
+
+    with around_calls(around):
         yield hook
-    finally:
-        for client in clients:
-            client.meta.events.unregister(f"{moment}-call", hook)
 
 
 class Died(Exception):

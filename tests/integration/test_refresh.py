@@ -681,7 +681,7 @@ def test_a_process_that_dies_after_the_record_has_done_its_work(line: Line) -> N
 
 def test_fresh_tokens_are_stored_though_dynamodb_throttles(line: Line) -> None:
     line.clock.move(HOUR)
-    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # botocore gives up, twice
+    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client gives up, twice
         assert line.access_token() == "access-token-2"
     assert line.access_token() == "access-token-2"
     assert line.provider.refreshes == ["refresh-token-1"]

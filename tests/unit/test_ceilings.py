@@ -9,10 +9,9 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 
-from patchbay import dynamo
+from patchbay import aws, dynamo
 from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits import ceilings, store
 from patchbay.rate_limits.ceilings import Ceilings
@@ -173,13 +172,13 @@ def test_a_throttled_row_answers_429(monkeypatch: pytest.MonkeyPatch, code: str)
 def test_other_failures_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=5)
     monkeypatch.setattr(dynamo, "update", failing("ResourceNotFoundException"))
-    with pytest.raises(ClientError, match="ResourceNotFound"):
+    with pytest.raises(aws.Refused, match="ResourceNotFound"):
         world.process().admit("acme", "requests")
 
 
 def failing(code: str) -> Callable[..., dynamo.Row]:
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "UpdateItem")
+        raise aws.Refused(code)
 
     return update
 

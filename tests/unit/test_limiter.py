@@ -9,11 +9,10 @@ from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from patchbay import dynamo
+from patchbay import aws, dynamo
 from patchbay.errors import RateLimited
 from patchbay.rate_limits import store
 from patchbay.rate_limits.limiter import Limiter, NoRoom
@@ -276,7 +275,7 @@ def test_a_throttled_row_answers_429(world: World, monkeypatch: pytest.MonkeyPat
     before = dict(world.row)
 
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "UpdateItem")
+        raise aws.Refused(code)
 
     with monkeypatch.context() as throttled:
         throttled.setattr(dynamo, "update", update)
@@ -289,10 +288,10 @@ def test_a_throttled_row_answers_429(world: World, monkeypatch: pytest.MonkeyPat
 
 def test_other_failures_are_not_hidden(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "UpdateItem")
+        raise aws.Refused("AccessDeniedException")
 
     monkeypatch.setattr(dynamo, "update", update)
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(aws.Refused, match="AccessDenied"):
         world.process().admit(ROW, quotas(hour=1))
 
 

@@ -1,83 +1,212 @@
-"""AWS clients: one session, made at first use, with bounded timeouts and retries.
+"""Calls of AWS: `aws.call("dynamodb", "GetItem", {…})`.
 
-No client is made at import: a function pays for those it uses, and a SnapStart snapshot holds none.
+The four services speak JSON over POST, so a call needs no service descriptions. botocore takes at least five
+times the CPU for a call, and its clients a large part of a cold start. It is imported only for credentials
+that are not in the environment.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import time
 from functools import cache
-from importlib import import_module
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, NamedTuple
 
+from patchbay import aws_http, sigv4, tls
 from patchbay.version import USER_AGENT
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_kms import KMSClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-    from mypy_boto3_sqs import SQSClient
+exchange = aws_http.exchange  # one HTTP exchange; tests replace it
 
-# One call may take 2 s and is tried 4 times with jitter: within the shortest function timeout (10 s).
-_CONNECT_TIMEOUT = 1
-_READ_TIMEOUT = 2
-_ATTEMPTS = 4
-# A delivery batch claims and records its 10 messages at once.
-_CONNECTIONS = 20
+_TRIES = 4
+# The longest first wait; each further one is twice as long. An answer may take 2 s, so four tries without
+# one still end within the shortest function timeout (10 s).
+_FAULT_SECONDS = 0.1
+_THROTTLED_SECONDS = 0.5
+_THROTTLING = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_PASSING = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
-# boto3 sessions are not thread-safe while they make a client.
-_lock = Lock()
+
+class CallFailed(Exception):
+    """AWS did not do what it was asked, or nobody knows whether it did."""
 
 
-@cache
-def _session() -> Any:
-    import boto3
-
-    return boto3.session.Session()
+class NoAnswer(CallFailed):
+    """No connection, no answer in time, or none that can be read. The call may have taken effect."""
 
 
-@cache
-def _make(service: str) -> Any:
-    from botocore.config import Config
+class Refused(CallFailed):
+    """AWS answered with an error; `response` is its JSON."""
 
-    return _session().client(
-        service,
-        config=Config(
-            connect_timeout=_CONNECT_TIMEOUT,
-            read_timeout=_READ_TIMEOUT,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            max_pool_connections=_CONNECTIONS,
-            tcp_keepalive=True,
-            parameter_validation=False,
-            # Botocore would otherwise put one together twice a call, a fifth of what a call costs it.
-            user_agent=USER_AGENT,
-        ),
-    )
+    def __init__(self, code: str, message: str = "", status: int = 400, response: Any = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.response: dict[str, Any] = response or {}
+
+    @property
+    def is_throttling(self) -> bool:
+        return self.status == 429 or self.code in _THROTTLING
+
+    @property
+    def is_passing(self) -> bool:
+        return self.is_throttling or self.status >= 500 or self.code in _PASSING
+
+
+class _Service(NamedTuple):
+    target: str
+    content_type: str
+    endpoint_variable: str
+
+
+SERVICES = {
+    "dynamodb": _Service("DynamoDB_20120810", "application/x-amz-json-1.0", "AWS_ENDPOINT_URL_DYNAMODB"),
+    "kms": _Service("TrentService", "application/x-amz-json-1.1", "AWS_ENDPOINT_URL_KMS"),
+    "secretsmanager": _Service(
+        "secretsmanager", "application/x-amz-json-1.1", "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+    ),
+    "sqs": _Service("AmazonSQS", "application/x-amz-json-1.0", "AWS_ENDPOINT_URL_SQS"),
+}
+# Domains by the region's name without its area and number; all others are amazonaws.com.
+_DOMAINS = {
+    "cn": "amazonaws.com.cn",
+    "eu-isoe": "cloud.adc-e.uk",
+    "eusc-de": "amazonaws.eu",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "us-isof": "csp.hci.ic.gov",
+}
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def call(service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer of an operation of `SERVICES`; binary values are base64 on both sides. Throttling, faults
+    and lost answers are tried again. Raises Refused, NoAnswer.
+    """
+    body = _encode(params).encode()
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return _try(service, operation, body)
+        except Refused as error:
+            if attempt == _TRIES or not error.is_passing:
+                raise
+            pause = _THROTTLED_SECONDS if error.is_throttling else _FAULT_SECONDS
+        except OSError as error:
+            if attempt == _TRIES:
+                raise NoAnswer(f"{service}.{operation}: {type(error).__name__}: {error}") from error
+            pause = _FAULT_SECONDS
+        _pause(pause * 2 ** (attempt - 1))
 
 
 def preload() -> None:
-    """Import boto3 now. Called while a function is imported: Lambda's init phase has the full CPU, the first
-    request only the share that its memory buys.
+    """Read the authorities that TLS trusts. Called while a function is imported: Lambda's init phase has the
+    full CPU, the first request only the share that its memory buys.
     """
-    for module in ("boto3", "botocore.config"):
-        import_module(module)
+    tls.trust(os.environ.get("AWS_CA_BUNDLE"))
 
 
-@overload
-def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
-@overload
-def client(service: Literal["sqs"]) -> SQSClient: ...
-@overload
-def client(service: Literal["kms"]) -> KMSClient: ...
-@overload
-def client(service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
-def client(service: str) -> Any:
-    """The process's client of that service."""
-    with _lock:
-        return _make(service)
+def forget() -> None:
+    """For tests: drop connections and credentials."""
+    aws_http.close_kept()
+    _chain.cache_clear()
 
 
-def forget_clients() -> None:
-    """For tests that change the backend."""
-    _make.cache_clear()
-    _session.cache_clear()
+def _try(service: str, operation: str, body: bytes) -> dict[str, Any]:
+    kind = SERVICES[service]
+    region = _region()
+    url = os.environ.get(kind.endpoint_variable) or os.environ.get("AWS_ENDPOINT_URL")
+    url = url or f"https://{service}.{region}.{_domain(region)}/"
+    endpoint = aws_http.endpoint(url)
+    headers = {
+        "content-type": kind.content_type,
+        "host": endpoint.host,
+        "x-amz-target": f"{kind.target}.{operation}",
+    }
+    headers = sigv4.signed(_credentials(), region, service, endpoint.path, headers, body)
+    headers |= {"accept-encoding": "identity", "user-agent": USER_AGENT}  # a proxy may change these
+    status, answered, content = exchange(url, headers, body)
+    response = _object(content) if content else {}
+    if status != 200:
+        raise _refusal(status, answered, response or {})
+    if response is None:
+        raise NoAnswer(f"{service}.{operation}: the answer is no JSON object")
+    return response
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refusal(status: int, headers: dict[str, str], response: dict[str, Any]) -> Refused:
+    # SQS can name an error as its old protocol did, in a header. A type can have a namespace before it and
+    # an address behind it.
+    code = headers.get("x-amzn-query-error", "").partition(";")[0] or response.get("__type")
+    code = str(code or headers.get("x-amzn-errortype") or status).partition(":")[0].rpartition("#")[2]
+    return Refused(code, str(response.get("message") or response.get("Message") or ""), status, response)
+
+
+def _pause(most: float) -> None:
+    """Full jitter."""
+    time.sleep(random.uniform(0, most))  # noqa: S311  # a jitter is no secret
+
+
+def _region() -> str:
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise CallFailed("set AWS_REGION: the region of AWS to call is not known")
+    return region
+
+
+def _domain(region: str) -> str:
+    return _DOMAINS.get(region.rsplit("-", 2)[0], "amazonaws.com")
+
+
+def _credentials() -> sigv4.Credentials:
+    """The environment's, read anew each time, or those that botocore finds and renews."""
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if access_key and secret_key:
+        return sigv4.Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = _chain()
+        frozen = found and found.get_frozen_credentials()
+    except BotoCoreError as error:
+        raise CallFailed(f"AWS credentials could not be read: {error}") from error
+    if not frozen:
+        raise CallFailed("there are no AWS credentials")
+    return sigv4.Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+@cache
+def _chain() -> Any:
+    """Credentials of a profile, of a container (Lambda's SnapStart) or of an instance."""
+    from botocore.session import get_session
+
+    return get_session().get_credentials()

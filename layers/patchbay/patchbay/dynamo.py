@@ -10,18 +10,17 @@ from __future__ import annotations
 import base64
 import json
 import random
+import secrets
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from patchbay.aws import client
+from patchbay import aws
 from patchbay.errors import ValidationFailed
 from patchbay.paging import Page
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 Row = dict[str, Any]
+TransactItem = dict[str, Any]  # one action of a transaction
 
 
 class ConditionFailed(Exception):
@@ -43,7 +42,7 @@ class TransactionRefused(Exception):
         self.rows = rows
 
 
-class Throttled(Exception):
+class Throttled(aws.CallFailed):
     """DynamoDB kept a request or a part of it back, again and again."""
 
 
@@ -64,7 +63,7 @@ def pack(value: Any) -> dict[str, Any]:
         case None:
             return {"NULL": True}
         case bytes():
-            return {"B": value}
+            return {"B": base64.b64encode(value).decode()}
         case Mapping():
             return {"M": {name: pack(entry) for name, entry in value.items()}}
         case frozenset():
@@ -78,8 +77,10 @@ def unpack(attribute: Mapping[str, Any]) -> Any:
     """The value of a DynamoDB attribute."""
     ((kind, value),) = attribute.items()
     match kind:
-        case "S" | "BOOL" | "B":
+        case "S" | "BOOL":
             return value
+        case "B":
+            return base64.b64decode(value)
         case "N":
             return float(value) if any(mark in value for mark in ".eE") else int(value)
         case "M":
@@ -126,7 +127,8 @@ def _bytes_of(value: Any) -> int:
 
 def get(table: str, key: Row, *, consistent: bool = True) -> Row | None:
     """One row, or None. Strongly consistent unless told otherwise."""
-    answer = client("dynamodb").get_item(TableName=table, Key=pack_row(key), ConsistentRead=consistent)
+    wanted = {"TableName": table, "Key": pack_row(key), "ConsistentRead": consistent}
+    answer = aws.call("dynamodb", "GetItem", wanted)
     return unpack_row(answer["Item"]) if "Item" in answer else None
 
 
@@ -170,7 +172,7 @@ def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
             wanted: dict[str, Any] = {}
             for table, row in waiting.values():
                 wanted.setdefault(table, []).append({"PutRequest": {"Item": pack_row(row)}})
-            answer = client("dynamodb").batch_write_item(RequestItems=wanted)
+            answer = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": wanted})
             refused = [
                 (table, request["PutRequest"]["Item"])
                 for table, requests in (answer.get("UnprocessedItems") or {}).items()
@@ -190,7 +192,7 @@ def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
 def _batch_get(wanted: Any) -> Iterator[tuple[str, Row]]:
     """(table, row) of what is found; what is left unprocessed is asked for again. Raises Throttled."""
     for attempt in range(1, _TRIES + 1):
-        answer = client("dynamodb").batch_get_item(RequestItems=wanted)
+        answer = aws.call("dynamodb", "BatchGetItem", {"RequestItems": wanted})
         for table, items in answer["Responses"].items():
             yield from ((table, unpack_row(item)) for item in items)
         wanted = answer.get("UnprocessedKeys")
@@ -203,18 +205,19 @@ def _batch_get(wanted: Any) -> Iterator[tuple[str, Row]]:
 
 def take(table: str, key: Row) -> Row | None:
     """Delete a row and return it, in one step: of many who do that at once, one gets it."""
-    answer = client("dynamodb").delete_item(TableName=table, Key=pack_row(key), ReturnValues="ALL_OLD")
+    call = {"TableName": table, "Key": pack_row(key), "ReturnValues": "ALL_OLD"}
+    answer = aws.call("dynamodb", "DeleteItem", call)
     return unpack_row(answer["Attributes"]) if answer.get("Attributes") else None
 
 
 def put(table: str, row: Row, /, **terms: Any) -> None:
     """Write a row. Raises ConditionFailed with what stands there."""
-    _write("put_item", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
+    _write("PutItem", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
 
 
 def delete(table: str, key: Row, /, **terms: Any) -> None:
     """Delete a row. Raises ConditionFailed with what stands there."""
-    _write("delete_item", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
+    _write("DeleteItem", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
 
 
 def update(
@@ -235,7 +238,7 @@ def update(
         "UpdateExpression": expression,
         "ReturnValues": returning,
     }
-    return unpack_row(_write("update_item", call | _terms(**terms)).get("Attributes", {}))
+    return unpack_row(_write("UpdateItem", call | _terms(**terms)).get("Attributes", {}))
 
 
 def _terms(
@@ -254,19 +257,17 @@ def _terms(
 
 
 def _write(operation: str, call: dict[str, Any]) -> Any:
-    dynamodb = client("dynamodb")
     attempt = 0
     while True:
         attempt += 1
         try:
-            return getattr(dynamodb, operation)(**call)
-        except dynamodb.exceptions.ConditionalCheckFailedException as error:
-            response: Any = error.response
-            item = response.get("Item")
-            raise ConditionFailed(unpack_row(item) if item else None) from None
-        except dynamodb.exceptions.TransactionConflictException:
-            # A transaction has the row for a moment; botocore does not try this again.
-            if attempt == _TRIES:
+            return aws.call("dynamodb", operation, call)
+        except aws.Refused as error:
+            if error.code == "ConditionalCheckFailedException":
+                item = error.response.get("Item")
+                raise ConditionFailed(unpack_row(item) if item else None) from None
+            # A transaction has the row for a moment; the client does not try this again.
+            if error.code != "TransactionConflictException" or attempt == _TRIES:
                 raise
             _pause(attempt)
 
@@ -274,39 +275,38 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def putting(table: str, row: Row, /, **terms: Any) -> TransactWriteItemTypeDef:
+def putting(table: str, row: Row, /, **terms: Any) -> TransactItem:
     """A put as one action of a transaction."""
-    action: Any = {"TableName": table, "Item": pack_row(row)} | _terms(**terms)
-    return {"Put": action}
+    return {"Put": {"TableName": table, "Item": pack_row(row)} | _terms(**terms)}
 
 
-def updating(table: str, key: Row, expression: str, /, **terms: Any) -> TransactWriteItemTypeDef:
+def updating(table: str, key: Row, expression: str, /, **terms: Any) -> TransactItem:
     """An update as one action of a transaction."""
     call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
-    action: Any = call | _terms(**terms)
-    return {"Update": action}
+    return {"Update": call | _terms(**terms)}
 
 
-def deleting(table: str, key: Row, /, **terms: Any) -> TransactWriteItemTypeDef:
+def deleting(table: str, key: Row, /, **terms: Any) -> TransactItem:
     """A delete as one action of a transaction."""
-    action: Any = {"TableName": table, "Key": pack_row(key)} | _terms(**terms)
-    return {"Delete": action}
+    return {"Delete": {"TableName": table, "Key": pack_row(key)} | _terms(**terms)}
 
 
-def transact(actions: Sequence[TransactWriteItemTypeDef]) -> None:
+def transact(actions: Sequence[TransactItem]) -> None:
     """All of the actions or none; up to 100 (TransactWriteItems' limit).
 
     Raises TransactionRefused when a condition does not hold. A clash with another transaction and a throttled
-    row are tried again: botocore does that for whole requests only, not for one action of a transaction.
+    row are tried again: the client does that for whole requests only, not for one action of a transaction.
     """
-    dynamodb = client("dynamodb")
     for attempt in range(1, _TRIES + 1):
+        # By its token DynamoDB knows a transaction whose answer was lost and that the client sends again.
+        call = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
-            dynamodb.transact_write_items(TransactItems=list(actions))
+            aws.call("dynamodb", "TransactWriteItems", call)
             return
-        except dynamodb.exceptions.TransactionCanceledException as error:
-            response: Any = error.response
-            reasons: list[dict[str, Any]] = response.get("CancellationReasons", [])
+        except aws.Refused as error:
+            if error.code != "TransactionCanceledException":
+                raise
+            reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
             codes = [reason.get("Code") for reason in reasons]
             failed = [at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"]
             if failed:
@@ -348,7 +348,7 @@ def query(
     call["ConsistentRead"] = index is None or local
     call["ScanIndexForward"] = not backwards
     call |= {"IndexName": index} if index else {}
-    for rows in _pages("query", call):
+    for rows in _pages("Query", call):
         yield from rows
 
 
@@ -362,7 +362,7 @@ def count(table: str, condition: str, /, *, index: str, where: str | None = None
         "Select": "COUNT",
     }
     call |= {"FilterExpression": where} if where else {}
-    answer = client("dynamodb").query(**call)
+    answer = aws.call("dynamodb", "Query", call)
     return int(answer["Count"])
 
 
@@ -379,12 +379,12 @@ def scan(
         "TotalSegments": parts,
         "Limit": limit,
     }
-    return _pages("scan", call | _terms(**terms))
+    return _pages("Scan", call | _terms(**terms))
 
 
 def _pages(operation: str, call: dict[str, Any]) -> Iterator[list[Row]]:
     while True:
-        answer = getattr(client("dynamodb"), operation)(**call)
+        answer = aws.call("dynamodb", operation, call)
         yield [unpack_row(item) for item in answer["Items"]]
         if "LastEvaluatedKey" not in answer:
             return
@@ -411,8 +411,6 @@ def page(
     row's key and is only ever used inside the partition that the caller may see. `keys` names the
     attributes of that key: the table's, and the index's where one is used.
     """
-    from botocore.exceptions import ClientError
-
     if between[1] > between[2]:  # an empty span of time, which DynamoDB takes for an error
         return Page([], None)
     call: dict[str, Any] = {
@@ -443,10 +441,10 @@ def page(
         if start:
             call["ExclusiveStartKey"] = start
         try:
-            answer = client("dynamodb").query(**call)
-        except ClientError as error:
+            answer = aws.call("dynamodb", "Query", call)
+        except aws.Refused as error:
             # A cursor of another list, or one made up, does not fit the index or the range.
-            if cursor and error.response["Error"]["Code"] == "ValidationException":
+            if cursor and error.code == "ValidationException":
                 raise _bad_cursor() from None
             raise
         start = answer.get("LastEvaluatedKey")

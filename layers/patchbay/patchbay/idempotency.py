@@ -10,16 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from patchbay import compact_json, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, IdempotencyMismatch, ValidationFailed
 from patchbay.schema import ApiModel, now_ms, to_json
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _KEEP_SECONDS = 24 * 3600
 # Longer than any function that creates may run (10 s).
@@ -46,7 +43,7 @@ class Once:
         self.completed = False
         self.released = False
 
-    def completing(self, answer: ApiModel) -> list[TransactWriteItemTypeDef]:
+    def completing(self, answer: ApiModel) -> list[dynamo.TransactItem]:
         """The actions that record `answer`, encrypted: it may hold a secret that is shown once."""
         self.completed = True
         sealed = vault.encrypt(
@@ -106,7 +103,7 @@ class Once:
         except dynamo.ConditionFailed as refused:
             first = _first(refused.row, self._scope)
             if first.get("owner") == self._owner:
-                return None  # our own write: its answer was lost, and botocore sent it again
+                return None  # our own write: its answer was lost, and the client sent it again
             if "answer" not in first:
                 raise still_running() from None
             return vault.decrypt(self._scope.workspace_id, first["answer"], place=_place(self._scope))

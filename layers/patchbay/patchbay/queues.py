@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patchbay import compact_json
-from patchbay.aws import client
+from patchbay import aws, compact_json
 from patchbay.observability import logger
 
 # SQS quotas: SendMessageBatch takes 10 messages, and 1 MiB in all.
@@ -39,7 +38,8 @@ class NotAllSent(Exception):
 
 def send(queue_url: str, message: Message) -> None:
     """One message, one call."""
-    client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.body, MessageGroupId=message.group)
+    call = {"QueueUrl": queue_url, "MessageBody": message.body, "MessageGroupId": message.group}
+    aws.call("sqs", "SendMessage", call)
 
 
 def send_all(queue_url: str, messages: Iterable[Message]) -> None:
@@ -54,17 +54,15 @@ def send_all(queue_url: str, messages: Iterable[Message]) -> None:
 
 def in_flight(queue_url: str) -> int:
     """About how many messages are received and not deleted, those that wait invisibly included."""
-    answer = client("sqs").get_queue_attributes(
-        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
-    )
+    wanted = {"QueueUrl": queue_url, "AttributeNames": ["ApproximateNumberOfMessagesNotVisible"]}
+    answer = aws.call("sqs", "GetQueueAttributes", wanted)
     return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
 
 
 def hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
     """Have a received message seen again in so many seconds (visibility timeout: 12 h at most)."""
-    client("sqs").change_message_visibility(
-        QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
-    )
+    call = {"QueueUrl": queue_url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds}
+    aws.call("sqs", "ChangeMessageVisibility", call)
 
 
 def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
@@ -72,13 +70,12 @@ def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
     refuses is seen again after the queue's own visibility timeout.
     """
     for start in range(0, len(receipts), MAX_ENTRIES):
-        answer = client("sqs").change_message_visibility_batch(
-            QueueUrl=queue_url,
-            Entries=[
-                {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-                for at, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
-            ],
-        )
+        entries = [
+            {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for at, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
+        ]
+        call = {"QueueUrl": queue_url, "Entries": entries}
+        answer = aws.call("sqs", "ChangeMessageVisibilityBatch", call)
         if failed := answer.get("Failed"):
             logger.warning("visibility not changed", reasons=sorted({each["Code"] for each in failed}))
 
@@ -93,11 +90,9 @@ def set_aside(dlq_url: str, record: Mapping[str, Any]) -> bool:
 
     It would come back unread a thousand times before SQS moves it by itself.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
-        client("sqs").send_message(QueueUrl=dlq_url, MessageBody=record["body"])
-    except (BotoCoreError, ClientError):
+        aws.call("sqs", "SendMessage", {"QueueUrl": dlq_url, "MessageBody": record["body"]})
+    except aws.CallFailed:
         logger.exception("unreadable message not moved", message_id=record["messageId"])
         return False
     logger.error("unreadable message moved to the dead-letter queue", message_id=record["messageId"])
@@ -108,13 +103,11 @@ def _send_chunks(queue_url: str, messages: Iterable[Message]) -> tuple[list[Mess
     refused: list[Message] = []
     reasons: set[str] = set()
     for chunk in _chunks(messages):
-        answer = client("sqs").send_message_batch(
-            QueueUrl=queue_url,
-            Entries=[
-                {"Id": str(at), "MessageBody": message.body, "MessageGroupId": message.group}
-                for at, message in enumerate(chunk)
-            ],
-        )
+        entries = [
+            {"Id": str(at), "MessageBody": message.body, "MessageGroupId": message.group}
+            for at, message in enumerate(chunk)
+        ]
+        answer = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries})
         for failure in answer.get("Failed", ()):
             refused.append(chunk[int(failure["Id"])])
             reasons.add(failure["Code"])

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
-from patchbay import dynamo
-from patchbay.aws import client
+from patchbay import aws, dynamo
 from patchbay.errors import Problem, UpstreamFailed
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -148,12 +147,16 @@ def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
             version = keys.newest
         if version not in keys.plain:
             with _kms_errors():
-                answer = client("kms").decrypt(
-                    CiphertextBlob=keys.wrapped[version],
-                    EncryptionContext=_context(workspace_id),
-                    KeyId=settings().kms_key_id,
+                answer = aws.call(
+                    "kms",
+                    "Decrypt",
+                    {
+                        "CiphertextBlob": base64.b64encode(keys.wrapped[version]).decode(),
+                        "EncryptionContext": _context(workspace_id),
+                        "KeyId": settings().kms_key_id,
+                    },
                 )
-            keys.plain[version] = answer["Plaintext"]
+            keys.plain[version] = base64.b64decode(answer["Plaintext"])
         _cache[workspace_id] = keys
         _cache.move_to_end(workspace_id)
         if len(_cache) > _CACHED_WORKSPACES:
@@ -164,16 +167,13 @@ def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
 @contextmanager
 def _kms_errors() -> Iterator[None]:
     """KMS's refusals that mean something here; others pass. ValueError: not wrapped for this workspace."""
-    from botocore.exceptions import ClientError
-
     try:
         yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _UNAVAILABLE:
-            raise KeyUnavailable(code) from error
-        if code in _NOT_THIS_WORKSPACES:
-            raise ValueError(code) from error
+    except aws.Refused as error:
+        if error.code in _UNAVAILABLE:
+            raise KeyUnavailable(error.code) from error
+        if error.code in _NOT_THIS_WORKSPACES:
+            raise ValueError(error.code) from error
         raise
 
 
@@ -195,13 +195,16 @@ def _read(workspace_id: str) -> _Keys:
 def _add(workspace_id: str, keys: _Keys) -> _Keys:
     """The next version. Of two processes that add it at once, the loser uses the winner's."""
     with _kms_errors():
-        answer = client("kms").generate_data_key(
-            KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext=_context(workspace_id)
-        )
+        wanted = {
+            "KeyId": settings().kms_key_id,
+            "KeySpec": "AES_256",
+            "EncryptionContext": _context(workspace_id),
+        }
+        answer = aws.call("kms", "GenerateDataKey", wanted)
     row: dynamo.Row = {
         "workspaceId": workspace_id,
         "version": keys.newest + 1,
-        "wrapped": answer["CiphertextBlob"],
+        "wrapped": base64.b64decode(answer["CiphertextBlob"]),
         "createdAt": now_ms(),
     }
     try:
@@ -213,5 +216,5 @@ def _add(workspace_id: str, keys: _Keys) -> _Keys:
         newest=row["version"],
         newest_at=row["createdAt"],
         read_at=time.monotonic(),
-        plain={**keys.plain, row["version"]: answer["Plaintext"]},
+        plain={**keys.plain, row["version"]: base64.b64decode(answer["Plaintext"])},
     )

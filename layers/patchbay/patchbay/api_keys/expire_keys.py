@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from patchbay import dynamo
+from patchbay import aws
 from patchbay.api_keys import expiry, key_format, store
 from patchbay.events import service as events
 from patchbay.ids import EventId
@@ -41,7 +39,7 @@ def expire_keys(remaining_ms: Callable[[], int]) -> Done:
             break
         try:
             done = _look_at(due, done, now)
-        except (BotoCoreError, ClientError, dynamo.Throttled):
+        except aws.CallFailed:
             logger.exception("a key could not be looked at", key_id=due.key.id)
             failed += 1
     if failed:

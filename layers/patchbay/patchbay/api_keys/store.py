@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from patchbay import dynamo, idempotency
 from patchbay.api_keys import expiry
@@ -37,9 +37,6 @@ from patchbay.paging import Page
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
 from patchbay.schema import now_ms
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _RING = 31
 # Above MAX_PER_DAY, which no day's count passes.
@@ -114,7 +111,7 @@ def _count(key: StoredKey, update: Update, use: str, condition: str, **values: i
 # ── management ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def create(key: StoredKey, completing: Sequence[TransactWriteItemTypeDef]) -> None:
+def create(key: StoredKey, completing: Sequence[dynamo.TransactItem]) -> None:
     """Store a new key, together with what records the answer. Raises Conflict at the workspace's
     ceiling.
     """
@@ -195,7 +192,7 @@ def change(old: StoredKey, new: StoredKey) -> StoredKey:
             **kept,
         )
     except dynamo.ConditionFailed as refused:
-        # Our own write, whose answer was lost and which botocore sent again?
+        # Our own write, whose answer was lost and which the client sent again?
         if refused.row is None or any(refused.row.get(name) != value for name, value in edited.items()):
             raise Changed from None
         row = refused.row
@@ -206,7 +203,7 @@ def rotate(
     old: StoredKey,
     new: StoredKey,
     ends_ms: int,
-    completing: Sequence[TransactWriteItemTypeDef],
+    completing: Sequence[dynamo.TransactItem],
     carried: Sequence[Count] | None = None,
 ) -> None:
     """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
@@ -380,7 +377,7 @@ def _slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
     return f"u{day % _RING}", {"u": day * _DAY_FACTOR + requests}
 
 
-def _counting(workspace_id: str) -> TransactWriteItemTypeDef:
+def _counting(workspace_id: str) -> dynamo.TransactItem:
     return dynamo.updating(
         settings().api_keys_table,
         {"id": _count_id(workspace_id)},

@@ -12,6 +12,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from patchbay import aws
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import granted
 from patchbay.errors import Unauthenticated, UpstreamFailed
@@ -142,15 +143,13 @@ def _key(header: dict[str, Any], config: Settings) -> Key:
 def _shared_secret(config: Settings) -> OctKey:
     from joserfc.jwk import OctKey
 
-    from patchbay.aws import client
-
     global _fetched
     with _lock:
         now = time.monotonic()
         if _fetched is None or now - _fetched.at > _SECRET_MAX_AGE_SECONDS:
             if not config.jwt_secret_arn:
                 raise ConfigurationError("set JWKS_URL or JWT_SECRET_ARN: nobody can sign in")
-            answer = client("secretsmanager").get_secret_value(SecretId=config.jwt_secret_arn)
+            answer = aws.call("secretsmanager", "GetSecretValue", {"SecretId": config.jwt_secret_arn})
             secret = answer["SecretString"].encode()
             if len(secret) < _MIN_SECRET_BYTES:
                 raise ConfigurationError(

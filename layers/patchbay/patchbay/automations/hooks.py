@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from patchbay import catalogue
+from patchbay import catalogue, dynamo
 from patchbay.auth.principal import Principal
 from patchbay.automations.models import (
     AutomationPlatform,
@@ -32,8 +32,6 @@ from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay.idempotency import Once
 
 # The time of the catalogue's samples, 2026-03-02T09:30:00Z: before any event of a real workspace.
@@ -102,10 +100,10 @@ def subscribe(
         **webhooks.HOOK_RETRIES,
     )
 
-    def recording(id: WebhookId, secret: str) -> list[TransactWriteItemTypeDef]:
+    def recording(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
-    def recovering(id: WebhookId) -> list[TransactWriteItemTypeDef]:
+    def recovering(id: WebhookId) -> list[dynamo.TransactItem]:
         # Imported here: few subscriptions bring a hook back, and all would pay for the import.
         from patchbay.deliveries import service as deliveries
 

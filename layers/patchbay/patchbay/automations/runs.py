@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import catalogue, compact_json, queues
+from patchbay import aws, catalogue, compact_json, queues
 from patchbay import due as due_index
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
@@ -240,11 +240,9 @@ def _unless_aws_fails(step: Callable[[], None], what_then: str) -> None:
     """Do the second half of what is stored already. If AWS fails now, the caller need not know: repeating
     the request would ask for it twice.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         step()
-    except (BotoCoreError, ClientError):
+    except aws.CallFailed:
         logger.exception(what_then)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from patchbay import compact_json, dynamo, idempotency
 from patchbay import due as due_index
@@ -22,10 +22,6 @@ from patchbay.paging import Page
 from patchbay.records import kept_until, of_row, to_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 
 # A row takes 400 KB.
 _MAX_CHOICES_BYTES = 300 * 1024
@@ -54,7 +50,7 @@ class StoredRun:
     version: int = 1
 
 
-def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[TransactWriteItemTypeDef]) -> None:
+def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[dynamo.TransactItem]) -> None:
     """Store a new run, together with what records the answer. The sweep looks at it at `due_at`."""
     row: dynamo.Row = {
         **to_row(run),
@@ -66,7 +62,7 @@ def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[Transact
         "ttl": kept_until(run.created_at),
     }
     if not also:
-        # Without a condition: the id is new, and a put whose answer was lost is sent again by botocore.
+        # Without a condition: the id is new, and a put whose answer was lost is sent again by the client.
         dynamo.put(settings().automations_table, row)
         return
     try:
@@ -100,7 +96,7 @@ def page(
     return rows.map(lambda row: _run(row) if status in (None, row["status"]) else None)
 
 
-def finish(run: StoredRun, also: Sequence[TransactWriteItemTypeDef]) -> None:
+def finish(run: StoredRun, also: Sequence[dynamo.TransactItem]) -> None:
     """Store the end of a pending run, and what is `also` to be written. With something of that the sweep
     looks at it again in a minute, unless it is `settled`. Raises Changed when it has ended already.
     """

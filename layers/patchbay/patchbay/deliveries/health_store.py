@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from patchbay import due as due_index
 from patchbay import dynamo
@@ -25,9 +25,6 @@ from patchbay.ids import DeliveryId, RunId, WebhookId
 from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _HEALTH = "health"
 _TRAFFIC = "traffic"
@@ -245,7 +242,7 @@ def held(key: str, now: int, due_at: int) -> None:
     )
 
 
-def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> TransactWriteItemTypeDef:
+def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> dynamo.TransactItem:
     """For the transaction that disables a webhook: the sweeper ends what waits for it, and tells its owner
     what is in `announce`.
     """
@@ -283,7 +280,7 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
     )
 
 
-def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> TransactWriteItemTypeDef:
+def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
     """Like `begin_recovery`, for the transaction that brings a webhook back. A recovery that was less far
     when the webhook was disabled goes on from there; one that begins at this moment refuses the transaction.
     """

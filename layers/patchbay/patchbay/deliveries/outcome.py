@@ -16,8 +16,6 @@ from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay import dynamo
     from patchbay.deliveries.health import Health
     from patchbay.deliveries.models import DeliveryMessage
@@ -76,7 +74,7 @@ def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health,
     tells = delivery.event_type not in catalogue.OPERATIONAL
     count = known.consecutive_failures(share.resumed_at)
 
-    def also(webhook: dynamo.Row) -> list[TransactWriteItemTypeDef]:
+    def also(webhook: dynamo.Row) -> list[dynamo.TransactItem]:
         announce = _announcement(webhook, count) if tells else None
         return [health_store.disabled(share.key, now_ms(), announce)]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
@@ -32,9 +32,6 @@ from patchbay.schema import Listing, at_ms, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _RECENT = 10
 _READS_ANSWERS = "webhooks:write"
@@ -173,7 +170,7 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     return Recovering(queued=queued)
 
 
-def recovering(workspace_id: str, webhook_id: WebhookId) -> list[TransactWriteItemTypeDef]:
+def recovering(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
     """For the transaction that brings back an automation's disabled webhook: recovers the last days'
     deliveries that its receiver did not take.
     """

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from patchbay import dynamo, queues, vault
+from patchbay import aws, dynamo, queues, vault
 from patchbay.deliveries import attempt, batch, gate, health_store, outcome, states, stats, store
 from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
@@ -543,11 +543,9 @@ def _is_crowded(queue_url: str, minute: int) -> bool:
     """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record
     of an attempt must not fail for it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return queues.in_flight(queue_url) > _CROWDED
-    except (BotoCoreError, ClientError):
+    except aws.CallFailed:
         logger.exception("messages in flight not counted")
         return True
 

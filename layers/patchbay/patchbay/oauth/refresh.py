@@ -20,9 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from patchbay import dynamo, vault
+from patchbay import aws, vault
 from patchbay.errors import ConnectionExpired, NotFound, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
@@ -248,7 +246,7 @@ def _insist(write: Callable[[], StoredConnection]) -> StoredConnection:
     for attempt in range(1, _STORE_TRIES):
         try:
             return write()
-        except (BotoCoreError, ClientError, dynamo.Throttled):
+        except aws.CallFailed:
             logger.exception("fresh tokens not stored; trying again")
             time.sleep(0.2 * attempt)
     return write()
@@ -339,7 +337,7 @@ def _tell(connection: StoredConnection) -> None:
     """Announce an expiry now; what fails here the schedule makes good."""
     try:
         announce(connection)
-    except (BotoCoreError, ClientError, dynamo.Throttled):
+    except aws.CallFailed:
         logger.exception("expiry not announced yet", connection_id=connection.id)
 
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from patchbay import dynamo
 from patchbay.ids import IntegrationId
 from patchbay.records import of_row, to_row
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 LIFETIME_MS = 10 * 60_000
 
@@ -49,7 +45,7 @@ def id_of(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-def storing(state: State) -> TransactWriteItemTypeDef:
+def storing(state: State) -> dynamo.TransactItem:
     row = {**to_row(state), "ttl": state.expires_at // 1000}
     return dynamo.putting(settings().oauth_states_table, row, condition="attribute_not_exists(id)")
 

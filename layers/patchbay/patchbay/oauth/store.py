@@ -26,8 +26,6 @@ from patchbay.registry import store as integrations
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay.idempotency import Once
     from patchbay.schema import ApiModel
 
@@ -185,7 +183,7 @@ def get_by_key(key: tuple[str, str]) -> StoredConnection | None:
 def connect(
     new: StoredConnection,
     old: StoredConnection | None,
-    more: Sequence[TransactWriteItemTypeDef],
+    more: Sequence[dynamo.TransactItem],
     once: Once | None = None,
     answer: ApiModel | None = None,
 ) -> None:
@@ -272,7 +270,7 @@ def refreshed(old: StoredConnection, new: StoredConnection) -> StoredConnection:
         )
     except dynamo.ConditionFailed as refused:
         if refused.row is not None and refused.row["sealed"] == row["sealed"]:
-            return new  # our own write: its answer was lost, and botocore sent it again
+            return new  # our own write: its answer was lost, and the client sent it again
         raise _changed(refused.row) from None
     return new
 
@@ -311,7 +309,7 @@ def settle(connection: StoredConnection, due_at: int | None) -> None:
 
 
 def begin_removal(
-    connection: StoredConnection, now: int, more: Sequence[TransactWriteItemTypeDef]
+    connection: StoredConnection, now: int, more: Sequence[dynamo.TransactItem]
 ) -> StoredConnection:
     """From now on it gives no tokens; due at once, so that it goes whatever happens to this process. Raises
     Changed.
@@ -391,7 +389,7 @@ def _update(connection: StoredConnection, expression: str, condition: str, **val
     except dynamo.ConditionFailed as refused:
         owner = values.get("owner")
         if owner is not None and refused.row is not None and refused.row.get("leaseOwner") == owner:
-            return _stored(refused.row)  # our own write: its answer was lost, and botocore sent it again
+            return _stored(refused.row)  # our own write: its answer was lost, and the client sent it again
         raise _changed(refused.row) from None
     return _stored(row)
 

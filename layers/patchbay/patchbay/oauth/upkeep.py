@@ -12,10 +12,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from patchbay import aws
 from patchbay import due as due_index
-from patchbay import dynamo
 from patchbay.errors import Problem
 from patchbay.oauth import refresh, store
 from patchbay.oauth.connections import finish_removal
@@ -76,7 +74,7 @@ class _Run:
                 if _work(task, lambda: self._remaining_ms() - until_ms):
                     integrations.task_done(task)
                     self.done = self.done._replace(tasks=self.done.tasks + 1)
-            except (BotoCoreError, ClientError, dynamo.Throttled):
+            except aws.CallFailed:
                 logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
                 self.failed += 1
 

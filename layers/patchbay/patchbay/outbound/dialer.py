@@ -7,12 +7,10 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-
-import certifi
 
 from patchbay.outbound.connection import Connection
 from patchbay.outbound.target_guard import check_address
+from patchbay.tls import trust
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 Dialer = Callable[[str, int], Awaitable[socket.socket]]
@@ -72,7 +70,7 @@ class GuardedDialer:
         dialer: Dialer | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
-        self._ssl_context = ssl_context or _default_trust()
+        self._ssl_context = ssl_context or trust()
         self._ssl_context.set_alpn_protocols(["http/1.1"])
         self._resolver = resolver
         self._dialer = dialer or connect
@@ -108,8 +106,3 @@ class GuardedDialer:
             except OSError as error:  # TimeoutError too
                 failure = error
         raise failure
-
-
-@cache
-def _default_trust() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=certifi.where())

@@ -1,7 +1,7 @@
 """A row, or a service, that takes no more for now answers 429, not 500.
 
 One item takes about 1,000 writes a second, refused ones included; whoever passes that is the
-caller whom the row counts. By then botocore, or `dynamo`, has tried again.
+caller whom the row counts. By then the client, or `dynamo`, has tried again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from patchbay import dynamo
+from patchbay import aws, dynamo
 from patchbay.errors import RateLimited
 
 BUSY = "Too many requests at the same moment. Try again in a second."
@@ -26,9 +26,7 @@ def is_throttling(error: Exception) -> bool:
     """Whether it is AWS's way to say: not now."""
     if isinstance(error, dynamo.Throttled):
         return True
-    # Of botocore's ClientError, which is not imported to ask this.
-    response = getattr(error, "response", None)
-    return isinstance(response, dict) and response.get("Error", {}).get("Code") in _CODES
+    return isinstance(error, aws.Refused) and error.code in _CODES
 
 
 @contextmanager

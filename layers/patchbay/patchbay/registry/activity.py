@@ -6,16 +6,13 @@ change and its entry are one transaction; a use is entered before its answer goe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from patchbay import dynamo
 from patchbay.ids import IntegrationId, LogId
 from patchbay.registry.models import LogEntry, LogQuery
 from patchbay.schema import Listing, at_ms
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Outcome = Literal["SUCCEEDED", "FAILED"]
 
@@ -31,7 +28,7 @@ def entering(
     actor: str,
     detail: str | None = None,
     outcome: Outcome = "SUCCEEDED",
-) -> TransactWriteItemTypeDef:
+) -> dynamo.TransactItem:
     """An entry as one action of the transaction that makes the change."""
     return dynamo.putting(
         settings().activity_table, _row(workspace_id, integration_id, action, actor, detail, outcome)

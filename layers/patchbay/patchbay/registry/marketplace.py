@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from patchbay import answer_size, compact_json
+from patchbay import answer_size, compact_json, dynamo
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
@@ -38,9 +38,6 @@ from patchbay.registry.store import StoredIntegration
 from patchbay.schema import Listing, ListQuery, at_ms, now_ms
 from patchbay.settings import settings
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 __all__ = [
     "MAX_METADATA_BYTES",
     "after_change",
@@ -62,7 +59,7 @@ _TEMPLATES_SINCE_MS = 1_795_478_400_000
 
 def after_change(
     principal: Principal, old: StoredIntegration | None, new: StoredIntegration
-) -> tuple[StoredIntegration, list[TransactWriteItemTypeDef]]:
+) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
     """What a change means for what is public: the integration with its review, and the actions to go along.
 
     Raises Forbidden without integrations:publish, ValidationFailed for what cannot be public.
@@ -125,7 +122,7 @@ _ACTIONS = {
 
 def _decided(
     old: StoredIntegration, body: ReviewPublication
-) -> tuple[StoredIntegration, list[TransactWriteItemTypeDef]]:
+) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
     """The integration after the platform's word, and the actions to go along."""
     rejected = replace(
         old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()

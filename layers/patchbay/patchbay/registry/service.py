@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import compact_json, vault
+from patchbay import compact_json, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
@@ -31,8 +31,6 @@ from patchbay.registry.store import StoredIntegration
 from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay.idempotency import Once
 
 # A change is written under the version that was read; one that comes between is met by reading again.
@@ -316,7 +314,7 @@ def _change(
 
 def _entering(
     principal: Principal, integration: StoredIntegration, action: str, detail: str | None = None
-) -> TransactWriteItemTypeDef:
+) -> dynamo.TransactItem:
     return activity.entering(integration.workspace_id, integration.id, action, principal.id, detail)
 
 

@@ -28,8 +28,6 @@ from patchbay.records import of_row, to_row
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay.idempotency import Once
     from patchbay.schema import ApiModel
 
@@ -134,7 +132,7 @@ class Changed(Exception):
 
 def create(
     new: StoredIntegration,
-    more: Sequence[TransactWriteItemTypeDef],
+    more: Sequence[dynamo.TransactItem],
     once: Once | None,
     answer: ApiModel,
 ) -> None:
@@ -211,7 +209,7 @@ def page(
 
 
 def replace_with(
-    old: StoredIntegration, new: StoredIntegration, more: Sequence[TransactWriteItemTypeDef]
+    old: StoredIntegration, new: StoredIntegration, more: Sequence[dynamo.TransactItem]
 ) -> StoredIntegration:
     """Write what differs, with `more` in the same transaction. Raises Changed when `old` has changed.
 
@@ -247,7 +245,7 @@ def replace_with(
     return new
 
 
-def delete(old: StoredIntegration, now: int, more: Sequence[TransactWriteItemTypeDef]) -> None:
+def delete(old: StoredIntegration, now: int, more: Sequence[dynamo.TransactItem]) -> None:
     """Make a tombstone of it, counted out, with what is left to do. Raises Changed."""
     table = settings().integrations_table
     actions = [
@@ -279,7 +277,7 @@ def set_error(
     id: IntegrationId,
     reason: str,
     now: int,
-    more: Sequence[TransactWriteItemTypeDef] = (),
+    more: Sequence[dynamo.TransactItem] = (),
 ) -> None:
     """Put a copy out of service because of what became of its source, once, with `more` in the same
     transaction.
@@ -311,7 +309,7 @@ def forget(deleted: StoredIntegration) -> None:
 
 def counting_connection(
     workspace_id: str, id: IntegrationId, by: Literal[1, 0], generation: int
-) -> TransactWriteItemTypeDef:
+) -> dynamo.TransactItem:
     """The action that counts a connection in, or only holds it (`by` 0) to the integration's being there with
     the client that the connection was made with.
     """
@@ -325,7 +323,7 @@ def counting_connection(
     )
 
 
-def counting_out(workspace_id: str, id: IntegrationId) -> TransactWriteItemTypeDef:
+def counting_out(workspace_id: str, id: IntegrationId) -> dynamo.TransactItem:
     """The action that counts a connection out."""
     return dynamo.updating(
         settings().integrations_table,
@@ -368,7 +366,7 @@ def listings(*, type: str | None, search: str | None, limit: int, cursor: str | 
     return found.map(_listing)
 
 
-def listing_action(listing: Listing) -> TransactWriteItemTypeDef:
+def listing_action(listing: Listing) -> dynamo.TransactItem:
     row = {
         **to_row(listing),
         "workspaceId": _MARKETPLACE,
@@ -382,18 +380,18 @@ def search_text(*texts: str) -> str:
     return "\n".join(texts).casefold()
 
 
-def unlisting(id: IntegrationId) -> list[TransactWriteItemTypeDef]:
+def unlisting(id: IntegrationId) -> list[dynamo.TransactItem]:
     """The actions that take a public integration out of the marketplace and out of the review."""
     table = settings().integrations_table
     return [dynamo.deleting(table, key(_MARKETPLACE, id)), dynamo.deleting(table, key(_REVIEWS, id))]
 
 
-def asking_review(workspace_id: str, id: IntegrationId, now: int) -> TransactWriteItemTypeDef:
+def asking_review(workspace_id: str, id: IntegrationId, now: int) -> dynamo.TransactItem:
     row = {"workspaceId": _REVIEWS, "sk": id, "publisherWorkspaceId": workspace_id, "since": now}
     return dynamo.putting(settings().integrations_table, row)
 
 
-def reviewed(id: IntegrationId) -> TransactWriteItemTypeDef:
+def reviewed(id: IntegrationId) -> dynamo.TransactItem:
     return dynamo.deleting(settings().integrations_table, key(_REVIEWS, id))
 
 
@@ -411,7 +409,7 @@ def installs(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
         yield workspace_id, IntegrationId(copy)
 
 
-def _noting_install(copy: StoredIntegration) -> TransactWriteItemTypeDef:
+def _noting_install(copy: StoredIntegration) -> dynamo.TransactItem:
     return dynamo.putting(settings().integrations_table, _install_key(copy))
 
 
@@ -429,7 +427,7 @@ def _installs(id: IntegrationId) -> str:
 # ── what is left to do ───────────────────────────────────────────────────────────────────────────────
 
 
-def adding_task(task: Task) -> TransactWriteItemTypeDef:
+def adding_task(task: Task) -> dynamo.TransactItem:
     return dynamo.putting(settings().integrations_table, {**_task_key(task), "mark": task.mark})
 
 

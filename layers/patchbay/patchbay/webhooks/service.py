@@ -34,8 +34,6 @@ from patchbay.webhooks.models import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from patchbay.idempotency import Once
 
 HOOK_RETRIES = store.HOOK_RETRIES
@@ -69,8 +67,8 @@ def subscribe(
     principal: Principal,
     body: CreateWebhook,
     source: str,
-    recording: Callable[[WebhookId, str], Sequence[TransactWriteItemTypeDef]],
-    recovering: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
+    recording: Callable[[WebhookId, str], Sequence[dynamo.TransactItem]],
+    recovering: Callable[[WebhookId], Sequence[dynamo.TransactItem]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
     there is one for each combination of URL, events and filters. One that was deleted or disabled comes back
@@ -86,7 +84,7 @@ def subscribe(
     asked = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
     hook_key = hashlib.sha256(asked.encode()).hexdigest()
 
-    def reviving(id: WebhookId) -> Sequence[TransactWriteItemTypeDef]:
+    def reviving(id: WebhookId) -> Sequence[dynamo.TransactItem]:
         return [*recording(id, secret), *recovering(id)]
 
     for _ in range(_TRIES):
@@ -192,7 +190,7 @@ def rotate_secret(
     def answer(webhook: Webhook) -> WebhookWithSecret:
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
-    def also(new: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
+    def also(new: dynamo.Row) -> Sequence[dynamo.TransactItem]:
         return once.completing(answer(_shown(new))) if once else ()
 
     return answer(_change(principal.workspace_id, id, change, if_match, also=also))
@@ -233,7 +231,7 @@ def disable(
     workspace_id: str,
     id: WebhookId,
     reason: str,
-    also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
+    also: Callable[[dynamo.Row], Sequence[dynamo.TransactItem]] = lambda webhook: (),
     *,
     asked_at: int | None = None,
 ) -> bool:
@@ -255,7 +253,7 @@ def disable(
     return was_active
 
 
-def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> TransactWriteItemTypeDef:
+def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> dynamo.TransactItem:
     """For the transaction in which an automation's run ends: the webhook of one delivery, of that outcome, to
     where the automation waits. It has no secret, for the one who waits knows none; the URL is its own.
     """
@@ -274,9 +272,7 @@ def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> Transa
     )
 
 
-def remove(
-    workspace_id: str, id: WebhookId, also: Sequence[TransactWriteItemTypeDef], *, asked_at: int
-) -> bool:
+def remove(workspace_id: str, id: WebhookId, also: Sequence[dynamo.TransactItem], *, asked_at: int) -> bool:
     """End an automation's subscription because its receiver says, in answer to a request of `asked_at`, that
     it is gone. Safe to repeat; the same transaction writes the items of `also`. False when there is no
     subscription any more, or when the automation has subscribed again since then.
@@ -355,7 +351,7 @@ def _bring_back(
     workspace_id: str,
     id: WebhookId,
     secret: str,
-    reviving: Callable[[WebhookId], Sequence[TransactWriteItemTypeDef]],
+    reviving: Callable[[WebhookId], Sequence[dynamo.TransactItem]],
 ) -> str | None:
     """Make a hook that is not active deliver again. If it was disabled, it gets `secret`, which is returned,
     and the same transaction writes the items of `reviving(id)`.
@@ -368,7 +364,7 @@ def _bring_back(
         changes = {**_status("ACTIVE"), "subscribedAt": now_ms()}
         return {**changes, "secrets": [_sealed(workspace_id, id, secret)]} if was_disabled else changes
 
-    def also(webhook: dynamo.Row) -> Sequence[TransactWriteItemTypeDef]:
+    def also(webhook: dynamo.Row) -> Sequence[dynamo.TransactItem]:
         return reviving(id) if was_disabled else ()
 
     _change(workspace_id, id, change, None, also=also)
@@ -386,7 +382,7 @@ def _delete(
     workspace_id: str,
     id: WebhookId,
     if_match: int | None,
-    also: Sequence[TransactWriteItemTypeDef] = (),
+    also: Sequence[dynamo.TransactItem] = (),
     asked_at: int | None = None,
 ) -> bool:
     """False when it was subscribed or enabled after `asked_at`, and so stays."""
@@ -446,7 +442,7 @@ def _change(
     change: Callable[[dynamo.Row], dynamo.Row],
     if_match: int | None,
     *,
-    also: Callable[[dynamo.Row], Sequence[TransactWriteItemTypeDef]] = lambda webhook: (),
+    also: Callable[[dynamo.Row], Sequence[dynamo.TransactItem]] = lambda webhook: (),
 ) -> Webhook:
     """Write what `change` makes of the row as it stands; nothing when that is empty. `also` gives further
     actions of the same transaction.

@@ -17,7 +17,7 @@ A webhook and the rows that depend on it change in one transaction, under the we
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from patchbay import catalogue, dynamo, idempotency
 from patchbay.errors import Conflict
@@ -26,9 +26,6 @@ from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.schema import now_ms
 from patchbay.settings import settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _COUNT = "count"
 # An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails
@@ -65,7 +62,7 @@ class Subscribed(Exception):
     """An automation has subscribed the same already."""
 
 
-def create(row: dynamo.Row, completing: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+def create(row: dynamo.Row, completing: Sequence[dynamo.TransactItem] = ()) -> None:
     """Store a new webhook, together with what records the answer. Raises Conflict at the workspace's ceiling,
     Subscribed when its `hookKey` is taken.
     """
@@ -149,7 +146,7 @@ def subscribed_again(row: dynamo.Row, now: int) -> None:
         raise Changed from None
 
 
-def adding_callback(row: dynamo.Row) -> TransactWriteItemTypeDef:
+def adding_callback(row: dynamo.Row) -> dynamo.TransactItem:
     """For the transaction in which a run ends, which happens once: the webhook of its one delivery."""
     return dynamo.putting(settings().webhooks_table, row)
 
@@ -199,7 +196,7 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
-def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     """Store `new` over `old` with its subscriptions, and with them what is `also` to be written.
 
     Raises Changed when `old` has changed, Conflict when a condition of `also` does not hold.
@@ -224,7 +221,7 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[TransactWriteItemTy
         raise idempotency.still_running() from None
 
 
-def delete(row: dynamo.Row, also: Sequence[TransactWriteItemTypeDef] = ()) -> None:
+def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     """Remove a webhook with its subscriptions, and write what is `also` to be written. Raises Changed when
     the row is no longer as read.
     """
@@ -261,7 +258,7 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
             yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
 
 
-def _outliving(row: dynamo.Row) -> TransactWriteItemTypeDef:
+def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
     """Keep a deleted hook's id for as long as its deliveries are kept."""
     now = now_ms()
     disabled_at = row.get("disabledAt") if row["status"] == "DISABLED" else None
@@ -291,7 +288,7 @@ def _subscription_keys(row: dynamo.Row) -> set[str]:
     return {_subscription_key(event, row["sk"]) for event in row["events"]}
 
 
-def _subscribing(row: dynamo.Row) -> list[TransactWriteItemTypeDef]:
+def _subscribing(row: dynamo.Row) -> list[dynamo.TransactItem]:
     return [
         dynamo.putting(
             settings().webhooks_table,
@@ -301,7 +298,7 @@ def _subscribing(row: dynamo.Row) -> list[TransactWriteItemTypeDef]:
     ]
 
 
-def _unsubscribing(workspace_id: str, keys: set[str]) -> list[TransactWriteItemTypeDef]:
+def _unsubscribing(workspace_id: str, keys: set[str]) -> list[dynamo.TransactItem]:
     return [
         dynamo.deleting(settings().webhooks_table, {"workspaceId": workspace_id, "sk": key})
         for key in sorted(keys)

@@ -1,0 +1,65 @@
+"""The library's AWS calls, answered by moto in this process, and seen or changed on their way.
+
+`around_calls` sees each call once, with its parameters. `around_tries` sees each HTTP exchange, so the
+client's retries too. The hook that was added last is the outermost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.compat import HTTPHeaders
+from moto.core.botocore_stubber import BotocoreStubber
+
+from patchbay import aws
+from patchbay.aws_http import Answer
+
+Params = dict[str, Any]
+# (service, operation, parameters, the call itself)
+CallHook = Callable[[str, str, Params, Callable[[Params], Params]], Params]
+# ("dynamodb.PutItem", body, the exchange itself). The tries of one call have the same body object.
+TryHook = Callable[[str, bytes, Callable[[bytes], Answer]], Answer]
+
+_SERVICES = {kind.target: service for service, kind in aws.SERVICES.items()}
+
+
+def moto(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """In the place of `aws.exchange`."""
+    given = HTTPHeaders()
+    for name, value in headers.items():
+        given[name] = value
+    request = AWSPreparedRequest(method="POST", url=url, headers=given, body=body, stream_output=False)
+    answer = BotocoreStubber().process_request(request)
+    assert answer is not None, f"moto does not know {url}"
+    status, answered, content = answer
+    content = content.encode() if isinstance(content, str) else content
+    return status, {name.lower(): str(value) for name, value in answered.items()}, content
+
+
+@contextlib.contextmanager
+def around_calls(hook: CallHook) -> Iterator[None]:
+    call = aws.call
+
+    def hooked(service: str, operation: str, params: Params) -> Params:
+        return hook(service, operation, params, lambda params: call(service, operation, params))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aws, "call", hooked)
+        yield
+
+
+@contextlib.contextmanager
+def around_tries(hook: TryHook) -> Iterator[None]:
+    exchange = aws.exchange
+
+    def hooked(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        target, _, operation = headers["x-amz-target"].partition(".")
+        return hook(f"{_SERVICES[target]}.{operation}", body, lambda body: exchange(url, headers, body))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aws, "exchange", hooked)
+        yield
