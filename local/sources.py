@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from local.runtime import MAX_PAYLOAD, MAX_PROCESSES, Answer, Runtime
 from local.settings import REGION, Problem
-from local.sqs import Refused, Sqs
+from local.sqs import Sqs
 from local.template import Resource, Template
+from local.upstream import Refused
 
 _KNOWN = {
     "BatchSize",
@@ -131,7 +130,7 @@ class _Poller:
             await slots.acquire()
             try:
                 messages = await self._collect()
-            except (httpx.HTTPError, Refused) as error:
+            except (OSError, Refused) as error:
                 self._note(self.source.function, f"polling {self.source.queue} failed: {error!r}")
                 await asyncio.sleep(1)
                 messages = []
@@ -173,7 +172,7 @@ class _Poller:
     async def _work(self, messages: list[dict[str, Any]]) -> None:
         try:
             await self._deliver(messages)
-        except (httpx.HTTPError, Refused, Problem) as error:
+        except (OSError, Refused, Problem) as error:
             self._note(self.source.function, f"a batch of {self.source.queue} failed: {error!r}")
 
     async def _deliver(self, messages: list[dict[str, Any]]) -> None:

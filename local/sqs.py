@@ -1,4 +1,5 @@
-"""What stands before SQS: the same calls, and the limits of AWS that the emulator does not keep.
+"""A proxy before SQS: the same calls, with the limits of AWS that the emulator does not have, and with the
+fairness and the wake-ups of fair.py.
 
 Functions get this as their SQS endpoint. The event source pollers call it in process.
 """
@@ -9,9 +10,9 @@ import json
 import time
 from typing import Any
 
-import httpx
-
 from local.asgi import read_body, respond
+from local.fair import Fair
+from local.upstream import Refused, Upstream
 
 MAX_BYTES = 1024 * 1024  # of a message, and of a batch, attributes included
 MAX_DELAY = 900
@@ -20,33 +21,19 @@ MAX_WAIT = 20
 _REMEMBERED = 200_000  # receipts; above, those past 12 hours are dropped
 
 
-class Refused(Exception):
-    """An error as SQS answers it: the name of its shape, and its code where that is another."""
-
-    def __init__(self, kind: str, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.code = code or kind
-
-
 class Sqs:
     """An ASGI application in front of the SQS at `upstream`."""
 
     def __init__(self, upstream: str) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=upstream,
-            timeout=httpx.Timeout(10, read=MAX_WAIT + 10),
-            limits=httpx.Limits(max_connections=None),
-            trust_env=False,
-        )
+        self._upstream = Upstream(upstream)
+        self._fair = Fair(self._upstream)
         self._received: dict[str, float] = {}  # receipt handle → when its message was received
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """One SQS call. Raises `Refused` with what SQS has against it."""
         refused = self._refuse(action, payload)
         if not refused or payload["Entries"]:
-            result = await self._forward(action, payload)
+            result = await self._fair.call(action, payload)
         else:
             result = {"Successful": []}
         if refused:
@@ -56,7 +43,7 @@ class Sqs:
         return result
 
     async def close(self) -> None:
-        await self._http.aclose()
+        self._upstream.close()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
@@ -75,26 +62,10 @@ class Sqs:
                 {"__type": f"com.amazonaws.sqs#{error.kind}", "message": error.message},
             )
             extra = [("x-amzn-query-error", f"{error.code};Sender")]
-        except httpx.HTTPError as error:
+        except OSError as error:
             status, result = 503, {"__type": "ServiceUnavailable", "message": repr(error)}
         content = json.dumps(result).encode()
         await respond(send, status, [("content-type", "application/x-amz-json-1.0"), *extra], content)
-
-    async def _forward(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        response = await self._http.post(
-            "/",
-            content=json.dumps(payload).encode(),
-            headers={
-                "content-type": "application/x-amz-json-1.0",
-                "x-amz-target": f"AmazonSQS.{action}",
-            },
-        )
-        result: dict[str, Any] = response.json() if response.content else {}
-        if response.is_error:
-            kind = result.get("__type", "InternalError").rpartition("#")[2]
-            code = response.headers.get("x-amzn-query-error", "").partition(";")[0]
-            raise Refused(kind, result.get("message", ""), code)
-        return result
 
     def _refuse(self, action: str, payload: dict[str, Any]) -> list[dict[str, Any]]:
         """Raises `Refused`; for a batch, takes bad entries out of it and returns their failures."""

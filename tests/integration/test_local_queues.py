@@ -125,6 +125,22 @@ def test_no_more_invocations_at_once_than_the_mapping_allows(running: RunningSta
     assert len(running.pids("NarrowFunction")) <= 2
 
 
+def test_a_quiet_group_is_served_next_beside_a_backlog(running: RunningStack, sqs: Any) -> None:
+    url = running.queues["NarrowQueue"]
+    noisy = send(sqs, url, *map(str, range(10)), MessageGroupId="noisy")
+    (quiet,) = send(sqs, url, "quiet", MessageGroupId="quiet")
+    last = max(seen(running, message_id)["started"] for message_id in noisy)
+    assert seen(running, quiet)["started"] < last - 0.4, "before the second half of the backlog"
+
+
+def test_a_backlog_of_one_function_does_not_hold_up_another(running: RunningStack, sqs: Any) -> None:
+    busy = send(sqs, running.queues["NarrowQueue"], *map(str, range(10)))
+    (message_id,) = send(sqs, running.queues["PartialQueue"], "fine")
+    record = seen(running, message_id)["record"]
+    worked = int(record["attributes"]["ApproximateFirstReceiveTimestamp"]) / 1000
+    assert worked < max(seen(running, message_id)["ended"] for message_id in busy)
+
+
 def test_the_bus_brings_events_to_the_queue(running: RunningStack) -> None:
     events = running.client("events")
     entries = [

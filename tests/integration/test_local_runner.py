@@ -207,15 +207,17 @@ def test_data_outlives_a_restart(tmp_path: Path) -> None:
         running = first
         table, queue = first.tables["SeenTable"], "DeadQueue"
         first.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "kept"}})
-        first.client("sqs").send_message(QueueUrl=first.queues[queue], MessageBody="kept")
+        sqs = first.client("sqs")
+        for body, group in (("kept", {}), ("grouped", {"MessageGroupId": "acme"})):
+            sqs.send_message(QueueUrl=first.queues[queue], MessageBody=body, **group)
         key = first.client("kms").describe_key(KeyId="alias/tests")["KeyMetadata"]["KeyId"]
         secret = first.client("secretsmanager").get_secret_value(SecretId="patchbay-Password")
         token = first.token("acme")
     with stack(tmp_path, template=template, parameters={"Greeting": "calm"}) as second:
         assert second.url != running.url
         assert second.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "kept"}})["Item"]
-        received = second.client("sqs").receive_message(QueueUrl=second.queues[queue])
-        assert [message["Body"] for message in received["Messages"]] == ["kept"]
+        received = second.client("sqs").receive_message(QueueUrl=second.queues[queue], MaxNumberOfMessages=10)
+        assert sorted(message["Body"] for message in received["Messages"]) == ["grouped", "kept"]
         assert second.describe()["ids"]["Key"] == key
         again = second.client("secretsmanager").get_secret_value(SecretId="patchbay-Password")
         assert again["SecretString"] == secret["SecretString"]
