@@ -28,6 +28,8 @@ from local.template import Template
 from patchbay import dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
+from patchbay.deliveries.stats import HOUR_MS, hour_of
+from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
 from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
@@ -92,7 +94,7 @@ def test_nothing_is_named_so_that_a_second_stack_fails() -> None:
     """Names of these kinds are unique in an account and region, and the SAM transform names a schedule after
     its logical id unless OmitName is set.
     """
-    assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 5
+    assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 6
     for kind, name in (
         ("AWS::Scheduler::Schedule", "Name"),
         ("AWS::DynamoDB::Table", "TableName"),
@@ -552,6 +554,15 @@ def everything(watch: Watch) -> None:
     told = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
     assert told == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
 
+    # Two hours ago, so that there is something to roll up; and now, so that there is something to read.
+    delivery = next(row for row in watch.backend.rows("DeliveriesTable") if row["status"] == "DELIVERED")
+    this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
+    _put(watch.backend, "DeliveriesTable", {**delivery, "sk": id})
+    for hour in (this - 2, this):
+        _put(watch.backend, "EventsTable", {"workspaceId": f"active#{hour}", "id": "acme"})
+    _put(watch.backend, "HealthTable", {"webhookKey": "roll-up", "sk": "progress", "rolledThrough": this - 3})
+    assert watch.worker("RollUpStatsFunction") == {"rolledUp": 1}
+
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
     for id in (first["id"], disabled["id"]):
@@ -753,8 +764,11 @@ def _copy_connection(backend: Backend, source: str, target: str) -> None:
     ]
     row |= {"integrationKey": target, "name": "default", "refreshAt": 1, "expiresAt": 1, "generation": 1}
     row["integrationId"] = target.partition("#")[2]
-    table = backend.template.name("ConnectionsTable")
-    backend.client("dynamodb").put_item(TableName=table, Item=dynamo.pack_row(row))
+    _put(backend, "ConnectionsTable", row)
+
+
+def _put(backend: Backend, table: str, row: dict[str, Any]) -> None:
+    backend.client("dynamodb").put_item(TableName=backend.template.name(table), Item=dynamo.pack_row(row))
 
 
 def _set(backend: Backend, table: str, key: dict[str, str], **values: int | str) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from patchbay.deliveries import batch, health_store
+from patchbay import dynamo
+from patchbay.deliveries import batch
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import webhook_key
-from patchbay.deliveries.stats import Tally
+from patchbay.ids import DeliveryId
 from patchbay.schema import at_ms, iso, now_ms
+from patchbay.settings import settings
 from tests.catalogued import assert_catalogued
-from tests.faults import dying, failing, killed, meanwhile
+from tests.faults import dying, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, WEBHOOKS, Line, health
 from tests.receivers import Answer, Receiver, receiver
 
@@ -161,20 +163,19 @@ def test_of_many_who_would_disable_one_does(line: Line) -> None:
 
 
 def test_a_success_that_another_worker_has_just_had_counts(line: Line) -> None:
-    """It stands in the hour's counters before anybody has put it into the webhook's health."""
+    """Its row is there before anybody has put it into the webhook's health."""
     with receiver([404, 404, 404]) as r:
         webhook = line.webhook(r.url, disableAfter=3)
         deliver(line, 2)
-        key = webhook_key("acme", webhook["id"])
 
         def succeed() -> None:
-            tally = Tally()
-            tally.add(line.clock.now + 1, 5, reason=None, ended=True)
-            health_store.count(key, tally)
+            at, id = line.clock.now + 1, DeliveryId.new(line.clock.now)
+            succeeded = {"status": "DELIVERED", "deliveredAt": at, "success": {"durationMs": 1}}
+            dynamo.put(settings().deliveries_table, {**line.rows[0], "sk": id, **succeeded})
             line.clock.move(0.002)
 
         line.publish()
-        with meanwhile("dynamodb.BatchGetItem", succeed, at=2):
+        with meanwhile("dynamodb.Query", succeed):
             line.deliveries.poll()
         assert shown(line, webhook)["status"] == "ACTIVE"
 
@@ -518,34 +519,34 @@ def test_stats_tell_what_became_of_the_last_day(line: Line) -> None:
         assert shown(line, webhook)["stats"]["delivered"] == 0
 
 
-def test_a_batch_writes_its_counters_once_for_each_webhook(line: Line) -> None:
-    with receiver() as r:
+def test_a_batch_counts_what_fails_in_one_write_for_each_webhook(line: Line) -> None:
+    with receiver([500] * 9 + [200]) as r, watched("dynamodb.UpdateItem") as updates:
         line.webhook(r.url)
         for _ in range(10):
             line.publish()
-        line.backend.calls.clear()
         line.deliveries.poll()
         assert len(r.requests) == 10
-    assert line.backend.calls.count["dynamodb.UpdateItem"] == 2 * 10 + 1
+    counted = [update for update in updates if "lastAttemptAt" in update["UpdateExpression"]]
+    assert [update["ExpressionAttributeValues"][":attempts"] for update in counted] == [{"N": "9"}]
 
 
 def test_counters_that_are_lost_change_no_delivery(line: Line) -> None:
-    with receiver() as r:
+    with receiver([500, 200]) as r:
         webhook = line.webhook(r.url)
         event = line.publish()
         with failing("dynamodb.UpdateItem", where="lastAttemptAt"):
             line.deliveries.poll()
         line.run()
-        assert len(r.requests) == 1
+        assert len(r.requests) == 2
     assert by_event(line, webhook) == {event: ("DELIVERED", None)}
 
 
 def test_a_worker_that_dies_before_the_counters_sends_nothing_twice(line: Line) -> None:
-    with receiver() as r:
+    with receiver([500, 200]) as r:
         webhook = line.webhook(r.url)
         event = line.publish()
         with killed("dynamodb.UpdateItem", where="lastAttemptAt"):
             line.deliveries.poll()
         line.run()
-        assert len(r.requests) == 1
+        assert len(r.requests) == 2
     assert by_event(line, webhook) == {event: ("DELIVERED", None)}

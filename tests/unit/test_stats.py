@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbay.deliveries import stats
-from patchbay.deliveries.stats import BOUNDS_MS, Tally
+from patchbay.deliveries.stats import BOUNDS_MS, HOUR_MS, Tally
 from patchbay.schema import at_ms
 
 NOW = 1_700_000_000_000
@@ -56,7 +58,8 @@ def test_a_summary_is_the_sum_of_its_hours() -> None:
     summary = stats.summary(
         [
             hour(attempts=3, delivered=2, l3=3, lastAttemptAt=NOW - 5, lastError=[NOW - 9, "http_500"]),
-            hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW, lastError=[NOW, "timeout"]),
+            hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW - 1, lastError=[NOW, "timeout"]),
+            hour(lastDeliveredAt=NOW),
         ],
         NOW,
         pending=4,
@@ -76,6 +79,51 @@ def test_a_summary_of_nothing_claims_nothing() -> None:
     summary = stats.summary([], NOW)
     assert (summary.deliveries, summary.success_rate, summary.last_error) == (0, None, None)
     assert summary.latency_ms.p99 is None
+
+
+def test_successes_are_counted_once_by_the_worker_or_by_the_roll_up() -> None:
+    rows: list[dict[str, Any]] = [
+        {"status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
+        {"status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
+        {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "counted": True},
+        {"status": "FAILED"},
+        {"status": "SENDING"},
+    ]
+    tally = stats.uncounted(rows)
+    latency = {f"l{stats.bucket(ms)}": 1 for ms in (40, 70)}
+    assert tally.sums() == {"attempts": 2, "delivered": 2, **latency}
+    assert tally.last_success_at == 7
+
+
+@given(st.integers(0, 2 * HOUR_MS), st.integers(0, 2 * HOUR_MS))
+def test_an_hour_is_rolled_up_only_when_the_worker_counts_the_rest(event: int, late: int) -> None:
+    event += NOW
+    recorded = event + late
+    if stats.hour_of(event) in stats.to_roll_up(None, recorded, 30):
+        assert not stats.counted_by_roll_up(event, recorded)
+    if stats.hour_of(recorded - 10 * 60_000) == stats.hour_of(event):
+        assert stats.counted_by_roll_up(event, recorded)
+
+
+HOUR = 500_000
+
+
+@pytest.mark.parametrize(
+    ("through", "minutes", "hours"),
+    [
+        (None, 14, range(HOUR - 2, HOUR - 1)),
+        (None, 15, range(HOUR - 1, HOUR)),
+        (HOUR - 2, 14, range(0)),
+        (HOUR - 2, 15, range(HOUR - 1, HOUR)),
+        (HOUR - 4, 15, range(HOUR - 3, HOUR)),
+        (HOUR - 1, 15, range(0)),
+        (HOUR - 1000, 15, range(HOUR - 15 * 24, HOUR)),  # what was before that is no longer kept
+    ],
+)
+def test_hours_are_rolled_up_in_order_once_they_are_complete(
+    through: int | None, minutes: int, hours: range
+) -> None:
+    assert stats.to_roll_up(through, HOUR * HOUR_MS + minutes * 60_000, kept_days=15) == hours
 
 
 def test_only_what_did_not_succeed_can_be_waiting() -> None:

@@ -335,19 +335,26 @@ def query(
     index: str | None = None,
     local: bool = False,
     backwards: bool = False,
+    eventually: bool = False,
+    attributes: Sequence[str] = (),
     **values: Any,
 ) -> Iterator[Row]:
     """Every row of a key condition, page by page as it is consumed, `backwards` from the last one; strongly
-    consistent, but for an index that is not `local`, which cannot be.
+    consistent, but for an index that is not `local`, which cannot be, and unless `eventually` will do. Of
+    each row only the `attributes`, if any are given: that saves the transfer, not the read units.
     """
     call: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": condition,
         "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
     }
-    call["ConsistentRead"] = index is None or local
+    call["ConsistentRead"] = (index is None or local) and not eventually
     call["ScanIndexForward"] = not backwards
     call |= {"IndexName": index} if index else {}
+    if attributes:
+        paths = [[f"#{name}" for name in path.split(".")] for path in attributes]
+        call["ProjectionExpression"] = ", ".join(map(".".join, paths))
+        call["ExpressionAttributeNames"] = {name: name[1:] for path in paths for name in path}
     for rows in _pages("Query", call):
         yield from rows
 

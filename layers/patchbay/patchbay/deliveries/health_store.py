@@ -3,7 +3,9 @@
 Key: webhookKey (`<workspace>#<webhook>`), sk. Three kinds of rows:
     health              see `health.Health`; with dueShard and dueAt while the sweeper has something to do
     traffic             of a workspace (`<workspace>#`): see `lanes.Traffic`
-    hour#<nnnnnn>       attempts, delivered, failed, l<bucket> (latency), lastError …; hours since the epoch
+    hour#<nnnnnn>       attempts, delivered, failed, l<bucket> (latency), lastError …; hours since the epoch.
+                        The roll-up has added the deliveries up to `rolledTo`
+And one row of the deployment: `roll-up`, `progress`, with the last hour that is rolled up.
 Index, sparse: `due` (dueShard, dueAt). Rows end by TTL. Times in Unix milliseconds.
 
 Nothing here is worth a transaction: all but the failures are written as they are seen, the last one counts.
@@ -12,12 +14,12 @@ Nothing here is worth a transaction: all but the failures are written as they ar
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from patchbay import due as due_index
 from patchbay import dynamo
-from patchbay.deliveries import slots, stats
+from patchbay.deliveries import slots, stats, store
 from patchbay.deliveries.health import Health, failure
 from patchbay.deliveries.lanes import LATELY_MS, Traffic, ended, most_permits
 from patchbay.deliveries.models import of_webhook_key, webhook_key
@@ -341,45 +343,80 @@ def settled(key: str, health: Health) -> None:
 def count(key: str, tally: stats.Tally) -> None:
     """Add what a batch came to, to its hour."""
     now = tally.last_attempt_at
-    adding = {"attempts": tally.attempts, "delivered": tally.delivered, "failed": tally.failed}
-    adding |= {f"l{number}": many for number, many in tally.latency.items()}
-    setting: dict[str, Any] = {"lastAttemptAt": now, "lastSuccessAt": tally.last_success_at or None}
-    setting["lastError"] = list(tally.last_error) if tally.last_error else None
-    added = {name: value for name, value in adding.items() if value}
-    known = {name: value for name, value in setting.items() if value is not None}
-    dynamo.update(
+    known: dict[str, Any] = {"lastAttemptAt": now}
+    if tally.last_error:
+        known["lastError"] = list(tally.last_error)
+    _add(key, stats.hour_of(now), tally, known)
+
+
+def standing(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
+    """Where a webhook's health and its counters of these hours are, to be read along with other rows."""
+    return [(settings().health_table, _key(key, sk)) for sk in (_HEALTH, *map(_hour, hours))]
+
+
+def of_hour(keys: Iterable[str], hour: int) -> Mapping[str, dynamo.Row]:
+    """The counters of some webhooks in that hour, by webhook; eventually consistent."""
+    rows = dynamo.get_many(settings().health_table, [_key(key, _hour(hour)) for key in keys])
+    return {row["webhookKey"]: row for row in rows}
+
+
+def roll_up(key: str, hour: int, row: Mapping[str, Any], tally: stats.Tally, until: str) -> dynamo.Row:
+    """Add the successes that follow `row`'s `rolledTo`, up to the delivery `until`, and return the new row.
+    Raises ConditionFailed with the row if another run has added them.
+    """
+    known = {
+        "rolledTo": until,
+        "lastDeliveredAt": max(tally.last_success_at, row.get("lastDeliveredAt", 0)),
+    }
+    if "rolledTo" not in row:
+        return _add(key, hour, tally, known, condition="attribute_not_exists(rolledTo)")
+    return _add(key, hour, tally, known, condition="rolledTo = :seen", seen=row["rolledTo"])
+
+
+def _add(key: str, hour: int, tally: stats.Tally, known: Mapping[str, Any], **terms: Any) -> dynamo.Row:
+    sums: dict[str, Any] = dict(tally.sums())
+    adding = f" ADD {', '.join(f'{name} :{name}' for name in sums)}" if sums else ""
+    return dynamo.update(
         settings().health_table,
-        _key(key, _hour(stats.hour_of(now))),
-        f"SET #ttl = :ttl, {', '.join(f'{name} = :{name}' for name in known)}"
-        f" ADD {', '.join(f'{name} :{name}' for name in added)}",
+        _key(key, _hour(hour)),
+        f"SET #ttl = :ttl, {', '.join(f'{name} = :{name}' for name in known)}{adding}",
         names={"#ttl": "ttl"},
-        returning="NONE",
-        ttl=kept_until(now),
+        ttl=kept_until(hour * stats.HOUR_MS),
         **known,
-        **added,
+        **sums,
+        **terms,
     )
 
 
-def standings(keys: Sequence[str], between: range) -> Mapping[str, tuple[Health, list[dynamo.Row]]]:
-    """The health of some webhooks and their counters in these hours; eventually consistent."""
-    places = [_key(key, sk) for key in keys for sk in (_HEALTH, *map(_hour, between))]
-    healths: dict[str, Health] = {}
-    hours: dict[str, list[dynamo.Row]] = {key: [] for key in keys}
-    for row in dynamo.get_many(settings().health_table, places):
-        if row["sk"] == _HEALTH:
-            healths[row["webhookKey"]] = read(row)
-        else:
-            hours[row["webhookKey"]].append(row)
-    return {key: (healths.get(key, Health()), hours[key]) for key in keys}
+def progress() -> tuple[str, dynamo.Row]:
+    """Where the roll-up keeps how far it is, to be read along with other rows."""
+    return settings().health_table, _key("roll-up", "progress")
+
+
+def rolled_through(row: dynamo.Row | None) -> int | None:
+    """The last hour that is rolled up completely; None before the first run."""
+    return row["rolledThrough"] if row else None
+
+
+def set_rolled_through(hour: int) -> None:
+    """Record that an hour is rolled up. If another run is further, its record stays."""
+    table, key = progress()
+    try:
+        dynamo.update(
+            table,
+            key,
+            "SET rolledThrough = :hour",
+            condition="attribute_not_exists(rolledThrough) OR rolledThrough < :hour",
+            returning="NONE",
+            hour=hour,
+        )
+    except dynamo.ConditionFailed:
+        return
 
 
 def last_success(key: str, now: int) -> int:
-    """When a delivery last succeeded, as far as this hour and the one before it know; 0 if none did."""
-    this = stats.hour_of(now)
-    rows = dynamo.get_many(
-        settings().health_table, [_key(key, _hour(hour)) for hour in (this - 1, this)], ConsistentRead=True
-    )
-    return max((row.get("lastSuccessAt", 0) for row in rows), default=0)
+    """When a delivery of the webhook last succeeded, as far as its newest deliveries tell; 0 if none did."""
+    return store.last_success(key)
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────

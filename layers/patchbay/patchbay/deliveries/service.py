@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
-from patchbay.deliveries import health_store, states, stats, store
+from patchbay.deliveries import health_store, roll_up, states, stats, store
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
@@ -218,9 +218,9 @@ def _active(principal: Principal, webhook_id: WebhookId) -> None:
 def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in shown]
-    standings = health_store.standings(keys, stats.window(now))
+    standings = roll_up.standings(workspace_id, keys, now)
     complete = []
-    for webhook, (key, (health, hours)) in zip(shown, standings.items(), strict=True):
+    for webhook, key, (health, hours) in zip(shown, keys, standings, strict=True):
         # One that only ever succeeded has nothing waiting, and that need not be counted.
         pending = store.pending(key) if stats.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0

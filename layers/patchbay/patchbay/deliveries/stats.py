@@ -1,7 +1,8 @@
 """What a webhook's deliveries came to: counters of an hour, a histogram of latency, percentiles. Pure.
 
-A batch adds once per webhook to the row of its hour. A worker that dies before it does takes its part along:
-these are figures to look at; what became of a delivery stands in its own row.
+Two writers add to the row of an hour. The worker counts failures, retries, and late successes, once per
+webhook and batch; if it dies before that, these figures lack the batch, but the deliveries' own rows do not.
+The roll-up counts all other successes by reading their rows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from patchbay.deliveries.models import Status
 from patchbay.schema import at_ms
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
 
@@ -19,9 +21,11 @@ from patchbay.webhooks.models import LastError, Latency, WebhookStats
 # may be added at the end only.
 BOUNDS_MS = (10, 25, 50, 75, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 6000, 10_000, 15_000)
 HOUR_MS = 3_600_000
-# The roll-up of an hour begins a quarter of an hour after its end: clocks may differ by five minutes.
-_ROLL_UP_GRACE_MS = 600_000
 WINDOW_HOURS = 24
+# The roll-up reads an hour's deliveries once. A success that is recorded later would be missed, so the worker
+# counts it. The difference is more than the worker's timeout and any difference between clocks.
+_COUNTED_BY_ROLL_UP_MS = 10 * 60_000
+_ROLLED_UP_AFTER_MS = 15 * 60_000
 
 
 @dataclass(slots=True)
@@ -48,6 +52,37 @@ class Tally:
             self.failed += ended
             self.last_error = (at, reason)
 
+    def sums(self) -> dict[str, int]:
+        """The counters as a row has them, without zeros."""
+        sums = {"attempts": self.attempts, "delivered": self.delivered, "failed": self.failed}
+        sums |= {f"l{number}": count for number, count in self.latency.items()}
+        return {name: value for name, value in sums.items() if value}
+
+
+def uncounted(deliveries: Iterable[Mapping[str, Any]]) -> Tally:
+    """The successes among rows of deliveries that the worker did not count."""
+    tally = Tally()
+    for row in deliveries:
+        if row["status"] == Status.DELIVERED and "counted" not in row:
+            tally.add(row["deliveredAt"], row["success"]["durationMs"], reason=None, ended=True)
+    return tally
+
+
+def counted_by_roll_up(event_time: int, now: int) -> bool:
+    """Whether a first-attempt success recorded `now` is left to the roll-up; otherwise the worker counts it.
+    Both times are Unix milliseconds.
+    """
+    return now <= (hour_of(event_time) + 1) * HOUR_MS + _COUNTED_BY_ROLL_UP_MS
+
+
+def to_roll_up(through: int | None, now: int, kept_days: int) -> range:
+    """The hours to roll up now, after the last one that is rolled up, as far as deliveries are kept. The
+    first run takes one hour: earlier ones are of a version whose workers counted all successes.
+    """
+    last = hour_of(now - _ROLLED_UP_AFTER_MS) - 1
+    first = last if through is None else through + 1
+    return range(max(first, hour_of(now) - kept_days * 24), last + 1)
+
 
 def bucket(duration_ms: int) -> int:
     """The number of the bucket that a duration falls into."""
@@ -57,11 +92,6 @@ def bucket(duration_ms: int) -> int:
 def hour_of(at: int) -> int:
     """The hour (since the epoch) of a time in Unix milliseconds."""
     return at // HOUR_MS
-
-
-def counted_by_roll_up(event_at: int, now: int) -> bool:
-    """Whether the roll-up of the event's hour will find a delivery that succeeds now, at its first try."""
-    return now <= (hour_of(event_at) + 1) * HOUR_MS + _ROLL_UP_GRACE_MS
 
 
 def window(now: int) -> range:
@@ -91,7 +121,9 @@ def summary(hours: Sequence[Mapping[str, Any]], now: int, pending: int = 0) -> W
     delivered, failed = _sum(hours, "delivered"), _sum(hours, "failed")
     histogram = {number: _sum(hours, f"l{number}") for number in range(len(BOUNDS_MS) + 1)}
     errors = sorted((tuple(row["lastError"]) for row in hours if "lastError" in row), reverse=True)
-    last = max((row.get("lastAttemptAt", 0) for row in hours), default=0)
+    last = max(
+        (row.get(name, 0) for row in hours for name in ("lastAttemptAt", "lastDeliveredAt")), default=0
+    )
     return WebhookStats(
         since=at_ms(window(now).start * HOUR_MS),
         deliveries=delivered + failed + pending,

@@ -28,6 +28,9 @@ from patchbay.settings import settings
 _WRITE_UNIT_BYTES = 1024
 _LEAST_BODY_CHARACTERS = 200
 
+# More than about 1 MB of a webhook's deliveries are not read for one request, or for one failure.
+_NEWEST = 1000
+
 # What a recovery sends again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
@@ -221,6 +224,24 @@ def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
     return list(islice(of_status(key, status, ""), count))
 
 
+def outcomes(key: str, after: str, until: str) -> Iterator[dynamo.Row]:
+    """How the deliveries of a webhook stand that have an id after `after`, up to `until`; oldest first, and
+    eventually consistent.
+    """
+    return _outcomes(key, f"{after}!", until, eventually=True)
+
+
+def newest(key: str, after: str, until: str) -> Iterator[dynamo.Row]:
+    """The newest 1,000 of these, newest first."""
+    return islice(_outcomes(key, f"{after}!", until, eventually=True, backwards=True), _NEWEST)
+
+
+def last_success(key: str) -> int:
+    """When the last success was, of the newest 1,000 deliveries of a webhook; 0 if there was none."""
+    newest = islice(_outcomes(key, *DeliveryId.range(None, None), backwards=True), _NEWEST)
+    return max((row["deliveredAt"] for row in newest if row["status"] == Status.DELIVERED), default=0)
+
+
 def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
     """What is parked or held, and due: (webhookKey, id), the longest waiting first."""
     for row in due_index.rows(settings().deliveries_table, shard, now):
@@ -228,6 +249,18 @@ def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _outcomes(key: str, low: str, high: str, **options: Any) -> Iterator[dynamo.Row]:
+    return dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND sk BETWEEN :low AND :high",
+        attributes=("sk", "status", "counted", "deliveredAt", "success.durationMs"),
+        key=key,
+        low=low,
+        high=high,
+        **options,
+    )
 
 
 def _counted(key: str, status: Status, where: str | None) -> int:

@@ -70,6 +70,19 @@ def begin_fan_out(
     return matched
 
 
+def active(hour: int) -> Iterator[str]:
+    """The workspaces that have deliveries of events of an hour (Unix time in hours)."""
+    for row in dynamo.query(settings().events_table, "workspaceId = :hour", hour=f"active#{hour}"):
+        yield row["id"]
+
+
+def activity_place(workspace_id: str, hour: int) -> tuple[str, dynamo.Row]:
+    """The table and the key of the row that marks a workspace as active in an hour, to be read along with
+    other rows.
+    """
+    return settings().events_table, {"workspaceId": f"active#{hour}", "id": workspace_id}
+
+
 def finish_fan_out(event: EventMessage) -> None:
     """Every delivery is queued: a repeat of the event's message is dropped from now on."""
     dynamo.update(

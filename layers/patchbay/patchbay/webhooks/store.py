@@ -196,6 +196,19 @@ def all_of(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
+def ids(workspace_id: str) -> Iterator[WebhookId]:
+    """The ids of a workspace's webhooks; eventually consistent."""
+    for row in dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        eventually=True,
+        attributes=("sk",),
+        workspace=workspace_id,
+        prefix=f"{WebhookId.prefix}_",
+    ):
+        yield WebhookId(row["sk"])
+
+
 def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     """Store `new` over `old` with its subscriptions, and with them what is `also` to be written.
 

@@ -1,0 +1,11 @@
+from typing import Any
+
+from patchbay import aws
+from patchbay.deliveries.roll_up import roll_up
+
+aws.preload()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Add the successes of the last hour to the webhooks' counters."""
+    return {"rolledUp": roll_up(context.get_remaining_time_in_millis)}

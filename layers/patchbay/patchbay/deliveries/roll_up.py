@@ -1,0 +1,171 @@
+"""First-attempt successes, which no worker counts: an hourly roll-up reads the deliveries' rows and adds them
+to each webhook's counters. Hours that are not rolled up yet are read when somebody asks for them.
+
+A delivery's id has the time of its event, so the deliveries of an hour are a range of ids. An hour is read
+once nothing more can be left to count in it (`stats.to_roll_up`). For a webhook with n deliveries of b
+bytes that costs one write and n * b / 8192 read units, and half a unit for the counters; a webhook without
+deliveries costs one read unit, and a workspace without events nothing.
+
+Each write adds the sums and moves `rolledTo` in one step, on the condition that it stands where the reading
+began. So a run that dies, repeats another's work, or works beside another counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+from patchbay import dynamo
+from patchbay.deliveries import health_store, stats, store
+from patchbay.deliveries.health import Health
+from patchbay.deliveries.models import webhook_key
+from patchbay.events import store as events_store
+from patchbay.ids import DeliveryId
+from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.schema import at_ms, now_ms
+from patchbay.settings import settings
+from patchbay.webhooks import store as webhooks_store
+
+# For a chunk and its write.
+_RESERVE_MS = 15_000
+# Deliveries that one write accounts for.
+_CHUNK = 5_000
+_THREADS = 8
+
+
+class Incomplete(Exception):
+    """Not everything was rolled up; the next run goes on. Until then, readers read the deliveries."""
+
+
+# ── roll up ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def roll_up(remaining_ms: Callable[[], int]) -> int:
+    """Add the successes of each hour that has ended, the oldest first, and return how many there were.
+
+    A later hour is begun only when all webhooks are done with the one before. Raises Incomplete when the time
+    did not suffice, or AWS failed for some webhooks.
+    """
+    run = _Run(remaining_ms)
+    through = health_store.rolled_through(dynamo.get(*health_store.progress()))
+    try:
+        for hour in stats.to_roll_up(through, now_ms(), settings().retention_days):
+            run.hour(hour)
+            health_store.set_rolled_through(hour)
+    finally:
+        if run.rolled_up:
+            metrics().add_metric("DeliveriesDelivered", "Count", run.rolled_up)
+            flush_metrics()
+    return run.rolled_up
+
+
+class _Run:
+    def __init__(self, remaining_ms: Callable[[], int]) -> None:
+        self._remaining_ms = remaining_ms
+        self.rolled_up = 0
+
+    def hour(self, hour: int) -> None:
+        failed = 0
+        for workspace_id in events_store.active(hour):
+            ids = webhooks_store.ids(workspace_id)
+            while keys := [webhook_key(workspace_id, id) for id in islice(ids, 100)]:
+                known = health_store.of_hour(keys, hour)
+                for key in keys:
+                    try:
+                        self._webhook(key, hour, known.get(key, {}))
+                    except Incomplete:
+                        raise
+                    except Exception:
+                        # AWS's fault; the next run tries this webhook again.
+                        logger.exception("webhook's hour not rolled up", webhook=key, hour=hour)
+                        failed += 1
+        if failed:
+            raise Incomplete(f"{failed} webhooks were not rolled up; the next run tries again")
+
+    def _webhook(self, key: str, hour: int, row: dynamo.Row) -> None:
+        begin, end = _ids(hour, hour)
+        reached = row.get("rolledTo", begin)
+        rows = store.outcomes(key, reached, end)
+        while reached < end:
+            if self._remaining_ms() < _RESERVE_MS:
+                raise Incomplete("no time left; the next run goes on")
+            chunk = list(islice(rows, _CHUNK))
+            tally = stats.uncounted(chunk)
+            until = str(chunk[-1]["sk"]) if len(chunk) == _CHUNK else end
+            if until == end and not tally.attempts and "rolledTo" not in row:
+                return
+            try:
+                row = health_store.roll_up(key, hour, row, tally, until)
+                self.rolled_up += tally.delivered
+            except dynamo.ConditionFailed as refused:  # by another run, or by our write whose answer was lost
+                row = refused.row or {}
+                rows = store.outcomes(key, row.get("rolledTo", begin), end)
+            reached = row.get("rolledTo", begin)
+
+
+# ── read ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Standing(NamedTuple):
+    """The health of a webhook, and the counters of the last day."""
+
+    health: Health
+    hours: list[dynamo.Row]
+
+
+def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing]:
+    """How webhooks of a workspace stand; eventually consistent. If the workspace has events of hours that are
+    not rolled up, each webhook's newest deliveries of these hours are read.
+    """
+    if not keys:
+        return []
+    window = stats.window(now)
+    latest = (window[-1], window[-2])
+    places = [health_store.progress(), *(events_store.activity_place(workspace_id, hour) for hour in latest)]
+    for key in keys:
+        places += health_store.standing(key, window)
+    row, *found = _read(places)
+    through = health_store.rolled_through(row)
+    if through is None:
+        through = window[-3]
+    active, found = found[: len(latest)], found[len(latest) :]
+    size = 1 + len(window)
+    each = [
+        Standing(health_store.read(rows[0]), [row for row in rows[1:] if row])
+        for rows in (found[at : at + size] for at in range(0, len(found), size))
+    ]
+    to_read = [hour for hour, row in zip(latest, active, strict=True) if row and hour > through]
+    if through < window[-3]:  # the roll-up is late
+        to_read.append(max(through + 1, window[0]))
+    if to_read:
+        begin, end = _ids(min(to_read), window[-1])
+        _add_newest(keys, each, begin, end)
+    return each
+
+
+def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: str) -> None:
+    """Add what is not rolled up of each webhook, as one more hour."""
+
+    def tally(key: str, standing: Standing) -> stats.Tally:
+        reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])
+        return stats.uncounted(store.newest(key, reached, end))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for standing, found in zip(each, pool.map(tally, keys, each), strict=True):
+            if found.attempts:
+                standing.hours.append({**found.sums(), "lastDeliveredAt": found.last_success_at})
+
+
+def _read(places: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
+    tables = {table for table, _ in places}
+    rows: list[dynamo.Row | None] = []
+    for start in range(0, len(places), 100):
+        rows += dynamo.get_each(places[start : start + 100], eventually=tables)
+    return rows
+
+
+def _ids(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
+    """The lowest and the highest id of the deliveries of these hours."""
+    return DeliveryId.range(at_ms(first * stats.HOUR_MS), at_ms((last + 1) * stats.HOUR_MS - 1))

@@ -1,0 +1,269 @@
+"""The hourly count of first-attempt successes, and the hours that are read because it is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from patchbay import dynamo
+from patchbay.deliveries import health_store, roll_up, stats, store
+from patchbay.deliveries.models import webhook_key
+from patchbay.deliveries.stats import HOUR_MS, Tally
+from patchbay.ids import DeliveryId
+from patchbay.schema import at_ms, iso
+from patchbay.settings import settings
+from tests.conftest import LAMBDA_CONTEXT
+from tests.faults import REFUSED, dying, failing, killed, meanwhile
+from tests.integration.conftest import WEBHOOKS, Line
+from workers.roll_up_stats import handler
+
+MINUTE = 60_000
+
+
+class Ledger:
+    """Deliveries of a workspace as the worker leaves them, and what the API says that they came to."""
+
+    def __init__(self, line: Line) -> None:
+        self.line, self.clock = line, line.clock
+        self.clock.now = (self.clock.now // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE
+        self.hour = stats.hour_of(self.clock.now)
+        self.webhooks = [line.webhook("https://example.com/")["id"] for _ in range(2)]
+
+    def key(self, number: int = 0) -> str:
+        return webhook_key("acme", self.webhooks[number])
+
+    def deliver(self, count: int, hour: int, *, webhook: int = 0, **more: Any) -> None:
+        """So many deliveries of events of that hour, a minute each."""
+        for number in range(count):
+            at = hour * HOUR_MS + number * MINUTE
+            row: dict[str, Any] = {
+                "webhookKey": self.key(webhook),
+                "sk": DeliveryId.new(at),
+                "status": "DELIVERED",
+            }
+            success = {"durationMs": 40, "startedAt": at, "statusCode": 200}
+            row |= {"attempts": 1, "deliveredAt": at + 40, "success": success, **more}
+            dynamo.put(settings().deliveries_table, row)
+        self.mark(hour)
+
+    def mark(self, hour: int) -> None:
+        """What the fan-out leaves of the hour's events."""
+        dynamo.put(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
+
+    def count(self, at: int, *, reason: str | None = None) -> None:
+        """What the worker counts itself."""
+        tally = Tally()
+        tally.add(at, 200, reason=reason, ended=True)
+        health_store.count(self.key(), tally)
+
+    def stats(self) -> list[Any]:
+        """The stats of both webhooks."""
+        items = self.line.api(f"GET {WEBHOOKS}").json()["items"]
+        return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
+
+    def delivered(self) -> int:
+        return sum(stats["delivered"] for stats in self.stats())
+
+    def roll_up(self, remaining_ms: Callable[[], int] = lambda: 900_000) -> int:
+        return roll_up.roll_up(remaining_ms)
+
+    def rows(self) -> list[dict[str, Any]]:
+        rows = self.line.backend.rows("HealthTable")
+        return [row for row in rows if row["sk"].startswith("hour#") and "rolledTo" in row]
+
+    def rolled_through(self) -> int | None:
+        return health_store.rolled_through(dynamo.get(*health_store.progress()))
+
+
+@pytest.fixture
+def ledger(line: Line, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    monkeypatch.setattr(roll_up, "_CHUNK", 3)
+    ledger = Ledger(line)
+    health_store.set_rolled_through(ledger.hour - 2)
+    return ledger
+
+
+def test_the_figures_are_the_same_before_and_after_an_hour_is_rolled_up(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = ledger.hour - 1
+    ledger.deliver(7, last)
+    ledger.deliver(4, ledger.hour)
+    ledger.deliver(2, last, webhook=1)
+    ledger.count(last * HOUR_MS + 1, reason="http_500")
+    ledger.count(last * HOUR_MS + 2)
+    ledger.deliver(1, last, counted=True)  # the one that was counted just now
+    ledger.deliver(1, last, status="SENDING")
+    before = ledger.stats()
+    assert [(stats["delivered"], stats["failed"]) for stats in before] == [(12, 1), (2, 0)]
+    assert before[0]["lastDeliveryAt"] == iso(at_ms(ledger.hour * HOUR_MS + 3 * MINUTE + 40))
+    assert before[0]["latencyMs"]["p50"] < 50 < before[0]["latencyMs"]["p95"]
+    capsys.readouterr()
+    assert handler({}, LAMBDA_CONTEXT) == {"rolledUp": 9}
+    assert '"DeliveriesDelivered":[9.0]' in capsys.readouterr().out
+    assert ledger.stats() == before
+    assert len(ledger.rows()) == 2
+    assert handler({}, LAMBDA_CONTEXT) == {"rolledUp": 0}
+    assert ledger.stats() == before
+
+
+def test_an_hour_is_rolled_up_a_quarter_of_an_hour_after_its_end(ledger: Ledger) -> None:
+    ledger.deliver(2, ledger.hour - 1)
+    ledger.clock.move(-6 * 60)
+    assert ledger.roll_up() == 0
+    assert ledger.delivered() == 2
+    ledger.clock.move(60)
+    assert ledger.roll_up() == 2
+    assert ledger.delivered() == 2
+
+
+@pytest.mark.parametrize("call", range(1, 12))
+def test_a_run_that_dies_before_any_call_counts_all_once(ledger: Ledger, call: int) -> None:
+    ledger.deliver(7, ledger.hour - 1)
+    ledger.deliver(2, ledger.hour - 1, webhook=1)
+    with dying(call) as process:
+        ledger.roll_up()
+    assert process.died
+    assert ledger.delivered() == 9
+    ledger.roll_up()
+    assert ledger.delivered() == 9
+    assert ledger.rolled_through() == ledger.hour - 1
+
+
+@pytest.mark.parametrize("write", range(1, 6))
+def test_a_run_that_dies_after_any_write_counts_all_once(ledger: Ledger, write: int) -> None:
+    ledger.deliver(7, ledger.hour - 1)
+    ledger.deliver(2, ledger.hour - 1, webhook=1)
+    with killed("dynamodb.UpdateItem", at=write, after=True):
+        ledger.roll_up()
+    assert ledger.delivered() == 9
+    ledger.roll_up()
+    assert ledger.delivered() == 9
+
+
+@pytest.mark.parametrize("write", range(1, 6))
+def test_of_two_runs_at_once_one_counts(ledger: Ledger, write: int) -> None:
+    ledger.deliver(7, ledger.hour - 1)
+    ledger.deliver(2, ledger.hour - 1, webhook=1)
+    rolled_up = []
+    with meanwhile("dynamodb.UpdateItem", lambda: rolled_up.append(ledger.roll_up()), at=write):
+        rolled_up.append(ledger.roll_up())
+    assert sum(rolled_up) == 9
+    assert ledger.delivered() == 9
+
+
+def test_a_write_whose_answer_is_lost_counts_once(ledger: Ledger) -> None:
+    ledger.deliver(7, ledger.hour - 1)
+    with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        ledger.roll_up()
+    assert ledger.delivered() == 7
+
+
+def test_a_run_without_time_goes_on_later_where_it_was(ledger: Ledger) -> None:
+    ledger.deliver(10, ledger.hour - 1)
+    looks = iter([20_000, 20_000, 10_000])
+    with pytest.raises(roll_up.Incomplete):
+        ledger.roll_up(lambda: next(looks))
+    assert ledger.delivered() == 10
+    (row,) = ledger.rows()
+    assert row["delivered"] == 6
+    assert ledger.roll_up() == 4
+    assert ledger.delivered() == 10
+
+
+def test_a_webhook_that_cannot_be_read_holds_up_no_other(ledger: Ledger) -> None:
+    last = ledger.hour - 1
+    for webhook in (0, 1):
+        ledger.deliver(2, last, webhook=webhook)
+    ledger.deliver(1, ledger.hour)
+    ledger.clock.move(3600)
+    with (
+        failing("dynamodb.Query", error=REFUSED, where=f'"{ledger.key(0)}"'),
+        pytest.raises(roll_up.Incomplete, match="1 webhooks"),
+    ):
+        ledger.roll_up()
+    assert [row["webhookKey"] for row in ledger.rows()] == [ledger.key(1)]
+    assert ledger.rolled_through() == last - 1  # so the next hour of the other one waits, too
+    assert ledger.delivered() == 5
+    ledger.roll_up()
+    assert ledger.delivered() == 5
+    assert ledger.rolled_through() == last + 1
+
+
+def test_hours_whose_roll_up_is_late_are_read(ledger: Ledger) -> None:
+    hours = range(ledger.hour, ledger.hour + 5)
+    for hour in hours:
+        ledger.deliver(2, hour)
+    ledger.clock.move(4 * 3600)
+    ledger.count(ledger.clock.now)
+    assert ledger.delivered() == 11
+    assert ledger.roll_up() == 8
+    assert ledger.delivered() == 11
+
+
+def test_before_the_first_run_what_an_earlier_version_counted_counts_once(ledger: Ledger) -> None:
+    """Its fan-out marked no hours, and its workers did not mark what they counted."""
+    dynamo.delete(*health_store.progress())
+    for hour in (ledger.hour - 3, ledger.hour - 1):
+        ledger.deliver(1, hour)
+        ledger.count(hour * HOUR_MS)
+        dynamo.delete(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
+    ledger.deliver(2, ledger.hour)
+    assert ledger.delivered() == 4
+    ledger.roll_up()
+    assert ledger.rolled_through() == ledger.hour - 1
+    assert ledger.delivered() == 4
+    ledger.clock.move(3600)
+    assert ledger.roll_up() == 2
+    assert ledger.delivered() == 4
+
+
+def test_of_a_busy_webhook_only_the_newest_are_read_for_a_request(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_NEWEST", 4)
+    ledger.deliver(6, ledger.hour - 1)
+    ledger.deliver(1, ledger.hour)
+    busy, _ = ledger.stats()
+    assert busy["delivered"] == 4
+    assert busy["lastDeliveryAt"] == iso(at_ms(ledger.hour * HOUR_MS + 40))
+    ledger.roll_up()
+    assert ledger.delivered() == 7
+
+
+def test_what_a_roll_up_costs(ledger: Ledger) -> None:
+    """An hour without events: the progress, who is active, and the progress again. A workspace with events:
+    its webhooks, their counters, a query a webhook, and a write for each that had deliveries.
+    """
+    calls = ledger.line.backend.calls
+    ledger.deliver(2, ledger.hour)
+    calls.clear()
+    assert ledger.roll_up() == 0
+    assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1, "dynamodb.UpdateItem": 1}
+    ledger.clock.move(3600)
+    calls.clear()
+    assert ledger.roll_up() == 2
+    assert calls.count == {
+        "dynamodb.GetItem": 1,
+        "dynamodb.Query": 1 + 1 + 2,
+        "dynamodb.BatchGetItem": 1,
+        "dynamodb.UpdateItem": 1 + 1,
+    }
+
+
+def test_what_stats_cost(ledger: Ledger) -> None:
+    """A workspace without events since the last roll-up has no deliveries read."""
+    calls = ledger.line.backend.calls
+    ledger.deliver(2, ledger.hour - 1)
+    ledger.roll_up()
+    path = f"GET {WEBHOOKS}"
+    ledger.line.api(path)
+    calls.clear()
+    ledger.line.api(path)
+    assert calls.count == {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 1}
+    ledger.mark(ledger.hour)
+    calls.clear()
+    ledger.line.api(path)
+    assert calls.count == {"dynamodb.Query": 1 + 2, "dynamodb.BatchGetItem": 1}
