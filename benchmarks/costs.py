@@ -1,8 +1,8 @@
-"""What a delivery costs on AWS, beside EventBridge API destinations and a small self-hosted Svix:
-`python -m benchmarks costs` writes the tables of docs/costs.md anew, from three things.
+"""What a delivery costs on AWS, beside EventBridge API destinations and a small self-hosted Svix.
+`python -m benchmarks costs` writes the tables of docs/costs.md from:
 
     prices.toml      list prices, with their sources
-    measured.json    what was counted and measured; `python -m benchmarks measure` makes it anew
+    measured.json    counts and measurements; `python -m benchmarks measure` renews them
     Assumptions      what neither says
 """
 
@@ -12,7 +12,8 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,33 @@ MILLION = 1_000_000
 GB = 1024**3
 MONTH_SECONDS = 30 * 86_400
 MONTH_HOURS = 730
-VOLUMES = (1 * MILLION, 10 * MILLION, 100 * MILLION)  # deliveries a month
+HOURS = MONTH_SECONDS // 3600
+
+
+@dataclass(frozen=True)
+class Month:
+    """A column of the page: so many deliveries, with these parameters of the template."""
+
+    deliveries: int
+    provisioned: bool = False
+    window: bool = False  # BatchWindowSeconds is 1
+
+    @property
+    def title(self) -> str:
+        return (
+            f"{self.deliveries // MILLION} million"
+            + (", provisioned" if self.provisioned else "")
+            + (", window" if self.window else "")
+        )
+
+
+MONTHS = (
+    Month(1 * MILLION),
+    Month(10 * MILLION),
+    Month(100 * MILLION),
+    Month(100 * MILLION, provisioned=True),
+    Month(100 * MILLION, provisioned=True, window=True),
+)
 
 
 @dataclass(frozen=True)
@@ -40,28 +67,43 @@ class Assumptions:
     webhooks_per_event: int = 2
     attempt_ms: float = 150  # a receiver's mean answer; a batch takes as long as its slowest one
     aws_wait_ms: float = 5  # of one call of DynamoDB or SQS, seen from Lambda
-    cpu_factor: float = 1.0  # a vCPU of Graviton beside a core of the machine that measured
+    cpu_factor: float = 1.0  # a vCPU of Graviton compared with a core of the machine that measured
     vcpu_mb: int = 1769  # memory at which a function has one vCPU (AWS's documentation)
-    cold_starts: float = 0.01  # share of invocations that begin with an init
+    cold_starts: float = 0.01  # share of invocations that start with an init
     init_ms: float = 600  # billed, as of August 2025
-    workspaces: int = 100  # that are active; a process opens each one's data key anew every 5 minutes
-    key_cache_seconds: int = 300
-    ceiling_block: int = (
-        12  # requests, and events, that one write reserves of a workspace's ceiling of a minute
-    )
-    platform_log_bytes: int = 330  # Lambda's START, END and REPORT lines of an invocation
+    workspaces: int = 100  # active ones, which share the volume evenly
+    ceiling_block: int = 12  # requests, and events, that one write reserves of a workspace's ceiling
+    platform_log_bytes: int = 330  # Lambda's own lines of an invocation, at levels below WARN
     access_log_bytes: int = 350  # API Gateway's line of a request
     item_overhead_bytes: int = 100  # DynamoDB's, of each stored item
+    utilisation: float = 0.6  # of provisioned capacity, on average; autoscaling aims at 0.7
+    alarms_per_policy: int = 4  # that autoscaling makes
     pollers: int = 5  # of an idle event source mapping, each asking every 20 s
     schedule_ms: float = 100  # of a scheduled run that finds nothing to do
     schedule_queries: float = 12  # of it, at most: half a read unit each (an index, eventually consistent)
     svix_delivery_bytes: int = 2048  # message, attempt and their indexes in PostgreSQL, kept for a month
 
-    def batch(self, deliveries: int) -> int:
-        """Messages of one invocation. Messages are polled as they come, so batches are small until there are
-        many a second.
+    def batches(self, month: Month) -> Batches:
+        """Lambda does not wait for a batch to fill: a batch has what arrived while its poller waited for the
+        function. A delivery takes long enough for some to gather, a fan-out does not.
         """
-        return 1 if deliveries <= MILLION else 2 if deliveries <= 10 * MILLION else 5
+        if month.deliveries <= MILLION:
+            return Batches(fan_out=1, deliver=1, received_events=1, received_deliveries=1)
+        if month.deliveries <= 10 * MILLION:
+            return Batches(fan_out=1, deliver=2, received_events=1, received_deliveries=2)
+        if month.window:
+            return Batches(fan_out=5, deliver=10, received_events=2, received_deliveries=5)
+        return Batches(fan_out=2, deliver=5, received_events=2, received_deliveries=5)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Messages of one invocation, and of one receive: with a window, an invocation gets those of several."""
+
+    fan_out: int
+    deliver: int
+    received_events: int
+    received_deliveries: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +117,8 @@ class Prices:
     sqs_fair: float
     dynamodb_write: float
     dynamodb_read: float
+    dynamodb_write_hour: float
+    dynamodb_read_hour: float
     dynamodb_storage: float
     dynamodb_recovery: float
     logs_ingested: float
@@ -101,22 +145,22 @@ def read_prices(path: Path = PRICES) -> Prices:
 # ── Patchbay ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def patchbay(deliveries: int, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[str, float]:
-    """Dollars a month by kind, for so many deliveries, all taken at the first attempt."""
-    events = deliveries / a.webhooks_per_event
-    size = a.batch(deliveries)
-    batches = deliveries / size
-    event, batch = measured["event"], measured["batches"][str(size)]
-    cpu = measured["cpu_ms"]
-    memory = template_facts()["memory_mb"]
+def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[str, float]:
+    """Dollars a month by kind, if every delivery succeeds at the first attempt."""
+    facts, size = template_facts(), a.batches(month)
+    deliveries, events = month.deliveries, month.deliveries / a.webhooks_per_event
+    fan_outs, batches = events / size.fan_out, deliveries / size.deliver
+    of_fan_out, of_batch = measured["fan_outs"][str(size.fan_out)], measured["batches"][str(size.deliver)]
+    cpu, memory = measured["cpu_ms"], facts["memory_mb"]
+    fan_out_cpu = size.fan_out * cpu_of_one(size.fan_out, cpu["fan-out alone"], cpu["fan-out"])
+    deliver_cpu = size.deliver * cpu_of_one(size.deliver, cpu["1"], cpu["10"])
 
     times = {  # (invocations, ms of one)
         "PublishEventFunction": (events, _duration(cpu["publish"], memory["PublishEventFunction"], 2, a)),
-        "FanOutFunction": (events, _duration(cpu["fan-out"], memory["FanOutFunction"], 5, a)),
+        "FanOutFunction": (fan_outs, _duration(fan_out_cpu, memory["FanOutFunction"], 3, a)),
         "DeliverFunction": (
             batches,
-            a.attempt_ms * harmonic(size)
-            + _duration(size * cpu_of_delivery(size, cpu), memory["DeliverFunction"], 3, a),
+            a.attempt_ms * harmonic(size.deliver) + _duration(deliver_cpu, memory["DeliverFunction"], 2, a),
         ),
     }
     invocations = sum(count for count, _ in times.values())
@@ -124,37 +168,64 @@ def patchbay(deliveries: int, measured: Mapping[str, Any], p: Prices, a: Assumpt
         count * (ms + a.cold_starts * a.init_ms) / 1000 * memory[name] / 1024
         for name, (count, ms) in times.items()
     )
-    sends = math.ceil(a.webhooks_per_event / 10)
-    queue_requests = events * (1 + 2 + sends) + batches * 2
+    sends = events + fan_outs * math.ceil(size.fan_out * a.webhooks_per_event / 10)
+    received = (events / size.received_events, deliveries / size.received_deliveries, 0)
+    empty = sum(receives(count, a) - count for count in received)
+    queue_requests = sends + sum(received) + fan_outs + batches  # one deletion for each batch
     concurrency = batches / MONTH_SECONDS * times["DeliverFunction"][1] / 1000
-    keys = renewals(deliveries, 1 + 2 * concurrency, a.key_cache_seconds, a)
-    ceilings = 2 * max(renewals(events, 1, 60, a), events / a.ceiling_block)
+    keys = renewals(deliveries, 1 + 2 * concurrency, facts["key_cache_seconds"], a)
+    worked = ((events, measured["publish"]), (fan_outs, of_fan_out), (batches, of_batch))
+    writes, reads = (_by_table(worked, kind) for kind in ("writes", "reads"))
+    writes["RateLimitsTable"] += 2 * max(renewals(events, 1, 60, a), events / a.ceiling_block)
+    reads["DataKeysTable"] += keys
+    # The roll-up reads each success once, and adds to each webhook's row of each hour.
+    writes["HealthTable"] += min(deliveries, a.workspaces * a.webhooks_per_event * HOURS)
+    reads["DeliveriesTable"] += deliveries * measured["row_bytes"]["delivery"] / 8192
+    provisioned = facts["provisioned"] if month.provisioned else frozenset()
+    per_hour = 3600 * a.utilisation / MILLION  # millions of units that one of capacity serves
     stored = (
         events * (measured["row_bytes"]["event"] + a.item_overhead_bytes)
         + deliveries * (measured["row_bytes"]["delivery"] + a.item_overhead_bytes)
     ) / GB
-    logged = (
-        events * (event["logged"] + a.access_log_bytes)
-        + batches * batch["logged"]
-        + invocations * a.platform_log_bytes
-    ) / GB
+    logged = events * a.access_log_bytes + invocations * facts["platform_log"] * a.platform_log_bytes
+    for count, cost in worked:
+        logged += count * (cost["logged"] + facts["success_log"] * cost["logged_successes"])
     return {
         "HTTP API": events / MILLION * p.http_api,
         "Lambda, requests": invocations / MILLION * p.lambda_requests,
         "Lambda, duration": gb_seconds * p.lambda_gb_second,
-        "SQS": queue_requests / MILLION * (p.sqs + p.sqs_fair),
-        "DynamoDB, writes": (events * event["writes"] + ceilings + batches * batch["writes"])
-        / MILLION
-        * p.dynamodb_write,
-        "DynamoDB, reads": (events * event["reads"] + batches * batch["reads"] + keys)
-        / MILLION
-        * p.dynamodb_read,
+        "SQS": queue_requests / MILLION * (p.sqs + p.sqs_fair) + empty / MILLION * p.sqs,
+        "DynamoDB, writes": _units(writes, provisioned, p.dynamodb_write, p.dynamodb_write_hour / per_hour),
+        "DynamoDB, reads": _units(reads, provisioned, p.dynamodb_read, p.dynamodb_read_hour / per_hour),
         "DynamoDB, 30 days of rows, recovery": stored * (p.dynamodb_storage + p.dynamodb_recovery),
         "KMS, requests": keys / MILLION * p.kms_requests,
-        "CloudWatch, logs": logged * (p.logs_ingested + p.logs_stored),
+        "CloudWatch, logs": logged / GB * (p.logs_ingested + p.logs_stored),
         "CloudWatch, metrics": measured["metrics"] * p.metric,
-        "Idle (below)": sum(idle(p, a).values()),
+        "CloudWatch, alarms of autoscaling": (
+            facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
+        ),
+        "Idle (below), without SQS": sum(idle(p, a).values())
+        - facts["queues"] * receives(0, a) / MILLION * p.sqs,
     }
+
+
+def _by_table(worked: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> dict[str, float]:
+    """Units of a month, of so many times each cost."""
+    tables: dict[str, float] = defaultdict(float)
+    for count, cost in worked:
+        for table, units in cost[kind].items():
+            tables[table] += count * units
+    return tables
+
+
+def _units(
+    units: Mapping[str, float], provisioned: Container[str], on_demand: float, in_provisioned: float
+) -> float:
+    """Dollars of units by table, at these prices for a million."""
+    return sum(
+        count / MILLION * (in_provisioned if table in provisioned else on_demand)
+        for table, count in units.items()
+    )
 
 
 def _duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float:
@@ -163,10 +234,10 @@ def _duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> floa
     return cpu_ms * a.cpu_factor / share + calls * a.aws_wait_ms
 
 
-def cpu_of_delivery(size: int, cpu: Mapping[str, float]) -> float:
-    """CPU ms of one delivery of a batch, on the line through what batches of 1 and of 10 took."""
-    per_delivery = (10 * cpu["10"] - cpu["1"]) / 9
-    return per_delivery + (cpu["1"] - per_delivery) / size
+def cpu_of_one(size: int, alone: float, of_ten: float) -> float:
+    """CPU ms of one message of a batch, on the line through what batches of 1 and of 10 took."""
+    each = (10 * of_ten - alone) / 9
+    return each + (alone - each) / size
 
 
 def harmonic(count: int) -> float:
@@ -182,11 +253,19 @@ def renewals(uses: float, processes: float, seconds: float, a: Assumptions) -> f
     return MONTH_SECONDS / (seconds + 1 / rate) * processes * a.workspaces
 
 
+def receives(full: float, a: Assumptions) -> float:
+    """Receives of a queue in a month, of which `full` return messages, evenly spread. A receive ends when a
+    message comes, or empty after 20 s.
+    """
+    most = MONTH_SECONDS / 20 * a.pollers
+    return full / -math.expm1(-full / most) if full else most
+
+
 def idle(p: Prices, a: Assumptions) -> dict[str, float]:
     """Dollars a month of a deployment that nobody uses."""
     facts = template_facts()
     runs = sum(facts["runs"].values())
-    polls = facts["queues"] * a.pollers * MONTH_SECONDS / 20
+    polls = facts["queues"] * receives(0, a)
     gb_seconds = sum(
         count * a.schedule_ms / 1000 * facts["memory_mb"][name] / 1024
         for name, count in facts["runs"].items()
@@ -200,16 +279,17 @@ def idle(p: Prices, a: Assumptions) -> dict[str, float]:
         f"EventBridge Scheduler: {runs:,.0f} runs": runs / MILLION * p.scheduler,
         "DynamoDB: their queries": runs * a.schedule_queries * 0.5 / MILLION * p.dynamodb_read,
         "Lambda: those runs": runs / MILLION * p.lambda_requests + gb_seconds * p.lambda_gb_second,
-        "CloudWatch: their logs": runs * a.platform_log_bytes / GB * (p.logs_ingested + p.logs_stored),
     }
 
 
 @cache
 def template_facts() -> dict[str, Any]:
-    """What template.yaml says that is billed: memory of functions, scheduled runs a month, keys, alarms, and
-    queues that are polled.
+    """What is billed according to template.yaml: memory of functions, scheduled runs a month, keys, alarms,
+    polled queues, what is logged, and what TableCapacity=provisioned changes.
     """
-    template = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
+    given = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
+    template = Template(ROOT / "template.yaml", given)
+    provisioned = Template(ROOT / "template.yaml", {**given, "TableCapacity": "provisioned"})
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},
         "runs": {
@@ -219,13 +299,24 @@ def template_facts() -> dict[str, Any]:
         "keys": len(list(template.of_type("AWS::KMS::Key"))),
         "alarms": len(list(template.of_type("AWS::CloudWatch::Alarm"))),
         "queues": len(list(template.of_type("AWS::Lambda::EventSourceMapping"))),
+        "key_cache_seconds": int(template.parameters["DataKeyCacheSeconds"]),
+        "success_log": int(template.parameters["SuccessLogPercent"]) / 100,
+        "platform_log": template.parameters["SystemLogLevel"] != "WARN",
+        "provisioned": frozenset(
+            table.logical_id
+            for table in provisioned.of_type("AWS::DynamoDB::Table")
+            if table.properties["BillingMode"] == "PROVISIONED"
+        ),
+        "scaling_policies": len(list(provisioned.of_type("AWS::ApplicationAutoScaling::ScalingPolicy"))),
     }
 
 
 def _seconds(expression: str) -> int:
-    """Between two runs of `rate(1 minute)`."""
+    """Between two runs of `rate(1 minute)`, or of a `cron(…)` that runs at one minute of each hour."""
+    if re.fullmatch(r"cron\(\d+ \* \* \* \? \*\)", expression):
+        return 3600
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    assert match, f"{expression} is no rate"
+    assert match, f"{expression}: not known how often that runs"
     return int(match[1]) * {"minute": 60, "hour": 3600, "day": 86_400}[match[2]]
 
 
@@ -268,22 +359,22 @@ def render(page: str, measured: Mapping[str, Any], p: Prices, a: Assumptions) ->
 
 
 def _months(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
-    columns = [patchbay(volume, measured, p, a) for volume in VOLUMES]
-    head = " | ".join(f"{volume // MILLION} million" for volume in VOLUMES)
-    rows = [f"| Deliveries a month | {head} |", "|---" + "|--:" * len(VOLUMES) + "|"]
+    columns = [patchbay(month, measured, p, a) for month in MONTHS]
+    rows = [
+        "| Deliveries a month | " + " | ".join(month.title for month in MONTHS) + " |",
+        "|---" + "|--:" * len(MONTHS) + "|",
+    ]
     rows += [f"| {name} | " + " | ".join(_dollars(c[name]) for c in columns) + " |" for name in columns[0]]
     totals = {
         "**Patchbay**": [sum(column.values()) for column in columns],
-        "EventBridge API destinations": [eventbridge(volume, p, a) for volume in VOLUMES],
-        "Svix, self-hosted, two small instances": [svix(volume, p, a) for volume in VOLUMES],
+        "EventBridge API destinations": [eventbridge(month.deliveries, p, a) for month in MONTHS],
+        "Svix, self-hosted, two small instances": [svix(month.deliveries, p, a) for month in MONTHS],
     }
     for name, values in totals.items():
         rows.append(f"| {name}, a month | " + " | ".join(_dollars(value) for value in values) + " |")
     for name, values in totals.items():
-        each = [value / (volume / MILLION) for value, volume in zip(values, VOLUMES, strict=True)]
-        rows.append(
-            f"| {name}, a million deliveries | " + " | ".join(_dollars(value) for value in each) + " |"
-        )
+        each = [value / (month.deliveries / MILLION) for value, month in zip(values, MONTHS, strict=True)]
+        rows.append(f"| {name}, a million deliveries | " + " | ".join(map(_dollars, each)) + " |")
     return rows
 
 
@@ -295,22 +386,27 @@ def _idle(p: Prices, a: Assumptions) -> list[str]:
 
 
 def _measured(measured: Mapping[str, Any]) -> list[str]:
-    cpu, event = measured["cpu_ms"], measured["event"]
+    cpu = measured["cpu_ms"]
     rows = [
-        "| | CPU, ms | Write units | Read units | Log, bytes |",
-        "|---|--:|--:|--:|--:|",
-        f"| Event: publish with an API key, fan-out to {measured['webhooks']} webhooks"
-        f" | {cpu['publish'] + cpu['fan-out']:.2f} | {event['writes']:g} | {event['reads']:g}"
-        f" | {event['logged']:.0f} |",
+        "| | CPU, ms | Calls to AWS | Write units | Read units | Log, bytes | if successes are logged |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        _measured_row("A publish with an API key", 1, cpu["publish"], measured["publish"]),
     ]
-    for size, batch in measured["batches"].items():
-        count = int(size)
-        rows.append(
-            f"| A delivery of a batch of {size}"
-            f" | {cpu_of_delivery(count, cpu):.2f} | {batch['writes'] / count:g} | {batch['reads'] / count:g}"
-            f" | {batch['logged'] / count:.0f} |"
-        )
+    for size, cost in measured["fan_outs"].items():
+        ms = cpu_of_one(int(size), cpu["fan-out alone"], cpu["fan-out"])
+        name = f"An event of a fan-out of {size}, to {measured['webhooks']} webhooks"
+        rows.append(_measured_row(name, int(size), ms, cost))
+    for size, cost in measured["batches"].items():
+        ms = cpu_of_one(int(size), cpu["1"], cpu["10"])
+        rows.append(_measured_row(f"A delivery of a batch of {size}", int(size), ms, cost))
     return rows
+
+
+def _measured_row(name: str, count: int, ms: float, cost: Mapping[str, Any]) -> str:
+    numbers = [sum(cost["writes"].values()), sum(cost["reads"].values())]
+    units = " | ".join(f"{number / count:.3g}" for number in [cost["calls"], *numbers])
+    logged = f"{cost['logged'] / count:.0f} | {(cost['logged'] + cost['logged_successes']) / count:.0f}"
+    return f"| {name} | {ms:.2f} | {units} | {logged} |"
 
 
 def _prices() -> list[str]:

@@ -27,12 +27,13 @@ _WARM_UP = 3
 STEPS = {
     "publish": "POST /api/events, API key",
     "fan-out": "an event of a fan-out of 10",
+    "fan-out alone": "an event of a fan-out of 1",
     "10": "a delivery of a batch of 10",
     "1": "a delivery alone",
     "spread": f"a delivery of 10, to {SPREAD} receivers",
 }
 # In turn, so that the machine's moods hit all alike; the last one leaves many connections open.
-_PHASES = (("publish", "fan-out", "10", "1"), ("slow",), ("spread",))
+_PHASES = (("publish", "fan-out", "fan-out alone", "10", "1"), ("slow",), ("spread",))
 
 
 class Side:

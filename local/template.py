@@ -22,6 +22,8 @@ from local.settings import ACCOUNT, REGION, STACK_NAME, Problem
 # What has no part in running on one machine: rights, logs, alarms, and what deploys.
 LEFT_OUT = {
     "AWS::ApiGatewayV2::Stage",
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::ApplicationInsights::Application",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::AnomalyDetector",

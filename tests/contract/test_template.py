@@ -24,7 +24,7 @@ import pytest
 
 from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
-from local.template import Template
+from local.template import Resource, Template
 from patchbay import dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
@@ -229,6 +229,55 @@ def test_a_table_costs_by_use_and_can_be_restored(name: str) -> None:
     resource = TEMPLATE.document["Resources"][name]
     kept = "Delete" if name in WITHOUT_RECOVERY else "Retain"
     assert resource["UpdateReplacePolicy"] == kept
+
+
+PROVISIONED = Template(
+    ROOT / "template.yaml", {**TEMPLATE.parameters, "TableCapacity": "provisioned", "MinTableCapacity": "9"}
+)
+
+
+def test_provisioned_tables_and_the_indexes_that_failures_write_follow_their_load() -> None:
+    scaled = set()
+    targets = {each.logical_id: each.properties for each in _scaling("ScalableTarget")}
+    for policy in _scaling("ScalingPolicy"):
+        target = targets.pop(policy.properties["ScalingTargetId"].removeprefix("patchbay-"))
+        kind = target["ScalableDimension"].rpartition(":")[2].removesuffix("CapacityUnits")
+        metric = policy.properties["TargetTrackingScalingPolicyConfiguration"][
+            "PredefinedMetricSpecification"
+        ]
+        assert metric == {"PredefinedMetricType": f"DynamoDB{kind}CapacityUtilization"}
+        assert target["ScalableDimension"].split(":")[1] == (
+            "index" if "/index/" in target["ResourceId"] else "table"
+        )
+        scaled.add((target["ResourceId"].removeprefix("table/patchbay-"), kind))
+    assert targets == {}
+    least = {"ReadCapacityUnits": "9", "WriteCapacityUnits": "9"}
+    for table in PROVISIONED.of_type("AWS::DynamoDB::Table"):
+        name, properties = table.logical_id, table.properties
+        if properties["BillingMode"] == "PAY_PER_REQUEST":
+            assert name not in {resource.partition("/")[0] for resource, _ in scaled}
+            continue
+        indexes = properties.get("GlobalSecondaryIndexes", [])
+        assert [each["ProvisionedThroughput"] for each in [properties, *indexes]] == [least] * (
+            1 + len(indexes)
+        )
+        assert {(name, "Read"), (name, "Write")} <= scaled
+    busy = {("DeliveriesTable/index/byStatus", "Write"), ("DeliveriesTable/index/due", "Write")}
+    assert busy | {("EventsTable/index/due", "Write")} <= scaled
+
+
+def _scaling(kind: str) -> Iterator[Resource]:
+    return PROVISIONED.of_type(f"AWS::ApplicationAutoScaling::{kind}")
+
+
+# ── logs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_log_level_drops_the_metrics() -> None:
+    """They are lines without a level, which Lambda treats as INFO."""
+    for function in TEMPLATE.of_type("AWS::Lambda::Function"):
+        config = function.properties["LoggingConfig"]
+        assert (config["LogFormat"], config["ApplicationLogLevel"]) == ("JSON", "INFO"), function.logical_id
 
 
 # ── rights: what is granted ──────────────────────────────────────────────────────────────────────────

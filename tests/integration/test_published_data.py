@@ -23,6 +23,7 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.ids import DeliveryId, EventId
 from patchbay.schema import at_ms, iso, now_ms
+from patchbay.settings import settings
 from tests.catalogued import POST, least
 from tests.conftest import Api, Backend
 from tests.integration.conftest import Line
@@ -60,6 +61,23 @@ def test_what_does_not_fit_is_refused_with_its_path(
     # The same key for what fits is a first request.
     right = {"type": "POST_PUBLISHED", "data": POST}
     assert api("POST /api/events", json=right, headers=once).status == 202
+
+
+def test_a_publish_that_fails_is_logged_and_one_that_succeeds_is_sampled(
+    api: Api, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = {"type": "POST_PUBLISHED", "data": POST}
+    for percent, logged in (("0", [422]), ("100", [202, 422])):
+        monkeypatch.setenv("SUCCESS_LOG_PERCENT", percent)
+        settings.cache_clear()
+        logs.truncate(0)
+        logs.seek(0)
+        assert api("POST /api/events", json=right).status == 202
+        assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}}).status == 422
+        assert api("GET /api/events").status == 200
+        lines = [json.loads(line) for line in logs.getvalue().splitlines()]
+        requests = [line for line in lines if line["message"].endswith("/api/events")]
+        assert [line["status"] for line in requests] == [*logged, 200]
 
 
 @pytest.mark.parametrize(

@@ -151,14 +151,16 @@ def _put_aside(backend: Backend, table: str, row: dynamo.Row) -> None:
     backend.client("dynamodb").put_item(TableName=table, Item=item)
 
 
-def test_keys_stay_in_memory_for_five_minutes(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_stay_in_memory_for_as_long_as_the_setting_says(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [1000.0]
     sealed = encrypt("acme", "secret", place=PLACE)
     monkeypatch.setattr("patchbay.vault.time", SimpleNamespace(monotonic=lambda: now[0]))
     vault.forget_keys()
     decrypt("acme", sealed, place=PLACE)
     backend.calls.clear()
-    now[0] += 300
+    now[0] += settings().data_key_cache_seconds
     decrypt("acme", sealed, place=PLACE)
     encrypt("acme", "secret", place=PLACE)
     assert backend.calls.made == []

@@ -10,45 +10,96 @@ from typing import Any
 import pytest
 
 from benchmarks import costs, units
-from benchmarks.costs import MILLION, Assumptions, Prices
+from benchmarks.costs import MILLION, Assumptions, Month, Prices
 
 FREE = Prices(**{field.name: 0.0 for field in fields(Prices)})
 ASSUMED = Assumptions()
+
+
+def cost(writes: dict[str, float], reads: dict[str, float], logged: int, successes: int) -> dict[str, Any]:
+    return {"writes": writes, "reads": reads, "calls": 2, "logged": logged, "logged_successes": successes}
+
+
 MEASURED: dict[str, Any] = {
-    "cpu_ms": {"publish": 3.0, "fan-out": 6.0, "10": 4.0, "1": 7.0},
+    "cpu_ms": {"publish": 3.0, "fan-out": 6.0, "fan-out alone": 8.0, "10": 4.0, "1": 7.0},
     "webhooks": 2,
-    "event": {"writes": 4.0, "reads": 2.0, "calls": 7, "logged": 700},
+    "publish": cost({"ApiKeysTable": 1}, {}, 0, 300),
+    "fan_outs": {
+        str(n): cost({"EventsTable": n}, {"EventsTable": n, "WebhooksTable": n}, 100, 200) for n in (1, 2, 5)
+    },
     "batches": {
-        "1": {"writes": 2.0, "reads": 1.0, "calls": 3, "logged": 600},
-        "2": {"writes": 4.0, "reads": 2.0, "calls": 5, "logged": 1000},
-        "5": {"writes": 10.0, "reads": 5.0, "calls": 11, "logged": 2000},
+        str(n): cost({"DeliveriesTable": n}, {"DeliveriesTable": n, "HealthTable": n / 2}, 50, 100 * n)
+        for n in (1, 2, 5, 10)
     },
     "row_bytes": {"event": 924, "delivery": 412},
     "metrics": 4,
 }
+TEN_MILLION = Month(10 * MILLION)
 
 
-def line(name: str, deliveries: int = 10 * MILLION, **prices: float) -> float:
+def line(name: str, month: Month = TEN_MILLION, **prices: float) -> float:
     """One line of a month in which nothing but these prices costs anything."""
-    return costs.patchbay(deliveries, MEASURED, replace(FREE, **prices), ASSUMED)[name]
+    return costs.patchbay(month, MEASURED, replace(FREE, **prices), ASSUMED)[name]
 
 
 def test_what_is_free_costs_nothing() -> None:
-    assert set(costs.patchbay(MILLION, MEASURED, FREE, ASSUMED).values()) == {0.0}
+    assert set(costs.patchbay(TEN_MILLION, MEASURED, FREE, ASSUMED).values()) == {0.0}
     assert set(costs.idle(FREE, ASSUMED).values()) == {0.0}
     assert costs.svix(MILLION, FREE, ASSUMED) == costs.eventbridge(MILLION, FREE, ASSUMED) == 0
 
 
 def test_requests_of_a_month() -> None:
-    """10 million deliveries are 5 million events and, 2 to a batch, 5 million batches."""
+    """10 million deliveries are 5 million events, each fanned out alone, and 5 million batches of 2."""
     assert line("HTTP API", http_api=1) == 5
     assert line("Lambda, requests", lambda_requests=1) == 15
-    # Of an event: sent, received, deleted, and the fan-out's one call. Of a batch: received, deleted.
-    assert line("SQS", sqs=1) == line("SQS", sqs_fair=1) == 5 * 4 + 5 * 2
-    # Events, batches, and 2 reservations of ceilings for 12 events, or for the first in a minute.
-    reserved = 2 * max(5 / 12, costs.renewals(5 * MILLION, 1, 60, ASSUMED) / MILLION)
-    assert line("DynamoDB, writes", dynamodb_write=1) == pytest.approx(5 * 4 + 5 * 4 + reserved)
+    # Sent to each queue, received and deleted.
+    full = 5 * 2 + 5 * 2 + 5 * 2
+    assert line("SQS", sqs_fair=1) == pytest.approx(full)
+    empty = 2 * (costs.receives(5 * MILLION, ASSUMED) / MILLION - 5) + costs.receives(0, ASSUMED) / MILLION
+    assert line("SQS", sqs=1) == pytest.approx(full + empty)
     assert line("CloudWatch, metrics", metric=0.5) == 2
+
+
+def test_a_window_fills_batches_but_saves_no_receives() -> None:
+    """100 million deliveries and 50 million events, received 5 and 2 at a time."""
+    plain, window = (line("SQS", Month(100 * MILLION, window=window), sqs_fair=1) for window in (False, True))
+    assert plain == pytest.approx(50 + 25 * 3 + 20 * 2)
+    assert window == pytest.approx(50 + 25 + 10 * 2 + 20 + 10)
+
+
+def test_receives_end_with_a_message_or_empty_after_20_seconds() -> None:
+    idle = costs.receives(0, ASSUMED)
+    assert idle == costs.MONTH_SECONDS / 20 * 5
+    assert costs.receives(1, ASSUMED) == pytest.approx(idle, rel=0.001)
+    assert costs.receives(100 * idle, ASSUMED) == pytest.approx(100 * idle)
+    assert idle < costs.receives(idle, ASSUMED) < 2 * idle
+
+
+def test_units_of_a_month() -> None:
+    """The key, the event and each delivery; 2 reservations of ceilings for 12 events, or for the first in a
+    minute; and the roll-up, which reads all successes and writes once for each webhook and hour.
+    """
+    reserved = 2 * max(5 / 12, costs.renewals(5 * MILLION, 1, 60, ASSUMED) / MILLION)
+    rolled = 100 * 2 * 720 / MILLION
+    written = line("DynamoDB, writes", dynamodb_write=1)
+    assert written == pytest.approx(5 + 5 + 10 + reserved + rolled)
+    # 2 of each event, 1.5 of each delivery, and the data keys.
+    read = line("DynamoDB, reads", dynamodb_read=1) - line("KMS, requests", kms_requests=1)
+    assert read == pytest.approx(5 * 2 + 10 * 1.5 + 10 * 412 / 8192)
+
+
+def test_provisioned_capacity_is_paid_by_the_hour_on_the_tables_that_have_it() -> None:
+    """All but the ceilings and the roll-up is on such tables, used to 60 % on average."""
+    month = replace(TEN_MILLION, provisioned=True)
+    elsewhere = line("DynamoDB, writes", month, dynamodb_write=1)
+    everything = line("DynamoDB, writes", dynamodb_write=1)
+    hours = (everything - elsewhere) * MILLION / (3600 * 0.6)
+    assert everything - elsewhere == pytest.approx(5 + 5 + 10)
+    assert line("DynamoDB, writes", month, dynamodb_write_hour=1) == pytest.approx(hours)
+    assert line("DynamoDB, writes", dynamodb_write_hour=1) == 0
+    policies = costs.template_facts()["scaling_policies"]
+    assert line("CloudWatch, alarms of autoscaling", month, alarm=0.1) == pytest.approx(policies * 0.4)
+    assert line("CloudWatch, alarms of autoscaling", alarm=0.1) == 0
 
 
 def test_rows_are_kept_a_month() -> None:
@@ -59,7 +110,8 @@ def test_rows_are_kept_a_month() -> None:
 
 
 def test_log_bytes() -> None:
-    logged = 5 * (700 + 350) + 5 * 1000 + 15 * 330
+    """Of successes, the one in a hundred that the template has logged; Lambda's own lines are off."""
+    logged = 5 * (350 + 3) + 5 * (100 + 2) + 5 * (50 + 2)
     assert line("CloudWatch, logs", logs_ingested=1) == pytest.approx(logged * MILLION / costs.GB)
 
 
@@ -69,8 +121,8 @@ def test_a_batch_lasts_as_long_as_its_slowest_attempt() -> None:
     still = replace(ASSUMED, aws_wait_ms=0, cold_starts=0)
     idle_cpu = {**MEASURED, "cpu_ms": dict.fromkeys(MEASURED["cpu_ms"], 0.0)}
     priced = replace(FREE, lambda_gb_second=1)
-    seconds = costs.patchbay(10 * MILLION, idle_cpu, priced, still)["Lambda, duration"]
-    assert seconds == pytest.approx(5 * MILLION * 0.150 * 1.5)  # 1,024 MB: a GB
+    seconds = costs.patchbay(TEN_MILLION, idle_cpu, priced, still)["Lambda, duration"]
+    assert seconds == pytest.approx(5 * MILLION * 0.150 * 1.5 / 4)  # 256 MB: a quarter of a GB
 
 
 def test_cpu_is_spread_over_the_share_of_a_vcpu_that_the_memory_buys() -> None:
@@ -80,11 +132,10 @@ def test_cpu_is_spread_over_the_share_of_a_vcpu_that_the_memory_buys() -> None:
     assert costs._duration(10, 1769, 3, replace(ASSUMED, aws_wait_ms=5)) == 25
 
 
-def test_cpu_of_a_delivery_goes_through_what_was_measured() -> None:
-    cpu = {"1": 7.0, "10": 4.0}
-    assert costs.cpu_of_delivery(1, cpu) == pytest.approx(7)
-    assert costs.cpu_of_delivery(10, cpu) == pytest.approx(4)
-    assert 4 < costs.cpu_of_delivery(5, cpu) < costs.cpu_of_delivery(2, cpu) < 7
+def test_cpu_of_a_message_goes_through_what_was_measured() -> None:
+    assert costs.cpu_of_one(1, 7, 4) == pytest.approx(7)
+    assert costs.cpu_of_one(10, 7, 4) == pytest.approx(4)
+    assert 4 < costs.cpu_of_one(5, 7, 4) < costs.cpu_of_one(2, 7, 4) < 7
 
 
 def test_what_a_process_keeps_is_renewed_at_most_at_each_use_and_each_time_it_lapses() -> None:
@@ -109,17 +160,20 @@ def test_the_others() -> None:
 
 def test_what_is_billed_without_use_stands_in_the_template() -> None:
     facts = costs.template_facts()
-    assert facts["memory_mb"]["DeliverFunction"] >= 1024
+    assert facts["memory_mb"]["DeliverFunction"] == 256
     assert facts["runs"]["SweepDeliveriesFunction"] == 30 * 24 * 60
     assert facts["keys"] == 1
     assert facts["alarms"] >= 2
-    assert facts["queues"] == 2
+    assert facts["queues"] == 3
+    assert (facts["success_log"], facts["platform_log"]) == (0.01, False)
+    assert facts["provisioned"] == {"ApiKeysTable", "DeliveriesTable", "EventsTable", "WebhooksTable"}
     idle = costs.idle(replace(FREE, kms_key=1, alarm=10), ASSUMED)
     assert sum(idle.values()) == 1 + 10 * facts["alarms"]
 
 
 @pytest.mark.parametrize(
-    ("expression", "seconds"), [("rate(1 minute)", 60), ("rate(2 hours)", 7200), ("rate(1 day)", 86_400)]
+    ("expression", "seconds"),
+    [("rate(1 minute)", 60), ("rate(2 hours)", 7200), ("rate(1 day)", 86_400), ("cron(15 * * * ? *)", 3600)],
 )
 def test_rates(expression: str, seconds: int) -> None:
     assert costs._seconds(expression) == seconds
@@ -136,7 +190,7 @@ def test_every_price_says_where_it_was_read() -> None:
 
 
 def test_the_page_is_what_the_numbers_make_of_it() -> None:
-    """Change a price, an assumption or what was measured, and `python -m benchmarks costs` writes it anew."""
+    """After a change of a price, an assumption or a measurement, run `python -m benchmarks costs`."""
     measured = json.loads(costs.MEASURED.read_text())
     page = costs.PAGE.read_text()
     assert costs.render(page, measured, costs.read_prices(), ASSUMED) == page

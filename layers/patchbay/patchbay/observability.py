@@ -7,10 +7,13 @@ that one search finds the publish, the fan-out and every attempt.
 from __future__ import annotations
 
 import logging
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
+
+from patchbay.settings import settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.metrics import Metrics
@@ -22,6 +25,13 @@ logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
 # sets at the root logger, must not turn that on.
 for _name in ("boto3", "botocore", "httpcore", "httpx", "urllib3"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+def sampled(correlation_id: str) -> bool:
+    """Whether to log the successes of this correlation id. All functions choose the same ids, so you can
+    follow a sampled event from its publish to each delivery.
+    """
+    return zlib.crc32(correlation_id.encode()) % 100 < settings().success_log_percent
 
 
 @cache

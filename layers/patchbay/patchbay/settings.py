@@ -66,6 +66,8 @@ class Settings:
     max_hold_seconds: int = 86_400
     probe_seconds: int = 60
     retention_days: int = 30
+    success_log_percent: int = 100
+    data_key_cache_seconds: int = 3600
     # Invocations at a time of the slow lane's function.
     slow_delivery_concurrency: int = 20
 

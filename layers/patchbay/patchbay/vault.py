@@ -2,7 +2,7 @@
 
 KMS binds each data key to its workspace by the encryption context, and each ciphertext is bound to its
 place (table, record, field) as associated data, so that one that is moved elsewhere does not open. Data
-keys stay in memory for five minutes: a batch of deliveries costs no KMS call.
+keys stay in memory for DATA_KEY_CACHE_SECONDS, so most uses cost no KMS call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from patchbay.settings import settings
 
 _FORMAT = "v1"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 bits
-_CACHE_SECONDS = 300
 _CACHED_WORKSPACES = 1000
 # New records get a new key after this long; old versions stay to read what they encrypted.
 _ROTATE_AFTER_MS = 90 * 24 * 3600 * 1000
@@ -75,6 +74,11 @@ class _Keys:
     read_at: float
     plain: dict[int, bytes] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether to ask KMS again."""
+        return time.monotonic() - self.read_at > settings().data_key_cache_seconds
+
 
 _cache: OrderedDict[str, _Keys] = OrderedDict()
 _lock = Lock()
@@ -125,7 +129,7 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
 def has_key(workspace_id: str) -> bool:
     """Whether a key of the workspace is in memory, so that opening its secrets probably makes no call."""
     keys = _cache.get(workspace_id)
-    return keys is not None and bool(keys.plain) and time.monotonic() - keys.read_at <= _CACHE_SECONDS
+    return keys is not None and bool(keys.plain) and not keys.is_stale
 
 
 def forget_keys() -> None:
@@ -138,7 +142,7 @@ def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
     """A version's plain data key; the newest, made or renewed if need be, for None. KeyError if gone."""
     with _lock:
         keys = _cache.get(workspace_id)
-        stale = keys is None or time.monotonic() - keys.read_at > _CACHE_SECONDS
+        stale = keys is None or keys.is_stale
         if keys is None or stale or (version is not None and version not in keys.wrapped):
             keys = _read(workspace_id)
         if version is None:

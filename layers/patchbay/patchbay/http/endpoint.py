@@ -21,7 +21,7 @@ from patchbay import answer_size, aws, idempotency
 from patchbay.errors import NotFound, Problem, ResponseTooLarge, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
-from patchbay.observability import logger
+from patchbay.observability import logger, sampled
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import busy, is_throttling
 from patchbay.settings import refuse_encryption_key
@@ -98,13 +98,15 @@ def endpoint(
                     response = _internal(event, request_id)
             response["headers"] = {**_HEADERS, **limits, **response["headers"]}
             caller = request.caller if request else None
-            logger.info(
-                event["routeKey"],
-                status=response["statusCode"],
-                workspace=caller.workspace_id if caller else None,
-                caller=caller.id if caller else None,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-            )
+            # Publishing is most of the traffic, and the access log has every request.
+            if response["statusCode"] >= 400 or scope != "events:publish" or sampled(request_id):
+                logger.info(
+                    event["routeKey"],
+                    status=response["statusCode"],
+                    workspace=caller.workspace_id if caller else None,
+                    caller=caller.id if caller else None,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )
             return response
 
         handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests

@@ -1,0 +1,38 @@
+"""Which successes are logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from patchbay import observability
+from patchbay.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from dataclasses import MISSING, fields
+
+    from patchbay.settings import Settings
+
+    for field in fields(Settings):
+        if field.default is MISSING:
+            monkeypatch.setenv(field.name.upper(), "x")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("percent", "fewest", "most"), [(0, 0, 0), (1, 5, 20), (50, 450, 550), (100, 1000, 1000)]
+)
+def test_a_percentage_of_correlation_ids_is_sampled(
+    monkeypatch: pytest.MonkeyPatch, percent: int, fewest: int, most: int
+) -> None:
+    monkeypatch.setenv("SUCCESS_LOG_PERCENT", str(percent))
+    ids = [str(UUID(int=at)) for at in range(1000)]
+    chosen = [id for id in ids if observability.sampled(id)]
+    assert fewest <= len(chosen) <= most
+    assert chosen == [id for id in ids if observability.sampled(id)]  # each function chooses the same
