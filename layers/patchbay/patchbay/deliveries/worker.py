@@ -30,7 +30,7 @@ from patchbay.deliveries.lanes import SLOW_AFTER_SECONDS, Lane
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
-from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.observability import flush_metrics, logger, metrics, sampled
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import retry
@@ -464,6 +464,8 @@ def _delivered(begun: Begun, made: Attempt) -> Delivered:
     share, delivery, now = begun.share, begun.work.delivery, now_ms()
     share.timed_out.append(False)
     share.last_success_at = max(share.last_success_at, now)
+    if sampled(delivery.correlation_id):
+        _log(begun, made, "Delivered")
     by_roll_up = begun.number == 1 and stats.counted_by_roll_up(delivery.id.time_ms, now)
     if not by_roll_up:
         share.tally.add(now, made.result.duration_ms, reason=None, ended=True)
@@ -493,15 +495,7 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
         share.retry_config,
         not_registered_seconds=0 if since is None else (now - since) // 1000,
     )
-    logger.info(
-        "attempt",
-        outcome=type(plan).__name__,
-        number=made.number,
-        status_code=result.status_code,
-        error=result.error_kind,
-        ms=result.duration_ms,
-        extra=_names(delivery),
-    )
+    _log(begun, made, type(plan).__name__)
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
     share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
     share.tally.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
@@ -529,6 +523,18 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
             after = states.ended(lease, status=Status.FAILED, reason=reason, attempted=True, now=now)
             store.write(lease, after, row)
     return Done()
+
+
+def _log(begun: Begun, made: Attempt, end: str) -> None:
+    logger.info(
+        "attempt",
+        outcome=end,
+        number=made.number,
+        status_code=made.result.status_code,
+        error=made.result.error_kind,
+        ms=made.result.duration_ms,
+        extra=_names(begun.work.delivery),
+    )
 
 
 def _is_parked(queue_url: str, delay_seconds: int) -> bool:
