@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-f
   over 10 % of the recent processing time; until its backlog is gone or it sends nothing for 5 minutes.
 - Messages of quiet tenants come first; among noisy tenants, those of the one with the fewest in flight.
 - Nothing is dropped, throttled or ordered, and the thresholds are approximate.
+- CloudWatch has ApproximateNumberOfNoisyGroups, and the usual metrics with the suffix InQuietGroups.
 
 Here the messages of each group are in a queue of their own, a lane, at the emulator. A receive takes from the
 lane with the fewest messages in flight; nothing is read ahead, so nothing can be lost or counted as received

@@ -13,6 +13,7 @@ import pytest
 
 from local import fair
 from local.fair import Fair
+from local.upstream import Upstream as Connections
 
 URL = "http://sqs/000000000000/work"
 
@@ -295,5 +296,28 @@ def test_a_long_poll_looks_for_what_came_another_way_and_ends_after_its_time() -
         assert bodies == []
         assert 0.95 < seconds < 1.5
         assert client.upstream.calls["ReceiveMessage"] <= 1 / fair.LOOK_SECONDS + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_the_emulator_closes_is_not_used_again() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for close in ("", "Connection: close\r\n"):
+            await reader.readuntil(b"{}")
+            writer.write(f"HTTP/1.1 200 OK\r\n{close}Content-Length: 2\r\n\r\n{{}}".encode())
+        writer.close()
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        upstream = Connections("http://{}:{}".format(*server.sockets[0].getsockname()))
+        for _ in range(4):
+            assert await upstream("ListQueues", {}) == {}
+        assert connections == 2
+        upstream.close()
+        server.close()
 
     asyncio.run(scenario())
