@@ -91,6 +91,10 @@ class Backend:
         items = list(_account(dynamodb_backends).tables[self.template.name(table)].all_items())
         return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
 
+    def events(self) -> list[dict[str, Any]]:
+        """The stored events, without the markers of active workspaces."""
+        return [row for row in self.rows("EventsTable") if "fanOut" in row]
+
     def queue_url(self, logical_id: str) -> str:
         return self.template.queue_url(logical_id)
 
@@ -245,6 +249,7 @@ def forget() -> None:
     from patchbay import vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
+    from patchbay.deliveries import fan_out
     from patchbay.deliveries import limits as delivery_limits
     from patchbay.oauth import limits
     from patchbay.rate_limits import ceilings
@@ -258,6 +263,7 @@ def forget() -> None:
     ceilings.forget()
     limits.forget()
     delivery_limits.forget()
+    fan_out.forget()
 
 
 def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any) -> str:

@@ -152,13 +152,14 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 def cold_start() -> None:
     """What a process keeps between invocations of the workers is gone."""
     from patchbay import vault
-    from patchbay.deliveries import attempt, worker
+    from patchbay.deliveries import attempt, fan_out, worker
 
     worker._is_crowded.cache_clear()
     if attempt.runner.cache_info().currsize:
         attempt.runner().close()
     attempt.runner.cache_clear()
     attempt.sender.cache_clear()
+    fan_out.forget()
     vault.forget_keys()
 
 

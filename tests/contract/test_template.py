@@ -408,13 +408,19 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
             for item in call["TransactItems"]:
                 ((kind, action),) = item.items()
                 yield Right(_TRANSACTED[kind], _table(action["TableName"]), *_named(action))
-        case "dynamodb", "BatchGetItem":
+        case "dynamodb", ("BatchGetItem" | "BatchWriteItem"):
             for table in call["RequestItems"]:
-                yield Right("dynamodb:BatchGetItem", _table(table))
+                yield Right(f"dynamodb:{operation}", _table(table))
         case "dynamodb", ("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "Scan"):
             table = _table(call["TableName"], call.get("IndexName"))
             yield Right(f"dynamodb:{operation}", table, *_named(call))
-        case "sqs", ("SendMessage" | "SendMessageBatch" | "ChangeMessageVisibility" | "GetQueueAttributes"):
+        case "sqs", (
+            "SendMessage"
+            | "SendMessageBatch"
+            | "ChangeMessageVisibility"
+            | "ChangeMessageVisibilityBatch"
+            | "GetQueueAttributes"
+        ):
             name = call["QueueUrl"].rpartition("/")[2]
             yield Right(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
         case "kms", ("GenerateDataKey" | "Decrypt"):

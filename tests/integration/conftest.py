@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
+from patchbay import compact_json, dynamo
 from patchbay.deliveries import health_store
+from patchbay.deliveries.fan_out import fan_out_batch
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import of_webhook_key, webhook_key
+from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, EventId
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
@@ -25,6 +27,13 @@ WEBHOOKS = "/api/integrations/webhooks"
 def health(key: str) -> Health:
     """What stands in the table of a webhook's health."""
     return health_store.read(dynamo.get(*health_store.place(*of_webhook_key(key))))
+
+
+def fan_out(event: EventMessage) -> None:
+    """Queue the deliveries of an event."""
+    assert (
+        fan_out_batch([{"messageId": "m", "body": compact_json.dumps(event.fields())}], lambda: 30_000) == []
+    )
 
 
 class Line:

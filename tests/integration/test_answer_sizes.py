@@ -105,7 +105,6 @@ class Filler:
         row = {
             "workspaceId": "acme",
             "id": id,
-            "typeKey": "acme#POST_PUBLISHED",
             "type": "POST_PUBLISHED",
             "timestamp": id.time_ms,
             "source": "api",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from patchbay import dynamo
 from patchbay.rate_limits import ceilings
 from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for
@@ -53,6 +54,65 @@ def test_changing_needs_no_room(api: Api) -> None:
     assert api(f"PUT {WEBHOOKS}/{id}", json={"events": ["POST_FAILED"]}).status == 200
     assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     refused(api(f"POST {WEBHOOKS}", json=WEBHOOK), 409, "conflict")  # a paused one counts
+
+
+def heavy(values: int) -> list[dict[str, Any]]:
+    """Filters of about 260 bytes for each value."""
+    return [{"path": "a", "op": "in", "value": [f"{n:256}" for n in range(values)]}]
+
+
+def test_how_many_bytes_of_filters_there_may_be(api: Api, backend: Backend) -> None:
+    def refuses(line: str, body: dict[str, Any]) -> None:
+        rows = backend.rows("WebhooksTable")
+        refused(api(line, json=body), 409, "conflict", "filters", str(256 * 1024))
+        assert backend.rows("WebhooksTable") == rows
+
+    # 33 of them have 7.9 KB each, of 256 KB.
+    ids = [api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(31)}).json()["id"] for _ in range(32)]
+    refuses(f"POST {WEBHOOKS}", {**WEBHOOK, "filters": heavy(31)})
+    small = api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(1)}).json()["id"]
+    refuses(f"PUT {WEBHOOKS}/{small}", {"filters": heavy(31)})
+    assert (
+        api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(31)}, token=jwt_for("rival")).status == 201
+    )
+
+    # What grows nothing needs no room; what is shortened or deleted makes it.
+    assert api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "events": ["POST_FAILED"]}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(1)}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{small}", json={"filters": heavy(31)}).status == 200
+    refuses(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": heavy(31)})
+    assert api(f"PUT {WEBHOOKS}/{ids[1]}/status", json={"status": "INACTIVE"}).status == 200
+    refuses(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": heavy(31)})  # a paused one counts
+    assert api(f"DELETE {WEBHOOKS}/{ids[1]}").status == 200
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(31)}).status == 200
+    for id in {*ids, small} - {ids[1]}:
+        assert api(f"DELETE {WEBHOOKS}/{id}").status == 200
+    counts = {row["workspaceId"]: row for row in backend.rows("WebhooksTable") if row["sk"] == "count"}
+    assert (counts["acme"]["webhooks"], counts["acme"]["filterBytes"]) == (0, 0)
+
+
+def test_filters_that_an_earlier_release_did_not_count_are_not_counted_out(
+    api: Api, backend: Backend
+) -> None:
+    body = {**WEBHOOK, "filters": heavy(2)}
+    ids = [api(f"POST {WEBHOOKS}", json=body).json()["id"] for _ in range(2)]
+    table = backend.template.name("WebhooksTable")
+    for id in ids:
+        key = {"workspaceId": "acme", "sk": id}
+        dynamo.update(table, key, "REMOVE filterBytes")
+    dynamo.update(table, {"workspaceId": "acme", "sk": "count"}, "REMOVE filterBytes, subscriptions")
+
+    def counted() -> int:
+        (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
+        return int(count["filterBytes"])
+
+    # The first change of what it matches counts a webhook in.
+    assert api(f"POST {WEBHOOKS}/{ids[0]}/rotate-secret", json={}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"events": ["POST_FAILED"]}).status == 200
+    assert counted() > 500
+    for id in ids:
+        assert api(f"DELETE {WEBHOOKS}/{id}").status == 200
+    assert counted() == 0
 
 
 class Clock:

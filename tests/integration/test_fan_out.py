@@ -13,13 +13,27 @@ import pytest
 
 from patchbay import dynamo
 from patchbay.deliveries.fan_out import MAX_BODY_BYTES
-from patchbay.events.models import payload
+from patchbay.events import store as events
+from patchbay.events.models import EventMessage, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
 from patchbay.webhooks import service
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
-from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, Source, failing, killed, partly_refused, watched
+from tests.faults import (
+    REFUSED,
+    THROTTLED,
+    TIMEOUT,
+    Clock,
+    Source,
+    cold_start,
+    failing,
+    killed,
+    meanwhile,
+    partly_refused,
+    watched,
+)
 
 HOOK = "https://receiver.example/hook"
 Subscribe = Callable[..., str]
@@ -72,7 +86,7 @@ def receivers(backend: Backend) -> list[str]:
 
 def fan_outs(backend: Backend) -> list[str]:
     """How far the fan-out of each event is."""
-    return [row["fanOut"] for row in backend.rows("EventsTable")]
+    return [row["fanOut"] for row in backend.events()]
 
 
 # ── matching ─────────────────────────────────────────────────────────────────────────────────────────
@@ -168,6 +182,66 @@ def test_subscriptions_follow_a_change(
     assert [message["event_type"] for message in sent(backend)] == ["POST_PUBLISHED"]
 
 
+KNOWN = {"name": "test", "url": HOOK, "events": ["POST_PUBLISHED"]}
+CHANGES: dict[str, Callable[[Api, str], object]] = {
+    "created": lambda api, id: api("POST /api/integrations/webhooks", json=KNOWN),
+    "events": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}", json={"events": ["POST_FAILED"]}),
+    "filters": lambda api, id: api(
+        f"PUT /api/integrations/webhooks/{id}", json={"filters": [{"path": "no", "op": "exists"}]}
+    ),
+    # In Python these filters are equal to those before.
+    "true for 1": lambda api, id: api(
+        f"PUT /api/integrations/webhooks/{id}",
+        json={"filters": [{"path": "n", "op": "equals", "value": True}]},
+    ),
+    "paused": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}/status", json={"status": "INACTIVE"}),
+    "deleted": lambda api, id: api(f"DELETE /api/integrations/webhooks/{id}"),
+    "disabled": lambda api, id: service.disable("acme", WebhookId(id), "endpoint_gone"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_process_that_knows_the_subscriptions_notices_a_change(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, change: str
+) -> None:
+    webhook = subscribe(filters=[{"path": "n", "op": "equals", "value": 1}])
+    publish(api, {"n": 1})
+    source.run()
+    assert receivers(backend) == [webhook]
+    CHANGES[change](api, webhook)
+    publish(api, {"n": 1})
+    source.run()
+    assert len(receivers(backend)) == (2 if change == "created" else 0)
+
+
+def test_what_does_not_change_matching_keeps_the_known_subscriptions(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe(filters=[{"path": "n", "op": "exists", "value": False}])
+    publish(api)
+    source.run()
+    api(f"POST /api/integrations/webhooks/{webhook}/rotate-secret", json={})
+    api(f"PUT /api/integrations/webhooks/{webhook}", json={"name": "another"})
+    publish(api)
+    backend.calls.clear()
+    source.run()
+    assert "dynamodb.Query" not in backend.calls.count
+    assert receivers(backend) == [webhook] * 2
+
+
+def test_subscriptions_written_by_an_earlier_release_are_noticed_within_a_minute(
+    backend: Backend, api: Api, source: Source, clock: Clock
+) -> None:
+    publish(api)
+    source.run()
+    row = {"workspaceId": "acme", "sk": "sub#*#whk_0000000000000000000000", "filters": []}
+    dynamo.put(settings().webhooks_table, row)  # and no version
+    clock.move(60)
+    publish(api)
+    source.run()
+    assert receivers(backend) == ["whk_0000000000000000000000"]
+
+
 # ── what is sent ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -180,7 +254,7 @@ def test_a_delivery_message(backend: Backend, api: Api, source: Source, subscrib
     (message,) = sent(backend)
     assert message["id"] == DeliveryId.derived(EventId(published["id"]), webhook)
     assert json.loads(message["body"]) == published | {"data": data}
-    assert [entry["MessageGroupId"] for call in calls for entry in call["Entries"]] == [webhook]
+    assert [entry["MessageGroupId"] for call in calls for entry in call["Entries"]] == ["acme"]
 
 
 def padding(id: str, size: int) -> dict[str, str]:
@@ -246,26 +320,38 @@ def test_every_text_of_json_passes_through_sqs(
     assert json.loads(message["body"])["data"] == data
 
 
-def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
-    """What an event costs: nothing grows with the webhooks that do not match."""
-    for _ in range(3):
-        subscribe("POST_FAILED")
-    publish(api)
-    backend.calls.clear()
-    source.run()
-    assert backend.calls.count == {"dynamodb.Query": 2, "dynamodb.PutItem": 1}
+# A batch of events in a process that knows the workspace's subscriptions.
+WARM = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
-    for _ in range(11):
+
+def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+    """What a batch costs: ten events to one webhook each are three calls."""
+
+    def cost(events: int) -> dict[str, int]:
+        for n in range(events):
+            publish(api, {"n": n})
+        backend.calls.clear()
+        assert source.poll() == events
+        return dict(backend.calls.count)
+
+    subscribe("POST_FAILED")
+    assert cost(1) == WARM | {"dynamodb.Query": 2}
+    assert cost(1) == WARM
+
+    subscribe()
+    assert cost(10) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 1}
+    assert cost(10) == WARM | {"sqs.SendMessageBatch": 1}
+    assert len(sent(backend)) == 20
+
+    for _ in range(2):
         subscribe()
-    publish(api)
-    backend.calls.clear()
-    source.run()
-    assert backend.calls.count == {
-        "dynamodb.Query": 2,
-        "dynamodb.PutItem": 1,
-        "sqs.SendMessageBatch": 2,
-        "dynamodb.UpdateItem": 1,
-    }
+    assert cost(5) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 2}  # 15 deliveries
+
+    for _ in range(8):
+        subscribe()
+    # An event to more than ten webhooks: done, and charged.
+    assert cost(1) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
+    assert cost(1) == WARM | {"sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
 
 
 # ── repeats and crashes ──────────────────────────────────────────────────────────────────────────────
@@ -291,7 +377,7 @@ def test_a_repeat_of_what_went_out_in_one_send_goes_to_the_same_webhooks(
     publish(api, headers={"idempotency-key": "1"})
     backend.calls.clear()
     source.run()
-    assert backend.calls.count == {"dynamodb.Query": 2, "dynamodb.PutItem": 1, "sqs.SendMessageBatch": 1}
+    assert backend.calls.count == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 1}
     subscribe()
     publish(api, headers={"idempotency-key": "1"})
     source.run()
@@ -339,16 +425,19 @@ def test_an_event_for_nobody_is_done_at_once(
 @pytest.mark.parametrize(
     ("operation", "at", "after"),
     [
+        ("dynamodb.BatchGetItem", 1, False),
         ("dynamodb.Query", 1, False),
-        ("dynamodb.PutItem", 1, False),
-        ("dynamodb.PutItem", 1, True),
+        ("dynamodb.BatchWriteItem", 1, False),
+        ("dynamodb.BatchWriteItem", 1, True),
         ("sqs.SendMessageBatch", 1, False),
         ("sqs.SendMessageBatch", 1, True),
         ("sqs.SendMessageBatch", 2, True),
         ("dynamodb.UpdateItem", 1, False),
         ("dynamodb.UpdateItem", 1, True),
+        ("dynamodb.UpdateItem", 2, True),
     ],
     ids=[
+        "before_the_look",
         "before_matching",
         "before_the_row",
         "after_the_row",
@@ -357,6 +446,7 @@ def test_an_event_for_nobody_is_done_at_once(
         "after_the_sends",
         "before_done",
         "after_done",
+        "after_the_charge",
     ],
 )
 def test_a_worker_that_dies_loses_no_webhook(
@@ -400,7 +490,7 @@ def test_what_was_cut_down_resumes_though_nothing_matches_any_more(
 ) -> None:
     webhook = subscribe()
     publish(api)
-    with killed("dynamodb.PutItem", after=True):
+    with killed("dynamodb.BatchWriteItem", after=True):
         source.poll()
     api(f"DELETE /api/integrations/webhooks/{webhook}")
     source.run()
@@ -412,7 +502,14 @@ def test_aws_failing_for_a_while_loses_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, lost: bool
 ) -> None:
     webhooks = {subscribe() for _ in range(11)}
-    for operation in ("dynamodb.Query", "dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
+    for operation in (
+        "dynamodb.BatchGetItem",
+        "dynamodb.Query",
+        "dynamodb.BatchWriteItem",
+        "sqs.SendMessageBatch",
+        "dynamodb.UpdateItem",
+    ):
+        cold_start()
         publish(api)
         with failing(operation, lost=lost):
             source.poll()
@@ -427,7 +524,7 @@ def test_a_call_repeated_after_a_lost_answer_is_no_failure(
 ) -> None:
     """Botocore's own retry meets what its first try has written."""
     webhooks = {subscribe() for _ in range(11)}
-    for operation in ("dynamodb.PutItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
+    for operation in ("dynamodb.BatchWriteItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
         publish(api)
         with failing(operation, lost=True, tries=1):
             source.poll()
@@ -447,6 +544,53 @@ def test_two_workers_with_the_same_event(
         source.invoke([record])
     assert source.invoke([record, {**record, "messageId": "again"}]) == []
     assert receivers(backend) == sorted(webhooks)
+
+
+def test_two_workers_with_the_same_event_at_the_same_moment(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Neither sees the other's row: both write it and send. A webhook that was subscribed between is in the
+    one's list; a row that falls back to STARTED is finished by its writer.
+    """
+    webhooks = [subscribe() for _ in range(11)]
+    id = publish(api)
+    (record,) = source.receive()
+
+    def another() -> None:
+        webhooks.append(subscribe())
+        assert source.invoke([record]) == []
+        assert fan_outs(backend) == ["DONE"]
+
+    with meanwhile("dynamodb.BatchWriteItem", another):
+        assert source.invoke([record]) == []
+    messages = sent(backend)
+    assert {message["webhook_id"] for message in messages} == set(webhooks)
+    assert {message["id"] for message in messages} == {
+        DeliveryId.derived(EventId(id), WebhookId(webhook)) for webhook in webhooks
+    }
+    assert fan_outs(backend) == ["DONE"]
+
+
+def test_a_row_that_dynamodb_keeps_throttling_is_not_sent(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an event's own row nor the marker, on which all events of the workspace depend."""
+    subscribe()
+    ids = [publish(api, {"n": n}) for n in range(3)]
+    records = source.receive()
+    write = dynamo.put_each
+    with monkeypatch.context() as patch:
+        patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[1:]), 0])
+        assert source.invoke(records) == [records[0]["messageId"]]
+    assert len(sent(backend)) == 2
+    cold_start()
+    publish(api)
+    with monkeypatch.context() as patch:
+        patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[:-1]), len(rows) - 1])
+        source.poll()
+    assert sent(backend) == []
+    source.run()
+    assert {message["event_id"] for message in sent(backend)} > {ids[0]}
 
 
 def test_entries_that_sqs_does_not_take_are_sent_once_more(
@@ -494,13 +638,125 @@ def test_out_of_time_the_rest_of_the_batch_goes_back(
 ) -> None:
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(5)]
-    left = iter([25_000, 15_000, 9_000, 8_000, 7_000])
+    left = iter([12_000, 11_500, 11_400, 9_000, 8_000, 7_000, *[11_300] * 10])
     records = source.receive()
     again = source.invoke(records, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left)))
     assert again == [record["messageId"] for record in records[2:]]
     assert len(sent(backend)) == 2
+    assert source.waits == [0, 0, 0]
     source.run()
-    assert sorted(row["id"] for row in backend.rows("EventsTable")) == sorted(ids)
+    assert sorted(row["id"] for row in backend.events()) == sorted(ids)
+
+
+def test_a_heavy_tenant_holds_an_invocation_for_a_second(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Events to many webhooks come last, one by one; the rest goes back and is received again at once."""
+    for _ in range(11):
+        subscribe()
+    big = [publish(api, {"n": n}) for n in range(4)]
+    small = publish(api, token=jwt_for("other"))
+    records = source.receive()
+    # A send takes 0.6 s, by the clock of the invocation.
+    with watched("sqs.SendMessageBatch") as sends:
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000 - 600 * len(sends))
+        again = source.invoke(records, context)
+    assert again == [record["messageId"] for record in records[1:4]]
+    assert source.waits == [0, 0, 0]
+    assert {row["id"] for row in backend.events()} == {big[0], small}
+    source.run()
+    assert {row["fanOut"] for row in backend.events()} == {"DONE"}
+
+
+def test_what_is_late_comes_again_though_sqs_does_not_put_it_back(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    subscribe()
+    publish(api)
+    (record,) = source.receive()
+    with failing("sqs.ChangeMessageVisibilityBatch", error=REFUSED):
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 9_000)
+        assert source.invoke([record], context) == [record["messageId"]]
+    assert source.waits == [180]
+
+
+# ── the ceiling ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parameters(MaxEventsPerMinute=4)
+def test_an_event_counts_once_for_every_ten_webhooks(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    for _ in range(21):
+        subscribe()
+    for _ in range(2):
+        publish(api)
+    cold_start()
+    ceilings.forget()  # the fan-out is another process
+    source.run()
+    assert len(sent(backend)) == 42
+    answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
+    assert (answer.status, answer.json()["code"]) == (429, "rate_limited")
+    assert "An event counts once for every 10 webhooks" in answer.json()["detail"]
+    (row,) = (row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme")
+    assert row["mn"] == 2 * 3
+
+
+def test_what_has_no_ceiling_is_not_charged(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    for _ in range(11):
+        subscribe("*")
+    for origin in ("bus", "patchbay"):
+        id = EventId.new()
+        event = EventMessage(id, "acme", "POST_PUBLISHED", id.time_ms, POST, origin, "c")
+        source.send(event.fields())
+    source.run()
+    assert len(sent(backend)) == 22
+    assert not [row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme"]
+
+
+# ── who is active ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_workspace_with_deliveries_is_marked_once_an_hour(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
+) -> None:
+    hour = clock.now // 3_600_000
+    clock.now = hour * 3_600_000
+    subscribe()
+    with watched("dynamodb.BatchWriteItem") as writes:
+        for _ in range(2):
+            publish(api)
+            publish(api, token=jwt_for("other"))  # to nobody
+            source.run(60)
+    assert [len(call["RequestItems"][settings().events_table]) for call in writes] == [3, 2]
+    assert list(events.active(hour)) == ["acme"]
+    clock.move(3600)
+    assert list(events.active(hour + 1)) == []
+    publish(api)
+    source.run(60)
+    assert list(events.active(hour + 1)) == ["acme"]
+    assert len(api("GET /api/events").json()["items"]) == 3
+
+
+def test_a_crash_loses_no_marker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
+) -> None:
+    """The row of the event was written, the marker of its workspace was not."""
+    subscribe()
+    publish(api)
+    with killed("dynamodb.BatchWriteItem", after=True):
+        source.poll()
+    hour = clock.now // 3_600_000
+    marker = {"workspaceId": f"active#{hour}", "id": "acme"}
+    dynamo.delete(settings().events_table, marker)
+    source.run()
+    assert len(sent(backend)) == 1
+    assert list(events.active(hour)) == ["acme"]
+
+
+# ── one event among others ───────────────────────────────────────────────────────────────────────────
 
 
 def test_one_poisonous_event_does_not_stop_the_others(
@@ -523,7 +779,8 @@ def test_a_throttled_event_does_not_stop_the_others(
 ) -> None:
     subscribe()
     ids = [publish(api) for _ in range(4)]
-    with failing("dynamodb.PutItem", where=ids[1], error=THROTTLED):
+    # The batch's call, then the one for that event alone.
+    with failing("dynamodb.BatchWriteItem", where=ids[1], times=2, error=THROTTLED):
         source.poll()
     assert sorted(message["event_id"] for message in sent(backend)) == sorted({*ids} - {ids[1]})
     source.run()

@@ -294,7 +294,7 @@ def test_410_ends_a_subscription(line: Line, platform: str) -> None:
         assert waiting
         # Nobody is told, for nothing is broken; and the same can be subscribed again.
         assert kinds(line.backend) == ["count", "hook"]
-        assert [row["type"] for row in line.backend.rows("EventsTable")] == ["POST_PUBLISHED"] * 2
+        assert [row["type"] for row in line.backend.events()] == ["POST_PUBLISHED"] * 2
         assert hook(line.api, platform, targetUrl=r.url)["id"] == id
 
 
@@ -320,7 +320,7 @@ def test_an_n8n_that_keeps_saying_it_does_not_know_the_hook_disables_it(line: Li
         shown = line.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["status"], shown["disabledReason"]) == ("DISABLED", "endpoint_not_found")
         assert line.ends() == [("FAILED", "endpoint_not_found")]
-        told = [row for row in line.backend.rows("EventsTable") if row["type"] == "WEBHOOK_DISABLED"]
+        told = [row for row in line.backend.events() if row["type"] == "WEBHOOK_DISABLED"]
         assert len(told) == 1
 
 

@@ -16,12 +16,13 @@ import pytest
 from local import gateway
 from patchbay import vault
 from patchbay.deliveries import store as deliveries
-from patchbay.deliveries.fan_out import fan_out, fan_out_batch
+from patchbay.deliveries.fan_out import fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
 from patchbay.schema import at_ms, iso, now_ms
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
+from tests.integration.conftest import fan_out
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"

@@ -365,7 +365,7 @@ def test_a_callback_that_nobody_takes_troubles_nobody(actions: Actions, status: 
         assert len(waiting.requests) == 2
     ends = [row for row in actions.line.rows if "run_" in row["webhookKey"]]
     assert {row["status"] for row in ends} == {"FAILED"}
-    types = [row["type"] for row in actions.line.backend.rows("EventsTable")]
+    types = [row["type"] for row in actions.line.backend.events()]
     assert types == ["ACTION_REQUESTED"] * 2
 
 

@@ -44,7 +44,8 @@ def run(made: Engine, name: str) -> Cost:
 
 
 def test_a_success(made: Engine) -> None:
-    """One unit, on the delivery's row."""
+    """One unit, on the delivery's row, and one on the event's."""
+    run(made, "delivered at the first attempt")  # marks the workspace as active in this hour
     cost = run(made, "delivered at the first attempt")
     assert cost.delivery.writes[DELIVERIES] == cost.delivery.writes.total() == 1
     assert cost.event.writes[EVENTS] == 1

@@ -158,6 +158,24 @@ def test_of_a_batch_above_the_ceiling_as_many_pass_as_fit(
     assert bool(refusal.headers) is bool(ceiling)
 
 
+def test_what_is_charged_counts_above_the_ceiling_and_passes_as_it_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, requests=10)
+    publisher, charger = world.process(), world.process()
+    assert admitted(publisher, 4) == 4
+    charger.charge("acme", "requests", 20)
+    assert admitted(publisher) == 0
+    charger.charge("acme", "requests", 1)  # as it has room or not
+    assert admitted(world.process()) == 0
+    world.now += MINUTE  # 25 of the minute before, of which the half still counts
+    charger.charge("acme", "requests", 1)
+    world.now += MINUTE // 2
+    assert admitted(world.process()) == 0
+    world.now += MINUTE * 2
+    assert admitted(world.process(), 11) == 10
+
+
 @pytest.mark.parametrize(
     "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 )

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from patchbay.webhooks.filters import Filters, matches
+from patchbay import compact_json
+from patchbay.webhooks.filters import Content, Filters, compiled
 
 adapter: TypeAdapter[Any] = TypeAdapter(Filters)
 
@@ -38,7 +39,8 @@ documents = st.recursive(
 
 
 def passes(*filters: dict[str, Any], data: Any = DATA) -> bool:
-    return matches(adapter.validate_python(list(filters)), data)
+    adapter.validate_python(list(filters))
+    return Content(data).passes(compiled(filters))
 
 
 def equals(path: str, value: Any) -> dict[str, Any]:
@@ -173,8 +175,68 @@ def test_the_limits_themselves_are_allowed() -> None:
 def test_a_filter_survives_storage_as_json(value: Any) -> None:
     filters = adapter.validate_python([equals("a", value)])
     stored = adapter.validate_json(adapter.dump_json(filters))
-    assert matches(stored, {"a": value})
+    assert passes(stored[0].model_dump(), data={"a": value})
     assert type(stored[0].value) is type(value)
+
+
+# ── the plain reading of the filters, which the compiled one must agree with ─────────────────────────
+
+ABSENT = object()
+
+
+def model(filters: list[dict[str, Any]], data: Any) -> bool:
+    return all(
+        _passes(filter_["op"], filter_["value"], _value_at(data, filter_["path"])) for filter_ in filters
+    )
+
+
+def _passes(op: str, wanted: Any, found: Any) -> bool:
+    if op == "exists":
+        return (found is not ABSENT) is wanted
+    return any(_same(found, value) for value in (wanted if op == "in" else [wanted]))
+
+
+def _value_at(data: Any, path: str) -> Any:
+    for segment in path.split("."):
+        if isinstance(data, dict) and segment in data:
+            data = data[segment]
+        elif isinstance(data, list) and segment in map(str, range(len(data))):
+            data = data[int(segment)]
+        else:
+            return ABSENT
+    return data
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    if isinstance(found, int | float) and isinstance(wanted, int | float):
+        return found == wanted
+    return type(found) is type(wanted) and found == wanted
+
+
+# Few values, so that they meet, and those that Python and JSON do not compare alike.
+alike = st.sampled_from([None, True, False, 0, 1, 0.0, 1.0, 2**53 + 1, float(2**53), "", "a", "1", "true"])
+paths = st.lists(st.sampled_from(["a", "b", "0", "1"]), min_size=1, max_size=3).map(".".join)
+any_filter = (
+    st.fixed_dictionaries({"path": paths, "op": st.just("equals"), "value": alike})
+    | st.fixed_dictionaries({"path": paths, "op": st.just("in"), "value": st.lists(alike, min_size=1)})
+    | st.fixed_dictionaries({"path": paths, "op": st.just("exists"), "value": st.booleans()})
+)
+contents = st.recursive(
+    alike | st.sampled_from(["-0", "1.10", "1e2"]).map(compact_json.loads),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "0"]), inner, max_size=3)
+    ),
+)
+
+
+@given(contents, st.lists(st.lists(any_filter, max_size=3), max_size=4))
+def test_compiled_filters_agree_with_a_plain_reading(data: Any, webhooks: list[list[dict[str, Any]]]) -> None:
+    content = Content(data)
+    assert [content.passes(compiled(filters)) for filters in webhooks] == [
+        model(filters, data) for filters in webhooks
+    ]
 
 
 @given(documents, st.lists(st.text("ab01", min_size=1, max_size=2), min_size=1, max_size=8))

@@ -44,5 +44,5 @@ def metrics() -> Metrics:
 
 def flush_metrics() -> None:
     """Print what was counted, at the end of an invocation; nothing if nothing was."""
-    if metrics().metric_set:
+    if metrics.cache_info().currsize and metrics().metric_set:
         metrics().flush_metrics()

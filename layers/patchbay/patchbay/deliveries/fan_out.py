@@ -1,85 +1,127 @@
 """Fan-out: one queued delivery for each webhook that an event matches.
 
-The event's row is written first, with the webhooks; then the deliveries are sent. Cut down anywhere, the
-event's message comes back, and the stored list is sent again: delivery ids derive from event and webhook, so
-what was sent twice is delivered once. What goes out in one send has no more to it: a repeat is dropped by
-each delivery's claim. For more, the row says `STARTED` until all is sent, then `DONE`, and a repeat is
-dropped at once; one that stopped for good, the sweeper queues again.
+The events of an SQS batch are worked as one:
+
+    read      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
+    match     a new event with the subscriptions; a stored event has its list of webhooks
+    write     the rows of the new events, with their lists, and who is active this hour (one BatchWriteItem)
+    send      the deliveries of all events, ten an SQS call
+    finish    an event to more than ten webhooks: its row says `DONE`; its further sends are charged
+
+What a crash leaves behind, and who goes on. The event's message is deleted only after the last line, so it
+comes back in each case; delivery ids derive from event and webhook, so what is sent twice is delivered once.
+
+    before write          nothing
+    in write              some rows: those events resume their stored lists, the others begin
+    between write, send   the lists: the message's repeat sends them
+    in send               some deliveries: the repeat sends the whole list again
+    between send, finish  all deliveries: the repeat sends the whole list again, and each delivery is dropped
+                          by its own row; so does the repeat of an event to ten webhooks or fewer
+    in finish             a row that is `DONE`, perhaps without its charge: the repeat is dropped
+    the message is lost   a row that is `STARTED` for 15 minutes: the sweeper queues its event again
+
+Rows are written without a condition. A row that was read is never written again, so only two copies of an
+event that are worked at the same moment both write. That is harmless: both send what they matched. If a
+subscription changed between, a webhook of either list gets the event, as it would from a single copy a moment
+earlier or later; the row has the list of the later one. If a row falls back from `DONE` to `STARTED`, the
+worker that wrote it finishes it, or the sweeper.
 
 Two kinds of message are in the queue: events that were published through the API or announced by Patchbay
 itself, and envelopes of the EventBridge bus, of which some are rejected.
+
+An invocation works for about a second. Events to many webhooks come last and one by one, and what there is no
+time for goes back to the queue at once, where the events of other workspaces have their turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from patchbay import queues
+from patchbay import dynamo, queues
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId
-from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.observability import flush_metrics, logger
+from patchbay.rate_limits import ceilings
+from patchbay.rate_limits.memory import Memory
 from patchbay.settings import settings
-from patchbay.webhooks import service as webhooks
+from patchbay.webhooks import matching
+from patchbay.webhooks import store as webhooks
 
 if TYPE_CHECKING:
     from patchbay.events.bus import Envelope
 
 # A larger body is left out of the messages and read from the event's row at each attempt.
 MAX_BODY_BYTES = 64 * 1024
-# What one event's fan-out may take (500 webhooks are 50 batches); with less time left, the rest goes back.
+# How long an invocation begins further events.
+_SLICE_MS = 1_000
+# What one event's fan-out may take (500 webhooks are 50 calls); with less time left, no event is begun.
 _RESERVE_MS = 10_000
+
+# The (workspace, hour) that this process has marked as active.
+_marked: Memory[tuple[str, int], bool] = Memory(10_000)
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """An event, with the messages that brought it. `row` is what stands in the table, or is to be written."""
+
+    event: EventMessage
+    records: list[Mapping[str, Any]]
+    version: int = 0
+    row: dynamo.Row | None = None
+    is_new: bool = False
+    webhook_ids: Sequence[WebhookId] = ()
+
+
+class _Slice:
+    """The time that an invocation has for its batch."""
+
+    def __init__(self, remaining_ms: Callable[[], int]) -> None:
+        self._remaining_ms = remaining_ms
+        self._ends_at_ms = remaining_ms() - _SLICE_MS
+
+    def is_over(self, *, begun: bool) -> bool:
+        """Whether no further event is begun. The first one may be, however late it is."""
+        left = self._remaining_ms()
+        return left < _RESERVE_MS or (begun and left < self._ends_at_ms)
 
 
 def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[], int]) -> list[str]:
-    """Fan out each event of an SQS batch; returns the ids of the messages that must come again."""
-    again = []
+    """Fan out the events of an SQS batch; returns the ids of the messages that must come again."""
+    time = _Slice(remaining_ms)
+    works: dict[tuple[str, str], _Work] = {}
+    again: list[Mapping[str, Any]] = []
+    late: list[Mapping[str, Any]] = []
     for record in records:
-        message_id: str = record["messageId"]
         logger.set_correlation_id(None)  # log lines before this message is read must not have the last one's
         try:
             message = _read(record["body"])
         except ValueError:
             if not queues.set_aside(settings().events_dlq_url, record):
-                again.append(message_id)
+                again.append(record)
             continue
-        if remaining_ms() < _RESERVE_MS:
-            again.append(message_id)
+        if time.is_over(begun=bool(works)):
+            late.append(record)
             continue
         try:
             event = message if isinstance(message, EventMessage) else _admit(message)
-            if event is not None:
-                fan_out(event)
         except Exception:
             # Our own fault or AWS's: this event comes again, the others of the batch go on.
-            logger.exception("fan-out failed", message_id=message_id, id=message.id)
-            again.append(message_id)
+            logger.exception("fan-out failed", message_id=record["messageId"], id=message.id)
+            again.append(record)
+            continue
+        if event is not None:
+            works.setdefault((event.workspace_id, event.id), _Work(event, [])).records.append(record)
+    failed, left = _fan_out(list(works.values()), time)
+    again += [record for work in failed for record in work.records]
+    late += [record for work in left for record in work.records]
+    _put_back(late)
     flush_metrics()
-    return again
-
-
-def fan_out(event: EventMessage) -> None:
-    """Queue the deliveries of one event. Safe to repeat."""
-    logger.set_correlation_id(event.correlation_id)
-    matched = webhooks.match(event.workspace_id, event.type, event.data)
-    webhook_ids = events.begin_fan_out(event, matched, in_one_send=len(matched) <= queues.MAX_ENTRIES)
-    if not webhook_ids:
-        return
-    payload = event.payload()
-    body = payload if len(payload.encode()) <= MAX_BODY_BYTES else None
-    queues.send_all(
-        settings().deliveries_queue_url,
-        (
-            queues.Message.of(_message(event, webhook_id, body).fields(), webhook_id)
-            for webhook_id in webhook_ids
-        ),
-    )
-    if len(webhook_ids) > queues.MAX_ENTRIES:
-        events.finish_fan_out(event)
-    metrics().add_metric("DeliveriesQueued", "Count", len(webhook_ids))
-    logger.info("fanned out", event_id=event.id, type=event.type, webhooks=len(webhook_ids))
+    return [record["messageId"] for record in (*again, *late)]
 
 
 def _read(body: str) -> EventMessage | Envelope:
@@ -102,14 +144,173 @@ def _admit(envelope: Envelope) -> EventMessage | None:
     return bus.admit(envelope)
 
 
-def _message(event: EventMessage, webhook_id: WebhookId, body: str | None) -> DeliveryMessage:
-    return DeliveryMessage(
-        id=DeliveryId.derived(event.id, webhook_id),
-        workspace_id=event.workspace_id,
-        webhook_id=webhook_id,
-        event_id=event.id,
-        event_type=event.type,
-        body=body,
-        generation=0,
-        correlation_id=event.correlation_id,
-    )
+def _put_back(records: Sequence[Mapping[str, Any]]) -> None:
+    """Have messages received again at once."""
+    try:
+        queues.hide_all(settings().events_queue_url, [(record["receiptHandle"], 0) for record in records])
+    except Exception:
+        # They come back by themselves, later.
+        logger.exception("events not put back", count=len(records))
+
+
+# ── the steps ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Work]]:
+    """Queue the deliveries of the events. Safe to repeat. Returns those that failed, and those that there was
+    no time for.
+    """
+    failed, late = _together(_look_up, works, time), []
+    small: list[_Work] = []
+    large: list[_Work] = []
+    for work in works:
+        if work in failed:
+            continue
+        if time.is_over(begun=bool(small or large)):
+            late.append(work)
+        elif not _matched(work):
+            failed.append(work)
+        else:
+            (large if _is_large(work) else small).append(work)
+    failed += _queue(small, time)
+    for at, work in enumerate(large):
+        if time.is_over(begun=bool(small or at)):
+            late.append(work)
+        else:
+            failed += _queue([work], time)
+    return failed, late
+
+
+def _together(
+    step: Callable[[Sequence[_Work]], list[_Work]], works: Sequence[_Work], time: _Slice
+) -> list[_Work]:
+    """Take a step with all events at once, or, if that fails, with each alone: what is wrong with one must
+    not stop the others. Returns those that failed.
+    """
+    try:
+        return step(works) if works else []
+    except Exception:
+        logger.exception("fan-out failed", events=[work.event.id for work in works])
+        if len(works) == 1:
+            return list(works)
+    failed: list[_Work] = []
+    for at, work in enumerate(works):
+        failed += [work] if time.is_over(begun=bool(at)) else _together(step, [work], time)
+    return failed
+
+
+def _look_up(works: Sequence[_Work]) -> list[_Work]:
+    versions = [webhooks.version_place(work.event.workspace_id) for work in works]
+    found = dynamo.get_each([*versions, *(events.place(work.event) for work in works)])
+    for work, version, row in zip(works, found, found[len(works) :], strict=False):
+        work.version, work.row = webhooks.version(version), row
+    return []
+
+
+def _matched(work: _Work) -> bool:
+    """Find the webhooks that the event is still to be sent to; False when that fails."""
+    event = work.event
+    logger.set_correlation_id(event.correlation_id)
+    if work.row is not None:
+        work.webhook_ids = events.left_to_send(work.row)
+        return True
+    try:
+        work.webhook_ids = matching.match(event.workspace_id, event.type, event.data, work.version)
+    except Exception:
+        logger.exception("fan-out failed", id=event.id)
+        return False
+    work.row, work.is_new = events.begun(event, work.webhook_ids, in_one_send=not _is_large(work)), True
+    return True
+
+
+def _is_large(work: _Work) -> bool:
+    return len(work.webhook_ids) > queues.MAX_ENTRIES
+
+
+def _queue(works: Sequence[_Work], time: _Slice) -> list[_Work]:
+    """Write the events, then send their deliveries; returns those that failed."""
+    failed = _together(_write, works, time)
+    written = [work for work in works if work not in failed and work.webhook_ids]
+    failed += _send(written)
+    failed += [work for work in written if work not in failed and _is_large(work) and not _finished(work)]
+    return failed
+
+
+def _write(works: Sequence[_Work]) -> list[_Work]:
+    """Also of an event that was stored before: the marker may not have been written with it."""
+    rows: list[dynamo.Row] = []
+    needed_by: list[list[_Work]] = []
+    marking: dict[tuple[str, int], list[_Work]] = {}
+    for work in works:
+        if work.is_new and work.row is not None:
+            rows.append(work.row)
+            needed_by.append([work])
+        place = work.event.workspace_id, events.hour_of(work.event)
+        if work.webhook_ids and not _marked.get(place):
+            marking.setdefault(place, []).append(work)
+    rows += [events.activity(*place) for place in marking]
+    needed_by += marking.values()
+    refused = events.write(rows)
+    failed = {work for at in refused for work in needed_by[at]}
+    for place, its in marking.items():
+        if failed.isdisjoint(its):
+            _marked.put(place, True)
+    return list(failed)
+
+
+def _send(works: Sequence[_Work]) -> list[_Work]:
+    try:
+        queues.send_all(settings().deliveries_queue_url, (each for work in works for each in _messages(work)))
+    except queues.NotAllSent as failure:
+        logger.exception("fan-out failed", count=len(failure.messages))
+        unsent = {DeliveryMessage.read(message.body).event_id for message in failure.messages}
+        return [work for work in works if work.event.id in unsent]
+    except Exception:
+        logger.exception("fan-out failed", events=[work.event.id for work in works])
+        return list(works)
+    for work in works:
+        logger.debug(
+            "fanned out", event_id=work.event.id, type=work.event.type, webhooks=len(work.webhook_ids)
+        )
+    return []
+
+
+def _messages(work: _Work) -> Iterator[queues.Message]:
+    event = work.event
+    payload = event.payload()
+    body = payload if len(payload.encode()) <= MAX_BODY_BYTES else None
+    for webhook_id in work.webhook_ids:
+        message = DeliveryMessage(
+            id=DeliveryId.derived(event.id, webhook_id),
+            workspace_id=event.workspace_id,
+            webhook_id=webhook_id,
+            event_id=event.id,
+            event_type=event.type,
+            body=body,
+            generation=0,
+            correlation_id=event.correlation_id,
+        )
+        yield queues.Message.of(message.fields(), event.workspace_id)
+
+
+def _finished(work: _Work) -> bool:
+    """Record that every delivery of a large event is queued, and charge for it; False when that fails. Events
+    from the bus and Patchbay's own have no ceiling.
+    """
+    event = work.event
+    logger.set_correlation_id(event.correlation_id)
+    try:
+        events.finish_fan_out(event)
+        if work.is_new and event.source == "api":
+            calls = -(-len(work.webhook_ids) // queues.MAX_ENTRIES)
+            ceilings.charge(event.workspace_id, "events", calls - 1)
+    except Exception:
+        logger.exception("fan-out failed", id=event.id)
+        return False
+    return True
+
+
+def forget() -> None:
+    """Give up what this process remembers."""
+    _marked.clear()
+    matching.forget()

@@ -1,8 +1,8 @@
 """The events table: one row per event, written by its fan-out.
 
-Key: workspaceId, id. Indexes: `byType` (typeKey `<workspace>#<type>`, id), without the data; `due` (dueShard,
-dueAt), sparse: fan-outs in many sends, until they are done. What was rejected has `status` and `reason`
-besides. Rows end by TTL.
+Key: workspaceId, id. Index: `due` (dueShard, dueAt), sparse: fan-outs in many sends, until they are done.
+What was rejected has `status` and `reason` besides. A partition `active#<hour>` (no workspace has a `#` in
+its name) holds a row for each workspace with deliveries of events of that hour. Rows end by TTL.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from patchbay.settings import settings
 # A message that was cut down comes back within minutes by itself; after so long it is lost, or in the
 # dead-letter queue.
 _STOPPED_MS = 15 * 60_000
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +41,47 @@ class StoredEvent:
     reason: str | None
 
 
-def begin_fan_out(
-    event: EventMessage, matched: Sequence[WebhookId], *, in_one_send: bool
-) -> Sequence[WebhookId]:
-    """Store the event with the webhooks it goes to, and return those that are to be sent.
+def place(event: EventMessage) -> tuple[str, dynamo.Row]:
+    """The table and the key of an event, to be read along with other rows."""
+    return settings().events_table, {"workspaceId": event.workspace_id, "id": event.id}
 
-    Of an event that is stored already, its own list counts: none of it when its fan-out is known to be done,
-    else all of it. Of one that goes out `in_one_send` that is never known.
+
+def left_to_send(row: dynamo.Row) -> list[WebhookId]:
+    """The webhooks that a stored event is to be sent to: none when its fan-out is known to be done, else all
+    that it matched. Of an event that goes out in one send that is never known.
     """
+    return [] if row["fanOut"] == "DONE" else [WebhookId(id) for id in row["webhookIds"]]
+
+
+def begun(event: EventMessage, matched: Sequence[WebhookId], *, in_one_send: bool) -> dynamo.Row:
+    """The row of an event whose fan-out begins."""
     row = {**_row(event), "webhookIds": list(matched)}
     if not matched:
-        row["fanOut"] = "DONE"
-    elif in_one_send:
-        row["fanOut"] = "IN_ONE_SEND"
-    else:
-        row |= {
-            "fanOut": "STARTED",
-            "dueShard": due_index.shard_of(event.id),
-            "dueAt": now_ms() + _STOPPED_MS,
-        }
-    try:
-        dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
-    except dynamo.ConditionFailed as stored:
-        if stored.row is None:
-            raise  # gone between the refused write and its answer: the message comes again
-        if stored.row["fanOut"] == "DONE":
-            return ()
-        return [WebhookId(id) for id in stored.row["webhookIds"]]
-    return matched
+        return row | {"fanOut": "DONE"}
+    if in_one_send:
+        return row | {"fanOut": "IN_ONE_SEND"}
+    return row | {
+        "fanOut": "STARTED",
+        "dueShard": due_index.shard_of(event.id),
+        "dueAt": now_ms() + _STOPPED_MS,
+    }
+
+
+def write(rows: Sequence[dynamo.Row]) -> list[int]:
+    """Write rows of events and markers, up to 25 in one call; returns the positions of those that DynamoDB
+    kept throttling.
+    """
+    return dynamo.put_each([(settings().events_table, row) for row in rows])
+
+
+def hour_of(event: EventMessage) -> int:
+    """The number of the hour that an event's deliveries belong to: their ids have the time of its id."""
+    return event.id.time_ms // _HOUR_MS
+
+
+def activity(workspace_id: str, hour: int) -> dynamo.Row:
+    """The row that marks a workspace as active in an hour. Safe to write again."""
+    return {**activity_place(workspace_id, hour)[1], "ttl": kept_until(now_ms())}
 
 
 def active(hour: int) -> Iterator[str]:
@@ -132,8 +146,6 @@ def reject(event: EventMessage, reason: str) -> bool:
     had there cannot be one.
     """
     row = {**_row(event), "webhookIds": [], "fanOut": "DONE", "status": "REJECTED", "reason": reason}
-    if not event.type:
-        del row["typeKey"]
     try:
         dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
     except dynamo.ConditionFailed:
@@ -166,42 +178,39 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> Page[dynamo.Row]:
-    """Rows without their data, newest first."""
-    if type is None:
-        return dynamo.page(
-            settings().events_table,
-            ("workspaceId", workspace_id),
-            ("id", *between),
-            limit=limit,
-            cursor=cursor,
-        )
-    return dynamo.page(
-        settings().events_table,
-        ("typeKey", _type_key(workspace_id, type)),
-        ("id", *between),
-        index="byType",
-        keys=("workspaceId",),
-        limit=limit,
-        cursor=cursor,
-    )
+    """Rows, newest first. A page of one type may come back short, as it is picked out of all types."""
+    return _page(workspace_id, type, between, limit, cursor)
 
 
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
-    """The last events of a type, newest first; not what was rejected."""
-    found = dynamo.page(
+    """The last events of a type, newest first; not what was rejected. Looks through a workspace's last 1,000
+    events at most, or 10 MB of them.
+    """
+    found = _page(workspace_id, type, EventId.range(None, None), count, None, accepted=True)
+    return [_stored(row) for row in found.items]
+
+
+def _page(
+    workspace_id: str,
+    type: str | None,
+    between: tuple[EventId, EventId],
+    limit: int,
+    cursor: str | None,
+    *,
+    accepted: bool = False,
+) -> Page[dynamo.Row]:
+    tests = {"type": "#type = :type"} if type else {}
+    tests |= {"status": "attribute_not_exists(#status)"} if accepted else {}
+    return dynamo.page(
         settings().events_table,
-        ("typeKey", _type_key(workspace_id, type)),
-        ("id", *EventId.range(None, None)),
-        index="byType",
-        keys=("workspaceId",),
-        limit=count,
-        cursor=None,
-        where="attribute_not_exists(#status)",
-        names={"#status": "status"},
+        ("workspaceId", workspace_id),
+        ("id", *between),
+        limit=limit,
+        cursor=cursor,
+        where=" AND ".join(tests.values()) or None,
+        names={f"#{name}": name for name in tests} or None,
+        **({"type": type} if type else {}),
     )
-    keys = [{"workspaceId": row["workspaceId"], "id": row["id"]} for row in found.items]
-    events = map(_stored, dynamo.get_many(settings().events_table, keys))
-    return sorted(events, key=lambda event: event.id, reverse=True)
 
 
 def _row(event: EventMessage) -> dynamo.Row:
@@ -211,14 +220,9 @@ def _row(event: EventMessage) -> dynamo.Row:
     return {
         "workspaceId": event.workspace_id,
         "id": event.id,
-        "typeKey": _type_key(event.workspace_id, event.type),
         "type": event.type,
         "timestamp": event.timestamp,
         "source": event.source,
         "data": compact_json.dumps(event.data),
         "ttl": kept_until(now_ms()),
     }
-
-
-def _type_key(workspace_id: str, type: str) -> str:
-    return f"{workspace_id}#{type}"

@@ -26,6 +26,8 @@ from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]
 
+# How units are counted, where a caller could not tell.
+_COUNTING = {"requests": "", "events": "An event counts once for every 10 webhooks that it goes to. "}
 _BLOCKS = 500
 _REMEMBERED = 1_024
 
@@ -87,6 +89,10 @@ class Ceilings:
             return
         raise _refusal(kind, full, cost)
 
+    def charge(self, workspace_id: str, kind: Kind, cost: int) -> None:
+        """Count `cost` units above the ceiling, if need be: then what comes next is refused."""
+        self._limiter.charge(f"{kind}#{workspace_id}", [MINUTE], cost)
+
     def clear(self) -> None:
         self._shares.clear()
         self._limiter.clear()
@@ -109,7 +115,7 @@ def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited | CostExc
         )
     later = retry_after(admits_ms - standing.now_ms)
     return RateLimited(
-        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute. "
+        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute. {_COUNTING[kind]}"
         f"Try again in {later['retry-after']} s.",
         headers=later,
     )
@@ -124,6 +130,11 @@ def admit(workspace_id: str, kind: Kind, cost: int = 1) -> None:
     which names the ceiling and says when to come back, and CostExceedsLimit for more than it ever admits.
     """
     _process.admit(workspace_id, kind, cost)
+
+
+def charge(workspace_id: str, kind: Kind, cost: int) -> None:
+    """Count `cost` units that were not known when the request was admitted, even above the ceiling."""
+    _process.charge(workspace_id, kind, cost)
 
 
 def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimited | CostExceedsLimit | None]:

@@ -21,6 +21,8 @@ _REMEMBERED = 1_024
 _REFUSE_MS = 1_000
 # A wrong belief costs one try; more is a crowd at the same row.
 _TRIES = 5
+# A limit that no count reaches, and that DynamoDB still computes with exactly.
+_NO_LIMIT = 10**15
 
 
 class NoRoom(Exception):
@@ -58,6 +60,18 @@ class Limiter:
         now, known = self._clock(), self._known.get(row_id) or _Known()
         if known.refuses(cost, now):
             raise NoRoom(_standings(quotas, known, now))
+        return self._count(row_id, quotas, cost, known, now)
+
+    def charge(self, row_id: str, windows: Sequence[Window], cost: int) -> None:
+        """Count `cost` units that are used already, whether there is room for them or not. Raises RateLimited
+        when the row takes no write for now.
+        """
+        quotas = [Quota(window, _NO_LIMIT) for window in windows]
+        self._count(row_id, quotas, cost, self._known.get(row_id) or _Known(), self._clock())
+
+    def _count(
+        self, row_id: str, quotas: Sequence[Quota], cost: int, known: _Known, now: int
+    ) -> tuple[Standing, ...]:
         for _ in range(_TRIES):
             update = sliding_window.plan(quotas, _believed(quotas, known), cost, now)
             try:

@@ -11,11 +11,14 @@ Value = TypeVar("Value")
 
 
 class Memory(Generic[Key, Value]):
-    """A mapping of at most `size` entries. Forgetting one must only ever cost time."""
+    """A mapping that holds at most `size`, where an entry counts 1 unless it has a weight. Forgetting one
+    must only ever cost time.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._weight = 0
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
@@ -23,22 +26,28 @@ class Memory(Generic[Key, Value]):
             if key not in self._entries:
                 return None
             self._entries.move_to_end(key)
-            return self._entries[key]
+            return self._entries[key][0]
 
-    def put(self, key: Key, value: Value) -> None:
+    def put(self, key: Key, value: Value, weight: int = 1) -> None:
         with self._lock:
-            self._entries[key] = value
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._size:
-                self._entries.popitem(last=False)
+            self._drop(key)
+            self._entries[key] = value, weight
+            self._weight += weight
+            while self._weight > self._size:
+                self._drop(next(iter(self._entries)))
 
     def forget(self, key: Key) -> None:
         with self._lock:
-            self._entries.pop(key, None)
+            self._drop(key)
 
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
+            self._weight = 0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _drop(self, key: Key) -> None:
+        if key in self._entries:
+            self._weight -= self._entries.pop(key)[1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -94,22 +94,68 @@ class ExistsFilter(_Filter):
 Filter = Annotated[EqualsFilter | InFilter | ExistsFilter, Field(discriminator="op")]
 Filters = Annotated[list[Filter], Field(max_length=MAX_FILTERS)]
 
-_ABSENT = object()
+# What stands for a value in comparisons: true is not 1 in JSON (in Python it is), and no list or object
+# equals a filter's value.
+_ABSENT, _NULL, _TRUE, _FALSE, _NESTED = (object() for _ in range(5))
 
 
-def matches(filters: Iterable[Filter], data: Any) -> bool:
-    """Whether `data` (an event's data, as parsed JSON) passes every filter; none let all pass."""
-    return all(_passes(filter_, _value_at(data, filter_.path)) for filter_ in filters)
+class _Test(NamedTuple):
+    """A filter ready for use. `accepted` holds what the value may be; None asks only whether it `exists`."""
+
+    path: str
+    accepted: frozenset[Any] | None
+    exists: bool
 
 
-def _passes(filter_: Filter, found: Any) -> bool:
-    match filter_:
-        case ExistsFilter(value=wanted):
-            return (found is not _ABSENT) is wanted
-        case EqualsFilter(value=wanted):
-            return _same(found, wanted)
-        case InFilter(value=values):
-            return any(_same(found, wanted) for wanted in values)
+Compiled = tuple[_Test, ...]
+
+
+def compiled(filters: Iterable[Mapping[str, Any]]) -> Compiled:
+    """Filters in their JSON form, which the API has validated. Raises ValueError for any other `op`."""
+    return tuple(_test(**filter_) for filter_ in filters)
+
+
+class Content:
+    """An event's data (parsed JSON), which many filters read: each path is looked up once."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._found: dict[str, Any] = {}
+
+    def passes(self, filters: Compiled) -> bool:
+        """Whether the data passes every filter; without filters it does."""
+        for path, accepted, exists in filters:
+            found = self._found.get(path)
+            if found is None:
+                found = self._found[path] = _comparable(_value_at(self._data, path))
+            if accepted is None:
+                if (found is not _ABSENT) is not exists:
+                    return False
+            elif found not in accepted:
+                return False
+        return True
+
+
+def _test(path: str, op: str, value: Any = True) -> _Test:
+    match op:
+        case "exists":
+            return _Test(path, None, value)
+        case "equals":
+            return _Test(path, frozenset((_comparable(value),)), True)
+        case "in":
+            return _Test(path, frozenset(map(_comparable, value)), True)
+    raise ValueError(f"{op} is no operation of a filter")
+
+
+def _comparable(value: Any) -> Any:
+    """A value that is equal and hashes alike where JSON values are the same. Never None."""
+    if value is True:
+        return _TRUE
+    if value is False:
+        return _FALSE
+    if value is None:
+        return _NULL
+    return value if isinstance(value, str | int | float) or value is _ABSENT else _NESTED
 
 
 def _value_at(data: Any, path: str) -> Any:
@@ -125,12 +171,3 @@ def _value_at(data: Any, path: str) -> Any:
 
 def _is_index(segment: str) -> bool:
     return segment.isascii() and segment.isdigit() and (segment == "0" or segment[0] != "0")
-
-
-def _same(found: Any, wanted: str | bool | float | None) -> bool:
-    """Equality of JSON: 1 is 1.0, but true is not 1 (in Python it is)."""
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    if isinstance(found, int | float) and isinstance(wanted, int | float):
-        return found == wanted
-    return type(found) is type(wanted) and found == wanted

@@ -217,16 +217,6 @@ def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> b
 # ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
 
 
-def match(workspace_id: str, event_type: str, data: Any) -> list[WebhookId]:
-    """The active webhooks that an event goes to."""
-    found = {
-        subscription.webhook_id: None
-        for subscription in store.subscriptions(workspace_id, event_type)
-        if not subscription.filters or filters.matches(_FILTERS.validate_python(subscription.filters), data)
-    }
-    return list(found)
-
-
 def disable(
     workspace_id: str,
     id: WebhookId,

@@ -10,7 +10,8 @@ Key: workspaceId, sk. Five kinds of rows:
                             its id; `disabledAt` says that it was disabled when it was deleted
     run_…                   where the outcome of an automation's run is to be called back to: a
                             webhook of one delivery, with the body; it ends by TTL
-    count                   how many webhooks the workspace has
+    count                   how many webhooks the workspace has, how many bytes of filters, and the
+                            version of its subscriptions, which every change of one raises
 A webhook and the rows that depend on it change in one transaction, under the webhook's version.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from patchbay import catalogue, dynamo, idempotency
+from patchbay import compact_json, dynamo, idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
 from patchbay.paging import Page
@@ -28,6 +29,8 @@ from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 _COUNT = "count"
+# What one event can cost to match: the filters of all webhooks of a workspace, as JSON.
+MAX_FILTERS_BYTES = 256 * 1024
 # An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails
 # on some events must not miss all others.
 HOOK_RETRIES: Mapping[str, Any] = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
@@ -67,15 +70,9 @@ def create(row: dynamo.Row, completing: Sequence[dynamo.TransactItem] = ()) -> N
     Subscribed when its `hookKey` is taken.
     """
     table = settings().webhooks_table
+    row = row | _filter_bytes(row)
     actions = [
-        dynamo.updating(
-            table,
-            {"workspaceId": row["workspaceId"], "sk": _COUNT},
-            "ADD webhooks :one",
-            condition="attribute_not_exists(webhooks) OR webhooks < :most",
-            one=1,
-            most=settings().max_webhooks,
-        ),
+        _counting(None, row),
         dynamo.putting(table, row, condition="attribute_not_exists(sk)"),
         *_subscribing(row),
     ]
@@ -95,9 +92,7 @@ def create(row: dynamo.Row, completing: Sequence[dynamo.TransactItem] = ()) -> N
         if "hookKey" in row and 1 in refused.failed:
             raise Subscribed from None
         if 0 in refused.failed:
-            raise Conflict(
-                f"This workspace has {settings().max_webhooks} webhooks, its ceiling. Delete one first."
-            ) from None
+            raise _no_room(refused.rows[0]) from None
         raise idempotency.still_running() from None
 
 
@@ -212,25 +207,34 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
 def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     """Store `new` over `old` with its subscriptions, and with them what is `also` to be written.
 
-    Raises Changed when `old` has changed, Conflict when a condition of `also` does not hold.
+    Raises Changed when `old` has changed, Conflict when the workspace has no room for the filters or a
+    condition of `also` does not hold.
     """
-    gone = _subscription_keys(old) - _subscription_keys(new)
+    changes_matching = _matching(old) != _matching(new)
+    if changes_matching:
+        new = new | _filter_bytes(new)
     actions = [
         dynamo.putting(
             settings().webhooks_table,
             new,
             condition="version = :version",
             version=old["version"],
-        ),
-        *_subscribing(new),
-        *_unsubscribing(new["workspaceId"], gone),
-        *also,
+        )
     ]
+    if changes_matching:
+        gone = _subscription_keys(old) - _subscription_keys(new)
+        actions += [
+            _counting(old, new),
+            *_subscribing(new),
+            *_unsubscribing(new["workspaceId"], gone),
+        ]
     try:
-        dynamo.transact(actions)
+        dynamo.transact([*actions, *also])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
             raise Changed from None
+        if changes_matching and 1 in refused.failed:
+            raise _no_room(refused.rows[1]) from None
         raise idempotency.still_running() from None
 
 
@@ -242,12 +246,7 @@ def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     key = {"workspaceId": row["workspaceId"], "sk": row["sk"]}
     actions = [
         dynamo.deleting(table, key, condition="version = :version", version=row["version"]),
-        dynamo.updating(
-            table,
-            {"workspaceId": row["workspaceId"], "sk": _COUNT},
-            "ADD webhooks :less",
-            less=-1,
-        ),
+        _counting(row, None),
         *_unsubscribing(row["workspaceId"], _subscription_keys(row)),
         *([_outliving(row)] if "hookKey" in row else []),
         *also,
@@ -258,17 +257,65 @@ def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
         raise Changed from None
 
 
-def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
-    """Active subscriptions to a type, those to `*` included. A webhook may come twice."""
-    for kind in (event_type, catalogue.ANY):
-        prefix = _subscription_key(kind, "")
-        for row in dynamo.query(
-            settings().webhooks_table,
-            "workspaceId = :workspace AND begins_with(sk, :prefix)",
-            workspace=workspace_id,
-            prefix=prefix,
-        ):
-            yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+def version_place(workspace_id: str) -> tuple[str, dynamo.Row]:
+    """The table and the key of the row that has the `subscriptions` version, to be read along with others."""
+    return settings().webhooks_table, {"workspaceId": workspace_id, "sk": _COUNT}
+
+
+def version(row: dynamo.Row | None) -> int:
+    """The version of a workspace's subscriptions: 0 before the first change."""
+    return 0 if row is None else int(row.get("subscriptions", 0))
+
+
+def subscriptions(workspace_id: str, kind: str) -> Iterator[Subscription]:
+    """Active subscriptions to a type, or to `*`."""
+    prefix = _subscription_key(kind, "")
+    for row in dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        workspace=workspace_id,
+        prefix=prefix,
+    ):
+        yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+
+
+def _counting(old: dynamo.Row | None, new: dynamo.Row | None) -> dynamo.TransactItem:
+    """Count a webhook in (no `old`), out (no `new`) or changed, and raise the version of the workspace's
+    subscriptions. Without a condition where nothing grows, so that two webhooks can change at once.
+    """
+    row = new or old or {}
+    # Of a webhook that was stored before filters were counted, nothing is counted out.
+    more = (new or {}).get("filterBytes", 0) - (old or {}).get("filterBytes", 0)
+    values: dict[str, Any] = {"one": 1, "more": more, "webhooks": (new is not None) - (old is not None)}
+    conditions = []
+    if old is None:
+        conditions.append("(attribute_not_exists(webhooks) OR webhooks < :most)")
+        values["most"] = settings().max_webhooks
+    if more > 0:
+        conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
+        values["room"] = MAX_FILTERS_BYTES - more
+    return dynamo.updating(
+        settings().webhooks_table,
+        {"workspaceId": row["workspaceId"], "sk": _COUNT},
+        "ADD subscriptions :one, webhooks :webhooks, filterBytes :more",
+        condition=" AND ".join(conditions) or None,
+        **values,
+    )
+
+
+def _no_room(count: dynamo.Row | None) -> Conflict:
+    if count is not None and count.get("webhooks", 0) >= settings().max_webhooks:
+        return Conflict(
+            f"This workspace has {settings().max_webhooks} webhooks, its ceiling. Delete one first."
+        )
+    return Conflict(
+        f"The filters of a workspace's webhooks may have {MAX_FILTERS_BYTES} bytes in all, as JSON, "
+        "and with these there would be more. Shorten filters, or delete a webhook that has some."
+    )
+
+
+def _filter_bytes(row: dynamo.Row) -> dynamo.Row:
+    return {"filterBytes": compact_json.size(row["filters"]) if row["filters"] else 0}
 
 
 def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
@@ -299,6 +346,11 @@ def _subscription_keys(row: dynamo.Row) -> set[str]:
     if row["status"] != "ACTIVE":
         return set()
     return {_subscription_key(event, row["sk"]) for event in row["events"]}
+
+
+def _matching(row: dynamo.Row) -> tuple[Any, ...]:
+    """What decides which events a webhook gets. Filters compare as text, for in Python 1 is True."""
+    return row["status"] == "ACTIVE", row["events"], compact_json.dumps(row["filters"])
 
 
 def _subscribing(row: dynamo.Row) -> list[dynamo.TransactItem]:

@@ -1,0 +1,62 @@
+"""Which webhooks an event goes to.
+
+A process keeps the subscriptions of a workspace to a type, with their filters compiled, for as long as the
+workspace's version of them stands (`store.version_place`). The version is read consistently before the
+subscriptions are, so what is kept is never older than its version. A writer that knows no versions (an
+earlier release, while this one is being deployed) is noticed within a minute.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from patchbay import catalogue, compact_json
+from patchbay.ids import WebhookId
+from patchbay.rate_limits.memory import Memory
+from patchbay.schema import now_ms
+from patchbay.webhooks import filters, store
+
+_KEEP_MS = 60_000
+# In bytes of filters as JSON, which take up to twenty times as much compiled; and what an entry and a webhook
+# weigh besides.
+_MEMORY = 4 * 1024 * 1024
+_OVERHEAD = 200
+
+
+class _Kept(NamedTuple):
+    version: int
+    until_ms: int
+    subscriptions: list[tuple[WebhookId, filters.Compiled]]
+
+
+_kept: Memory[tuple[str, str], _Kept] = Memory(_MEMORY)
+
+
+def match(workspace_id: str, event_type: str, data: Any, version: int) -> list[WebhookId]:
+    """The active webhooks that an event goes to; `version` is that of the workspace's subscriptions."""
+    content = filters.Content(data)
+    found = {
+        webhook_id: None
+        for kind in (event_type, catalogue.ANY)
+        for webhook_id, wanted in _subscriptions(workspace_id, kind, version)
+        if content.passes(wanted)
+    }
+    return list(found)
+
+
+def forget() -> None:
+    """Give up what this process keeps."""
+    _kept.clear()
+
+
+def _subscriptions(workspace_id: str, kind: str, version: int) -> list[tuple[WebhookId, filters.Compiled]]:
+    now = now_ms()
+    kept = _kept.get((workspace_id, kind))
+    if kept is not None and kept.version == version and now < kept.until_ms:
+        return kept.subscriptions
+    subscriptions, weight = [], _OVERHEAD
+    for webhook_id, wanted in store.subscriptions(workspace_id, kind):
+        subscriptions.append((webhook_id, filters.compiled(wanted)))
+        weight += _OVERHEAD + compact_json.size(wanted)
+    _kept.put((workspace_id, kind), _Kept(version, now + _KEEP_MS, subscriptions), weight)
+    return subscriptions
