@@ -719,7 +719,8 @@ def integrations(watch: Watch) -> None:
         for n in range(3)
     ]
     begin = {"redirectUri": REDIRECT_URI}
-    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
+    begun = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
+    api(f"POST {CALLBACK}", 422, json={"state": begun["state"], "error": "access_denied"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": "new"}}
@@ -769,6 +770,8 @@ def integrations(watch: Watch) -> None:
             return dict(api(f"POST {CALLBACK}", 200, json={"state": begun["state"], "code": "c"}))
 
         # The first refresh of each is refused: the connection expires, and that is announced.
+        slow = {"integrationKey": "acme", "name": "calls"}
+        _set(watch.backend, "ConnectionsTable", slow, slowUntil=2**52)
         connect("forced")
         api(f"POST {path}/oauth/refresh", 409, json={"connectionId": "forced"})
         for name in ("asked", "scheduled", "removed"):
@@ -781,6 +784,7 @@ def integrations(watch: Watch) -> None:
         types = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
         assert types == ["CONNECTION_EXPIRED"] * 3
         # With a lease of somebody else's in the way, and then one that ran out.
+        _set(watch.backend, "ConnectionsTable", slow, slowUntil=0)
         connect("forced")
         connect("asked")
         for name, line in (("forced", "POST oauth/refresh"), ("asked", "GET connections/asked/token")):

@@ -196,8 +196,8 @@ def plant(workspace: str, integration: Any) -> None:
     assert provider.oauth is not None
     who = Principal(workspace, "user:someone")
     bare = connections.new_connection(who, kept, "default", AuthType.OAUTH2, None)
-    tokens = TokenSet(access_token=ACCESS, refresh_token=REFRESH, expires_in=60)
-    new = with_tokens(bare, provider.oauth, tokens, vault.sealer(workspace), now_ms() - 60_000)
+    tokens = TokenSet(access_token=ACCESS, refresh_token=REFRESH, expires_in=300)
+    new = with_tokens(bare, provider.oauth, tokens, vault.sealer(workspace), now_ms() - 300_000)
     connections_store.connect(new, None, [])
 
 

@@ -838,7 +838,7 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: 
     assert callable(handler)
     for operation, after in (
         *(("dynamodb.Query", after) for after in (False, True)),
-        *(("dynamodb.GetItem", after) for after in (False, True)),
+        *(("dynamodb.BatchGetItem", after) for after in (False, True)),
         *(("dynamodb.UpdateItem", after) for after in (False, True)),
         *(("dynamodb.PutItem", after) for after in (False, True)),
         *(("sqs.SendMessage", after) for after in (False, True)),
@@ -851,7 +851,7 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: 
                 line.provider.ended = True
                 # A run that gets on without that many calls of the operation just does its work.
                 with contextlib.suppress(AssertionError), killed(operation, at, after=after):
-                    _in_this_thread(line)
+                    line.schedule()
                 for _ in range(3):
                     line.clock.move(LEASE + 60)
                     line.schedule()
@@ -862,32 +862,6 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: 
                 assert "dueAt" not in line.row()
 
 
-def _in_this_thread(line: Line) -> None:
-    """A run whose death is felt here: a thread pool would keep it to itself."""
-    from patchbay.oauth import upkeep
-
-    class Now:
-        def __init__(self, *_: Any) -> None: ...
-        def __enter__(self) -> Now:
-            return self
-
-        def __exit__(self, *_: Any) -> None: ...
-
-        def submit(self, work: Callable[[Any], Any], key: Any) -> Any:
-            work(key)
-            return _Done()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upkeep, "ThreadPoolExecutor", Now)
-        patch.setattr(upkeep, "as_completed", lambda futures: futures)
-        line.schedule()
-
-
-class _Done:
-    def exception(self) -> None:
-        return None
-
-
 def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> None:
     from patchbay.oauth.upkeep import Incomplete
 
@@ -895,7 +869,7 @@ def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> N
         line.connect(name)
     line.provider.script = [lambda provider, form: provider.tokens()] * 10  # it is four grants now
     line.clock.move(HOUR)
-    with failing("dynamodb.GetItem", error="refused"), pytest.raises(Incomplete):
+    with failing("dynamodb.BatchGetItem", error="refused"), pytest.raises(Incomplete):
         line.schedule()
     assert len(line.provider.refreshes) >= 2
     line.clock.move(60)

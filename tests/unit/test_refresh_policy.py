@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.oauth.refresh_policy import can_refresh, counted, due_ms, expires_ms, is_over, wait_ms
+from patchbay.oauth.refresh_policy import (
+    can_refresh,
+    counted,
+    due_ms,
+    expires_ms,
+    is_over,
+    scheduled_ms,
+    wait_ms,
+)
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 
@@ -132,6 +140,28 @@ def test_one_that_cannot_be_refreshed_is_due_when_it_ends(refresh: str) -> None:
 
 def test_one_without_an_end_is_never_due() -> None:
     assert due_ms(oauth(), tokens(), NOW, None) is None
+
+
+@pytest.mark.parametrize(
+    ("due", "refreshable", "scheduled"),
+    [
+        (48 * MINUTE, True, 48 * MINUTE),
+        (5 * MINUTE, True, 5 * MINUTE),
+        (5 * MINUTE - 1, True, 5 * MINUTE),
+        (800, True, 5 * MINUTE),
+        (0, True, 5 * MINUTE),
+        (800, False, 800),  # its end is announced in time
+        (None, True, None),
+        (None, False, None),
+    ],
+)
+def test_the_schedule_refreshes_a_connection_every_five_minutes_at_most(
+    due: int | None, refreshable: bool, scheduled: int | None
+) -> None:
+    def at(moment: int | None) -> int | None:
+        return None if moment is None else NOW + moment
+
+    assert scheduled_ms(at(due), NOW, refreshable=refreshable) == at(scheduled)
 
 
 @pytest.mark.parametrize(

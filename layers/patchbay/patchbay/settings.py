@@ -51,6 +51,7 @@ class Settings:
     max_api_keys: int = 100
     max_webhooks: int = 500
     max_integrations: int = 200
+    max_connections: int = 1000
     max_requests_per_minute: int = 6000
     max_events_per_minute: int = 6000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from patchbay.errors import (
     contended,
 )
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
-from patchbay.oauth import limits, refresh, store, token_endpoint
+from patchbay.oauth import calls, limits, refresh, store, token_endpoint
 from patchbay.oauth.models import (
     AccessToken,
     Account,
@@ -33,7 +34,7 @@ from patchbay.oauth.models import (
     CreateConnection,
     RefreshConnection,
 )
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.store import Calls, StoredConnection
 from patchbay.oauth.token_response import Refused, Unusable, clean
 from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
 from patchbay.observability import logger
@@ -69,7 +70,8 @@ def list_connections(
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
     """Raises NotFound, also for another workspace's."""
-    return shown(*_find(principal, integration_id, ref))
+    integration, connection, _ = _find(principal, integration_id, ref)
+    return shown(integration, connection)
 
 
 def token(
@@ -79,7 +81,7 @@ def token(
 
     Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
     """
-    integration, connection = _find(principal, integration_id, ref)
+    integration, connection, workspace = _find(principal, integration_id, ref)
     check_active(integration)
     _check_generation(integration, connection)
     limits.admit(integration)
@@ -90,7 +92,7 @@ def token(
         _note(principal, connection, "credentials.issued")
         return answer
     if not _serves_until_its_end(connection):
-        connection = refresh.fresh(integration, connection, principal.id)
+        connection = refresh.fresh(integration, connection, workspace, principal.id)
     tokens = tokens_of(connection)
     _note(principal, connection, "token.issued")
     return AccessToken(
@@ -104,26 +106,29 @@ def token(
 
 def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
     """A fresh token now, whether or not the present one is good. Raises as `token`."""
-    integration, connection = _find(principal, integration_id, ConnectionRef(body.connection_id))
+    integration, connection, workspace = _find(principal, integration_id, ConnectionRef(body.connection_id))
     check_active(integration)
     _check_generation(integration, connection)
     limits.admit(integration)
     if connection.auth_type != AuthType.OAUTH2:
         raise Conflict("This connection has credentials that do not change; there is nothing to refresh.")
-    return shown(integration, refresh.fresh(integration, connection, principal.id, forced=True))
+    fresh = refresh.fresh(integration, connection, workspace, principal.id, forced=True)
+    return shown(integration, fresh)
 
 
 def create(
     principal: Principal, integration_id: IntegrationId, body: CreateConnection, once: Once | None = None
 ) -> Connection:
     """A connection by API key or basic credentials, in place of the one of that name if there is one. Raises
-    ValidationFailed for credentials that are not what the provider asks for, Conflict where it wants OAuth.
+    ValidationFailed for credentials that are not what the provider asks for, Conflict where it wants OAuth or
+    at the workspace's ceiling.
     """
     integration = registry.read(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
     limits.admit(integration)
-    old = replaceable(principal, integration, body.connection_id)
+    old = store.get(principal.workspace_id, integration_id, body.connection_id)
+    check_replaceable(old)
     for _ in range(_TRIES):
         new = with_credentials(
             new_connection(principal, integration, body.connection_id, auth_type, old),
@@ -149,7 +154,7 @@ def delete(
 ) -> Empty:
     """Take a connection back: here at once, and at the provider if it can be reached."""
     for _ in range(_TRIES):
-        _, connection = _find(principal, integration_id, ref)
+        _, connection, workspace = _find(principal, integration_id, ref)
         check_version("connection", connection.version, if_match)
         entry = activity.entering(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
@@ -158,26 +163,27 @@ def delete(
             connection = store.begin_removal(connection, now_ms(), [entry])
         except store.Changed:
             continue
-        finish_removal(connection, principal.id)
+        with suppress(calls.Busy):  # the schedule finishes it
+            finish_removal(connection, workspace, principal.id)
         return Empty()
     raise contended("connection")
 
 
-def finish_removal(connection: StoredConnection, actor: str) -> None:
+def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -> None:
     """Revoke a connection's grant at the provider, then forget it. A provider that cannot be reached, or has
-    no way to, is entered in the log and blocks nothing.
+    no way to, is entered in the log and blocks nothing. Raises calls.Busy.
     """
     outcome: activity.Outcome = "SUCCEEDED"
     detail = "the provider has no way to revoke"
     try:
         if connection.auth_type != AuthType.OAUTH2:
             detail = "credentials are revoked at the provider by hand"
-        elif _revoke(connection):
+        elif _revoke(connection, workspace):
             detail = "revoked at the provider"
     except (Refused, Unusable) as fault:
         outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
-    except vault.KeyUnavailable:
-        raise  # it opens again; until then the grant is not forgotten
+    except (vault.KeyUnavailable, calls.Busy):
+        raise  # it passes; until then the grant is not forgotten
     except Problem as problem:
         outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"
     logger.info("connection removed", connection_id=connection.id, outcome=outcome)
@@ -192,12 +198,14 @@ def finish_removal(connection: StoredConnection, actor: str) -> None:
     store.remove(connection)
 
 
-def _revoke(connection: StoredConnection) -> bool:
+def _revoke(connection: StoredConnection, workspace: Calls) -> bool:
     integration = integrations.get_with_deleted(connection.workspace_id, connection.integration_id)
     if integration is None or integration.generation != connection.generation:
         raise Unusable("the client that it was made with is gone", lost=False)
     client = client_of(integration).at(connection.variables)
-    return token_endpoint.revoke(client, tokens_of(connection))
+    tokens = tokens_of(connection)
+    with calls.admitted(workspace), calls.watched(connection.workspace_id):
+        return token_endpoint.revoke(client, tokens)
 
 
 # ── shared with the flow ─────────────────────────────────────────────────────────────────────────────
@@ -217,17 +225,13 @@ def check_active(integration: StoredIntegration) -> None:
     raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
 
 
-def replaceable(principal: Principal, integration: StoredIntegration, name: str) -> StoredConnection | None:
-    """The connection of that name, which a new one may take the place of. Raises Conflict while it is being
-    removed: its grant is still to be revoked.
-    """
-    old = store.get(principal.workspace_id, integration.id, name)
+def check_replaceable(old: StoredConnection | None) -> None:
+    """Raises Conflict for a connection that is being removed: its grant is still to be revoked."""
     if old is not None and old.status == ConnectionStatus.REVOKED:
         raise Conflict(
             "The connection of that name is being removed, and its grant revoked at the provider. Try again "
             "in some minutes, or choose another connectionId."
         )
-    return old
 
 
 def new_connection(
@@ -304,8 +308,8 @@ def shown(integration: StoredIntegration, connection: StoredConnection) -> Conne
 
 def _find(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
-) -> tuple[StoredIntegration, StoredConnection]:
-    integration, connection = store.find(principal.workspace_id, integration_id, ref)
+) -> tuple[StoredIntegration, StoredConnection, Calls]:
+    integration, connection, workspace = store.find(principal.workspace_id, integration_id, ref)
     if integration is None:
         raise NotFound("There is no such integration.")
     if connection is None:
@@ -313,7 +317,7 @@ def _find(
     if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
         # Another's row, copied here by who can write the table: its ciphertext would open under its own name.
         raise vault.CannotOpen(f"connections/{connection.id}/sealed")
-    return integration, connection
+    return integration, connection, workspace
 
 
 def _not_found() -> NotFound:

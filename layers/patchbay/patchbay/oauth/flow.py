@@ -25,11 +25,11 @@ from patchbay.errors import (
     ValidationFailed,
     contended,
 )
-from patchbay.ids import IntegrationId
-from patchbay.oauth import connections, limits, refresh_policy, states, store, token_endpoint
+from patchbay.ids import ConnectionRef, IntegrationId
+from patchbay.oauth import calls, connections, limits, refresh_policy, states, store, token_endpoint
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.store import Calls, StoredConnection
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
 from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
@@ -99,7 +99,8 @@ def complete(principal: Principal, body: Callback) -> Connection:
     """Finish a flow: the state is used up whatever happens; the code becomes a connection.
 
     Raises ValidationFailed for a state that is unknown, used or too old; Forbidden for another's;
-    AuthorizationFailed with the provider's own words; UpstreamFailed when it gave no usable answer.
+    AuthorizationFailed with the provider's own words; UpstreamFailed when it gave no usable answer; Conflict
+    at the ceiling of connections.
     """
     state = states.consume(states.id_of(body.state), now_ms())
     if state is None:
@@ -111,10 +112,13 @@ def complete(principal: Principal, body: Callback) -> Connection:
             state, principal.id, "brought back by another than who began it", workspace=principal.workspace_id
         )
         raise Forbidden("Another has begun this; only they can finish it. It is void now: begin your own.")
-    integration = registry.read(state.workspace_id, state.integration_id)
+    name = ConnectionRef(state.connection_name)
+    integration, old, workspace = store.find(state.workspace_id, state.integration_id, name)
+    if integration is None:
+        raise NotFound("There is no such integration.")
     try:
         connections.check_active(integration)
-        return _connect(principal, integration, state, body)
+        return _connect(principal, integration, old, workspace, state, body)
     except Problem as problem:
         _note(state, principal.id, problem.detail)
         raise
@@ -144,7 +148,12 @@ def return_to(integration_id: IntegrationId, parameters: Mapping[str, str]) -> s
 
 
 def _connect(
-    principal: Principal, integration: StoredIntegration, state: State, body: Callback
+    principal: Principal,
+    integration: StoredIntegration,
+    old: StoredConnection | None,
+    workspace: Calls,
+    state: State,
+    body: Callback,
 ) -> Connection:
     if integration.generation != state.generation:
         raise Conflict("The integration's client or addresses have changed since this was begun. Begin anew.")
@@ -160,7 +169,7 @@ def _connect(
         )
     named = _named(client, body)
     # Whatever could fail without the provider comes before the code is used.
-    old = connections.replaceable(principal, integration, state.connection_name)
+    connections.check_replaceable(old)
     seal = vault.sealer(principal.workspace_id)
     verifier = (
         None
@@ -168,10 +177,19 @@ def _connect(
         else vault.decrypt(principal.workspace_id, state.verifier, place=_place(state.id))
     )
     client = client.at(named)
+    with calls.admitted(workspace):
+        tokens = _exchange(principal, client, state, body.code, verifier)
+        return _store(principal, integration, state, client, named, tokens, seal, old)
+
+
+def _exchange(
+    principal: Principal, client: OAuthClient, state: State, code: str, verifier: str | None
+) -> TokenSet:
     try:
-        tokens = token_endpoint.exchange_code(
-            client, code=body.code, redirect_uri=state.redirect_uri, code_verifier=verifier
-        )
+        with calls.watched(principal.workspace_id):
+            return token_endpoint.exchange_code(
+                client, code=code, redirect_uri=state.redirect_uri, code_verifier=verifier
+            )
     except Refused as no:
         raise AuthorizationFailed(
             f"{client.provider} did not take the code: {no}. Begin again; if it stays so, look at the "
@@ -182,7 +200,6 @@ def _connect(
             f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again.",
             headers=_retry_after(fault),
         ) from None
-    return _store(principal, integration, state, client, named, tokens, seal, old)
 
 
 def _retry_after(fault: Unusable) -> dict[str, str]:

@@ -24,9 +24,9 @@ from patchbay import aws, vault
 from patchbay.errors import ConnectionExpired, NotFound, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
-from patchbay.oauth import refresh_policy, store, token_endpoint
+from patchbay.oauth import calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.store import Calls, StoredConnection
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable
 from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
@@ -39,8 +39,8 @@ from patchbay.schema import now_ms
 
 # Two requests of 10 s, the second for a lost answer, and the writes around them.
 LEASE_MS = 25_000
-# A loser waits for the winner; with its own request it stays within the API's 30 s.
-_WAIT_SECONDS = 12.0
+# A loser waits for the winner, unless the provider is slow: then it would only hold an execution.
+_WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.15
 # An answer lost sooner than this leaves time to ask once more under the same lease.
 _ASK_AGAIN_WITHIN_SECONDS = 5.0
@@ -64,15 +64,21 @@ class _Prepared(NamedTuple):
 
 
 def fresh(
-    integration: StoredIntegration, connection: StoredConnection, actor: str, *, forced: bool = False
+    integration: StoredIntegration,
+    connection: StoredConnection,
+    workspace: Calls,
+    actor: str,
+    *,
+    forced: bool = False,
 ) -> StoredConnection:
     """The connection with a token that need not be refreshed now; `forced` gets a new one in any case. A
-    token that is good for a minute is served as it is while another process refreshes, or the provider fails.
+    token that is good for a minute is served as it is while another process refreshes, the provider fails,
+    or the `workspace` has no place for another call.
 
-    Raises ConnectionExpired, UpstreamFailed, IntegrationInactive, NotFound.
+    Raises ConnectionExpired, UpstreamFailed (also as calls.Busy), IntegrationInactive, NotFound.
     """
     first = connection
-    patience = time.monotonic() + _WAIT_SECONDS
+    patience = time.monotonic() + (0 if workspace.slow(now_ms()) else _WAIT_SECONDS)
     while True:
         now = now_ms()
         _check_alive(connection)
@@ -103,11 +109,15 @@ def fresh(
             raise _failing(connection, now)
         prepared = _prepare(integration, connection)
         try:
-            held = store.lease(connection, secrets.token_hex(8), now, now + LEASE_MS)
+            with calls.admitted(workspace):
+                held = store.lease(connection, secrets.token_hex(8), now, now + LEASE_MS)
+                return _refresh(held, prepared, actor, serves=serves)
         except store.Changed as changed:
             connection = _present(changed.now)
-            continue
-        return _refresh(held, prepared, actor, serves=serves)
+        except calls.Busy:
+            if serves:
+                return connection
+            raise
 
 
 def expire(connection: StoredConnection, code: str, detail: str) -> None:
@@ -204,7 +214,8 @@ def _refresh(held: StoredConnection, prepared: _Prepared, actor: str, *, serves:
     started = time.monotonic()
     while True:
         try:
-            tokens = token_endpoint.refresh(prepared.client, prepared.tokens)
+            with calls.watched(held.workspace_id):
+                tokens = token_endpoint.refresh(prepared.client, prepared.tokens)
         except Unusable as fault:
             lost = rotates and fault.lost
             # Once more with the same refresh token: some providers take it again for a moment.

@@ -11,6 +11,10 @@ from patchbay.providers.provider import OAuth, RefreshStrategy
 # A token that is handed out is good for this long at least, if it can be had.
 GOOD_FOR_MS = 60_000
 
+# The schedule refreshes a connection no more often than this, whatever `expires_in` says: otherwise tokens
+# that live for a second would fill each of its runs.
+SHORTEST_INTERVAL_MS = 5 * 60_000
+
 _FIRST_WAIT_MS = 5_000
 _LONGEST_WAIT_MS = 3_600_000
 # The longest wait that a provider can ask for: a wrong value must not end its connections.
@@ -51,8 +55,8 @@ def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
 
 
 def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | None) -> int | None:
-    """When the schedule looks at a connection next: to refresh it, or, where that cannot be, to say that it
-    has ended. None for a token without an end.
+    """When a token should be refreshed, or, if it cannot be refreshed, when it ends. None for a token without
+    an end.
     """
     if expires_ms is None:
         return None
@@ -64,6 +68,15 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
     if oauth.renewal is not None:
         earliest += oauth.renewal.min_age_seconds * 1000
     return max(obtained_ms, min(expires_ms, max(expires_ms - margin, earliest)))
+
+
+def scheduled_ms(due_ms: int | None, obtained_ms: int, *, refreshable: bool) -> int | None:
+    """When the schedule looks at a connection that is due at `due_ms`. A token that lives for less than the
+    shortest interval is refreshed in between when somebody asks for it.
+    """
+    if due_ms is None or not refreshable:
+        return due_ms
+    return max(due_ms, obtained_ms + SHORTEST_INTERVAL_MS)
 
 
 def wait_ms(failures: int, random: float, asked_seconds: int | None = None) -> int:

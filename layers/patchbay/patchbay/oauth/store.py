@@ -1,8 +1,10 @@
 """The connections table: a row per connection, which holds its tokens and who may refresh them.
 
 Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index `byId`: integrationKey, id.
-Sparse index `due`: dueShard, dueAt: when the schedule looks at it next, to refresh it, to say that it has
-expired, or to finish its removal.
+Sparse index `due`: dueShard, dueAt: when the schedule looks at it next. Expiries to announce and removals to
+finish have a shard of their own, so that they do not wait behind refreshes.
+A workspace whose providers are slow has one more row (integrationKey `<workspace>`, name `calls`), with
+`slowUntil` and the leases `place0` to `place3`; see `calls`.
 
 `sealed` is the ciphertext of the tokens, all in one, so that they change in one write; `tokensVersion` counts
 those writes. A refresh holds the row by leaseOwner and leaseUntil; a lease that ran out means that its holder
@@ -12,8 +14,9 @@ died with the answer, so that the refresh token may be used up (`inDoubt`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patchbay import due as due_index
 from patchbay import dynamo, idempotency
@@ -29,13 +32,20 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
     from patchbay.schema import ApiModel
 
+# Shard of the index `due` for what ends: announcements and removals. The others are for refreshes.
+_ENDING = len(due_index.SHARDS)
+_ENDED = (ConnectionStatus.EXPIRED, ConnectionStatus.REVOKED)
+# How many calls a workspace with slow providers may have open.
+_PLACES = range(4)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
     The provider asked to wait until `told_until`. `refusals` counts those without a known reason in a row,
-    the first of them at `refused_since`.
+    the first of them at `refused_since`. `counted` says that the workspace's count includes it, which is so
+    for all that were connected since there is a ceiling.
     """
 
     workspace_id: str
@@ -71,6 +81,7 @@ class StoredConnection:
     told_until: int | None = None
     refusals: int = 0
     refused_since: int | None = None
+    counted: bool = False
     due_shard: int | None = None
     due_at: int | None = None
 
@@ -80,8 +91,36 @@ class StoredConnection:
 
     def due(self, at_ms: int | None) -> StoredConnection:
         """To be looked at by the schedule from then on; None for never."""
-        shard = None if at_ms is None else due_index.shard_of(self.id)
-        return replace(self, due_shard=shard, due_at=at_ms)
+        shard = _ENDING if self.status in _ENDED else due_index.shard_of(self.id)
+        return replace(self, due_shard=None if at_ms is None else shard, due_at=at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A workspace's calls to its providers: until when they need a place, and until when each place is taken
+    (Unix milliseconds).
+    """
+
+    workspace_id: str
+    slow_until: int = 0
+    taken_until: Sequence[int] = (0,) * len(_PLACES)
+
+    def slow(self, now: int) -> bool:
+        return self.slow_until > now
+
+    def free(self, now: int) -> list[int]:
+        """The places that can be taken."""
+        return [place for place in _PLACES if self.taken_until[place] < now]
+
+
+class Found(NamedTuple):
+    """What one call reads: an integration that is not deleted, a connection, and how the workspace's calls
+    stand.
+    """
+
+    integration: integrations.StoredIntegration | None
+    connection: StoredConnection | None
+    calls: Calls
 
 
 class Changed(Exception):
@@ -89,6 +128,14 @@ class Changed(Exception):
 
     def __init__(self, now: StoredConnection | None) -> None:
         super().__init__("the connection has changed")
+        self.now = now
+
+
+class Taken(Exception):
+    """Another call has the place; `now` is how they stand."""
+
+    def __init__(self, now: Calls) -> None:
+        super().__init__("the place is taken")
         self.now = now
 
 
@@ -101,21 +148,34 @@ def get(workspace_id: str, integration_id: IntegrationId, name: str) -> StoredCo
     return None if row is None else _stored(row)
 
 
-def find(
-    workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef
-) -> tuple[integrations.StoredIntegration | None, StoredConnection | None]:
+def find(workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef) -> Found:
     """The integration and its connection, by name or id, in one call for a name."""
     name: str | None = ref
     if ref.id is not None:
         name = _name_of(workspace_id, integration_id, ref.id)
-    keys = [(settings().integrations_table, integrations.key(workspace_id, integration_id))]
+    return _find(workspace_id, integration_id, name)
+
+
+def find_by_key(key: tuple[str, str]) -> Found:
+    """As `find`, by a key that `due` gave."""
+    workspace_id, _, integration_id = key[0].rpartition("#")
+    return _find(workspace_id, IntegrationId(integration_id), key[1])
+
+
+def _find(workspace_id: str, integration_id: IntegrationId, name: str | None) -> Found:
+    connections = settings().connections_table
+    keys = [
+        (settings().integrations_table, integrations.key(workspace_id, integration_id)),
+        (connections, _calls_key(workspace_id)),
+    ]
     if name is not None:
-        keys.append((settings().connections_table, _key(workspace_id, integration_id, name)))
-    rows = dynamo.get_each(keys)
-    integration = None if rows[0] is None else integrations.of_stored(rows[0])
-    if integration is None or integration.deleted_at is not None:
-        return None, None
-    return integration, None if name is None or rows[1] is None else _stored(rows[1])
+        keys.append((connections, _key(workspace_id, integration_id, name)))
+    integration_row, calls_row, *rows = dynamo.get_each(keys)
+    integration = None if integration_row is None else integrations.of_stored(integration_row)
+    if integration is not None and integration.deleted_at is not None:
+        integration = None
+    connection = None if not rows or rows[0] is None else _stored(rows[0])
+    return Found(integration, connection, _calls(workspace_id, calls_row))
 
 
 def _name_of(workspace_id: str, integration_id: IntegrationId, id: ConnectionId) -> str | None:
@@ -166,10 +226,15 @@ def all_of(workspace_id: str, integration_id: IntegrationId) -> Iterator[StoredC
         yield _stored(row)
 
 
-def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
-    """Keys of what is due, longest due first."""
+def refreshes_due(shard: int, now: int) -> Iterator[tuple[str, str]]:
+    """Keys of connections to refresh, longest due first."""
     for row in due_index.rows(settings().connections_table, shard, now):
         yield row["integrationKey"], row["name"]
+
+
+def endings_due(now: int) -> Iterator[tuple[str, str]]:
+    """Keys of connections whose expiry is to be announced or whose removal is to be finished."""
+    return refreshes_due(_ENDING, now)
 
 
 def get_by_key(key: tuple[str, str]) -> StoredConnection | None:
@@ -191,8 +256,9 @@ def connect(
     held of the old one is gone with it.
 
     Raises Changed when another one was faster, Conflict when the integration's client is no longer the one
-    that the connection was made with.
+    that the connection was made with, or at the workspace's ceiling. To replace a connection needs no room.
     """
+    most = settings().max_connections
     terms: dict[str, Any] = {"condition": "attribute_not_exists(id)"}
     if old is not None:
         terms = {
@@ -204,13 +270,16 @@ def connect(
         }
     completing = once.completing(answer) if once is not None and answer is not None else []
     actions = [
-        dynamo.putting(settings().connections_table, _row(new), **terms),
+        dynamo.putting(settings().connections_table, _row(replace(new, counted=True)), **terms),
         integrations.counting_connection(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
         *more,
         *completing,
     ]
+    if old is None or not old.counted:
+        ceiling = most if old is None else None
+        actions.insert(2, integrations.counting_in_workspace(new.workspace_id, 1, most=ceiling))
     try:
         dynamo.transact(actions)
     except dynamo.TransactionRefused as refused:
@@ -220,6 +289,8 @@ def connect(
             ) from None
         if 0 in refused.failed:
             raise Changed(None if refused.rows[0] is None else _stored(refused.rows[0])) from None
+        if 2 in refused.failed and old is None:
+            raise Conflict(f"This workspace has {most} connections, its ceiling. Delete one first.") from None
         raise idempotency.still_running() from None
 
 
@@ -342,14 +413,73 @@ def remove(connection: StoredConnection) -> None:
     gone = dynamo.deleting(
         settings().connections_table, _key_of(connection), condition="id = :id", id=connection.id
     )
+    actions = [gone]
+    if connection.counted:
+        actions.append(integrations.counting_in_workspace(connection.workspace_id, -1))
     counted = integrations.counting_out(connection.workspace_id, connection.integration_id)
     try:
-        dynamo.transact([gone, counted])
+        dynamo.transact([*actions, counted])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
             return
-        # The integration's own row is gone, and its count with it.
-        dynamo.delete(settings().connections_table, _key_of(connection))
+        with suppress(dynamo.TransactionRefused):  # the integration's own row is gone, and its count with it
+            dynamo.transact(actions)
+
+
+# ── calls to providers ───────────────────────────────────────────────────────────────────────────────
+
+
+def mark_slow(workspace_id: str, until: int) -> None:
+    """From now on the workspace's calls need a place."""
+    dynamo.update(
+        settings().connections_table,
+        _calls_key(workspace_id),
+        "SET slowUntil = :until",
+        returning="NONE",
+        until=until,
+    )
+
+
+def take_place(workspace_id: str, place: int, now: int, until: int) -> None:
+    """Raises Taken."""
+    try:
+        dynamo.update(
+            settings().connections_table,
+            _calls_key(workspace_id),
+            "SET #place = :until",
+            condition="attribute_not_exists(#place) OR #place < :now",
+            names={"#place": f"place{place}"},
+            returning="NONE",
+            until=until,
+            now=now,
+        )
+    except dynamo.ConditionFailed as refused:
+        raise Taken(_calls(workspace_id, refused.row)) from None
+
+
+def leave_place(workspace_id: str, place: int, until: int) -> None:
+    """Give back a place that was taken `until` then, unless another has it by now."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.update(
+            settings().connections_table,
+            _calls_key(workspace_id),
+            "REMOVE #place",
+            condition="#place = :until",
+            names={"#place": f"place{place}"},
+            returning="NONE",
+            until=until,
+        )
+
+
+def _calls(workspace_id: str, row: dynamo.Row | None) -> Calls:
+    if row is None:
+        return Calls(workspace_id)
+    taken = [row.get(f"place{place}", 0) for place in _PLACES]
+    return Calls(workspace_id, row.get("slowUntil", 0), taken)
+
+
+def _calls_key(workspace_id: str) -> dynamo.Row:
+    return {"integrationKey": workspace_id, "name": "calls"}
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -54,7 +54,7 @@ def with_tokens(
         refusals=0,
         refused_since=None,
     )
-    return fresh.due(due)
+    return fresh.due(refresh_policy.scheduled_ms(due, now, refreshable=fresh.refreshable))
 
 
 def with_credentials(

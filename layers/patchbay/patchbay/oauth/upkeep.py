@@ -1,24 +1,31 @@
-"""What the schedule does for connections: refreshes them before they end, says which have ended, finishes
-removals, and clears up after integrations that were deleted or whose client changed.
+"""What the schedule does for connections: refreshes them before they end, announces those that have ended,
+finishes removals, and clears up after integrations that were deleted or whose client changed.
 
-Each thing is due until it is done, so a run that died, or two at once, do no harm; the next one goes on.
+Each thing is due until it is done, so a run that dies, or two runs at once, do no harm; the next one goes on.
+
+A run works in lanes, one for each workspace and kind of work, which take turns. A lane starts with two jobs
+at a time and gets one more for each that was quick, so slow providers hold up their own workspace only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from patchbay import aws
 from patchbay import due as due_index
 from patchbay.errors import Problem
-from patchbay.oauth import refresh, store
+from patchbay.oauth import calls, refresh, store
 from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.store import Found, StoredConnection
 from patchbay.observability import logger
 from patchbay.registry import activity, client
 from patchbay.registry import store as integrations
@@ -26,11 +33,25 @@ from patchbay.registry.store import Task
 from patchbay.schema import now_ms
 from patchbay.webhooks import service as webhooks
 
-# What is begun may take two requests of 10 s, and its writes.
+# A job that has begun may take two requests of 10 s, and its writes.
 _RESERVE_MS = 30_000
-# Providers are slow, and each of these mostly waits.
-_THREADS = 16
-_BATCH = 64
+# Jobs at once. Those that have run for longer than a quick provider takes only wait; of the others more than
+# these would compete for the CPU and look slow themselves.
+_THREADS = 64
+_QUICK = 16
+# How soon it is noticed that a job has become one of those that only wait.
+_LOOK_SECONDS = 0.25
+# How many jobs of a lane run at once: at first and while it is slow, and at most.
+_CAREFULLY = 2
+_AT_MOST = 16
+# A slow lane stops after that much time of its jobs together. What is left stays due for the next run.
+_SHARE_SECONDS = 90.0
+# Keys read from each shard of the index. The ceiling of connections bounds a workspace's part of them.
+_MOST_KEYS = 10_000
+
+_random = random.SystemRandom()
+
+Kind = Literal["task", "ending", "refresh"]
 
 
 class Done(NamedTuple):
@@ -44,87 +65,172 @@ class Incomplete(Exception):
     """Some things could not be done; they are due still."""
 
 
+class Job(NamedTuple):
+    """Something due. `work` says whether it was done."""
+
+    workspace_id: str
+    kind: Kind
+    work: Callable[[], bool]
+
+
 def keep_up(remaining_ms: Callable[[], int]) -> Done:
     """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
     be done.
     """
-    run = _Run(remaining_ms)
-    # Tasks only mark connections, and what they mark is due with all the others: so none holds up a refresh.
-    run.do_tasks(until_ms=remaining_ms() * 2 // 3)
-    run.do_connections(until_ms=_RESERVE_MS)
-    run.do_tasks(until_ms=_RESERVE_MS // 2)  # those that waited for connections to go
+    run = _Run(lambda: remaining_ms() - _RESERVE_MS)
+    shards = [_connections("refresh", store.refreshes_due(shard, now_ms())) for shard in due_index.SHARDS]
+    if run.work(run.tasks(), _endings(), *shards):
+        run.work(_endings())  # what the tasks have marked
+        run.work(run.tasks())  # those that waited for it
     if run.failed:
         raise Incomplete(f"{run.failed} things could not be done; the next run tries again")
     return run.done
 
 
-class _Run:
-    """One run of the schedule, and what it got done."""
+def _connections(kind: Kind, keys: Iterator[tuple[str, str]]) -> Iterator[Job]:
+    for key in keys:
+        yield Job(key[0].rpartition("#")[0], kind, partial(_look_at, key))
 
-    def __init__(self, remaining_ms: Callable[[], int]) -> None:
+
+def _endings() -> Iterator[Job]:
+    return _connections("ending", store.endings_due(now_ms()))
+
+
+@dataclass(eq=False)
+class _Lane:
+    """A workspace's jobs of one kind in one run."""
+
+    jobs: deque[Job] = field(default_factory=deque)
+    at_once: int = _CAREFULLY
+    running: int = 0
+    slow: bool = False
+    seconds: float = 0.0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another of its jobs may begin now."""
+        spent = self.slow and self.seconds >= _SHARE_SECONDS
+        return bool(self.jobs) and self.running < self.at_once and not spent
+
+    def begin(self) -> Job:
+        self.running += 1
+        return self.jobs.popleft()
+
+    def end(self, seconds: float, *, refused: bool) -> None:
+        self.running -= 1
+        self.seconds += seconds
+        self.slow = self.slow or refused or seconds > calls.SLOW_SECONDS
+        self.at_once = _CAREFULLY if self.slow else min(self.at_once + 1, _AT_MOST)
+
+
+class _Run:
+    """One run of the schedule, and what it got done. `left_ms` is the time in which jobs may begin."""
+
+    def __init__(self, left_ms: Callable[[], int]) -> None:
         self.done = Done()
         self.failed = 0
-        self._remaining_ms = remaining_ms
+        self._left_ms = left_ms
 
-    def do_tasks(self, *, until_ms: int) -> None:
+    def tasks(self) -> Iterator[Job]:
         for task in integrations.tasks():
-            if self._remaining_ms() < until_ms:
-                return
-            try:
-                if _work(task, lambda: self._remaining_ms() - until_ms):
-                    integrations.task_done(task)
-                    self.done = self.done._replace(tasks=self.done.tasks + 1)
-            except aws.CallFailed:
-                logger.exception("task not done", kind=task.kind, integration_id=task.integration_id)
-                self.failed += 1
+            yield Job(task.workspace_id, "task", partial(_work, task, self._left_ms))
 
-    def do_connections(self, *, until_ms: int) -> None:
+    def work(self, *sources: Iterator[Job]) -> bool:
+        """Do the jobs of all sources, the lanes in turn. Whether there were tasks among them."""
         with ThreadPoolExecutor(_THREADS) as pool:
-            for shard in due_index.SHARDS:
-                due = store.due(shard, now_ms())
-                while self._remaining_ms() > until_ms and (batch := list(islice(due, _BATCH))):
-                    for future in as_completed([pool.submit(_look_at, key) for key in batch]):
-                        self._note(future.exception())
+            lanes = self._lanes(pool, sources)
+            turns = [lane for lane in lanes.values() if lane.jobs]
+            _random.shuffle(turns)  # so that no workspace is always the last one
+            self._take_turns(pool, deque(turns))
+        return any(kind == "task" for _, kind in lanes)
 
-    def _note(self, error: BaseException | None) -> None:
+    def _lanes(
+        self, pool: ThreadPoolExecutor, sources: Iterable[Iterator[Job]]
+    ) -> dict[tuple[str, Kind], _Lane]:
+        lanes: dict[tuple[str, Kind], _Lane] = {}
+        if self._left_ms() <= 0:
+            return lanes
+        for future in [pool.submit(list, islice(source, _MOST_KEYS)) for source in sources]:
+            if self._went_well(future):
+                for job in future.result():
+                    lanes.setdefault((job.workspace_id, job.kind), _Lane()).jobs.append(job)
+        return lanes
+
+    def _take_turns(self, pool: ThreadPoolExecutor, turns: deque[_Lane]) -> None:
+        """`turns` holds the lanes that may begin a job now. The end of a job may put its lane back."""
+        running: dict[Future[bool], tuple[_Lane, Job, float]] = {}
+        while True:
+            while turns and self._has_room([began for _, _, began in running.values()]):
+                lane = turns.popleft()
+                job = lane.begin()
+                running[pool.submit(job.work)] = lane, job, time.monotonic()
+                if lane.goes_on:
+                    turns.append(lane)
+            if not running:
+                return
+            for future in wait(running, _LOOK_SECONDS, FIRST_COMPLETED).done:
+                lane, job, began = running.pop(future)
+                waited = not lane.goes_on
+                lane.end(time.monotonic() - began, refused=isinstance(future.exception(), calls.Busy))
+                if waited and lane.goes_on:
+                    turns.append(lane)
+                elif not waited and not lane.goes_on:
+                    turns.remove(lane)
+                if self._went_well(future) and future.result():
+                    count = "tasks" if job.kind == "task" else "connections"
+                    self.done = self.done._replace(**{count: getattr(self.done, count) + 1})
+
+    def _has_room(self, began: Sequence[float]) -> bool:
+        quick = sum(1 for at in began if time.monotonic() - at < calls.SLOW_SECONDS)
+        return len(began) < _THREADS and quick < _QUICK and self._left_ms() > 0
+
+    def _went_well(self, future: Future[Any]) -> bool:
+        error = future.exception()
         if error is None:
-            self.done = self.done._replace(connections=self.done.connections + 1)
-        else:
-            # Whatever it is: one connection is not to hold up those of all others. The run fails in the end.
-            logger.error("a connection could not be looked at", exc_info=error)
+            return True
+        if not isinstance(error, Exception):
+            raise error  # the process is to end
+        if not isinstance(error, calls.Busy):  # that is no fault; it stays due
+            # Whatever it is: one job must not hold up the others. The run fails in the end.
+            logger.error("something due could not be done", exc_info=error)
             self.failed += 1
+        return False
 
 
-def _look_at(key: tuple[str, str]) -> None:
-    """One connection that the index says is due; its row says whether that is still so."""
-    connection = store.get_by_key(key)
-    now = now_ms()
+def _look_at(key: tuple[str, str]) -> bool:
+    """One connection that the index says is due; its row says whether that is still so. Raises Busy."""
+    found = store.find_by_key(key)
+    connection, now = found.connection, now_ms()
     if connection is None or connection.due_at is None or connection.due_at > now:
-        return
+        return True
     try:
-        _do(connection, now)
+        _do(found, connection, now)
+    except calls.Busy:
+        raise
     except Problem as problem:
         # Its row has it, and when to look again; what has no row to say it in is looked at an hour later.
         logger.info("connection not refreshed", connection_id=connection.id, detail=problem.detail)
         later = store.get_by_key(key)
         if later is not None and later.due_at == connection.due_at:
             store.settle(later, now + 3_600_000)
+    return True
 
 
-def _do(connection: StoredConnection, now: int) -> None:
+def _do(found: Found, connection: StoredConnection, now: int) -> None:
     match connection.status:
         case ConnectionStatus.REVOKED:
-            finish_removal(connection, activity.SYSTEM)
+            finish_removal(connection, found.calls, activity.SYSTEM)
         case ConnectionStatus.EXPIRED:
             refresh.announce(connection)
+        case _ if found.integration is None:
+            store.settle(connection, None)  # its removal is a task
+        case _ if found.integration.generation != connection.generation:
+            refresh.expire(connection, refresh.CLIENT_CHANGED, refresh.CLIENT_CHANGED_DETAIL)
+        case _ if connection.lease_owner is None or (connection.lease_until or 0) < now:
+            calls.check(found.calls)
+            refresh.fresh(found.integration, connection, found.calls, activity.SYSTEM)
         case _:
-            integration = integrations.get(connection.workspace_id, connection.integration_id)
-            if integration is None:
-                store.settle(connection, None)  # its removal is a task
-            elif integration.generation != connection.generation:
-                refresh.expire(connection, refresh.CLIENT_CHANGED, refresh.CLIENT_CHANGED_DETAIL)
-            else:
-                refresh.fresh(integration, connection, activity.SYSTEM)
+            pass  # another process refreshes it
 
 
 # ── after integrations ───────────────────────────────────────────────────────────────────────────────
@@ -134,11 +240,14 @@ def _work(task: Task, left_ms: Callable[[], int]) -> bool:
     """Whether the task is done. One that ran out of time, or waits for connections, is gone on with later."""
     match task.kind:
         case "expire":
-            return _expire_all(task, left_ms)
+            done = _expire_all(task, left_ms)
         case "remove":
-            return _remove_all(task, left_ms)
+            done = _remove_all(task, left_ms)
         case "withdraw":
-            return _stop_copies(task, client.WITHDRAWN, left_ms)
+            done = _stop_copies(task, client.WITHDRAWN, left_ms)
+    if done:
+        integrations.task_done(task)
+    return done
 
 
 def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:

@@ -2,7 +2,7 @@
 
 Key: workspaceId, sk. In a workspace's partition:
     int_…                 an integration; `connectionCount` is counted by its connections
-    count                 how many integrations the workspace has
+    count                 how many integrations the workspace has, and how many connections
 In partitions that no workspace can have (their names hold a `#`):
     #marketplace  int_…           what is listed: the snapshot that the platform approved
     #reviews      int_…           what waits for its review
@@ -331,6 +331,23 @@ def counting_out(workspace_id: str, id: IntegrationId) -> dynamo.TransactItem:
         "ADD connectionCount :less",
         condition="attribute_exists(sk)",
         less=-1,
+    )
+
+
+def counting_in_workspace(
+    workspace_id: str, by: Literal[1, -1], *, most: int | None = None
+) -> dynamo.TransactItem:
+    """The action that counts a connection of a workspace in, as far as there are less than `most`, or out."""
+    ceiling: dict[str, Any] = {}
+    if most is not None:
+        condition = "attribute_not_exists(connections) OR connections < :most"
+        ceiling = {"condition": condition, "most": most}
+    return dynamo.updating(
+        settings().integrations_table,
+        {"workspaceId": workspace_id, "sk": _COUNT},
+        "ADD connections :by",
+        by=by,
+        **ceiling,
     )
 
 
