@@ -176,8 +176,9 @@ def test_an_attempt_ends_before_the_function_the_lease_and_the_visibility() -> N
         int(TEMPLATE.parameters[name])
         for name in ("AttemptTimeoutSeconds", "DeliverFunctionTimeoutSeconds", "DeliveryLeaseSeconds")
     )
-    assert FUNCTIONS["DeliverFunction"].timeout == function
-    assert attempt < function < lease < int(QUEUES["DeliveriesQueue"]["VisibilityTimeout"])
+    for lane in ("", "Slow"):
+        assert FUNCTIONS[f"Deliver{lane}Function"].timeout == function
+        assert attempt < function < lease < int(QUEUES[f"{lane}DeliveriesQueue"]["VisibilityTimeout"])
 
 
 def test_a_test_event_is_answered_however_long_its_attempt() -> None:
@@ -581,14 +582,20 @@ def everything(watch: Watch) -> None:
         api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
         for detail in ({"idempotencyKey": "one", **campaign}, {}):
             put(watch.backend, {"workspaceId": "acme", **detail})
-        for _ in range(11):  # for more than one send
-            api(f"POST {HOOKS}", 201, json={**hook, "events": ["CAMPAIGN_STARTED"]})
+        started = {**hook, "events": ["CAMPAIGN_STARTED"]}
+        for _ in range(10):  # with the next one, for more than one send
+            api(f"POST {HOOKS}", 201, json=started)
+        api(f"POST {HOOKS}", 201, json={**started, "url": broken.url, "retryConfig": late})
         many = api(f"POST {EVENTS}", 202, json=campaign)
         for queue in ("EventsQueue", "DeliveriesQueue"):
             url = watch.backend.queue_url(queue)
             watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
         assert watch.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+        # Those of the large event have proved fast; the others take the slow lane.
+        for each in (first, soon, slow, parked, disabled, limited):
+            _set(watch.backend, "HealthTable", {"webhookKey": f"acme#{each['id']}", "sk": "health"}, fastAt=1)
         assert len(watch.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
+        assert watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")["batchItemFailures"] != []
 
     statuses = {
         d["webhookId"]: d["status"] for d in api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
@@ -661,6 +668,7 @@ def automations(watch: Watch) -> None:
         api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
         watch.worker("FanOutFunction", "EventsQueue")
         watch.worker("DeliverFunction", "DeliveriesQueue")
+        watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
         api(f"GET {base}/hooks/{hook['id']}", 404)
     with receiver([400]) as failing:
         wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
@@ -669,6 +677,7 @@ def automations(watch: Watch) -> None:
         api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
         watch.worker("FanOutFunction", "EventsQueue")
         watch.worker("DeliverFunction", "DeliveriesQueue")
+        watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
         assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
     other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)

@@ -60,7 +60,7 @@ class Line:
         answer = self.api("POST /api/integrations/webhooks", json=body)
         assert answer.status == 201, answer.text
         if is_fast:
-            health_store.mark_fast(webhook_key("acme", answer.json()["id"]), self.clock.now)
+            health_store.mark_fast(webhook_key("acme", answer.json()["id"]), Health(), self.clock.now)
         return answer.json()
 
     def publish(self, data: Any = None) -> str:

@@ -18,9 +18,10 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
+from benchmarks.units import item_bytes
 from patchbay import due as due_index
 from patchbay import dynamo
-from patchbay.deliveries import health_store, store, sweeper
+from patchbay.deliveries import health_store, states, store, sweeper
 from patchbay.deliveries.attempt import Attempt
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -30,15 +31,18 @@ from patchbay.version import USER_AGENT
 from patchbay.webhooks.sender import SendResult
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for
-from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, watched
+from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, partly_refused, watched
 from tests.integration.conftest import DAY, Line, health
 from tests.receivers import Answer, Request, receiver
 
 LEASE, VISIBILITY = 45, 180
 
 
-def message(record: dict[str, Any]) -> DeliveryMessage:
-    return DeliveryMessage.read(record["body"])
+def lease(line: Line, record: dict[str, Any]) -> None:
+    """As another worker that has a copy of the message."""
+    message, now = DeliveryMessage.read(record["body"]), line.clock.now
+    row = dynamo.get(*store.place(message))
+    store.write(row, states.leased(row, message, now=now, until=now + LEASE * 1000, max_attempts=4))
 
 
 # ── the request ──────────────────────────────────────────────────────────────────────────────────────
@@ -82,7 +86,7 @@ def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(line: Line,
         api("POST /api/integrations/webhooks", token=other, json=body)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
         line.events.run()
-        line.deliveries.poll()
+        line.poll()
     states = {row["webhookKey"].partition("#")[0]: row["status"] for row in line.rows}
     assert states == {"acme": "DELIVERED", "globex": "RETRYING"}
     assert len(r.requests) == 2
@@ -170,8 +174,10 @@ def test_the_attempt_log(line: Line) -> None:
     assert 0 <= first["durationMs"] < 15_000
     assert first["startedAt"].endswith("Z")
     assert (second["responseBody"], second["truncated"]) == ("short", False)
-    assert (last["responseBody"], last["truncated"]) == ("é" * 1024, True)
+    assert (last["responseBody"], last["truncated"]) == ("é" * len(last["responseBody"]), True)
     assert last["responseHeaders"]["x-b"] == "2"
+    # As much of it as fits into one write unit.
+    assert 1015 <= item_bytes(dynamo.pack_row(line.row)) <= 1024
 
 
 CREDENTIAL = 'Bearer 5f2c"/<91d0>&77aa'
@@ -214,7 +220,7 @@ def test_no_answer_keeps_its_own_success_from_being_recorded(line: Line) -> None
         line.run()
     shown = line.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], len(r.requests)) == ("DELIVERED", 1, 1)
-    assert shown["attempts"][0]["responseBody"] == body[:1024]
+    assert shown["attempts"][0]["responseBody"] == body[: len(shown["attempts"][0]["responseBody"])]
 
 
 @pytest.mark.parametrize(
@@ -320,12 +326,12 @@ def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
 
 
 def test_a_retry_waits_as_an_invisible_message(line: Line) -> None:
-    with receiver([503]) as r, watched("sqs.ChangeMessageVisibility") as changes:
+    with receiver([503]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
         webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         event = line.publish()
         (record,) = line.deliveries.receive()
         assert line.deliveries.invoke([record]) == [record["messageId"]]
-    (change,) = changes
+    ((change,),) = (each["Entries"] for each in changes)
     wait = change["VisibilityTimeout"]
     assert 80 <= wait <= 120
     assert change["ReceiptHandle"] == record["receiptHandle"]
@@ -362,19 +368,19 @@ def test_a_message_that_is_early_waits_for_the_rest(line: Line) -> None:
         line.run()
         assert len(r.requests) == 2
     assert line.ends() == [("DELIVERED", None)]
-    assert line.row["claims"] == 2
 
 
 def test_the_standard_schedule_within_the_limits_of_sqs(line: Line) -> None:
     """Eight attempts over more than a day: the long waits pass in the table."""
-    with receiver([500]) as r, watched("sqs.ChangeMessageVisibility") as waits:
+    with receiver([500]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
         webhook = line.webhook(r.url, retryConfig={"schedule": "standard"})
         event = line.publish()
         started = line.clock.now
         line.run()
         assert len(r.requests) == 8
+    waits = [entry["VisibilityTimeout"] for change in changes for entry in change["Entries"]]
     assert 0 < len(waits) < 7
-    assert max(wait["VisibilityTimeout"] for wait in waits) <= 3600
+    assert max(waits) <= 3600
     hours = (line.clock.now - started) / 3_600_000
     assert 27.5 * 0.8 < hours < 27.6 * 1.2 + 0.5
     assert len(set(r.ids)) == 1
@@ -493,26 +499,48 @@ def test_a_message_that_comes_twice_in_a_batch_makes_one_request(line: Line) -> 
         line.publish()
         (record,) = line.deliveries.receive()
         line.deliveries.send(record["body"])
-        twice = [record, *line.deliveries.receive()]
-        again = line.deliveries.invoke(twice)
-        assert len(again) == 1
-        assert line.deliveries.waits in ([LEASE], [1])  # it met the lease, or was a moment late for it
+        (copy,) = line.deliveries.receive()
+        assert line.deliveries.invoke([record, copy]) == [copy["messageId"]]
+        assert line.deliveries.waits == [5]
         line.run()
         assert len(r.requests) == 1
     assert line.ends() == [("DELIVERED", None)]
-    assert line.row["claims"] == 1
+
+
+def test_a_copy_of_an_ended_delivery_does_not_take_a_later_message_along(line: Line) -> None:
+    """A late message and the one that works its delivery now come in one batch."""
+    with receiver([500, 200]) as r:
+        line.webhook(r.url, retryConfig={"initialDelaySeconds": 3601})
+        line.publish()
+        (late,) = line.deliveries.receive()
+        line.deliveries.invoke([late])
+        due(line)
+        assert line.sweep() == 1
+        (later,) = line.deliveries.receive()
+        assert line.deliveries.invoke([{**late, "messageId": "late"}, later]) == [later["messageId"]]
+        assert line.deliveries.waits == [5]
+        line.run()
+        assert len(r.requests) == 2
+    assert line.ends() == [("DELIVERED", None)]
+
+
+def moved(line: Line, url: str) -> dict[str, Any]:
+    """The record of a delivery in the slow lane, where each attempt is claimed."""
+    line.webhook(url, is_fast=False)
+    line.publish()
+    line.deliveries.poll()
+    (record,) = line.slow.receive()
+    return record
 
 
 def test_a_live_lease_is_waited_for(line: Line) -> None:
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
-        with killed("dynamodb.UpdateItem", after=True):
-            line.deliveries.invoke([record])
+        record = moved(line, r.url)
+        with killed(CLAIM, after=True):
+            line.slow.invoke([record])
         line.clock.move(10)
-        assert line.deliveries.invoke([record]) == [record["messageId"]]
-        assert line.deliveries.waits == [LEASE - 10]
+        assert line.slow.invoke([record]) == [record["messageId"]]
+        assert line.slow.waits == [LEASE - 10]
         assert r.requests == []
         line.run()
         assert len(r.requests) == 1
@@ -520,45 +548,30 @@ def test_a_live_lease_is_waited_for(line: Line) -> None:
 
 def test_of_two_workers_one_gets_the_lease(line: Line) -> None:
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
+        record = moved(line, r.url)
 
-        def other() -> None:
-            store.claim(
-                message(record),
-                owner="other",
-                now=line.clock.now,
-                lease_until=line.clock.now + LEASE * 1000,
-                max_attempts=4,
-            )
-
-        with meanwhile("dynamodb.UpdateItem", other):
-            assert line.deliveries.invoke([record]) == [record["messageId"]]
+        with meanwhile(CLAIM, lambda: lease(line, record)):
+            assert line.slow.invoke([record]) == [record["messageId"]]
         assert r.requests == []
-        assert line.deliveries.waits == [LEASE]
+        assert line.slow.waits == [LEASE]
         line.run()
         assert len(r.requests) == 1
 
 
-@pytest.mark.parametrize("status", [200, 500])
-def test_a_worker_that_lost_its_lease_records_nothing(line: Line, status: int) -> None:
+def test_a_worker_that_lost_its_lease_records_no_failure(line: Line) -> None:
     """It stood still longer than its lease, and another one took over."""
-    with receiver([status, 200]) as r:
+    with receiver([500, 200]) as r:
         line.webhook(r.url)
         line.publish()
         (record,) = line.deliveries.receive()
 
         def other() -> None:
             line.clock.move(LEASE + 1)
-            now = line.clock.now
-            store.claim(message(record), owner="other", now=now, lease_until=now + 45_000, max_attempts=4)
+            lease(line, record)
 
-        operation = "dynamodb.UpdateItem" if status == 200 else "dynamodb.TransactWriteItems"
-        with meanwhile(operation, other, at=2 if status == 200 else 1):
+        with meanwhile("dynamodb.TransactWriteItems", other):
             assert line.deliveries.invoke([record]) == [record["messageId"]]
-        assert (line.row["status"], line.row["owner"]) == ("SENDING", "other")
-        assert (line.row["attempts"], line.row["claims"]) == (0, 2)
+        assert (line.row["status"], line.row["attempts"], line.row["claims"]) == ("SENDING", 0, 2)
         line.run()
     assert line.ends() == [("DELIVERED", None)]
     assert len(set(r.ids)) == 1
@@ -573,33 +586,37 @@ def test_what_was_delivered_is_never_sent_again(line: Line) -> None:
             line.clock.move(seconds)
             assert line.deliveries.invoke([record]) == []
         assert len(r.requests) == 1
-    assert line.row["claims"] == 1
+    assert line.row["attempts"] == 1
 
 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────
 
-CLAIM = RECORD = "dynamodb.UpdateItem"
+CLAIM, RECORD, MOVE = "dynamodb.PutItem", "dynamodb.BatchWriteItem", "sqs.SendMessageBatch"
+HEALTH = "dynamodb.UpdateItem"
+HIDE, FAILURE = "sqs.ChangeMessageVisibilityBatch", "dynamodb.TransactWriteItems"
+
+
+def dies_once(line: Line, operation: str, *, after: bool, where: str = "") -> None:
+    """Work both lanes until the process dies at a call; it must."""
+    with killed(operation, after=after, where=where):
+        line.poll()
 
 
 @pytest.mark.parametrize(
-    ("operation", "at", "after", "requests"),
+    ("operation", "after", "requests"),
     [
-        ("dynamodb.BatchGetItem", 1, False, 1),
-        (CLAIM, 1, False, 1),
-        (CLAIM, 1, True, 1),
-        (RECORD, 2, False, 2),  # the one crash after which a receiver gets it twice
-        (RECORD, 2, True, 1),
+        ("dynamodb.BatchGetItem", False, 1),
+        ("dynamodb.BatchGetItem", True, 1),
+        (RECORD, False, 2),  # the one crash after which a receiver gets it twice
+        (RECORD, True, 1),
     ],
-    ids=["before_all", "before_the_claim", "after_the_claim", "after_the_answer", "after_the_record"],
+    ids=["before_all", "before_the_attempt", "after_the_answer", "after_the_record"],
 )
-def test_a_worker_that_dies_loses_nothing(
-    line: Line, operation: str, at: int, after: bool, requests: int
-) -> None:
+def test_a_worker_that_dies_loses_nothing(line: Line, operation: str, after: bool, requests: int) -> None:
     with receiver() as r:
         webhook = line.webhook(r.url)
         event = line.publish()
-        with killed(operation, at, after=after):
-            line.deliveries.poll()
+        dies_once(line, operation, after=after)
         assert line.deliveries.waits == [VISIBILITY]
         line.run()
         assert len(r.requests) == requests
@@ -609,15 +626,64 @@ def test_a_worker_that_dies_loses_nothing(
 
 
 @pytest.mark.parametrize(
+    ("operation", "after", "where", "requests"),
+    [
+        (MOVE, False, "", 1),
+        (MOVE, True, "", 1),  # the message is in both lanes
+        (HEALTH, False, "permits", 1),
+        (HEALTH, True, "permits", 1),
+        (CLAIM, False, "", 1),
+        (CLAIM, True, "", 1),
+        (HEALTH, True, "fastAt", 2),
+        (RECORD, False, "", 2),
+        (RECORD, True, "", 1),
+    ],
+    ids=[
+        "before_the_move",
+        "after_the_move",
+        "before_the_permit",
+        "after_the_permit",
+        "before_the_claim",
+        "after_the_claim",
+        "after_the_health",
+        "before_the_record",
+        "after_the_record",
+    ],
+)
+def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
+    line: Line, operation: str, after: bool, where: str, requests: int
+) -> None:
+    with receiver() as r:
+        webhook = line.webhook(r.url, is_fast=False)
+        event = line.publish()
+        dies_once(line, operation, after=after, where=where)
+        line.run()
+        assert len(r.requests) == requests
+    shown = line.shown(webhook, event)
+    assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", 1, 1)
+    assert line.deliveries.waits == line.slow.waits == []
+
+
+@pytest.mark.parametrize(
     ("operation", "after", "delay", "requests", "logged"),
     [
-        ("dynamodb.TransactWriteItems", False, 600, 3, 2),  # the first attempt left no trace
-        ("dynamodb.TransactWriteItems", True, 600, 2, 2),
-        ("sqs.ChangeMessageVisibility", False, 600, 2, 2),
-        ("sqs.ChangeMessageVisibility", False, 30, 2, 2),  # due before SQS shows the message again
-        ("sqs.ChangeMessageVisibility", True, 600, 2, 2),
+        (CLAIM, False, 600, 3, 2),  # the first attempt left no trace
+        (CLAIM, True, 600, 3, 2),
+        (FAILURE, False, 600, 3, 2),
+        (FAILURE, True, 600, 2, 2),
+        (HIDE, False, 600, 2, 2),
+        (HIDE, False, 30, 2, 2),  # due before SQS shows the message again
+        (HIDE, True, 600, 2, 2),
     ],
-    ids=["after_the_answer", "after_the_record", "before_the_wait", "before_a_short_wait", "after_the_wait"],
+    ids=[
+        "after_the_answer",
+        "after_the_claim",
+        "before_the_record",
+        "after_the_record",
+        "before_the_wait",
+        "before_a_short_wait",
+        "after_the_wait",
+    ],
 )
 def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
     line: Line, operation: str, after: bool, delay: int, requests: int, logged: int
@@ -626,8 +692,7 @@ def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
         webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
         event = line.publish()
         started = line.clock.now
-        with killed(operation, after=after):
-            line.deliveries.poll()
+        dies_once(line, operation, after=after)
         line.run()
         assert len(r.requests) == requests
     assert (line.clock.now - started) / 1000 >= delay * 0.8
@@ -635,28 +700,30 @@ def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
     assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", logged, logged)
 
 
-def test_a_call_repeated_after_a_lost_answer_costs_no_second_request(line: Line) -> None:
-    """Botocore's own retry meets what its first try has written."""
+@pytest.mark.parametrize(("operation", "where"), [(RECORD, ""), (CLAIM, ""), (HEALTH, "permits")])
+def test_a_lost_answer_that_is_asked_for_again_costs_no_second_request(
+    line: Line, operation: str, where: str
+) -> None:
+    """The client's own retry meets what its first try has written."""
     with receiver() as r:
-        line.webhook(r.url)
-        for at in (1, 2):  # the claim's, the record's
-            line.publish()
-            with failing("dynamodb.UpdateItem", at=at, lost=True, tries=1):
-                line.deliveries.poll()
-            line.run()
-            assert len(r.requests) == at
-    assert line.ends() == [("DELIVERED", None)] * 2
+        line.webhook(r.url, is_fast=False)
+        line.publish()
+        with failing(operation, lost=True, tries=1, where=where):
+            line.poll()
+        assert line.slow.waits == []  # the message has served
+        assert len(r.requests) == 1
+    assert line.ends() == [("DELIVERED", None)]
 
 
 def test_a_delivery_that_kills_its_worker_each_time_ends(line: Line) -> None:
     with receiver() as r:
         webhook = line.webhook(r.url)
         event = line.publish()
+        dies_once(line, "dynamodb.BatchGetItem", after=True)
         for _ in range(10):
-            with killed(CLAIM, after=True):
-                line.deliveries.poll()
-            assert line.row["status"] == "SENDING"
             line.clock.move(VISIBILITY + 0.001)
+            dies_once(line, CLAIM, after=True)
+            assert line.row["status"] == "SENDING"
         line.run()
         assert r.requests == []
     shown = line.shown(webhook, event)
@@ -681,21 +748,102 @@ def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) 
     assert line.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
 
 
-@pytest.mark.parametrize("at", ["claim", "record"])
-def test_a_throttled_table_delays_one_delivery_and_no_other(line: Line, at: str) -> None:
+def test_a_throttled_claim_delays_one_delivery_and_no_other(line: Line) -> None:
     with receiver() as r:
-        webhooks = [line.webhook(r.url)["id"] for _ in range(4)]
+        webhooks = [line.webhook(r.url, is_fast=False)["id"] for _ in range(4)]
         event = line.publish()
         unlucky = DeliveryId.derived(EventId(event), webhooks[1])
-        with failing("dynamodb.UpdateItem", at=1 if at == "claim" else 2, where=unlucky):
-            line.deliveries.poll()
-        assert sorted(row["sk"] for row in line.rows if row["status"] == "DELIVERED") == sorted(
-            DeliveryId.derived(EventId(event), webhook) for webhook in webhooks if webhook != webhooks[1]
-        )
-        assert line.deliveries.waits == [VISIBILITY]
+        with failing(CLAIM, where=unlucky):
+            line.poll()
+        assert sorted(r.ids) == sorted(row["sk"] for row in line.rows)
+        assert unlucky not in r.ids
+        assert len(r.ids) == 3
+        assert line.slow.waits == [VISIBILITY]
         line.run()
-        assert set(r.ids) == {DeliveryId.derived(EventId(event), webhook) for webhook in webhooks}
+        assert len(r.ids) == 4
     assert line.ends() == [("DELIVERED", None)] * 4
+
+
+def test_a_success_that_is_not_written_is_sent_again_and_no_other(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_each = dynamo.put_each
+    monkeypatch.setattr(dynamo, "put_each", lambda rows: put_each([rows[0], *rows[2:]]) or [1])
+    with receiver() as r:
+        for _ in range(4):
+            line.webhook(r.url)
+        line.publish()
+        line.deliveries.poll()
+        assert line.ends() == [("DELIVERED", None)] * 3
+        (unwritten,) = set(r.ids) - {row["sk"] for row in line.rows}
+        assert line.deliveries.waits == [VISIBILITY]
+        monkeypatch.undo()
+        line.run()
+        assert sorted(r.ids) == sorted([unwritten, *{row["sk"] for row in line.rows}])
+    assert line.ends() == [("DELIVERED", None)] * 4
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_batch_whose_successes_cannot_be_written_comes_again(line: Line, lost: bool) -> None:
+    with receiver() as r:
+        webhooks = [line.webhook(r.url) for _ in range(4)]
+        event = line.publish()
+        with failing(RECORD, times=9, lost=lost):
+            line.deliveries.poll()
+        assert line.deliveries.waits == [VISIBILITY] * 4
+        line.run()
+        assert len(r.requests) == (4 if lost else 8)
+        assert len(set(r.ids)) == 4
+    assert line.ends() == [("DELIVERED", None)] * 4
+    assert [len(line.shown(each, event)["attempts"]) for each in webhooks] == [1] * 4
+
+
+def test_a_wait_that_sqs_does_not_take_is_made_good(line: Line) -> None:
+    with receiver([503, 503, 200]) as r:
+        for _ in range(2):
+            line.webhook(r.url, retryConfig={"initialDelaySeconds": 600})
+        line.publish()
+        with failing(HIDE):
+            line.deliveries.poll()
+        assert line.deliveries.waits == [VISIBILITY] * 2
+        line.clock.move(VISIBILITY + 0.001)
+        line.deliveries.poll()
+        assert min(line.deliveries.waits) >= 600 * 0.8 - VISIBILITY - 1  # the rows say when
+        assert len(r.requests) == 2
+        line.run()
+        assert len(r.requests) == 4
+    assert line.ends() == [("DELIVERED", None)] * 2
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_move_that_sqs_fails_loses_nothing(line: Line, lost: bool) -> None:
+    with receiver() as r:
+        for _ in range(3):
+            line.webhook(r.url, is_fast=False)
+        line.publish()
+        with failing(MOVE, lost=lost):
+            line.deliveries.poll()
+        assert line.deliveries.waits == [VISIBILITY] * 3
+        assert len(line.slow.waits) == (3 if lost else 0)
+        line.run()
+        assert len(r.requests) == len(set(r.ids)) == 3
+    assert line.ends() == [("DELIVERED", None)] * 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_move_that_sqs_takes_in_part_loses_nothing(line: Line, times: int) -> None:
+    """Refused once, a message is sent once more; refused twice, it comes again in the fast lane."""
+    with receiver() as r:
+        webhooks = [line.webhook(r.url, is_fast=False)["id"] for _ in range(3)]
+        event = line.publish()
+        unlucky = DeliveryId.derived(EventId(event), webhooks[1])
+        with partly_refused(lambda body: unlucky in body, times=times):
+            line.deliveries.poll()
+        assert line.deliveries.waits == [VISIBILITY] * (times - 1)
+        assert len(line.slow.waits) == 4 - times
+        line.run()
+        assert len(r.requests) == len(set(r.ids)) == 3
+    assert line.ends() == [("DELIVERED", None)] * 3
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "kms.Decrypt"])
@@ -763,7 +911,7 @@ def test_a_long_wait_passes_in_the_table(line: Line) -> None:
         assert line.deliveries.invoke([{**record, "messageId": "late"}]) == []
         assert len(r.requests) == 1
         (queued,) = line.deliveries.receive()
-        assert message(queued).generation == line.row["generation"] == 1
+        assert DeliveryMessage.read(queued["body"]).generation == line.row["generation"] == 1
         assert line.deliveries.invoke([queued]) == []
         assert line.deliveries.invoke([record]) == []
         line.clock.move(600)
@@ -783,7 +931,7 @@ def test_of_two_sweepers_at_once_one_queues_it(line: Line) -> None:
         line.deliveries.poll()
         due(line)
         counts = []
-        with meanwhile("dynamodb.UpdateItem", lambda: counts.append(line.sweep())):
+        with meanwhile("dynamodb.PutItem", lambda: counts.append(line.sweep())):
             counts.append(line.sweep())
         assert sum(counts) == len(line.deliveries.waits) == 3
         line.run()
@@ -794,7 +942,7 @@ def test_of_two_sweepers_at_once_one_queues_it(line: Line) -> None:
 @parking
 @pytest.mark.parametrize(
     ("operation", "after"),
-    [("dynamodb.UpdateItem", True), ("sqs.SendMessageBatch", False), ("sqs.SendMessageBatch", True)],
+    [("dynamodb.PutItem", True), ("sqs.SendMessageBatch", False), ("sqs.SendMessageBatch", True)],
     ids=["after_one_is_marked", "before_the_send", "after_the_send"],
 )
 def test_a_sweeper_that_dies_loses_nothing(line: Line, operation: str, after: bool) -> None:
@@ -938,18 +1086,6 @@ def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(line: Line) -> None
 # ── answers that are lost ────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_record_whose_answer_was_lost_is_no_fault(line: Line) -> None:
-    """Botocore asks again, and its second try is refused by what the first one did."""
-    with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        with failing("dynamodb.UpdateItem", at=2, lost=True, tries=1):
-            line.deliveries.poll()
-        assert line.deliveries.waits == []  # the message has served
-        assert len(r.requests) == 1
-    assert line.ends() == [("DELIVERED", None)]
-
-
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
 def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(line: Line) -> None:
     with receiver([500, 200]) as r:
@@ -957,7 +1093,7 @@ def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(line: Line) -> Non
         line.publish()
         line.deliveries.poll()
         line.clock.move(60)
-        with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        with failing("dynamodb.PutItem", lost=True, tries=1):
             assert line.sweep() == 1
         line.deliveries.poll()
         assert len(r.requests) == 2
@@ -971,7 +1107,7 @@ def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(line: Line) -> None
             line.publish()
         line.deliveries.poll()
         line.clock.move(60)
-        with failing("dynamodb.UpdateItem", at=4):
+        with failing("dynamodb.PutItem", at=4):
             line.sweep()
         sent = len(line.deliveries.waits)
         assert 3 <= sent < 5  # all that it took before, if not more

@@ -304,7 +304,7 @@ def test_what_waits_for_a_retry_can_be_sent_now(line: Line) -> None:
         webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         event = deliver(line)[0]
         assert retry(line, webhook, event).status == 202
-        line.deliveries.poll()
+        line.slow.poll()
         assert len(r.requests) == 2
         line.run()  # the message of the old retry comes, and is dropped
         assert len(r.requests) == 2
@@ -327,7 +327,7 @@ def test_a_retry_of_what_another_has_just_retried_is_a_conflict(line: Line) -> N
     with receiver([404, 200]) as r:
         webhook = line.webhook(r.url)
         event = deliver(line)[0]
-        with meanwhile("dynamodb.UpdateItem", lambda: retry(line, webhook, event), at=1):
+        with meanwhile("dynamodb.PutItem", lambda: retry(line, webhook, event), at=1):
             assert retry(line, webhook, event).status == 409
         line.run()
         assert len(r.requests) == 2
@@ -346,11 +346,11 @@ def test_a_retry_whose_send_is_lost_is_sent_by_the_sweeper(line: Line) -> None:
 
 def test_what_its_worker_left_behind_can_be_sent_again_without_its_message(line: Line) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url)
+        webhook = line.webhook(r.url, is_fast=False)
         event = line.publish()
-        with killed("dynamodb.UpdateItem", at=2):
-            line.deliveries.poll()
-        line.backend.client("sqs").purge_queue(QueueUrl=line.deliveries.url)
+        with killed("dynamodb.BatchWriteItem"):
+            line.poll()
+        line.backend.client("sqs").purge_queue(QueueUrl=line.slow.url)
         assert by_event(line, webhook)[event][0] == "SENDING"
         assert retry(line, webhook, event).status == 409  # its worker may be at it
         line.clock.move(46)

@@ -312,7 +312,7 @@ PROXYS = Answer(404, {"content-type": "text/plain"}, b"404 page not found\n")
 def test_an_n8n_that_keeps_saying_it_does_not_know_the_hook_disables_it(line: Line) -> None:
     with receiver([UNREGISTERED, UNREGISTERED, UNREGISTERED, 200]) as r:
         id = subscribed(line, "n8n", r.url)
-        line.deliveries.poll()
+        line.poll()
         assert line.row["status"] == "RETRYING"
         line.run(1 / 24)
         line.events.run()
@@ -504,7 +504,7 @@ def test_a_hook_that_comes_back_goes_on_with_the_recovery_that_its_owner_began(
         since = {"since": iso(at_ms(line.clock.now - 10 * 86_400_000))}
         assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
         line.publish(POST)
-        line.deliveries.poll()
+        line.poll()
         assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
         end_waiting = sweeper._end_waiting
 
@@ -531,7 +531,7 @@ def test_what_a_sweep_cancels_after_a_hook_came_back_is_sent(
         assert line.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
         for _ in range(2):
             line.publish(POST)
-            line.deliveries.poll()
+            line.poll()
         assert [status for status, _ in line.ends()] == ["FAILED", "RETRYING"]
         end_waiting = sweeper._end_waiting
         swept: list[int] = []

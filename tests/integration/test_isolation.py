@@ -15,6 +15,7 @@ import pytest
 
 from local import gateway
 from patchbay import vault
+from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.fan_out import fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
@@ -117,7 +118,8 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     fan_out(event)
     (queued,) = backend.messages("DeliveriesQueue")
     delivery = DeliveryMessage.read(queued["body"])
-    deliveries.claim(delivery, owner="me", now=event.timestamp, lease_until=event.timestamp, max_attempts=4)
+    now = event.timestamp
+    deliveries.write(None, states.leased(None, delivery, now=now, until=now, max_attempts=4))
     wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
     hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
     asked = {"input": {"name": f"of {name}"}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.deliveries import health_store, store, worker
+from patchbay.deliveries import health_store, states, store
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import Status, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -80,7 +80,7 @@ def test_a_receiver_that_hangs_is_left_alone_until_it_answers(line: Line) -> Non
 
         line.clock.move(61)
         assert line.sweep() == 1  # the oldest is the probe
-        line.deliveries.poll()
+        line.poll()
         assert listed(line, webhook, "DELIVERED") == events[:1]
         line.clock.move(61)
         assert line.sweep() == 7  # the breaker is closed
@@ -97,6 +97,8 @@ def test_a_fresh_event_may_be_the_probe(line: Line) -> None:
         event = line.publish()
         other = line.publish()
         line.deliveries.poll()
+        assert r.requests == []  # the probe is made in the slow lane
+        line.slow.poll()
         assert len(r.requests) == 1  # one of the two
         assert len(listed(line, webhook, "DELIVERED")) == len(listed(line, webhook, "HELD")) == 1
         line.run()
@@ -113,11 +115,11 @@ def test_each_probe_that_hangs_makes_the_next_one_later(line: Line) -> None:
             waits.append(round((known.probe_at - line.clock.now) / 1000))
             line.clock.move(waits[-1] - 1)
             line.publish()
-            line.deliveries.poll()
+            line.poll()
             assert len(r.requests) == requests - 1
             line.clock.move(2)
             line.publish()
-            line.deliveries.poll()
+            line.poll()
             assert len(r.requests) == requests
     assert waits == [60, 120, 240]
 
@@ -138,20 +140,20 @@ def test_what_is_held_too_long_fails_with_the_reason(line: Line) -> None:
 
 @pytest.mark.parameters(MaxHoldSeconds=600)
 def test_what_is_released_and_held_again_is_not_held_for_ever(line: Line) -> None:
-    """As for a receiver that is always slow: without an attempt, time counts from the first hold."""
+    """Without an attempt, time counts from the first hold."""
     with receiver() as r:
-        webhook = line.webhook(r.url)
-        key = webhook_key("acme", webhook["id"])
+        line.webhook(r.url, is_fast=False)
         line.publish()
         first_held, ends_at = 0, line.clock.now + 1_200_000
         while line.row["status"] != "FAILED" if line.rows else True:
             assert line.clock.now < ends_at
-            health_store.mark_slow(key, line.clock.now + 21_000)
-            line.deliveries.poll()
-            line.clock.move(10.001)
+            while health_store.take_permit("acme", line.clock.now):
+                pass
+            line.poll()
             first_held = first_held or (line.clock.now if line.rows else 0)
-            if line.deliveries.waits == []:  # held: a sweep, which finds it so each time
-                line.clock.move(30)
+            waits = line.deliveries.waits + line.slow.waits
+            line.clock.move(min(waits, default=30) + 0.001)
+            if not waits:  # held: a sweep, which finds it so each time
                 line.sweep()
         assert r.requests == []
         assert 500_000 <= line.clock.now - first_held <= 800_000
@@ -217,7 +219,8 @@ def test_what_is_retried_by_hand_does_not_wait_for_the_breaker(line: Line) -> No
         id = line.shown(webhook, event)["id"]
         retried = line.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
         assert (retried.status, retried.json()["status"], retried.json()["reason"]) == (202, "RETRYING", None)
-        line.deliveries.poll()
+        assert line.deliveries.waits == []
+        line.slow.poll()
         assert len(r.requests) == 1
         assert not health_of(line, webhook).is_open(0)  # it was answered
     assert statuses(line) == {"DELIVERED": 1}
@@ -252,62 +255,6 @@ def test_timeouts_of_before_a_webhook_was_enabled_again_open_no_breaker(line: Li
             open_after.append(health_of(line, webhook).is_open(resumed_at))
         assert len(r.requests) == 6
     assert open_after == [False, False, True]
-
-
-# ── a receiver that is hanging now ───────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parameters(AttemptTimeoutSeconds=20)
-def test_while_an_attempt_hangs_other_workers_put_the_webhook_off(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "SLOW_AFTER_SECONDS", 0.05)
-    seen: dict[str, Any] = {}
-
-    def answer(_: Any) -> int:
-        # While the first one hangs, another worker gets the second.
-        while not health(key).slow_until:
-            pass
-        seen["health"] = health(key)
-        return 200
-
-    with receiver([answer, 200]) as r:
-        webhook = line.webhook(r.url)
-        key = webhook_key("acme", webhook["id"])
-        line.publish()
-        line.deliveries.poll()
-        assert seen["health"].slow_until == line.clock.now + 21_000
-        assert health_of(line, webhook).slow_until == 0  # it has answered
-
-        health_store.mark_slow(key, line.clock.now + 21_000)
-        line.publish()
-        line.deliveries.poll()
-        assert len(r.requests) == 1
-        assert 5 <= line.deliveries.waits[0] <= 7
-        assert len(line.rows) == 1  # put off without a trace
-        line.run()
-        assert len(r.requests) == 2
-    assert statuses(line) == {"DELIVERED": 2}
-
-
-def test_what_is_put_off_again_and_again_is_held(line: Line) -> None:
-    """SQS would give it up after 1,000 receives, and until then it would be in flight."""
-    with receiver() as r:
-        webhook = line.webhook(r.url)
-        key = webhook_key("acme", webhook["id"])
-        events = [line.publish() for _ in range(3)]
-        for _ in range(6):
-            health_store.mark_slow(key, line.clock.now + 21_000)
-            line.deliveries.poll()
-            line.clock.move(7.001)
-        assert r.requests == []
-        assert line.deliveries.waits == []
-        assert listed(line, webhook, "HELD") == events[::-1]
-        assert {row["reason"] for row in line.rows} == {"held:slow"}
-        line.clock.move(61)
-        line.run()
-        assert len(r.requests) == 3
-    assert statuses(line) == {"DELIVERED": 3}
 
 
 # ── too many that wait ───────────────────────────────────────────────────────────────────────────────
@@ -346,10 +293,9 @@ def test_what_is_held_stays_so_until_the_backlog_has_ended(line: Line) -> None:
         assert statuses(line) == {"RETRYING": 8, "HELD": 6}
         # Two end; released now, what is held would be held again, minute after minute.
         for row in [row for row in line.rows if row["eventId"] in events[:2]]:
-            key, id = row["webhookKey"], DeliveryId(row["sk"])
-            assert store.end_waiting(
-                key, id, status=Status.CANCELLED, reason="webhook_inactive", now=line.clock.now
-            )
+            ended = states.given_up(row, Status.CANCELLED, "webhook_inactive", line.clock.now)
+            assert ended is not None
+            store.write(row, ended)
         line.clock.move(61)
         assert line.sweep() == 0
         assert listed(line, webhook, "HELD") == held[::-1]
@@ -395,7 +341,7 @@ def test_a_slot_survives_the_worker_that_reserved_it(line: Line) -> None:
         line.webhook(r.url, rateLimitPerSecond=1)
         for _ in range(4):
             line.publish()
-        with killed("sqs.ChangeMessageVisibility", at=1):
+        with killed("sqs.ChangeMessageVisibilityBatch"):
             line.deliveries.poll()
         line.run()
         assert sorted(r.ids) == sorted({row["sk"] for row in line.rows})
@@ -430,10 +376,7 @@ def test_an_unlimited_webhook_asks_nothing_for_its_pass(line: Line) -> None:
         line.backend.calls.clear()
         line.deliveries.poll()
         assert len(r.requests) == 1
-    assert line.backend.calls.count == {
-        "dynamodb.BatchGetItem": 1,
-        "dynamodb.UpdateItem": 3,  # the claim, the record, the hour's counters
-    }
+    assert line.backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 
 def test_one_batch_reserves_its_slots_with_one_write(line: Line) -> None:
@@ -449,7 +392,11 @@ def test_one_batch_reserves_its_slots_with_one_write(line: Line) -> None:
         line.backend.calls.clear()
         line.deliveries.poll()
         assert len(r.requests) == 20
-        assert line.backend.calls.count["dynamodb.UpdateItem"] == 2 * 10 + 2
+        assert line.backend.calls.count == {
+            "dynamodb.BatchGetItem": 1,
+            "dynamodb.UpdateItem": 1,
+            "dynamodb.BatchWriteItem": 1,
+        }
         assert health_of(line, webhook).next_slot == line.clock.now * 1000 + 10_000
 
 

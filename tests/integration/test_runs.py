@@ -63,7 +63,7 @@ class Actions:
             self.sweep()
             self.line.events.run()
             self.line.sweep()
-            self.line.deliveries.poll()
+            self.line.poll()
 
     @property
     def heard(self) -> list[Any]:
@@ -86,7 +86,7 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
     assert run["input"] == INPUT
     assert run["id"].startswith("run_")
     actions.line.events.run()
-    actions.line.deliveries.poll()
+    actions.line.poll()
     (data,) = actions.heard
     assert_catalogued("ACTION_REQUESTED", data)
     assert data == {
@@ -340,6 +340,10 @@ def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
         assert len(waiting.requests) == 3
         assert len(set(waiting.ids)) == 1
         assert len({request.body for request in waiting.requests}) == 1
+    # It is one delivery: nothing was learned of its receiver.
+    assert [
+        row["sk"] for row in actions.line.backend.rows("HealthTable") if run["id"] in row["webhookKey"]
+    ] == []
 
 
 def test_a_callback_whose_message_is_parked_keeps_its_body(

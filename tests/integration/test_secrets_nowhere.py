@@ -137,6 +137,12 @@ def work(backend: Backend, handler: str, queue: str, seen: Seen) -> None:
     getattr(importlib.import_module(module), name)({"Records": records}, LAMBDA_CONTEXT)
 
 
+def deliver(backend: Backend, seen: Seen) -> None:
+    """A new webhook's deliveries go through the slow lane."""
+    work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
+    work(backend, "workers.deliver_slow.handler", "SlowDeliveriesQueue", seen)
+
+
 def test_no_secret_anywhere(
     api: Api,
     backend: Backend,
@@ -187,7 +193,7 @@ def test_no_secret_anywhere(
     event = call(f"POST {EVENTS}", json=post, token=key["key"], headers=once)
     event_id = seen.note("publish", event).json()["id"]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
-    work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
+    deliver(backend, seen)
     delivery = seen.note("deliveries", call(f"GET {WEBHOOKS}/{webhook['id']}/deliveries")).json()["items"][0]
     assert (delivery["status"], delivery["reason"]) == ("RETRYING", "http_500")
     event_2 = call(f"POST {EVENTS}", json=FAILED_POST, token=key["key"])
@@ -196,7 +202,7 @@ def test_no_secret_anywhere(
     batched = seen.note("publish a batch", call(f"POST {EVENTS}/batch", json=batch, token=key["key"]))
     assert ["error" in item for item in batched.json()["items"]] == [False, True]
     work(backend, "workers.fan_out.handler", "EventsQueue", seen)
-    work(backend, "workers.deliver.handler", "DeliveriesQueue", seen)
+    deliver(backend, seen)
     importlib.import_module("workers.sweep_deliveries").handler({}, LAMBDA_CONTEXT)
 
     one = f"{WEBHOOKS}/{webhook['id']}"
@@ -734,7 +740,7 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
     importlib.import_module("workers.expire_keys").handler({}, LAMBDA_CONTEXT)
     seen = Seen()
     work(hunt.backend, "workers.fan_out.handler", "EventsQueue", seen)
-    work(hunt.backend, "workers.deliver.handler", "DeliveriesQueue", seen)
+    deliver(hunt.backend, seen)
     assert any("API_KEY_EXPIRING" in body for body in seen.queued)
     hunt.queued += seen.queued
 

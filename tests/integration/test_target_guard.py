@@ -391,7 +391,7 @@ def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) 
             for place in places
         ]
         publish(line, *(r.url for r in moved))
-        line.deliveries.run(3600)
+        line.run(days=1 / 24)
         assert line.ends() == sorted(("FAILED", f"redirect_{status}") for status in statuses for _ in places)
         assert [len(r.requests) for r in moved] == [1] * 10
         assert sorted(f"http://{host}:{port}/hook" for host, port in dialled) == sorted(r.url for r in moved)
@@ -408,7 +408,7 @@ def test_a_name_that_turns_after_registration(
     with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
         port = int(r.url.rpartition(":")[2].partition("/")[0])
         publish(line, f"http://{NAME}:{port}/")
-        line.deliveries.run(3600)
+        line.run(days=1 / 24)
         assert line.ends() == [("FAILED", "forbidden_target")]
         assert dialled == [(PUBLIC, port)]
         assert len(r.requests) == 1

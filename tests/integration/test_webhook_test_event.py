@@ -78,7 +78,11 @@ def test_it_is_signed_and_shaped_like_a_real_event(
         try_out(api, made)
         api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
         clock = Clock(monkeypatch)
-        for queue, worker in (("EventsQueue", "fan_out"), ("DeliveriesQueue", "deliver")):
+        for queue, worker in (
+            ("EventsQueue", "fan_out"),
+            ("DeliveriesQueue", "deliver"),
+            ("SlowDeliveriesQueue", "deliver_slow"),
+        ):
             Source(backend, queue, f"workers.{worker}.handler", clock).poll()
         test, real = r.requests
     for verifier in (StandardWebhook, SvixWebhook):

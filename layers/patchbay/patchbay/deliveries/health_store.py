@@ -160,9 +160,15 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def mark_fast(key: str, now: int) -> None:
-    """The webhook takes the fast lane from now on."""
-    _update(key, "SET fastAt = :now", now=now)
+def mark_fast(key: str, known: Health, now: int) -> None:
+    """The webhook takes the fast lane from now on, unless it was slow since `known` was read."""
+    _unless_refused(
+        key,
+        "SET fastAt = :now",
+        condition="attribute_not_exists(slowAt) OR slowAt <= :known",
+        known=known.slow_at,
+        now=now,
+    )
 
 
 def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:

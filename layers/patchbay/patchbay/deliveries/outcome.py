@@ -39,8 +39,8 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
     limit = share.webhook["disableAfter"] if share.webhook else 0
     if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
-    # A success of another batch may be so fresh that the row of health does not know of it.
-    since = max(share.resumed_at, health_store.last_success(share.key, now_ms()))
+    # A success may be so fresh that the row of health does not know of it.
+    since = max(share.resumed_at, share.last_success_at, health_store.last_success(share.key, now_ms()))
     if known.consecutive_failures(since) >= limit:
         disable(share, delivery, FAILING, known, asked_at)
 
@@ -98,25 +98,28 @@ def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
 
 
 def changes_nothing(share: Share) -> bool:
-    """Whether `settle` makes no AWS call: for a healthy receiver's first attempts."""
-    is_lane_known = share.health.is_fast or share.is_callback
-    return not share.tally.attempts and share.health.is_clean() and is_lane_known
+    """Whether `settle` has nothing to do: without an attempt, after a healthy receiver's first attempts, and
+    for a callback, which is one delivery, so that nothing is to be learned for others.
+    """
+    return (
+        not share.timed_out
+        or share.is_callback
+        or (not share.tally.attempts and share.health.is_clean() and share.health.is_fast)
+    )
 
 
 def settle(share: Share) -> None:
     """At the end of the share's attempts: one write for the counters of what the roll-up does not count, and
     for a receiver that is not well, or is again, what that means for its breaker and its lane.
     """
-    if not share.timed_out:
-        return
     if share.tally.attempts:
         health_store.count(share.key, share.tally)
     if not share.is_active:
         return
     _settle_breaker(share)
     known, now = share.health, now_ms()
-    if known.proves_fast(now) and not share.was_slow and not share.is_callback:
-        health_store.mark_fast(share.key, now)
+    if known.proves_fast(now) and not share.was_slow:
+        health_store.mark_fast(share.key, known, now)
     if share.last_success_at and not known.is_clean():
         health_store.note_success(share.key, share.last_success_at, known)
     if not share.queued_retries or known.has_backlog(share.resumed_at):

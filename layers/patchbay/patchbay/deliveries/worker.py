@@ -143,18 +143,19 @@ async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
             results.verdicts.append((work, ComeBack(_COPY_SECONDS)))
     # Nothing else runs on the loop yet, nor at the end: these calls need no thread of their own.
     found = batch.shares(list(firsts.values()))
-    pending = {
-        asyncio.ensure_future(_work_workspace(results, of_one)) for of_one in batch.by_workspace(found)
-    }
+    for share in found:
+        results.verdicts += [(work, Done()) for work in share.works if work.is_over]
+        share.works = [work for work in share.works if not work.is_over]
+    groups = batch.by_workspace(share for share in found if share.works)
+    pending = {asyncio.ensure_future(_work_workspace(results, of_one)) for of_one in groups}
     while pending:
         ended, pending = await asyncio.wait(pending, timeout=_RECORDED_AFTER_SECONDS)
         for task in ended:
             task.result()
-        verdicts, results.verdicts = results.verdicts, []
-        if verdicts and pending:
+        if pending and results.verdicts:
+            verdicts, results.verdicts = results.verdicts, []
             await asyncio.to_thread(_record_all, results, verdicts)
-        elif verdicts:
-            _record_all(results, verdicts)
+    _record_all(results, results.verdicts)
 
 
 def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> None:
@@ -211,26 +212,21 @@ async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
     workspace_id = shares[0].workspace_id
     try:
         permit = await asyncio.to_thread(health_store.take_permit, workspace_id, now_ms())
-        if permit is None:
-            await asyncio.gather(*(_work(results, share, is_put_off=True) for share in shares))
-            return
-        await asyncio.gather(*(_work(results, share) for share in shares))
-        await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
     except Exception:
-        # A permit that is not given back ends with its lease.
-        logger.exception("workspace's deliveries not worked", workspace=workspace_id)
-        worked = {work.message_id for work, _ in results.verdicts} | set(results.again)
-        results.again += [
-            work.message_id for share in shares for work in share.works if work.message_id not in worked
-        ]
+        logger.exception("no permit for the slow lane", workspace=workspace_id)
+        results.again += [work.message_id for share in shares for work in share.works]
+        return
+    await asyncio.gather(*(_work(results, share, is_put_off=permit is None) for share in shares))
+    if permit is not None:
+        try:
+            await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
+        except Exception:
+            # It ends with its lease.
+            logger.exception("permit not given back", workspace=workspace_id)
 
 
 async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> None:
     """One webhook's part of the batch."""
-    results.verdicts += [(work, Done()) for work in share.works if work.is_over]
-    share.works = [work for work in share.works if not work.is_over]
-    if not share.works:
-        return
     try:
         passes = await _passes(results, share, is_put_off)
     except Exception:
@@ -243,7 +239,7 @@ async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> 
     try:
         await asyncio.to_thread(outcome.settle, share)
     except Exception:
-        # Each delivery is recorded by now; what the receiver's health lacks, the next batch will tell.
+        # The failures are recorded by now, the successes will be; the next batch tells the health again.
         logger.exception("webhook's health not noted", webhook=share.key)
 
 
@@ -491,7 +487,7 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
     since = (begun.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
     plan = retry.plan(
         met,
-        made.number - lease.get("earlier", 0),
+        begun.number - lease.get("earlier", 0),
         share.retry_config,
         not_registered_seconds=0 if since is None else (now - since) // 1000,
     )
@@ -499,7 +495,7 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
     share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
     share.tally.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
-    row = made.row(begun.receiver.headers)
+    row = made.row(begun.receiver.headers) | {"number": begun.number}
     match plan:
         case retry.Retry(delay_seconds, reason):
             parked = _is_parked(results.queue_url, delay_seconds)
@@ -529,7 +525,7 @@ def _log(begun: Begun, made: Attempt, end: str) -> None:
     logger.info(
         "attempt",
         outcome=end,
-        number=made.number,
+        number=begun.number,
         status_code=made.result.status_code,
         error=made.result.error_kind,
         ms=made.result.duration_ms,
