@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from patchbay.api_keys import expire_keys, hashing, service
 from patchbay.api_keys.models import RotateApiKey, UpdateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.aws_http import Answer
 from patchbay.ids import ApiKeyId
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.conftest import OWNER, Api, Backend, jwt_for
-from tests.faults import _hooked, _no_backoff, _refusal, failing, meanwhile
+from tests.faults import _no_backoff, failing, meanwhile, refusal
+from tests.wire import around_tries
 
 PATH = "/api/integrations/api-keys"
 ADA = Principal("acme", "user:ada", ROLES["owner"], role="owner")
@@ -45,12 +47,12 @@ def edit(id: str, **changes: Any) -> None:
 def refused(operation: str, code: str, where: str) -> Iterator[None]:
     """Every such call that mentions `where` is refused with `code`, as AWS does to a crowd."""
 
-    def before_send(request: Any, event_name: str, **_: Any) -> Any:
-        if event_name.endswith(f".{operation}") and where.encode() in bytes(request.body or b""):
-            return _refusal(request, code)
-        return None
+    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+        if name == f"dynamodb.{operation}" and where.encode() in body:
+            return refusal(code)
+        return send(body)
 
-    with _hooked("dynamodb", "before-send", before_send, last=False), _no_backoff():
+    with around_tries(hook), _no_backoff():
         yield
 
 
