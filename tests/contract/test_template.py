@@ -28,11 +28,11 @@ from local.template import Resource, Template
 from patchbay import dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
-from patchbay.deliveries.stats import HOUR_MS, hour_of
 from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
 from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
+from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.version import VERSION
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
@@ -617,8 +617,8 @@ def everything(watch: Watch) -> None:
     assert told == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
 
     # Two hours ago, so that there is something to roll up; and now, so that there is something to read.
-    key = f"acme#{limited['id']}"
-    (delivery,) = [row for row in watch.backend.rows("DeliveriesTable") if row["webhookKey"] == key]
+    limited_key = f"acme#{limited['id']}"
+    (delivery,) = [row for row in watch.backend.rows("DeliveriesTable") if row["webhookKey"] == limited_key]
     this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
     _put(watch.backend, "DeliveriesTable", {**delivery, "sk": id})
     for hour in (this - 2, this):

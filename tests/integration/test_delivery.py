@@ -878,7 +878,7 @@ def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(line: L
 
 # ── parking ──────────────────────────────────────────────────────────────────────────────────────────
 
-PARKING = {"retryConfig": {"initialDelaySeconds": 100, "backoffMultiplier": 1}}
+PARKING: dict[str, Any] = {"retryConfig": {"initialDelaySeconds": 100, "backoffMultiplier": 1}}
 parking = pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
 
 

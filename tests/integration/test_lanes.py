@@ -386,7 +386,12 @@ class Other:
     def holds(self) -> None:
         health_store.held(webhook_key("acme", self.copy.webhook_id), self.now, self.now)
         most_held = settings().max_hold_seconds * 1000
-        terms = {"reason": "held:timeouts", "now": self.now, "max_attempts": 4, "most_held_ms": most_held}
+        terms: dict[str, Any] = {
+            "reason": "held:timeouts",
+            "now": self.now,
+            "max_attempts": 4,
+            "most_held_ms": most_held,
+        }
         store.write(None, states.held(None, self.copy, **terms))
 
     def sleeps(self) -> None:

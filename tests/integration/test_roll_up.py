@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from patchbay import dynamo
-from patchbay.deliveries import health_store, roll_up, stats, store
+from patchbay.deliveries import store
 from patchbay.deliveries.models import webhook_key
-from patchbay.deliveries.stats import HOUR_MS, Tally
 from patchbay.ids import DeliveryId
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
+from patchbay.stats import counters, roll_up
+from patchbay.stats import store as stats_store
+from patchbay.stats.counters import HOUR_MS, Tally
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Line
@@ -28,7 +30,7 @@ class Ledger:
     def __init__(self, line: Line) -> None:
         self.line, self.clock = line, line.clock
         self.clock.now = (self.clock.now // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE
-        self.hour = stats.hour_of(self.clock.now)
+        self.hour = counters.hour_of(self.clock.now)
         self.webhooks = [line.webhook("https://example.com/")["id"] for _ in range(2)]
 
     def key(self, number: int = 0) -> str:
@@ -56,7 +58,7 @@ class Ledger:
         """What the worker counts itself."""
         tally = Tally()
         tally.add(at, 200, reason=reason, ended=True)
-        health_store.count(self.key(), tally)
+        stats_store.count(self.key(), tally)
 
     def stats(self) -> list[Any]:
         """The stats of both webhooks."""
@@ -74,14 +76,14 @@ class Ledger:
         return [row for row in rows if row["sk"].startswith("hour#") and "rolledTo" in row]
 
     def rolled_through(self) -> int | None:
-        return health_store.rolled_through(dynamo.get(*health_store.progress()))
+        return stats_store.rolled_through(dynamo.get(*stats_store.progress()))
 
 
 @pytest.fixture
 def ledger(line: Line, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(roll_up, "_CHUNK", 3)
     ledger = Ledger(line)
-    health_store.set_rolled_through(ledger.hour - 2)
+    stats_store.set_rolled_through(ledger.hour - 2)
     return ledger
 
 
@@ -205,7 +207,7 @@ def test_hours_whose_roll_up_is_late_are_read(ledger: Ledger) -> None:
 
 def test_before_the_first_run_what_an_earlier_version_counted_counts_once(ledger: Ledger) -> None:
     """Its fan-out marked no hours, and its workers did not mark what they counted."""
-    dynamo.delete(*health_store.progress())
+    dynamo.delete(*stats_store.progress())
     for hour in (ledger.hour - 3, ledger.hour - 1):
         ledger.deliver(1, hour)
         ledger.count(hour * HOUR_MS)

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from patchbay.deliveries.echo import repeats
+from patchbay.webhooks.echo import repeats
 
 # With characters that each encoding replaces.
 SECRET = 'kx"9/Qm+2<w\\7&Lz>0'

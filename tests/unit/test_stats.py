@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.deliveries import stats
-from patchbay.deliveries.stats import BOUNDS_MS, HOUR_MS, Tally
 from patchbay.schema import at_ms
+from patchbay.stats import counters
+from patchbay.stats.counters import BOUNDS_MS, HOUR_MS, Tally
 
 NOW = 1_700_000_000_000
 
@@ -25,7 +25,7 @@ def test_a_tally_counts_attempts_and_what_ended() -> None:
     tally.add(2, 70, reason="http_500", ended=False)
     tally.add(3, 70, reason="timeout", ended=True)
     assert (tally.attempts, tally.delivered, tally.failed) == (3, 1, 1)
-    assert tally.latency == {stats.bucket(40): 1, stats.bucket(70): 2}
+    assert tally.latency == {counters.bucket(40): 1, counters.bucket(70): 2}
     assert (tally.last_attempt_at, tally.last_success_at, tally.last_error) == (3, 1, (3, "timeout"))
 
 
@@ -33,29 +33,29 @@ def test_a_tally_counts_attempts_and_what_ended() -> None:
     ("ms", "number"), [(0, 0), (10, 0), (11, 1), (25, 1), (15_000, 15), (15_001, 16), (10**9, 16)]
 )
 def test_a_bucket_holds_its_bound(ms: int, number: int) -> None:
-    assert stats.bucket(ms) == number
+    assert counters.bucket(ms) == number
 
 
 @given(st.lists(st.integers(0, 15_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
 def test_a_percentile_lies_in_the_bucket_of_the_true_one(latencies: list[int], share: float) -> None:
     histogram: dict[int, int] = {}
     for ms in latencies:
-        histogram[stats.bucket(ms)] = histogram.get(stats.bucket(ms), 0) + 1
+        histogram[counters.bucket(ms)] = histogram.get(counters.bucket(ms), 0) + 1
     rank = max(-(-round(share * 1000) * len(latencies) // 1000), 1)
     true = sorted(latencies)[rank - 1]
-    found = stats.percentile(histogram, share)
-    number = stats.bucket(true)
+    found = counters.percentile(histogram, share)
+    number = counters.bucket(true)
     assert found is not None
     assert (BOUNDS_MS[number - 1] if number else 0) <= found <= BOUNDS_MS[number]
 
 
 def test_percentiles_of_nothing_and_of_what_is_too_slow_for_a_bucket() -> None:
-    assert stats.percentile({}, 0.5) is None
-    assert stats.percentile({16: 3}, 0.5) == BOUNDS_MS[-1]
+    assert counters.percentile({}, 0.5) is None
+    assert counters.percentile({16: 3}, 0.5) == BOUNDS_MS[-1]
 
 
 def test_a_summary_is_the_sum_of_its_hours() -> None:
-    summary = stats.summary(
+    summary = counters.summary(
         [
             hour(attempts=3, delivered=2, l3=3, lastAttemptAt=NOW - 5, lastError=[NOW - 9, "http_500"]),
             hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW - 1, lastError=[NOW, "timeout"]),
@@ -76,7 +76,7 @@ def test_a_summary_is_the_sum_of_its_hours() -> None:
 
 
 def test_a_summary_of_nothing_claims_nothing() -> None:
-    summary = stats.summary([], NOW)
+    summary = counters.summary([], NOW)
     assert (summary.deliveries, summary.success_rate, summary.last_error) == (0, None, None)
     assert summary.latency_ms.p99 is None
 
@@ -89,8 +89,8 @@ def test_successes_are_counted_once_by_the_worker_or_by_the_roll_up() -> None:
         {"status": "FAILED"},
         {"status": "SENDING"},
     ]
-    tally = stats.uncounted(rows)
-    latency = {f"l{stats.bucket(ms)}": 1 for ms in (40, 70)}
+    tally = counters.uncounted(rows)
+    latency = {f"l{counters.bucket(ms)}": 1 for ms in (40, 70)}
     assert tally.sums() == {"attempts": 2, "delivered": 2, **latency}
     assert tally.last_success_at == 7
 
@@ -99,10 +99,10 @@ def test_successes_are_counted_once_by_the_worker_or_by_the_roll_up() -> None:
 def test_an_hour_is_rolled_up_only_when_the_worker_counts_the_rest(event: int, late: int) -> None:
     event += NOW
     recorded = event + late
-    if stats.hour_of(event) in stats.to_roll_up(None, recorded, 30):
-        assert not stats.counted_by_roll_up(event, recorded)
-    if stats.hour_of(recorded - 10 * 60_000) == stats.hour_of(event):
-        assert stats.counted_by_roll_up(event, recorded)
+    if counters.hour_of(event) in counters.to_roll_up(None, recorded, 30):
+        assert not counters.counted_by_roll_up(event, recorded)
+    if counters.hour_of(recorded - 10 * 60_000) == counters.hour_of(event):
+        assert counters.counted_by_roll_up(event, recorded)
 
 
 HOUR = 500_000
@@ -123,9 +123,9 @@ HOUR = 500_000
 def test_hours_are_rolled_up_in_order_once_they_are_complete(
     through: int | None, minutes: int, hours: range
 ) -> None:
-    assert stats.to_roll_up(through, HOUR * HOUR_MS + minutes * 60_000, kept_days=15) == hours
+    assert counters.to_roll_up(through, HOUR * HOUR_MS + minutes * 60_000, kept_days=15) == hours
 
 
 def test_only_what_did_not_succeed_can_be_waiting() -> None:
-    assert not stats.may_have_pending([hour(attempts=3, delivered=3)])
-    assert stats.may_have_pending([hour(attempts=3, delivered=3), hour(attempts=1)])
+    assert not counters.may_have_pending([hour(attempts=3, delivered=3)])
+    assert counters.may_have_pending([hour(attempts=3, delivered=3), hour(attempts=1)])

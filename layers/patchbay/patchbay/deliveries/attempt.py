@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from patchbay import dynamo
-from patchbay.deliveries import echo
 from patchbay.deliveries.models import Trigger
 from patchbay.ids import DeliveryId
 from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
+from patchbay.webhooks import echo, signing
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks import signing
 from patchbay.webhooks.sender import Sender, SendResult
 
 # A batch of 10: its AWS calls and its name look-ups.

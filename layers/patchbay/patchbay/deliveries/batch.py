@@ -12,10 +12,10 @@ from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.lanes import Traffic
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
-from patchbay.deliveries.stats import Tally
 from patchbay.ids import RunId
 from patchbay.schema import now_ms
 from patchbay.settings import settings
+from patchbay.stats.counters import Tally
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store

@@ -131,8 +131,8 @@ class Delivery(ApiModel):
 class Attempt(ApiModel):
     """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
 
-    Up to 16 KB of the decoded answer are kept for a failure or a test, less than 1 KB for a success. If `withheld`
-    says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
+    Up to 16 KB of the decoded answer are kept for a failure or a test, less than 1 KB for a success. If
+    `withheld` says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
     """
 
     number: int

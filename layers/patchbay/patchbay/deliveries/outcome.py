@@ -12,6 +12,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.observability import logger, metrics
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
+from patchbay.stats import store as stats
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
@@ -40,7 +41,7 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
     if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
     # A success may be so fresh that the row of health does not know of it.
-    since = max(share.resumed_at, share.last_success_at, health_store.last_success(share.key, now_ms()))
+    since = max(share.resumed_at, share.last_success_at, store.last_success(share.key))
     if known.consecutive_failures(since) >= limit:
         disable(share, delivery, FAILING, known, asked_at)
 
@@ -113,7 +114,7 @@ def settle(share: Share) -> None:
     for a receiver that is not well, or is again, what that means for its breaker and its lane.
     """
     if share.tally.attempts:
-        health_store.count(share.key, share.tally)
+        stats.count(share.key, share.tally)
     if not share.is_active:
         return
     _settle_breaker(share)

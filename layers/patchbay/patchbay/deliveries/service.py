@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
-from patchbay.deliveries import health_store, roll_up, states, stats, store
+from patchbay.deliveries import health_store, states, store
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
@@ -30,6 +30,7 @@ from patchbay.events.models import Event, EventDelivery, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import Listing, at_ms, now_ms, to_ms
 from patchbay.settings import settings
+from patchbay.stats import counters, roll_up
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
 
@@ -222,12 +223,12 @@ def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
     complete = []
     for webhook, key, (health, hours) in zip(shown, keys, standings, strict=True):
         # One that only ever succeeded has nothing waiting, and that need not be counted.
-        pending = store.pending(key) if stats.may_have_pending(hours) or health.due_at else 0
+        pending = store.pending(key) if counters.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         complete.append(
             webhook.model_copy(
                 update={
-                    "stats": stats.summary(hours, now, pending),
+                    "stats": counters.summary(hours, now, pending),
                     "consecutive_failures": health.consecutive_failures(resumed_at),
                 }
             )

@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from patchbay import aws, dynamo, queues, vault
-from patchbay.deliveries import attempt, batch, gate, health_store, outcome, states, stats, store
+from patchbay.deliveries import attempt, batch, gate, health_store, outcome, states, store
 from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
 from patchbay.deliveries.lanes import SLOW_AFTER_SECONDS, Lane
@@ -33,6 +33,7 @@ from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics, sampled
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
+from patchbay.stats import counters
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
@@ -462,7 +463,7 @@ def _delivered(begun: Begun, made: Attempt) -> Delivered:
     share.last_success_at = max(share.last_success_at, now)
     if sampled(delivery.correlation_id):
         _log(begun, made, "Delivered")
-    by_roll_up = begun.number == 1 and stats.counted_by_roll_up(delivery.id.time_ms, now)
+    by_roll_up = begun.number == 1 and counters.counted_by_roll_up(delivery.id.time_ms, now)
     if not by_roll_up:
         share.tally.add(now, made.result.duration_ms, reason=None, ended=True)
     return Delivered(

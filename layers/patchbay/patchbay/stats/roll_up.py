@@ -2,7 +2,7 @@
 to each webhook's counters. Hours that are not rolled up yet are read when somebody asks for them.
 
 A delivery's id has the time of its event, so the deliveries of an hour are a range of ids. An hour is read
-once nothing more can be left to count in it (`stats.to_roll_up`). For a webhook with n deliveries of b
+once nothing more can be left to count in it (`counters.to_roll_up`). For a webhook with n deliveries of b
 bytes that costs one write and n * b / 8192 read units, and half a unit for the counters; a webhook without
 deliveries costs one read unit, and a workspace without events nothing.
 
@@ -18,14 +18,16 @@ from itertools import islice
 from typing import NamedTuple
 
 from patchbay import dynamo
-from patchbay.deliveries import health_store, stats, store
+from patchbay.deliveries import health_store
+from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import webhook_key
+from patchbay.deliveries.models import of_webhook_key, webhook_key
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
+from patchbay.stats import counters, store
 from patchbay.webhooks import store as webhooks_store
 
 # For a chunk and its write.
@@ -49,11 +51,11 @@ def roll_up(remaining_ms: Callable[[], int]) -> int:
     did not suffice, or AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
-    through = health_store.rolled_through(dynamo.get(*health_store.progress()))
+    through = store.rolled_through(dynamo.get(*store.progress()))
     try:
-        for hour in stats.to_roll_up(through, now_ms(), settings().retention_days):
+        for hour in counters.to_roll_up(through, now_ms(), settings().retention_days):
             run.hour(hour)
-            health_store.set_rolled_through(hour)
+            store.set_rolled_through(hour)
     finally:
         if run.rolled_up:
             metrics().add_metric("DeliveriesDelivered", "Count", run.rolled_up)
@@ -71,7 +73,7 @@ class _Run:
         for workspace_id in events_store.active(hour):
             ids = webhooks_store.ids(workspace_id)
             while keys := [webhook_key(workspace_id, id) for id in islice(ids, 100)]:
-                known = health_store.of_hour(keys, hour)
+                known = store.of_hour(keys, hour)
                 for key in keys:
                     try:
                         self._webhook(key, hour, known.get(key, {}))
@@ -87,21 +89,21 @@ class _Run:
     def _webhook(self, key: str, hour: int, row: dynamo.Row) -> None:
         begin, end = _ids(hour, hour)
         reached = row.get("rolledTo", begin)
-        rows = store.outcomes(key, reached, end)
+        rows = deliveries.outcomes(key, reached, end)
         while reached < end:
             if self._remaining_ms() < _RESERVE_MS:
                 raise Incomplete("no time left; the next run goes on")
             chunk = list(islice(rows, _CHUNK))
-            tally = stats.uncounted(chunk)
+            tally = counters.uncounted(chunk)
             until = str(chunk[-1]["sk"]) if len(chunk) == _CHUNK else end
             if until == end and not tally.attempts and "rolledTo" not in row:
                 return
             try:
-                row = health_store.roll_up(key, hour, row, tally, until)
+                row = store.roll_up(key, hour, row, tally, until)
                 self.rolled_up += tally.delivered
             except dynamo.ConditionFailed as refused:  # by another run, or by our write whose answer was lost
                 row = refused.row or {}
-                rows = store.outcomes(key, row.get("rolledTo", begin), end)
+                rows = deliveries.outcomes(key, row.get("rolledTo", begin), end)
             reached = row.get("rolledTo", begin)
 
 
@@ -121,13 +123,13 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
     """
     if not keys:
         return []
-    window = stats.window(now)
+    window = counters.window(now)
     latest = (window[-1], window[-2])
-    places = [health_store.progress(), *(events_store.activity_place(workspace_id, hour) for hour in latest)]
+    places = [store.progress(), *(events_store.activity_place(workspace_id, hour) for hour in latest)]
     for key in keys:
-        places += health_store.standing(key, window)
+        places += (health_store.place(*of_webhook_key(key)), *store.places(key, window))
     row, *found = _read(places)
-    through = health_store.rolled_through(row)
+    through = store.rolled_through(row)
     if through is None:
         through = window[-3]
     active, found = found[: len(latest)], found[len(latest) :]
@@ -148,9 +150,9 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
 def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: str) -> None:
     """Add what is not rolled up of each webhook, as one more hour."""
 
-    def tally(key: str, standing: Standing) -> stats.Tally:
+    def tally(key: str, standing: Standing) -> counters.Tally:
         reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])
-        return stats.uncounted(store.newest(key, reached, end))
+        return counters.uncounted(deliveries.newest(key, reached, end))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for standing, found in zip(each, pool.map(tally, keys, each), strict=True):
@@ -168,4 +170,4 @@ def _read(places: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
 
 def _ids(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
     """The lowest and the highest id of the deliveries of these hours."""
-    return DeliveryId.range(at_ms(first * stats.HOUR_MS), at_ms((last + 1) * stats.HOUR_MS - 1))
+    return DeliveryId.range(at_ms(first * counters.HOUR_MS), at_ms((last + 1) * counters.HOUR_MS - 1))
