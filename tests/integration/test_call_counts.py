@@ -112,8 +112,6 @@ def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(backend: Bac
             "dynamodb.UpdateItem": 2 + 1,
             "dynamodb.PutItem": 1,
             "dynamodb.BatchWriteItem": 1,
-            "dynamodb.Query": 1,
-            "kms.Decrypt": 1,
         }
 
 
@@ -153,8 +151,10 @@ def test_a_duplicate_is_one_read(backend: Backend, line: Line) -> None:
         (record,) = line.deliveries.receive()
         line.deliveries.invoke([record])
         for lane in (line.deliveries, line.slow):
+            lane.send(record["body"])
             backend.calls.clear()
-            assert lane.invoke([record]) == []
+            assert lane.poll() == 1
+            assert lane.waits == []
             assert backend.calls.count == {"dynamodb.BatchGetItem": 1}
         assert len(r.requests) == 1
 

@@ -349,6 +349,9 @@ class Other:
             "startedAt": self.now,
             "durationMs": 1,
             "statusCode": 500,
+            "error": None,
+            "requestHeaders": {},
+            "responseHeaders": {},
             "responseBody": "",
             "truncated": False,
         }
