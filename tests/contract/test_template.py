@@ -703,7 +703,7 @@ def automations(watch: Watch) -> None:
     _set(watch.backend, "AutomationsTable", {"id": silent["id"]}, dueAt=1, expiresAt=1)
     _set(watch.backend, "AutomationsTable", {"id": slow["id"]}, dueAt=1)
     assert watch.worker("SweepRunsFunction") == {"seen": 2}
-    bodies = [json.loads(message["body"]) for message in watch.backend.messages("DeliveriesQueue")]
+    bodies = [json.loads(message["body"]) for message in watch.backend.messages("SlowDeliveriesQueue")]
     called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
     assert called == [run["id"], silent["id"]]
     watch.backend.messages("EventsQueue")
