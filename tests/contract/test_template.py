@@ -731,6 +731,7 @@ def integrations(watch: Watch) -> None:
     begin = {"redirectUri": REDIRECT_URI}
     begun = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
     api(f"POST {CALLBACK}", 422, json={"state": begun["state"], "error": "access_denied"})
+    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=begin)  # that nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": "new"}}
