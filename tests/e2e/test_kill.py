@@ -79,9 +79,10 @@ def test_killing_the_delivery_worker_loses_nothing(brittle: RunningStack) -> Non
         ids = [workspace.publish({"n": n})["id"] for n in range(30)]
         killed = 0
         for _ in range(4):
-            # It has a batch in hand as soon as another request comes, which is held for a moment.
+            # One has a batch in hand as soon as another request comes, which is held for a moment.
             healthy.wait_for(len(healthy.requests) + 1, 60)
-            killed += len(brittle.kill("DeliverFunction"))
+            for function in ("DeliverFunction", "DeliverSlowFunction"):
+                killed += len(brittle.kill(function))
         deliveries = all_ended(brittle, workspace, 90)
         received = Counter([*healthy.ids, *broken.ids])
 
@@ -92,9 +93,8 @@ def test_killing_the_delivery_worker_loses_nothing(brittle: RunningStack) -> Non
     for row in deliveries:
         expected = 1 if row["status"] == "DELIVERED" else 2
         assert row["attempts"] == expected
-        # Each claim makes one request at most; one more than the record shows was cut down.
-        assert expected <= received[row["sk"]] <= row["claims"]
-        cut_down += row["claims"] - row["attempts"]
+        assert expected <= received[row["sk"]]
+        cut_down += received[row["sk"]] - row["attempts"]  # requests that left no record
     timeouts = brittle.output().count("(Timeout)")  # none, unless the machine is very busy
     assert 1 <= cut_down <= BATCH * (killed + timeouts)
 
@@ -116,9 +116,9 @@ def test_killing_the_fan_out_loses_nothing(brittle: RunningStack) -> None:
 
     assert in_the_middle == 2, "no kill met a fan-out in its middle"
     assert {row["eventId"] for row in deliveries} == set(events)
-    # What was queued twice is delivered once: the ids derive from event and webhook. Only a machine that
-    # stands still for longer than a lease has one batch of them claimed, and so sent, again.
-    assert received == {row["sk"]: row["claims"] for row in deliveries}
+    # What was queued twice is delivered once: the ids derive from event and webhook. Only copies that two
+    # workers get at the same moment are both sent.
+    assert received.keys() == {row["sk"] for row in deliveries}
     assert received.total() <= len(deliveries) + BATCH
     assert {row["status"] for row in deliveries} == {"DELIVERED"}
     eventually(lambda: {row["fanOut"] for row in rows(brittle, "EventsTable", workspace)} == {"DONE"})

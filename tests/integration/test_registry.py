@@ -963,7 +963,13 @@ def test_the_schedule_clears_up_after_a_deletion_wherever_it_dies(
     body = {"name": "w", "url": "https://example.com/", "events": ["*", "POST_PUBLISHED"]}
     api(f"POST {WEBHOOKS}", json=body)
     api(f"POST {WEBHOOKS}", json={**body, "integrationId": bystander["id"]})
-    kept = {name: backend.rows(name) for name in ("ConnectionsTable", "WebhooksTable", "IntegrationsTable")}
+
+    def rows(name: str) -> list[str]:
+        """Without the version of the subscriptions, which each change raises."""
+        found = [{**row, "subscriptions": None} for row in backend.rows(name)]
+        return sorted(map(repr, found))
+
+    kept = {name: rows(name) for name in ("ConnectionsTable", "WebhooksTable", "IntegrationsTable")}
     call, died = 0, True
     while died:
         call += 1
@@ -980,10 +986,7 @@ def test_the_schedule_clears_up_after_a_deletion_wherever_it_dies(
         revoked = [request for request in provider.requests if request.path == "/revocation"]
         assert 1 <= len(revoked) <= 2, f"died before call {call}"
         assert REFRESH in revoked[0].body.decode()
-        for name, rows in kept.items():
-            assert sorted(map(repr, backend.rows(name))) == sorted(map(repr, rows)), (
-                f"died before call {call}"
-            )
+        assert {name: rows(name) for name in kept} == kept, f"died before call {call}"
         assert kept_up().tasks == 0
     assert call > 15
 

@@ -178,9 +178,11 @@ def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
                 for table, requests in (answer.get("UnprocessedItems") or {}).items()
                 for request in requests
             ]
-            waiting = {
+            left_over = {
                 at: (table, row) for at, (table, row) in waiting.items() if (table, pack_row(row)) in refused
             }
+            # An item that does not come back as it was sent may be any of them.
+            waiting = left_over if len(left_over) == len(refused) else waiting
             if not waiting:
                 break
             if attempt < _TRIES:

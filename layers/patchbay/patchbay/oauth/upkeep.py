@@ -31,6 +31,7 @@ from patchbay.registry import activity, client
 from patchbay.registry import store as integrations
 from patchbay.registry.store import Task
 from patchbay.schema import now_ms
+from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 
 # A job that has begun may take two requests of 10 s, and its writes.
@@ -77,6 +78,7 @@ def keep_up(remaining_ms: Callable[[], int]) -> Done:
     """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
     be done.
     """
+    settings()  # wrongly set up, it stops here: that is no fault of one job
     run = _Run(lambda: remaining_ms() - _RESERVE_MS)
     shards = [_connections("refresh", store.refreshes_due(shard, now_ms())) for shard in due_index.SHARDS]
     if run.work(run.tasks(), _endings(), *shards):
