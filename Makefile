@@ -55,7 +55,7 @@ fmt: need-dev ## Put format and style right
 	@$(python) -m ruff check --fix-only --exit-zero --quiet .
 	@$(python) -m ruff format .
 
-bench: need-dev need-ministack ## Measure imports, requests, deliveries, isolation: [AGAINST=] some minutes
+bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours: [AGAINST=] 20 minutes
 	@$(python) -m benchmarks
 
 validate: need-sam ## Lint template.yaml as CloudFormation and SAM read it

@@ -1,22 +1,25 @@
 """Runs every benchmark, or those named: `python -m benchmarks imports requests throughput`. Only when named:
-`outcomes` (what each end of a delivery is billed), `measure` and `costs` (docs/costs.md).
+`outcomes` (what each end of a delivery is billed), `measure` and `costs` (docs/costs.md), and single attacks
+of `neighbours` (`neighbours slow-75`).
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from functools import partial
 
-from benchmarks import costs, deliveries, imports, isolation, measure, outcomes, requests, throughput
+from benchmarks import costs, deliveries, imports, measure, neighbours, outcomes, requests, throughput
 
 ALL = {
     "imports": imports.run,
     "requests": requests.run,
     "deliveries": deliveries.run,
     "throughput": throughput.run,
-    "isolation": isolation.run,
+    "neighbours": neighbours.run,
 }
 NAMED = {"outcomes": outcomes.run, "measure": measure.run, "costs": costs.run}
+NAMED |= {name: partial(neighbours.run, [name]) for name in neighbours.ATTACKS}
 
 
 def main() -> int:
@@ -25,6 +28,8 @@ def main() -> int:
         known = ", ".join([*ALL, *NAMED])
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {known}", file=sys.stderr)
         return 2
+    if any(name in neighbours.ATTACKS for name in names):
+        names = [name for name in names if name != "neighbours"]  # these of them only
     print(f"Python {platform.python_version()}, {platform.machine()}; CPU in ms unless it says otherwise")
     for name in names:
         print()

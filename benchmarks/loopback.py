@@ -1,0 +1,112 @@
+"""Receivers on loopback, in a process of their own. Each URL is `<url>/<group>/<name>`, and a group behaves
+as it is told:
+
+    fast      answers 200 at once; so does a group that was told nothing
+    second    answers 200 after a second
+    slow      answers 200 after 14 s, just within the attempt's time
+    drip      answers 200 at once, then sends a byte of its body a second
+    hang      takes the request, and never answers
+    refuse    answers 400
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Literal, TypeAlias
+
+Behaviour: TypeAlias = Literal["fast", "second", "slow", "drip", "hang", "refuse"]
+# (name, the `at` of the event's data, when it arrived) by event, so that a second copy counts once.
+Arrivals: TypeAlias = dict[tuple[str, float], float]
+
+_WAITS = {"second": 1.0, "slow": 14.0}
+_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+_REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+_DRIPPING = b"HTTP/1.1 200 OK\r\ncontent-length: 3600\r\n\r\n"
+
+
+@dataclass
+class Receivers:
+    url: str
+    _pipe: Connection
+
+    def behave(self, group: str, behaviour: Behaviour) -> None:
+        self._asked("behave", group, behaviour)
+
+    def arrivals(self, group: str) -> Arrivals:
+        """The first arrival of each event that came to the group since it was last asked."""
+        found: Arrivals = self._asked("arrivals", group, "")
+        return found
+
+    def _asked(self, *question: str) -> Any:
+        self._pipe.send(question)
+        return self._pipe.recv()
+
+
+@contextlib.contextmanager
+def receivers() -> Iterator[Receivers]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()  # so that a process that does not come up is noticed
+    try:
+        yield Receivers(f"http://127.0.0.1:{ours.recv()}", ours)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    asyncio.run(_serving(pipe))
+
+
+async def _serving(pipe: Connection) -> None:
+    behaviours: dict[str, str] = {}
+    arrived: defaultdict[str, Arrivals] = defaultdict(dict)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                length = int(head.partition("content-length:")[2].partition("\r\n")[0])
+                event = json.loads(await reader.readexactly(length))
+                _, group, name = head.split(" ")[1].split("/")
+                arrived[group].setdefault((name, event["data"].get("at", 0)), time.time())
+                await answer(behaviours.get(group, "fast"), reader, writer)
+        writer.close()
+
+    async def answer(behaviour: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        match behaviour:
+            case "hang":
+                await reader.read()  # until the other side gives up
+            case "drip":
+                writer.write(_DRIPPING)
+                while True:
+                    await writer.drain()
+                    await asyncio.sleep(1)
+                    writer.write(b"x")
+            case "refuse":
+                writer.write(_REFUSED)
+            case _:
+                await asyncio.sleep(_WAITS.get(behaviour, 0))
+                writer.write(_OK)
+
+    def asked() -> None:
+        question, group, behaviour = pipe.recv()
+        if question == "behave":
+            behaviours[group] = behaviour
+            pipe.send(None)
+        else:
+            pipe.send(arrived.pop(group, {}))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024)
+    asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
