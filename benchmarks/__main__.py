@@ -9,7 +9,17 @@ import platform
 import sys
 from functools import partial
 
-from benchmarks import costs, deliveries, imports, measure, neighbours, outcomes, requests, throughput
+from benchmarks import (
+    costs,
+    deliveries,
+    imports,
+    measure,
+    neighbours,
+    outcomes,
+    refreshes,
+    requests,
+    throughput,
+)
 
 ALL = {
     "imports": imports.run,
@@ -17,6 +27,7 @@ ALL = {
     "deliveries": deliveries.run,
     "throughput": throughput.run,
     "neighbours": neighbours.run,
+    "refreshes": refreshes.run,
 }
 NAMED = {"outcomes": outcomes.run, "measure": measure.run, "costs": costs.run}
 NAMED |= {name: partial(neighbours.run, [name]) for name in neighbours.ATTACKS}

@@ -240,7 +240,7 @@ def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(l
             waits += line.slow.waits
         assert len(other.requests) == 1
         assert r.requests == []
-        for wait, least in zip(waits, (5, 10, 20, 40, 80), strict=True):
+        for wait, least in zip(waits, (5, 20, 80), strict=True):
             assert least <= wait <= least + 2
         (held,) = (row for row in line.rows if row["webhookKey"].startswith("acme#"))
         assert (held["status"], held["reason"]) == ("HELD", "held:slow")

@@ -18,10 +18,10 @@ _LONGEST_PROVING_MS = 3_600_000
 # So many webhooks that became slow lately move their workspace to the slow lane as a whole.
 MANY_SLOW = 5
 LATELY_MS = 600_000
-# Above its share, a workspace's messages are seen again after 5, 10, 20, 40 and 80 seconds, and are then held
-# in the table: while they wait in the queue they are in flight (120,000 at most, for all webhooks).
+# Above its share, a workspace's messages are seen again after 5, 20 and 80 seconds, and are then held in the
+# table: while they wait in the queue they are in flight (120,000 at most, for all webhooks).
 _PUT_OFF_SECONDS = 5
-PUT_OFF_RECEIVES = 5
+PUT_OFF_RECEIVES = 3
 
 
 class Lane(StrEnum):
@@ -64,4 +64,4 @@ def proving_ms(slowdowns: int) -> int:
 
 def put_off_seconds(receives: int) -> int:
     """When a message that was received so often is seen again."""
-    return _PUT_OFF_SECONDS << min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)
+    return _PUT_OFF_SECONDS * 4 ** min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)
