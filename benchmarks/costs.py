@@ -85,25 +85,21 @@ class Assumptions:
 
     def batches(self, month: Month) -> Batches:
         """Lambda does not wait for a batch to fill: a batch has what arrived while its poller waited for the
-        function. A delivery takes long enough for some to gather, a fan-out does not.
+        function.
         """
         if month.deliveries <= MILLION:
-            return Batches(fan_out=1, deliver=1, received_events=1, received_deliveries=1)
+            return Batches(deliver=1, received=1)
         if month.deliveries <= 10 * MILLION:
-            return Batches(fan_out=1, deliver=2, received_events=1, received_deliveries=2)
-        if month.window:
-            return Batches(fan_out=5, deliver=10, received_events=2, received_deliveries=5)
-        return Batches(fan_out=2, deliver=5, received_events=2, received_deliveries=5)
+            return Batches(deliver=2, received=2)
+        return Batches(deliver=10 if month.window else 5, received=5)
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Messages of one invocation, and of one receive: with a window, an invocation gets those of several."""
+    """Deliveries of one invocation, and of one receive: a window fills an invocation from several."""
 
-    fan_out: int
     deliver: int
-    received_events: int
-    received_deliveries: int
+    received: int
 
 
 @dataclass(frozen=True)
@@ -146,18 +142,20 @@ def read_prices(path: Path = PRICES) -> Prices:
 
 
 def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[str, float]:
-    """Dollars a month by kind, if every delivery succeeds at the first attempt."""
+    """Dollars a month by kind, if every delivery succeeds at the first attempt. Each event's publish request
+    fans it out, as it goes to ten webhooks or fewer.
+    """
     facts, size = template_facts(), a.batches(month)
     deliveries, events = month.deliveries, month.deliveries / a.webhooks_per_event
-    fan_outs, batches = events / size.fan_out, deliveries / size.deliver
-    of_fan_out, of_batch = measured["fan_outs"][str(size.fan_out)], measured["batches"][str(size.deliver)]
+    batches, of_batch = deliveries / size.deliver, measured["batches"][str(size.deliver)]
     cpu, memory = measured["cpu_ms"], facts["memory_mb"]
-    fan_out_cpu = size.fan_out * cpu_of_one(size.fan_out, cpu["fan-out alone"], cpu["fan-out"])
     deliver_cpu = size.deliver * cpu_of_one(size.deliver, cpu["1"], cpu["10"])
 
     times = {  # (invocations, ms of one)
-        "PublishEventFunction": (events, _duration(cpu["publish"], memory["PublishEventFunction"], 2, a)),
-        "FanOutFunction": (fan_outs, _duration(fan_out_cpu, memory["FanOutFunction"], 3, a)),
+        "PublishEventFunction": (
+            events,
+            _duration(cpu["publish"], memory["PublishEventFunction"], measured["publish"]["calls"], a),
+        ),
         "DeliverFunction": (
             batches,
             a.attempt_ms * harmonic(size.deliver) + _duration(deliver_cpu, memory["DeliverFunction"], 2, a),
@@ -168,13 +166,13 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         count * (ms + a.cold_starts * a.init_ms) / 1000 * memory[name] / 1024
         for name, (count, ms) in times.items()
     )
-    sends = events + fan_outs * math.ceil(size.fan_out * a.webhooks_per_event / 10)
-    received = (events / size.received_events, deliveries / size.received_deliveries, 0)
-    empty = sum(receives(count, a) - count for count in received)
-    queue_requests = sends + sum(received) + fan_outs + batches  # one deletion for each batch
+    received = deliveries / size.received
+    # The events queue and the slow lane's are idle.
+    empty = receives(received, a) - received + (facts["queues"] - 1) * receives(0, a)
+    queue_requests = events + received + batches  # one deletion for each batch
     concurrency = batches / MONTH_SECONDS * times["DeliverFunction"][1] / 1000
     keys = renewals(deliveries, 1 + 2 * concurrency, facts["key_cache_seconds"], a)
-    worked = ((events, measured["publish"]), (fan_outs, of_fan_out), (batches, of_batch))
+    worked = ((events, measured["publish"]), (batches, of_batch))
     writes, reads = (_by_table(worked, kind) for kind in ("writes", "reads"))
     writes["RateLimitsTable"] += 2 * max(renewals(events, 1, 60, a), events / a.ceiling_block)
     reads["DataKeysTable"] += keys
@@ -390,11 +388,16 @@ def _measured(measured: Mapping[str, Any]) -> list[str]:
     rows = [
         "| | CPU, ms | Calls to AWS | Write units | Read units | Log, bytes | if successes are logged |",
         "|---|--:|--:|--:|--:|--:|--:|",
-        _measured_row("A publish with an API key", 1, cpu["publish"], measured["publish"]),
+        _measured_row(
+            f"A publish with an API key, to {measured['webhooks']} webhooks",
+            1,
+            cpu["publish"],
+            measured["publish"],
+        ),
     ]
     for size, cost in measured["fan_outs"].items():
         ms = cpu_of_one(int(size), cpu["fan-out alone"], cpu["fan-out"])
-        name = f"An event of a fan-out of {size}, to {measured['webhooks']} webhooks"
+        name = f"An event of a queued batch of {size}, to {measured['webhooks']} webhooks"
         rows.append(_measured_row(name, int(size), ms, cost))
     for size, cost in measured["batches"].items():
         ms = cpu_of_one(int(size), cpu["1"], cpu["10"])

@@ -49,7 +49,8 @@ def run() -> None:
 
 
 def counts(made: Engine) -> dict[str, Any]:
-    """What a publish costs, and batches of events and of deliveries that succeed; the size of their rows.
+    """What a publish costs, and queued batches of events and of deliveries that succeed; the size of their
+    rows.
 
     The events of a batch are of different workspaces, as in a deployment that many share. What is logged is
     counted twice: without successes, and what they add when each is logged.
@@ -94,9 +95,10 @@ def _of_batch(made: Engine, size: int, tokens: list[str], function: str, queue: 
 
     def prepared() -> list[dict[str, Any]]:
         for token in tokens:
-            _publish(made, token)
-        if function == "DeliverFunction":
-            made.fan_out()
+            if function == "FanOutFunction":
+                made.queue_events([{"type": EVENT_TYPE, "data": outcomes.DATA}], token)
+            else:
+                _publish(made, token)
         records: list[dict[str, Any]] = []
         while len(records) < size:
             records += made.receive(queue, size - len(records))

@@ -249,9 +249,9 @@ def forget() -> None:
     from patchbay import vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
-    from patchbay.deliveries import fan_out
     from patchbay.deliveries import limits as delivery_limits
     from patchbay.oauth import limits
+    from patchbay.publishing import fan_out
     from patchbay.rate_limits import ceilings
     from patchbay.settings import settings
 

@@ -152,7 +152,8 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 def cold_start() -> None:
     """What a process keeps between invocations of the workers is gone."""
     from patchbay import vault
-    from patchbay.deliveries import attempt, fan_out, worker
+    from patchbay.deliveries import attempt, worker
+    from patchbay.publishing import fan_out
 
     worker._is_crowded.cache_clear()
     if attempt.runner.cache_info().currsize:

@@ -1,10 +1,10 @@
-from patchbay.events import service
 from patchbay.events.models import PublishedEvent, PublishEvent
 from patchbay.http import Request, endpoint
+from patchbay.publishing.publish import publish
 
 
 @endpoint(scope="events:publish", status=202)
 def handler(request: Request, body: PublishEvent) -> PublishedEvent:
     """Publish an event to every webhook that matches."""
     key = request.headers.get("idempotency-key")
-    return service.publish(request.principal, body, idempotency_key=key)
+    return publish(request.principal, body, idempotency_key=key)

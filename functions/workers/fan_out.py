@@ -1,7 +1,7 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.deliveries.fan_out import fan_out_batch
+from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.queues import batch_response
 
 aws.preload()

@@ -352,7 +352,8 @@ def test_a_bad_one_stops_nobody(
 ) -> None:
     source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
     source.send(envelope(clock, DETAIL, id="bus-2"))
-    api("POST /api/events", json={"type": "POST_FAILED", "data": least("POST_FAILED")})
+    event = {"type": "POST_FAILED", "data": least("POST_FAILED")}
+    api("POST /api/events/batch", json={"events": [event]})
     assert source.poll() == 3
     assert len(sent(backend)) == 2
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from patchbay import dynamo
-from patchbay.deliveries.fan_out import MAX_BODY_BYTES
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.publishing.fan_out import MAX_BODY_BYTES
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
 from patchbay.webhooks import service
@@ -65,9 +65,11 @@ def subscribe(api: Api) -> Subscribe:
 def publish(
     api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any
 ) -> str:
-    answer = api("POST /api/events", json={"type": type, "data": {**least(type), **(data or {})}}, **more)
+    """Through the events queue, which batches go through, whatever their events match."""
+    event = {"type": type, "data": {**least(type), **(data or {})}}
+    answer = api("POST /api/events/batch", json={"events": [event]}, **more)
     assert answer.status == 202, answer.text
-    return str(answer.json()["id"])
+    return str(answer.json()["items"][0]["id"])
 
 
 def sent(backend: Backend) -> list[dict[str, Any]]:
@@ -248,9 +250,8 @@ def test_subscriptions_written_by_an_earlier_release_are_noticed_within_a_minute
 def test_a_delivery_message(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
     webhook = subscribe()
     data = {**POST, "title": "Grüße 🎈"}
-    published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).json()
     with watched("sqs.SendMessageBatch") as calls:
-        source.run()
+        published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).json()
     (message,) = sent(backend)
     assert message["id"] == DeliveryId.derived(EventId(published["id"]), webhook)
     assert json.loads(message["body"]) == published | {"data": data}
@@ -309,12 +310,11 @@ def test_every_text_of_json_passes_through_sqs(
 ) -> None:
     subscribe()
     data = {**POST, "x": "\x00\x1f\x7f\x9f\u2028\ufffd\ufffe\uffff\U0001fffe"}
-    with watched("sqs.SendMessage") as published, watched("sqs.SendMessageBatch") as fanned_out:
+    with watched("sqs.SendMessageBatch") as calls:
         publish(api, data)
         source.run()
-    bodies = [call["MessageBody"] for call in published]
-    bodies += [entry["MessageBody"] for call in fanned_out for entry in call["Entries"]]
-    assert len(bodies) == 2
+    bodies = [entry["MessageBody"] for call in calls for entry in call["Entries"]]
+    assert len(bodies) == 2  # the event's and the delivery's
     assert all(SQS_TEXT.fullmatch(body) for body in bodies)
     (message,) = sent(backend)
     assert json.loads(message["body"])["data"] == data
@@ -825,3 +825,194 @@ def test_an_unreadable_message_that_cannot_be_moved_comes_again(
     assert source.waits == [180]
     source.run()
     assert [record["body"] for record in backend.messages("EventsDeadLetterQueue")] == ["not JSON"]
+
+
+# ── within the publish request ───────────────────────────────────────────────────────────────────────
+
+ONCE: dict[str, Any] = {"headers": {"idempotency-key": "1"}}
+
+
+def publish_one(api: Api, data: dict[str, Any] | None = None, **more: Any) -> str:
+    """Through the route for one event, which fans out what goes to ten webhooks or fewer."""
+    answer = api(
+        "POST /api/events", json={"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}, **more
+    )
+    assert answer.status == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def deliveries(id: str, webhooks: list[str]) -> set[str]:
+    """The ids of an event's deliveries."""
+    return {DeliveryId.derived(EventId(id), WebhookId(webhook)) for webhook in webhooks}
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_an_event_to_ten_webhooks_or_fewer_needs_no_worker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, count: int
+) -> None:
+    webhooks = [subscribe() for _ in range(count)]
+    publish_one(api)
+    backend.calls.clear()
+    id = publish_one(api, {"n": 1})
+    assert backend.calls.count == WARM | ({"sqs.SendMessageBatch": 1} if count else {})
+    assert source.waits == []
+    messages = [message for message in sent(backend) if message["event_id"] == id]
+    assert len(messages) == count
+    assert {message["id"] for message in messages} == deliveries(id, webhooks)
+    assert set(fan_outs(backend)) == {"IN_ONE_SEND" if count else "DONE"}
+    shown = api(f"GET /api/events/{id}").json()
+    assert (shown["data"], len(shown["deliveries"])) == ({**POST, "n": 1}, count)
+
+
+def test_an_event_to_more_webhooks_is_left_to_the_worker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(11)]
+    publish_one(api)
+    assert (backend.events(), sent(backend), source.waits) == ([], [], [0])
+    source.run()
+    assert receivers(backend) == sorted(webhooks)
+    assert fan_outs(backend) == ["DONE"]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_answer"])
+@pytest.mark.parametrize(
+    "operation",
+    ["dynamodb.BatchGetItem", "dynamodb.Query", "dynamodb.BatchWriteItem", "sqs.SendMessageBatch"],
+)
+def test_a_publish_whose_fan_out_fails_is_left_to_the_worker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, operation: str, lost: bool
+) -> None:
+    webhooks = [subscribe(), subscribe()]
+    with failing(operation, lost=lost):
+        id = publish_one(api)
+    assert source.waits == [0]
+    source.run()
+    messages = sent(backend)
+    assert {message["id"] for message in messages} == deliveries(id, webhooks)
+    if operation != "sqs.SendMessageBatch":
+        assert len(messages) == 2
+    assert fan_outs(backend) == ["IN_ONE_SEND"]
+
+
+def test_a_publish_of_which_sqs_takes_a_part_is_left_to_the_worker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    first, second = subscribe(), subscribe()
+    with partly_refused(lambda body: second in body, times=2):
+        publish_one(api)
+    assert source.waits == [0]
+    source.run()
+    assert receivers(backend) == sorted([first, first, second])
+
+
+def test_a_publish_fails_when_the_events_queue_fails_too(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Its row stays; a repeat under its key sends what stands there."""
+    webhook = subscribe()
+    body = {"type": "POST_PUBLISHED", "data": POST}
+    with failing("sqs.SendMessageBatch"), failing("sqs.SendMessage", error=REFUSED):
+        assert api("POST /api/events", json=body, **ONCE).status == 500
+    assert (sent(backend), source.waits, fan_outs(backend)) == ([], [], ["IN_ONE_SEND"])
+    subscribe()
+    id = publish_one(api, **ONCE)
+    assert {message["id"] for message in sent(backend)} == deliveries(id, [webhook])
+    assert [row["id"] for row in backend.events()] == [id]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "dynamodb.PutItem",
+        "dynamodb.BatchGetItem",
+        "dynamodb.Query",
+        "dynamodb.BatchWriteItem",
+        "sqs.SendMessageBatch",
+    ],
+)
+def test_a_repeat_resumes_a_publish_that_died(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, operation: str, after: bool
+) -> None:
+    webhook = subscribe()
+    with killed(operation, after=after):
+        publish_one(api, **ONCE)
+    id = publish_one(api, **ONCE)
+    messages = sent(backend)
+    assert {message["id"] for message in messages} == deliveries(id, [webhook])
+    assert len(messages) == (2 if operation == "sqs.SendMessageBatch" and after else 1)
+    assert source.waits == []
+    assert [row["id"] for row in backend.events()] == [id]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_repeat_resumes_a_publish_that_died_at_the_events_queue(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, after: bool
+) -> None:
+    webhooks = [subscribe() for _ in range(11)]
+    with killed("sqs.SendMessage", after=after):
+        publish_one(api, **ONCE)
+    id = publish_one(api, **ONCE)
+    source.run()
+    messages = sent(backend)
+    assert {message["id"] for message in messages} == deliveries(id, webhooks)
+    assert len(messages) == 11
+    assert fan_outs(backend) == ["DONE"]
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_a_repeat_of_a_publish_that_is_done_sends_nothing(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, count: int
+) -> None:
+    webhooks = [subscribe() for _ in range(count)]
+    id = publish_one(api, **ONCE)
+    source.run()
+    subscribe()
+    assert publish_one(api, **ONCE) == id
+    assert source.waits == []
+    assert receivers(backend) == sorted(webhooks)
+
+
+def test_a_repeat_of_a_publish_whose_fan_out_is_going_on_is_left_to_the_worker(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhooks = [subscribe() for _ in range(11)]
+    publish_one(api, **ONCE)
+    with killed("sqs.SendMessageBatch"):
+        source.poll()
+    publish_one(api, **ONCE)
+    assert fan_outs(backend) == ["STARTED"]
+    assert source.poll() == 1
+    assert receivers(backend) == sorted(webhooks)
+    assert fan_outs(backend) == ["DONE"]
+
+
+def test_two_repeats_at_the_same_moment_send_the_same_event(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Neither sees the other's row, and a webhook that was subscribed between is in the one's list."""
+    webhooks, ids = [subscribe()], []
+
+    def another() -> None:
+        webhooks.append(subscribe())
+        ids.append(publish_one(api, **ONCE))
+
+    with meanwhile("dynamodb.BatchWriteItem", another):
+        ids.append(publish_one(api, **ONCE))
+    assert ids[0] == ids[1]
+    assert {message["id"] for message in sent(backend)} == deliveries(ids[0], webhooks)
+    assert source.waits == []
+    assert [row["id"] for row in backend.events()] == [ids[0]]
+
+
+@pytest.mark.parameters(MaxEventsPerMinute=1)
+def test_a_publish_above_the_ceiling_writes_nothing(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    webhook = subscribe()
+    publish_one(api)
+    backend.calls.clear()
+    assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, **ONCE).status == 429
+    assert set(backend.calls.count) <= {"dynamodb.UpdateItem"}  # of the ceiling
+    assert (receivers(backend), len(backend.events()), source.waits) == ([webhook], 1, [])

@@ -17,13 +17,11 @@ from local import gateway
 from patchbay import vault
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
-from patchbay.deliveries.fan_out import fan_out_batch
 from patchbay.deliveries.models import DeliveryMessage
-from patchbay.events.models import EventMessage
+from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.schema import at_ms, iso, now_ms
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
-from tests.integration.conftest import fan_out
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
@@ -112,13 +110,10 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     assert connected.status == 201, connected
     oauth = api(f"POST {INTEGRATIONS}", json=OAUTH, token=token).json()["id"]
     event_id = api(f"POST {EVENTS}", json=EVENT, token=token).json()["id"]
-    (message,) = backend.messages("EventsQueue")
-    event = EventMessage.read(message["body"])
-    assert (event.id, event.workspace_id) == (event_id, name)
-    fan_out(event)
     (queued,) = backend.messages("DeliveriesQueue")
     delivery = DeliveryMessage.read(queued["body"])
-    now = event.timestamp
+    assert (delivery.event_id, delivery.workspace_id) == (event_id, name)
+    now = delivery.event_id.time_ms
     deliveries.write(None, states.leased(None, delivery, now=now, until=now, max_attempts=4))
     wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
     hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
@@ -268,8 +263,6 @@ def test_an_event_goes_to_its_own_workspace(api: Api, backend: Backend) -> None:
     fill(api, backend, "acme")
     b = fill(api, backend, "rival")
     api(f"POST {EVENTS}", json=EVENT)
-    (message,) = backend.messages("EventsQueue")
-    fan_out(EventMessage.read(message["body"]))
     (queued,) = backend.messages("DeliveriesQueue")
     assert json.loads(queued["body"])["workspace_id"] == "acme"
     assert json.loads(queued["body"])["webhook_id"] != b.webhook
@@ -299,7 +292,7 @@ def test_only_the_platform_publishes_for_another(
 
     with subtests.test("naming one's own workspace"):
         assert api(f"POST {EVENTS}", json=for_acme).status == 202
-        (message,) = backend.messages("EventsQueue")
+        (message,) = backend.messages("DeliveriesQueue")
         assert json.loads(message["body"])["workspace_id"] == "acme"
     platform_key = api(
         f"POST {KEYS}", json={"name": "p", "scopes": ["events:publish"]}, token=jwt_for("platform")
@@ -308,15 +301,11 @@ def test_only_the_platform_publishes_for_another(
         with subtests.test(f"the platform, by {who}"):
             answer = api(f"POST {EVENTS}", json=for_acme, token=token)
             assert answer.status == 202, answer
-            (message,) = backend.messages("EventsQueue")
-            event = EventMessage.read(message["body"])
-            assert event.workspace_id == "acme"
-            fan_out(event)
-            assert api(f"GET {EVENTS}/{event.id}").status == 200
-            assert (
-                api(f"GET {EVENTS}/{event.id}", token=token if "." in token else jwt_for("platform")).status
-                == 404
-            )
+            (message,) = backend.messages("DeliveriesQueue")
+            assert json.loads(message["body"])["workspace_id"] == "acme"
+            path = f"{EVENTS}/{answer.json()['id']}"
+            assert api(f"GET {path}").status == 200
+            assert api(f"GET {path}", token=token if "." in token else jwt_for("platform")).status == 404
     with subtests.test("in a batch"):
         batch = {"events": [EVENT, for_acme]}
         answer = api(f"POST {EVENTS}/batch", json=batch, token=jwt_for("rival"))

@@ -284,6 +284,7 @@ def test_no_secret_anywhere(
         broken.setattr("patchbay.webhooks.store.create", lambda *_: 1 / 0)
         broken.setattr("patchbay.api_keys.store.create", lambda *_: int("nothing"))
         broken.setattr("patchbay.queues.send", lambda *_: 1 / 0)
+        broken.setattr("patchbay.publishing.fan_out.queues.send_all", lambda *_: 1 / 0)
         for line, body in (
             (WEBHOOKS, webhook_body),
             (KEYS, key_body),

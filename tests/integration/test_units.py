@@ -138,7 +138,8 @@ def test_what_the_page_computes_with(made: Engine) -> None:
         assert batches[str(size)]["calls"] == 2
         assert batches[str(size)]["logged"] == 0
         assert set(counted["fan_outs"][str(size)]["writes"]) == {"EventsTable"}
-    assert counted["publish"]["writes"] == {"ApiKeysTable": 1}
+    assert counted["publish"]["writes"] == {"ApiKeysTable": 1, "EventsTable": 1}
+    assert counted["publish"]["calls"] == 4
     assert counted["publish"]["logged"] == 0
     assert 500 < counted["row_bytes"]["event"] < 1500
     assert 400 < counted["row_bytes"]["delivery"] < 1024

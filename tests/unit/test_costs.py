@@ -16,14 +16,18 @@ FREE = Prices(**{field.name: 0.0 for field in fields(Prices)})
 ASSUMED = Assumptions()
 
 
-def cost(writes: dict[str, float], reads: dict[str, float], logged: int, successes: int) -> dict[str, Any]:
-    return {"writes": writes, "reads": reads, "calls": 2, "logged": logged, "logged_successes": successes}
+def cost(
+    writes: dict[str, float], reads: dict[str, float], logged: int, successes: int, calls: int = 2
+) -> dict[str, Any]:
+    return {"writes": writes, "reads": reads, "calls": calls, "logged": logged, "logged_successes": successes}
 
 
 MEASURED: dict[str, Any] = {
     "cpu_ms": {"publish": 3.0, "fan-out": 6.0, "fan-out alone": 8.0, "10": 4.0, "1": 7.0},
     "webhooks": 2,
-    "publish": cost({"ApiKeysTable": 1}, {}, 0, 300),
+    "publish": cost(
+        {"ApiKeysTable": 1, "EventsTable": 1}, {"EventsTable": 1, "WebhooksTable": 1}, 0, 300, calls=4
+    ),
     "fan_outs": {
         str(n): cost({"EventsTable": n}, {"EventsTable": n, "WebhooksTable": n}, 100, 200) for n in (1, 2, 5)
     },
@@ -49,22 +53,22 @@ def test_what_is_free_costs_nothing() -> None:
 
 
 def test_requests_of_a_month() -> None:
-    """10 million deliveries are 5 million events, each fanned out alone, and 5 million batches of 2."""
+    """10 million deliveries are 5 million publishes, and 5 million batches of 2."""
     assert line("HTTP API", http_api=1) == 5
-    assert line("Lambda, requests", lambda_requests=1) == 15
-    # Sent to each queue, received and deleted.
-    full = 5 * 2 + 5 * 2 + 5 * 2
+    assert line("Lambda, requests", lambda_requests=1) == 10
+    # The deliveries, sent, received and deleted; two queues are idle.
+    full = 5 + 5 + 5
     assert line("SQS", sqs_fair=1) == pytest.approx(full)
-    empty = 2 * (costs.receives(5 * MILLION, ASSUMED) / MILLION - 5) + costs.receives(0, ASSUMED) / MILLION
+    empty = costs.receives(5 * MILLION, ASSUMED) / MILLION - 5 + 2 * costs.receives(0, ASSUMED) / MILLION
     assert line("SQS", sqs=1) == pytest.approx(full + empty)
     assert line("CloudWatch, metrics", metric=0.5) == 2
 
 
 def test_a_window_fills_batches_but_saves_no_receives() -> None:
-    """100 million deliveries and 50 million events, received 5 and 2 at a time."""
+    """100 million deliveries of 50 million events, received 5 at a time."""
     plain, window = (line("SQS", Month(100 * MILLION, window=window), sqs_fair=1) for window in (False, True))
-    assert plain == pytest.approx(50 + 25 * 3 + 20 * 2)
-    assert window == pytest.approx(50 + 25 + 10 * 2 + 20 + 10)
+    assert plain == pytest.approx(50 + 20 + 20)
+    assert window == pytest.approx(50 + 20 + 10)
 
 
 def test_receives_end_with_a_message_or_empty_after_20_seconds() -> None:
@@ -111,7 +115,7 @@ def test_rows_are_kept_a_month() -> None:
 
 def test_log_bytes() -> None:
     """Of successes, the one in a hundred that the template has logged; Lambda's own lines are off."""
-    logged = 5 * (350 + 3) + 5 * (100 + 2) + 5 * (50 + 2)
+    logged = 5 * (350 + 3) + 5 * (50 + 2)
     assert line("CloudWatch, logs", logs_ingested=1) == pytest.approx(logged * MILLION / costs.GB)
 
 

@@ -64,4 +64,4 @@ def proving_ms(slowdowns: int) -> int:
 
 def put_off_seconds(receives: int) -> int:
     """When a message that was received so often is seen again."""
-    return _PUT_OFF_SECONDS * 4 ** min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)
+    return _PUT_OFF_SECONDS << 2 * min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)

@@ -48,17 +48,15 @@ def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
     """Queue an event for every webhook that matches: one SQS call, and with an idempotency key one write.
+    The HTTP route saves most events this queue; see `patchbay.publishing`.
 
     When this returns, the event will reach each of them or its delivery ends FAILED with the reason. A
     repeat with the same key answers the same and sends again: the first send may have been lost, and the
     fan-out drops what it has done already.
     """
-    order = judge(principal, body, key=_key(body, idempotency_key))
-    ceilings.admit(order.workspace_id, "events")
-    now = now_ms()
-    event = message(order, EventId.new(now), now)
-    queues.send(settings().events_queue_url, _queued(event))
-    return _published(event)
+    event = accept(principal, body, idempotency_key=idempotency_key)
+    queue(event)
+    return published(event)
 
 
 def publish_batch(
@@ -100,7 +98,7 @@ def publish_batch(
     refused |= _send(events)
     return PublishedEvents(
         items=[
-            _refused(refused[at]) if at in refused else _published(events[at])
+            _refused(refused[at]) if at in refused else published(events[at])
             for at in range(len(body.events))
         ]
     )
@@ -153,6 +151,24 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
 
 
 # ── one event, whichever way it came ─────────────────────────────────────────────────────────────────
+
+
+def accept(principal: Principal, body: PublishEvent, *, idempotency_key: str | None) -> EventMessage:
+    """The event to send, judged and counted. Raises what `judge` and `message` raise, and RateLimited."""
+    order = judge(principal, body, key=_key(body, idempotency_key))
+    ceilings.admit(order.workspace_id, "events")
+    now = now_ms()
+    return message(order, EventId.new(now), now)
+
+
+def queue(event: EventMessage) -> None:
+    """Hand an event to the fan-out's worker."""
+    queues.send(settings().events_queue_url, _queued(event))
+
+
+def published(event: EventMessage) -> PublishedEvent:
+    """The answer to its publisher."""
+    return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +244,6 @@ def _first(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
 
 def _queued(event: EventMessage) -> queues.Message:
     return queues.Message.of(event.fields(), event.workspace_id)
-
-
-def _published(event: EventMessage) -> PublishedEvent:
-    return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────

@@ -26,8 +26,10 @@ subscription changed between, a webhook of either list gets the event, as it wou
 earlier or later; the row has the list of the later one. If a row falls back from `DONE` to `STARTED`, the
 worker that wrote it finishes it, or the sweeper.
 
-Two kinds of message are in the queue: events that were published through the API or announced by Patchbay
-itself, and envelopes of the EventBridge bus, of which some are rejected.
+`POST /api/events` takes the same steps within its request, with one event to ten webhooks or fewer
+(publish.py). All other events come through the queue: those to more webhooks, those of batches and of
+functions that use the library, those that Patchbay itself announces, and envelopes of the EventBridge bus, of
+which some are rejected.
 
 An invocation works for about a second. Events to many webhooks come last and one by one, and what there is no
 time for goes back to the queue at once, where the events of other workspaces have their turn.
@@ -36,7 +38,7 @@ time for goes back to the queue at once, where the events of other workspaces ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from patchbay import dynamo, queues
@@ -67,10 +69,13 @@ _marked: Memory[tuple[str, int], bool] = Memory(10_000)
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """An event, with the messages that brought it. `row` is what stands in the table, or is to be written."""
+    """An event, with the messages that brought it. `row` is what stands in the table, if it `may_be_stored`,
+    or is to be written.
+    """
 
     event: EventMessage
-    records: list[Mapping[str, Any]]
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+    may_be_stored: bool = True
     version: int = 0
     row: dynamo.Row | None = None
     is_new: bool = False
@@ -115,13 +120,30 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
             again.append(record)
             continue
         if event is not None:
-            works.setdefault((event.workspace_id, event.id), _Work(event, [])).records.append(record)
+            works.setdefault((event.workspace_id, event.id), _Work(event)).records.append(record)
     failed, left = _fan_out(list(works.values()), time)
     again += [record for work in failed for record in work.records]
     late += [record for work in left for record in work.records]
     _put_back(late)
     flush_metrics()
     return [record["messageId"] for record in (*again, *late)]
+
+
+def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
+    """Queue the deliveries of an event that goes to ten webhooks or fewer. Returns False if it goes to more,
+    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. `is_new` says that
+    nobody else has the event's id, so that its row need not be looked for.
+    """
+    work = _Work(event, may_be_stored=not is_new)
+    try:
+        _look_up([work])
+        if not _matched(work) or _is_large(work):
+            return False
+        return not _write([work]) and not _send([work])
+    except Exception:
+        # The events queue is the second way.
+        logger.exception("fan-out failed", id=event.id)
+        return False
 
 
 def _read(body: str) -> EventMessage | Envelope:
@@ -201,9 +223,12 @@ def _together(
 
 def _look_up(works: Sequence[_Work]) -> list[_Work]:
     versions = [webhooks.version_place(work.event.workspace_id) for work in works]
-    found = dynamo.get_each([*versions, *(events.place(work.event) for work in works)])
-    for work, version, row in zip(works, found, found[len(works) :], strict=False):
-        work.version, work.row = webhooks.version(version), row
+    known = [work for work in works if work.may_be_stored]
+    found = dynamo.get_each([*versions, *(events.place(work.event) for work in known)])
+    for work, version in zip(works, found, strict=False):
+        work.version = webhooks.version(version)
+    for work, row in zip(known, found[len(works) :], strict=True):
+        work.row = row
     return []
 
 
