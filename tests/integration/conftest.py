@@ -72,6 +72,7 @@ class Line:
         answer = self.api("POST /api/events", json=body)
         assert answer.status == 202, answer.text
         self.events.run()
+        self.clock.move(0.001)  # ids of one millisecond have no order
         return str(answer.json()["id"])
 
     def sweep(self) -> int:
