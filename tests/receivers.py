@@ -69,6 +69,11 @@ class Receiver:
         """The `webhook-id` of each request."""
         return [request.headers["webhook-id"] for request in self.requests]
 
+    @property
+    def last_at(self) -> float:
+        """When the last request came, in Unix seconds; 0 if none did."""
+        return self.requests[-1].at if self.requests else 0
+
     def wait_for(self, count: int, seconds: float = 30) -> list[Request]:
         """Wait until that many requests have come in all, and return them."""
         with self._changed:

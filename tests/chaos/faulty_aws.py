@@ -1,4 +1,4 @@
-"""DynamoDB and SQS that fail at random: what stands between functions and the local stack's services.
+"""DynamoDB and SQS that fail at random: a proxy between functions and the local stack's services.
 
 aws = FaultyAws(seed)
 with receiver([aws]) as proxy:          # proxy.url is the functions' endpoint of both services
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
@@ -27,11 +28,14 @@ RETRIES = 3
 DUPLICATE_RATE = 0.1
 # Longer than the clients wait for an answer (patchbay/aws.py).
 HELD_SECONDS = 2.5
-# A copy comes soon after the message or when the message has long been worked.
+# A copy comes at the same moment as its message, soon after it, or when the message has long been worked.
+SAME_MOMENT_RATE = 0.5
 LATEST_COPY_SECONDS = 6
 
 WRITES = {
+    "BatchWriteItem",
     "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
     "DeleteItem",
     "PutItem",
     "SendMessage",
@@ -43,14 +47,23 @@ _PASSED_ON = ("authorization", "content-type", "x-amz-target")
 _PASSED_BACK = ("content-type", "x-amzn-query-error", "x-amz-crc32")
 
 
+# Calls that AWS may do in part.
+BATCHES = {
+    "BatchGetItem",
+    "BatchWriteItem",
+    "ChangeMessageVisibilityBatch",
+    "SendMessageBatch",
+}
+
+
 class Fault(StrEnum):
-    """What a call meets instead of its answer. The last three are the lost answers of writes that took
-    effect."""
+    """What a call meets. The last three lose the answer of a write that took effect."""
 
     THROTTLED = "throttled"
     ERROR = "error"
     CLOSED = "connection closed"
     TIMEOUT = "timeout"
+    IN_PART = "done in part"
     LATE_ERROR = "error after the write"
     LATE_CLOSED = "connection closed after the write"
     LATE_TIMEOUT = "timeout after the write"
@@ -63,14 +76,19 @@ _WEIGHTS = {fault: 1 if fault in (Fault.TIMEOUT, Fault.LATE_TIMEOUT) else 3 for 
 class FaultyAws:
     """A receiver's answers (tests/receivers.py): those of the services, or a fault.
 
-    `upstream` has the services' addresses by name; `faults` counts what calls met, `duplicated` the messages
-    of which a copy was sent.
+    `upstream` has the services' addresses by name; `faults` counts what calls met. `copies` counts the copies
+    that were sent, by when they came. `new_messages` counts the messages of each delivery that may be worked
+    without a claim: those of its fan-out, copies included. `recorded_at` is when a delivery's success was
+    first in the table, in Unix seconds.
     """
 
     def __init__(self, seed: int) -> None:
         self.upstream: Mapping[str, str] = {}
+        self.fast_queue = ""
         self.faults: Counter[Fault] = Counter()
-        self.duplicated = 0
+        self.copies: Counter[str] = Counter()
+        self.new_messages: Counter[str] = Counter()
+        self.recorded_at: dict[str, float] = {}
         self._random = random.Random(seed)
         self._lasting: Counter[bytes] = Counter()  # the body of a call → how often it is still to fail
         self._lock = Lock()
@@ -83,7 +101,10 @@ class FaultyAws:
         with self._lock:
             fault = self._draw(operation, request.body)
             copied = operation.startswith("SendMessage") and self._random.random() < DUPLICATE_RATE
-            delay = self._random.randint(0, LATEST_COPY_SECONDS)
+            same_moment = self._random.random() < SAME_MOMENT_RATE
+            delay = 0 if same_moment else self._random.randint(1, LATEST_COPY_SECONDS)
+        if fault is Fault.IN_PART:
+            return self._do_in_part(request)
         if fault is not None and fault not in _LATE:
             return _failed(fault, request)
         answer = self._forward(request, request.body)
@@ -98,7 +119,12 @@ class FaultyAws:
             return None
         elif self._random.random() < LASTING_RATE:
             self._lasting[body] = RETRIES
-        possible = [fault for fault in Fault if operation in WRITES or fault not in _LATE]
+        possible = [
+            fault
+            for fault in Fault
+            if (operation in WRITES or fault not in _LATE)
+            and (operation in BATCHES or fault is not Fault.IN_PART)
+        ]
         # Each kind once before any of them again: the short form has few faults.
         possible = [fault for fault in possible if not self.faults[fault]] or possible
         (fault,) = self._random.choices(possible, [_WEIGHTS[fault] for fault in possible])
@@ -111,17 +137,76 @@ class FaultyAws:
             content=body,
             headers={"accept-encoding": "identity"} | _chosen(request.headers, _PASSED_ON),
         )
+        if answer.status_code == 200:
+            self._note(request.headers["x-amz-target"].rpartition(".")[2], json.loads(body))
         return Answer(answer.status_code, _chosen(answer.headers, _PASSED_BACK), answer.content)
 
+    def _note(self, operation: str, call: Any) -> None:
+        """What a call changed that the account is made of."""
+        now = time.time()
+        if operation == "BatchWriteItem":
+            for requests in call["RequestItems"].values():
+                for each in requests:
+                    item = each["PutRequest"]["Item"]
+                    if item.get("status") == {"S": "DELIVERED"}:
+                        with self._lock:
+                            self.recorded_at.setdefault(item["sk"]["S"], now)
+        elif operation.startswith("SendMessage") and call["QueueUrl"] == self.fast_queue:
+            for message in _messages(call):
+                delivery = json.loads(message["MessageBody"])
+                if delivery["generation"] == 0:
+                    with self._lock:
+                        self.new_messages[delivery["id"]] += 1
+
     def _send_copy(self, request: Request, delay_seconds: int) -> None:
-        """The same messages again, visible after a while. A standard queue may do that at any time."""
+        """The same messages again. A standard queue may do that at any time."""
         call = request.json()
-        messages = call.get("Entries", [call])
+        messages = _messages(call)
         for message in messages:
             message["DelaySeconds"] = delay_seconds
         self._forward(request, json.dumps(call).encode())
         with self._lock:
-            self.duplicated += len(messages)
+            self.copies["later" if delay_seconds else "in the same moment"] += len(messages)
+
+    def _do_in_part(self, request: Request) -> Answer:
+        """Leave some of a batch undone, and say so."""
+        call = request.json()
+        with self._lock:
+            share = self._random.random()
+        if "Entries" in call:
+            entries, left = _parted(call["Entries"], share)
+            answer = self._do(request, {**call, "Entries": entries}) if entries else {}
+            refused = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in left]
+            return _answer(answer | {"Failed": answer.get("Failed", []) + refused})
+        wanted, unprocessed = {}, {}
+        for table, request_items in call["RequestItems"].items():
+            is_read = isinstance(request_items, dict)
+            items, left = _parted(request_items["Keys"] if is_read else request_items, share)
+            unprocessed[table] = request_items | {"Keys": left} if is_read else left
+            if items:
+                wanted[table] = request_items | {"Keys": items} if is_read else items
+        answer = self._do(request, {**call, "RequestItems": wanted}) if wanted else {"Responses": {}}
+        return _answer(answer | {"UnprocessedKeys" if is_read else "UnprocessedItems": unprocessed})
+
+    def _do(self, request: Request, call: Any) -> Any:
+        answer = self._forward(request, json.dumps(call).encode())
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+
+def _parted(items: list[Any], share: float) -> tuple[list[Any], list[Any]]:
+    """The items that are done, and at least one that is not."""
+    count = int(share * len(items))
+    return items[:count], items[count:]
+
+
+def _messages(call: Any) -> list[Any]:
+    """Those of a SendMessage or a SendMessageBatch."""
+    return list(call.get("Entries", [call]))
+
+
+def _answer(content: Any) -> Answer:
+    return Answer(200, {"content-type": "application/x-amz-json-1.0"}, json.dumps(content).encode())
 
 
 def _failed(fault: Fault, request: Request) -> Answer:
@@ -134,6 +219,8 @@ def _failed(fault: Fault, request: Request) -> Answer:
             return Answer(hang_up=True)
         case Fault.TIMEOUT | Fault.LATE_TIMEOUT:
             return Answer(delay=HELD_SECONDS, hang_up=True)
+        case Fault.IN_PART:
+            raise AssertionError("what is done in part has an answer")
 
 
 def _throttled(request: Request) -> Answer:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from patchbay import vault
+from patchbay.settings import settings
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
-from tests.faults import Clock, cold_start
+from tests.faults import Clock, cold_start, watched
 from tests.integration.conftest import Line
 from tests.receivers import Answer, receiver
 
@@ -95,8 +96,17 @@ def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, line: 
         assert backend.calls.count == {**calls, "dynamodb.Query": 1, "kms.Decrypt": 1}
         line.publish()
         backend.calls.clear()
-        assert line.deliveries.poll() == 10
-    assert backend.calls.count == calls
+        with watched("dynamodb.BatchGetItem") as reads:
+            assert line.deliveries.poll() == 10
+        assert backend.calls.count == calls
+    # What was delivered is known at once; half the price for what may be a moment old.
+    consistent = {table: keys["ConsistentRead"] for table, keys in reads[0]["RequestItems"].items()}
+    tables = settings()
+    assert consistent == {
+        tables.deliveries_table: True,
+        tables.webhooks_table: True,
+        tables.health_table: False,
+    }
 
 
 def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(backend: Backend, line: Line) -> None:

@@ -898,6 +898,9 @@ def test_a_long_wait_passes_in_the_table(line: Line) -> None:
         assert (shown["status"], shown["reason"]) == ("RETRYING", "http_500")
         assert 80_000 <= line.row["nextAttemptAt"] - line.clock.now <= 120_000
         assert line.row["dueAt"] == line.row["nextAttemptAt"]
+        # It takes no room in the queue.
+        key = webhook_key("acme", webhook["id"])
+        assert (store.waiting(key), store.pending(key)) == (0, 1)
 
         assert line.sweep() == 0
         due(line)

@@ -299,6 +299,18 @@ def test_a_failed_delivery_is_sent_again_with_all_its_retries(line: Line) -> Non
         assert len(set(r.ids)) == 1
 
 
+def test_a_retry_by_hand_that_fails_does_not_count_against_the_webhook(line: Line) -> None:
+    with receiver([404, 200, 404]) as r:
+        webhook = line.webhook(r.url)
+        failed = deliver(line)[0]
+        deliver(line)
+        assert shown(line, webhook)["consecutiveFailures"] == 0
+        retry(line, webhook, failed)
+        line.run()
+        assert len(r.requests) == 3
+    assert shown(line, webhook)["consecutiveFailures"] == 0
+
+
 def test_what_waits_for_a_retry_can_be_sent_now(line: Line) -> None:
     with receiver([500, 200]) as r:
         webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})

@@ -398,7 +398,7 @@ def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
     sweep({}, LAMBDA_CONTEXT)
     assert source.waits == []  # its own message may still come back
     clock.move(15 * 60 + 1)
-    for _ in range(2):  # two sweepers
+    with meanwhile("dynamodb.UpdateItem", lambda: sweep({}, LAMBDA_CONTEXT)):  # two sweepers
         sweep({}, LAMBDA_CONTEXT)
     assert source.waits == [0]
     source.run()
@@ -584,13 +584,15 @@ def test_a_row_that_dynamodb_keeps_throttling_is_not_sent(
         assert source.invoke(records) == [records[0]["messageId"]]
     assert len(sent(backend)) == 2
     cold_start()
-    publish(api)
+    hour = EventId(publish(api)).time_ms // 3_600_000
+    dynamo.delete(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
     with monkeypatch.context() as patch:
         patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[:-1]), len(rows) - 1])
         source.poll()
     assert sent(backend) == []
     source.run()
     assert {message["event_id"] for message in sent(backend)} > {ids[0]}
+    assert list(events.active(hour)) == ["acme"]
 
 
 def test_entries_that_sqs_does_not_take_are_sent_once_more(
@@ -700,6 +702,22 @@ def test_an_event_counts_once_for_every_ten_webhooks(
     assert "An event counts once for every 10 webhooks" in answer.json()["detail"]
     (row,) = (row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme")
     assert row["mn"] == 2 * 3
+
+
+@pytest.mark.parameters(MaxEventsPerMinute=4)
+def test_a_copy_of_an_event_is_not_charged(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Another worker gets a copy of the message after the event's row was written."""
+    for _ in range(11):
+        subscribe()
+    publish(api)
+    ceilings.forget()
+    (record,) = source.receive()
+    with meanwhile("sqs.SendMessageBatch", lambda: source.invoke([record])):
+        assert source.invoke([record]) == []
+    (row,) = (row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme")
+    assert row["mn"] == 2
 
 
 def test_what_has_no_ceiling_is_not_charged(

@@ -15,15 +15,15 @@ import pytest
 
 from benchmarks.units import item_bytes
 from patchbay import dynamo
-from patchbay.deliveries import health_store, states, store, worker
+from patchbay.deliveries import health_store, states, store, sweeper, worker
 from patchbay.deliveries.health import Health
-from patchbay.deliveries.lanes import MANY_SLOW, Traffic, most_permits
+from patchbay.deliveries.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
 from patchbay.deliveries.models import DeliveryMessage, Status, webhook_key
-from patchbay.ids import DeliveryId, WebhookId
+from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for
-from tests.faults import failing
+from tests.faults import failing, watched
 from tests.integration.conftest import WEBHOOKS, Line, health
 from tests.receivers import Answer, Receiver, Request, Step, receiver
 
@@ -82,6 +82,32 @@ def dripping() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
         server.shutdown(socket.SHUT_RDWR)
     thread.join()
+
+
+# ── who is fair to whom ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_message_is_grouped_by_its_workspace(line: Line) -> None:
+    """By fan-out, the move to the slow lane, the sweeper's release, and a retry by hand."""
+    with (
+        receiver([Answer(503, {"retry-after": "7200"}), 404]) as r,
+        watched("sqs.SendMessageBatch") as batches,
+        watched("sqs.SendMessage") as sent,
+    ):
+        webhook = line.webhook(r.url, is_fast=False)
+        event = line.publish()
+        line.run()
+        id = DeliveryId.derived(EventId(event), webhook["id"])
+        assert line.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry").status == 202
+    entries = [(call["QueueUrl"], entry) for call in batches for entry in call["Entries"]]
+    entries += [(call["QueueUrl"], call) for call in sent]
+    assert {entry["MessageGroupId"] for _, entry in entries} == {"acme"}
+    urls = [url for url, _ in entries]
+    assert {url: urls.count(url) for url in urls} == {
+        line.events.url: 1,
+        line.deliveries.url: 2,  # fan-out, sweeper
+        line.slow.url: 2,  # the move, by hand
+    }
 
 
 # ── who takes which lane ─────────────────────────────────────────────────────────────────────────────
@@ -259,6 +285,24 @@ def test_a_permit_is_given_back(line: Line) -> None:
         assert len(r.requests) == 1
     (row,) = (row for row in line.backend.rows("HealthTable") if row["sk"] == "traffic")
     assert "permits" not in row
+
+
+def test_the_last_permit_is_ours_though_the_answer_was_lost(line: Line) -> None:
+    first, *_ = take_permits(line)
+    health_store.give_back_permit("acme", first)
+    with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        assert health_store.take_permit("acme", line.clock.now) is not None
+    assert health_store.take_permit("acme", line.clock.now) is None
+
+
+def test_webhooks_that_were_slow_long_ago_are_forgotten(line: Line) -> None:
+    key, fast = webhook_key("acme", WebhookId.new()), Health(fast_at=1)
+    health_store.mark_slow(key, fast, Traffic(), line.clock.now)
+    known = health_store.read_traffic(dynamo.get(*health_store.traffic_place("acme")))
+    line.clock.move(LATELY_MS / 1000)
+    health_store.mark_slow(key, fast, known, line.clock.now)
+    (entry,) = health_store.read_traffic(dynamo.get(*health_store.traffic_place("acme"))).slow
+    assert entry.startswith(f"{line.clock.now}#")
 
 
 def test_the_permits_of_workers_that_died_end_with_their_lease(line: Line) -> None:
@@ -460,6 +504,26 @@ def test_a_success_is_written_over_whatever_another_worker_wrote(
     assert line.shown(webhook, event)["status"] == "DELIVERED"
 
 
+@pytest.mark.parametrize(("is_fast", "released"), [(True, 3), (False, 2)])
+def test_a_sweep_releases_few_deliveries_at_a_time_to_the_slow_lane(
+    line: Line, monkeypatch: pytest.MonkeyPatch, is_fast: bool, released: int
+) -> None:
+    monkeypatch.setattr(sweeper, "_SLOW_AT_ONCE", 2)
+    with receiver() as r:
+        line.webhook(r.url, is_fast=is_fast)
+        for _ in range(3):
+            line.publish()
+        records = line.deliveries.receive()
+        for record in records:
+            Other(line, message(record)).holds()
+        assert line.deliveries.invoke(records) == []
+        line.clock.move(1)
+        assert line.sweep() == released
+        line.run()
+        assert len(r.requests) == 3
+    assert line.ends() == [("DELIVERED", None)] * 3
+
+
 @pytest.mark.parametrize(
     ("does", "status", "requests"),
     [
@@ -481,6 +545,8 @@ def test_a_failure_is_not_written_over_what_another_worker_wrote(
         line.webhook(r.url)
         line.publish()
         met(line, r, does, [500, 200])
+        # The message comes again only if another worker's end is still open.
+        assert bool(line.deliveries.waits) is (does in (Other.sends, Other.retries, Other.sleeps))
         assert line.row["status"] == status
         assert line.row.get("reason") != "http_500"
         line.run()
@@ -572,7 +638,7 @@ def test_the_row_of_a_first_success(line: Line) -> None:
         "updatedAt": now,
         "deliveredAt": now,
         "version": 1,
-        "ttl": row["ttl"],
+        "ttl": now // 1000 + settings().retention_days * 86_400,
     }
     assert success.keys() == {
         "number",

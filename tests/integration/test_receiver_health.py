@@ -13,7 +13,7 @@ from patchbay.deliveries.models import Status, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
-from tests.faults import dying, killed
+from tests.faults import dying, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Line, health
 from tests.receivers import Answer, receiver
 
@@ -55,6 +55,42 @@ def hung(line: Line, url: str, **more: Any) -> Any:
     line.deliveries.poll()
     assert health_of(line, webhook).is_open(0)
     return webhook
+
+
+# ── several workers and sweepers at once ─────────────────────────────────────────────────────────────
+
+
+def test_an_earlier_success_that_is_written_later_changes_nothing(line: Line) -> None:
+    webhook = line.webhook("https://hooks.example.com/")
+    key = webhook_key("acme", webhook["id"])
+    ids = [DeliveryId.new() for _ in range(3)]
+    health_store.note_failure(key, 1, ids[0])
+    seen = health_store.note_failure(key, 6, ids[1])
+    health_store.note_success(key, 9, seen)
+    health_store.note_success(key, 3, seen)
+    health_store.note_failure(key, 7, ids[2])  # of before the success, and also written late
+    assert health_of(line, webhook).succeeded_at == 9
+    assert health_of(line, webhook).consecutive_failures(0) == 0
+
+
+def test_of_two_sweepers_one_visits_a_webhook(line: Line) -> None:
+    key = webhook_key("acme", line.webhook("https://hooks.example.com/")["id"])
+    now = line.clock.now
+    health_store.held(key, now, now)
+    assert health_store.take_due(key, now, now + 30_000) is not None
+    assert health_store.take_due(key, now, now + 30_000) is None
+
+
+def test_a_webhook_for_which_something_is_held_meanwhile_is_not_settled(line: Line) -> None:
+    webhook = line.webhook("https://hooks.example.com/")
+    key, now = webhook_key("acme", webhook["id"]), line.clock.now
+    health_store.held(key, now, now)
+    seen = health_of(line, webhook)
+    health_store.held(key, now + 1, now + 1)
+    health_store.settled(key, seen)
+    assert health_of(line, webhook).due_at == now
+    health_store.settled(key, health_of(line, webhook))
+    assert health_of(line, webhook).due_at == 0
 
 
 # ── the breaker ──────────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +139,24 @@ def test_a_fresh_event_may_be_the_probe(line: Line) -> None:
         assert len(listed(line, webhook, "DELIVERED")) == len(listed(line, webhook, "HELD")) == 1
         line.run()
     assert set(listed(line, webhook, "DELIVERED")) == {event, other}
+
+
+def test_of_two_workers_one_makes_the_probe(line: Line) -> None:
+    with receiver() as r:
+        webhook = opened(line, r.url)
+        line.clock.move(61)
+        line.publish()
+        line.deliveries.poll()
+        key, known = webhook_key("acme", webhook["id"]), health_of(line, webhook)
+        until = line.clock.now + 45_000
+        # After this worker's permit, before it asks for the probe.
+        with meanwhile(
+            "dynamodb.UpdateItem", lambda: health_store.take_probe(key, known.probe_at, until), at=2
+        ):
+            line.slow.poll()
+        assert r.requests == []
+        assert len(listed(line, webhook, "HELD")) == 1
+        assert health_of(line, webhook).probe_at == until
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)

@@ -283,6 +283,18 @@ def test_a_flood_under_tls_is_cut(certificate: Path) -> None:
     run(scenario())
 
 
+def test_a_connection_is_kept_for_one_workspace() -> None:
+    async def scenario() -> None:
+        sender = local_sender()
+        async with receiver(OK) as server:
+            for workspace_id in ("acme", "globex", "acme", "globex"):
+                await sender.send(server.url, HEADERS, BODY, workspace_id=workspace_id)
+            assert server.connections == 2
+        await sender.aclose()
+
+    run(scenario())
+
+
 def test_each_answer_of_a_kept_connection_may_be_as_long() -> None:
     """In the costliest form that a body of 16 KB has: chunks of one byte."""
     long = CHUNKED + b"1\r\na\r\n" * MAX_BODY_BYTES + b"0\r\n\r\n"
@@ -361,7 +373,7 @@ def test_a_drip_of_headers_meets_the_total_deadline() -> None:
     result = run(send_to(lambda _, writer: drip(b"HTTP/1.1 200 OK\r\n", writer), total_timeout=0.5))
     assert result.error_kind is ErrorKind.TIMEOUT
     assert result.status_code is None
-    assert 0.5 <= time.monotonic() - started < 10
+    assert 0.5 <= time.monotonic() - started < 4
     assert result.duration_ms >= 500
 
 

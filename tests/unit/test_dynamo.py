@@ -197,6 +197,21 @@ def test_a_refused_transaction_says_where_and_what(fake: Any) -> None:
     assert list(refused.value.rows) == [None, {"n": 1}, None, None]
 
 
+def unwritten(*ids: int) -> dict[str, Any]:
+    return {"UnprocessedItems": {"t": [{"PutRequest": {"Item": pack_row({"id": n})}} for n in ids]}}
+
+
+def test_put_each_writes_what_was_left_again_and_says_which_rows_dynamodb_never_took(fake: Any) -> None:
+    client = fake(unwritten(3, 7), {}, unwritten(25, 26), *[unwritten(26)] * 4)
+    assert dynamo.put_each([("t", {"id": n}) for n in range(28)]) == [26]
+    written = [
+        [request["PutRequest"]["Item"]["id"]["N"] for request in call["RequestItems"]["t"]]
+        for call in client.calls
+    ]
+    assert written[0] == [str(n) for n in range(25)]
+    assert written[1:] == [["3", "7"], ["25", "26", "27"], ["25", "26"], *[["26"]] * 3]
+
+
 # ── reads ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -226,6 +241,31 @@ def test_get_many_does_not_hammer_a_throttled_table(fake: Any, monkeypatch: pyte
         dynamo.get_many("t", [{"id": 1}])
     assert 2 <= len(client.calls) <= 10
     assert len(waits) >= len(client.calls) - 1
+
+
+def test_get_each_puts_rows_in_the_places_of_their_keys(fake: Any) -> None:
+    answer = {
+        "Responses": {
+            "t": [pack_row({"id": n, "name": "t"}) for n in (2, 1)],
+            "u": [pack_row({"id": 1, "name": "u"})],
+        }
+    }
+    client = fake(answer)
+    keys = [("t", {"id": 1}), ("u", {"id": 1}), ("t", {"id": 3}), ("t", {"id": 2}), ("t", {"id": 1})]
+    rows = dynamo.get_each(keys, eventually={"u"})
+    assert [row and (row["name"], row["id"]) for row in rows] == [
+        ("t", 1),
+        ("u", 1),
+        None,
+        ("t", 2),
+        ("t", 1),
+    ]
+    (call,) = client.calls
+    asked = {
+        table: (len(wanted["Keys"]), wanted["ConsistentRead"])
+        for table, wanted in call["RequestItems"].items()
+    }
+    assert asked == {"t": (3, True), "u": (1, False)}
 
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────
