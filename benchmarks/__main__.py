@@ -1,5 +1,5 @@
 """Runs every benchmark, or those named: `python -m benchmarks imports requests throughput`. Only when named:
-`outcomes` (what each end of a delivery is billed), `measure` and `costs` (docs/costs.md), and single attacks
+`outcomes` (billed units of each end of a delivery), `measure` and `costs` (docs/costs.md), and single attacks
 of `neighbours` (`neighbours slow-75`).
 """
 

@@ -1,8 +1,8 @@
-"""What a delivery costs on AWS, beside EventBridge API destinations and a small self-hosted Svix.
+"""What a delivery costs on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
 `python -m benchmarks costs` writes the tables of docs/costs.md from:
 
     prices.toml      list prices, with their sources
-    measured.json    counts and measurements; `python -m benchmarks measure` renews them
+    measured.json    counts and measurements; `python -m benchmarks measure` updates them
     Assumptions      what neither says
 """
 
@@ -36,7 +36,7 @@ HOURS = MONTH_SECONDS // 3600
 
 @dataclass(frozen=True)
 class Month:
-    """A column of the page: so many deliveries, with these parameters of the template."""
+    """A column of the page: this many deliveries, with these parameters of the template."""
 
     deliveries: int
     provisioned: bool = False
@@ -208,7 +208,7 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
 
 
 def _by_table(worked: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> dict[str, float]:
-    """Units of a month, of so many times each cost."""
+    """Units of a month, if each cost occurs so many times."""
     tables: dict[str, float] = defaultdict(float)
     for count, cost in worked:
         for table, units in cost[kind].items():

@@ -1,9 +1,9 @@
-"""Receivers on loopback, in a process of their own. Each URL is `<url>/<group>/<name>`, and a group behaves
-as it is told:
+"""Receivers on loopback, in a separate process. Each URL is `<url>/<group>/<name>`, and you set how a group
+behaves:
 
-    fast      answers 200 at once; so does a group that was told nothing
+    fast      answers 200 at once (the default)
     second    answers 200 after a second
-    slow      answers 200 after 14 s, just within the attempt's time
+    slow      answers 200 after 14 s, just within the attempt's timeout
     drip      answers 200 at once, then sends a byte of its body a second
     hang      takes the request, and never answers
     refuse    answers 400
@@ -41,7 +41,7 @@ class Receivers:
         self._asked("behave", group, behaviour)
 
     def arrivals(self, group: str) -> Arrivals:
-        """The first arrival of each event that came to the group since it was last asked."""
+        """The first arrival of each event that came to the group since the last call."""
         found: Arrivals = self._asked("arrivals", group, "")
         return found
 
@@ -55,7 +55,7 @@ def receivers() -> Iterator[Receivers]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
-    theirs.close()  # so that a process that does not come up is noticed
+    theirs.close()  # so that a process that fails to start is noticed
     try:
         yield Receivers(f"http://127.0.0.1:{ours.recv()}", ours)
     finally:

@@ -1,11 +1,11 @@
-"""What a healthy workspace notices of another one that attacks it, each attack on a stack of its own.
+"""How attacks by one workspace affect a healthy one. Each attack runs on a stack of its own.
 
 The healthy workspace has three webhooks that have proved fast, and publishes four events a second: first
-alone, then beside the attack, from the attack's first event on. Meanwhile it adds new webhooks, to see how
-long the first delivery of each takes. In the end all deliveries of the attacker are accounted for, by their
-rows and by what is in the queues.
+alone, then during the attack, starting with the attack's first event. Meanwhile it adds new webhooks, to
+measure how long the first delivery of each takes. At the end, all deliveries of the attacker are accounted
+for, by their rows and by the messages in the queues.
 
-`python -m benchmarks neighbours [slow-75 …]` runs all attacks, or those named.
+`python -m benchmarks neighbours [slow-75 …]` runs all attacks, or those that you name.
 """
 
 from __future__ import annotations
@@ -98,16 +98,16 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """`says` is what its report says of it."""
+    """`says` is its description in the report."""
 
     says: str
     seconds: float = 40
 
     def prepare(self, scene: Scene) -> None:
-        """What is there before the attack begins; not measured."""
+        """Prepares the attack; not measured."""
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
-        """The attack, until it is told to stop."""
+        """Runs the attack until it is stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Flood(Attack):
 
 @dataclass(frozen=True, kw_only=True)
 class Inside(Attack):
-    """A receiver that hangs takes the healthy workspace's own events, beside its healthy ones."""
+    """A receiver that hangs gets the healthy workspace's own events, along with its healthy receivers."""
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
         scene.receivers.behave("hanging", "hang")
@@ -171,7 +171,7 @@ class Retries(Attack):
 
 @dataclass(frozen=True, kw_only=True)
 class FanOut(Attack):
-    """Many events at once, of which each is compared with large filters that let none through."""
+    """Many events at once. Each is compared with large filters, which none passes."""
 
     webhooks: int = 500
     events: int = 100
@@ -188,7 +188,7 @@ class FanOut(Attack):
                 break
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
-        # All filters but the last let it through.
+        # Each event passes all filters but the last.
         data = {f"a{at}": {"b": {"c": {"d": f"{'x' * 8}44"}}} for at in range(9)}
         events = [{"type": _TYPE, "data": {**POST, **data, "at": at}} for at in range(self.events)]
         for first in range(0, len(events), 50):
@@ -196,8 +196,8 @@ class FanOut(Attack):
         stop.wait()
 
 
-# Of new webhooks a workspace is served 30 deliveries in 14 s, so each of these floods is several times too
-# much. At higher rates the emulated SQS, whose calls go through all messages of a queue, takes the machine.
+# A workspace gets 30 deliveries to new webhooks in 14 s, so each of these floods is several times too much.
+# At higher rates, the emulated SQS uses up the machine, because its calls go through all messages of a queue.
 ATTACKS: dict[str, Attack] = {
     "inside": Inside(says="a new webhook that hangs, in the healthy workspace itself"),
     "slow-20": Flood(
@@ -248,9 +248,9 @@ ATTACKS: dict[str, Attack] = {
 
 @dataclass
 class Phase:
-    """`arrivals` of the healthy as (published, seconds until it arrived); `lost` of them did not arrive while
-    we waited, or were refused. `newcomers` has the first deliveries of new webhooks, in seconds; `cpu` the
-    share of the machine that was busy, None where that cannot be told.
+    """`arrivals` of the healthy workspace as (published, seconds until it arrived); `lost` of them did not
+    arrive in time, or were refused. `newcomers` has the times of the first deliveries of new webhooks, in
+    seconds. `cpu` is the share of the machine that was busy, or None if it is unknown.
     """
 
     begin: float = 0
@@ -277,7 +277,7 @@ class Ending:
 
     @property
     def lost(self) -> int:
-        """Those without a row that cannot be in a queue either."""
+        """How many deliveries have no row and cannot be in a queue."""
         return max(self.expected - self.rows.total() - self.waiting, 0)
 
 
@@ -301,7 +301,7 @@ def _say(text: str) -> None:
 
 
 def measure(attack: Attack, *, say: Callable[[str], None] = lambda text: None) -> Result:
-    """An attack on a stack of its own, with all processes warm."""
+    """Run an attack on a stack of its own, with all processes warm."""
     processes = int(os.environ.get("PROCESSES") or PROCESSES)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -315,7 +315,7 @@ def measure(attack: Attack, *, say: Callable[[str], None] = lambda text: None) -
 
 
 def bounds(processes: int) -> dict[str, Any]:
-    """A stack with so many processes of each worker, of which the slow lane gives a workspace a quarter."""
+    """A stack with this many processes of each worker. The slow lane gives a workspace a quarter of them."""
     return {
         "environment": {"PROCESSES": str(processes)},
         "parameters": {"SlowDeliveryConcurrency": processes},
@@ -329,7 +329,7 @@ def measure_on(
     alone_seconds: float = ALONE_SECONDS,
     say: Callable[[str], None] = lambda text: None,
 ) -> Result:
-    """The healthy workspace without the attack and beside it."""
+    """Measure the healthy workspace without the attack and during it."""
     scene.healthy.subscribe_many(HEALTHY)
     _prove_fast(scene.healthy, HEALTHY)
     say("prepare the attack")
@@ -350,7 +350,7 @@ def measure_on(
 
 
 def _phase(scene: Scene, seconds: float) -> Phase:
-    """The healthy workspace's events, each with the time at which it was due; and what came of them."""
+    """Publish the healthy workspace's events, each when it is due, and measure when they arrive."""
     phase, healthy = Phase(begin=time.time()), scene.healthy
     busy, before = _cpu(), 0
     scene.receivers.arrivals(healthy.name)
@@ -380,7 +380,7 @@ def _phase(scene: Scene, seconds: float) -> Phase:
 
 
 def _newcomers(scene: Scene, every: float, stop: threading.Event) -> list[float]:
-    """The first deliveries of new webhooks of the healthy workspace, each from its publishing."""
+    """Measure the first deliveries of new webhooks of the healthy workspace, from publish to arrival."""
     taken: list[float] = []
     tenant = Tenant(scene.running, scene.receivers, scene.healthy.name)
     while len(taken) < NEWCOMERS and not stop.wait(every):
@@ -422,8 +422,8 @@ def _ending(scene: Scene) -> Ending:
 
 
 def _warm_up(scene: Scene, processes: int) -> None:
-    """Start the processes of both lanes, and have each of them deliver: on Lambda, the start of one does not
-    take CPU from the others.
+    """Start the processes of both lanes, and make each of them deliver once: on Lambda, starting a process
+    takes no CPU from the others.
     """
     functions = scene.running.client("lambda")
     with ThreadPoolExecutor(2 * processes) as pool:
@@ -448,7 +448,7 @@ def _warm_up(scene: Scene, processes: int) -> None:
 
 
 def _prove_fast(tenant: Tenant, webhooks: int) -> None:
-    """Have all webhooks answer fast, and the fast lane know of it."""
+    """Make all webhooks prove fast, so that they take the fast lane."""
     tenant.receivers.arrivals(tenant.name)
     names: set[str] = set()
     tenant.publish(time.time())
@@ -458,11 +458,11 @@ def _prove_fast(tenant: Tenant, webhooks: int) -> None:
         return len(names) >= webhooks
 
     _until(all_have_answered, "all webhooks have answered")
-    time.sleep(1.5)  # until that is written, and the last batch has ended
+    time.sleep(1.5)  # until this is written, and the last batch has ended
 
 
 def _ticks(every: float, stop: threading.Event) -> Iterator[float]:
-    """The times at which something is due, each when it is reached."""
+    """Yields each time at which something is due, when it is reached."""
     at = time.time()
     while not stop.wait(max(at - time.time(), 0)):
         yield at
@@ -470,7 +470,7 @@ def _ticks(every: float, stop: threading.Event) -> Iterator[float]:
 
 
 def _until(probe: Callable[[], Any], says: str, seconds: float = 60) -> Any:
-    """What the probe answers as soon as that is something; without words for it, None when it never is."""
+    """The first truthy result of the probe. After the time: None, or TimeoutError if `says` is given."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         if time.monotonic() > deadline:
@@ -482,7 +482,7 @@ def _until(probe: Callable[[], Any], says: str, seconds: float = 60) -> Any:
 
 
 def _cpu() -> tuple[int, int] | None:
-    """The machine's busy and total time so far, where Linux tells."""
+    """The machine's busy and total time so far; None without Linux's /proc."""
     with contextlib.suppress(OSError):
         user, nice, system, idle, wait, *rest = map(
             int, Path("/proc/stat").read_text().splitlines()[0].split()[1:8]
@@ -499,7 +499,7 @@ def _share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> flo
 
 
 def report(result: Result) -> list[str]:
-    """The figures, in words."""
+    """The figures as text."""
     lines, p95 = [], {}
     for name, phase in (("alone", result.alone), ("beside", result.beside)):
         p50, p95[name], p99 = (percentile(phase.seconds, share) * 1000 for share in (0.5, 0.95, 0.99))
@@ -537,7 +537,7 @@ def _course(phase: Phase) -> list[float]:
 
 def recovered(phase: Phase, normal: float) -> float:
     """The end of the last second of the phase, by the time of publishing, in which the median of the healthy
-    was above `normal`; 0 if there was none. All in seconds.
+    workspace was above `normal`; 0 if there was none. All in seconds.
     """
     seconds: dict[int, list[float]] = {}
     for published, taken in phase.arrivals:

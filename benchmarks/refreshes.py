@@ -1,9 +1,9 @@
-"""What a workspace notices of another whose token endpoint is slow: the time until its tokens are refreshed.
+"""How a slow token endpoint of one workspace delays the refreshes of another.
 
 A custom integration has hundreds of connections, all due, and a token endpoint that takes 9.5 s and says that
-its tokens live for a second. Beside it, a healthy workspace has a few connections that fall due later. Each
-round is one run of the schedule, first without the attack, then with it. A run with it takes most of a
-minute, and the next one begins when it has ended, as it would on the schedule.
+its tokens live for a second. A healthy workspace has a few connections that become due later. Each
+round is one run of the schedule, first without the attack, then with it. A run with the attack takes most of
+a minute, and the next run begins when it has ended, as it would on the schedule.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _connect(s: RunningStack, workspace: str, url: str, count: int) -> list[dict
 
 
 def _make_due(s: RunningStack, keys: list[dict[str, Any]], at: float) -> None:
-    """As if so much time had passed since they were last refreshed."""
+    """Make connections look as if so much time had passed since they were last refreshed."""
     dynamodb = s.client("dynamodb")
     for key in keys:
         dynamodb.update_item(
@@ -124,7 +124,7 @@ def _percentile(values: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-# ── the token endpoints, in a process of their own ───────────────────────────────────────────────────
+# ── the token endpoints, in a separate process ───────────────────────────────────────────────────────
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Endpoints:
     _pipe: Connection
 
     def take(self) -> list[float]:
-        """When the refreshes of the healthy came since the last call, in Unix seconds."""
+        """When refreshes of the healthy workspace came since the last call, in Unix seconds."""
         self._pipe.send("take")
         taken: list[float] = self._pipe.recv()
         return taken

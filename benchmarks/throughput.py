@@ -1,13 +1,14 @@
-"""CPU of a delivery through the whole local stack, by function, and how long it takes; against another
-commit's in the same run:
+"""CPU of a delivery through the whole local stack, by function, and how long it takes. To compare it with
+another commit in the same run:
 
 git worktree add ../before COMMIT
 AGAINST=../before python -m benchmarks throughput
 
-Counted are the processes of the functions, not the emulated AWS, the runner, the publisher or the receiver.
+It counts the processes of the functions, but not the emulated AWS, the runner, the publisher or the receiver.
 
-As a program it is one side: it runs the stack of the working directory, which may be another commit's, serves
-commands on stdin and answers on stdout. It asks of that commit nothing but `local.testing.stack` and the API.
+Run as a program, this file is one side: it runs the stack of the working directory, which may be another
+commit's, reads commands from stdin and answers on stdout. It needs only `local.testing.stack` and the API of
+that commit.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ class _Receiver:
         self._pipe = pipe
 
     def take(self) -> list[float]:
-        """Of what came since the last call, the seconds from publish to arrival."""
+        """The seconds from publish to arrival of what came since the last call."""
         self._pipe.send(None)
         taken: list[float] = self._pipe.recv()
         return taken

@@ -1,18 +1,18 @@
 """Fair queues, and long polls that end as soon as there is a message.
 
-What AWS documents of fair queues, as of 2026 (sqs-fair-queues-detailed.html in the SQS Developer Guide,
+What AWS documents about fair queues, as of 2026 (sqs-fair-queues-detailed.html in the SQS Developer Guide,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues-detailed.html):
 - MessageGroupId on a standard queue names the tenant; each message without one counts as its own tenant.
 - A tenant is noisy with over 10 % of the queue's messages in flight and at least 30 of its own, or with
-  over 10 % of the recent processing time; until its backlog is gone or it sends nothing for 5 minutes.
+  over 10 % of the recent processing time; until its backlog is gone or it has sent nothing for 5 minutes.
 - Messages of quiet tenants come first; among noisy tenants, those of the one with the fewest in flight.
 - Nothing is dropped, throttled or ordered, and the thresholds are approximate.
 - CloudWatch has ApproximateNumberOfNoisyGroups, and the usual metrics with the suffix InQuietGroups.
 
-Here the messages of each group are in a queue of their own, a lane, at the emulator. A receive takes from the
-lane with the fewest messages in flight; nothing is read ahead, so nothing can be lost or counted as received
-on the way. This is stricter than AWS, which lets the first 30 messages of a tenant pass. Messages without a
-group share one lane: the queue itself.
+Here, the emulator has a queue for each group, called a lane. A receive takes from the lane with the fewest
+messages in flight. Nothing is read ahead, so nothing can be lost or counted as received on the way. This is
+stricter than AWS, which lets the first 30 messages of a tenant pass. Messages without a group share one lane:
+the queue itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 Payload = dict[str, Any]
 Upstream = Callable[[str, Payload], Awaitable[Payload]]
 
-LOOK_SECONDS = 0.5  # how often a long poll looks for what did not come through here (from the event bus)
+LOOK_SECONDS = 0.5  # how often a long poll looks for messages that came another way (event bus)
 _LANE = "--group-"  # between a queue's name and its lane's key; also between a receipt and the key
 _COUNTS = (
     "ApproximateNumberOfMessages",
@@ -51,7 +51,7 @@ _TO_ONE_LANE = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 
 @dataclass(eq=False)
 class _Lane:
-    """The messages of one group. `blind` means that they may appear without our knowledge."""
+    """The messages of one group. `blind` means that messages can arrive without passing through here."""
 
     url: str
     key: str = ""
@@ -99,7 +99,7 @@ class _Queue:
         self._schedule(lane, receipt, lane.in_flight[receipt])
 
     def show(self) -> None:
-        """Takes note of what has become visible by now."""
+        """Notes which messages have become visible."""
         while self._due and self._due[0][0] <= time.time():
             at, _, lane, receipt = heapq.heappop(self._due)
             if not receipt or lane.in_flight.get(receipt) == at:
@@ -107,7 +107,7 @@ class _Queue:
                 self._arrived(lane)
 
     def candidates(self, look: bool) -> list[_Lane]:
-        """The lanes to receive from: the one with the fewest messages in flight first, equals in turns."""
+        """The lanes to receive from: the one with the fewest messages in flight first, equal ones in turn."""
         self.show()
         if look or time.time() >= self._looked + LOOK_SECONDS:
             self._looked = time.time()
@@ -121,12 +121,12 @@ class _Queue:
         lane.served = next(self._turns)
 
     def next_look(self) -> float:
-        """When there may be something to receive, if nothing changes before."""
+        """When to look again, if nothing changes before."""
         return min([self._looked + LOOK_SECONDS, *(due[0] for due in self._due[:1])])
 
     def _schedule(self, lane: _Lane, receipt: str, at: float) -> None:
         heapq.heappush(self._due, (at, next(self._turns), lane, receipt))
-        if at <= time.time() + LOOK_SECONDS:  # sooner than those who wait may look by themselves
+        if at <= time.time() + LOOK_SECONDS:  # sooner than waiting polls may look by themselves
             self._wake()
 
     def _arrived(self, lane: _Lane) -> None:
@@ -148,7 +148,7 @@ class Fair:
         self._opening = asyncio.Lock()
 
     async def call(self, action: str, payload: Payload) -> Payload:
-        """One SQS call. FIFO queues, and all that concerns no messages, pass as they are."""
+        """One SQS call. Calls for FIFO queues, and calls that do not concern messages, pass unchanged."""
         url = payload.get("QueueUrl", "")
         name = url.rpartition("/")[2]
         if action == "ListQueues":
@@ -175,7 +175,7 @@ class Fair:
         return self._queues[name]
 
     async def _open(self, name: str, url: str) -> _Queue:
-        """A queue as an earlier run left it: lanes that still have messages are kept."""
+        """Open a queue as an earlier run left it. Lanes that still have messages are kept."""
         wanted = {"QueueUrl": url, "AttributeNames": ["All"]}
         queue = _Queue(url, (await self._upstream("GetQueueAttributes", wanted))["Attributes"])
         listed = await self._upstream("ListQueues", {"QueueNamePrefix": name + _LANE})
@@ -190,7 +190,7 @@ class Fair:
         return queue
 
     async def _lane(self, queue: _Queue, group: str) -> _Lane:
-        """The lane of a group, made when its first message comes."""
+        """The lane of a group, created when its first message comes."""
         key = _LANE + hashlib.sha256(group.encode()).hexdigest()[:20]
         if key not in queue.lanes:
             async with self._opening:
@@ -203,7 +203,7 @@ class Fair:
         return queue.lanes[key]
 
     async def _route(self, queue: _Queue, action: str, payload: Payload) -> Payload:
-        """Sends each entry to its lane; a call that is no batch is its own only entry."""
+        """Sends each entry to its lane. A call that is not a batch is a single entry."""
         entries = payload.get("Entries", [payload])
         ids = {entry.get("Id") for entry in entries}
         if not 1 <= len(entries) <= 10 or len(ids) < len(entries):
@@ -253,7 +253,7 @@ class Fair:
                 return {}
 
     async def _take(self, queue: _Queue, payload: Payload, look: bool) -> list[Payload]:
-        """What there is now, of the quietest groups first."""
+        """The messages that are visible now, those of the quietest groups first."""
         messages: list[Payload] = []
         wanted = int(payload.get("MaxNumberOfMessages", 1))
         for lane in queue.candidates(look):

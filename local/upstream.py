@@ -1,7 +1,7 @@
 """The emulator's SQS, called over kept connections.
 
-Every message of the stack passes here several times, and a look at an idle queue is such a call too. This
-takes a fifth of the CPU of a general HTTP client, or less.
+Every message of the stack passes through here several times, and polling an idle queue is a call too. This
+takes at most a fifth of the CPU of a general HTTP client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECONDS = 30  # the longest poll takes 20
 
 
 class Refused(Exception):
-    """An error as SQS answers it: the name of its shape, and its code where that is another."""
+    """An error as SQS answers it: the name of its shape, and its code if that differs."""
 
     def __init__(self, kind: str, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -65,7 +65,7 @@ class Upstream:
         except asyncio.IncompleteReadError as error:
             writer.close()
             raise ConnectionError(f"{self._host} closed the connection") from error
-        except BaseException:  # cut off in the middle, so no other call may use it
+        except BaseException:  # interrupted, so no other call may use the connection
             writer.close()
             raise
         if headers.get("connection", "").lower() == "close":  # ministack does after 1,000 requests
@@ -75,7 +75,7 @@ class Upstream:
         return int(lines[0].split(" ")[1]), headers, content
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """One that is kept, unless its other end has closed it."""
+        """A kept connection that the other end has not closed, or a new one."""
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():

@@ -482,7 +482,7 @@ class Watch:
         return answer.json() if answer.text else None
 
     def worker(self, function: str, queue: str | None = None, *, left: int | None = None) -> Any:
-        """An invocation with all that waits in the queue, and its whole timeout or so many milliseconds."""
+        """An invocation with everything in the queue, and its whole timeout or that many milliseconds."""
         return self.invoke(function, {"Records": self.backend.messages(queue)} if queue else {}, left)
 
     def invoke(self, function: str, event: dict[str, Any], left: int | None = None) -> Any:

@@ -79,7 +79,7 @@ def test_killing_the_delivery_worker_loses_nothing(brittle: RunningStack) -> Non
         ids = [workspace.publish({"n": n})["id"] for n in range(30)]
         killed = 0
         for _ in range(4):
-            # One has a batch in hand as soon as another request comes, which is held for a moment.
+            # A worker has a batch as soon as another request comes, which is held for a moment.
             healthy.wait_for(len(healthy.requests) + 1, 60)
             for function in ("DeliverFunction", "DeliverSlowFunction"):
                 killed += len(brittle.kill(function))

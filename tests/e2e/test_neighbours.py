@@ -1,4 +1,4 @@
-"""Promise 10 for workspaces: attacks beside a healthy one, in the short form of `benchmarks.neighbours`.
+"""Promise 10 for workspaces: attacks beside a healthy workspace, a short form of `benchmarks.neighbours`.
 
 With four processes of each worker, each of these attacks would take all of them for 14 s and longer if it
 could. The times here tell that from a busy machine, and nothing finer.

@@ -110,7 +110,7 @@ def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, line: 
 
 
 def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(backend: Backend, line: Line) -> None:
-    """The move; there the permit and its return, the claim, and what says from now on that it is fast."""
+    """The move; then, in the slow lane, the permit, its return, the claim, and the mark that it is fast."""
     with receiver() as r:
         line.webhook(r.url, is_fast=False)
         line.publish()

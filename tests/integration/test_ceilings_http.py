@@ -76,7 +76,7 @@ def test_how_many_bytes_of_filters_there_may_be(api: Api, backend: Backend) -> N
         api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(31)}, token=jwt_for("rival")).status == 201
     )
 
-    # What grows nothing needs no room; what is shortened or deleted makes it.
+    # A change that does not grow the filters needs no room; shortening or deleting them makes room.
     assert api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "events": ["POST_FAILED"]}).status == 200
     assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(1)}).status == 200
     assert api(f"PUT {WEBHOOKS}/{small}", json={"filters": heavy(31)}).status == 200

@@ -711,7 +711,7 @@ def test_a_lost_answer_that_is_asked_for_again_costs_no_second_request(
         line.publish()
         with failing(operation, lost=True, tries=1, where=where):
             line.poll()
-        assert line.slow.waits == []  # the message has served
+        assert line.slow.waits == []  # the message is done
         assert len(r.requests) == 1
     assert line.ends() == [("DELIVERED", None)]
 

@@ -163,7 +163,7 @@ def test_of_many_who_would_disable_one_does(line: Line) -> None:
 
 
 def test_a_success_that_another_worker_has_just_had_counts(line: Line) -> None:
-    """Its row is there before anybody has put it into the webhook's health."""
+    """The success is in its row before it is in the webhook's health."""
     with receiver([404, 404, 404]) as r:
         webhook = line.webhook(r.url, disableAfter=3)
         deliver(line, 2)

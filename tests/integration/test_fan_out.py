@@ -574,7 +574,7 @@ def test_two_workers_with_the_same_event_at_the_same_moment(
 def test_a_row_that_dynamodb_keeps_throttling_is_not_sent(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither an event's own row nor the marker, on which all events of the workspace depend."""
+    """Neither an event's own row, nor the marker, which all events of the workspace depend on."""
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(3)]
     records = source.receive()
@@ -927,7 +927,7 @@ def test_a_publish_of_which_sqs_takes_a_part_is_left_to_the_worker(
 def test_a_publish_fails_when_the_events_queue_fails_too(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Its row stays; a repeat under its key sends what stands there."""
+    """Its row stays, and a repeat under its key sends the row's list."""
     webhook = subscribe()
     body = {"type": "POST_PUBLISHED", "data": POST}
     with failing("sqs.SendMessageBatch"), failing("sqs.SendMessage", error=REFUSED):

@@ -43,7 +43,7 @@ def health_of(webhook: Any) -> Health:
 
 
 def take_permits(line: Line, workspace: str = "acme") -> list[str]:
-    """All that the workspace has left, as other workers would."""
+    """Take all permits that the workspace has left, as other workers would."""
     taken = []
     while permit := health_store.take_permit(workspace, line.clock.now):
         taken.append(permit)
@@ -198,7 +198,7 @@ def test_a_fast_answer_does_not_undo_a_slow_one_of_another_worker(line: Line) ->
     webhook = line.webhook("http://127.0.0.1:9999/", is_fast=False)
     key = webhook_key("acme", webhook["id"])
     health_store.mark_slow(key, Health(), Traffic(), line.clock.now)
-    health_store.mark_fast(key, Health(), line.clock.now + 1)  # it has read nothing of the slow one
+    health_store.mark_fast(key, Health(), line.clock.now + 1)  # it has not seen the slow answer
     assert not health_of(webhook).is_fast
 
 
@@ -383,7 +383,7 @@ def message(record: dict[str, Any]) -> DeliveryMessage:
 
 
 class Other:
-    """A worker that has a copy of the same message, and writes what its own attempt came to."""
+    """A worker that has a copy of the same message, and writes the result of its own attempt."""
 
     def __init__(self, line: Line, copy: DeliveryMessage) -> None:
         self.line, self.copy, self.now = line, copy, line.clock.now
@@ -490,7 +490,7 @@ def test_a_success_is_written_over_whatever_another_worker_wrote(
         record, written = met(line, r, does, [200])
         row = line.row
         assert (row["status"], row["attempts"]) == ("DELIVERED", 1)
-        # In no index, and nothing is left of its wait.
+        # It is in no index, and no attributes of its wait are left.
         assert row.keys().isdisjoint(
             {"statusKey", "dueShard", "dueAt", "nextAttemptAt", "leaseUntil", "heldAt"}
         )
@@ -527,7 +527,7 @@ def test_a_sweep_releases_few_deliveries_at_a_time_to_the_slow_lane(
 @pytest.mark.parametrize(
     ("does", "status", "requests"),
     [
-        (Other.sends, "SENDING", 2),  # the other worker is at it, and dies
+        (Other.sends, "SENDING", 2),  # the other worker dies during its attempt
         (Other.delivers, "DELIVERED", 1),
         (Other.fails, "FAILED", 1),
         (Other.retries, "RETRYING", 2),
@@ -617,7 +617,7 @@ def test_a_success_is_recorded_soon_although_another_attempt_hangs(line: Line) -
 
 
 def test_the_row_of_a_first_success(line: Line) -> None:
-    """What the roll-up reads, and no attribute that costs and is not read."""
+    """It has what the roll-up reads, and no attribute that is never read."""
     with receiver([Answer(200, {"x-a": "1"}, b"thanks")]) as r:
         webhook = line.webhook(r.url)
         event = line.publish()
@@ -672,7 +672,7 @@ def test_what_the_roll_up_does_not_find_is_counted_and_says_so(line: Line, answe
 
 
 def test_a_delivery_of_which_another_worker_knows_more_is_numbered_by_its_claim(line: Line) -> None:
-    """A copy failed and its retry is due when this attempt, of before, fails too."""
+    """A copy failed, and its retry is due when this earlier attempt fails too."""
 
     def failed(other: Other) -> None:
         other.retries()

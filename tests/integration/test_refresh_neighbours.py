@@ -1,4 +1,4 @@
-"""What one workspace's slow token endpoint does to the others: nothing; and how it is held in bounds."""
+"""A workspace's slow token endpoint does not affect other workspaces, and its calls are limited."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def row(backend: Backend, name: str) -> dict[str, Any]:
 
 
 def schedule(seconds: float = 30) -> Done:
-    """A run that begins work for that long."""
+    """A run that begins work for so many seconds."""
     end = time.monotonic() + 30 + seconds
     return keep_up(lambda: round((end - time.monotonic()) * 1000))
 
@@ -238,7 +238,7 @@ def test_a_workspace_has_so_many_connections_and_no_more(
     assert "2 connections, its ceiling" in detail
     assert len(crm.revocations) == 1, "the grant that could not be stored"
     assert count(api, id) == 1
-    connect(api, id)  # to replace one needs no room
+    connect(api, id)  # replacing a connection needs no room
     assert connect(api, integrate(api, crm, token=SLOW_OWNER), token=SLOW_OWNER)["status"] == "ACTIVE"
 
     # A removal makes room once, however often it is tried.
@@ -284,7 +284,7 @@ def test_connections_from_before_the_ceiling_count_once_they_are_connected_again
             Key={"workspaceId": {"S": "acme"}, "sk": {"S": "count"}},
             UpdateExpression="REMOVE connections",
         )
-    assert api(f"DELETE {INTEGRATIONS}/{id}/connections/a").status == 200  # counts nothing down
+    assert api(f"DELETE {INTEGRATIONS}/{id}/connections/a").status == 200  # does not lower the count
     connect(api, id, "c")
     connect(api, id, "b")  # though the workspace is full
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/c").status == 200
@@ -351,7 +351,7 @@ def test_without_a_place_a_good_token_is_served_and_nothing_else_waits(
     assert row(backend, "c2")["status"] == "REVOKED"
     assert schedule().connections == 0
     assert len(dear.requests) == before
-    # Whoever took the places died: their leases end.
+    # The callers that took the places died; their leases end.
     clock.move(31)
     schedule()
     assert len(dear.revocations) == 1

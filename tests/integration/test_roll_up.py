@@ -1,4 +1,4 @@
-"""The hourly count of first-attempt successes, and the hours that are read because it is still to come."""
+"""The hourly count of first-attempt successes, and reads of the hours that are not rolled up yet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MINUTE = 60_000
 
 
 class Ledger:
-    """Deliveries of a workspace as the worker leaves them, and what the API says that they came to."""
+    """Deliveries of a workspace as the worker leaves them, and the stats that the API shows of them."""
 
     def __init__(self, line: Line) -> None:
         self.line, self.clock = line, line.clock
@@ -55,7 +55,7 @@ class Ledger:
         dynamo.put(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
 
     def count(self, at: int, *, reason: str | None = None) -> None:
-        """What the worker counts itself."""
+        """Record what the worker itself counts."""
         tally = Tally()
         tally.add(at, 200, reason=reason, ended=True)
         stats_store.count(self.key(), tally)

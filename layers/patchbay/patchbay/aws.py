@@ -1,8 +1,8 @@
-"""Calls of AWS: `aws.call("dynamodb", "GetItem", {…})`.
+"""Calls to AWS: `aws.call("dynamodb", "GetItem", {…})`.
 
 The four services speak JSON over POST, so a call needs no service descriptions. botocore takes at least five
-times the CPU for a call, and its clients a large part of a cold start. It is imported only for credentials
-that are not in the environment.
+times the CPU for a call, and its clients take a large part of a cold start. It is imported only for
+credentials that are not in the environment.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from patchbay.version import USER_AGENT
 exchange = aws_http.exchange  # one HTTP exchange; tests replace it
 
 _TRIES = 4
-# The longest first wait; each further one is twice as long. An answer may take 2 s, so four tries without
-# one still end within the shortest function timeout (10 s).
+# The longest wait before the second try; each further wait is twice as long. An answer may take 2 s, so four
+# tries without one still end within the shortest function timeout (10 s).
 _FAULT_SECONDS = 0.1
 _THROTTLED_SECONDS = 0.5
 _THROTTLING = frozenset(
@@ -46,7 +46,7 @@ _PASSING = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 
 class CallFailed(Exception):
-    """AWS did not do what it was asked, or nobody knows whether it did."""
+    """AWS did not do what it was asked to do, or it is unknown whether it did."""
 
 
 class NoAnswer(CallFailed):
@@ -100,8 +100,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def call(service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The answer of an operation of `SERVICES`; binary values are base64 on both sides. Throttling, faults
-    and lost answers are tried again. Raises Refused, NoAnswer.
+    """The answer to an operation of one of the `SERVICES`. Binary values are base64 on both sides. Retries
+    after throttling, faults and lost answers. Raises Refused, NoAnswer.
     """
     body = _encode(params).encode()
     attempt = 0
@@ -151,7 +151,7 @@ def _try(service: str, operation: str, body: bytes) -> dict[str, Any]:
     if status != 200:
         raise _refusal(status, answered, response or {})
     if response is None:
-        raise NoAnswer(f"{service}.{operation}: the answer is no JSON object")
+        raise NoAnswer(f"{service}.{operation}: the answer is not a JSON object")
     return response
 
 
@@ -164,8 +164,8 @@ def _object(content: bytes) -> dict[str, Any] | None:
 
 
 def _refusal(status: int, headers: dict[str, str], response: dict[str, Any]) -> Refused:
-    # SQS can name an error as its old protocol did, in a header. A type can have a namespace before it and
-    # an address behind it.
+    # SQS can name an error in a header, as its old protocol did. A type can have a namespace before it and
+    # an address after it.
     code = headers.get("x-amzn-query-error", "").partition(";")[0] or response.get("__type")
     code = str(code or headers.get("x-amzn-errortype") or status).partition(":")[0].rpartition("#")[2]
     return Refused(code, str(response.get("message") or response.get("Message") or ""), status, response)
@@ -179,7 +179,7 @@ def _pause(most: float) -> None:
 def _region() -> str:
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
-        raise CallFailed("set AWS_REGION: the region of AWS to call is not known")
+        raise CallFailed("set AWS_REGION: the AWS region to call is not known")
     return region
 
 
@@ -188,7 +188,7 @@ def _domain(region: str) -> str:
 
 
 def _credentials() -> sigv4.Credentials:
-    """The environment's, read anew each time, or those that botocore finds and renews."""
+    """Those in the environment, read again for each call, or those that botocore finds and renews."""
     access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if access_key and secret_key:
         return sigv4.Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))

@@ -1,7 +1,7 @@
 """One HTTP exchange with AWS over a kept connection.
 
-A plain reader instead of http.client and urllib3: they take most of what a call costs. It knows what AWS
-answers with, a Content-Length or chunks, and gives up on everything else.
+This replaces http.client and urllib3, which take most of a call's CPU. It reads what AWS sends, a
+Content-Length or chunks, and gives up on everything else.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Answer = tuple[int, dict[str, str], bytes]
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
 _IDLE_SECONDS = 15.0  # AWS closes connections that are idle for longer
-_MAX_KEPT = 20  # for each endpoint: a batch of deliveries works its messages at once
+_MAX_KEPT = 20  # for each endpoint: a batch of deliveries makes calls at the same time
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 16 * 1024 * 1024  # DynamoDB's BatchGetItem, the largest answer
 
 
 class InvalidAnswer(OSError):
-    """The answer is not HTTP as AWS speaks it, or it is too large."""
+    """The answer is not HTTP as AWS sends it, or it is too large."""
 
 
 class _Closed(ConnectionError):
@@ -54,7 +54,7 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(tls, address, parts.netloc.rpartition("@")[2], parts.path or "/")
 
 
-# The connection last used is the first to be used again. list.append and list.pop are atomic.
+# The most recently used connection is used again first. list.append and list.pop are atomic.
 _kept: defaultdict[Endpoint, list[tuple[socket.socket, float]]] = defaultdict(list)
 
 
@@ -70,7 +70,7 @@ def exchange(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
             return _exchange(sock, target, request)
         except _Closed:
-            pass  # It was closed while it was kept. A new connection shows whether the server is well.
+            pass  # It was closed while it was idle. A new connection shows whether the server is well.
     return _exchange(_connect(target), target, request)
 
 
@@ -97,7 +97,7 @@ def _take(target: Endpoint) -> socket.socket | None:
 
 
 def _is_quiet(sock: socket.socket) -> bool:
-    """Whether nothing is to be read: a close, or bytes that nobody asked for."""
+    """Whether there is nothing to read: no close, and no unexpected bytes."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return not poll.poll(0)
@@ -214,7 +214,7 @@ class _Reader:
         self.rest += data
 
     def _wait(self) -> None:
-        """Let the next operation on the socket wait as long as there is time."""
+        """Let the next operation on the socket wait until the deadline."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the answer took too long")

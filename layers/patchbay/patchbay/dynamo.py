@@ -181,7 +181,7 @@ def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
             left_over = {
                 at: (table, row) for at, (table, row) in waiting.items() if (table, pack_row(row)) in refused
             }
-            # An item that does not come back as it was sent may be any of them.
+            # An item that does not come back exactly as it was sent could be any of them.
             waiting = left_over if len(left_over) == len(refused) else waiting
             if not waiting:
                 break
@@ -268,7 +268,7 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
             if error.code == "ConditionalCheckFailedException":
                 item = error.response.get("Item")
                 raise ConditionFailed(unpack_row(item) if item else None) from None
-            # A transaction has the row for a moment; the client does not try this again.
+            # A transaction holds the row for a moment; the client does not retry that.
             if error.code != "TransactionConflictException" or attempt == _TRIES:
                 raise
             _pause(attempt)
@@ -300,7 +300,7 @@ def transact(actions: Sequence[TransactItem]) -> None:
     row are tried again: the client does that for whole requests only, not for one action of a transaction.
     """
     for attempt in range(1, _TRIES + 1):
-        # By its token DynamoDB knows a transaction whose answer was lost and that the client sends again.
+        # If an answer is lost and the client sends again, DynamoDB recognizes the transaction by its token.
         call = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
             aws.call("dynamodb", "TransactWriteItems", call)

@@ -66,8 +66,8 @@ def hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
 
 
 def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
-    """Have received messages (receipt handle, seconds) seen again then, 10 a call. A message that SQS
-    refuses is seen again after the queue's own visibility timeout.
+    """Make received messages (receipt handle, seconds) visible again after so many seconds, 10 a call. If SQS
+    refuses one, it becomes visible after the queue's own visibility timeout.
     """
     for start in range(0, len(receipts), MAX_ENTRIES):
         entries = [

@@ -69,7 +69,7 @@ class Settings:
     retention_days: int = 30
     success_log_percent: int = 100
     data_key_cache_seconds: int = 3600
-    # Invocations at a time of the slow lane's function.
+    # How many invocations of the slow lane's function run at once.
     slow_delivery_concurrency: int = 20
 
     # Set by the local runner and by nothing else; the template has no such variable.

@@ -34,7 +34,7 @@ def signed(
     now: float | None = None,
 ) -> dict[str, str]:
     """The headers (names in lower case, `host` among them) with a date, the token and a signature. All of
-    them are signed. `now` is a Unix time; the default is the present.
+    them are signed. `now` is a Unix time; the default is the current time.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     headers = {**headers, "x-amz-date": moment}

@@ -127,7 +127,7 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
 
 
 def has_key(workspace_id: str) -> bool:
-    """Whether a key of the workspace is in memory, so that opening its secrets probably makes no call."""
+    """Whether a key of the workspace is in memory, so that opening its secrets probably needs no KMS call."""
     keys = _cache.get(workspace_id)
     return keys is not None and bool(keys.plain) and not keys.is_stale
 

@@ -1,4 +1,4 @@
-"""A batch of a deliveries queue, sorted by webhook, with all that is known of each: one read for all."""
+"""A batch of a deliveries queue by webhook, with everything that is known of each. One call reads it all."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Work:
 
     @property
     def is_new(self) -> bool:
-        """Whether nobody can have begun an attempt, except a worker that has a copy at this very moment."""
+        """Whether no worker can have begun an attempt, unless it has a copy of the message at this moment."""
         return self.row is None and self.receives == 1
 
     @property
     def is_over(self) -> bool:
-        """Whether the message has served: its delivery has ended, or a later message works it."""
+        """Whether the message is not needed any more (see `states.Over`)."""
         return isinstance(states.standing(self.row, self.delivery, now_ms()), states.Over)
 
 
@@ -47,10 +47,10 @@ class Work:
 class Share:
     """One webhook's part of a batch, and what its attempts have come to.
 
-    `webhook` is its row, None when it is gone. `receiver` is None while it is not opened, or does not open.
-    `timed_out` says of each attempt, in the order in which they ended, whether no answer came in time;
-    `probing` that one of them is an open breaker's probe; `was_slow` that one took long; `queued_retries`
-    that retries wait in the queue.
+    `webhook` is its row, or None if it is gone. `receiver` is None until its secrets are opened, or if they
+    do not open. `timed_out` says for each attempt, in the order in which they ended, whether it timed out.
+    `probing` says that one attempt is an open breaker's probe, `was_slow` that one took long, and
+    `queued_retries` that retries wait in the queue.
     """
 
     key: str
@@ -94,9 +94,9 @@ class Share:
 
 
 def shares(works: Sequence[Work]) -> list[Share]:
-    """The works by webhook, in one call. Webhooks and deliveries are read strongly consistent: a secret that
-    is gone signs nothing, and a delivery that was recorded as delivered is not sent again. Whether a receiver
-    is well may be a moment old.
+    """The works by webhook, in one call. Webhooks and deliveries are read with strong consistency, so that a
+    deleted secret signs nothing, and a delivery that was recorded as delivered is not sent again. The health
+    of a receiver may be a moment old.
     """
     by_webhook: dict[str, list[Work]] = {}
     for work in works:

@@ -47,7 +47,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """Its workspace uses its part of the slow lane: look again in so many seconds."""
+    """Its workspace already uses its share of the slow lane: try again in so many seconds."""
 
     seconds: int
 
@@ -91,7 +91,7 @@ def _tell_sweeper(share: Share, passes: Sequence[Pass], now: int) -> None:
 
 
 def _pass_by_hand(lane: Lane) -> Pass:
-    """Somebody asked for it now: it does not wait for its receiver to be well."""
+    """A user asked for it now, so it does not wait for its receiver to be well."""
     return Move() if lane is Lane.FAST else Go()
 
 

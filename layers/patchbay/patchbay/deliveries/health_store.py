@@ -161,7 +161,7 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
 
 
 def mark_fast(key: str, known: Health, now: int) -> None:
-    """The webhook takes the fast lane from now on, unless it was slow since `known` was read."""
+    """Put the webhook into the fast lane, unless it was slow after `known` was read."""
     _unless_refused(
         key,
         "SET fastAt = :now",
@@ -172,7 +172,7 @@ def mark_fast(key: str, known: Health, now: int) -> None:
 
 
 def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
-    """The webhook takes the slow lane from now on. One that leaves the fast lane counts for its workspace."""
+    """Put the webhook into the slow lane. If it leaves the fast lane, that counts for its workspace."""
     _update(
         key,
         "SET slowAt = :now, slowdowns = :count",
@@ -186,8 +186,8 @@ def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
 
 
 def take_permit(workspace_id: str, now: int) -> str | None:
-    """Take one of the workspace's permits for the slow lane, for as long as a lease; None while all are
-    taken. Those of workers that died are taken out.
+    """Take one of the workspace's permits for the slow lane, for as long as a lease. Returns None while all
+    are taken. Also removes the permits of workers that died.
     """
     permit = f"{now + settings().delivery_lease_seconds * 1000}#{secrets.token_hex(4)}"
     for _ in range(2):

@@ -1,9 +1,9 @@
 """Which lane a delivery takes, and how much of the slow lane a workspace may use. Pure.
 
-The fast lane is for webhooks that have proved fast, so that no attempt there takes a worker for long. All
-others take the slow lane: new webhooks until their first answer, webhooks that took over two seconds,
-whatever they answered, and every webhook of a workspace in which many became slow. There, a workspace holds a
-quarter of the workers at most.
+The fast lane is for webhooks that have proved fast, so that no attempt there occupies a worker for long. All
+others take the slow lane: new webhooks until their first fast answer, webhooks that lately took over two
+seconds, whatever the answer, and every webhook of a workspace in which many became slow. In the slow lane,
+a workspace uses at most a quarter of the workers.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 SLOW_AFTER_SECONDS = 2
-# A webhook that was slow must be fast for this long, doubled with each time that it became slow again.
+# How long after a slow attempt a webhook can prove fast. Doubles each time that it becomes slow again.
 _PROVING_MS = 60_000
 _LONGEST_PROVING_MS = 3_600_000
-# So many webhooks that became slow lately move their workspace to the slow lane as a whole.
+# If this many webhooks became slow lately, all webhooks of the workspace take the slow lane.
 MANY_SLOW = 5
 LATELY_MS = 600_000
-# Above its share, a workspace's messages are seen again after 5, 20 and 80 seconds, and are then held in the
-# table: while they wait in the queue they are in flight (120,000 at most, for all webhooks).
+# Above its workspace's share, a message comes back after 5, 20 and 80 seconds, and its delivery is then held
+# in the table. Messages that wait in the queue are in flight (120,000 at most, for all webhooks).
 _PUT_OFF_SECONDS = 5
 PUT_OFF_RECEIVES = 3
 
 
 class Lane(StrEnum):
-    """A queue of deliveries with a worker of its own."""
+    """A queue of deliveries with a worker function of its own."""
 
     FAST = "fast"
     SLOW = "slow"
@@ -48,7 +48,7 @@ class Traffic:
 
 
 def ended(entries: frozenset[str], now: int) -> frozenset[str]:
-    """The entries `<time>#…` whose time is over."""
+    """The entries `<time>#…` whose time has passed."""
     return frozenset(entry for entry in entries if int(entry.partition("#")[0]) <= now)
 
 
@@ -58,10 +58,10 @@ def most_permits(concurrency: int) -> int:
 
 
 def proving_ms(slowdowns: int) -> int:
-    """How long after its last slow attempt a webhook may prove fast, the `slowdowns`th time."""
+    """How long after its last slow attempt a webhook can prove fast, if it became slow `slowdowns` times."""
     return min(_PROVING_MS << min(slowdowns - 1, 10), _LONGEST_PROVING_MS) if slowdowns else 0
 
 
 def put_off_seconds(receives: int) -> int:
-    """When a message that was received so often is seen again."""
+    """In how many seconds a message that was received `receives` times comes back."""
     return _PUT_OFF_SECONDS << 2 * min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)

@@ -40,7 +40,7 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
     limit = share.webhook["disableAfter"] if share.webhook else 0
     if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
-    # A success may be so fresh that the row of health does not know of it.
+    # A success can be too recent for the health row to have it.
     since = max(share.resumed_at, share.last_success_at, store.last_success(share.key))
     if known.consecutive_failures(since) >= limit:
         disable(share, delivery, FAILING, known, asked_at)
@@ -99,8 +99,8 @@ def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
 
 
 def changes_nothing(share: Share) -> bool:
-    """Whether `settle` has nothing to do: without an attempt, after a healthy receiver's first attempts, and
-    for a callback, which is one delivery, so that nothing is to be learned for others.
+    """Whether `settle` has nothing to do: without an attempt, after a healthy receiver's successful first
+    attempts, and for a callback, which is a single delivery and so says nothing about others.
     """
     return (
         not share.timed_out
@@ -110,8 +110,8 @@ def changes_nothing(share: Share) -> bool:
 
 
 def settle(share: Share) -> None:
-    """At the end of the share's attempts: one write for the counters of what the roll-up does not count, and
-    for a receiver that is not well, or is again, what that means for its breaker and its lane.
+    """Run after the share's attempts. One write adds to the counters what the roll-up does not count. If the
+    receiver is not well, or has recovered, this also updates its breaker and its lane.
     """
     if share.tally.attempts:
         stats.count(share.key, share.tally)
@@ -154,8 +154,8 @@ def _settle_breaker(share: Share) -> None:
 
 
 def slow(share: Share) -> None:
-    """An attempt has had no answer for two seconds: the webhook takes the slow lane. Noted once a batch, and
-    of a webhook that is known to be slow twice a minute.
+    """An attempt takes over two seconds, so the webhook takes the slow lane. Noted at most once a batch, and
+    at most twice a minute for a webhook that is known to be slow.
     """
     now = now_ms()
     known = share.health

@@ -5,13 +5,13 @@
                  ▼  │
              RETRYING ◀─ HELD          PENDING: waits for its rate limit
 
-The worker takes a delivery (`leased`), has it wait (`held`, `asleep`), and records what an attempt came to
+The worker takes a delivery (`leased`), makes it wait (`held`, `asleep`), and records the result of an attempt
 (`delivered`, `retrying`, `ended`). The sweeper queues what waits in the table (`requeued`, `released`) or
-ends it (`given_up`). Both, and the API, send one again (`restarted`). `store.write` stores a step only if the
-row is still the one that the step began with; `delivered` alone is stored whatever stands there.
+ends it (`given_up`). The sweeper and the API restart deliveries (`restarted`). `store.write` stores a step
+only if the row is still the one that the step began with. Only `delivered` overwrites any row.
 
-A row and its message have a `generation`, which rises whenever another message is to work the delivery: a
-message of an earlier one has served. Times in Unix milliseconds.
+A row and its message have a `generation`, which rises whenever a new message takes over the delivery.
+Messages of an earlier generation are dropped. Times in Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from patchbay import dynamo
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger, webhook_key
 from patchbay.records import kept_until
 
-# A message that was sent for a parked delivery may be lost or late: for so long nobody sends another.
+# A message that was sent for a parked delivery may be lost or late. No other is sent for this long.
 SENT_AGAIN_MS = 15 * 60_000
-# What is sent again by hand is sent again by the sweeper, too, if its own message is lost.
+# If the message of a retry by hand is lost, the sweeper sends another after this long.
 _BY_HAND_AGAIN_MS = 60_000
 
 _WAITING = ("dueShard", "dueAt", "nextAttemptAt", "slotAt", "heldAt")
 
 
 class Over:
-    """The message has served: its delivery has ended, or a later message works it."""
+    """The message is not needed any more: its delivery has ended or is held, or a later message has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The delivery is leased, or waits, until then."""
+    """The delivery is leased, or waits, until `until`."""
 
     until: int
 
@@ -80,7 +80,7 @@ def held(
     max_attempts: int,
     most_held_ms: int,
 ) -> dynamo.Row:
-    """Kept in the table; its message has served. It ends if no attempt follows in time."""
+    """Kept in the table, without a message. It ends if no attempt follows in time."""
     begun = _begun(row, message, now, max_attempts)
     held_at = begun.get("heldAt", now)
     return _without(begun, "leaseUntil", "nextAttemptAt", "slotAt") | {
@@ -118,16 +118,16 @@ def delivered(
     now: int,
     max_attempts: int,
 ) -> dynamo.Row:
-    """Answered well. `row` is under the attempt's lease, None for a new delivery that was sent without one;
-    `counted` says that the webhook's counters have it.
+    """Taken by the receiver. `row` is under the attempt's lease, or None for a new delivery that was sent
+    without a lease. `counted` says whether the webhook's counters include it.
 
-    To be stored whatever stands there, for DELIVERED is the truth then:
-        nothing             nobody else knew of the delivery
-        PENDING, RETRYING   another message waits for it, and finds it over
-        HELD                the sweeper's release is refused: the row is another one
-        SENDING             another worker has a copy; its record of a failure is refused, too
-        FAILED, CANCELLED   another worker had a copy; what counts is that the receiver took one of them
-        DELIVERED           the same, a moment later
+    This may overwrite any row, because the receiver has the delivery. If the table has
+        no row              no other worker knew of the delivery
+        PENDING, RETRYING   another message waits for the delivery; when it comes, it is dropped
+        HELD                the sweeper's release is refused, because the row has changed
+        SENDING             another worker has a copy; its record of a failure is refused
+        FAILED, CANCELLED   another worker had a copy; the receiver took one, and that counts
+        DELIVERED           the row says the same, a moment later
     """
     begun = _begun(row, message, row["createdAt"] if row else attempt["startedAt"], max_attempts)
     return _without(begun, *_WAITING, *_OF_OPEN) | {
@@ -151,9 +151,9 @@ def retrying(
     not_registered_since: int | None,
     now: int,
 ) -> dynamo.Row:
-    """Failed once more, to be tried again `at` that time. A parked one waits for the sweeper instead of in
-    the queue. `not_registered_since` is when the receiver first said that it does not know the hook, if it
-    has said only this since.
+    """Failed once more, to be tried again at the time `at`. A parked delivery waits in the table for the
+    sweeper, not in the queue. `not_registered_since` is when the receiver first said that it does not know
+    the hook, if it has said nothing else since.
     """
     generation = row["generation"]
     return _without(row, "leaseUntil", "notRegisteredAt") | {
@@ -179,15 +179,15 @@ def ended(row: dynamo.Row, *, status: Status, reason: str, attempted: bool, now:
     }
 
 
-# ── the sweeper's and the API's; None where the row is no longer one for this step ───────────────────
+# ── the sweeper's and the API's; None if the step does not fit the row any more ──────────────────────
 
 
 def requeued(row: dynamo.Row, now: int) -> dynamo.Row | None:
-    """Parked and due: a message is sent for it now.
+    """Parked and due: the caller sends a message for it now.
 
-    It stays parked for a quarter of an hour: its claim takes it out. If the sweeper dies before it sends, a
-    later one finds the row again. What it sends again is of the same generation, so in a queue that is far
-    behind the first copy counts.
+    The delivery stays parked for another 15 minutes, unless it is claimed before. If the sweeper dies before
+    it sends the message, a later run finds the row again. That run's message has the same generation, so if
+    the queue is far behind, the first copy counts.
     """
     if row["status"] != Status.RETRYING or row.get("dueAt", now + 1) > now:
         return None
@@ -195,16 +195,16 @@ def requeued(row: dynamo.Row, now: int) -> dynamo.Row | None:
 
 
 def released(row: dynamo.Row, now: int) -> dynamo.Row | None:
-    """Held, and not for too long: a message is sent for it now."""
+    """Held, and not for too long: the caller sends a message for it now."""
     if row["status"] != Status.HELD or row["dueAt"] <= now:
         return None
     return _parked(row, now, SENT_AGAIN_MS)
 
 
 def restarted(row: dynamo.Row, of: Collection[Status], trigger: Trigger, now: int) -> dynamo.Row | None:
-    """Tried again from the start, with all the retries of its webhook; a message is sent for it now. Besides
-    a status `of` these, it may have a lease or a slot that is over: its message may be in the dead-letter
-    queue.
+    """Tried again from the start, with all the retries of its webhook; the caller sends a message for it now.
+    The delivery has a status in `of`, or a lease or a slot that is over: its message may be in the
+    dead-letter queue.
     """
     is_stuck = (row["status"] == Status.SENDING and row["leaseUntil"] <= now) or (
         row["status"] == Status.PENDING and row["nextAttemptAt"] <= now
@@ -233,7 +233,7 @@ _OF_OPEN = ("token", "leaseUntil", "claims", "reason", "statusKey", "notRegister
 
 
 def _begun(row: dynamo.Row | None, message: DeliveryMessage, now: int, max_attempts: int) -> dynamo.Row:
-    """The row with which a message takes hold of its delivery."""
+    """The row with which a message takes over its delivery."""
     before = row or {
         "webhookKey": webhook_key(message.workspace_id, message.webhook_id),
         "sk": message.id,
@@ -259,7 +259,7 @@ def _parked(row: dynamo.Row, now: int, again_ms: int) -> dynamo.Row:
 
 
 def _written(row: dynamo.Row, now: int) -> dynamo.Row:
-    """What every step changes. The `token` is that of the write: it tells the row from any other."""
+    """What every step changes. Each write has a `token` of its own, which identifies the row's state."""
     return {"version": row["version"] + 1, "updatedAt": now, "token": secrets.token_hex(4)}
 
 

@@ -28,7 +28,7 @@ from patchbay.settings import settings
 _WRITE_UNIT_BYTES = 1024
 _LEAST_BODY_CHARACTERS = 200
 
-# More than about 1 MB of a webhook's deliveries are not read for one request, or for one failure.
+# Limits what one request or one failure reads to about 1 MB of a webhook's deliveries.
 _NEWEST = 1000
 
 # What a recovery sends again.
@@ -36,7 +36,7 @@ RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
 class Changed(Exception):
-    """The row is no longer the one that the step began with; `row` is what stands there."""
+    """The row is no longer the one that the step began with. `row` is the one in the table."""
 
     def __init__(self, row: dynamo.Row | None) -> None:
         super().__init__("the delivery has changed")
@@ -67,7 +67,7 @@ def write(before: dynamo.Row | None, after: dynamo.Row, attempt: dynamo.Row | No
         found = refused.rows[0]
     else:
         return
-    # A write whose answer was lost is sent again by the client, and refused by what it has done itself.
+    # If an answer is lost, the client sends the write again, and the write's own effect refuses it.
     if found is None or found.get("token") != after["token"]:
         raise Changed(found)
 
@@ -83,7 +83,7 @@ def _unchanged(before: dynamo.Row | None) -> dict[str, Any]:
 
 
 def record_delivered(rows: Sequence[dynamo.Row]) -> list[int]:
-    """Store what `states.delivered` gave, in one call without conditions. Returns the positions of the rows
+    """Store rows from `states.delivered`, in one call without conditions. Returns the positions of the rows
     that were not stored.
     """
     table = settings().deliveries_table
@@ -91,8 +91,8 @@ def record_delivered(rows: Sequence[dynamo.Row]) -> list[int]:
 
 
 def _within_a_unit(row: dynamo.Row) -> dynamo.Row:
-    """The row with as much of the answer's body as fits into 1 KB, one write unit, but 200 characters in any
-    case.
+    """The row with as much of the answer's body as fits into 1 KB, which is one write unit, but with at least
+    200 characters of it.
     """
     success: dynamo.Row = row["success"]
     body: str = success["responseBody"]
@@ -225,7 +225,7 @@ def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
 
 
 def outcomes(key: str, after: str, until: str) -> Iterator[dynamo.Row]:
-    """How the deliveries of a webhook stand that have an id after `after`, up to `until`; oldest first, and
+    """The outcomes of a webhook's deliveries with ids after `after`, up to `until`; oldest first, and
     eventually consistent.
     """
     return _outcomes(key, f"{after}!", until, eventually=True)

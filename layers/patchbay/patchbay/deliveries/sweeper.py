@@ -39,8 +39,8 @@ _AGAIN_MS = 30_000
 _SETTLED_MS = 600_000
 # What one visit ends of each status, of those that wait for a webhook that is no longer active.
 _ENDED_AT_ONCE = 500
-# What one visit queues for a webhook that has not proved fast: the slow lane takes few at a time, and what it
-# cannot take is held again.
+# How many deliveries one visit queues for a webhook that has not proved fast. The slow lane takes few at a
+# time, and what it cannot take is held again.
 _SLOW_AT_ONCE = 20
 # So far ahead the slots of a rate limit are filled from the table.
 _SLOTS_SECONDS = 120
@@ -238,7 +238,7 @@ def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[dynamo.Row]:
 def _stepped(
     ids: Iterable[tuple[str, DeliveryId]], step: Callable[[dynamo.Row], dynamo.Row | None]
 ) -> Iterator[dynamo.Row]:
-    """Take deliveries through a step; the rows of those that were ready for it and that nobody else took."""
+    """Take deliveries through a step. Yields the rows of those that fit it and that no other process took."""
     waiting = iter(ids)
     while some := list(islice(waiting, _BATCH)):
         for row in store.of_ids(some):
@@ -250,8 +250,8 @@ def _stepped(
 
 
 def _send(rows: Iterable[dynamo.Row]) -> int:
-    """Queue the deliveries that wait for their message, as far as the rows come: what has been taken in hand
-    would else wait for a later run.
+    """Queue the deliveries that wait for their message. If `rows` raises, queue those that came before:
+    otherwise they would wait for a later run.
     """
     messages: list[queues.Message] = []
     try:

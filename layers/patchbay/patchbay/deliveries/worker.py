@@ -1,15 +1,16 @@
 """The delivery worker: the attempts of a batch of messages, and their records.
 
-A new delivery is sent at once; its first record is its result. One that was tried, or whose message came
-before, is claimed first: the claim is a lease, so that of two workers one makes the attempt. The successes of
-a batch are one write, whatever stands in the table (states.delivered says why that is safe).
+A new delivery is sent at once, and its first record is its result. A delivery that was tried before, or whose
+message was received before, is claimed first. The claim is a lease, so if two workers have the delivery, only
+one makes the attempt. The successes of a batch are one write, which overwrites any row (states.delivered says
+why that is safe).
 
-Nothing that a receiver does is an error here, because Lambda works fewer batches at a time after errors, for
-every receiver. Our own faults leave the message in the queue, and it comes back. If a process dies:
+Nothing that a receiver does is an error here: after errors, Lambda runs fewer batches at a time, for every
+receiver. After our own faults, the message stays in the queue and comes back. If a process dies:
     before the attempt      the message comes back, and the delivery is claimed
     during the attempt      the message comes back; a delivery under a lease waits for the lease to end
     after the answer        as above: the receiver gets the delivery twice
-    after the record        the message comes back; the row says that it has served
+    after the record        the message comes back; the row says that the message is done
     after a move            the message is in both lanes; the claim lets one of them make the attempt
 """
 
@@ -37,14 +38,14 @@ from patchbay.stats import counters
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
-# How long a success waits for the others of its batch, to be recorded with them.
+# How long a success waits for others of its batch, so that they are recorded together.
 _RECORDED_AFTER_SECONDS = 0.5
-# A second copy of a message in a batch is seen again when the first one has most probably been worked.
+# A second copy of a message in a batch comes back when the first one is most probably done.
 _COPY_SECONDS = 5
 # SQS has 120,000 messages in flight at most. Above half of it only short waits are spent in the queue.
 _CROWDED = 60_000
 _CROWDED_WAIT_SECONDS = 300
-# A step that others keep coming before is taken later.
+# If other workers keep changing the row first, the step is taken later.
 _TRIES = 3
 # Claims that left no record: a delivery that kills its worker each time must end.
 _MAX_LOST_CLAIMS = 10
@@ -52,24 +53,24 @@ _MAX_LOST_CLAIMS = 10
 
 @dataclass(frozen=True, slots=True)
 class ComeBack:
-    """The message is to be seen again after so many seconds; None leaves SQS's own time."""
+    """The message comes back after so many seconds; None means after the queue's visibility timeout."""
 
     seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver took it: this row is to be written."""
+    """The receiver took the delivery; `row` is still to be written."""
 
     row: dynamo.Row
 
 
 class Done:
-    """The message has served."""
+    """The message is not needed any more."""
 
 
 class Moved:
-    """The message belongs into the slow lane."""
+    """The message belongs in the slow lane."""
 
 
 Verdict = ComeBack | Delivered | Done | Moved
@@ -89,12 +90,12 @@ class Begun:
 
     @property
     def number(self) -> int:
-        """Of all attempts of the delivery, from 1."""
+        """The number of the attempt among all attempts of the delivery, from 1."""
         return int(self.lease["attempts"]) + 1 if self.lease else 1
 
     @property
     def not_registered_at(self) -> int | None:
-        """Since when its receiver has only said that it does not know the hook. None, too, if that was before
+        """Since when its receiver has only said that it does not know the hook. Also None if that was before
         the hook was last enabled, because it may be registered by now.
         """
         at: int | None = self.lease.get("notRegisteredAt") if self.lease else None
@@ -103,7 +104,7 @@ class Begun:
 
 @dataclass(slots=True)
 class Results:
-    """What has become of an invocation's messages so far."""
+    """What became of an invocation's messages so far."""
 
     lane: Lane
     queue_url: str
@@ -137,12 +138,12 @@ def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]
 
 
 async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
-    """Work the shares side by side, and record what has ended each half second."""
+    """Work the shares side by side, and record every half second what has ended."""
     firsts: dict[str, Work] = {}
     for work in works:
         if firsts.setdefault(work.delivery.id, work) is not work:
             results.verdicts.append((work, ComeBack(_COPY_SECONDS)))
-    # Nothing else runs on the loop yet, nor at the end: these calls need no thread of their own.
+    # Nothing else runs on the loop now or at the end, so these calls need no thread of their own.
     found = batch.shares(list(firsts.values()))
     for share in found:
         results.verdicts += [(work, Done()) for work in share.works if work.is_over]
@@ -160,7 +161,7 @@ async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
 
 
 def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> None:
-    """Write, move and hide what these messages came to: one call for each of the three."""
+    """Write, move or hide these messages according to their verdicts, with one call for each of the three."""
     delivered = [(work, verdict.row) for work, verdict in verdicts if isinstance(verdict, Delivered)]
     moved = [work for work, verdict in verdicts if isinstance(verdict, Moved)]
     later = [(work, verdict.seconds) for work, verdict in verdicts if isinstance(verdict, ComeBack)]
@@ -174,12 +175,12 @@ def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> N
         try:
             queues.hide_all(results.queue_url, hidden)
         except Exception:
-            # AWS's fault; without it the messages are seen after the queue's own time.
+            # AWS's fault. The messages come back after the queue's visibility timeout instead.
             logger.exception("messages not hidden")
 
 
 def _written(delivered: Sequence[tuple[Work, dynamo.Row]]) -> list[int]:
-    """Record the successes; the positions of those that were not. They are sent again."""
+    """Record the successes. Returns the positions of those that were not recorded; they are sent again."""
     try:
         return store.record_delivered([row for _, row in delivered])
     except Exception:
@@ -188,7 +189,7 @@ def _written(delivered: Sequence[tuple[Work, dynamo.Row]]) -> list[int]:
 
 
 def _moved(works: Sequence[Work]) -> list[str]:
-    """Send messages to the slow lane; the ids of those that must come again."""
+    """Send messages to the slow lane. Returns the ids of those that must come again."""
     messages = [queues.Message(work.text, work.delivery.workspace_id) for work in works]
     try:
         queues.send_all(settings().slow_deliveries_queue_url, messages)
@@ -206,7 +207,7 @@ def _moved(works: Sequence[Work]) -> list[str]:
 
 
 async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
-    """A workspace's part of the batch; in the slow lane, if it has a permit."""
+    """Work a workspace's part of the batch. In the slow lane, that takes a permit."""
     if results.lane is Lane.FAST:
         await asyncio.gather(*(_work(results, share) for share in shares))
         return
@@ -222,12 +223,12 @@ async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
         try:
             await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
         except Exception:
-            # It ends with its lease.
+            # The permit ends with its lease.
             logger.exception("permit not given back", workspace=workspace_id)
 
 
 async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> None:
-    """One webhook's part of the batch."""
+    """Work one webhook's part of the batch."""
     try:
         passes = await _passes(results, share, is_put_off)
     except Exception:
@@ -240,12 +241,12 @@ async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> 
     try:
         await asyncio.to_thread(outcome.settle, share)
     except Exception:
-        # The failures are recorded by now, the successes will be; the next batch tells the health again.
+        # The failures are recorded, and the successes will be. The next batch notes the health again.
         logger.exception("webhook's health not noted", webhook=share.key)
 
 
 async def _passes(results: Results, share: Share, is_put_off: bool) -> list[gate.Pass]:
-    """A pass for each work, and the receiver for those that may go."""
+    """A pass for each work. Also opens the receiver if any of them may go."""
     if is_put_off:
         return await asyncio.to_thread(gate.put_off, share)
     if gate.is_free(share):
@@ -322,7 +323,7 @@ def _wait(share: Share, work: Work, pass_: gate.Hold | gate.Sleep) -> Verdict:
 
 def _begin_new(results: Results, share: Share, work: Work) -> Begun | None:
     """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
-    is claimed: attempts take long there, and a second copy of a message is more likely to come meanwhile.
+    is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
     """
     body = work.delivery.body or (share.webhook or {}).get("body")
     if (
@@ -416,7 +417,7 @@ def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: s
 
 
 async def _attempt(begun: Begun) -> Attempt:
-    """One request. When it takes long, other workers learn of it."""
+    """Make one request. If it takes long, let other workers know."""
     loop = asyncio.get_running_loop()
     noted: list[asyncio.Future[None]] = []
     timer = loop.call_later(
@@ -482,7 +483,7 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
     share, delivery, result, now = begun.share, begun.work.delivery, made.result, now_ms()
     lease = begun.lease or _lease(share, begun.work)
     if isinstance(lease, ComeBack | Done):
-        return lease  # another worker had a copy of the message: its record counts
+        return lease  # another worker had a copy of the message, and its record counts
     begun.lease = lease
     met = _understood(begun, made, now)
     since = (begun.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None

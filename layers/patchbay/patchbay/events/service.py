@@ -48,7 +48,7 @@ def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
     """Queue an event for every webhook that matches: one SQS call, and with an idempotency key one write.
-    The HTTP route saves most events this queue; see `patchbay.publishing`.
+    On the HTTP route, most events skip this queue; see `patchbay.publishing`.
 
     When this returns, the event will reach each of them or its delivery ends FAILED with the reason. A
     repeat with the same key answers the same and sends again: the first send may have been lost, and the
@@ -162,7 +162,7 @@ def accept(principal: Principal, body: PublishEvent, *, idempotency_key: str | N
 
 
 def queue(event: EventMessage) -> None:
-    """Hand an event to the fan-out's worker."""
+    """Queue an event for the fan-out worker."""
     queues.send(settings().events_queue_url, _queued(event))
 
 

@@ -1,8 +1,8 @@
 """The events table: one row per event, written by its fan-out.
 
-Key: workspaceId, id. Index: `due` (dueShard, dueAt), sparse: fan-outs in many sends, until they are done.
-What was rejected has `status` and `reason` besides. A partition `active#<hour>` (no workspace has a `#` in
-its name) holds a row for each workspace with deliveries of events of that hour. Rows end by TTL.
+Key: workspaceId, id. Index: `due` (dueShard, dueAt), sparse: fan-outs that take several sends, until they are
+done. What was rejected has `status` and `reason` besides. A partition `active#<hour>` (no workspace has a `#`
+in its name) holds a row for each workspace with deliveries of events of that hour. Rows end by TTL.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def place(event: EventMessage) -> tuple[str, dynamo.Row]:
 
 
 def left_to_send(row: dynamo.Row) -> list[WebhookId]:
-    """The webhooks that a stored event is to be sent to: none when its fan-out is known to be done, else all
-    that it matched. Of an event that goes out in one send that is never known.
+    """The webhooks that a stored event still has to be sent to: none if its fan-out is known to be done,
+    otherwise all that it matched. For an event that takes one send, that is never known.
     """
     return [] if row["fanOut"] == "DONE" else [WebhookId(id) for id in row["webhookIds"]]
 
@@ -178,13 +178,13 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> Page[dynamo.Row]:
-    """Rows, newest first. A page of one type may come back short, as it is picked out of all types."""
+    """Rows, newest first. A page of one type may be short, because it is filtered from all types."""
     return _page(workspace_id, type, between, limit, cursor)
 
 
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
-    """The last events of a type, newest first; not what was rejected. Looks through a workspace's last 1,000
-    events at most, or 10 MB of them.
+    """The last accepted events of a type, newest first. Looks through at most the last 1,000 events of a
+    workspace, or 10 MB of them.
     """
     found = _page(workspace_id, type, EventId.range(None, None), count, None, accepted=True)
     return [_stored(row) for row in found.items]

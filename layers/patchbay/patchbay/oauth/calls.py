@@ -1,8 +1,8 @@
 """How many slow calls to its providers a workspace may have open at once.
 
-A call that takes longer than two seconds, whatever it ends with, marks its workspace slow for five minutes.
-While a workspace is slow, each of its calls takes one of four places, with a lease that outlives the caller.
-So token endpoints that hang hold a few executions, however many requests arrive. A workspace that is not slow
+A call that takes over two seconds, whatever its result, marks its workspace slow for five minutes. While a
+workspace is slow, each of its calls takes one of four places, with a lease that outlives the caller. So token
+endpoints that hang occupy only a few executions, however many requests arrive. A workspace that is not slow
 needs no place, and its calls write nothing.
 """
 
@@ -23,7 +23,7 @@ from patchbay.schema import now_ms
 
 SLOW_SECONDS = 2.0
 SLOW_FOR_MS = 5 * 60_000
-# Longer than any function that answers a request may run.
+# Longer than the timeout of any function that answers a request.
 _LEASE_MS = 30_000
 _COME_BACK_MS = 10_000
 
@@ -33,8 +33,8 @@ class Busy(UpstreamFailed):
 
     def __init__(self) -> None:
         super().__init__(
-            "The providers of this workspace answer slowly, and as many requests to them as may run at once "
-            "are still waiting. Nothing was asked of the provider. Try again in a moment.",
+            "The providers of this workspace answer slowly, and the maximum number of requests to them is "
+            "already waiting. Patchbay sent nothing to the provider. Try again in a moment.",
             headers=retry_after(_COME_BACK_MS),
         )
 
@@ -58,7 +58,7 @@ def admitted(calls: Calls) -> Iterator[None]:
 
 @contextmanager
 def watched(workspace_id: str) -> Iterator[None]:
-    """One call: its workspace is marked slow as soon as the call has taken too long, not only at its end."""
+    """Watch one call. Its workspace is marked slow as soon as the call takes too long, not at its end."""
     watch = threading.Timer(SLOW_SECONDS, _mark, (workspace_id,))
     watch.daemon = True
     watch.start()
@@ -70,14 +70,14 @@ def watched(workspace_id: str) -> Iterator[None]:
 
 
 def check(calls: Calls) -> None:
-    """Raises Busy if there is no place now, for a caller that has no use for the present token."""
+    """Raises Busy if there is no place now. For callers that cannot use the current token."""
     now = now_ms()
     if calls.slow(now) and not calls.free(now):
         raise Busy
 
 
 def _take(calls: Calls, now: int) -> int:
-    """The number of the place that is now taken."""
+    """Take a place; returns its number. Raises Busy."""
     while free := calls.free(now):
         place = secrets.choice(free)
         try:

@@ -183,7 +183,7 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
     except (Refused, Unusable) as fault:
         outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
     except (vault.KeyUnavailable, calls.Busy):
-        raise  # it passes; until then the grant is not forgotten
+        raise  # temporary: the grant must not be forgotten until it passes
     except Problem as problem:
         outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"
     logger.info("connection removed", connection_id=connection.id, outcome=outcome)

@@ -39,7 +39,8 @@ from patchbay.schema import now_ms
 
 # Two requests of 10 s, the second for a lost answer, and the writes around them.
 LEASE_MS = 25_000
-# A loser waits for the winner, unless the provider is slow: then it would only hold an execution.
+# How long a request waits for another one's refresh. If the provider is slow, it does not wait, because it
+# would only occupy an execution.
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.15
 # An answer lost sooner than this leaves time to ask once more under the same lease.

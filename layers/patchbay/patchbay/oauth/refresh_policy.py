@@ -11,8 +11,8 @@ from patchbay.providers.provider import OAuth, RefreshStrategy
 # A token that is handed out is good for this long at least, if it can be had.
 GOOD_FOR_MS = 60_000
 
-# The schedule refreshes a connection no more often than this, whatever `expires_in` says: otherwise tokens
-# that live for a second would fill each of its runs.
+# The schedule refreshes a connection no more often than this, whatever `expires_in` says. Otherwise, tokens
+# that live for a second would fill every run.
 SHORTEST_INTERVAL_MS = 5 * 60_000
 
 _FIRST_WAIT_MS = 5_000

@@ -44,8 +44,8 @@ class StoredConnection:
     """A connection's row. Times in Unix milliseconds; `metadata` is JSON; `variables` are what a callback
     said of the provider's addresses. `refresh_at` is when its token should be refreshed, None for never.
     The provider asked to wait until `told_until`. `refusals` counts those without a known reason in a row,
-    the first of them at `refused_since`. `counted` says that the workspace's count includes it, which is so
-    for all that were connected since there is a ceiling.
+    the first of them at `refused_since`. `counted` says that the workspace's count includes it, which is
+    true for all connections made since there is a ceiling.
     """
 
     workspace_id: str
@@ -97,8 +97,8 @@ class StoredConnection:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """A workspace's calls to its providers: until when they need a place, and until when each place is taken
-    (Unix milliseconds).
+    """The state of a workspace's calls to its providers: until when they need a place, and until when each
+    place is taken (Unix milliseconds).
     """
 
     workspace_id: str
@@ -114,8 +114,8 @@ class Calls:
 
 
 class Found(NamedTuple):
-    """What one call reads: an integration that is not deleted, a connection, and how the workspace's calls
-    stand.
+    """What one call reads: an integration that is not deleted, a connection, and the state of the workspace's
+    calls.
     """
 
     integration: integrations.StoredIntegration | None
@@ -132,7 +132,7 @@ class Changed(Exception):
 
 
 class Taken(Exception):
-    """Another call has the place; `now` is how they stand."""
+    """Another call has the place; `now` is the present state of the workspace's calls."""
 
     def __init__(self, now: Calls) -> None:
         super().__init__("the place is taken")
@@ -256,7 +256,7 @@ def connect(
     held of the old one is gone with it.
 
     Raises Changed when another one was faster, Conflict when the integration's client is no longer the one
-    that the connection was made with, or at the workspace's ceiling. To replace a connection needs no room.
+    that the connection was made with, or at the workspace's ceiling. Replacing a connection needs no room.
     """
     most = settings().max_connections
     terms: dict[str, Any] = {"condition": "attribute_not_exists(id)"}
@@ -430,7 +430,7 @@ def remove(connection: StoredConnection) -> None:
 
 
 def mark_slow(workspace_id: str, until: int) -> None:
-    """From now on the workspace's calls need a place."""
+    """Make the workspace's calls need a place until then."""
     dynamo.update(
         settings().connections_table,
         _calls_key(workspace_id),
@@ -458,7 +458,7 @@ def take_place(workspace_id: str, place: int, now: int, until: int) -> None:
 
 
 def leave_place(workspace_id: str, place: int, until: int) -> None:
-    """Give back a place that was taken `until` then, unless another has it by now."""
+    """Give back a place that was taken with the lease `until`, unless another call has it by now."""
     with suppress(dynamo.ConditionFailed):
         dynamo.update(
             settings().connections_table,

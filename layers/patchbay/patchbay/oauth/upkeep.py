@@ -1,10 +1,10 @@
 """What the schedule does for connections: refreshes them before they end, announces those that have ended,
 finishes removals, and clears up after integrations that were deleted or whose client changed.
 
-Each thing is due until it is done, so a run that dies, or two runs at once, do no harm; the next one goes on.
+Everything stays due until it is done, so it does no harm if a run dies or overlaps with another.
 
 A run works in lanes, one for each workspace and kind of work, which take turns. A lane starts with two jobs
-at a time and gets one more for each that was quick, so slow providers hold up their own workspace only.
+at a time and gets one more for each quick job, so slow providers delay only their own workspace.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 
-# A job that has begun may take two requests of 10 s, and its writes.
+# A job that has begun can take two requests of 10 s, and its writes.
 _RESERVE_MS = 30_000
-# Jobs at once. Those that have run for longer than a quick provider takes only wait; of the others more than
-# these would compete for the CPU and look slow themselves.
+# How many jobs run at once, and how many of them may be quick. A job that has run for longer than a quick
+# provider takes only waits. If more jobs were quick, they would compete for the CPU and look slow themselves.
 _THREADS = 64
 _QUICK = 16
-# How soon it is noticed that a job has become one of those that only wait.
+# How often to check which jobs have become ones that only wait.
 _LOOK_SECONDS = 0.25
 # How many jobs of a lane run at once: at first and while it is slow, and at most.
 _CAREFULLY = 2
 _AT_MOST = 16
-# A slow lane stops after that much time of its jobs together. What is left stays due for the next run.
+# A slow lane starts no more jobs once its jobs have taken this long in total. The rest stays due for the next
+# run.
 _SHARE_SECONDS = 90.0
-# Keys read from each shard of the index. The ceiling of connections bounds a workspace's part of them.
+# How many keys to read from each shard of the index. The ceiling of connections limits a workspace's part.
 _MOST_KEYS = 10_000
 
 _random = random.SystemRandom()
@@ -67,7 +68,7 @@ class Incomplete(Exception):
 
 
 class Job(NamedTuple):
-    """Something due. `work` says whether it was done."""
+    """Something due. `work` returns whether it was done."""
 
     workspace_id: str
     kind: Kind
@@ -83,7 +84,7 @@ def keep_up(remaining_ms: Callable[[], int]) -> Done:
     shards = [_connections("refresh", store.refreshes_due(shard, now_ms())) for shard in due_index.SHARDS]
     if run.work(run.tasks(), _endings(), *shards):
         run.work(_endings())  # what the tasks have marked
-        run.work(run.tasks())  # those that waited for it
+        run.work(run.tasks())  # those that waited for the endings
     if run.failed:
         raise Incomplete(f"{run.failed} things could not be done; the next run tries again")
     return run.done
@@ -138,7 +139,7 @@ class _Run:
             yield Job(task.workspace_id, "task", partial(_work, task, self._left_ms))
 
     def work(self, *sources: Iterator[Job]) -> bool:
-        """Do the jobs of all sources, the lanes in turn. Whether there were tasks among them."""
+        """Do the jobs of all sources, the lanes in turn. Returns whether there were tasks among them."""
         with ThreadPoolExecutor(_THREADS) as pool:
             lanes = self._lanes(pool, sources)
             turns = [lane for lane in lanes.values() if lane.jobs]
@@ -191,16 +192,16 @@ class _Run:
         if error is None:
             return True
         if not isinstance(error, Exception):
-            raise error  # the process is to end
-        if not isinstance(error, calls.Busy):  # that is no fault; it stays due
-            # Whatever it is: one job must not hold up the others. The run fails in the end.
+            raise error  # the process must end
+        if not isinstance(error, calls.Busy):  # not a fault; the job stays due
+            # Whatever it is, one job must not delay the others. The run fails in the end.
             logger.error("something due could not be done", exc_info=error)
             self.failed += 1
         return False
 
 
 def _look_at(key: tuple[str, str]) -> bool:
-    """One connection that the index says is due; its row says whether that is still so. Raises Busy."""
+    """Look at a connection that is due by the index; its row says whether it still is. Raises Busy."""
     found = store.find_by_key(key)
     connection, now = found.connection, now_ms()
     if connection is None or connection.due_at is None or connection.due_at > now:

@@ -1,19 +1,20 @@
 """Fan-out: one queued delivery for each webhook that an event matches.
 
-The events of an SQS batch are worked as one:
+The events of an SQS batch are processed together:
 
     read      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
-    match     a new event with the subscriptions; a stored event has its list of webhooks
-    write     the rows of the new events, with their lists, and who is active this hour (one BatchWriteItem)
+    match     new events with the subscriptions; a stored event already has its list of webhooks
+    write     the rows of new events, with their lists, and which workspaces are active this hour (one
+              BatchWriteItem)
     send      the deliveries of all events, ten an SQS call
-    finish    an event to more than ten webhooks: its row says `DONE`; its further sends are charged
+    finish    events to more than ten webhooks: their rows say `DONE`, and their further sends are charged
 
-What a crash leaves behind, and who goes on. The event's message is deleted only after the last line, so it
-comes back in each case; delivery ids derive from event and webhook, so what is sent twice is delivered once.
+What a crash leaves behind, and what happens then. The event's message is deleted only after the last step, so
+it comes back in each case. Delivery ids derive from event and webhook: what is sent twice is delivered once.
 
     before write          nothing
-    in write              some rows: those events resume their stored lists, the others begin
-    between write, send   the lists: the message's repeat sends them
+    in write              some rows: those events resume with their stored lists, the others begin
+    between write, send   the lists: the repeat of the message sends them
     in send               some deliveries: the repeat sends the whole list again
     between send, finish  all deliveries: the repeat sends the whole list again, and each delivery is dropped
                           by its own row; so does the repeat of an event to ten webhooks or fewer
@@ -21,7 +22,7 @@ comes back in each case; delivery ids derive from event and webhook, so what is 
     the message is lost   a row that is `STARTED` for 15 minutes: the sweeper queues its event again
 
 Rows are written without a condition. A row that was read is never written again, so only two copies of an
-event that are worked at the same moment both write. That is harmless: both send what they matched. If a
+event that are processed at the same moment both write. That is harmless: both send what they matched. If a
 subscription changed between, a webhook of either list gets the event, as it would from a single copy a moment
 earlier or later; the row has the list of the later one. If a row falls back from `DONE` to `STARTED`, the
 worker that wrote it finishes it, or the sweeper.
@@ -31,8 +32,8 @@ worker that wrote it finishes it, or the sweeper.
 functions that use the library, those that Patchbay itself announces, and envelopes of the EventBridge bus, of
 which some are rejected.
 
-An invocation works for about a second. Events to many webhooks come last and one by one, and what there is no
-time for goes back to the queue at once, where the events of other workspaces have their turn.
+An invocation works for about a second. Events to many webhooks come last and one by one. What there is no
+time for goes back to the queue at once, so that the events of other workspaces get their turn.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ if TYPE_CHECKING:
 
 # A larger body is left out of the messages and read from the event's row at each attempt.
 MAX_BODY_BYTES = 64 * 1024
-# How long an invocation begins further events.
+# For how long an invocation begins further events.
 _SLICE_MS = 1_000
-# What one event's fan-out may take (500 webhooks are 50 calls); with less time left, no event is begun.
+# The time that one event's fan-out may take (500 webhooks are 50 calls). With less left, no event is begun.
 _RESERVE_MS = 10_000
 
 # The (workspace, hour) that this process has marked as active.
@@ -69,8 +70,8 @@ _marked: Memory[tuple[str, int], bool] = Memory(10_000)
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """An event, with the messages that brought it. `row` is what stands in the table, if it `may_be_stored`,
-    or is to be written.
+    """An event, with the messages that brought it. `row` is the event's row in the table, which is read
+    only if the event `may_be_stored`, or the row to be written.
     """
 
     event: EventMessage
@@ -115,7 +116,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
         try:
             event = message if isinstance(message, EventMessage) else _admit(message)
         except Exception:
-            # Our own fault or AWS's: this event comes again, the others of the batch go on.
+            # Our own fault or AWS's: this event comes again, and the others of the batch continue.
             logger.exception("fan-out failed", message_id=record["messageId"], id=message.id)
             again.append(record)
             continue
@@ -131,8 +132,8 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
 
 def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
     """Queue the deliveries of an event that goes to ten webhooks or fewer. Returns False if it goes to more,
-    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. `is_new` says that
-    nobody else has the event's id, so that its row need not be looked for.
+    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. If `is_new`,
+    nobody else has the event's id, so its row is not looked for.
     """
     work = _Work(event, may_be_stored=not is_new)
     try:
@@ -141,7 +142,7 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
             return False
         return not _write([work]) and not _send([work])
     except Exception:
-        # The events queue is the second way.
+        # The caller queues the event instead.
         logger.exception("fan-out failed", id=event.id)
         return False
 
@@ -153,7 +154,7 @@ def _read(body: str) -> EventMessage | Envelope:
     try:
         return EventMessage.read(body)
     except ValueError:
-        # Imported where it is used: it would be a twentieth of every cold start.
+        # Imported here, because it would take a twentieth of every cold start.
         from patchbay.events import bus
 
         return bus.read(body)
@@ -167,11 +168,11 @@ def _admit(envelope: Envelope) -> EventMessage | None:
 
 
 def _put_back(records: Sequence[Mapping[str, Any]]) -> None:
-    """Have messages received again at once."""
+    """Make messages visible again at once."""
     try:
         queues.hide_all(settings().events_queue_url, [(record["receiptHandle"], 0) for record in records])
     except Exception:
-        # They come back by themselves, later.
+        # They come back later by themselves.
         logger.exception("events not put back", count=len(records))
 
 
@@ -179,8 +180,8 @@ def _put_back(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Work]]:
-    """Queue the deliveries of the events. Safe to repeat. Returns those that failed, and those that there was
-    no time for.
+    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those for
+    which there was no time.
     """
     failed, late = _together(_look_up, works, time), []
     small: list[_Work] = []
@@ -206,8 +207,8 @@ def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_W
 def _together(
     step: Callable[[Sequence[_Work]], list[_Work]], works: Sequence[_Work], time: _Slice
 ) -> list[_Work]:
-    """Take a step with all events at once, or, if that fails, with each alone: what is wrong with one must
-    not stop the others. Returns those that failed.
+    """Take a step with all events at once or, if that fails, with each alone, so that a bad event does not
+    stop the others. Returns those that failed.
     """
     try:
         return step(works) if works else []
@@ -233,7 +234,7 @@ def _look_up(works: Sequence[_Work]) -> list[_Work]:
 
 
 def _matched(work: _Work) -> bool:
-    """Find the webhooks that the event is still to be sent to; False when that fails."""
+    """Find the webhooks that the event still has to be sent to. Returns False if that fails."""
     event = work.event
     logger.set_correlation_id(event.correlation_id)
     if work.row is not None:
@@ -262,7 +263,8 @@ def _queue(works: Sequence[_Work], time: _Slice) -> list[_Work]:
 
 
 def _write(works: Sequence[_Work]) -> list[_Work]:
-    """Also of an event that was stored before: the marker may not have been written with it."""
+    """Write the rows of new events, and markers of active workspaces. Stored events need this too, because
+    their marker may be missing. Returns the events that failed."""
     rows: list[dynamo.Row] = []
     needed_by: list[list[_Work]] = []
     marking: dict[tuple[str, int], list[_Work]] = {}
@@ -319,8 +321,8 @@ def _messages(work: _Work) -> Iterator[queues.Message]:
 
 
 def _finished(work: _Work) -> bool:
-    """Record that every delivery of a large event is queued, and charge for it; False when that fails. Events
-    from the bus and Patchbay's own have no ceiling.
+    """Record that every delivery of a large event is queued, and charge for it. Returns False if that fails.
+    Events from the bus and Patchbay's own events have no ceiling.
     """
     event = work.event
     logger.set_correlation_id(event.correlation_id)
@@ -336,6 +338,6 @@ def _finished(work: _Work) -> bool:
 
 
 def forget() -> None:
-    """Give up what this process remembers."""
+    """Forget what this process remembers."""
     _marked.clear()
     matching.forget()

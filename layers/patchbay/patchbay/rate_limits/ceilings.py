@@ -26,7 +26,7 @@ from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]
 
-# How units are counted, where a caller could not tell.
+# Explains how units are counted, if the caller cannot know.
 _COUNTING = {"requests": "", "events": "An event counts once for every 10 webhooks that it goes to. "}
 _BLOCKS = 500
 _REMEMBERED = 1_024
@@ -90,7 +90,7 @@ class Ceilings:
         raise _refusal(kind, full, cost)
 
     def charge(self, workspace_id: str, kind: Kind, cost: int) -> None:
-        """Count `cost` units above the ceiling, if need be: then what comes next is refused."""
+        """Count `cost` units, even above the ceiling; then later units are refused."""
         self._limiter.charge(f"{kind}#{workspace_id}", [MINUTE], cost)
 
     def clear(self) -> None:

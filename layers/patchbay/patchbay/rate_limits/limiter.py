@@ -63,8 +63,8 @@ class Limiter:
         return self._count(row_id, quotas, cost, known, now)
 
     def charge(self, row_id: str, windows: Sequence[Window], cost: int) -> None:
-        """Count `cost` units that are used already, whether there is room for them or not. Raises RateLimited
-        when the row takes no write for now.
+        """Count `cost` units that are already used, whether there is room for them or not. Raises RateLimited
+        if the row accepts no write at the moment.
         """
         quotas = [Quota(window, _NO_LIMIT) for window in windows]
         self._count(row_id, quotas, cost, self._known.get(row_id) or _Known(), self._clock())

@@ -1,7 +1,7 @@
-"""What a webhook's deliveries came to: counters of an hour, a histogram of latency, percentiles. Pure.
+"""Outcomes of a webhook's deliveries: counters by the hour, a histogram of latency, percentiles. Pure.
 
 Two writers add to the row of an hour. The worker counts failures, retries, and late successes, once per
-webhook and batch; if it dies before that, these figures lack the batch, but the deliveries' own rows do not.
+webhook and batch. If it dies before that, the counters lack the batch, but the deliveries' rows have it.
 The roll-up counts all other successes by reading their rows.
 """
 
@@ -23,7 +23,7 @@ BOUNDS_MS = (10, 25, 50, 75, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 60
 HOUR_MS = 3_600_000
 WINDOW_HOURS = 24
 # The roll-up reads an hour's deliveries once. A success that is recorded later would be missed, so the worker
-# counts it. The difference is more than the worker's timeout and any difference between clocks.
+# counts it. The gap between the two is more than the worker's timeout and any difference between clocks.
 _COUNTED_BY_ROLL_UP_MS = 10 * 60_000
 _ROLLED_UP_AFTER_MS = 15 * 60_000
 
@@ -41,7 +41,7 @@ class Tally:
     last_error: tuple[int, str] | None = None
 
     def add(self, at: int, duration_ms: int, *, reason: str | None, ended: bool) -> None:
-        """An attempt: `reason` is None for a success, `ended` whether the delivery ended with it."""
+        """Add an attempt. `reason` is None for a success; `ended` says whether it ended the delivery."""
         self.attempts += 1
         self.latency[bucket(duration_ms)] += 1
         self.last_attempt_at = max(self.last_attempt_at, at)
@@ -76,8 +76,8 @@ def counted_by_roll_up(event_time: int, now: int) -> bool:
 
 
 def to_roll_up(through: int | None, now: int, kept_days: int) -> range:
-    """The hours to roll up now, after the last one that is rolled up, as far as deliveries are kept. The
-    first run takes one hour: earlier ones are of a version whose workers counted all successes.
+    """The hours to roll up now: those after `through`, as far back as deliveries are kept. The first run
+    takes one hour, because in earlier hours the workers of an earlier version counted all successes.
     """
     last = hour_of(now - _ROLLED_UP_AFTER_MS) - 1
     first = last if through is None else through + 1

@@ -1,13 +1,13 @@
 """First-attempt successes, which no worker counts: an hourly roll-up reads the deliveries' rows and adds them
-to each webhook's counters. Hours that are not rolled up yet are read when somebody asks for them.
+to each webhook's counters. Hours that are not rolled up yet are read when someone asks for stats.
 
 A delivery's id has the time of its event, so the deliveries of an hour are a range of ids. An hour is read
-once nothing more can be left to count in it (`counters.to_roll_up`). For a webhook with n deliveries of b
-bytes that costs one write and n * b / 8192 read units, and half a unit for the counters; a webhook without
-deliveries costs one read unit, and a workspace without events nothing.
+when no further success can be left to the roll-up (`counters.to_roll_up`). For a webhook with n deliveries of
+b bytes that costs one write and n * b / 8192 read units, and half a unit for the counters; a webhook without
+deliveries costs one read unit, and a workspace without events costs nothing.
 
-Each write adds the sums and moves `rolledTo` in one step, on the condition that it stands where the reading
-began. So a run that dies, repeats another's work, or works beside another counts nothing twice.
+Each write adds the sums and moves `rolledTo` in one step, on the condition that `rolledTo` is still where the
+read began. So no success is counted twice if a run dies, repeats another's work, or overlaps with another.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from patchbay.settings import settings
 from patchbay.stats import counters, store
 from patchbay.webhooks import store as webhooks_store
 
-# For a chunk and its write.
+# The time for a chunk and its write.
 _RESERVE_MS = 15_000
-# Deliveries that one write accounts for.
+# How many deliveries one write covers.
 _CHUNK = 5_000
 _THREADS = 8
 
 
 class Incomplete(Exception):
-    """Not everything was rolled up; the next run goes on. Until then, readers read the deliveries."""
+    """Not everything was rolled up. The next run continues; until then, readers read the deliveries."""
 
 
 # ── roll up ──────────────────────────────────────────────────────────────────────────────────────────
@@ -47,8 +47,8 @@ class Incomplete(Exception):
 def roll_up(remaining_ms: Callable[[], int]) -> int:
     """Add the successes of each hour that has ended, the oldest first, and return how many there were.
 
-    A later hour is begun only when all webhooks are done with the one before. Raises Incomplete when the time
-    did not suffice, or AWS failed for some webhooks.
+    The next hour begins only when the one before is done for all webhooks. Raises Incomplete if there was not
+    enough time, or if AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
     through = store.rolled_through(dynamo.get(*store.progress()))
@@ -92,7 +92,7 @@ class _Run:
         rows = deliveries.outcomes(key, reached, end)
         while reached < end:
             if self._remaining_ms() < _RESERVE_MS:
-                raise Incomplete("no time left; the next run goes on")
+                raise Incomplete("no time left; the next run continues")
             chunk = list(islice(rows, _CHUNK))
             tally = counters.uncounted(chunk)
             until = str(chunk[-1]["sk"]) if len(chunk) == _CHUNK else end
@@ -118,8 +118,8 @@ class Standing(NamedTuple):
 
 
 def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing]:
-    """How webhooks of a workspace stand; eventually consistent. If the workspace has events of hours that are
-    not rolled up, each webhook's newest deliveries of these hours are read.
+    """The health and counters of webhooks of a workspace; eventually consistent. If the workspace has events
+    in hours that are not rolled up, this reads each webhook's newest deliveries of these hours.
     """
     if not keys:
         return []
@@ -148,7 +148,7 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
 
 
 def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: str) -> None:
-    """Add what is not rolled up of each webhook, as one more hour."""
+    """Add each webhook's successes that are not rolled up, as one more hour."""
 
     def tally(key: str, standing: Standing) -> counters.Tally:
         reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])

@@ -1,7 +1,7 @@
 """The counters of webhooks: rows of the health table, by the hour.
 
     webhookKey, hour#<nnnnnn>   attempts, delivered, failed, l<bucket> (latency) …; hours since the epoch
-    roll-up, progress           through which hour the roll-up has come
+    roll-up, progress           the last hour that is rolled up completely
 Rows end by TTL. Times in Unix milliseconds.
 """
 
@@ -17,7 +17,7 @@ from patchbay.stats import counters
 
 
 def count(key: str, tally: counters.Tally) -> None:
-    """Add what a batch came to, to its hour."""
+    """Add the outcomes of a batch to the counters of its hour."""
     now = tally.last_attempt_at
     known: dict[str, Any] = {"lastAttemptAt": now}
     if tally.last_error:
@@ -26,7 +26,7 @@ def count(key: str, tally: counters.Tally) -> None:
 
 
 def places(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
-    """Where a webhook's counters of these hours are, to be read along with other rows."""
+    """The tables and keys of a webhook's counters of these hours, to be read along with other rows."""
     return [(settings().health_table, _key(key, _hour(hour))) for hour in hours]
 
 
@@ -65,7 +65,7 @@ def _add(key: str, hour: int, tally: counters.Tally, known: Mapping[str, Any], *
 
 
 def progress() -> tuple[str, dynamo.Row]:
-    """Where the roll-up keeps how far it is, to be read along with other rows."""
+    """The table and the key of the roll-up's progress, to be read along with other rows."""
     return settings().health_table, _key("roll-up", "progress")
 
 
@@ -75,7 +75,7 @@ def rolled_through(row: dynamo.Row | None) -> int | None:
 
 
 def set_rolled_through(hour: int) -> None:
-    """Record that an hour is rolled up. If another run is further, its record stays."""
+    """Record that an hour is rolled up, unless another run has recorded a later one."""
     table, key = progress()
     try:
         dynamo.update(

@@ -94,8 +94,8 @@ class ExistsFilter(_Filter):
 Filter = Annotated[EqualsFilter | InFilter | ExistsFilter, Field(discriminator="op")]
 Filters = Annotated[list[Filter], Field(max_length=MAX_FILTERS)]
 
-# What stands for a value in comparisons: true is not 1 in JSON (in Python it is), and no list or object
-# equals a filter's value.
+# Stand-ins for values in comparisons: in JSON, true does not equal 1 (in Python it does), and no list or
+# object equals a filter's value.
 _ABSENT, _NULL, _TRUE, _FALSE, _NESTED = (object() for _ in range(5))
 
 
@@ -148,7 +148,7 @@ def _test(path: str, op: str, value: Any = True) -> _Test:
 
 
 def _comparable(value: Any) -> Any:
-    """A value that is equal and hashes alike where JSON values are the same. Never None."""
+    """A hashable value that is equal for two JSON values if they are the same. Never None."""
     if value is True:
         return _TRUE
     if value is False:

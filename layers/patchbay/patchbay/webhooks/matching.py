@@ -1,9 +1,9 @@
 """Which webhooks an event goes to.
 
-A process keeps the subscriptions of a workspace to a type, with their filters compiled, for as long as the
-workspace's version of them stands (`store.version_place`). The version is read consistently before the
-subscriptions are, so what is kept is never older than its version. A writer that knows no versions (an
-earlier release, while this one is being deployed) is noticed within a minute.
+A process caches a workspace's subscriptions to a type, with compiled filters, until the version of the
+workspace's subscriptions changes (`store.version_place`). The version is read with strong consistency before
+the subscriptions, so cached subscriptions are never older than their version. An earlier release, which may
+run during a deployment, writes no versions; its changes are noticed within a minute.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from patchbay.schema import now_ms
 from patchbay.webhooks import filters, store
 
 _KEEP_MS = 60_000
-# In bytes of filters as JSON, which take up to twenty times as much compiled; and what an entry and a webhook
-# weigh besides.
+# The size of the cache, in bytes of filters as JSON (compiled, they take up to twenty times as much), and
+# what each entry and each webhook adds.
 _MEMORY = 4 * 1024 * 1024
 _OVERHEAD = 200
 
@@ -33,7 +33,7 @@ _kept: Memory[tuple[str, str], _Kept] = Memory(_MEMORY)
 
 
 def match(workspace_id: str, event_type: str, data: Any, version: int) -> list[WebhookId]:
-    """The active webhooks that an event goes to; `version` is that of the workspace's subscriptions."""
+    """The active webhooks that an event goes to. `version` is that of the workspace's subscriptions."""
     content = filters.Content(data)
     found = {
         webhook_id: None
@@ -45,7 +45,7 @@ def match(workspace_id: str, event_type: str, data: Any, version: int) -> list[W
 
 
 def forget() -> None:
-    """Give up what this process keeps."""
+    """Empty the cache."""
     _kept.clear()
 
 

@@ -29,7 +29,7 @@ from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 _COUNT = "count"
-# What one event can cost to match: the filters of all webhooks of a workspace, as JSON.
+# Limits the cost of matching one event: the filters of all webhooks of a workspace, as JSON.
 MAX_FILTERS_BYTES = 256 * 1024
 # An automation is no server that its owner watches: it may be down for a weekend, and a workflow that fails
 # on some events must not miss all others.
@@ -281,10 +281,10 @@ def subscriptions(workspace_id: str, kind: str) -> Iterator[Subscription]:
 
 def _counting(old: dynamo.Row | None, new: dynamo.Row | None) -> dynamo.TransactItem:
     """Count a webhook in (no `old`), out (no `new`) or changed, and raise the version of the workspace's
-    subscriptions. Without a condition where nothing grows, so that two webhooks can change at once.
+    subscriptions. Has no condition if nothing grows, so that two webhooks can change at once.
     """
     row = new or old or {}
-    # Of a webhook that was stored before filters were counted, nothing is counted out.
+    # If a webhook was stored before filters were counted, nothing is subtracted for it.
     more = (new or {}).get("filterBytes", 0) - (old or {}).get("filterBytes", 0)
     values: dict[str, Any] = {"one": 1, "more": more, "webhooks": (new is not None) - (old is not None)}
     conditions = []
@@ -309,8 +309,8 @@ def _no_room(count: dynamo.Row | None) -> Conflict:
             f"This workspace has {settings().max_webhooks} webhooks, its ceiling. Delete one first."
         )
     return Conflict(
-        f"The filters of a workspace's webhooks may have {MAX_FILTERS_BYTES} bytes in all, as JSON, "
-        "and with these there would be more. Shorten filters, or delete a webhook that has some."
+        f"The filters of a workspace's webhooks may have {MAX_FILTERS_BYTES} bytes in total, as "
+        "JSON, and these would exceed that. Shorten filters, or delete a webhook that has some."
     )
 
 
@@ -349,7 +349,7 @@ def _subscription_keys(row: dynamo.Row) -> set[str]:
 
 
 def _matching(row: dynamo.Row) -> tuple[Any, ...]:
-    """What decides which events a webhook gets. Filters compare as text, for in Python 1 is True."""
+    """What decides which events a webhook gets. Filters compare as text, because in Python 1 equals True."""
     return row["status"] == "ACTIVE", row["events"], compact_json.dumps(row["filters"])
 
 
