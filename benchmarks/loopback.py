@@ -18,8 +18,9 @@ import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from threading import Lock
 from typing import Any, Literal, TypeAlias
 
 Behaviour: TypeAlias = Literal["fast", "second", "slow", "drip", "hang", "refuse"]
@@ -36,6 +37,7 @@ _DRIPPING = b"HTTP/1.1 200 OK\r\ncontent-length: 3600\r\n\r\n"
 class Receivers:
     url: str
     _pipe: Connection
+    _lock: Lock = field(default_factory=Lock)
 
     def behave(self, group: str, behaviour: Behaviour) -> None:
         self._asked("behave", group, behaviour)
@@ -46,8 +48,9 @@ class Receivers:
         return found
 
     def _asked(self, *question: str) -> Any:
-        self._pipe.send(question)
-        return self._pipe.recv()
+        with self._lock:
+            self._pipe.send(question)
+            return self._pipe.recv()
 
 
 @contextlib.contextmanager

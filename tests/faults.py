@@ -154,6 +154,7 @@ def cold_start() -> None:
     from patchbay import vault
     from patchbay.deliveries import attempt, worker
     from patchbay.publishing import fan_out
+    from patchbay.stats import roll_up
 
     worker._is_crowded.cache_clear()
     if attempt.runner.cache_info().currsize:
@@ -161,6 +162,7 @@ def cold_start() -> None:
     attempt.runner.cache_clear()
     attempt.sender.cache_clear()
     fan_out.forget()
+    roll_up.forget()
     vault.forget_keys()
 
 

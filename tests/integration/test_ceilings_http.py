@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from patchbay import dynamo
+from patchbay.ids import WebhookId
 from patchbay.rate_limits import ceilings
+from patchbay.webhooks import service as webhooks
 from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for
 
@@ -113,6 +115,24 @@ def test_filters_that_an_earlier_release_did_not_count_are_not_counted_out(
     for id in ids:
         assert api(f"DELETE {WEBHOOKS}/{id}").status == 200
     assert counted() == 0
+
+
+def test_above_the_ceiling_a_webhook_of_an_earlier_release_can_be_paused_and_disabled(
+    api: Api, backend: Backend
+) -> None:
+    body = {**WEBHOOK, "filters": heavy(2)}
+    ids = [api(f"POST {WEBHOOKS}", json=body).json()["id"] for _ in range(2)]
+    table = backend.template.name("WebhooksTable")
+    for id in ids:
+        dynamo.update(table, {"workspaceId": "acme", "sk": id}, "REMOVE filterBytes")
+    full = 256 * 1024
+    dynamo.update(table, {"workspaceId": "acme", "sk": "count"}, "SET filterBytes = :full", full=full)
+    for status in ("INACTIVE", "ACTIVE"):
+        assert api(f"PUT {WEBHOOKS}/{ids[0]}/status", json={"status": status}).status == 200
+    assert webhooks.disable("acme", WebhookId(ids[1]), "gone")
+    (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
+    assert count["filterBytes"] > full + 2 * 500
+    refused(api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(3)}), 409, "conflict", "filters")
 
 
 class Clock:

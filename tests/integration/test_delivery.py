@@ -23,6 +23,7 @@ from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import health_store, states, store, sweeper
 from patchbay.deliveries.attempt import Attempt
+from patchbay.deliveries.health import Health
 from patchbay.deliveries.models import DeliveryMessage, webhook_key
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.schema import at_ms
@@ -34,6 +35,7 @@ from tests.conftest import Api, jwt_for
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, partly_refused, watched
 from tests.integration.conftest import DAY, Line, health
 from tests.receivers import Answer, Request, receiver
+from tests.wire import Params, around_calls
 
 LEASE, VISIBILITY = 45, 180
 
@@ -747,6 +749,40 @@ def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) 
         line.run(days=1)
         assert r.ids == [DeliveryId.derived(EventId(event), fine["id"])]
     assert line.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
+
+
+def test_a_workspace_whose_rows_are_throttled_delays_no_other(
+    line: Line, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB leaves acme's keys unprocessed in each BatchGetItem."""
+
+    def throttled(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        if operation != "BatchGetItem":
+            return call(params)
+        kept: Params = {}
+        left: Params = {}
+        for table, request in params["RequestItems"].items():
+            for part, is_acme in ((kept, False), (left, True)):
+                if keys := [key for key in request["Keys"] if ("acme" in json.dumps(key)) is is_acme]:
+                    part[table] = {**request, "Keys": keys}
+        answer = call({"RequestItems": kept}) if kept else {"Responses": {}}
+        return {**answer, "UnprocessedKeys": left}
+
+    monkeypatch.setattr(dynamo, "_pause", lambda attempt: None)
+    with receiver() as r:
+        line.webhook(r.url)
+        line.publish()
+        other = jwt_for("globex", claims={"exp": line.clock.now // 1000 + 600})
+        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
+        webhook = api("POST /api/integrations/webhooks", token=other, json=body).json()
+        health_store.mark_fast(webhook_key("globex", webhook["id"]), Health(), line.clock.now)
+        api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
+        with around_calls(throttled):
+            assert line.deliveries.poll() == 2
+        assert line.row["webhookKey"] == webhook_key("globex", webhook["id"])
+        assert line.deliveries.waits == [VISIBILITY]
+        line.run()
+    assert line.ends() == [("DELIVERED", None)] * 2
 
 
 def test_a_throttled_claim_delays_one_delivery_and_no_other(line: Line) -> None:

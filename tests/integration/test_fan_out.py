@@ -15,6 +15,7 @@ from patchbay import dynamo
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.publishing import fan_out
 from patchbay.publishing.fan_out import MAX_BODY_BYTES
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
@@ -668,6 +669,26 @@ def test_a_heavy_tenant_holds_an_invocation_for_a_second(
     assert {row["id"] for row in backend.events()} == {big[0], small}
     source.run()
     assert {row["fanOut"] for row in backend.events()} == {"DONE"}
+
+
+def test_what_a_throttled_workspace_leaves_no_time_for_goes_back_at_once(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that DynamoDB throttles takes 0.6 s here."""
+    throttled, reads = [publish(api), publish(api)], []
+    publish(api, token=jwt_for("other"))
+    look_up = fan_out._look_up
+
+    def slow(works: Any) -> Any:
+        if any(work.event.id in throttled for work in works):
+            reads.append(works)
+            raise dynamo.Throttled
+        return look_up(works)
+
+    monkeypatch.setattr(fan_out, "_look_up", slow)
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000 - 600 * len(reads))
+    source.invoke(source.receive(), context)
+    assert source.waits == [0, 0, 180]
 
 
 def test_what_is_late_comes_again_though_sqs_does_not_put_it_back(

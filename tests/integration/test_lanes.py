@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.units import item_bytes
-from patchbay import dynamo
+from patchbay import dynamo, queues
 from patchbay.deliveries import health_store, states, store, sweeper, worker
 from patchbay.deliveries.health import Health
 from patchbay.deliveries.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
@@ -275,6 +275,19 @@ def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(l
         line.run()
         assert len(r.requests) == 1
     assert line.ends() == [("DELIVERED", None)] * 2
+
+
+def test_without_a_permit_a_crowded_queue_is_not_waited_in(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "in_flight", lambda queue_url: 60_001)
+    line.webhook("https://example.com/", is_fast=False)
+    line.publish()
+    line.deliveries.poll()
+    take_permits(line)
+    line.slow.poll()
+    assert line.slow.waits == []
+    assert line.ends() == [("HELD", "held:slow")]
 
 
 def test_a_permit_is_given_back(line: Line) -> None:

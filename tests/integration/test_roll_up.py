@@ -235,6 +235,28 @@ def test_of_a_busy_webhook_only_the_newest_are_read_for_a_request(
     assert ledger.delivered() == 7
 
 
+def test_a_busy_webhook_is_read_once_in_half_a_minute(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roll_up, "_MANY", 3)
+    ledger.deliver(3, ledger.hour - 1)
+    ledger.deliver(1, ledger.hour - 1, webhook=1)
+    assert ledger.delivered() == 4
+    ledger.line.backend.calls.clear()
+    ledger.deliver(1, ledger.hour)
+    ledger.deliver(1, ledger.hour, webhook=1)
+    assert ledger.delivered() == 5
+    assert ledger.line.backend.calls.count["dynamodb.Query"] == 1 + 1  # the webhooks, and the quiet one's
+    ledger.roll_up()
+    assert ledger.delivered() == 6  # what is kept counts no more
+    ledger.deliver(2, ledger.hour)
+    assert ledger.delivered() == 8
+    ledger.deliver(1, ledger.hour)
+    assert ledger.delivered() == 8
+    ledger.clock.move(30)
+    assert ledger.delivered() == 9
+
+
 def test_what_a_roll_up_costs(ledger: Ledger) -> None:
     """An hour without events: the progress, who is active, and the progress again. A workspace with events:
     its webhooks, their counters, a query a webhook, and a write for each that had deliveries.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +16,7 @@ from patchbay.vault import CannotOpen, KeyUnavailable, decrypt, encrypt
 from tests import faults
 from tests.conftest import Backend
 from tests.faults import Clock, failing, meanwhile
+from tests.wire import Params, around_calls
 
 PLACE = "webhooks/whk_1/secret"
 DAY = 86_400
@@ -180,6 +184,42 @@ def test_memory_holds_a_bounded_number_of_workspaces(
     assert list(vault._cache) == ["c", "a", "d"]
     assert decrypt("b", sealed["b"], place=PLACE) == "secret"
     assert list(vault._cache) == ["a", "d", "b"]
+
+
+def test_a_key_that_kms_is_slow_to_give_delays_no_other_workspace(backend: Backend) -> None:
+    sealed = {name: encrypt(name, "secret", place=PLACE) for name in ("slow", "cold", "warm")}
+    vault.forget_keys()
+    decrypt("warm", sealed["warm"], place=PLACE)
+    asked, answers = threading.Event(), threading.Event()
+
+    def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        if service == "kms" and params["EncryptionContext"] == {"workspaceId": "slow"}:
+            asked.set()
+            assert answers.wait(10)
+        return call(params)
+
+    with around_calls(hook), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(decrypt, "slow", sealed["slow"], place=PLACE)
+        try:
+            assert asked.wait(10)
+            others = [pool.submit(decrypt, name, sealed[name], place=PLACE) for name in ("warm", "cold")]
+            assert [each.result(5) for each in others] == ["secret"] * 2
+            assert not waiting.done()
+        finally:
+            answers.set()
+        assert waiting.result() == "secret"
+
+
+def test_what_opens_at_once_makes_no_call(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    old = encrypt("acme", "secret", place=PLACE)
+    clock.move(91 * DAY)
+    new = encrypt("acme", "secret", place=PLACE)
+    vault.forget_keys()
+    assert not vault.opens_at_once("acme", [new])
+    decrypt("acme", new, place=PLACE)
+    assert vault.opens_at_once("acme", [new])
+    assert not vault.opens_at_once("acme", [new, old])  # KMS has not been asked for the older key
 
 
 @pytest.mark.parametrize("code", ["DisabledException", "KMSInvalidStateException", "NotFoundException"])

@@ -86,6 +86,8 @@ def test_successes_are_counted_once_by_the_worker_or_by_the_roll_up() -> None:
         {"status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
         {"status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
         {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "counted": True},
+        # Of the release before the roll-up, whose worker counted it.
+        {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "claims": 1},
         {"status": "FAILED"},
         {"status": "SENDING"},
     ]
@@ -127,5 +129,5 @@ def test_hours_are_rolled_up_in_order_once_they_are_complete(
 
 
 def test_only_what_did_not_succeed_can_be_waiting() -> None:
-    assert not counters.may_have_pending([hour(attempts=3, delivered=3)])
+    assert not counters.may_have_pending([hour(attempts=3, delivered=3), {"rolledTo": "dlv_…"}])
     assert counters.may_have_pending([hour(attempts=3, delivered=3), hour(attempts=1)])

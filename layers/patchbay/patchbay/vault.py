@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import os
 import time
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -82,6 +83,8 @@ class _Keys:
 
 _cache: OrderedDict[str, _Keys] = OrderedDict()
 _lock = Lock()
+# One is held while a workspace's key is asked for, so that threads that want it ask once.
+_locks = [Lock() for _ in range(64)]
 
 
 def encrypt(workspace_id: str, plaintext: str, *, place: str) -> str:
@@ -126,10 +129,13 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
         raise CannotOpen(place) from error
 
 
-def has_key(workspace_id: str) -> bool:
-    """Whether a key of the workspace is in memory, so that opening its secrets probably needs no KMS call."""
+def opens_at_once(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
+    """Whether the keys of all these are in memory, so that to open them makes no call."""
     keys = _cache.get(workspace_id)
-    return keys is not None and bool(keys.plain) and not keys.is_stale
+    if keys is None or keys.is_stale:
+        return False
+    known = {str(version) for version in tuple(keys.plain)}  # another thread may add one
+    return all(ciphertext.partition(".")[2].partition(".")[0] in known for ciphertext in ciphertexts)
 
 
 def forget_keys() -> None:
@@ -139,14 +145,20 @@ def forget_keys() -> None:
 
 
 def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
-    """A version's plain data key; the newest, made or renewed if need be, for None. KeyError if gone."""
-    with _lock:
+    """A version's plain data key; the newest, made or renewed if need be, for None. KeyError if gone.
+
+    While one workspace's key is asked for, those of others are at hand.
+    """
+    if found := _remembered(workspace_id, version):
+        return found
+    with _locks[zlib.crc32(workspace_id.encode()) % len(_locks)]:
+        if found := _remembered(workspace_id, version):
+            return found  # another thread has just asked
         keys = _cache.get(workspace_id)
-        stale = keys is None or keys.is_stale
-        if keys is None or stale or (version is not None and version not in keys.wrapped):
+        if keys is None or keys.is_stale or (version is not None and version not in keys.wrapped):
             keys = _read(workspace_id)
         if version is None:
-            if not keys.wrapped or now_ms() - keys.newest_at > _ROTATE_AFTER_MS:
+            if _is_old(keys):
                 keys = _add(workspace_id, keys)
             version = keys.newest
         if version not in keys.plain:
@@ -161,11 +173,30 @@ def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
                     },
                 )
             keys.plain[version] = base64.b64decode(answer["Plaintext"])
-        _cache[workspace_id] = keys
-        _cache.move_to_end(workspace_id)
-        if len(_cache) > _CACHED_WORKSPACES:
-            _cache.popitem(last=False)
+        with _lock:
+            _cache[workspace_id] = keys
+            _cache.move_to_end(workspace_id)
+            if len(_cache) > _CACHED_WORKSPACES:
+                _cache.popitem(last=False)
         return version, keys.plain[version]
+
+
+def _remembered(workspace_id: str, version: int | None) -> tuple[int, bytes] | None:
+    """What `_key` is asked for, if it is in memory."""
+    with _lock:
+        keys = _cache.get(workspace_id)
+        if keys is None or keys.is_stale or (version is None and _is_old(keys)):
+            return None
+        version = keys.newest if version is None else version
+        if version not in keys.plain:
+            return None
+        _cache.move_to_end(workspace_id)
+        return version, keys.plain[version]
+
+
+def _is_old(keys: _Keys) -> bool:
+    """Whether new records need a newer key."""
+    return not keys.wrapped or now_ms() - keys.newest_at > _ROTATE_AFTER_MS
 
 
 @contextmanager

@@ -75,10 +75,14 @@ def admit(share: Share, lane: Lane) -> list[Pass]:
     return passes
 
 
-def put_off(share: Share) -> list[Pass]:
-    """Passes for a share whose workspace has no permit for the slow lane."""
+def put_off(share: Share, *, is_crowded: bool) -> list[Pass]:
+    """Passes for a share whose workspace has no permit for the slow lane. If the queue `is_crowded`, nothing
+    more waits in it.
+    """
     passes: list[Pass] = [
-        Hold("held:slow") if work.receives > PUT_OFF_RECEIVES else PutOff(put_off_seconds(work.receives))
+        Hold("held:slow")
+        if is_crowded or work.receives > PUT_OFF_RECEIVES
+        else PutOff(put_off_seconds(work.receives))
         for work in share.works
     ]
     _tell_sweeper(share, passes, now_ms())

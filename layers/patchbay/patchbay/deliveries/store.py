@@ -255,7 +255,7 @@ def _outcomes(key: str, low: str, high: str, **options: Any) -> Iterator[dynamo.
     return dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND sk BETWEEN :low AND :high",
-        attributes=("sk", "status", "counted", "deliveredAt", "success.durationMs"),
+        attributes=("sk", "status", "counted", "claims", "deliveredAt", "success.durationMs"),
         key=key,
         low=low,
         high=high,

@@ -144,7 +144,7 @@ async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
         if firsts.setdefault(work.delivery.id, work) is not work:
             results.verdicts.append((work, ComeBack(_COPY_SECONDS)))
     # Nothing else runs on the loop now or at the end, so these calls need no thread of their own.
-    found = batch.shares(list(firsts.values()))
+    found = _read(results, list(firsts.values()))
     for share in found:
         results.verdicts += [(work, Done()) for work in share.works if work.is_over]
         share.works = [work for work in share.works if not work.is_over]
@@ -158,6 +158,25 @@ async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
             verdicts, results.verdicts = results.verdicts, []
             await asyncio.to_thread(_record_all, results, verdicts)
     _record_all(results, results.verdicts)
+
+
+def _read(results: Results, works: Sequence[Work]) -> list[Share]:
+    """The works by webhook. If DynamoDB throttles a part of the batch's read, each workspace is read alone:
+    one that uses up what its partition takes must not delay the others.
+    """
+    try:
+        return batch.shares(works)
+    except dynamo.Throttled:
+        logger.exception("batch not read as one")
+    found: list[Share] = []
+    for workspace_id in dict.fromkeys(work.delivery.workspace_id for work in works):
+        own = [work for work in works if work.delivery.workspace_id == workspace_id]
+        try:
+            found += batch.shares(own)
+        except aws.CallFailed:
+            logger.exception("workspace's deliveries not read", workspace=workspace_id)
+            results.again += [work.message_id for work in own]
+    return found
 
 
 def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> None:
@@ -248,17 +267,21 @@ async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> 
 async def _passes(results: Results, share: Share, is_put_off: bool) -> list[gate.Pass]:
     """A pass for each work. Also opens the receiver if any of them may go."""
     if is_put_off:
-        return await asyncio.to_thread(gate.put_off, share)
+        return await asyncio.to_thread(_put_off, results, share)
     if gate.is_free(share):
         passes = gate.admit(share, results.lane)
     else:
         passes = await asyncio.to_thread(gate.admit, share, results.lane)
     if share.webhook is not None and any(isinstance(each, gate.Go) for each in passes):
-        if vault.has_key(share.workspace_id):
+        if vault.opens_at_once(share.workspace_id, webhooks.sealed(share.webhook)):
             share.receiver = _receiver(share.webhook)
         else:
             share.receiver = await asyncio.to_thread(_receiver, share.webhook)
     return passes
+
+
+def _put_off(results: Results, share: Share) -> list[gate.Pass]:
+    return gate.put_off(share, is_crowded=_is_crowded(results.queue_url, now_ms() // 60_000))
 
 
 async def _deliver(results: Results, share: Share, work: Work, pass_: gate.Pass) -> None:

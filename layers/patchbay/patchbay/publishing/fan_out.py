@@ -183,11 +183,11 @@ def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_W
     """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those for
     which there was no time.
     """
-    failed, late = _together(_look_up, works, time), []
+    failed, late = _together(_look_up, works, time)
     small: list[_Work] = []
     large: list[_Work] = []
     for work in works:
-        if work in failed:
+        if work in failed or work in late:
             continue
         if time.is_over(begun=bool(small or large)):
             late.append(work)
@@ -195,31 +195,36 @@ def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_W
             failed.append(work)
         else:
             (large if _is_large(work) else small).append(work)
-    failed += _queue(small, time)
+    queued = [_queue(small, time)]
     for at, work in enumerate(large):
         if time.is_over(begun=bool(small or at)):
             late.append(work)
         else:
-            failed += _queue([work], time)
+            queued.append(_queue([work], time))
+    for its_failed, its_late in queued:
+        failed += its_failed
+        late += its_late
     return failed, late
 
 
 def _together(
     step: Callable[[Sequence[_Work]], list[_Work]], works: Sequence[_Work], time: _Slice
-) -> list[_Work]:
+) -> tuple[list[_Work], list[_Work]]:
     """Take a step with all events at once or, if that fails, with each alone, so that a bad event does not
-    stop the others. Returns those that failed.
+    stop the others. Returns those that failed, and those for which there was no time.
     """
     try:
-        return step(works) if works else []
+        return step(works) if works else [], []
     except Exception:
         logger.exception("fan-out failed", events=[work.event.id for work in works])
         if len(works) == 1:
-            return list(works)
+            return list(works), []
     failed: list[_Work] = []
     for at, work in enumerate(works):
-        failed += [work] if time.is_over(begun=bool(at)) else _together(step, [work], time)
-    return failed
+        if time.is_over(begun=bool(at)):
+            return failed, list(works[at:])
+        failed += _together(step, [work], time)[0]
+    return failed, []
 
 
 def _look_up(works: Sequence[_Work]) -> list[_Work]:
@@ -253,13 +258,16 @@ def _is_large(work: _Work) -> bool:
     return len(work.webhook_ids) > queues.MAX_ENTRIES
 
 
-def _queue(works: Sequence[_Work], time: _Slice) -> list[_Work]:
-    """Write the events, then send their deliveries; returns those that failed."""
-    failed = _together(_write, works, time)
-    written = [work for work in works if work not in failed and work.webhook_ids]
+def _queue(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Work]]:
+    """Write the events, then send their deliveries; returns those that failed, and those that there was no
+    time for.
+    """
+    failed, late = _together(_write, works, time)
+    unwritten = {*failed, *late}
+    written = [work for work in works if work not in unwritten and work.webhook_ids]
     failed += _send(written)
     failed += [work for work in written if work not in failed and _is_large(work) and not _finished(work)]
-    return failed
+    return failed, late
 
 
 def _write(works: Sequence[_Work]) -> list[_Work]:

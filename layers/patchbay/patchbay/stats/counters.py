@@ -60,10 +60,12 @@ class Tally:
 
 
 def uncounted(deliveries: Iterable[Mapping[str, Any]]) -> Tally:
-    """The successes among rows of deliveries that the worker did not count."""
+    """The successes among rows of deliveries that the worker did not count. An earlier release counted all of
+    its own; their rows still have `claims`.
+    """
     tally = Tally()
     for row in deliveries:
-        if row["status"] == Status.DELIVERED and "counted" not in row:
+        if row["status"] == Status.DELIVERED and not row.keys() & {"counted", "claims"}:
             tally.add(row["deliveredAt"], row["success"]["durationMs"], reason=None, ended=True)
     return tally
 
@@ -141,7 +143,7 @@ def summary(hours: Sequence[Mapping[str, Any]], now: int, pending: int = 0) -> W
 
 def may_have_pending(hours: Iterable[Mapping[str, Any]]) -> bool:
     """Whether any attempt did not succeed: only then something can be waiting for a retry."""
-    return any(row["attempts"] > row.get("delivered", 0) for row in hours)
+    return any(row.get("attempts", 0) > row.get("delivered", 0) for row in hours)
 
 
 def _sum(hours: Iterable[Mapping[str, Any]], name: str) -> int:

@@ -25,6 +25,7 @@ from patchbay.deliveries.models import of_webhook_key, webhook_key
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId
 from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.rate_limits.memory import Memory
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.stats import counters, store
@@ -35,6 +36,21 @@ _RESERVE_MS = 15_000
 # How many deliveries one write covers.
 _CHUNK = 5_000
 _THREADS = 8
+# Reading 1,000 deliveries takes about 125 read units. So that polling does not use up what the table can give
+# to everyone, a process keeps what it has read of a busy webhook for a while.
+_MANY = 100
+_KEEP_MS = 30_000
+
+
+class _Read(NamedTuple):
+    """What the deliveries of a webhook that follow `reached` came to, for use until `until_ms`."""
+
+    reached: str
+    until_ms: int
+    tally: counters.Tally
+
+
+_read_lately: Memory[str, _Read] = Memory(1_000)
 
 
 class Incomplete(Exception):
@@ -147,12 +163,24 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
     return each
 
 
+def forget() -> None:
+    """Give up what this process keeps."""
+    _read_lately.clear()
+
+
 def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: str) -> None:
     """Add each webhook's successes that are not rolled up, as one more hour."""
 
     def tally(key: str, standing: Standing) -> counters.Tally:
         reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])
-        return counters.uncounted(deliveries.newest(key, reached, end))
+        known = _read_lately.get(key)
+        if known is not None and known.reached == reached and now_ms() < known.until_ms:
+            return known.tally
+        rows = list(deliveries.newest(key, reached, end))
+        found = counters.uncounted(rows)
+        if len(rows) >= _MANY:
+            _read_lately.put(key, _Read(reached, now_ms() + _KEEP_MS, found))
+        return found
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for standing, found in zip(each, pool.map(tally, keys, each), strict=True):

@@ -318,6 +318,12 @@ def headers(row: dynamo.Row) -> dict[str, str]:
     return opened
 
 
+def sealed(row: dynamo.Row) -> list[str]:
+    """The ciphertexts that `secrets` and `headers` open."""
+    entries = [entry["sealed"] for entry in _live(row["secrets"], now_ms())]
+    return [*entries, row["headers"]] if "headers" in row else entries
+
+
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

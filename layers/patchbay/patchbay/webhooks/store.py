@@ -234,7 +234,7 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem
         if 0 in refused.failed:
             raise Changed from None
         if changes_matching and 1 in refused.failed:
-            raise _no_room(refused.rows[1]) from None
+            raise _no_room(None) from None  # to change a webhook needs room for its filters only
         raise idempotency.still_running() from None
 
 
@@ -284,14 +284,15 @@ def _counting(old: dynamo.Row | None, new: dynamo.Row | None) -> dynamo.Transact
     subscriptions. Has no condition if nothing grows, so that two webhooks can change at once.
     """
     row = new or old or {}
-    # If a webhook was stored before filters were counted, nothing is subtracted for it.
+    # If a webhook was stored before filters were counted, nothing is subtracted for it. It can be added above
+    # the ceiling: pausing or disabling it needs no room.
     more = (new or {}).get("filterBytes", 0) - (old or {}).get("filterBytes", 0)
     values: dict[str, Any] = {"one": 1, "more": more, "webhooks": (new is not None) - (old is not None)}
     conditions = []
     if old is None:
         conditions.append("(attribute_not_exists(webhooks) OR webhooks < :most)")
         values["most"] = settings().max_webhooks
-    if more > 0:
+    if _filters_size(new) > _filters_size(old):
         conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
         values["room"] = MAX_FILTERS_BYTES - more
     return dynamo.updating(
@@ -315,7 +316,11 @@ def _no_room(count: dynamo.Row | None) -> Conflict:
 
 
 def _filter_bytes(row: dynamo.Row) -> dynamo.Row:
-    return {"filterBytes": compact_json.size(row["filters"]) if row["filters"] else 0}
+    return {"filterBytes": _filters_size(row)}
+
+
+def _filters_size(row: dynamo.Row | None) -> int:
+    return compact_json.size(row["filters"]) if row and row["filters"] else 0
 
 
 def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
