@@ -88,7 +88,7 @@ def dripping() -> Iterator[str]:
 
 
 def test_every_message_is_grouped_by_its_workspace(line: Line) -> None:
-    """By fan-out, the move to the slow lane, the sweeper's release, and a retry by hand."""
+    """By publish, the move to the slow lane, the sweeper's release, and a retry by hand."""
     with (
         receiver([Answer(503, {"retry-after": "7200"}), 404]) as r,
         watched("sqs.SendMessageBatch") as batches,
@@ -104,8 +104,7 @@ def test_every_message_is_grouped_by_its_workspace(line: Line) -> None:
     assert {entry["MessageGroupId"] for _, entry in entries} == {"acme"}
     urls = [url for url, _ in entries]
     assert {url: urls.count(url) for url in urls} == {
-        line.events.url: 1,
-        line.deliveries.url: 2,  # fan-out, sweeper
+        line.deliveries.url: 2,  # publish, sweeper
         line.slow.url: 2,  # the move, by hand
     }
 
