@@ -198,7 +198,8 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         "DynamoDB, 30 days of rows, recovery": stored * (p.dynamodb_storage + p.dynamodb_recovery),
         "KMS, requests": keys / MILLION * p.kms_requests,
         "CloudWatch, logs": logged / GB * (p.logs_ingested + p.logs_stored),
-        "CloudWatch, metrics": measured["metrics"] * p.metric,
+        # And DeliveriesDelivered, of the hourly roll-up.
+        "CloudWatch, metrics": (measured["metrics"] + 1) * p.metric,
         "CloudWatch, alarms of autoscaling": (
             facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
         ),

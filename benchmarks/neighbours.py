@@ -215,6 +215,13 @@ ATTACKS: dict[str, Attack] = {
         behaviour="slow",
         every=8,
     ),
+    # No attack, but what the machine makes of so many deliveries: compare slow-300 with it.
+    "fast-300": Flood(
+        says="300 new webhooks that answer at once, an event every 8 s",
+        webhooks=300,
+        behaviour="fast",
+        every=8,
+    ),
     "turning-20": Flood(
         says="20 webhooks that have proved fast, and answer after 14 s from now on, an event a second",
         webhooks=20,

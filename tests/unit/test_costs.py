@@ -61,7 +61,7 @@ def test_requests_of_a_month() -> None:
     assert line("SQS", sqs_fair=1) == pytest.approx(full)
     empty = costs.receives(5 * MILLION, ASSUMED) / MILLION - 5 + 2 * costs.receives(0, ASSUMED) / MILLION
     assert line("SQS", sqs=1) == pytest.approx(full + empty)
-    assert line("CloudWatch, metrics", metric=0.5) == 2
+    assert line("CloudWatch, metrics", metric=0.5) == 2.5
 
 
 def test_a_window_fills_batches_but_saves_no_receives() -> None:
