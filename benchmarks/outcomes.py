@@ -61,8 +61,8 @@ def _pause(made: Engine, webhook_id: str) -> None:
 
 def _held(made: Engine, webhook_id: str) -> None:
     """Too many retries of the webhook wait, as far as its health knows; the sweeper looks soon."""
-    from patchbay.deliveries import health_store
-    from patchbay.deliveries.models import webhook_key
+    from patchbay.ids import webhook_key
+    from patchbay.receivers import health_store
     from patchbay.schema import now_ms
 
     key, now = webhook_key(WORKSPACE, webhook_id), now_ms()
@@ -72,9 +72,9 @@ def _held(made: Engine, webhook_id: str) -> None:
 
 def _occupied(made: Engine, webhook_id: str) -> None:
     """Others have the webhook's slots of the next two seconds."""
-    from patchbay.deliveries import health_store
-    from patchbay.deliveries.health import Health
-    from patchbay.deliveries.models import webhook_key
+    from patchbay.ids import webhook_key
+    from patchbay.receivers import health_store
+    from patchbay.receivers.health import Health
     from patchbay.schema import now_ms
 
     health_store.reserve_slots(webhook_key(WORKSPACE, webhook_id), 2, 1, now=now_ms(), health=Health())

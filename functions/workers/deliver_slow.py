@@ -1,9 +1,9 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.deliveries.lanes import Lane
 from patchbay.deliveries.worker import deliver_batch
 from patchbay.queues import batch_response
+from patchbay.receivers.lanes import Lane
 
 aws.preload()
 

@@ -21,7 +21,6 @@ from local.runtime import MAX_PAYLOAD
 from patchbay import answer_size
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
-from patchbay.deliveries.models import webhook_key
 from patchbay.dynamo import pack_row
 from patchbay.http import Request, endpoint
 from patchbay.ids import (
@@ -34,6 +33,7 @@ from patchbay.ids import (
     LogId,
     RunId,
     WebhookId,
+    webhook_key,
 )
 from patchbay.oauth.token_response import standard
 from patchbay.paging import Page

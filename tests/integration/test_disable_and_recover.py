@@ -10,9 +10,8 @@ import pytest
 
 from patchbay import dynamo
 from patchbay.deliveries import batch
-from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import webhook_key
-from patchbay.ids import DeliveryId
+from patchbay.ids import DeliveryId, webhook_key
+from patchbay.receivers.health import Health
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.catalogued import assert_catalogued

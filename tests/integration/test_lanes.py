@@ -15,11 +15,12 @@ import pytest
 
 from benchmarks.units import item_bytes
 from patchbay import dynamo, queues
-from patchbay.deliveries import health_store, states, store, sweeper, worker
-from patchbay.deliveries.health import Health
-from patchbay.deliveries.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
-from patchbay.deliveries.models import DeliveryMessage, Status, webhook_key
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.deliveries import states, store, sweeper, worker
+from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
+from patchbay.receivers import health_store
+from patchbay.receivers.health import Health
+from patchbay.receivers.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
 from patchbay.settings import settings
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for

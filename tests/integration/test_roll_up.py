@@ -9,8 +9,7 @@ import pytest
 
 from patchbay import dynamo
 from patchbay.deliveries import store
-from patchbay.deliveries.models import webhook_key
-from patchbay.ids import DeliveryId
+from patchbay.ids import DeliveryId, webhook_key
 from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.deliveries import health
-from patchbay.deliveries.health import Health, failure
 from patchbay.ids import DeliveryId
+from patchbay.receivers import health
+from patchbay.receivers.health import Health, failure
 
 IDS = [DeliveryId.new(at) for at in range(1, 6)]
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from benchmarks.units import item_bytes
 from patchbay import dynamo
-from patchbay.deliveries import lanes, states, store
-from patchbay.deliveries.health import Health
-from patchbay.deliveries.lanes import Traffic
+from patchbay.deliveries import states, store
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.receivers import lanes
+from patchbay.receivers.health import Health
+from patchbay.receivers.lanes import Traffic
 
 DAY = 86_400_000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.deliveries import slots
+from patchbay.receivers import slots
 
 
 @given(st.integers(1, 1000), st.integers(1, 10), st.integers(0, 10**15))

@@ -148,6 +148,16 @@ class LogId(Id):
     prefix = "log"
 
 
+def webhook_key(workspace_id: str, webhook_id: str) -> str:
+    """The partition of all that belongs to a webhook."""
+    return f"{workspace_id}#{webhook_id}"
+
+
+def of_webhook_key(key: str) -> tuple[str, WebhookId]:
+    workspace_id, _, webhook_id = key.partition("#")
+    return workspace_id, WebhookId(webhook_id)
+
+
 _CONNECTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from patchbay import dynamo
-from patchbay.deliveries import health_store, states, store
+from patchbay.deliveries import states, store
 from patchbay.deliveries.attempt import Receiver
-from patchbay.deliveries.health import Health
-from patchbay.deliveries.lanes import Traffic
-from patchbay.deliveries.models import DeliveryMessage, webhook_key
-from patchbay.ids import RunId
+from patchbay.deliveries.models import DeliveryMessage
+from patchbay.ids import RunId, webhook_key
+from patchbay.receivers import health_store
+from patchbay.receivers.health import Health
+from patchbay.receivers.lanes import Traffic
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.stats.counters import Tally

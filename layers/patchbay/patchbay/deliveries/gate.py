@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patchbay.deliveries import health_store, slots
 from patchbay.deliveries.batch import Share, Work
-from patchbay.deliveries.lanes import PUT_OFF_RECEIVES, Lane, put_off_seconds
+from patchbay.receivers import health_store, slots
+from patchbay.receivers.lanes import PUT_OFF_RECEIVES, Lane, put_off_seconds
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 

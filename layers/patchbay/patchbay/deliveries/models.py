@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 
 from patchbay import catalogue
 from patchbay.events.models import EventType
-from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
+from patchbay.ids import DeliveryId, EventId, RunId, WebhookId, of_webhook_key
 from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.webhooks.models import Webhook
 
@@ -38,16 +38,6 @@ class Status(StrEnum):
 Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
-
-
-def webhook_key(workspace_id: str, webhook_id: str) -> str:
-    """The partition of all that belongs to a webhook."""
-    return f"{workspace_id}#{webhook_id}"
-
-
-def of_webhook_key(key: str) -> tuple[str, WebhookId]:
-    workspace_id, _, webhook_id = key.partition("#")
-    return workspace_id, WebhookId(webhook_id)
 
 
 @dataclass(frozen=True, slots=True)

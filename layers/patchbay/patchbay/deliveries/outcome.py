@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from patchbay import catalogue
-from patchbay.deliveries import health, health_store, store
+from patchbay.deliveries import store
 from patchbay.deliveries.batch import Share
-from patchbay.deliveries.models import of_webhook_key
-from patchbay.ids import EventId, WebhookId
+from patchbay.ids import EventId, WebhookId, of_webhook_key
 from patchbay.observability import logger, metrics
+from patchbay.receivers import health, health_store
 from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.stats import store as stats
@@ -18,8 +18,8 @@ from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:
     from patchbay import dynamo
-    from patchbay.deliveries.health import Health
     from patchbay.deliveries.models import DeliveryMessage
+    from patchbay.receivers.health import Health
 
 FAILING = "consecutive_failures"
 _NOTED_AGAIN_MS = 30_000

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
 from patchbay.auth.principal import Principal
-from patchbay.deliveries import health_store, states, store
+from patchbay.deliveries import states, store
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
@@ -21,13 +21,13 @@ from patchbay.deliveries.models import (
     Recovering,
     Status,
     WebhookDetail,
-    webhook_key,
 )
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
 from patchbay.events import store as events_store
 from patchbay.events.models import Event, EventDelivery, payload
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
+from patchbay.receivers import health_store
 from patchbay.schema import Listing, at_ms, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up

@@ -23,7 +23,8 @@ from typing import Any
 
 from patchbay import due as due_index
 from patchbay import dynamo
-from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger, webhook_key
+from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
+from patchbay.ids import webhook_key
 from patchbay.records import kept_until
 
 # A message that was sent for a parked delivery may be lost or late. No other is sent for this long.

@@ -18,8 +18,8 @@ from typing import Any
 from patchbay import due as due_index
 from patchbay import dynamo
 from patchbay.deliveries import states
-from patchbay.deliveries.models import DeliveryMessage, Status, webhook_key
-from patchbay.ids import DeliveryId, RunId, WebhookId
+from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
 from patchbay.paging import Page
 from patchbay.records import kept_until
 from patchbay.settings import settings

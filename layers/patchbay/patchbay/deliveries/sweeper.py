@@ -19,13 +19,14 @@ from itertools import islice
 
 from patchbay import due as due_index
 from patchbay import dynamo, queues
-from patchbay.deliveries import health_store, states, store
-from patchbay.deliveries.health import Health
-from patchbay.deliveries.models import DeliveryMessage, Status, of_webhook_key
+from patchbay.deliveries import states, store
+from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import service as events
 from patchbay.events import store as events_store
-from patchbay.ids import DeliveryId, EventId
+from patchbay.ids import DeliveryId, EventId, of_webhook_key
 from patchbay.observability import logger
+from patchbay.receivers import health_store
+from patchbay.receivers.health import Health
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks

@@ -370,7 +370,7 @@ def _bring_back(
 def _status(status: str) -> dynamo.Row:
     if status != "ACTIVE":
         return {"status": status}
-    # What failed before this moment counts no more (deliveries.health).
+    # What failed before this moment counts no more (receivers.health).
     return {"status": status, "disabledReason": None, "disabledAt": None, "resumedAt": now_ms()}
 
 

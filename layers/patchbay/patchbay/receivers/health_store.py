@@ -19,11 +19,10 @@ from typing import Any
 
 from patchbay import due as due_index
 from patchbay import dynamo
-from patchbay.deliveries import slots
-from patchbay.deliveries.health import Health, failure
-from patchbay.deliveries.lanes import LATELY_MS, Traffic, ended, most_permits
-from patchbay.deliveries.models import of_webhook_key, webhook_key
-from patchbay.ids import DeliveryId, RunId, WebhookId
+from patchbay.ids import DeliveryId, RunId, WebhookId, of_webhook_key, webhook_key
+from patchbay.receivers import slots
+from patchbay.receivers.health import Health, failure
+from patchbay.receivers.lanes import LATELY_MS, Traffic, ended, most_permits
 from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings

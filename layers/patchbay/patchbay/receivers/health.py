@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patchbay.deliveries.lanes import proving_ms
 from patchbay.ids import DeliveryId
+from patchbay.receivers.lanes import proving_ms
 
 TIMEOUTS_TO_OPEN = 3
 _LONGEST_PROBE_DELAY_SECONDS = 900
