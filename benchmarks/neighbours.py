@@ -217,19 +217,19 @@ ATTACKS: dict[str, Attack] = {
         every=2,
     ),
     "slow-300": Flood(
-        says="300 new webhooks that answer 200 after 14 s, an event to 60 of them every 1.6 s",
+        says="300 new webhooks that answer 200 after 14 s, an event to 20 of them every second",
         webhooks=300,
-        groups=5,
+        groups=15,
         behaviour="slow",
-        every=1.6,
+        every=1,
     ),
     # No attack, but what the machine makes of so many deliveries: compare slow-300 with it.
     "fast-300": Flood(
-        says="300 new webhooks that answer at once, an event to 60 of them every 1.6 s",
+        says="300 new webhooks that answer at once, an event to 20 of them every second",
         webhooks=300,
-        groups=5,
+        groups=15,
         behaviour="fast",
-        every=1.6,
+        every=1,
     ),
     "turning-20": Flood(
         says="20 webhooks that have proved fast, and answer after 14 s from now on, an event a second",
