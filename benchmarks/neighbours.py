@@ -1,4 +1,4 @@
-"""How attacks by one workspace affect a healthy one. Each attack runs on a stack of its own.
+"""How attacks by one workspace affect a healthy one. Each attack runs on a new stack.
 
 The healthy workspace has three webhooks that have proved fast, and publishes four events a second: first
 alone, then during the attack, starting with the attack's first event. Meanwhile it adds new webhooks, to
@@ -61,7 +61,7 @@ class Tenant:
         return self._api.request(method, path, json=body)
 
     def subscribe(self, *, type: str = _TYPE, group: str = "", **settings: Any) -> httpx.Response:
-        """Add a webhook of its own to the group of receivers."""
+        """Add a webhook, whose receiver joins the group."""
         number = len(self.webhooks)
         url = f"{self.receivers.url}/{group or self.name}/{number}"
         body = {"name": f"{number}", "url": url, "events": [type], "disableAfter": 1000, **settings}
@@ -317,7 +317,7 @@ def _say(text: str) -> None:
 
 
 def measure(attack: Attack, *, say: Callable[[str], None] = lambda text: None) -> Result:
-    """Run an attack on a stack of its own, with all processes warm."""
+    """Run an attack on a new stack, with all processes warm."""
     processes = int(os.environ.get("PROCESSES") or PROCESSES)
     with (
         tempfile.TemporaryDirectory() as folder,

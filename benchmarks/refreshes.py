@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.neighbours import percentile
 from local.testing import RunningStack, stack
 
 CONNECTIONS = 400  # of the attack
@@ -42,9 +43,9 @@ def run() -> None:
         f"takes {SLOW_SECONDS:g} s; {ROUNDS} runs of the schedule each"
     )
     for name, seconds in (("alone", alone), ("beside", beside)):
-        p50, p95 = (_percentile(seconds, share) for share in (0.5, 0.95))
+        p50, p95 = (percentile(seconds, share) for share in (0.5, 0.95))
         print(f"  {name:6}  p50 {p50:6.2f}  p95 {p95:6.2f} s until refreshed")
-    ratio = _percentile(beside, 0.95) / _percentile(alone, 0.95)
+    ratio = percentile(beside, 0.95) / percentile(alone, 0.95)
     print(f"  healthy p95 beside is {ratio:.2f} × alone (at most 1.50)")
 
 
@@ -117,11 +118,6 @@ def _make_due(s: RunningStack, keys: list[dict[str, Any]], at: float) -> None:
             UpdateExpression="SET dueAt = :at, refreshAt = :at",
             ExpressionAttributeValues={":at": {"N": str(round(at * 1000))}},
         )
-
-
-def _percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 # ── the token endpoints, in a separate process ───────────────────────────────────────────────────────

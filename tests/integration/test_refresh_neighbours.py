@@ -320,25 +320,25 @@ def test_a_slow_workspace_has_four_calls_open_at_once_and_the_others_are_told_at
         "The providers of this workspace answ"
     }
     assert {answer.headers["retry-after"] for answer in busy} == {"10"}
-    assert row(backend, "calls").keys() == {"integrationKey", "name", "slowUntil"}, "all places given back"
+    assert row(backend, "calls").keys() == {"integrationKey", "name", "slowUntil"}, "all permits given back"
     # Another workspace's calls are not counted.
     id = integrate(api, crm)
     connect(api, id)
     assert refresh(api, id, "default", OWNER).status == 200
 
 
-def hold_all_places(until: int) -> None:
-    for place in range(4):
-        store.take_place("slow", place, now_ms(), until)
+def take_all_permits(lease_ms: int) -> None:
+    for _ in range(4):
+        assert store.take_permit("slow", now_ms(), lease_ms)
 
 
-def test_without_a_place_a_good_token_is_served_and_nothing_else_waits(
+def test_without_a_permit_a_good_token_is_served_and_nothing_else_waits(
     api: Api, backend: Backend, clock: Clock, attack: str, dear: Provider
 ) -> None:
     before = len(dear.requests)
     clock.move(HOUR - 5 * 60)  # due, and good for five minutes
     store.mark_slow("slow", clock.now + calls.SLOW_FOR_MS)
-    hold_all_places(clock.now + 30_000)
+    take_all_permits(30_000)
     answer = token_of(api, attack, "c1", token=SLOW_OWNER)
     assert (answer.status, answer.json()["accessToken"]) == (200, "access-1-7d1f")
 
@@ -351,7 +351,7 @@ def test_without_a_place_a_good_token_is_served_and_nothing_else_waits(
     assert row(backend, "c2")["status"] == "REVOKED"
     assert schedule().connections == 0
     assert len(dear.requests) == before
-    # The callers that took the places died; their leases end.
+    # The callers that took the permits died; their leases end.
     clock.move(31)
     schedule()
     assert len(dear.revocations) == 1
@@ -387,14 +387,14 @@ def test_a_workspace_is_marked_while_the_call_still_hangs_and_recovers_in_five_m
         assert row(backend, "calls")["slowUntil"] == clock.now + calls.SLOW_FOR_MS
         assert hanging.result().status == 200
     slow.delay = 0
-    for moved, places in ((calls.SLOW_FOR_MS / 1000 - 1, 2), (1, 0)):
+    for moved, permit_writes in ((calls.SLOW_FOR_MS / 1000 - 1, 2), (1, 0)):
         clock.move(moved)
         backend.calls.clear()
         with watched("dynamodb.UpdateItem") as updates:
             assert refresh(api, id, "default").status == 200
-        # A healthy refresh takes the lease and writes the tokens and the log; a place is two writes more.
+        # A healthy refresh takes the lease and writes the tokens and the log; a permit is two writes more.
         table = backend.template.name("ConnectionsTable")
-        assert [call["TableName"] for call in updates].count(table) == 1 + places
+        assert [call["TableName"] for call in updates].count(table) == 1 + permit_writes
         assert backend.calls.count["dynamodb.BatchGetItem"] == 1
         assert backend.calls.count["dynamodb.PutItem"] == 2
     assert backend.calls.count["dynamodb.GetItem"] == 0

@@ -59,12 +59,6 @@ def in_flight(queue_url: str) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
 
 
-def hide(queue_url: str, receipt_handle: str, seconds: int) -> None:
-    """Have a received message seen again in so many seconds (visibility timeout: 12 h at most)."""
-    call = {"QueueUrl": queue_url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds}
-    aws.call("sqs", "ChangeMessageVisibility", call)
-
-
 def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
     """Make received messages (receipt handle, seconds) visible again after so many seconds, 10 a call. If SQS
     refuses one, it becomes visible after the queue's own visibility timeout.

@@ -255,7 +255,8 @@ async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> 
         logger.exception("webhook's deliveries not admitted", webhook=share.key)
         results.again += [work.message_id for work in share.works]
         return
-    await asyncio.gather(*map(_deliver, [results] * len(passes), [share] * len(passes), share.works, passes))
+    pairs = zip(share.works, passes, strict=True)
+    await asyncio.gather(*(_deliver(results, share, work, pass_) for work, pass_ in pairs))
     if outcome.changes_nothing(share):
         return
     try:

@@ -1,19 +1,18 @@
 """How many slow calls to its providers a workspace may have open at once.
 
 A call that takes over two seconds, whatever its result, marks its workspace slow for five minutes. While a
-workspace is slow, each of its calls takes one of four places, with a lease that outlives the caller. So token
-endpoints that hang occupy only a few executions, however many requests arrive. A workspace that is not slow
-needs no place, and its calls write nothing.
+workspace is slow, each of its calls takes one of four permits, with a lease that outlives the caller. So
+token endpoints that hang occupy only a few executions, however many requests arrive. A workspace that is not
+slow needs no permit, and its calls write nothing.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.errors import UpstreamFailed
 from patchbay.oauth import store
 from patchbay.oauth.store import Calls
@@ -29,7 +28,7 @@ _COME_BACK_MS = 10_000
 
 
 class Busy(UpstreamFailed):
-    """All places of a slow workspace are taken."""
+    """All permits of a slow workspace are taken."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -41,19 +40,21 @@ class Busy(UpstreamFailed):
 
 @contextmanager
 def admitted(calls: Calls) -> Iterator[None]:
-    """Hold a place for calls to the workspace's providers, if it needs one. Raises Busy."""
+    """Hold a permit for calls to the workspace's providers, if it needs one. Raises Busy."""
     now = now_ms()
     if not calls.slow(now):
         yield
         return
-    place = _take(calls, now)
+    permit = store.take_permit(calls.workspace_id, now, _LEASE_MS) if calls.has_room(now) else None
+    if permit is None:
+        raise Busy
     try:
         yield
     finally:
         try:
-            store.leave_place(calls.workspace_id, place, now + _LEASE_MS)
-        except (aws.CallFailed, dynamo.Throttled):
-            logger.exception("place not given back; its lease ends")
+            store.give_back_permit(calls.workspace_id, permit)
+        except aws.CallFailed:
+            logger.exception("permit not given back; its lease ends")
 
 
 @contextmanager
@@ -70,27 +71,14 @@ def watched(workspace_id: str) -> Iterator[None]:
 
 
 def check(calls: Calls) -> None:
-    """Raises Busy if there is no place now. For callers that cannot use the current token."""
+    """Raises Busy if there is no permit now. For callers that cannot use the current token."""
     now = now_ms()
-    if calls.slow(now) and not calls.free(now):
+    if calls.slow(now) and not calls.has_room(now):
         raise Busy
-
-
-def _take(calls: Calls, now: int) -> int:
-    """Take a place; returns its number. Raises Busy."""
-    while free := calls.free(now):
-        place = secrets.choice(free)
-        try:
-            store.take_place(calls.workspace_id, place, now, now + _LEASE_MS)
-        except store.Taken as taken:
-            calls = taken.now
-            continue
-        return place
-    raise Busy
 
 
 def _mark(workspace_id: str) -> None:
     try:
         store.mark_slow(workspace_id, now_ms() + SLOW_FOR_MS)
-    except (aws.CallFailed, dynamo.Throttled):
+    except aws.CallFailed:
         logger.exception("workspace not marked slow")

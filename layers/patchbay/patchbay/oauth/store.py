@@ -4,7 +4,7 @@ Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index 
 Sparse index `due`: dueShard, dueAt: when the schedule looks at it next. Expiries to announce and removals to
 finish have a shard of their own, so that they do not wait behind refreshes.
 A workspace whose providers are slow has one more row (integrationKey `<workspace>`, name `calls`), with
-`slowUntil` and the leases `place0` to `place3`; see `calls`.
+`slowUntil` and `permits`; see `calls`.
 
 `sealed` is the ciphertext of the tokens, all in one, so that they change in one write; `tokensVersion` counts
 those writes. A refresh holds the row by leaseOwner and leaseUntil; a lease that ran out means that its holder
@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patchbay import due as due_index
-from patchbay import dynamo, idempotency
+from patchbay import dynamo, idempotency, permits
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.oauth.models import ConnectionStatus
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _ENDING = len(due_index.SHARDS)
 _ENDED = (ConnectionStatus.EXPIRED, ConnectionStatus.REVOKED)
 # How many calls a workspace with slow providers may have open.
-_PLACES = range(4)
+_MOST_SLOW_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +98,20 @@ class StoredConnection:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The state of a workspace's calls to its providers: until when they need a place, and until when each
-    place is taken (Unix milliseconds).
+    """The state of a workspace's calls to its providers: until when they need a permit (Unix milliseconds),
+    and the permits that are taken.
     """
 
     workspace_id: str
     slow_until: int = 0
-    taken_until: Sequence[int] = (0,) * len(_PLACES)
+    permits: frozenset[str] = frozenset()
 
     def slow(self, now: int) -> bool:
         return self.slow_until > now
 
-    def free(self, now: int) -> list[int]:
-        """The places that can be taken."""
-        return [place for place in _PLACES if self.taken_until[place] < now]
+    def has_room(self, now: int) -> bool:
+        """Whether there is a permit to take."""
+        return len(self.permits - permits.ended(self.permits, now)) < _MOST_SLOW_CALLS
 
 
 class Found(NamedTuple):
@@ -128,14 +129,6 @@ class Changed(Exception):
 
     def __init__(self, now: StoredConnection | None) -> None:
         super().__init__("the connection has changed")
-        self.now = now
-
-
-class Taken(Exception):
-    """Another call has the place; `now` is the present state of the workspace's calls."""
-
-    def __init__(self, now: Calls) -> None:
-        super().__init__("the place is taken")
         self.now = now
 
 
@@ -430,52 +423,29 @@ def remove(connection: StoredConnection) -> None:
 
 
 def mark_slow(workspace_id: str, until: int) -> None:
-    """Make the workspace's calls need a place until then."""
+    """Make the workspace's calls need a permit until then."""
+    _update_calls(workspace_id, "SET slowUntil = :until", until=until)
+
+
+def take_permit(workspace_id: str, now: int, lease_ms: int) -> str | None:
+    """A permit for calls to the workspace's providers; None while all are taken."""
+    return permits.take(partial(_update_calls, workspace_id), _MOST_SLOW_CALLS, now=now, lease_ms=lease_ms)
+
+
+def give_back_permit(workspace_id: str, permit: str) -> None:
+    permits.give_back(partial(_update_calls, workspace_id), permit)
+
+
+def _update_calls(workspace_id: str, expression: str, **terms: Any) -> None:
     dynamo.update(
-        settings().connections_table,
-        _calls_key(workspace_id),
-        "SET slowUntil = :until",
-        returning="NONE",
-        until=until,
+        settings().connections_table, _calls_key(workspace_id), expression, returning="NONE", **terms
     )
-
-
-def take_place(workspace_id: str, place: int, now: int, until: int) -> None:
-    """Raises Taken."""
-    try:
-        dynamo.update(
-            settings().connections_table,
-            _calls_key(workspace_id),
-            "SET #place = :until",
-            condition="attribute_not_exists(#place) OR #place < :now",
-            names={"#place": f"place{place}"},
-            returning="NONE",
-            until=until,
-            now=now,
-        )
-    except dynamo.ConditionFailed as refused:
-        raise Taken(_calls(workspace_id, refused.row)) from None
-
-
-def leave_place(workspace_id: str, place: int, until: int) -> None:
-    """Give back a place that was taken with the lease `until`, unless another call has it by now."""
-    with suppress(dynamo.ConditionFailed):
-        dynamo.update(
-            settings().connections_table,
-            _calls_key(workspace_id),
-            "REMOVE #place",
-            condition="#place = :until",
-            names={"#place": f"place{place}"},
-            returning="NONE",
-            until=until,
-        )
 
 
 def _calls(workspace_id: str, row: dynamo.Row | None) -> Calls:
     if row is None:
         return Calls(workspace_id)
-    taken = [row.get(f"place{place}", 0) for place in _PLACES]
-    return Calls(workspace_id, row.get("slowUntil", 0), taken)
+    return Calls(workspace_id, row.get("slowUntil", 0), row.get("permits", frozenset()))
 
 
 def _calls_key(workspace_id: str) -> dynamo.Row:

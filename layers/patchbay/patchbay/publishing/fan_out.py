@@ -272,7 +272,8 @@ def _queue(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Wor
 
 def _write(works: Sequence[_Work]) -> list[_Work]:
     """Write the rows of new events, and markers of active workspaces. Stored events need this too, because
-    their marker may be missing. Returns the events that failed."""
+    their marker may be missing. Returns the events that failed.
+    """
     rows: list[dynamo.Row] = []
     needed_by: list[list[_Work]] = []
     marking: dict[tuple[str, int], list[_Work]] = {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from patchbay.ids import DeliveryId
+from patchbay.permits import ended
 from patchbay.receivers.lanes import proving_ms
 
 TIMEOUTS_TO_OPEN = 3
@@ -83,8 +84,7 @@ class Health:
 
     def stale_failures(self, since: int) -> frozenset[str]:
         """Those that no longer count."""
-        last = max(self.succeeded_at, since)
-        return frozenset(entry for entry in self.failures if int(entry.partition("#")[0]) <= last)
+        return ended(self.failures, max(self.succeeded_at, since))
 
 
 def failure(at: int, id: DeliveryId) -> str:

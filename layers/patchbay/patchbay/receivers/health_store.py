@@ -13,16 +13,17 @@ Nothing here is worth a transaction: all but the failures are written as they ar
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from patchbay import due as due_index
-from patchbay import dynamo
+from patchbay import dynamo, permits
 from patchbay.ids import DeliveryId, RunId, WebhookId, of_webhook_key, webhook_key
+from patchbay.permits import ended
 from patchbay.receivers import slots
 from patchbay.receivers.health import Health, failure
-from patchbay.receivers.lanes import LATELY_MS, Traffic, ended, most_permits
+from patchbay.receivers.lanes import LATELY_MS, Traffic, most_permits
 from patchbay.records import kept_until, of_row
 from patchbay.schema import now_ms
 from patchbay.settings import settings
@@ -180,7 +181,8 @@ def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
     )
     if health.is_fast:
         workspace_id, webhook_id = of_webhook_key(key)
-        _forget_traffic(workspace_id, "slow", ended(traffic.slow, now - LATELY_MS))
+        if stale := ended(traffic.slow, now - LATELY_MS):
+            _traffic(workspace_id, "DELETE slow :stale", stale=stale)
         _traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
 
 
@@ -188,36 +190,16 @@ def take_permit(workspace_id: str, now: int) -> str | None:
     """Take one of the workspace's permits for the slow lane, for as long as a lease. Returns None while all
     are taken. Also removes the permits of workers that died.
     """
-    permit = f"{now + settings().delivery_lease_seconds * 1000}#{secrets.token_hex(4)}"
-    for _ in range(2):
-        try:
-            _traffic(
-                workspace_id,
-                "ADD permits :entry",
-                condition="attribute_not_exists(permits) OR size(permits) < :most",
-                entry=frozenset((permit,)),
-                most=most_permits(settings().slow_delivery_concurrency),
-            )
-        except dynamo.ConditionFailed as refused:
-            held = read_traffic(refused.row).permits
-            if permit in held:
-                return permit  # our own write: its answer was lost, and the client sent it again
-            stale = ended(held, now)
-            if not stale:
-                return None
-            _forget_traffic(workspace_id, "permits", stale)
-        else:
-            return permit
-    return None
+    return permits.take(
+        partial(_traffic, workspace_id),
+        most_permits(settings().slow_delivery_concurrency),
+        now=now,
+        lease_ms=settings().delivery_lease_seconds * 1000,
+    )
 
 
 def give_back_permit(workspace_id: str, permit: str) -> None:
-    _forget_traffic(workspace_id, "permits", frozenset((permit,)))
-
-
-def _forget_traffic(workspace_id: str, name: str, entries: frozenset[str]) -> None:
-    if entries:
-        _traffic(workspace_id, f"DELETE {name} :entries", entries=entries)
+    permits.give_back(partial(_traffic, workspace_id), permit)
 
 
 def _traffic(workspace_id: str, expression: str, **terms: Any) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from patchbay.permits import ended
+
 SLOW_AFTER_SECONDS = 2
 # How long after a slow attempt a webhook can prove fast. Doubles each time that it becomes slow again.
 _PROVING_MS = 60_000
@@ -25,7 +27,7 @@ PUT_OFF_RECEIVES = 3
 
 
 class Lane(StrEnum):
-    """A queue of deliveries with a worker function of its own."""
+    """A queue of deliveries with a dedicated worker function."""
 
     FAST = "fast"
     SLOW = "slow"
@@ -45,11 +47,6 @@ class Traffic:
         """Whether all of its webhooks take the slow lane."""
         lately = self.slow - ended(self.slow, now - LATELY_MS)
         return len({entry.partition("#")[2] for entry in lately}) >= MANY_SLOW
-
-
-def ended(entries: frozenset[str], now: int) -> frozenset[str]:
-    """The entries `<time>#…` whose time has passed."""
-    return frozenset(entry for entry in entries if int(entry.partition("#")[0]) <= now)
 
 
 def most_permits(concurrency: int) -> int:
