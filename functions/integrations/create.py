@@ -1,6 +1,6 @@
 from patchbay.http import Request, endpoint
-from patchbay.registry import service
-from patchbay.registry.models import CreateIntegration, Integration
+from patchbay.integrations import service
+from patchbay.integrations.models import CreateIntegration, Integration
 
 
 @endpoint(scope="integrations:write", status=201, idempotent=True)

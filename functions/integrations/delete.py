@@ -1,6 +1,6 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
-from patchbay.registry import service
+from patchbay.integrations import service
 from patchbay.schema import Empty
 
 

@@ -1,7 +1,7 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
-from patchbay.registry import service
-from patchbay.registry.models import Integration, RevealQuery
+from patchbay.integrations import service
+from patchbay.integrations.models import Integration, RevealQuery
 
 
 @endpoint(scope="integrations:read")

@@ -1,7 +1,7 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
-from patchbay.registry import service
-from patchbay.registry.models import Integration
+from patchbay.integrations import service
+from patchbay.integrations.models import Integration
 
 
 @endpoint(scope="integrations:write", status=201, idempotent=True)

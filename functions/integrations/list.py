@@ -1,6 +1,6 @@
 from patchbay.http import Request, endpoint
-from patchbay.registry import service
-from patchbay.registry.models import Integration, IntegrationQuery
+from patchbay.integrations import service
+from patchbay.integrations.models import Integration, IntegrationQuery
 from patchbay.schema import Listing
 
 

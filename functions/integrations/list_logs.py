@@ -1,7 +1,7 @@
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
-from patchbay.registry import service
-from patchbay.registry.models import LogEntry, LogQuery
+from patchbay.integrations import service
+from patchbay.integrations.models import LogEntry, LogQuery
 from patchbay.schema import Listing
 
 

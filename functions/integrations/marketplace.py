@@ -1,6 +1,6 @@
 from patchbay.http import endpoint
-from patchbay.registry import marketplace
-from patchbay.registry.models import Integration, MarketplaceQuery
+from patchbay.integrations import marketplace
+from patchbay.integrations.models import Integration, MarketplaceQuery
 from patchbay.schema import Listing
 
 

@@ -1,8 +1,8 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.registry import marketplace
-from patchbay.registry.models import ReviewPublication
+from patchbay.integrations import marketplace
+from patchbay.integrations.models import ReviewPublication
 from patchbay.settings import refuse_encryption_key
 
 refuse_encryption_key()

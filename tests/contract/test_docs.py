@@ -75,7 +75,7 @@ def test_the_table_of_providers_is_that_of_their_files() -> None:
 def test_the_log_s_actions_are_all_in_the_page() -> None:
     library = ROOT / "layers/patchbay/patchbay"
     code = "".join(
-        file.read_text() for folder in ("registry", "oauth") for file in (library / folder).glob("*.py")
+        file.read_text() for folder in ("integrations", "oauth") for file in (library / folder).glob("*.py")
     )
     written = set(
         re.findall(r'"((?:integration|credentials|oauth|connection|token|publication)\.[a-z_]+)"', code)

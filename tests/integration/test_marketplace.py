@@ -18,6 +18,8 @@ from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
+from patchbay.integrations import store
+from patchbay.integrations.client import client_of
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
 from patchbay.oauth.models import AuthType
@@ -25,8 +27,6 @@ from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
 from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.providers import provider as providers
-from patchbay.registry import store
-from patchbay.registry.client import client_of
 from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for

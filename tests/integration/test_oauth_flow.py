@@ -20,10 +20,10 @@ import pytest
 
 from patchbay import vault
 from patchbay.ids import ConnectionId, IntegrationId
+from patchbay.integrations.client import OAuthClient
 from patchbay.oauth import token_endpoint
 from patchbay.outbound.transport import GuardedTransport
 from patchbay.providers.provider import OAuth
-from patchbay.registry.client import OAuthClient
 from patchbay.settings import settings
 from tests.conftest import OWNER, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time

@@ -13,11 +13,11 @@ import pytest
 
 from patchbay import due, dynamo, vault
 from patchbay.ids import ConnectionId, IntegrationId
+from patchbay.integrations import store as integrations_store
+from patchbay.integrations.store import Task
 from patchbay.oauth import calls, store, upkeep
 from patchbay.oauth.refresh import expire
 from patchbay.oauth.upkeep import Done, keep_up
-from patchbay.registry import store as integrations
-from patchbay.registry.store import Task
 from patchbay.schema import now_ms
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.conftest import Answer as ApiAnswer
@@ -96,10 +96,10 @@ def crm() -> Iterator[Provider]:
 
 def multiply(workspace: str, id: str, names: list[str], *, shard: int | None = None) -> None:
     """More connections like `default`, with its tokens, each sealed under its own id."""
+    from patchbay.integrations.client import client_of
     from patchbay.oauth.tokens import tokens_of, with_tokens
-    from patchbay.registry.client import client_of
 
-    integration = integrations.get(workspace, IntegrationId(id))
+    integration = integrations_store.get(workspace, IntegrationId(id))
     first = store.get(workspace, IntegrationId(id), "default")
     assert integration is not None
     assert first is not None
@@ -187,7 +187,7 @@ def test_a_long_task_of_one_workspace_does_not_delay_the_refreshes_of_another(
         return True
 
     monkeypatch.setattr(upkeep, "_expire_all", long)
-    dynamo.transact([integrations.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
+    dynamo.transact([integrations_store.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
     assert schedule() == Done(connections=1, tasks=1)
     assert refreshed_first == [True]
 

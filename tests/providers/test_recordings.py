@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 import pytest
 
 from patchbay.errors import AuthorizationFailed
+from patchbay.integrations import config
+from patchbay.integrations.client import OAuthClient
 from patchbay.oauth import flow, refresh_policy, token_endpoint
 from patchbay.oauth.models import Callback
 from patchbay.oauth.token_response import Refused, TokenSet, Unusable
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider, RefreshStrategy
-from patchbay.registry import config
-from patchbay.registry.client import OAuthClient
 from patchbay.version import USER_AGENT
 from tests.providers import recording
 from tests.providers.fake_provider import Asked, FakeProvider, Told
@@ -60,7 +60,7 @@ def oauth_of(name: str) -> OAuth:
 
 
 def client_of(name: str) -> OAuthClient:
-    """As `registry.client` makes it of an integration with the recording's config."""
+    """As `integrations.client` makes it of an integration with the recording's config."""
     provider = provider_named(name)
     variables = config.variables(provider, recording.load(name).config)
     return OAuthClient(provider.label, oauth_of(name), CLIENT_ID, CLIENT_SECRET, variables)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 
 from patchbay.errors import ValidationFailed
+from patchbay.integrations import config
+from patchbay.integrations.config import Parts
 from patchbay.outbound import registration
 from patchbay.providers.provider import Provider
-from patchbay.registry import config
-from patchbay.registry.config import Parts
 from patchbay.schema import MASK
 
 EMPTY = Parts({}, {})

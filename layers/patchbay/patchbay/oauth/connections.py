@@ -21,6 +21,12 @@ from patchbay.errors import (
     contended,
 )
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
+from patchbay.integrations import activity
+from patchbay.integrations import service as integrations
+from patchbay.integrations import store as integrations_store
+from patchbay.integrations.client import client_of, provider_of
+from patchbay.integrations.models import IntegrationStatus
+from patchbay.integrations.store import StoredIntegration
 from patchbay.oauth import calls, limits, refresh, store, token_endpoint
 from patchbay.oauth.models import (
     AccessToken,
@@ -38,12 +44,6 @@ from patchbay.oauth.store import Calls, StoredConnection
 from patchbay.oauth.token_response import Refused, Unusable, clean
 from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
 from patchbay.observability import logger
-from patchbay.registry import activity
-from patchbay.registry import service as registry
-from patchbay.registry import store as integrations
-from patchbay.registry.client import client_of, provider_of
-from patchbay.registry.models import IntegrationStatus
-from patchbay.registry.store import StoredIntegration
 from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _OWN_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "
 def list_connections(
     principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
 ) -> Listing[Connection]:
-    integration = registry.read(principal.workspace_id, integration_id)
+    integration = integrations.read(principal.workspace_id, integration_id)
     page = store.page(
         principal.workspace_id,
         integration_id,
@@ -123,7 +123,7 @@ def create(
     ValidationFailed for credentials that are not what the provider asks for, Conflict where it wants OAuth or
     at the workspace's ceiling.
     """
-    integration = registry.read(principal.workspace_id, integration_id)
+    integration = integrations.read(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
     limits.admit(integration)
@@ -199,7 +199,7 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
 
 
 def _revoke(connection: StoredConnection, workspace: Calls) -> bool:
-    integration = integrations.get_with_deleted(connection.workspace_id, connection.integration_id)
+    integration = integrations_store.get_with_deleted(connection.workspace_id, connection.integration_id)
     if integration is None or integration.generation != connection.generation:
         raise Unusable("the client that it was made with is gone", lost=False)
     client = client_of(integration).at(connection.variables)

@@ -26,6 +26,11 @@ from patchbay.errors import (
     contended,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
+from patchbay.integrations import activity, marketplace
+from patchbay.integrations import service as integrations
+from patchbay.integrations.client import OAuthClient, client_of
+from patchbay.integrations.config import origin_of
+from patchbay.integrations.store import StoredIntegration
 from patchbay.oauth import calls, connections, limits, refresh_policy, states, store, token_endpoint
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
@@ -35,11 +40,6 @@ from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import at_host
 from patchbay.rate_limits.headers import retry_after
-from patchbay.registry import activity, marketplace
-from patchbay.registry import service as registry
-from patchbay.registry.client import OAuthClient, client_of
-from patchbay.registry.config import origin_of
-from patchbay.registry.store import StoredIntegration
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 
@@ -57,7 +57,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     Raises ValidationFailed for a redirect or return address that is not registered, or scopes beyond the
     integration's; IntegrationInactive; RateLimited.
     """
-    integration = registry.read(principal.workspace_id, integration_id)
+    integration = integrations.read(principal.workspace_id, integration_id)
     connections.check_active(integration)
     client = client_of(integration)
     _check_redirect_uri(integration, body.redirect_uri)

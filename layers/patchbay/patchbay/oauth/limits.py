@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from patchbay.errors import RateLimited
+from patchbay.integrations.marketplace import bounded
+from patchbay.integrations.store import StoredIntegration
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, tightest, wait_ms
-from patchbay.registry.marketplace import bounded
-from patchbay.registry.store import StoredIntegration
 
 # Of this process: functions share it, and it begins empty.
 _process = Limiter()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
-from patchbay.registry.models import OAuthScopes
+from patchbay.integrations.models import OAuthScopes
 from patchbay.schema import ApiModel, ListQuery, Timestamp
 
 DEFAULT = "default"

@@ -24,6 +24,9 @@ from patchbay import aws, vault
 from patchbay.errors import ConnectionExpired, NotFound, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
+from patchbay.integrations import activity
+from patchbay.integrations.client import OAuthClient, client_of
+from patchbay.integrations.store import StoredIntegration
 from patchbay.oauth import calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.store import Calls, StoredConnection
@@ -32,9 +35,6 @@ from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
 from patchbay.rate_limits.headers import retry_after
-from patchbay.registry import activity
-from patchbay.registry.client import OAuthClient, client_of
-from patchbay.registry.store import StoredIntegration
 from patchbay.schema import now_ms
 
 # Two requests of 10 s, the second for a lost answer, and the writes around them.

@@ -23,10 +23,10 @@ from patchbay import due as due_index
 from patchbay import dynamo, idempotency, permits
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
+from patchbay.integrations import store as integrations_store
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.paging import Page
 from patchbay.records import of_row, to_row
-from patchbay.registry import store as integrations
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Found(NamedTuple):
     calls.
     """
 
-    integration: integrations.StoredIntegration | None
+    integration: integrations_store.StoredIntegration | None
     connection: StoredConnection | None
     calls: Calls
 
@@ -158,13 +158,13 @@ def find_by_key(key: tuple[str, str]) -> Found:
 def _find(workspace_id: str, integration_id: IntegrationId, name: str | None) -> Found:
     connections = settings().connections_table
     keys = [
-        (settings().integrations_table, integrations.key(workspace_id, integration_id)),
+        (settings().integrations_table, integrations_store.key(workspace_id, integration_id)),
         (connections, _calls_key(workspace_id)),
     ]
     if name is not None:
         keys.append((connections, _key(workspace_id, integration_id, name)))
     integration_row, calls_row, *rows = dynamo.get_each(keys)
-    integration = None if integration_row is None else integrations.of_stored(integration_row)
+    integration = None if integration_row is None else integrations_store.of_stored(integration_row)
     if integration is not None and integration.deleted_at is not None:
         integration = None
     connection = None if not rows or rows[0] is None else _stored(rows[0])
@@ -264,7 +264,7 @@ def connect(
     completing = once.completing(answer) if once is not None and answer is not None else []
     actions = [
         dynamo.putting(settings().connections_table, _row(replace(new, counted=True)), **terms),
-        integrations.counting_connection(
+        integrations_store.counting_connection(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
         *more,
@@ -272,7 +272,7 @@ def connect(
     ]
     if old is None or not old.counted:
         ceiling = most if old is None else None
-        actions.insert(2, integrations.counting_in_workspace(new.workspace_id, 1, most=ceiling))
+        actions.insert(2, integrations_store.counting_in_workspace(new.workspace_id, 1, most=ceiling))
     try:
         dynamo.transact(actions)
     except dynamo.TransactionRefused as refused:
@@ -408,8 +408,8 @@ def remove(connection: StoredConnection) -> None:
     )
     actions = [gone]
     if connection.counted:
-        actions.append(integrations.counting_in_workspace(connection.workspace_id, -1))
-    counted = integrations.counting_out(connection.workspace_id, connection.integration_id)
+        actions.append(integrations_store.counting_in_workspace(connection.workspace_id, -1))
+    counted = integrations_store.counting_out(connection.workspace_id, connection.integration_id)
     try:
         dynamo.transact([*actions, counted])
     except dynamo.TransactionRefused as refused:

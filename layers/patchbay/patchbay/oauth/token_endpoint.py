@@ -15,6 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
 
+from patchbay.integrations.client import OAuthClient
+from patchbay.integrations.config import REQUEST_OBJECTS, parameter_name
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
     NoToken,
@@ -29,8 +31,6 @@ from patchbay.oauth.token_response import (
 from patchbay.observability import logger
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
-from patchbay.registry.client import OAuthClient
-from patchbay.registry.config import REQUEST_OBJECTS, parameter_name
 from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT

@@ -22,14 +22,14 @@ from typing import Any, Literal, NamedTuple
 
 from patchbay import due as due_index
 from patchbay.errors import Problem
+from patchbay.integrations import activity, client
+from patchbay.integrations import store as integrations_store
+from patchbay.integrations.store import Task
 from patchbay.oauth import calls, refresh, store
 from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.store import Found, StoredConnection
 from patchbay.observability import logger
-from patchbay.registry import activity, client
-from patchbay.registry import store as integrations
-from patchbay.registry.store import Task
 from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
@@ -135,7 +135,7 @@ class _Run:
         self._left_ms = left_ms
 
     def tasks(self) -> Iterator[Job]:
-        for task in integrations.tasks():
+        for task in integrations_store.tasks():
             yield Job(task.workspace_id, "task", partial(_work, task, self._left_ms))
 
     def work(self, *sources: Iterator[Job]) -> bool:
@@ -249,12 +249,12 @@ def _work(task: Task, left_ms: Callable[[], int]) -> bool:
         case "withdraw":
             done = _stop_copies(task, client.WITHDRAWN, left_ms)
     if done:
-        integrations.task_done(task)
+        integrations_store.task_done(task)
     return done
 
 
 def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:
-    integration = integrations.get(task.workspace_id, task.integration_id)
+    integration = integrations_store.get(task.workspace_id, task.integration_id)
     if integration is None:
         return True  # deleted since; its removal is a task of its own
     for connection in store.all_of(task.workspace_id, task.integration_id):
@@ -272,7 +272,7 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
     """Webhooks are removed, copies put out of service, connections marked to be revoked; once those are gone,
     the tombstone goes.
     """
-    integration = integrations.get_with_deleted(task.workspace_id, task.integration_id)
+    integration = integrations_store.get_with_deleted(task.workspace_id, task.integration_id)
     if integration is None:
         return True
     gone = webhooks.delete_of_integration(task.workspace_id, task.integration_id)
@@ -286,12 +286,12 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
             with suppress(store.Changed):  # a refresh was faster; the next run takes it as it is then
                 store.begin_removal(connection, now_ms(), [])
     if gone:
-        integrations.forget(integration)
+        integrations_store.forget(integration)
     return gone
 
 
 def _stop_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
-    for workspace_id, copy in integrations.installs(task.integration_id):
+    for workspace_id, copy in integrations_store.installs(task.integration_id):
         if left_ms() < 0:
             return False
         client.put_out_of_service(workspace_id, copy, reason)

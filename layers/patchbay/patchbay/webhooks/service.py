@@ -16,9 +16,9 @@ from patchbay import catalogue, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, RunId, WebhookId
+from patchbay.integrations import store as integrations_store
 from patchbay.outbound.registration import check_registered
 from patchbay.paging import Page
-from patchbay.registry import store as registry
 from patchbay.schema import MASK, Empty, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import filters, n8n, retry, signing, store
@@ -409,7 +409,9 @@ def _check_events(principal: Principal, body: CreateWebhook) -> None:
 
 
 def _check_integration(principal: Principal, body: CreateWebhook) -> None:
-    if body.integration_id is not None and not registry.exists(principal.workspace_id, body.integration_id):
+    if body.integration_id is not None and not integrations_store.exists(
+        principal.workspace_id, body.integration_id
+    ):
         raise ValidationFailed.of("integrationId", "there is no such integration")
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from patchbay import vault
 from patchbay.errors import Conflict, IntegrationInactive
 from patchbay.ids import IntegrationId
+from patchbay.integrations import activity, config, store
+from patchbay.integrations.store import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider
-from patchbay.registry import activity, config, store
-from patchbay.registry.store import StoredIntegration
 from patchbay.schema import now_ms
 
 

@@ -2,8 +2,8 @@
 
 What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
 now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
-the publisher's config; the publisher's client serves it (`registry.client`), its tokens are the installer's.
-So a copy never asks more of that client than the snapshot says: its scopes and limits can only be narrowed.
+the publisher's config; the publisher's client serves it (`integrations.client`), its tokens are the
+installer's. So a copy never asks more of that client than the snapshot says: its scopes and limits can only be narrowed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,10 @@ from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
-from patchbay.paging import Page
-from patchbay.providers import provider as providers
-from patchbay.providers.provider import IntegrationType, Provider
-from patchbay.registry import activity, store
-from patchbay.registry.client import client_id_of
-from patchbay.registry.config import missing
-from patchbay.registry.models import (
+from patchbay.integrations import activity, store
+from patchbay.integrations.client import client_id_of
+from patchbay.integrations.config import missing
+from patchbay.integrations.models import (
     MAX_METADATA_BYTES,
     Integration,
     IntegrationStatus,
@@ -33,8 +30,11 @@ from patchbay.registry.models import (
     ReviewPublication,
     ReviewStatus,
 )
-from patchbay.registry.store import Listing as Listed
-from patchbay.registry.store import StoredIntegration
+from patchbay.integrations.store import Listing as Listed
+from patchbay.integrations.store import StoredIntegration
+from patchbay.paging import Page
+from patchbay.providers import provider as providers
+from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.schema import Listing, ListQuery, at_ms, now_ms
 from patchbay.settings import settings
 

@@ -11,11 +11,8 @@ from patchbay import compact_json, dynamo, vault
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
-from patchbay.paging import Page
-from patchbay.providers import provider as providers
-from patchbay.providers.provider import IntegrationType, Provider
-from patchbay.registry import activity, client, config, marketplace, store
-from patchbay.registry.models import (
+from patchbay.integrations import activity, client, config, marketplace, store
+from patchbay.integrations.models import (
     CreateIntegration,
     Integration,
     IntegrationQuery,
@@ -27,7 +24,10 @@ from patchbay.registry.models import (
     SetIntegrationStatus,
     UpdateIntegration,
 )
-from patchbay.registry.store import StoredIntegration
+from patchbay.integrations.store import StoredIntegration
+from patchbay.paging import Page
+from patchbay.providers import provider as providers
+from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from patchbay import dynamo
 from patchbay.ids import IntegrationId, LogId
-from patchbay.registry.models import LogEntry, LogQuery
+from patchbay.integrations.models import LogEntry, LogQuery
 from patchbay.schema import Listing, at_ms
 from patchbay.settings import settings
 
