@@ -61,9 +61,9 @@ def _pause(made: Engine, webhook_id: str) -> None:
 
 def _held(made: Engine, webhook_id: str) -> None:
     """Too many retries of the webhook wait, as far as its health knows; the sweeper looks soon."""
+    from patchbay.clock import now_ms
     from patchbay.ids import webhook_key
     from patchbay.receivers import health_store
-    from patchbay.schema import now_ms
 
     key, now = webhook_key(WORKSPACE, webhook_id), now_ms()
     health_store.set_backlog(key, now)
@@ -72,10 +72,10 @@ def _held(made: Engine, webhook_id: str) -> None:
 
 def _occupied(made: Engine, webhook_id: str) -> None:
     """Others have the webhook's slots of the next two seconds."""
+    from patchbay.clock import now_ms
     from patchbay.ids import webhook_key
     from patchbay.receivers import health_store
     from patchbay.receivers.health import Health
-    from patchbay.schema import now_ms
 
     health_store.reserve_slots(webhook_key(WORKSPACE, webhook_id), 2, 1, now=now_ms(), health=Health())
 

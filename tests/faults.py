@@ -266,12 +266,12 @@ class Clock:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from patchbay import schema
+        from patchbay import clock
 
-        self.now = schema.now_ms()
+        self.now = clock.now_ms()
         self.skew = 0
         monkeypatch.setattr(
-            schema, "time", SimpleNamespace(time_ns=lambda: (self.now + self.skew) * 1_000_000)
+            clock, "time", SimpleNamespace(time_ns=lambda: (self.now + self.skew) * 1_000_000)
         )
         monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: self.now)
 

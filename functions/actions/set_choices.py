@@ -1,7 +1,7 @@
+from patchbay.api_model import Empty
 from patchbay.automations import choices
 from patchbay.automations.models import Resource, SetChoices
 from patchbay.http import endpoint
-from patchbay.schema import Empty
 
 
 @endpoint(scope="actions:handle")

@@ -1,7 +1,7 @@
 from patchbay.api_keys import service
 from patchbay.api_keys.models import ApiKey
+from patchbay.api_model import Listing, ListQuery
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing, ListQuery
 
 
 @endpoint(scope="api-keys:read")

@@ -1,7 +1,7 @@
 from patchbay.api_keys import service
+from patchbay.api_model import Empty
 from patchbay.http import Request, endpoint
 from patchbay.ids import ApiKeyId
-from patchbay.schema import Empty
 
 
 @endpoint(scope="api-keys:write")

@@ -1,7 +1,7 @@
+from patchbay.api_model import Listing, ListQuery
 from patchbay.automations import hooks
 from patchbay.automations.models import AutomationPlatform, Hook
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing, ListQuery
 
 
 @endpoint(scope="automations:use")

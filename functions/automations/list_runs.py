@@ -1,7 +1,7 @@
+from patchbay.api_model import Listing
 from patchbay.automations import runs
 from patchbay.automations.models import AutomationPlatform, Run, RunQuery
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing
 
 
 @endpoint(scope="automations:use")

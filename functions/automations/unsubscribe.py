@@ -1,8 +1,8 @@
+from patchbay.api_model import Empty
 from patchbay.automations import hooks
 from patchbay.automations.models import AutomationPlatform
 from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
-from patchbay.schema import Empty
 
 
 @endpoint(scope="automations:use")

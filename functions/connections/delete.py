@@ -1,7 +1,7 @@
+from patchbay.api_model import Empty
 from patchbay.http import Request, endpoint
 from patchbay.ids import ConnectionRef, IntegrationId
 from patchbay.oauth import connections
-from patchbay.schema import Empty
 
 
 @endpoint(scope="connections:write")

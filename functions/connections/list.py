@@ -1,8 +1,8 @@
+from patchbay.api_model import Listing
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
 from patchbay.oauth import connections
 from patchbay.oauth.models import Connection, ConnectionQuery
-from patchbay.schema import Listing
 
 
 @endpoint(scope="connections:read")

@@ -1,7 +1,7 @@
+from patchbay.api_model import Listing
 from patchbay.events import service
 from patchbay.events.models import EventQuery, EventSummary
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing
 
 
 @endpoint(scope="events:read")

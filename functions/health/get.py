@@ -1,5 +1,5 @@
+from patchbay.api_model import ApiModel
 from patchbay.http import endpoint
-from patchbay.schema import ApiModel
 from patchbay.version import VERSION
 
 

@@ -1,6 +1,6 @@
+from patchbay.api_model import Empty
 from patchbay.http import Request, endpoint
 from patchbay.http.missing import missing
-from patchbay.schema import Empty
 
 
 @endpoint(public=True)

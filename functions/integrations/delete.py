@@ -1,7 +1,7 @@
+from patchbay.api_model import Empty
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
 from patchbay.integrations import service
-from patchbay.schema import Empty
 
 
 @endpoint(scope="integrations:write")

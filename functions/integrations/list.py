@@ -1,7 +1,7 @@
+from patchbay.api_model import Listing
 from patchbay.http import Request, endpoint
 from patchbay.integrations import service
 from patchbay.integrations.models import Integration, IntegrationQuery
-from patchbay.schema import Listing
 
 
 @endpoint(scope="integrations:read")

@@ -1,7 +1,7 @@
+from patchbay.api_model import Listing
 from patchbay.http import endpoint
 from patchbay.integrations import marketplace
 from patchbay.integrations.models import Integration, MarketplaceQuery
-from patchbay.schema import Listing
 
 
 @endpoint(scope="integrations:read")

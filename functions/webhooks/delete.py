@@ -1,6 +1,6 @@
+from patchbay.api_model import Empty
 from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
-from patchbay.schema import Empty
 from patchbay.webhooks import service
 
 

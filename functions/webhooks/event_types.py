@@ -1,6 +1,6 @@
+from patchbay.api_model import Listing
 from patchbay.catalogue.entries import EventTypeInfo, all_entries
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing
 
 
 @endpoint(scope="webhooks:read")

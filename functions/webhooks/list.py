@@ -1,6 +1,6 @@
+from patchbay.api_model import Listing
 from patchbay.deliveries import service
 from patchbay.http import Request, endpoint
-from patchbay.schema import Listing
 from patchbay.webhooks.models import Webhook, WebhookQuery
 
 

@@ -1,8 +1,8 @@
+from patchbay.api_model import Listing
 from patchbay.deliveries import service
 from patchbay.deliveries.models import Delivery, DeliveryQuery
 from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
-from patchbay.schema import Listing
 
 
 @endpoint(scope="webhooks:read")

@@ -28,9 +28,9 @@ from local.template import Resource, Template
 from patchbay import dynamo, vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
+from patchbay.clock import iso, now_ms
 from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
-from patchbay.schema import iso, now_ms
 from patchbay.settings import Settings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.version import VERSION

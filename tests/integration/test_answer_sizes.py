@@ -19,8 +19,10 @@ from awslambdaric.lambda_runtime_marshaller import to_json
 from local import gateway
 from local.runtime import MAX_PAYLOAD
 from patchbay import answer_size
+from patchbay.api_model import ApiModel, Listing
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
+from patchbay.clock import now_ms
 from patchbay.dynamo import pack_row
 from patchbay.http import Request, endpoint
 from patchbay.ids import (
@@ -38,7 +40,6 @@ from patchbay.ids import (
 from patchbay.oauth.token_response import standard
 from patchbay.paging import Page
 from patchbay.providers.provider import OAuth
-from patchbay.schema import ApiModel, Listing, now_ms
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
 from tests.receivers import Answer as Reply

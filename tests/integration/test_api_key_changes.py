@@ -42,8 +42,8 @@ from patchbay.api_keys.models import (
 from patchbay.auth.principal import Principal, in_process
 from patchbay.auth.scopes import ROLES
 from patchbay.aws_http import Answer as AwsAnswer
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings as configuration
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, failing, killed, meanwhile

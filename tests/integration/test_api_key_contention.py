@@ -14,8 +14,8 @@ from patchbay.api_keys.models import RotateApiKey, UpdateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
 from patchbay.aws_http import Answer
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.ids import ApiKeyId
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.faults import _no_backoff, failing, meanwhile, refusal

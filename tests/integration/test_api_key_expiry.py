@@ -18,11 +18,12 @@ from patchbay.api_keys import guard, hashing, models, service, store
 from patchbay.api_keys.expire_keys import Incomplete
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, KeyStatus, RotateApiKey, UpdateApiKey
 from patchbay.api_keys.stored_key import StoredKey, Terms
+from patchbay.api_model import ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
-from patchbay.schema import ListQuery, at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend

@@ -19,9 +19,9 @@ from patchbay.api_keys import guard, key_format, service
 from patchbay.api_keys.models import UpdateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms, iso
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, Clock, failing

@@ -14,11 +14,11 @@ from patchbay.api_keys import guard, service, store
 from patchbay.api_keys.models import CreateApiKey
 from patchbay.auth.principal import Principal, in_process
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import now_ms
 from patchbay.errors import Forbidden, RateLimited
 from patchbay.idempotency import Once, scope
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 

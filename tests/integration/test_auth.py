@@ -23,9 +23,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from local import gateway
+from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
-from patchbay.schema import Empty
 from patchbay.settings import ConfigurationError
 from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, forget, jwt_for
 

@@ -21,13 +21,13 @@ from svix.webhooks import Webhook as SvixWebhook
 from benchmarks.units import item_bytes
 from patchbay import due as due_index
 from patchbay import dynamo
+from patchbay.clock import at_ms
 from patchbay.deliveries import states, store, sweeper
 from patchbay.deliveries.attempt import Attempt
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.schema import at_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from patchbay.webhooks.sender import SendResult

@@ -16,9 +16,9 @@ from patchbay.api_keys.guard import Guard, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.conftest import Backend
 

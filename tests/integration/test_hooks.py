@@ -16,9 +16,9 @@ import pytest
 from patchbay import catalogue, dynamo
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
+from patchbay.clock import at_ms, iso
 from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from patchbay.webhooks import signing
 from tests.catalogued import POST, assert_catalogued

@@ -18,12 +18,13 @@ from urllib.parse import quote
 import pytest
 
 from local import gateway
+from patchbay.api_model import ListQuery
+from patchbay.clock import iso
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
-from patchbay.schema import ListQuery, iso
 from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, forget, jwt_for
 from tests.integration.conftest import fan_out

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import schema
+from patchbay.clock import now_ms
 from patchbay.rate_limits import ceilings
 from tests.catalogued import POST, least
 from tests.conftest import Answer, Api, Backend, jwt_for
@@ -70,7 +70,7 @@ class Clock:
         self.ahead_ms = 0
 
     def __call__(self) -> int:
-        return schema.now_ms() + self.ahead_ms
+        return now_ms() + self.ahead_ms
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ steady = pytest.mark.parameters(MaxRequestsPerMinute=1_000_000, MaxEventsPerMinu
 
 @pytest.fixture(autouse=True)
 def one_minute(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = schema.now_ms()
+    now = now_ms()
     monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings(lambda: now))
 
 
@@ -390,7 +390,7 @@ def test_an_event_repeated_is_the_same_event_sent_again(api: Api, backend: Backe
     assert sent(backend) == []
 
     (row,) = backend.rows("IdempotencyTable")
-    assert row["ttl"] >= schema.now_ms() // 1000 + 30 * 86_400 - 60  # as long as the event is kept
+    assert row["ttl"] >= now_ms() // 1000 + 30 * 86_400 - 60  # as long as the event is kept
     clock.ahead_ms = 30 * DAY_MS + 60_000
     later = api(EVENTS, json={**EVENT, "data": {**POST, "new": True}}, headers=key("e"))
     assert later.status == 202

@@ -16,10 +16,11 @@ import pytest
 
 from local import gateway
 from patchbay import ids
+from patchbay.api_model import MASK
+from patchbay.clock import at_ms, iso
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import MAX_METADATA_BYTES
 from patchbay.oauth.upkeep import Done, keep_up
-from patchbay.schema import MASK, at_ms, iso
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, dying, killed, meanwhile, one_at_a_time, watched
 from tests.receivers import Answer as Said

@@ -15,11 +15,11 @@ import pytest
 
 from local import gateway
 from patchbay import vault
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.publishing.fan_out import fan_out_batch
-from patchbay.schema import at_ms, iso, now_ms
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 

@@ -14,8 +14,10 @@ import pytest
 from pydantic import ValidationError
 
 from patchbay import dynamo, vault
+from patchbay.api_model import MASK
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import all_templates
+from patchbay.clock import now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import store
@@ -27,7 +29,6 @@ from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
 from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.providers import provider as providers
-from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import dying, killed, meanwhile, one_at_a_time

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import schema
+from patchbay import clock
 from patchbay.auth.principal import in_process
 from patchbay.events import service
 from patchbay.events.models import PublishedEvent, PublishEvent, PublishEvents
@@ -52,7 +52,7 @@ def queued(backend: Backend) -> list[dict[str, Any]]:
 @pytest.fixture
 def steady(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ceilings in a minute that does not end."""
-    now = schema.now_ms()
+    now = clock.now_ms()
     monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings(lambda: now))
 
 
@@ -67,7 +67,7 @@ def test_events_are_queued_in_one_call_for_ten_and_answered_in_order(api: Api, b
     by_id = {event["id"]: event for event in queued(backend)}
     assert [by_id[id]["data"]["n"] for id in ids(answer)] == list(range(23))
     assert {event["source"] for event in by_id.values()} == {"api"}
-    assert [schema.iso(schema.at_ms(by_id[id]["timestamp"])) for id in ids(answer)] == [
+    assert [clock.iso(clock.at_ms(by_id[id]["timestamp"])) for id in ids(answer)] == [
         item["timestamp"] for item in items(answer)
     ]
 

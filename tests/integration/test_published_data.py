@@ -17,12 +17,12 @@ from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.auth.principal import in_process
 from patchbay.catalogue import entries
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import ValidationFailed
 from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.ids import DeliveryId, EventId
 from patchbay.publishing.fan_out import fan_out_batch
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from tests.catalogued import POST, least
 from tests.conftest import Api, Backend

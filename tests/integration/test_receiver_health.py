@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from patchbay.clock import at_ms, iso
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import Status
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from tests.faults import dying, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Line, health

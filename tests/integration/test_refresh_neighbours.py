@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from patchbay import due, dynamo, vault
+from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
 from patchbay.oauth import calls, store, upkeep
 from patchbay.oauth.refresh import expire
 from patchbay.oauth.upkeep import Done, keep_up
-from patchbay.schema import now_ms
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.conftest import Answer as ApiAnswer
 from tests.faults import Clock, failing, killed, one_at_a_time, watched

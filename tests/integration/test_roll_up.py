@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from patchbay import dynamo
+from patchbay.clock import at_ms, iso
 from patchbay.deliveries import store
 from patchbay.ids import DeliveryId, webhook_key
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up
 from patchbay.stats import store as stats_store

@@ -30,10 +30,10 @@ from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms, iso
 from patchbay.http import Request
 from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from tests.catalogued import POST, least
 from tests.conftest import (

@@ -14,8 +14,8 @@ from standardwebhooks import WebhookVerificationError
 from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import dynamo, vault
+from patchbay.clock import at_ms, iso
 from patchbay.ids import WebhookId
-from patchbay.schema import at_ms, iso
 from patchbay.settings import settings
 from patchbay.webhooks import service
 from tests.catalogued import POST, least

@@ -12,10 +12,11 @@ from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import catalogue, dynamo, vault
+from patchbay.api_model import MASK
 from patchbay.catalogue.entries import load
+from patchbay.clock import at_ms, iso, now_ms, to_ms
 from patchbay.deliveries import limits
 from patchbay.ids import DeliveryId, EventId, WebhookId
-from patchbay.schema import MASK, at_ms, iso, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service
 from tests.catalogued import POST

@@ -24,11 +24,11 @@ from patchbay.api_keys.models import CreateApiKey, UpdateApiKey
 from patchbay.auth import principal
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms
 from patchbay.errors import Conflict, NotFound
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Standing, Window
 from patchbay.rate_limits.throttling import BUSY
-from patchbay.schema import at_ms
 from tests.fake_rows import FakeRows
 
 OWNER = Principal("acme", "user:ada", ROLES["owner"], role="owner")

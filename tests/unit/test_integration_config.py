@@ -11,12 +11,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
+from patchbay.api_model import MASK
 from patchbay.errors import ValidationFailed
 from patchbay.integrations import config
 from patchbay.integrations.config import Parts
 from patchbay.outbound import registration
 from patchbay.providers.provider import Provider
-from patchbay.schema import MASK
 
 EMPTY = Parts({}, {})
 

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from patchbay import pasted
-from patchbay.schema import MASK, plain
+from patchbay.api_model import MASK, plain
 
 GOOD = [
     *("s", "s3cr3t", "Bearer 5f2c 91d0", "pass:wörd ☃", "ключ", "/+=\\\"'%", "x" * 4096),

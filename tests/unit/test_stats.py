@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.schema import at_ms
+from patchbay.clock import at_ms
 from patchbay.stats import counters
 from patchbay.stats.counters import BOUNDS_MS, HOUR_MS, Tally
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchbay.api_model import named
 from patchbay.integrations.config import oauth_of
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
@@ -26,7 +27,6 @@ from patchbay.oauth.token_response import (
 )
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import FollowUp, OAuth
-from patchbay.schema import named
 
 TEN_YEARS = 10 * 365 * 86_400
 

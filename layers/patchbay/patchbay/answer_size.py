@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from patchbay.schema import to_json
+from patchbay.api_model import to_json
 
 # The limit for a body, as `sent` counts it. The rest of the 6 MB is for headers.
 MAX_BYTES = 5 * 1024 * 1024

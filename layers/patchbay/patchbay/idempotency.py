@@ -13,9 +13,10 @@ import secrets
 from typing import Any, NamedTuple
 
 from patchbay import compact_json, dynamo, vault
+from patchbay.api_model import ApiModel, to_json
 from patchbay.auth.principal import Principal
+from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IdempotencyMismatch, ValidationFailed
-from patchbay.schema import ApiModel, now_ms, to_json
 from patchbay.settings import settings
 
 _KEEP_SECONDS = 24 * 3600

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic_core import core_schema
 
-from patchbay.schema import to_ms
+from patchbay.clock import to_ms
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from patchbay.api_model import MASK
 from patchbay.invisible import UNSEEN
-from patchbay.schema import MASK
 
 MAX_LENGTH = 4096
 

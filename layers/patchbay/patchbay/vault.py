@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from patchbay import aws, dynamo
+from patchbay.clock import now_ms
 from patchbay.errors import Problem, UpstreamFailed
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 _FORMAT = "v1"

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from patchbay import aws
 from patchbay.api_keys import expiry, key_format, store
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.observability import logger
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 
 # Left for what is begun; the next run goes on.

@@ -24,6 +24,7 @@ from patchbay.api_keys import hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
@@ -31,7 +32,6 @@ from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.memory import Memory
 from patchbay.rate_limits.sliding_window import Count, Standing, tightest
 from patchbay.rate_limits.throttling import BUSY, throttling_is_429
-from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 
 # An entry is 2 KB, and a key that is forgotten costs a read and bcrypt again.

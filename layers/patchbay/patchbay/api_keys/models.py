@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from patchbay.api_model import ApiModel, Name, Timestamp
 from patchbay.auth.scopes import HeldScope, Scope
 from patchbay.ids import ApiKeyId
-from patchbay.schema import ApiModel, Name, Timestamp
 
 MAX_PER_HOUR = 1_000_000
 # A day of full hours.

@@ -22,12 +22,13 @@ from patchbay.api_keys.models import (
     VerifyApiKey,
 )
 from patchbay.api_keys.stored_key import StoredKey, Terms
+from patchbay.api_model import Empty, Listing, ListQuery
 from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
+from patchbay.clock import at_ms, iso, now_ms, to_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Standing, tightest
-from patchbay.schema import Empty, Listing, ListQuery, at_ms, iso, now_ms, to_ms
 from patchbay.settings import settings
 
 if TYPE_CHECKING:

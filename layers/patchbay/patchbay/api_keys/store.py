@@ -31,11 +31,11 @@ from typing import Any, NamedTuple
 from patchbay import dynamo, idempotency
 from patchbay.api_keys import expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
+from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
 from patchbay.paging import Page
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 _RING = 31

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from patchbay.api_model import Empty
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
 from patchbay.automations.models import Choices, ChoicesQuery, Resource, SetChoices
-from patchbay.schema import Empty
 
 _PAGE = 100
 

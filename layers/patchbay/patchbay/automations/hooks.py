@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from patchbay import catalogue, dynamo
+from patchbay.api_model import Empty, Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.automations.models import (
     AutomationPlatform,
@@ -23,11 +24,11 @@ from patchbay.automations.models import (
     Triggers,
 )
 from patchbay.catalogue.entries import load
+from patchbay.clock import at_ms
 from patchbay.errors import NotFound
 from patchbay.events import store as events
 from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
-from patchbay.schema import Empty, Listing, ListQuery, at_ms
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 

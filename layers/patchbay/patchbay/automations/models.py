@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
 
 from patchbay import catalogue
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.schema import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
 from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from patchbay import aws, catalogue, compact_json, queues
 from patchbay import due as due_index
+from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
 from patchbay.automations.models import (
@@ -30,13 +31,13 @@ from patchbay.automations.models import (
 )
 from patchbay.automations.store import StoredRun
 from patchbay.catalogue.entries import Action, all_actions, check_input, check_output, load_action
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.errors import Conflict, NotFound, check_version
 from patchbay.events import service as events
 from patchbay.ids import DeliveryId, EventId, RunId
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered
-from patchbay.schema import Listing, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 

@@ -17,10 +17,10 @@ from typing import Any
 from patchbay import compact_json, dynamo, idempotency
 from patchbay import due as due_index
 from patchbay.automations.models import Choice
+from patchbay.clock import now_ms
 from patchbay.ids import RunId
 from patchbay.paging import Page
 from patchbay.records import kept_until, of_row, to_row
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 # A row takes 400 KB.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, JsonValue, StringConstraints
 
 from patchbay import catalogue
+from patchbay.api_model import ApiModel
 from patchbay.catalogue import schemas
 from patchbay.catalogue.schemas import Schema
-from patchbay.schema import ApiModel
 
 if TYPE_CHECKING:
     from jsonschema_rs import Validator

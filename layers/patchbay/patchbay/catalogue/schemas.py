@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, JsonValue
 
 from patchbay import compact_json
+from patchbay.clock import NO_TIME, is_time
 from patchbay.errors import FieldError, ValidationFailed
-from patchbay.schema import NO_TIME, is_time
 from patchbay.validation import shortened
 
 if TYPE_CHECKING:

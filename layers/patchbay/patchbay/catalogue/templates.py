@@ -14,8 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from patchbay import catalogue
+from patchbay.api_model import ApiModel
 from patchbay.catalogue import entries
-from patchbay.schema import ApiModel
 from patchbay.webhooks.filters import Filters
 
 _Words = Annotated[str, StringConstraints(min_length=1, max_length=80)]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from patchbay import dynamo
+from patchbay.api_model import MASK
+from patchbay.clock import now_ms
 from patchbay.deliveries.models import Trigger
 from patchbay.ids import DeliveryId
-from patchbay.schema import MASK, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 from patchbay.webhooks import echo, signing

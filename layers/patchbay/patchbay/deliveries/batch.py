@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from patchbay import dynamo
+from patchbay.clock import now_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.models import DeliveryMessage
@@ -14,7 +15,6 @@ from patchbay.ids import RunId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import Traffic
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.stats.counters import Tally
 from patchbay.webhooks import retry

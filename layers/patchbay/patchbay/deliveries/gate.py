@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from patchbay.clock import now_ms
 from patchbay.deliveries.batch import Share, Work
 from patchbay.receivers import health_store, slots
 from patchbay.receivers.lanes import PUT_OFF_RECEIVES, Lane, put_off_seconds
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 # A lost probe must not keep the breaker open for long; this long one may take at most.

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, TypeAdapter
 
 from patchbay import catalogue
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId, of_webhook_key
-from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.webhooks.models import Webhook
 
 

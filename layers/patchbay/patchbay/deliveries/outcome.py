@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from patchbay import catalogue
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import store
 from patchbay.deliveries.batch import Share
 from patchbay.ids import EventId, WebhookId, of_webhook_key
 from patchbay.observability import logger, metrics
 from patchbay.receivers import health, health_store
-from patchbay.schema import at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.stats import store as stats
 from patchbay.webhooks import retry

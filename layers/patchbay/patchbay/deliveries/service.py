@@ -9,7 +9,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from patchbay import answer_size, compact_json, dynamo, queues
+from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
+from patchbay.clock import at_ms, now_ms, to_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import (
     Attempt,
@@ -28,7 +30,6 @@ from patchbay.events import store as events_store
 from patchbay.events.models import Event, EventDelivery, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
-from patchbay.schema import Listing, at_ms, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up
 from patchbay.webhooks import service as webhooks

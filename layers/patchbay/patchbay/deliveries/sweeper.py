@@ -19,6 +19,7 @@ from itertools import islice
 
 from patchbay import due as due_index
 from patchbay import dynamo, queues
+from patchbay.clock import now_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import service as events
@@ -27,7 +28,6 @@ from patchbay.ids import DeliveryId, EventId, of_webhook_key
 from patchbay.observability import logger
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store

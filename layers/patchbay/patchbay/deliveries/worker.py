@@ -24,6 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 from patchbay import aws, dynamo, queues, vault
+from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import attempt, batch, gate, outcome, states, store
 from patchbay.deliveries.attempt import Attempt, Receiver
 from patchbay.deliveries.batch import Share, Work
@@ -33,7 +34,6 @@ from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics, sampled
 from patchbay.receivers import health_store
 from patchbay.receivers.lanes import SLOW_AFTER_SECONDS, Lane
-from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.webhooks import retry

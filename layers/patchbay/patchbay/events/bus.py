@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from patchbay import compact_json, strict_json
+from patchbay.api_model import Timestamp, WorkspaceId
 from patchbay.auth.principal import Principal
+from patchbay.clock import now_ms, to_ms
 from patchbay.errors import IdempotencyMismatch, MalformedJson, PayloadTooLarge, Problem, ValidationFailed
 from patchbay.events import service, store
 from patchbay.events.models import EventMessage, EventType, PublishEvent
 from patchbay.ids import EventId
 from patchbay.observability import logger, metrics
-from patchbay.schema import Timestamp, WorkspaceId, now_ms, to_ms
 from patchbay.settings import settings
 from patchbay.validation import validated
 

@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from patchbay import compact_json
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp, WorkspaceId
+from patchbay.clock import at_ms, iso
 from patchbay.ids import DeliveryId, EventId, WebhookId
-from patchbay.schema import ApiModel, JsonObject, ListQuery, Timestamp, WorkspaceId, at_ms, iso
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 

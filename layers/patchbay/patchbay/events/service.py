@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from patchbay import catalogue, compact_json, dynamo, idempotency, queues
+from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import (
     Forbidden,
     NotFound,
@@ -35,7 +37,6 @@ from patchbay.events.models import (
 from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
-from patchbay.schema import Listing, at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.validation import validated
 

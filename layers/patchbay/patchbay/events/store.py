@@ -13,11 +13,11 @@ from typing import Any
 
 from patchbay import compact_json, dynamo
 from patchbay import due as due_index
+from patchbay.clock import now_ms
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
 from patchbay.paging import Page
 from patchbay.records import kept_until
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 # A message that was cut down comes back within minutes by itself; after so long it is lost, or in the

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from patchbay import vault
+from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IntegrationInactive
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, config, store
 from patchbay.integrations.store import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider
-from patchbay.schema import now_ms
 
 
 @dataclass(frozen=True, slots=True)

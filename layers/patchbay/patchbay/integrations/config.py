@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from patchbay import pasted
+from patchbay.api_model import MASK
 from patchbay.errors import ValidationFailed
 from patchbay.outbound.registration import check_registered
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy
-from patchbay.schema import MASK
 
 Value = str | bool | list[str]
 

@@ -3,7 +3,8 @@
 What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
 now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
 the publisher's config; the publisher's client serves it (`integrations.client`), its tokens are the
-installer's. So a copy never asks more of that client than the snapshot says: its scopes and limits can only be narrowed.
+installer's. So a copy never asks more of that client than the snapshot says: its scopes and limits can only
+be narrowed.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from patchbay import answer_size, compact_json, dynamo
+from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, store
@@ -35,7 +38,6 @@ from patchbay.integrations.store import StoredIntegration
 from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
-from patchbay.schema import Listing, ListQuery, at_ms, now_ms
 from patchbay.settings import settings
 
 __all__ = [

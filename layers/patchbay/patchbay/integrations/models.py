@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from patchbay import compact_json
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, Plain, QueryModel, Timestamp
 from patchbay.ids import IntegrationId, LogId
 from patchbay.providers.provider import IntegrationType
-from patchbay.schema import ApiModel, JsonObject, ListQuery, Name, Plain, QueryModel, Timestamp
 
 MAX_METADATA_BYTES = 8 * 1024
 MAX_SCOPES = 100

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from patchbay import compact_json, dynamo, vault
+from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, client, config, marketplace, store
@@ -28,7 +30,6 @@ from patchbay.integrations.store import StoredIntegration
 from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
-from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once

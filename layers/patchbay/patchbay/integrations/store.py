@@ -28,8 +28,8 @@ from patchbay.records import of_row, to_row
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
+    from patchbay.api_model import ApiModel
     from patchbay.idempotency import Once
-    from patchbay.schema import ApiModel
 
 _MARKETPLACE = "#marketplace"
 _REVIEWS = "#reviews"

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from patchbay import aws
+from patchbay.clock import now_ms
 from patchbay.errors import UpstreamFailed
 from patchbay.oauth import store
 from patchbay.oauth.store import Calls
 from patchbay.observability import logger
 from patchbay.rate_limits.headers import retry_after
-from patchbay.schema import now_ms
 
 SLOW_SECONDS = 2.0
 SLOW_FOR_MS = 5 * 60_000

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from patchbay import pasted, vault
+from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import (
     Conflict,
     IntegrationInactive,
@@ -44,7 +46,6 @@ from patchbay.oauth.store import Calls, StoredConnection
 from patchbay.oauth.token_response import Refused, Unusable, clean
 from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
 from patchbay.observability import logger
-from patchbay.schema import Empty, Listing, at_ms, now_ms
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from patchbay import dynamo, vault
 from patchbay.auth.principal import Principal
+from patchbay.clock import at_ms, now_ms
 from patchbay.errors import (
     AuthorizationFailed,
     Conflict,
@@ -40,7 +41,6 @@ from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import at_host
 from patchbay.rate_limits.headers import retry_after
-from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 
 _TRIES = 3

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from patchbay.api_model import ApiModel, ListQuery, Timestamp
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
 from patchbay.integrations.models import OAuthScopes
-from patchbay.schema import ApiModel, ListQuery, Timestamp
 
 DEFAULT = "default"
 _MAX_PARAMETERS = 30

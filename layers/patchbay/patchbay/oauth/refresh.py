@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from patchbay import aws, vault
+from patchbay.clock import now_ms
 from patchbay.errors import ConnectionExpired, NotFound, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
@@ -35,7 +36,6 @@ from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
 from patchbay.rate_limits.headers import retry_after
-from patchbay.schema import now_ms
 
 # Two requests of 10 s, the second for a lost answer, and the writes around them.
 LEASE_MS = 25_000

@@ -30,8 +30,8 @@ from patchbay.records import of_row, to_row
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
+    from patchbay.api_model import ApiModel
     from patchbay.idempotency import Once
-    from patchbay.schema import ApiModel
 
 # Shard of the index `due` for what ends: announcements and removals. The others are for refreshes.
 _ENDING = len(due_index.SHARDS)

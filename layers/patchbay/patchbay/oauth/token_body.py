@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from patchbay.schema import MASK
+from patchbay.api_model import MASK
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
 
+from patchbay.clock import at_ms, now_ms
 from patchbay.integrations.client import OAuthClient
 from patchbay.integrations.config import REQUEST_OBJECTS, parameter_name
 from patchbay.oauth import token_body
@@ -31,7 +32,6 @@ from patchbay.oauth.token_response import (
 from patchbay.observability import logger
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
-from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 

@@ -11,11 +11,11 @@ from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from patchbay.api_model import MASK, plain, tidy
 from patchbay.oauth.token_body import without_tokens
 from patchbay.providers import error_codes
 from patchbay.providers.error_codes import folded
 from patchbay.providers.provider import FollowUp, Kept, OAuth, at_host
-from patchbay.schema import MASK, plain, tidy
 
 # The provider refuses. Others (404, 405, 3xx) say that the address is wrong or has moved.
 _REFUSING = frozenset({400, 401, 403, 410, 422})

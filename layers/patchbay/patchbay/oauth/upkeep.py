@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from patchbay import due as due_index
+from patchbay.clock import now_ms
 from patchbay.errors import Problem
 from patchbay.integrations import activity, client
 from patchbay.integrations import store as integrations_store
@@ -30,7 +31,6 @@ from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.store import Found, StoredConnection
 from patchbay.observability import logger
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 

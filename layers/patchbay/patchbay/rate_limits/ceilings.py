@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
 
+from patchbay.clock import now_ms
 from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.memory import Memory
 from patchbay.rate_limits.sliding_window import MINUTE, Quota, Standing
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]

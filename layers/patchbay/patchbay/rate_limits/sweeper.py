@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from patchbay.clock import now_ms
 from patchbay.observability import logger
 from patchbay.rate_limits import store
 from patchbay.rate_limits.sliding_window import DAY
-from patchbay.schema import now_ms
 
 _LATE_MS = 2 * DAY.length_ms
 _RESERVE_MS = 20_000

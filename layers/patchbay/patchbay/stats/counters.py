@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from patchbay.clock import at_ms
 from patchbay.deliveries.models import Status
-from patchbay.schema import at_ms
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
 
 # The upper bounds of the buckets, in milliseconds; the last one is open. Rows hold their numbers: bounds

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from patchbay import dynamo
+from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, of_webhook_key, webhook_key
@@ -25,7 +26,6 @@ from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.rate_limits.memory import Memory
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.schema import at_ms, now_ms
 from patchbay.settings import settings
 from patchbay.stats import counters, store
 from patchbay.webhooks import store as webhooks_store

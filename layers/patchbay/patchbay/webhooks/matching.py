@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from patchbay import catalogue, compact_json
+from patchbay.clock import now_ms
 from patchbay.ids import WebhookId
 from patchbay.rate_limits.memory import Memory
-from patchbay.schema import now_ms
 from patchbay.webhooks import filters, store
 
 _KEEP_MS = 60_000

@@ -15,9 +15,9 @@ from pydantic import (
 )
 
 from patchbay import catalogue, pasted
+from patchbay.api_model import ApiModel, ListQuery, Name, Timestamp
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
-from patchbay.schema import ApiModel, ListQuery, Name, Timestamp
 from patchbay.webhooks import retry
 from patchbay.webhooks.filters import Filters
 

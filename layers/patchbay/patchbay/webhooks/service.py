@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from patchbay import catalogue, dynamo, vault
+from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
 from patchbay.outbound.registration import check_registered
 from patchbay.paging import Page
-from patchbay.schema import MASK, Empty, at_ms, iso, now_ms
 from patchbay.settings import settings
 from patchbay.webhooks import filters, n8n, retry, signing, store
 from patchbay.webhooks.models import (

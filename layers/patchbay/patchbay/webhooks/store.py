@@ -21,11 +21,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from patchbay import compact_json, dynamo, idempotency
+from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
 from patchbay.paging import Page
 from patchbay.records import kept_until
-from patchbay.schema import now_ms
 from patchbay.settings import settings
 
 _COUNT = "count"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -25,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json, invisible
+from patchbay.clock import NO_TIME, iso, read_time
 from patchbay.paging import Page
 
 
@@ -115,46 +114,6 @@ def tidy(text: str) -> str:
     return shown if invisible.VISIBLE.search(shown) else ""
 
 
-def read_time(text: str) -> datetime:
-    """The moment of a time with its offset, in UTC. Raises ValueError.
-
-    Reads RFC 3339, section 5.6, and two common variants: an offset without its colon (`+0000`), and no
-    seconds. A leap second is the second after it.
-    """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(NO_TIME)
-    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
-    seconds = int(second or 0)
-    try:
-        moment = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), min(seconds, 59), tzinfo=UTC
-        )
-    except ValueError:
-        raise ValueError(NO_TIME) from None
-    moved = timedelta()
-    if sign:
-        if int(hours) > 23 or int(minutes) > 59:
-            raise ValueError(NO_TIME)
-        moved = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "+" else 1)
-    try:
-        moment += moved + timedelta(seconds=seconds - moment.second)
-    except OverflowError:
-        raise ValueError("is out of range") from None
-    if seconds == 60 and (moment.hour, moment.minute) != (0, 0):
-        raise ValueError(NO_TIME)
-    return moment.replace(microsecond=int(f"{fraction or '':0<6.6}"))
-
-
-def is_time(text: str) -> bool:
-    """Whether `read_time` can read it."""
-    try:
-        read_time(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _moment(value: object) -> object:
     if isinstance(value, datetime):
         return value
@@ -182,20 +141,6 @@ def to_json(model: BaseModel) -> str:
     return splice.fill(model.model_dump_json(by_alias=True, context=splice))
 
 
-def iso(value: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds and `Z`."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-NO_TIME = "must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z"
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
-    r"(?:[Zz]|([+-])(\d\d):?(\d\d))",
-    re.ASCII,
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
 # What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
 MASK = "********"
 
@@ -215,18 +160,3 @@ Timestamp = Annotated[
 # An object of the caller's own, left as it was read, with numbers as they were written.
 JsonObject = Annotated[dict[str, SkipValidation[JsonValue]], PlainSerializer(_as_written, when_used="json")]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-
-
-def now_ms() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def at_ms(milliseconds: int) -> datetime:
-    """The moment of Unix milliseconds. Raises OverflowError outside of the years 1 to 9999."""
-    return _EPOCH + milliseconds * _MS
-
-
-def to_ms(moment: datetime) -> int:
-    """Unix milliseconds of a moment."""
-    return (moment - _EPOCH) // _MS

@@ -8,8 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from patchbay.api_model import named, plain, tidy
+from patchbay.clock import at_ms, is_time, iso, read_time, to_ms
 from patchbay.ids import EventId
-from patchbay.schema import at_ms, is_time, iso, named, plain, read_time, tidy, to_ms
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────
 
