@@ -150,9 +150,9 @@ def _printed(made: Engine) -> int:
 
 def _row_bytes(workspace: str, event_id: str, webhook_id: str) -> dict[str, int]:
     """Of an event's row and of a delivered delivery's."""
-    from patchbay import dynamo
     from patchbay.ids import DeliveryId, EventId
     from patchbay.settings import settings
+    from patchbay.storage import dynamo
 
     delivery_id = DeliveryId.derived(EventId(event_id), webhook_id)
     event = dynamo.get(settings().events_table, {"workspaceId": workspace, "id": event_id})

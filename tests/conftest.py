@@ -86,7 +86,7 @@ class Backend:
         """All rows of a table, by its logical id (`WebhooksTable`). Read from moto's memory: a scan over the
         client takes a large share of a test that lets time pass.
         """
-        from patchbay.dynamo import unpack_row
+        from patchbay.storage.dynamo import unpack_row
 
         items = list(_account(dynamodb_backends).tables[self.template.name(table)].all_items())
         return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from patchbay.dynamo import ConditionFailed, Row, TransactionRefused, unpack, unpack_row
+from patchbay.storage.dynamo import ConditionFailed, Row, TransactionRefused, unpack, unpack_row
 
 _COMPARE = {"=": operator.eq, "<=": operator.le, "<": operator.lt, ">": operator.gt}
 _CLAUSE = re.compile(r"(SET|ADD|REMOVE) (.+?)(?= (?:SET|ADD|REMOVE) |$)")

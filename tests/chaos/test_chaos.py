@@ -27,7 +27,7 @@ import httpx
 import pytest
 
 from local.testing import RunningStack, stack
-from patchbay.dynamo import unpack_row
+from patchbay.storage.dynamo import unpack_row
 from tests.catalogued import POST
 from tests.chaos.faulty_aws import Fault, FaultyAws
 from tests.e2e.conftest import Workspace, eventually

@@ -25,7 +25,7 @@ import pytest
 from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
-from patchbay import dynamo, vault
+from patchbay import vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
@@ -33,6 +33,7 @@ from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
 from patchbay.settings import Settings
 from patchbay.stats.counters import HOUR_MS, hour_of
+from patchbay.storage import dynamo
 from patchbay.version import VERSION
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.testing import RunningStack, stack
-from patchbay.dynamo import unpack_row
+from patchbay.storage.dynamo import unpack_row
 from tests.e2e.conftest import Workspace, eventually
 from tests.receivers import Answer, receiver
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from patchbay import compact_json, dynamo
+from patchbay import compact_json
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, EventId, of_webhook_key, webhook_key
 from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
+from patchbay.storage import dynamo
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response

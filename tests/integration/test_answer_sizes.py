@@ -23,7 +23,6 @@ from patchbay.api_model import ApiModel, Listing
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
 from patchbay.clock import now_ms
-from patchbay.dynamo import pack_row
 from patchbay.http import Request, endpoint
 from patchbay.ids import (
     ApiKeyId,
@@ -38,8 +37,9 @@ from patchbay.ids import (
     webhook_key,
 )
 from patchbay.oauth.token_response import standard
-from patchbay.paging import Page
 from patchbay.providers.provider import OAuth
+from patchbay.storage.dynamo import pack_row
+from patchbay.storage.paging import Page
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
 from tests.receivers import Answer as Reply

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from moto.dynamodb.models import dynamodb_backends
 
 from local import settings as local_settings
-from patchbay import dynamo, ids
+from patchbay import ids
 from patchbay.api_keys import hashing, models, service
 from patchbay.api_keys.expire_keys import expire_keys
 from patchbay.api_keys.guard import Guard, InsufficientScopes, InvalidKey
@@ -45,6 +45,7 @@ from patchbay.aws_http import Answer as AwsAnswer
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
 from patchbay.settings import settings as configuration
+from patchbay.storage import dynamo
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, failing, killed, meanwhile
 from tests.wire import Params, around_calls, around_tries

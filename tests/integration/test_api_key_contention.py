@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.api_keys import expire_keys, hashing, service
 from patchbay.api_keys.models import RotateApiKey, UpdateApiKey
 from patchbay.auth.principal import Principal
@@ -17,6 +16,7 @@ from patchbay.aws_http import Answer
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.faults import _no_backoff, failing, meanwhile, refusal
 from tests.wire import around_tries

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo, ids
+from patchbay import ids
 from patchbay.api_keys import guard, hashing, models, service, store
 from patchbay.api_keys.expire_keys import Incomplete
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, KeyStatus, RotateApiKey, UpdateApiKey
@@ -25,6 +25,7 @@ from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend
 from tests.faults import REFUSED, Clock, Source, failing, killed, meanwhile, watched

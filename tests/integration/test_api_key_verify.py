@@ -14,7 +14,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from patchbay import dynamo, ids
+from patchbay import ids
 from patchbay.api_keys import guard, key_format, service
 from patchbay.api_keys.models import UpdateApiKey
 from patchbay.auth.principal import Principal
@@ -23,6 +23,7 @@ from patchbay.clock import at_ms, iso
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, Clock, failing
 

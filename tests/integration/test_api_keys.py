@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.api_keys import guard, service, store
 from patchbay.api_keys.models import CreateApiKey
 from patchbay.auth.principal import Principal, in_process
@@ -20,6 +19,7 @@ from patchbay.idempotency import Once, scope
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 
 PATH = "/api/integrations/api-keys"

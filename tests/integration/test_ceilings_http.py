@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.ids import WebhookId
 from patchbay.rate_limits import ceilings
+from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo, vault
+from patchbay import vault
 from patchbay.ids import ConnectionId
 from patchbay.oauth import token_endpoint, upkeep
 from patchbay.observability import logger
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, Clock, failing, killed, meanwhile
 from tests.integration.oauth_fakes import (

@@ -19,8 +19,6 @@ from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
 from benchmarks.units import item_bytes
-from patchbay import due as due_index
-from patchbay import dynamo
 from patchbay.clock import at_ms
 from patchbay.deliveries import states, store, sweeper
 from patchbay.deliveries.attempt import Attempt
@@ -29,6 +27,7 @@ from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
 from patchbay.version import USER_AGENT
 from patchbay.webhooks.sender import SendResult
 from tests.catalogued import POST

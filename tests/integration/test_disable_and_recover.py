@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import batch
 from patchbay.ids import DeliveryId, webhook_key
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.catalogued import assert_catalogued
 from tests.faults import dying, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, WEBHOOKS, Line, health

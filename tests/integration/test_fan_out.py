@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -19,6 +18,7 @@ from patchbay.publishing import fan_out
 from patchbay.publishing.fan_out import MAX_BODY_BYTES
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks import service
 from tests.catalogued import POST, least
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import bcrypt
 import pytest
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.api_keys import guard, hashing, key_format, service
 from patchbay.api_keys.guard import Guard, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
@@ -20,6 +20,7 @@ from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import Backend
 
 HOUR, DAY = 3_600_000, 86_400_000

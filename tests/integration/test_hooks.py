@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from patchbay import catalogue, dynamo
+from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load
 from patchbay.clock import at_ms, iso
 from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks import signing
 from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Answer as Response

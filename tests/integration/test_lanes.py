@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.units import item_bytes
-from patchbay import dynamo, queues
+from patchbay import queues
 from patchbay.deliveries import states, store, sweeper, worker
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
@@ -22,6 +22,7 @@ from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for
 from tests.faults import failing, watched

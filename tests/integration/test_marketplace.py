@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import ValidationError
 
-from patchbay import dynamo, vault
+from patchbay import vault
 from patchbay.api_model import MASK
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import all_templates
@@ -30,6 +30,7 @@ from patchbay.oauth.tokens import with_tokens
 from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.providers import provider as providers
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import dying, killed, meanwhile, one_at_a_time
 

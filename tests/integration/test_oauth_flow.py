@@ -169,7 +169,7 @@ def test_a_verifier_moved_to_another_state_does_not_open(api: Api, crm: Provider
     one, other = begin(api, id), begin(api, id)
     by_state = {row["id"]: row for row in states(backend)}
     of_one, of_other = (by_state[hashlib.sha256(each["state"].encode()).hexdigest()] for each in (one, other))
-    from patchbay import dynamo
+    from patchbay.storage import dynamo
 
     dynamo.put(settings().oauth_states_table, {**of_one, "verifier": of_other["verifier"]})
     answer = bring_back(api, one["state"])

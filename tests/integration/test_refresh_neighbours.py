@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import due, dynamo, vault
+from patchbay import vault
 from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
@@ -19,6 +19,7 @@ from patchbay.integrations.store import Task
 from patchbay.oauth import calls, store, upkeep
 from patchbay.oauth.refresh import expire
 from patchbay.oauth.upkeep import Done, keep_up
+from patchbay.storage import due_index, dynamo
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.conftest import Answer as ApiAnswer
 from tests.faults import Clock, failing, killed, one_at_a_time, watched
@@ -106,7 +107,7 @@ def multiply(workspace: str, id: str, names: list[str], *, shard: int | None = N
     held, seal, oauth = tokens_of(first), vault.sealer(workspace), client_of(integration).oauth
     for name in names:
         new_id = ConnectionId.new(now_ms())
-        while shard is not None and due.shard_of(new_id) != shard:
+        while shard is not None and due_index.shard_of(new_id) != shard:
             new_id = ConnectionId.new(now_ms())
         bare = dataclasses.replace(first, id=new_id, name=name)
         store.connect(with_tokens(bare, oauth, held, seal, now_ms()), None, [])
@@ -150,7 +151,7 @@ def test_hundreds_of_slow_refreshes_delay_nothing_that_is_due_for_another_worksp
     clock.move(1)
     id = integrate(api, crm)
     connect(api, id)
-    multiply("acme", id, ["refreshed", "removed", "expired"], shard=due.SHARDS[-1])
+    multiply("acme", id, ["refreshed", "removed", "expired"], shard=due_index.SHARDS[-1])
     with killed("dynamodb.TransactWriteItems", after=True):
         api(f"DELETE {INTEGRATIONS}/{id}/connections/removed")
     expired = store.get("acme", IntegrationId(id), "expired")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.clock import at_ms, iso
 from patchbay.deliveries import store
 from patchbay.ids import DeliveryId, webhook_key
@@ -15,6 +14,7 @@ from patchbay.settings import settings
 from patchbay.stats import counters, roll_up
 from patchbay.stats import store as stats_store
 from patchbay.stats.counters import HOUR_MS, Tally
+from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Line

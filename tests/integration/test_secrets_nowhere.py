@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from local import gateway
-from patchbay import dynamo, queues, vault
+from patchbay import queues, vault
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
 from patchbay.auth.principal import Principal
@@ -35,6 +35,7 @@ from patchbay.http import Request
 from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.catalogued import POST, least
 from tests.conftest import (
     JWT_SECRET,

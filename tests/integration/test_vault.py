@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from patchbay import aws, dynamo, vault
+from patchbay import aws, vault
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.vault import CannotOpen, KeyUnavailable, decrypt, encrypt
 from tests import faults
 from tests.conftest import Backend

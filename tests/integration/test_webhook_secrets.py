@@ -13,10 +13,11 @@ from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 from svix.webhooks import Webhook as SvixWebhook
 
-from patchbay import dynamo, vault
+from patchbay import vault
 from patchbay.clock import at_ms, iso
 from patchbay.ids import WebhookId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks import service
 from tests.catalogued import POST, least
 from tests.conftest import Answer, Api, Backend, jwt_for

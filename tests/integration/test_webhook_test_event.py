@@ -11,13 +11,14 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
-from patchbay import catalogue, dynamo, vault
+from patchbay import catalogue, vault
 from patchbay.api_model import MASK
 from patchbay.catalogue.entries import load
 from patchbay.clock import at_ms, iso, now_ms, to_ms
 from patchbay.deliveries import limits
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks import service
 from tests.catalogued import POST
 from tests.conftest import Answer, Api, Backend, jwt_for

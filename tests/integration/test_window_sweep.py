@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.rate_limits import ceilings, sweeper
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.conftest import Api, Backend
 from tests.faults import Clock, failing, meanwhile
 

@@ -11,10 +11,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits import ceilings, store
 from patchbay.rate_limits.ceilings import Ceilings
+from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
 
 MINUTE = 60_000

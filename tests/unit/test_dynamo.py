@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.aws import Refused
 from patchbay.deliveries.models import Status
-from patchbay.dynamo import ConditionFailed, TransactionRefused, pack, pack_row, unpack, unpack_row
 from patchbay.errors import ValidationFailed
 from patchbay.ids import EventId
-from patchbay.paging import Page
 from patchbay.rate_limits.throttling import is_throttling
+from patchbay.storage import dynamo
+from patchbay.storage.dynamo import ConditionFailed, TransactionRefused, pack, pack_row, unpack, unpack_row
+from patchbay.storage.paging import Page
 
 # DynamoDB's numbers: 38 digits, magnitudes of 1e-130 to 9.99e125.
 FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(

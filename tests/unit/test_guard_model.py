@@ -17,7 +17,6 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from patchbay import dynamo
 from patchbay.api_keys import guard, hashing, key_format, service, store
 from patchbay.api_keys.guard import Admission, Exhausted, Guard, InsufficientScopes, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import CreateApiKey, UpdateApiKey
@@ -29,6 +28,7 @@ from patchbay.errors import Conflict, NotFound
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Standing, Window
 from patchbay.rate_limits.throttling import BUSY
+from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
 
 OWNER = Principal("acme", "user:ada", ROLES["owner"], role="owner")

@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.units import item_bytes
-from patchbay import dynamo
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.receivers import lanes
 from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import Traffic
+from patchbay.storage import dynamo
 
 DAY = 86_400_000
 

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.errors import RateLimited
 from patchbay.rate_limits import store
 from patchbay.rate_limits.limiter import Limiter, NoRoom
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, Standing, Window
+from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
 
 ROW = "integration#int_1"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo, ids
+from patchbay import ids
 from patchbay.api_keys import guard, hashing, service, store
 from patchbay.api_keys.guard import Exhausted, Guard, InvalidKey, NeverAdmitted
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, RotateApiKey, UpdateApiKey
@@ -22,6 +22,7 @@ from patchbay.auth.scopes import ROLES
 from patchbay.errors import Conflict, Forbidden
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR
+from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
 
 OWNER = Principal("acme", "user:ada", ROLES["owner"], role="owner")

@@ -7,10 +7,10 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from patchbay.dynamo import ConditionFailed
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.sliding_window import Count, Quota, Standing, Window
+from patchbay.storage.dynamo import ConditionFailed
 from tests.fake_rows import FakeRows, assigned, holds
 
 # Short ones, so that a few hundred milliseconds cross many of their ends, at many places.

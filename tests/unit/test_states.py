@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from patchbay import dynamo
 from patchbay.deliveries import states
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.storage import dynamo
 
 NOW = 1_700_000_000_000
 MESSAGE = DeliveryMessage(

@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json, invisible
 from patchbay.clock import NO_TIME, iso, read_time
-from patchbay.paging import Page
+from patchbay.storage.paging import Page
 
 
 class ApiModel(BaseModel):

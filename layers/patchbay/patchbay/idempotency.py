@@ -12,12 +12,13 @@ import json
 import secrets
 from typing import Any, NamedTuple
 
-from patchbay import compact_json, dynamo, vault
+from patchbay import compact_json, vault
 from patchbay.api_model import ApiModel, to_json
 from patchbay.auth.principal import Principal
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IdempotencyMismatch, ValidationFailed
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 _KEEP_SECONDS = 24 * 3600
 # Longer than any function that creates may run (10 s).

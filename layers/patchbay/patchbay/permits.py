@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from patchbay import dynamo
+from patchbay.storage import dynamo
 
 # Updates the row: an expression, and what `dynamo.update` takes besides.
 Update = Callable[..., object]

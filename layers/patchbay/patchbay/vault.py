@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.clock import now_ms
 from patchbay.errors import Problem, UpstreamFailed
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 _FORMAT = "v1"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 bits

@@ -28,15 +28,16 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
-from patchbay import dynamo, idempotency
+from patchbay import idempotency
 from patchbay.api_keys import expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
-from patchbay.paging import Page
 from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
 
 _RING = 31
 # Above MAX_PER_DAY, which no day's count passes.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from patchbay import catalogue, dynamo
+from patchbay import catalogue
 from patchbay.api_model import Empty, Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.automations.models import (
@@ -29,6 +29,7 @@ from patchbay.errors import NotFound
 from patchbay.events import store as events
 from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered
+from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from patchbay import aws, catalogue, compact_json, queues
-from patchbay import due as due_index
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
@@ -39,6 +38,7 @@ from patchbay.ids import DeliveryId, EventId, RunId
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered
 from patchbay.settings import settings
+from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:

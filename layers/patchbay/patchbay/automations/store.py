@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patchbay import compact_json, dynamo, idempotency
-from patchbay import due as due_index
+from patchbay import compact_json, idempotency
 from patchbay.automations.models import Choice
 from patchbay.clock import now_ms
 from patchbay.ids import RunId
-from patchbay.paging import Page
-from patchbay.records import kept_until, of_row, to_row
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import kept_until, of_row, to_row
 
 # A row takes 400 KB.
 _MAX_CHOICES_BYTES = 300 * 1024

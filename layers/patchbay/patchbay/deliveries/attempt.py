@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
-from patchbay import dynamo
 from patchbay.api_model import MASK
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import Trigger
 from patchbay.ids import DeliveryId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.version import USER_AGENT
 from patchbay.webhooks import echo, signing
 from patchbay.webhooks import service as webhooks

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from patchbay import dynamo
 from patchbay.clock import now_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.attempt import Receiver
@@ -17,6 +16,7 @@ from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import Traffic
 from patchbay.settings import settings
 from patchbay.stats.counters import Tally
+from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store

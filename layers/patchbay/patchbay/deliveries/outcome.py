@@ -17,9 +17,9 @@ from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:
-    from patchbay import dynamo
     from patchbay.deliveries.models import DeliveryMessage
     from patchbay.receivers.health import Health
+    from patchbay.storage import dynamo
 
 FAILING = "consecutive_failures"
 _NOTED_AGAIN_MS = 30_000

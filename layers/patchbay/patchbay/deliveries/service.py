@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from patchbay import answer_size, compact_json, dynamo, queues
+from patchbay import answer_size, compact_json, queues
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms, to_ms
@@ -32,6 +32,7 @@ from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up
+from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
 

@@ -21,11 +21,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from patchbay import due as due_index
-from patchbay import dynamo
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
 from patchbay.ids import webhook_key
-from patchbay.records import kept_until
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.records import kept_until
 
 # A message that was sent for a parked delivery may be lost or late. No other is sent for this long.
 SENT_AGAIN_MS = 15 * 60_000

@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from patchbay import due as due_index
-from patchbay import dynamo
 from patchbay.deliveries import states
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
-from patchbay.paging import Page
-from patchbay.records import kept_until
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import kept_until
 
 # DynamoDB's: a write of up to 1 KB is one unit.
 _WRITE_UNIT_BYTES = 1024

@@ -17,8 +17,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 
-from patchbay import due as due_index
-from patchbay import dynamo, queues
+from patchbay import queues
 from patchbay.clock import now_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import DeliveryMessage, Status
@@ -29,6 +28,7 @@ from patchbay.observability import logger
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from patchbay import aws, dynamo, queues, vault
+from patchbay import aws, queues, vault
 from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import attempt, batch, gate, outcome, states, store
 from patchbay.deliveries.attempt import Attempt, Receiver
@@ -36,6 +36,7 @@ from patchbay.receivers import health_store
 from patchbay.receivers.lanes import SLOW_AFTER_SECONDS, Lane
 from patchbay.settings import settings
 from patchbay.stats import counters
+from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from patchbay import catalogue, compact_json, dynamo, idempotency, queues
+from patchbay import catalogue, compact_json, idempotency, queues
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
@@ -38,6 +38,7 @@ from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.validation import validated
 
 MAX_DATA_BYTES = 256 * 1024

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patchbay import compact_json, dynamo
-from patchbay import due as due_index
+from patchbay import compact_json
 from patchbay.clock import now_ms
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId, WebhookId
-from patchbay.paging import Page
-from patchbay.records import kept_until
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import kept_until
 
 # A message that was cut down comes back within minutes by itself; after so long it is lost, or in the
 # dead-letter queue.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patchbay import dynamo
 from patchbay.api_model import Listing
 from patchbay.clock import at_ms
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import LogEntry, LogQuery
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 Outcome = Literal["SUCCEEDED", "FAILED"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from patchbay import answer_size, compact_json, dynamo
+from patchbay import answer_size, compact_json
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
@@ -35,10 +35,11 @@ from patchbay.integrations.models import (
 )
 from patchbay.integrations.store import Listing as Listed
 from patchbay.integrations.store import StoredIntegration
-from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
 
 __all__ = [
     "MAX_METADATA_BYTES",

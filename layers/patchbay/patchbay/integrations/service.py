@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from patchbay import compact_json, dynamo, vault
+from patchbay import compact_json, vault
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms
@@ -27,9 +27,10 @@ from patchbay.integrations.models import (
     UpdateIntegration,
 )
 from patchbay.integrations.store import StoredIntegration
-from patchbay.paging import Page
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once

@@ -20,12 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from patchbay import dynamo, idempotency
+from patchbay import idempotency
 from patchbay.errors import Conflict
 from patchbay.ids import IntegrationId
-from patchbay.paging import Page
-from patchbay.records import of_row, to_row
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import of_row, to_row
 
 if TYPE_CHECKING:
     from patchbay.api_model import ApiModel

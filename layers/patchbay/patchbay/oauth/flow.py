@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from patchbay import dynamo, vault
+from patchbay import vault
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms
 from patchbay.errors import (
@@ -42,6 +42,7 @@ from patchbay.observability import logger
 from patchbay.providers.provider import at_host
 from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 _TRIES = 3
 # What a provider may come back with, besides its own `callback` parameters (RFC 6749, 4.1.2; RFC 9207).

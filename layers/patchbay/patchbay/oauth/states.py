@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patchbay import dynamo
 from patchbay.ids import IntegrationId
-from patchbay.records import of_row, to_row
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.records import of_row, to_row
 
 LIFETIME_MS = 10 * 60_000
 

@@ -19,15 +19,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patchbay import due as due_index
-from patchbay import dynamo, idempotency, permits
+from patchbay import idempotency, permits
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.paging import Page
-from patchbay.records import of_row, to_row
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import of_row, to_row
 
 if TYPE_CHECKING:
     from patchbay.api_model import ApiModel

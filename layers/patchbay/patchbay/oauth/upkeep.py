@@ -20,7 +20,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from patchbay import due as due_index
 from patchbay.clock import now_ms
 from patchbay.errors import Problem
 from patchbay.integrations import activity, client
@@ -32,6 +31,7 @@ from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.store import Found, StoredConnection
 from patchbay.observability import logger
 from patchbay.settings import settings
+from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
 
 # A job that has begun can take two requests of 10 s, and its writes.

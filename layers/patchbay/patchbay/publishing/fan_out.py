@@ -42,7 +42,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from patchbay import dynamo, queues
+from patchbay import queues
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
@@ -51,6 +51,7 @@ from patchbay.observability import flush_metrics, logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.memory import Memory
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks import matching
 from patchbay.webhooks import store as webhooks
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from patchbay.clock import now_ms
-from patchbay.dynamo import ConditionFailed
 from patchbay.rate_limits import sliding_window, store
 from patchbay.rate_limits.memory import Memory
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Count, Quota, Standing, Window
 from patchbay.rate_limits.throttling import busy, throttling_is_429
+from patchbay.storage.dynamo import ConditionFailed
 
 _REMEMBERED = 1_024
 # A refused write costs as much as one that counts, so for this long a process refuses by itself.

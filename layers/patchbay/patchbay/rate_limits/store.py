@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from patchbay import dynamo
 from patchbay.rate_limits.sliding_window import Update
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 
 def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:

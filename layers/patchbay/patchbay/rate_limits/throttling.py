@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from patchbay import aws, dynamo
+from patchbay import aws
 from patchbay.errors import RateLimited
+from patchbay.storage import dynamo
 
 BUSY = "Too many requests at the same moment. Try again in a second."
 _CODES = {

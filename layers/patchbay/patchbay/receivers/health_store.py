@@ -17,16 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from patchbay import due as due_index
-from patchbay import dynamo, permits
+from patchbay import permits
 from patchbay.clock import now_ms
 from patchbay.ids import DeliveryId, RunId, WebhookId, of_webhook_key, webhook_key
 from patchbay.permits import ended
 from patchbay.receivers import slots
 from patchbay.receivers.health import Health, failure
 from patchbay.receivers.lanes import LATELY_MS, Traffic, most_permits
-from patchbay.records import kept_until, of_row
 from patchbay.settings import settings
+from patchbay.storage import due_index, dynamo
+from patchbay.storage.records import kept_until, of_row
 
 _HEALTH = "health"
 _TRAFFIC = "traffic"

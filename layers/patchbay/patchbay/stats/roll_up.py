@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from patchbay import dynamo
 from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events_store
@@ -28,6 +27,7 @@ from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
 from patchbay.stats import counters, store
+from patchbay.storage import dynamo
 from patchbay.webhooks import store as webhooks_store
 
 # The time for a chunk and its write.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from patchbay import dynamo
-from patchbay.records import kept_until
 from patchbay.settings import settings
 from patchbay.stats import counters
+from patchbay.storage import dynamo
+from patchbay.storage.records import kept_until
 
 
 def count(key: str, tally: counters.Tally) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from patchbay import catalogue, dynamo, vault
+from patchbay import catalogue, vault
 from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, iso, now_ms
@@ -20,8 +20,9 @@ from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version,
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
 from patchbay.outbound.registration import check_registered
-from patchbay.paging import Page
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
 from patchbay.webhooks import filters, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,

@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from patchbay import compact_json, dynamo, idempotency
+from patchbay import compact_json, idempotency
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
-from patchbay.paging import Page
-from patchbay.records import kept_until
 from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
+from patchbay.storage.records import kept_until
 
 _COUNT = "count"
 # Limits the cost of matching one event: the filters of all webhooks of a workspace, as JSON.

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from patchbay import dynamo
 from patchbay.observability import logger
+from patchbay.storage import dynamo
 
 Item = TypeVar("Item")
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from patchbay import aws
 from patchbay.errors import ValidationFailed
-from patchbay.paging import Page
+from patchbay.storage.paging import Page
 
 Row = dict[str, Any]
 TransactItem = dict[str, Any]  # one action of a transaction

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
 
 from pydantic.alias_generators import to_camel
 
-from patchbay.dynamo import Row
 from patchbay.ids import Id
 from patchbay.settings import settings
+from patchbay.storage.dynamo import Row
 
 
 class Record(Protocol):
