@@ -263,7 +263,7 @@ WRONG_ADDRESSES: list[Any] = [
 ]  # fmt: skip
 
 
-def test_addresses_pass_the_target_guard_and_hold_no_braces() -> None:
+def test_addresses_pass_the_ssrf_guard_and_hold_no_braces() -> None:
     for name in ADDRESSES:
         for url in WRONG_ADDRESSES:
             assert refused({name: url}) == f"config.{name}", url

@@ -1,6 +1,6 @@
 """Speaking with a provider: the authorization URL, codes and refresh tokens for tokens, revocation.
 
-Requests are Authlib's, on httpx, through the target guard: no private address, no redirect, 10 s in all,
+Requests are Authlib's, on httpx, through the SSRF guard: no private address, no redirect, 10 s in all,
 64 KB of answer. What comes back is read by `token_response`; nothing here knows where tokens are kept.
 """
 
@@ -351,7 +351,7 @@ def _body(response: httpx.Response) -> Any:
 
 
 def _explain(fault: BaseException) -> str:
-    from patchbay.outbound.target_guard import TargetError
+    from patchbay.outbound.ssrf_guard import TargetError
     from patchbay.outbound.transport import AnswerTooLarge
 
     if isinstance(fault, TargetError | AnswerTooLarge):

@@ -1,4 +1,4 @@
-"""Dialling under the target guard: the address that was judged is the address that is dialled."""
+"""Dialling under the SSRF guard: the address that was judged is the address that is dialled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from patchbay.outbound.connection import Connection
-from patchbay.outbound.target_guard import check_address
+from patchbay.outbound.ssrf_guard import check_address
 from patchbay.tls import trust
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]

@@ -1,9 +1,9 @@
-"""The target guard at registration: URLs that a caller gives us to call, by this deployment's rules."""
+"""The SSRF guard at registration: URLs that a caller gives us to call, by this deployment's rules."""
 
 from __future__ import annotations
 
 from patchbay.errors import ValidationFailed
-from patchbay.outbound import target_guard
+from patchbay.outbound import ssrf_guard
 from patchbay.settings import settings
 
 
@@ -11,10 +11,10 @@ def check_registered(field: str, url: str) -> None:
     """Raises ValidationFailed, naming the field, for a URL that Patchbay does not call."""
     config = settings()
     try:
-        target_guard.check_url(
+        ssrf_guard.check_url(
             url,
             https_only=config.https_only,
             allow_loopback=config.patchbay_allow_loopback_targets,
         )
-    except target_guard.TargetError as error:
+    except ssrf_guard.TargetError as error:
         raise ValidationFailed.of(field, str(error)) from None

@@ -1,4 +1,4 @@
-"""An httpx transport under the target guard, for what speaks to token endpoints through Authlib."""
+"""An httpx transport under the SSRF guard, for what speaks to token endpoints through Authlib."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patchbay.outbound.body import read_body
 from patchbay.outbound.connection import InvalidAnswer
 from patchbay.outbound.dialer import Dialer, GuardedDialer, Resolver, resolve
 from patchbay.outbound.exchange import Exchange
-from patchbay.outbound.target_guard import TargetError, check_url
+from patchbay.outbound.ssrf_guard import TargetError, check_url
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 

@@ -99,7 +99,7 @@ Events = Annotated[
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
     AfterValidator(_check_events),
 ]
-# What the target guard says of it is the service's to ask: it depends on the deployment.
+# What the SSRF guard says of it is the service's to ask: it depends on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 

@@ -22,7 +22,7 @@ from patchbay.outbound.connection import Connection, InvalidAnswer
 from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Resolver, resolve
 from patchbay.outbound.exchange import Exchange, NoAnswer
 from patchbay.outbound.retry_after import parse_retry_after
-from patchbay.outbound.target_guard import ForbiddenTarget, InvalidTarget, Target, check_url
+from patchbay.outbound.ssrf_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 from patchbay.webhooks.kept_connections import KeptConnections, Route
 from patchbay.webhooks.retry import ErrorKind, Outcome
 
@@ -97,7 +97,7 @@ class _Reply:
 class Sender:
     """Sends attempts and keeps connections between them. Belongs to one event loop.
 
-    `https_only` and `allow_loopback` are the target guard's; the guard judges the URL at every
+    `https_only` and `allow_loopback` are the SSRF guard's; the guard judges the URL at every
     send and the addresses at every dial. `ssl_context` replaces the default trust in certifi's
     authorities.
     """

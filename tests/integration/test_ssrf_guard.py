@@ -1,4 +1,4 @@
-"""The target guard under attack: names that turn, spellings that deceive, redirects, proxies.
+"""The SSRF guard under attack: names that turn, spellings that deceive, redirects, proxies.
 
 Nothing here ever dials the internet: `LocalDialer` notes which address would be dialled, and connects to the
 receiver on loopback in its place. So whatever the guard lets through hits that receiver.
@@ -15,7 +15,7 @@ import pytest
 
 from patchbay.outbound import dialer
 from patchbay.outbound.dialer import GuardedDialer, connect
-from patchbay.outbound.target_guard import ForbiddenTarget
+from patchbay.outbound.ssrf_guard import ForbiddenTarget
 from patchbay.settings import settings
 from patchbay.webhooks.retry import ErrorKind
 from patchbay.webhooks.sender import Sender
@@ -36,7 +36,7 @@ from tests.raw_receivers import (
     receiver,
     run,
 )
-from tests.spellings import forbidden_urls, permitted_urls
+from tests.ssrf_vectors import forbidden_urls, permitted_urls
 
 PUBLIC_V6 = "2606:4700::1"
 NAME = "hooks.example.com"

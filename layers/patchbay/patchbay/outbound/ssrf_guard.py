@@ -1,4 +1,4 @@
-"""The target guard: which URLs, and which addresses behind them, may be called.
+"""The SSRF guard: which URLs, and which addresses behind them, may be called.
 
 The rules are pure. `check_url` judges what a caller registers; `check_address` judges what a name
 resolves to, at the dial (see `dialer`), because a name may point elsewhere a moment later.

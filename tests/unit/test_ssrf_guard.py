@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from patchbay.outbound.target_guard import (
+from patchbay.outbound.ssrf_guard import (
     ForbiddenTarget,
     InvalidTarget,
     Target,
@@ -16,7 +16,7 @@ from patchbay.outbound.target_guard import (
     check_address,
     check_url,
 )
-from tests.spellings import (
+from tests.ssrf_vectors import (
     BAD_URLS,
     LOCAL_NAMES,
     NOT_ASCII,

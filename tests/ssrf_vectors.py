@@ -1,4 +1,4 @@
-"""Ways to write an address, a name or a URL: what the target guard refuses, and what it must let pass."""
+"""Ways to write an address, a name or a URL: what the SSRF guard refuses, and what it must let pass."""
 
 from __future__ import annotations
 
