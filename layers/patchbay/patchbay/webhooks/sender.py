@@ -23,7 +23,7 @@ from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Res
 from patchbay.outbound.exchange import Exchange, NoAnswer
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.outbound.ssrf_guard import ForbiddenTarget, InvalidTarget, Target, check_url
-from patchbay.webhooks.kept_connections import KeptConnections, Route
+from patchbay.webhooks.connection_pool import ConnectionPool, Route
 from patchbay.webhooks.retry import ErrorKind, Outcome
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -116,7 +116,7 @@ class Sender:
         self._dialer = GuardedDialer(
             allow_loopback=allow_loopback, ssl_context=ssl_context, resolver=resolver, dialer=dialer
         )
-        self._kept = KeptConnections(_IDLE_CONNECTIONS)
+        self._kept = ConnectionPool(_IDLE_CONNECTIONS)
 
     async def aclose(self) -> None:
         """Close the kept connections."""

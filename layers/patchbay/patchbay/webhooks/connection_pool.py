@@ -8,7 +8,7 @@ from typing import NamedTuple
 from patchbay.outbound.connection import Connection
 
 # Shorter than the idle time of common servers and load balancers (60 to 75 s).
-KEPT_SECONDS = 20.0
+MAX_IDLE_SECONDS = 20.0
 
 
 class Route(NamedTuple):
@@ -22,7 +22,7 @@ class Route(NamedTuple):
     port: int
 
 
-class KeptConnections:
+class ConnectionPool:
     """Idle connections by route, at most `most` in all; the one unused for longest gives way first.
 
     Only the connection that is taken is checked: with a hundred receivers, checking all of them was most of
@@ -42,7 +42,7 @@ class KeptConnections:
             self._count -= 1
             if not kept:
                 del self._idle[route]
-            if monotonic() - used_at < KEPT_SECONDS and connection.is_quiet():
+            if monotonic() - used_at < MAX_IDLE_SECONDS and connection.is_quiet():
                 return connection
             connection.close()
         return None

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from patchbay.webhooks import kept_connections
-from patchbay.webhooks.kept_connections import KEPT_SECONDS, KeptConnections, Route
+from patchbay.webhooks import connection_pool
+from patchbay.webhooks.connection_pool import MAX_IDLE_SECONDS, ConnectionPool, Route
 
 A, B, C = (Route("acme", "https", host, 443) for host in "abc")
 
@@ -27,11 +27,11 @@ class Connection:
 
 
 @pytest.fixture
-def kept() -> KeptConnections:
-    return KeptConnections(3)
+def kept() -> ConnectionPool:
+    return ConnectionPool(3)
 
 
-def give(kept: KeptConnections, *routes: Route) -> list[Any]:
+def give(kept: ConnectionPool, *routes: Route) -> list[Any]:
     """New connections, given back in this order."""
     made: list[Any] = [Connection() for _ in routes]
     for route, connection in zip(routes, made, strict=True):
@@ -39,7 +39,7 @@ def give(kept: KeptConnections, *routes: Route) -> list[Any]:
     return made
 
 
-def test_a_connection_is_used_again_and_by_one_at_a_time(kept: KeptConnections) -> None:
+def test_a_connection_is_used_again_and_by_one_at_a_time(kept: ConnectionPool) -> None:
     first, second = give(kept, A, A)
     assert kept.take(B) is None
     assert kept.take(A) is second  # the last used is the likeliest to be open still
@@ -56,13 +56,13 @@ def test_a_connection_is_used_again_and_by_one_at_a_time(kept: KeptConnections) 
         A._replace(port=8443),
     ],
 )
-def test_a_connection_is_kept_for_one_workspace_and_origin(kept: KeptConnections, other: Route) -> None:
+def test_a_connection_is_kept_for_one_workspace_and_origin(kept: ConnectionPool, other: Route) -> None:
     [connection] = give(kept, A)
     assert kept.take(other) is None
     assert kept.take(A) is connection
 
 
-def test_a_connection_on_which_something_came_is_closed(kept: KeptConnections) -> None:
+def test_a_connection_on_which_something_came_is_closed(kept: ConnectionPool) -> None:
     quiet, noisy = give(kept, A, A)
     noisy.quiet = False
     assert kept.take(A) is quiet
@@ -70,17 +70,17 @@ def test_a_connection_on_which_something_came_is_closed(kept: KeptConnections) -
 
 
 def test_a_connection_unused_for_long_is_closed(
-    kept: KeptConnections, monkeypatch: pytest.MonkeyPatch
+    kept: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(kept_connections, "monotonic", lambda: now)
+    monkeypatch.setattr(connection_pool, "monotonic", lambda: now)
     [connection] = give(kept, A)
-    now += KEPT_SECONDS
+    now += MAX_IDLE_SECONDS
     assert kept.take(A) is None
     assert connection.closed
 
 
-def test_the_one_unused_for_longest_gives_way(kept: KeptConnections) -> None:
+def test_the_one_unused_for_longest_gives_way(kept: ConnectionPool) -> None:
     made = give(kept, A, A, B, C)
     assert [connection.closed for connection in made] == [True, False, False, False]
     again = kept.take(A)
@@ -90,13 +90,13 @@ def test_the_one_unused_for_longest_gives_way(kept: KeptConnections) -> None:
     assert [connection.closed for connection in made] == [True, False, True, False]
 
 
-def test_only_what_is_taken_is_looked_at(kept: KeptConnections) -> None:
+def test_only_what_is_taken_is_looked_at(kept: ConnectionPool) -> None:
     made = give(kept, A, B, C)
     kept.take(B)
     assert [connection.looks for connection in made] == [0, 1, 0]
 
 
-def test_all_are_closed_in_the_end(kept: KeptConnections) -> None:
+def test_all_are_closed_in_the_end(kept: ConnectionPool) -> None:
     made = give(kept, A, A, B)
     kept.close()
     assert all(connection.closed for connection in made)
