@@ -6,7 +6,7 @@ from patchbay.errors import MethodNotAllowed, NotFound, Problem
 from patchbay.http.routes import ROUTES
 
 
-def missing(method: str, path: str) -> Problem:
+def no_route(method: str, path: str) -> Problem:
     """405 with `Allow` when the path has routes of other methods (RFC 9110, 15.5.6), else 404."""
     segments = path.split("/")
     methods = sorted({known for known, pattern in ROUTES if _fits(pattern.split("/"), segments)})
