@@ -2,7 +2,7 @@ from typing import Any
 
 from patchbay import aws
 from patchbay.oauth import token_endpoint
-from patchbay.oauth.upkeep import keep_up
+from patchbay.oauth.maintenance import run_due
 
 aws.preload()
 token_endpoint.preload()
@@ -10,4 +10,4 @@ token_endpoint.preload()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Refresh tokens before they end, finish removals, and clear up after integrations."""
-    return keep_up(context.get_remaining_time_in_millis)._asdict()
+    return run_due(context.get_remaining_time_in_millis)._asdict()

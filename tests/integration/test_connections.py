@@ -16,7 +16,7 @@ import pytest
 
 from patchbay import vault
 from patchbay.ids import ConnectionId
-from patchbay.oauth import token_endpoint, upkeep
+from patchbay.oauth import token_endpoint
 from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -88,8 +88,8 @@ def names(answer: Answer) -> list[str]:
     return [item["connectionId"] for item in answer.json()["items"]]
 
 
-def keep_up() -> upkeep.Done:
-    return upkeep.keep_up(lambda: 60_000)
+def run_due() -> maintenance.Done:
+    return maintenance.run_due(lambda: 60_000)
 
 
 # ── API keys and basic credentials ───────────────────────────────────────────────────────────────────
@@ -748,11 +748,11 @@ def test_a_removal_that_dies_anywhere_is_finished_by_the_schedule(
                 continue
             # From here on it gives no token any more, whatever is left to do.
             refused(token_of(api, id), 404, "not_found")
-            keep_up()
+            run_due()
             assert 1 <= len(crm.revocations) - before <= 2
             refused(get(api, id), 404, "not_found")
             assert (rows(backend), count(api, id)) == ([], 0), (operation, at, after)
-            assert keep_up().connections == 0
+            assert run_due().connections == 0
 
 
 def test_credentials_on_their_way_out_are_served_no_more(api: Api, keys: str, backend: Backend) -> None:
@@ -763,7 +763,7 @@ def test_credentials_on_their_way_out_are_served_no_more(api: Api, keys: str, ba
     answer = token_of(api, keys)
     refused(answer, 404, "not_found")
     assert "mail-key" not in answer.text
-    keep_up()
+    run_due()
     assert (rows(backend), count(api, keys)) == ([], 0)
 
 
@@ -795,7 +795,7 @@ def test_a_key_that_kms_refuses_is_told_and_forgets_no_grant(
         assert "Nothing is lost" in detail
         refused(token_of(api, id), 404, "not_found")
         assert get(api, id).json()["status"] == "REVOKED"
-        keep_up()
+        run_due()
     (row,) = rows(backend)
     assert (row["status"], count(api, id), crm.revocations) == ("REVOKED", 1, [])
 
@@ -811,9 +811,9 @@ def test_what_kms_held_up_is_finished_later(
         with failing("kms.Decrypt", error=REFUSED, times=refusals):
             refused(delete(api, id), 502, "upstream_failed")
             if refusals == 2:
-                keep_up()
+                run_due()
         clock.move(3601)
-        keep_up()
+        run_due()
         refused(get(api, id), 404, "not_found")
         assert (rows(backend), count(api, id), len(crm.revocations)) == ([], 0, refusals)
         assert details(api, id, "connection.revoked")[0] == "default: revoked at the provider"
@@ -822,5 +822,5 @@ def test_what_kms_held_up_is_finished_later(
     with failing("kms.Decrypt", error=THROTTLED):
         refused(delete(api, id), 429, "rate_limited")
     refused(token_of(api, id), 404, "not_found")
-    keep_up()
+    run_due()
     assert (rows(backend), count(api, id), len(crm.revocations)) == ([], 0, 3)

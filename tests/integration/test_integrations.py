@@ -20,7 +20,7 @@ from patchbay.api_model import MASK
 from patchbay.clock import at_ms, iso
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import MAX_METADATA_BYTES
-from patchbay.oauth.upkeep import Done, keep_up
+from patchbay.oauth.maintenance import Done, run_due
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, dying, killed, meanwhile, one_at_a_time, watched
 from tests.receivers import Answer as Said
@@ -205,7 +205,7 @@ def plenty() -> int:
 
 def kept_up() -> Done:
     """One run of the schedule with time enough."""
-    return keep_up(plenty)
+    return run_due(plenty)
 
 
 @contextlib.contextmanager
@@ -1015,13 +1015,13 @@ def test_the_schedule_goes_on_where_its_time_ran_out(api: Api, backend: Backend,
     for name in ("a", "b", "c"):
         connected(api, made, name)
     delete(api, made)
-    assert keep_up(lambda: 0).tasks == 0
+    assert run_due(lambda: 0).tasks == 0
     looks, done = 0, 0
     while not done:
         looks += 1
         assert looks < 40
         left = iter([900_000] * looks)
-        done = keep_up(lambda left=left: next(left, 0)).tasks  # type: ignore[misc]  # nothing to infer
+        done = run_due(lambda left=left: next(left, 0)).tasks  # type: ignore[misc]  # nothing to infer
     assert looks > 3
     assert backend.rows("ConnectionsTable") == []
     assert [row["sk"] for row in backend.rows("IntegrationsTable")] == ["count"]

@@ -24,10 +24,10 @@ from patchbay.integrations import store
 from patchbay.integrations.client import client_of
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
+from patchbay.oauth.maintenance import Done, run_due
 from patchbay.oauth.models import AuthType
 from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
-from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.providers import provider as providers
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -186,7 +186,7 @@ def _one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept_up() -> Done:
-    return keep_up(lambda: 900_000)
+    return run_due(lambda: 900_000)
 
 
 def plant(workspace: str, integration: Any) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from patchbay.oauth import refresh, token_endpoint
-from patchbay.oauth.upkeep import keep_up
+from patchbay.oauth.maintenance import run_due
 from tests.catalogued import assert_catalogued
 from tests.conftest import REDIRECT_URI, Answer, Api, Backend
 from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
@@ -165,7 +165,7 @@ class Line:
         return new
 
     def schedule(self, seconds: float = 120) -> dict[str, int]:
-        return keep_up(lambda: round(seconds * 1000))._asdict()
+        return run_due(lambda: round(seconds * 1000))._asdict()
 
 
 @pytest.fixture
@@ -863,7 +863,7 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: 
 
 
 def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> None:
-    from patchbay.oauth.upkeep import Incomplete
+    from patchbay.oauth.maintenance import Incomplete
 
     for name in "abc":
         line.connect(name)
@@ -882,7 +882,7 @@ def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> N
 def test_one_connection_that_breaks_the_code_does_not_stop_the_others(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from patchbay.oauth.upkeep import Incomplete
+    from patchbay.oauth.maintenance import Incomplete
 
     for name in "abc":
         line.connect(name)

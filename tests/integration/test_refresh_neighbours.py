@@ -16,9 +16,9 @@ from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
-from patchbay.oauth import calls, store, upkeep
+from patchbay.oauth import calls, store
+from patchbay.oauth.maintenance import Done, run_due
 from patchbay.oauth.refresh import expire
-from patchbay.oauth.upkeep import Done, keep_up
 from patchbay.storage import due_index, dynamo
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.conftest import Answer as ApiAnswer
@@ -121,7 +121,7 @@ def row(backend: Backend, name: str) -> dict[str, Any]:
 def schedule(seconds: float = 30) -> Done:
     """A run that begins work for so many seconds."""
     end = time.monotonic() + 30 + seconds
-    return keep_up(lambda: round((end - time.monotonic()) * 1000))
+    return run_due(lambda: round((end - time.monotonic()) * 1000))
 
 
 def refresh(api: Api, id: str, name: str, token: str = SLOW_OWNER) -> ApiAnswer:
@@ -144,7 +144,7 @@ def test_hundreds_of_slow_refreshes_delay_nothing_that_is_due_for_another_worksp
     """Theirs are due longer, and there are some in each shard of the index. All of the healthy one's is done
     in a run in which not all of theirs could be.
     """
-    monkeypatch.setattr(upkeep, "_SHARE_SECONDS", 1.0)
+    monkeypatch.setattr(maintenance, "_SHARE_SECONDS", 1.0)
     attack = integrate(api, dear, token=SLOW_OWNER)
     connect(api, attack, token=SLOW_OWNER)
     multiply("slow", attack, [f"c{n}" for n in range(80)])
@@ -187,7 +187,7 @@ def test_a_long_task_of_one_workspace_does_not_delay_the_refreshes_of_another(
         refreshed_first.append(row(backend, "default")["tokensVersion"] == 2)
         return True
 
-    monkeypatch.setattr(upkeep, "_expire_all", long)
+    monkeypatch.setattr(maintenance, "_expire_all", long)
     dynamo.transact([integrations_store.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
     assert schedule() == Done(connections=1, tasks=1)
     assert refreshed_first == [True]

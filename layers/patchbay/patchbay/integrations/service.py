@@ -154,7 +154,7 @@ def set_status(
 
 def delete(principal: Principal, id: IntegrationId, if_match: int | None = None) -> Empty:
     """Remove an integration. At once nobody sees or uses it any more; its connections are revoked, its
-    webhooks removed and its copies put out of service within minutes (`oauth.upkeep`).
+    webhooks removed and its copies put out of service within minutes (`oauth.maintenance`).
     """
     for _ in range(_TRIES):
         old = read(principal.workspace_id, id)

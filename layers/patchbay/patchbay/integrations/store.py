@@ -7,7 +7,7 @@ In partitions that no workspace can have (their names hold a `#`):
     #marketplace  int_…           what is listed: the snapshot that the platform approved
     #reviews      int_…           what waits for its review
     #installs#<int_…>  <ws>#<int_…>   the copies that were made of it
-    #tasks        <kind>#<ws>#<int_…>  what is left to do after a change (`oauth.upkeep`)
+    #tasks        <kind>#<ws>#<int_…>  what is left to do after a change (`oauth.maintenance`)
 A row that is deleted first becomes a tombstone (`deletedAt`), which no one sees; what is left to do for it
 stands in #tasks, written in the same transaction.
 """

@@ -75,7 +75,7 @@ class Job(NamedTuple):
     work: Callable[[], bool]
 
 
-def keep_up(remaining_ms: Callable[[], int]) -> Done:
+def run_due(remaining_ms: Callable[[], int]) -> Done:
     """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
     be done.
     """

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from patchbay.oauth import calls, upkeep
-from patchbay.oauth.upkeep import Job, _Lane, _Run
+from patchbay.oauth import calls
+from patchbay.oauth.maintenance import Job, _Lane, _Run
 
 
 class Work:
@@ -47,7 +47,7 @@ class Work:
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     monkeypatch.setattr(calls, "SLOW_SECONDS", 0.3)
-    monkeypatch.setattr(upkeep, "_SHARE_SECONDS", 1.5)
+    monkeypatch.setattr(maintenance, "_SHARE_SECONDS", 1.5)
     return Work()
 
 
@@ -74,9 +74,9 @@ def test_many_slow_workspaces_leave_turns_for_a_healthy_one(work: Work) -> None:
 
 def test_a_workspace_that_turns_slow_holds_a_quarter_of_the_threads_at_most(work: Work) -> None:
     run(work.jobs("turncoat", 40, 0) + work.jobs("turncoat", 400, 0.5), work.jobs("healthy", 100, 0.001))
-    assert work.most["turncoat"] <= upkeep._AT_MOST == upkeep._THREADS // 4
+    assert work.most["turncoat"] <= maintenance._AT_MOST == maintenance._THREADS // 4
     assert work.done["healthy"] == 100
-    assert work.before("healthy").count("turncoat") <= 40 + upkeep._AT_MOST
+    assert work.before("healthy").count("turncoat") <= 40 + maintenance._AT_MOST
 
 
 def test_refreshes_and_removals_of_one_workspace_do_not_wait_for_each_other(work: Work) -> None:
