@@ -1,4 +1,4 @@
-from patchbay.deliveries import trial
+from patchbay.deliveries import test_event
 from patchbay.deliveries.models import Attempt, SendTestEvent
 from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
@@ -7,4 +7,4 @@ from patchbay.ids import WebhookId
 @endpoint(scope="webhooks:write", optional_body=True)
 def handler(request: Request, id: WebhookId, body: SendTestEvent) -> Attempt:
     """Send the receiver a test event now; the answer is what came of it."""
-    return trial.send_test(request.principal, id, body)
+    return test_event.send_test(request.principal, id, body)

@@ -16,7 +16,7 @@ import pytest
 
 from patchbay import vault
 from patchbay.ids import ConnectionId
-from patchbay.oauth import token_endpoint
+from patchbay.oauth import maintenance, token_endpoint
 from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import dynamo

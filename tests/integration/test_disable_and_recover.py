@@ -246,14 +246,14 @@ def test_failures_of_before_a_webhook_was_enabled_again_are_forgotten(line: Line
 def test_attempts_side_by_side_that_learn_of_each_others_failures_late_disable_once(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Share(batch.Share):
+    class WebhookBatch(batch.WebhookBatch):
         """Another attempt's older answer always comes in right after the newer one."""
 
         def __setattr__(self, name: str, value: Any) -> None:
             late = name == "health" and hasattr(self, "tally")
             super().__setattr__(name, Health() if late else value)
 
-    monkeypatch.setattr(batch, "Share", Share)
+    monkeypatch.setattr(batch, "WebhookBatch", WebhookBatch)
     with receiver([404]) as r, receiver() as owner:
         webhook = line.webhook(r.url, disableAfter=2)
         line.webhook(owner.url, events=["WEBHOOK_DISABLED"])

@@ -16,7 +16,7 @@ from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
-from patchbay.oauth import calls, store
+from patchbay.oauth import calls, maintenance, store
 from patchbay.oauth.maintenance import Done, run_due
 from patchbay.oauth.refresh import expire
 from patchbay.storage import due_index, dynamo

@@ -25,7 +25,7 @@ def test_a_webhook_must_be_fast_for_longer_each_time_up_to_an_hour() -> None:
 
 
 def test_what_is_put_off_waits_longer_each_time() -> None:
-    assert [lanes.put_off_seconds(receives) for receives in range(1, 5)] == [5, 20, 80, 80]
+    assert [lanes.defer_seconds(receives) for receives in range(1, 5)] == [5, 20, 80, 80]
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(2, 1), (3, 1), (4, 1), (8, 2), (20, 5), (1000, 250)])

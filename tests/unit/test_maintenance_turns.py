@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from patchbay.oauth import calls
+from patchbay.oauth import calls, maintenance
 from patchbay.oauth.maintenance import Job, _Lane, _Run
 
 

@@ -23,7 +23,7 @@ from patchbay.webhooks import store as webhooks_store
 
 
 @dataclass(slots=True)
-class Work:
+class QueuedDelivery:
     """A message of the queue, how often it was received, and the row of its delivery if there is one."""
 
     message_id: str
@@ -45,7 +45,7 @@ class Work:
 
 
 @dataclass
-class Share:
+class WebhookBatch:
     """One webhook's part of a batch, and what its attempts have come to.
 
     `webhook` is its row, or None if it is gone. `receiver` is None until its secrets are opened, or if they
@@ -58,7 +58,7 @@ class Share:
     webhook: dynamo.Row | None
     health: Health
     traffic: Traffic
-    works: list[Work]
+    queued: list[QueuedDelivery]
     receiver: Receiver | None = None
     tally: Tally = field(default_factory=Tally)
     timed_out: list[bool] = field(default_factory=list)
@@ -69,12 +69,12 @@ class Share:
 
     @property
     def workspace_id(self) -> str:
-        return self.works[0].delivery.workspace_id
+        return self.queued[0].delivery.workspace_id
 
     @property
     def is_callback(self) -> bool:
         """Whether it is the callback of an automation's run: one delivery, so it teaches nothing."""
-        return isinstance(self.works[0].delivery.webhook_id, RunId)
+        return isinstance(self.queued[0].delivery.webhook_id, RunId)
 
     @property
     def is_active(self) -> bool:
@@ -94,16 +94,16 @@ class Share:
         return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryConfig()
 
 
-def shares(works: Sequence[Work]) -> list[Share]:
-    """The works by webhook, in one call. Webhooks and deliveries are read with strong consistency, so that a
+def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
+    """The queued by webhook, in one call. Webhooks and deliveries are read with strong consistency, so that a
     deleted secret signs nothing, and a delivery that was recorded as delivered is not sent again. The health
     of a receiver may be a moment old.
     """
-    by_webhook: dict[str, list[Work]] = {}
-    for work in works:
+    by_webhook: dict[str, list[QueuedDelivery]] = {}
+    for work in queued:
         key = webhook_key(work.delivery.workspace_id, work.delivery.webhook_id)
         by_webhook.setdefault(key, []).append(work)
-    places = [store.place(work.delivery) for work in works]
+    places = [store.place(work.delivery) for work in queued]
     for first, *_ in by_webhook.values():
         workspace_id, webhook_id = first.delivery.workspace_id, first.delivery.webhook_id
         places += (
@@ -112,11 +112,11 @@ def shares(works: Sequence[Work]) -> list[Share]:
             health_store.traffic_place(workspace_id),
         )
     rows = dynamo.get_each(places, eventually={settings().health_table})
-    for work, row in zip(works, rows, strict=False):
+    for work, row in zip(queued, rows, strict=False):
         work.row = row
-    of_webhooks = iter(rows[len(works) :])
+    of_webhooks = iter(rows[len(queued) :])
     return [
-        Share(
+        WebhookBatch(
             key,
             webhooks_store.read(next(of_webhooks)),
             health_store.read(next(of_webhooks)),
@@ -127,9 +127,9 @@ def shares(works: Sequence[Work]) -> list[Share]:
     ]
 
 
-def by_workspace(shares: Iterable[Share]) -> list[list[Share]]:
-    """The shares of each workspace."""
-    found: dict[str, list[Share]] = {}
-    for share in shares:
+def by_workspace(batches: Iterable[WebhookBatch]) -> list[list[WebhookBatch]]:
+    """The batches of each workspace."""
+    found: dict[str, list[WebhookBatch]] = {}
+    for share in batches:
         found.setdefault(share.workspace_id, []).append(share)
     return list(found.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from patchbay import catalogue
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import store
-from patchbay.deliveries.batch import Share
+from patchbay.deliveries.batch import WebhookBatch
 from patchbay.ids import EventId, WebhookId, of_webhook_key
 from patchbay.observability import logger, metrics
 from patchbay.receivers import health, health_store
@@ -25,7 +25,7 @@ FAILING = "consecutive_failures"
 _NOTED_AGAIN_MS = 30_000
 
 
-def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> None:
+def failed(share: WebhookBatch, delivery: DeliveryMessage, at: int, asked_at: int) -> None:
     """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
     all it must not. The one that makes the webhook's `disableAfter` full disables it. A callback is one
     delivery: it counts against nobody. `asked_at` is when its last attempt began.
@@ -46,7 +46,7 @@ def failed(share: Share, delivery: DeliveryMessage, at: int, asked_at: int) -> N
         disable(share, delivery, FAILING, known, asked_at)
 
 
-def gone(share: Share, delivery: DeliveryMessage, reason: str, asked_at: int) -> None:
+def gone(share: WebhookBatch, delivery: DeliveryMessage, reason: str, asked_at: int) -> None:
     """End a webhook because its receiver wants no more events, by its answer to a request of `asked_at`.
 
     The webhook is disabled. But a 410 of an automation platform removes the hook, because the automation
@@ -68,7 +68,9 @@ def gone(share: Share, delivery: DeliveryMessage, reason: str, asked_at: int) ->
             logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
 
 
-def disable(share: Share, delivery: DeliveryMessage, reason: str, known: Health, asked_at: int) -> None:
+def disable(
+    share: WebhookBatch, delivery: DeliveryMessage, reason: str, known: Health, asked_at: int
+) -> None:
     """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
     when what failed was itself Patchbay's telling.
     """
@@ -98,7 +100,7 @@ def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
     }
 
 
-def changes_nothing(share: Share) -> bool:
+def changes_nothing(share: WebhookBatch) -> bool:
     """Whether `settle` has nothing to do: without an attempt, after a healthy receiver's successful first
     attempts, and for a callback, which is a single delivery and so says nothing about others.
     """
@@ -109,7 +111,7 @@ def changes_nothing(share: Share) -> bool:
     )
 
 
-def settle(share: Share) -> None:
+def settle(share: WebhookBatch) -> None:
     """Run after the share's attempts. One write adds to the counters what the roll-up does not count. If the
     receiver is not well, or has recovered, this also updates its breaker and its lane.
     """
@@ -130,7 +132,7 @@ def settle(share: Share) -> None:
         logger.warning("too many retries wait: further deliveries are held", webhook=share.key)
 
 
-def _settle_breaker(share: Share) -> None:
+def _settle_breaker(share: WebhookBatch) -> None:
     known, now = share.health, now_ms()
     is_open = known.is_open(share.resumed_at)
     in_a_row = health.timeouts_in_a_row(share.timed_out)
@@ -153,7 +155,7 @@ def _settle_breaker(share: Share) -> None:
         logger.warning("breaker opened: further deliveries are held", webhook=share.key)
 
 
-def slow(share: Share) -> None:
+def slow(share: WebhookBatch) -> None:
     """An attempt takes over two seconds, so the webhook takes the slow lane. Noted at most once a batch, and
     at most twice a minute for a webhook that is known to be slow.
     """

@@ -25,9 +25,9 @@ from typing import Any
 
 from patchbay import aws, queues, vault
 from patchbay.clock import at_ms, now_ms
-from patchbay.deliveries import attempt, batch, gate, outcome, states, store
+from patchbay.deliveries import admission, attempt, batch, outcome, states, store
 from patchbay.deliveries.attempt import Attempt, Receiver
-from patchbay.deliveries.batch import Share, Work
+from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import store as events
 from patchbay.events.models import payload
@@ -54,7 +54,7 @@ _MAX_LOST_CLAIMS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ComeBack:
+class Redeliver:
     """The message comes back after so many seconds; None means after the queue's visibility timeout."""
 
     seconds: int | None
@@ -67,25 +67,25 @@ class Delivered:
     row: dynamo.Row
 
 
-class Done:
+class Ack:
     """The message is not needed any more."""
 
 
-class Moved:
+class MoveToSlowLane:
     """The message belongs in the slow lane."""
 
 
-Verdict = ComeBack | Delivered | Done | Moved
+Disposition = Redeliver | Delivered | Ack | MoveToSlowLane
 
 
 @dataclass(slots=True)
-class Begun:
+class StartedAttempt:
     """An attempt that is being made. `lease` is the row under our lease; None for a new delivery, until an
     attempt that takes long or fails claims it.
     """
 
-    share: Share
-    work: Work
+    share: WebhookBatch
+    work: QueuedDelivery
     receiver: Receiver
     body: bytes
     lease: dynamo.Row | None = None
@@ -105,20 +105,20 @@ class Begun:
 
 
 @dataclass(slots=True)
-class Results:
+class BatchResult:
     """What became of an invocation's messages so far."""
 
     lane: Lane
     queue_url: str
     again: list[str] = field(default_factory=list)
-    verdicts: list[tuple[Work, Verdict]] = field(default_factory=list)
+    dispositions: list[tuple[QueuedDelivery, Disposition]] = field(default_factory=list)
 
 
 def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]:
-    """Work an SQS batch; returns the ids of the messages that must come again (partial batch response)."""
+    """Deliver an SQS batch; returns the ids of the messages that must come again (partial batch response)."""
     config = settings()
     queue_url = config.deliveries_queue_url if lane is Lane.FAST else config.slow_deliveries_queue_url
-    results, works = Results(lane, queue_url), []
+    results, queued = BatchResult(lane, queue_url), []
     for record in records:
         try:
             delivery = DeliveryMessage.read(record["body"])
@@ -127,65 +127,73 @@ def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]
                 results.again.append(record["messageId"])
             continue
         receives = int(record["attributes"]["ApproximateReceiveCount"])
-        works.append(Work(record["messageId"], record["receiptHandle"], receives, record["body"], delivery))
+        queued.append(
+            QueuedDelivery(record["messageId"], record["receiptHandle"], receives, record["body"], delivery)
+        )
     try:
-        if works:
-            attempt.runner().run(_deliver_all(results, works))
+        if queued:
+            attempt.runner().run(_deliver_all(results, queued))
     except Exception:
         # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
         logger.exception("batch not worked")
-        results.again += [work.message_id for work in works]
+        results.again += [work.message_id for work in queued]
     flush_metrics()
     return results.again
 
 
-async def _deliver_all(results: Results, works: Sequence[Work]) -> None:
-    """Work the shares side by side, and record every half second what has ended."""
-    firsts: dict[str, Work] = {}
-    for work in works:
+async def _deliver_all(results: BatchResult, queued: Sequence[QueuedDelivery]) -> None:
+    """QueuedDelivery the batches side by side, and record every half second what has ended."""
+    firsts: dict[str, QueuedDelivery] = {}
+    for work in queued:
         if firsts.setdefault(work.delivery.id, work) is not work:
-            results.verdicts.append((work, ComeBack(_COPY_SECONDS)))
+            results.dispositions.append((work, Redeliver(_COPY_SECONDS)))
     # Nothing else runs on the loop now or at the end, so these calls need no thread of their own.
     found = _read(results, list(firsts.values()))
     for share in found:
-        results.verdicts += [(work, Done()) for work in share.works if work.is_over]
-        share.works = [work for work in share.works if not work.is_over]
-    groups = batch.by_workspace(share for share in found if share.works)
+        results.dispositions += [(work, Ack()) for work in share.queued if work.is_over]
+        share.queued = [work for work in share.queued if not work.is_over]
+    groups = batch.by_workspace(share for share in found if share.queued)
     pending = {asyncio.ensure_future(_work_workspace(results, of_one)) for of_one in groups}
     while pending:
         ended, pending = await asyncio.wait(pending, timeout=_RECORDED_AFTER_SECONDS)
         for task in ended:
             task.result()
-        if pending and results.verdicts:
-            verdicts, results.verdicts = results.verdicts, []
-            await asyncio.to_thread(_record_all, results, verdicts)
-    _record_all(results, results.verdicts)
+        if pending and results.dispositions:
+            dispositions, results.dispositions = results.dispositions, []
+            await asyncio.to_thread(_record_all, results, dispositions)
+    _record_all(results, results.dispositions)
 
 
-def _read(results: Results, works: Sequence[Work]) -> list[Share]:
-    """The works by webhook. If DynamoDB throttles a part of the batch's read, each workspace is read alone:
+def _read(results: BatchResult, queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
+    """The queued by webhook. If DynamoDB throttles a part of the batch's read, each workspace is read alone:
     one that uses up what its partition takes must not delay the others.
     """
     try:
-        return batch.shares(works)
+        return batch.batches(queued)
     except dynamo.Throttled:
         logger.exception("batch not read as one")
-    found: list[Share] = []
-    for workspace_id in dict.fromkeys(work.delivery.workspace_id for work in works):
-        own = [work for work in works if work.delivery.workspace_id == workspace_id]
+    found: list[WebhookBatch] = []
+    for workspace_id in dict.fromkeys(work.delivery.workspace_id for work in queued):
+        own = [work for work in queued if work.delivery.workspace_id == workspace_id]
         try:
-            found += batch.shares(own)
+            found += batch.batches(own)
         except aws.CallFailed:
             logger.exception("workspace's deliveries not read", workspace=workspace_id)
             results.again += [work.message_id for work in own]
     return found
 
 
-def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> None:
-    """Write, move or hide these messages according to their verdicts, with one call for each of the three."""
-    delivered = [(work, verdict.row) for work, verdict in verdicts if isinstance(verdict, Delivered)]
-    moved = [work for work, verdict in verdicts if isinstance(verdict, Moved)]
-    later = [(work, verdict.seconds) for work, verdict in verdicts if isinstance(verdict, ComeBack)]
+def _record_all(results: BatchResult, dispositions: Sequence[tuple[QueuedDelivery, Disposition]]) -> None:
+    """Write, move or hide messages according to their dispositions, with one call for each of the three."""
+    delivered = [
+        (work, disposition.row) for work, disposition in dispositions if isinstance(disposition, Delivered)
+    ]
+    moved = [work for work, disposition in dispositions if isinstance(disposition, MoveToSlowLane)]
+    later = [
+        (work, disposition.seconds)
+        for work, disposition in dispositions
+        if isinstance(disposition, Redeliver)
+    ]
     results.again += [work.message_id for work, _ in later]
     if delivered:
         results.again += [delivered[at][0].message_id for at in _written(delivered)]
@@ -200,7 +208,7 @@ def _record_all(results: Results, verdicts: Sequence[tuple[Work, Verdict]]) -> N
             logger.exception("messages not hidden")
 
 
-def _written(delivered: Sequence[tuple[Work, dynamo.Row]]) -> list[int]:
+def _written(delivered: Sequence[tuple[QueuedDelivery, dynamo.Row]]) -> list[int]:
     """Record the successes. Returns the positions of those that were not recorded; they are sent again."""
     try:
         return store.record_delivered([row for _, row in delivered])
@@ -209,37 +217,37 @@ def _written(delivered: Sequence[tuple[Work, dynamo.Row]]) -> list[int]:
         return list(range(len(delivered)))
 
 
-def _moved(works: Sequence[Work]) -> list[str]:
+def _moved(queued: Sequence[QueuedDelivery]) -> list[str]:
     """Send messages to the slow lane. Returns the ids of those that must come again."""
-    messages = [queues.Message(work.text, work.delivery.workspace_id) for work in works]
+    messages = [queues.Message(work.text, work.delivery.workspace_id) for work in queued]
     try:
         queues.send_all(settings().slow_deliveries_queue_url, messages)
     except queues.NotAllSent as failure:
         logger.exception("messages not moved to the slow lane")
         return [
             work.message_id
-            for work, message in zip(works, messages, strict=True)
+            for work, message in zip(queued, messages, strict=True)
             if message in failure.messages
         ]
     except Exception:
         logger.exception("messages not moved to the slow lane")
-        return [work.message_id for work in works]
+        return [work.message_id for work in queued]
     return []
 
 
-async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
-    """Work a workspace's part of the batch. In the slow lane, that takes a permit."""
+async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch]) -> None:
+    """QueuedDelivery a workspace's part of the batch. In the slow lane, that takes a permit."""
     if results.lane is Lane.FAST:
-        await asyncio.gather(*(_work(results, share) for share in shares))
+        await asyncio.gather(*(_work(results, share) for share in batches))
         return
-    workspace_id = shares[0].workspace_id
+    workspace_id = batches[0].workspace_id
     try:
         permit = await asyncio.to_thread(health_store.take_permit, workspace_id, now_ms())
     except Exception:
         logger.exception("no permit for the slow lane", workspace=workspace_id)
-        results.again += [work.message_id for share in shares for work in share.works]
+        results.again += [work.message_id for share in batches for work in share.queued]
         return
-    await asyncio.gather(*(_work(results, share, is_put_off=permit is None) for share in shares))
+    await asyncio.gather(*(_work(results, share, is_deferred=permit is None) for share in batches))
     if permit is not None:
         try:
             await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
@@ -248,16 +256,16 @@ async def _work_workspace(results: Results, shares: Sequence[Share]) -> None:
             logger.exception("permit not given back", workspace=workspace_id)
 
 
-async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> None:
-    """Work one webhook's part of the batch."""
+async def _work(results: BatchResult, share: WebhookBatch, *, is_deferred: bool = False) -> None:
+    """QueuedDelivery one webhook's part of the batch."""
     try:
-        passes = await _passes(results, share, is_put_off)
+        admissions = await _admissions(results, share, is_deferred)
     except Exception:
         logger.exception("webhook's deliveries not admitted", webhook=share.key)
-        results.again += [work.message_id for work in share.works]
+        results.again += [work.message_id for work in share.queued]
         return
-    pairs = zip(share.works, passes, strict=True)
-    await asyncio.gather(*(_deliver(results, share, work, pass_) for work, pass_ in pairs))
+    pairs = zip(share.queued, admissions, strict=True)
+    await asyncio.gather(*(_deliver(results, share, work, admitted) for work, admitted in pairs))
     if outcome.changes_nothing(share):
         return
     try:
@@ -267,51 +275,57 @@ async def _work(results: Results, share: Share, *, is_put_off: bool = False) -> 
         logger.exception("webhook's health not noted", webhook=share.key)
 
 
-async def _passes(results: Results, share: Share, is_put_off: bool) -> list[gate.Pass]:
+async def _admissions(
+    results: BatchResult, share: WebhookBatch, is_deferred: bool
+) -> list[admission.Admission]:
     """A pass for each work. Also opens the receiver if any of them may go."""
-    if is_put_off:
-        return await asyncio.to_thread(_put_off, results, share)
-    if gate.is_free(share):
-        passes = gate.admit(share, results.lane)
+    if is_deferred:
+        return await asyncio.to_thread(_defer, results, share)
+    if admission.is_free(share):
+        admissions = admission.admit(share, results.lane)
     else:
-        passes = await asyncio.to_thread(gate.admit, share, results.lane)
-    if share.webhook is not None and any(isinstance(each, gate.Go) for each in passes):
+        admissions = await asyncio.to_thread(admission.admit, share, results.lane)
+    if share.webhook is not None and any(isinstance(each, admission.SendNow) for each in admissions):
         if vault.opens_at_once(share.workspace_id, webhooks.sealed(share.webhook)):
             share.receiver = _receiver(share.webhook)
         else:
             share.receiver = await asyncio.to_thread(_receiver, share.webhook)
-    return passes
+    return admissions
 
 
-def _put_off(results: Results, share: Share) -> list[gate.Pass]:
-    return gate.put_off(share, is_crowded=_is_crowded(results.queue_url, now_ms() // 60_000))
+def _defer(results: BatchResult, share: WebhookBatch) -> list[admission.Admission]:
+    return admission.defer(share, is_crowded=_is_crowded(results.queue_url, now_ms() // 60_000))
 
 
-async def _deliver(results: Results, share: Share, work: Work, pass_: gate.Pass) -> None:
+async def _deliver(
+    results: BatchResult, share: WebhookBatch, work: QueuedDelivery, admitted: admission.Admission
+) -> None:
     try:
-        verdict = await _follow(results, share, work, pass_)
+        disposition = await _follow(results, share, work, admitted)
     except Exception:
         # Our own fault or AWS's, never the receiver's: this message comes back, the others go on.
         logger.exception("delivery not worked", extra=_names(work.delivery))
-        verdict = ComeBack(None)
-    results.verdicts.append((work, verdict))
+        disposition = Redeliver(None)
+    results.dispositions.append((work, disposition))
 
 
-async def _follow(results: Results, share: Share, work: Work, pass_: gate.Pass) -> Verdict:
-    match pass_:
-        case gate.Move():
-            return Moved()
-        case gate.PutOff(seconds):
-            return ComeBack(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
-        case gate.Hold() | gate.Sleep():
-            return await asyncio.to_thread(_wait, share, work, pass_)
-        case gate.Go(at):
+async def _follow(
+    results: BatchResult, share: WebhookBatch, work: QueuedDelivery, admitted: admission.Admission
+) -> Disposition:
+    match admitted:
+        case admission.MoveToSlowLane():
+            return MoveToSlowLane()
+        case admission.Defer(seconds):
+            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
+        case admission.Hold() | admission.WaitForSlot():
+            return await asyncio.to_thread(_wait, share, work, admitted)
+        case admission.SendNow(at):
             if at:
                 await asyncio.sleep(max(at - now_ms(), 0) / 1000)
-            begun: Begun | Verdict | None = _begin_new(results, share, work)
+            begun: StartedAttempt | Disposition | None = _begin_new(results, share, work)
             if begun is None:
                 begun = await asyncio.to_thread(_claim, share, work)
-            if not isinstance(begun, Begun):
+            if not isinstance(begun, StartedAttempt):
                 return begun
             made = await _attempt(begun)
             if retry.is_success(_understood(begun, made, now_ms())):
@@ -319,35 +333,37 @@ async def _follow(results: Results, share: Share, work: Work, pass_: gate.Pass) 
             return await asyncio.to_thread(_record_failure, results, begun, made)
 
 
-def _wait(share: Share, work: Work, pass_: gate.Hold | gate.Sleep) -> Verdict:
+def _wait(
+    share: WebhookBatch, work: QueuedDelivery, admitted: admission.Hold | admission.WaitForSlot
+) -> Disposition:
     """Have the delivery wait, in the table or in the queue."""
     now, most = now_ms(), share.retry_config.max_attempts
 
     def step(row: dynamo.Row | None) -> dynamo.Row:
-        if isinstance(pass_, gate.Sleep):
-            return states.asleep(row, work.delivery, until=pass_.until, now=now, max_attempts=most)
+        if isinstance(admitted, admission.WaitForSlot):
+            return states.asleep(row, work.delivery, until=admitted.until, now=now, max_attempts=most)
         return states.held(
             row,
             work.delivery,
-            reason=pass_.reason,
+            reason=admitted.reason,
             now=now,
             max_attempts=most,
             most_held_ms=settings().max_hold_seconds * 1000,
         )
 
     taken = _taken(work, step)
-    if isinstance(taken, ComeBack | Done):
+    if isinstance(taken, Redeliver | Ack):
         return taken
-    if isinstance(pass_, gate.Sleep):
-        return ComeBack(_seconds(pass_.until - now))
+    if isinstance(admitted, admission.WaitForSlot):
+        return Redeliver(_seconds(admitted.until - now))
     metrics().add_metric("DeliveriesHeld", "Count", 1)
-    return Done()
+    return Ack()
 
 
 # ── begin ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _begin_new(results: Results, share: Share, work: Work) -> Begun | None:
+def _begin_new(results: BatchResult, share: WebhookBatch, work: QueuedDelivery) -> StartedAttempt | None:
     """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
     is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
     """
@@ -360,16 +376,16 @@ def _begin_new(results: Results, share: Share, work: Work) -> Begun | None:
         or not share.receiver
     ):
         return None
-    return Begun(share, work, share.receiver, body.encode())
+    return StartedAttempt(share, work, share.receiver, body.encode())
 
 
-def _claim(share: Share, work: Work) -> Begun | Verdict:
+def _claim(share: WebhookBatch, work: QueuedDelivery) -> StartedAttempt | Disposition:
     """An attempt under our lease, or why there is none."""
     delivery, webhook = work.delivery, share.webhook
     # Before the claim: while the events table cannot be reached, no claims are used up.
     body = delivery.body or (webhook or {}).get("body") or _stored_body(delivery)
     lease = _lease(share, work)
-    if isinstance(lease, ComeBack | Done):
+    if isinstance(lease, Redeliver | Ack):
         return lease
     if reason := webhooks.inactive_reason(webhook):
         return _end(delivery, lease, Status.CANCELLED, reason)
@@ -380,10 +396,10 @@ def _claim(share: Share, work: Work) -> Begun | Verdict:
         return _end(delivery, lease, Status.FAILED, "event_expired")
     if share.receiver is None:
         return _end(delivery, lease, Status.FAILED, "secret_unreadable")
-    return Begun(share, work, share.receiver, body.encode(), lease)
+    return StartedAttempt(share, work, share.receiver, body.encode(), lease)
 
 
-def _lease(share: Share, work: Work) -> dynamo.Row | ComeBack | Done:
+def _lease(share: WebhookBatch, work: QueuedDelivery) -> dynamo.Row | Redeliver | Ack:
     """The row under our lease, or what becomes of the message when another worker has the delivery."""
     now = now_ms()
     until = now + settings().delivery_lease_seconds * 1000
@@ -394,16 +410,18 @@ def _lease(share: Share, work: Work) -> dynamo.Row | ComeBack | Done:
     )
 
 
-def _taken(work: Work, step: Callable[[dynamo.Row | None], dynamo.Row]) -> dynamo.Row | ComeBack | Done:
+def _taken(
+    work: QueuedDelivery, step: Callable[[dynamo.Row | None], dynamo.Row]
+) -> dynamo.Row | Redeliver | Ack:
     """Take the delivery through a step, and return its row, or what becomes of the message instead."""
     row = work.row
     for _ in range(_TRIES):
         now = now_ms()
         match states.standing(row, work.delivery, now):
             case states.Over():
-                return Done()
+                return Ack()
             case states.Busy(until):
-                return ComeBack(_seconds(until - now))
+                return Redeliver(_seconds(until - now))
         after = step(row)
         try:
             store.write(row, after)
@@ -411,7 +429,7 @@ def _taken(work: Work, step: Callable[[dynamo.Row | None], dynamo.Row]) -> dynam
             row = changed.row
         else:
             return after
-    return ComeBack(None)
+    return Redeliver(None)
 
 
 def _seconds(ms: int) -> int:
@@ -433,16 +451,16 @@ def _stored_body(delivery: DeliveryMessage) -> str | None:
     return payload(event.id, event.type, event.timestamp, event.data) if event else None
 
 
-def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: str) -> Done:
+def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: str) -> Ack:
     store.write(lease, states.ended(lease, status=status, reason=reason, attempted=False, now=now_ms()))
     logger.info("delivery ended", status=status, reason=reason, extra=_names(delivery))
-    return Done()
+    return Ack()
 
 
 # ── attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _attempt(begun: Begun) -> Attempt:
+async def _attempt(begun: StartedAttempt) -> Attempt:
     """Make one request. If it takes long, let other workers know."""
     loop = asyncio.get_running_loop()
     noted: list[asyncio.Future[None]] = []
@@ -463,12 +481,12 @@ async def _attempt(begun: Begun) -> Attempt:
             await each
 
 
-def _takes_long(begun: Begun) -> None:
+def _takes_long(begun: StartedAttempt) -> None:
     """Claim a new delivery, so that a copy of its message waits, and note that the receiver is slow."""
     try:
         if begun.lease is None:
             lease = _lease(begun.share, begun.work)
-            begun.lease = None if isinstance(lease, ComeBack | Done) else lease
+            begun.lease = None if isinstance(lease, Redeliver | Ack) else lease
         outcome.slow(begun.share)
     except Exception:
         # The attempt goes on: its result is recorded as it would be without this.
@@ -478,13 +496,13 @@ def _takes_long(begun: Begun) -> None:
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _understood(begun: Begun, made: Attempt, now: int) -> retry.Outcome:
+def _understood(begun: StartedAttempt, made: Attempt, now: int) -> retry.Outcome:
     return webhooks.understood(
         begun.share.webhook, made.result.outcome(at_ms(now)), made.result.response_body
     )
 
 
-def _delivered(begun: Begun, made: Attempt) -> Delivered:
+def _delivered(begun: StartedAttempt, made: Attempt) -> Delivered:
     share, delivery, now = begun.share, begun.work.delivery, now_ms()
     share.timed_out.append(False)
     share.last_success_at = max(share.last_success_at, now)
@@ -505,10 +523,10 @@ def _delivered(begun: Begun, made: Attempt) -> Delivered:
     )
 
 
-def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
+def _record_failure(results: BatchResult, begun: StartedAttempt, made: Attempt) -> Disposition:
     share, delivery, result, now = begun.share, begun.work.delivery, made.result, now_ms()
     lease = begun.lease or _lease(share, begun.work)
-    if isinstance(lease, ComeBack | Done):
+    if isinstance(lease, Redeliver | Ack):
         return lease  # another worker had a copy of the message, and its record counts
     begun.lease = lease
     met = _understood(begun, made, now)
@@ -537,7 +555,7 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
             )
             store.write(lease, after, row)
             share.queued_retries |= not parked
-            return Done() if parked else ComeBack(delay_seconds)
+            return Ack() if parked else Redeliver(delay_seconds)
         case retry.GiveUp(reason) | retry.DisableWebhook(reason):
             # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
             if made.trigger != "MANUAL":
@@ -546,10 +564,10 @@ def _record_failure(results: Results, begun: Begun, made: Attempt) -> Verdict:
                 outcome.gone(share, delivery, reason, made.started_at)
             after = states.ended(lease, status=Status.FAILED, reason=reason, attempted=True, now=now)
             store.write(lease, after, row)
-    return Done()
+    return Ack()
 
 
-def _log(begun: Begun, made: Attempt, end: str) -> None:
+def _log(begun: StartedAttempt, made: Attempt, end: str) -> None:
     logger.info(
         "attempt",
         outcome=end,

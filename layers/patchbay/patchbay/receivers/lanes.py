@@ -22,8 +22,8 @@ MANY_SLOW = 5
 LATELY_MS = 600_000
 # Above its workspace's share, a message comes back after 5, 20 and 80 seconds, and its delivery is then held
 # in the table. Messages that wait in the queue are in flight (120,000 at most, for all webhooks).
-_PUT_OFF_SECONDS = 5
-PUT_OFF_RECEIVES = 3
+_DEFER_SECONDS = 5
+MAX_DEFERRALS = 3
 
 
 class Lane(StrEnum):
@@ -59,6 +59,6 @@ def proving_ms(slowdowns: int) -> int:
     return min(_PROVING_MS << min(slowdowns - 1, 10), _LONGEST_PROVING_MS) if slowdowns else 0
 
 
-def put_off_seconds(receives: int) -> int:
+def defer_seconds(receives: int) -> int:
     """In how many seconds a message that was received `receives` times comes back."""
-    return _PUT_OFF_SECONDS << 2 * min(max(receives - 1, 0), PUT_OFF_RECEIVES - 1)
+    return _DEFER_SECONDS << 2 * min(max(receives - 1, 0), MAX_DEFERRALS - 1)

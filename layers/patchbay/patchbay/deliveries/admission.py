@@ -1,6 +1,6 @@
 """Which of a webhook's deliveries may be attempted now: its lane, the breaker, its backlog, its rate limit.
 
-A healthy webhook without a limit passes without an AWS call.
+A healthy webhook without a limit admissions without an AWS call.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patchbay.clock import now_ms
-from patchbay.deliveries.batch import Share, Work
+from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch
 from patchbay.receivers import health_store, slots
-from patchbay.receivers.lanes import PUT_OFF_RECEIVES, Lane, put_off_seconds
+from patchbay.receivers.lanes import MAX_DEFERRALS, Lane, defer_seconds
 from patchbay.settings import settings
 
 # A lost probe must not keep the breaker open for long; this long one may take at most.
@@ -20,19 +20,19 @@ _SWEEP_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class SendNow:
     """Attempt it, not before `at` (Unix milliseconds; a moment ahead at most)."""
 
     at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class MoveToSlowLane:
     """Send it to the slow lane."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep:
+class WaitForSlot:
     """Its slot of the rate limit is `until` then (Unix milliseconds)."""
 
     until: int
@@ -46,112 +46,114 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class Defer:
     """Its workspace already uses its share of the slow lane: try again in so many seconds."""
 
     seconds: int
 
 
-Pass = Go | Move | Sleep | Hold | PutOff
+Admission = SendNow | MoveToSlowLane | WaitForSlot | Hold | Defer
 
 
-def is_free(share: Share) -> bool:
+def is_free(share: WebhookBatch) -> bool:
     """Whether `admit` makes no AWS call."""
     return not share.is_active or not (
         share.health.is_open(share.resumed_at) or share.health.has_backlog(share.resumed_at) or _limit(share)
     )
 
 
-def admit(share: Share, lane: Lane) -> list[Pass]:
-    """A pass for each of the share's works. Where some are to be held, the sweeper knows of it by then."""
+def admit(share: WebhookBatch, lane: Lane) -> list[Admission]:
+    """A pass for each of the share's queued. Where some are to be held, the sweeper knows of it by then."""
     if not share.is_active:
-        return [Go() for _ in share.works]  # to be cancelled: that is no attempt
+        return [SendNow() for _ in share.queued]  # to be cancelled: that is no attempt
     now = now_ms()
-    passes = [
-        _pass_by_hand(lane) if work.delivery.by_hand and isinstance(pass_, Hold) else pass_
-        for work, pass_ in zip(share.works, _passes(share, lane, now), strict=True)
+    admissions = [
+        _requested_by_hand(lane) if work.delivery.by_hand and isinstance(admitted, Hold) else admitted
+        for work, admitted in zip(share.queued, _admissions(share, lane, now), strict=True)
     ]
-    _tell_sweeper(share, passes, now)
-    return passes
+    _tell_sweeper(share, admissions, now)
+    return admissions
 
 
-def put_off(share: Share, *, is_crowded: bool) -> list[Pass]:
+def defer(share: WebhookBatch, *, is_crowded: bool) -> list[Admission]:
     """Passes for a share whose workspace has no permit for the slow lane. If the queue `is_crowded`, nothing
     more waits in it.
     """
-    passes: list[Pass] = [
+    admissions: list[Admission] = [
         Hold("held:slow")
-        if is_crowded or work.receives > PUT_OFF_RECEIVES
-        else PutOff(put_off_seconds(work.receives))
-        for work in share.works
+        if is_crowded or work.receives > MAX_DEFERRALS
+        else Defer(defer_seconds(work.receives))
+        for work in share.queued
     ]
-    _tell_sweeper(share, passes, now_ms())
-    return passes
+    _tell_sweeper(share, admissions, now_ms())
+    return admissions
 
 
-def _tell_sweeper(share: Share, passes: Sequence[Pass], now: int) -> None:
-    if any(isinstance(each, Hold) for each in passes):
+def _tell_sweeper(share: WebhookBatch, admissions: Sequence[Admission], now: int) -> None:
+    if any(isinstance(each, Hold) for each in admissions):
         health_store.held(share.key, now, now + _SWEEP_MS)
 
 
-def _pass_by_hand(lane: Lane) -> Pass:
+def _requested_by_hand(lane: Lane) -> Admission:
     """A user asked for it now, so it does not wait for its receiver to be well."""
-    return Move() if lane is Lane.FAST else Go()
+    return MoveToSlowLane() if lane is Lane.FAST else SendNow()
 
 
-def _passes(share: Share, lane: Lane, now: int) -> list[Pass]:
+def _admissions(share: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
     health = share.health
     if health.is_open(share.resumed_at):
-        held: list[Pass] = [Hold("held:timeouts") for _ in share.works]
+        held: list[Admission] = [Hold("held:timeouts") for _ in share.queued]
         if health.probe_at <= now:
             if lane is Lane.FAST:
-                held[0] = Move()
+                held[0] = MoveToSlowLane()
             elif health_store.take_probe(
                 share.key,
                 health.probe_at,
                 now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS,
             ):
                 share.probing = True
-                held[0] = Go()
+                held[0] = SendNow()
         return held
     if lane is Lane.FAST and not share.takes_fast_lane:
-        return [Move() for _ in share.works]
-    passes: dict[str, Pass] = {}
+        return [MoveToSlowLane() for _ in share.queued]
+    admissions: dict[str, Admission] = {}
     if health.has_backlog(share.resumed_at):
         # What has been tried goes on being tried: it is how the backlog ends.
-        passes = {
+        admissions = {
             work.message_id: Hold("held:backlog")
-            for work in share.works
+            for work in share.queued
             if not (work.row or {}).get("attempts")
         }
     if per_second := _limit(share):
-        passes |= _limited(
-            share, [work for work in share.works if work.message_id not in passes], per_second, now
+        admissions |= _limited(
+            share, [work for work in share.queued if work.message_id not in admissions], per_second, now
         )
-    return [passes.get(work.message_id, Go()) for work in share.works]
+    return [admissions.get(work.message_id, SendNow()) for work in share.queued]
 
 
-def _limit(share: Share) -> int | None:
+def _limit(share: WebhookBatch) -> int | None:
     return share.webhook.get("rateLimitPerSecond") if share.webhook else None
 
 
-def _limited(share: Share, works: Sequence[Work], per_second: int, now: int) -> dict[str, Pass]:
+def _limited(
+    share: WebhookBatch, queued: Sequence[QueuedDelivery], per_second: int, now: int
+) -> dict[str, Admission]:
     """Each in its slot of the rate limit. One that has slept for its slot has it."""
-    passes: dict[str, Pass] = {}
+    admissions: dict[str, Admission] = {}
     wanting = []
-    for work in works:
+    for work in queued:
         if work.row is not None and "slotAt" in work.row:
-            passes[work.message_id] = Go(min(work.row["slotAt"], now + slots.NEAR_MS))
+            admissions[work.message_id] = SendNow(min(work.row["slotAt"], now + slots.NEAR_MS))
         else:
             wanting.append(work)
     if not wanting:
-        return passes
+        return admissions
     times = health_store.reserve_slots(share.key, len(wanting), per_second, now=now, health=share.health)
     for at, work in enumerate(wanting):
         if times is None:
-            passes[work.message_id] = Hold("held:rate_limit")
+            admissions[work.message_id] = Hold("held:rate_limit")
         elif times[at] <= now + slots.NEAR_MS:
-            passes[work.message_id] = Go(times[at])
+            admissions[work.message_id] = SendNow(times[at])
         else:
-            passes[work.message_id] = Sleep(times[at])
-    return passes
+            admissions[work.message_id] = WaitForSlot(times[at])
+    return admissions
