@@ -449,7 +449,7 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         with killing(running, hooks, chance, done.kills):
             publishing = [publishers.submit(publish, http, audience, done) for audience in plan]
             events, rows = settle(running, publishing, done)
-        set_aside = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
+        move_to_dlq = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
         output = running.output()
         accounts = account(hooks, rows, aws)
 
@@ -467,7 +467,7 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
     assert Counter((row["webhookKey"].rpartition("#")[2], row["eventId"]) for row in rows) == Counter(
         (hook.id, event) for event, audience in zip(events, plan, strict=True) for hook in audience
     )
-    assert set_aside == 0
+    assert move_to_dlq == 0
     # … each ended as its receiver has it, each request explained by a claim …
     wrong = [fault for its in accounts.values() for fault in its.wrong]
     assert not wrong, "\n".join(wrong[:20])

@@ -369,5 +369,5 @@ def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backen
         ("acme", f"webhooks/{a.webhook}/secret"),
         ("acme", f"webhooks/{b.webhook}/headers"),
     ):
-        with pytest.raises(vault.CannotOpen):
+        with pytest.raises(vault.DecryptionFailed):
             vault.decrypt(workspace, sealed, place=elsewhere)

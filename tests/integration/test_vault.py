@@ -13,7 +13,7 @@ import pytest
 from patchbay import aws, vault
 from patchbay.settings import settings
 from patchbay.storage import dynamo
-from patchbay.vault import CannotOpen, KeyUnavailable, decrypt, encrypt
+from patchbay.vault import DecryptionFailed, KeyUnavailable, decrypt, encrypt
 from tests import faults
 from tests.conftest import Backend
 from tests.faults import Clock, failing, meanwhile
@@ -42,7 +42,7 @@ def test_a_ciphertext_that_was_moved_does_not_open(backend: Backend) -> None:
         ("other", PLACE),
         ("never-seen", PLACE),
     ):
-        with pytest.raises(CannotOpen):
+        with pytest.raises(DecryptionFailed):
             decrypt(workspace, sealed, place=place)
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_ciphertext_does_not_open(backend: Backend) -> None:
         damaged.append(f"{form}.{version}.{base64.urlsafe_b64encode(flipped).decode()}")
     damaged.append(f"{form}.{version}.{base64.urlsafe_b64encode(raw[:-1]).decode()}")
     for ciphertext in damaged:
-        with pytest.raises(CannotOpen):
+        with pytest.raises(DecryptionFailed):
             decrypt("acme", ciphertext, place=PLACE)
 
 
@@ -77,7 +77,7 @@ def test_kms_unwraps_a_data_key_for_its_workspace_only(backend: Backend) -> None
     sealed = encrypt("acme", "secret", place=PLACE)
     (row,) = backend.rows("DataKeysTable")
     dynamo.put(settings().data_keys_table, {**row, "workspaceId": "thief"})
-    with pytest.raises(CannotOpen):
+    with pytest.raises(DecryptionFailed):
         decrypt("thief", sealed, place=PLACE)
     blob = base64.b64encode(row["wrapped"]).decode()
     with pytest.raises(aws.Refused, match="InvalidCiphertext"):
@@ -217,10 +217,10 @@ def test_what_opens_at_once_makes_no_call(backend: Backend, monkeypatch: pytest.
     clock.move(91 * DAY)
     new = encrypt("acme", "secret", place=PLACE)
     vault.forget_keys()
-    assert not vault.opens_at_once("acme", [new])
+    assert not vault.are_keys_cached("acme", [new])
     decrypt("acme", new, place=PLACE)
-    assert vault.opens_at_once("acme", [new])
-    assert not vault.opens_at_once("acme", [new, old])  # KMS has not been asked for the older key
+    assert vault.are_keys_cached("acme", [new])
+    assert not vault.are_keys_cached("acme", [new, old])  # KMS has not been asked for the older key
 
 
 @pytest.mark.parametrize("code", ["DisabledException", "KMSInvalidStateException", "NotFoundException"])

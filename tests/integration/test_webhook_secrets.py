@@ -312,7 +312,7 @@ def test_what_is_stored_is_sealed_for_its_place(bench: Bench) -> None:
 def test_a_secret_that_was_damaged_is_replaced(bench: Bench) -> None:
     key = {"workspaceId": "acme", "sk": bench.id}
     dynamo.update(settings().webhooks_table, key, "SET secrets = :s", s=[{"sealed": "v1.1.AAAA"}])
-    with pytest.raises(vault.CannotOpen):
+    with pytest.raises(vault.DecryptionFailed):
         service.secrets(bench.row)
     new = bench.rotated(0)
     assert bench.signing(new) == [new]

@@ -157,7 +157,7 @@ def test_a_refused_write_gives_the_row_that_stands_there(fake: Any) -> None:
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_transaction_is_tried_again_when_its_trouble_passes(fake: Any, code: str) -> None:
     client = fake(cancelled("None", code), cancelled(code, "None"), {})
-    actions = [dynamo.putting("t", {"id": "1"}), dynamo.deleting("t", {"id": "2"})]
+    actions = [dynamo.put_action("t", {"id": "1"}), dynamo.delete_action("t", {"id": "2"})]
     dynamo.transact(actions)
     assert [call["TransactItems"] for call in client.calls] == [actions] * 3
     assert len({call["ClientRequestToken"] for call in client.calls}) == 3, "each is another transaction"
@@ -166,7 +166,7 @@ def test_a_transaction_is_tried_again_when_its_trouble_passes(fake: Any, code: s
 def test_a_transaction_is_not_tried_for_ever(fake: Any) -> None:
     client = fake(*[cancelled("TransactionConflict")] * 50)
     with pytest.raises(dynamo.Throttled) as refused:
-        dynamo.transact([dynamo.putting("t", {"id": "1"})])
+        dynamo.transact([dynamo.put_action("t", {"id": "1"})])
     assert len(client.calls) == 5
     assert is_throttling(refused.value)
 
@@ -185,7 +185,7 @@ def test_a_write_waits_for_the_transaction_that_has_its_row(fake: Any) -> None:
 def test_a_transaction_that_cannot_pass_is_not_tried_again(fake: Any) -> None:
     client = fake(cancelled("ValidationError", "None"))
     with pytest.raises(Refused, match="TransactionCanceled"):
-        dynamo.transact([dynamo.putting("t", {"id": "1"})])
+        dynamo.transact([dynamo.put_action("t", {"id": "1"})])
     assert len(client.calls) == 1
 
 
@@ -193,7 +193,7 @@ def test_a_refused_transaction_says_where_and_what(fake: Any) -> None:
     codes = ("None", "ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed")
     fake(cancelled(*codes, items={1: {"n": {"N": "1"}}}))
     with pytest.raises(TransactionRefused) as refused:
-        dynamo.transact([dynamo.putting("t", {"id": str(n)}) for n in range(4)])
+        dynamo.transact([dynamo.put_action("t", {"id": str(n)}) for n in range(4)])
     assert list(refused.value.failed) == [1, 3]
     assert list(refused.value.rows) == [None, {"n": 1}, None, None]
 

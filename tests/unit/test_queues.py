@@ -19,7 +19,7 @@ def test_messages_are_hidden_ten_a_call(monkeypatch: pytest.MonkeyPatch) -> None
         return {"Failed": [{"Id": "0", "Code": "MessageNotInflight"}]}
 
     monkeypatch.setattr(aws, "call", call)
-    queues.hide_all("url", [(f"receipt-{n}", n) for n in range(12)])
+    queues.change_visibility("url", [(f"receipt-{n}", n) for n in range(12)])
     assert [len(params["Entries"]) for params in calls] == [10, 2]
     assert calls[1]["Entries"] == [
         {"Id": "0", "ReceiptHandle": "receipt-10", "VisibilityTimeout": 10},

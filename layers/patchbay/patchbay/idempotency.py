@@ -54,7 +54,7 @@ class Once:
             place=_place(self._scope),
         )
         return [
-            dynamo.updating(
+            dynamo.update_action(
                 settings().idempotency_table,
                 {"id": self._scope.id},
                 "SET answer = :answer, #ttl = :ttl REMOVE leaseUntil",

@@ -28,7 +28,7 @@ class Message:
         return cls(text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff"), group)
 
 
-class NotAllSent(Exception):
+class BatchSendFailed(Exception):
     """SQS took some messages and not others; `messages` are those it did not take."""
 
     def __init__(self, messages: list[Message], reasons: set[str]) -> None:
@@ -44,12 +44,12 @@ def send(queue_url: str, message: Message) -> None:
 
 def send_all(queue_url: str, messages: Iterable[Message]) -> None:
     """All messages in as few calls as the limits allow. Entries that SQS refuses for a passing reason are
-    sent once more. Raises NotAllSent; what was taken stays sent.
+    sent once more. Raises BatchSendFailed; what was taken stays sent.
     """
     refused, _ = _send_chunks(queue_url, messages)
     refused, reasons = _send_chunks(queue_url, refused)
     if refused:
-        raise NotAllSent(refused, reasons)
+        raise BatchSendFailed(refused, reasons)
 
 
 def in_flight(queue_url: str) -> int:
@@ -59,7 +59,7 @@ def in_flight(queue_url: str) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
 
 
-def hide_all(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
+def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
     """Make received messages (receipt handle, seconds) visible again after so many seconds, 10 a call. If SQS
     refuses one, it becomes visible after the queue's own visibility timeout.
     """
@@ -79,7 +79,7 @@ def batch_response(again: Iterable[str]) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": id} for id in again]}
 
 
-def set_aside(dlq_url: str, record: Mapping[str, Any]) -> bool:
+def move_to_dlq(dlq_url: str, record: Mapping[str, Any]) -> bool:
     """Move a message that nobody can read to the dead-letter queue, as it came; whether that worked.
 
     It would come back unread a thousand times before SQS moves it by itself.

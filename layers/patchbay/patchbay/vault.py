@@ -44,7 +44,7 @@ _UNAVAILABLE = frozenset(
 _NOT_THIS_WORKSPACES = frozenset({"IncorrectKeyException", "InvalidCiphertextException"})
 
 
-class CannotOpen(Problem):
+class DecryptionFailed(Problem):
     """A ciphertext does not belong to this place, is damaged, or its data key is gone."""
 
     status, code, title = 500, "internal", "A stored secret does not open"
@@ -114,7 +114,7 @@ def sealer(workspace_id: str) -> Callable[[str, str], str]:
 
 
 def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
-    """What `encrypt` was given. Raises CannotOpen, KeyUnavailable."""
+    """What `encrypt` was given. Raises DecryptionFailed, KeyUnavailable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -127,10 +127,10 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
         nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return AESGCM(key).decrypt(nonce, sealed, place.encode()).decode()
     except (ValueError, KeyError, InvalidTag) as error:
-        raise CannotOpen(place) from error
+        raise DecryptionFailed(place) from error
 
 
-def opens_at_once(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
+def are_keys_cached(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
     """Whether the keys of all these are in memory, so that to open them makes no call."""
     keys = _cache.get(workspace_id)
     if keys is None or keys.is_stale:

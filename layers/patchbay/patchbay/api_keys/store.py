@@ -116,7 +116,7 @@ def create(key: StoredKey, completing: Sequence[dynamo.TransactItem]) -> None:
     """Store a new key, together with what records the answer. Raises Conflict at the workspace's
     ceiling.
     """
-    actions = [_counting(key.workspace_id), dynamo.putting(*_new(key))]
+    actions = [_counting(key.workspace_id), dynamo.put_action(*_new(key))]
     try:
         dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
@@ -225,7 +225,7 @@ def rotate(
     elif ends_ms != old.terms.expires_ms:  # else what is due stays due
         ending |= _due(ends_ms, now)
     actions = [
-        dynamo.updating(
+        dynamo.update_action(
             settings().api_keys_table,
             {"id": old.id},
             "SET " + ", ".join(f"#{name} = :{name}" for name in ending) + (" REMOVE k, d" if at_once else ""),
@@ -236,7 +236,7 @@ def rotate(
             **ending,
             **counts,
         ),
-        dynamo.putting(*_new(new, carried or ())),
+        dynamo.put_action(*_new(new, carried or ())),
         *([] if at_once else [_counting(new.workspace_id)]),
     ]
     try:
@@ -324,13 +324,15 @@ def _retire(key_id: ApiKeyId, setting: str, condition: str, now: int, **values: 
 def _count_out(workspace_id: str, key_id: ApiKeyId) -> bool:
     """The ceiling counts an ended key no more. False when that was done before."""
     actions = [
-        dynamo.updating(
+        dynamo.update_action(
             settings().api_keys_table,
             {"id": key_id},
             "REMOVE k, d",
             condition="attribute_exists(r) AND attribute_exists(d)",
         ),
-        dynamo.updating(settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1),
+        dynamo.update_action(
+            settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1
+        ),
     ]
     try:
         dynamo.transact(actions)
@@ -379,7 +381,7 @@ def _slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
 
 
 def _counting(workspace_id: str) -> dynamo.TransactItem:
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().api_keys_table,
         {"id": _count_id(workspace_id)},
         "ADD n :one",

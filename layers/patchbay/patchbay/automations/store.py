@@ -21,7 +21,7 @@ from patchbay.ids import RunId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import kept_until, of_row, to_row
+from patchbay.storage.records import from_row, kept_until, to_row
 
 # A row takes 400 KB.
 _MAX_CHOICES_BYTES = 300 * 1024
@@ -66,7 +66,7 @@ def create(run: StoredRun, created_by: str, due_at: int, also: Sequence[dynamo.T
         dynamo.put(settings().automations_table, row)
         return
     try:
-        dynamo.transact([dynamo.putting(settings().automations_table, row), *also])
+        dynamo.transact([dynamo.put_action(settings().automations_table, row), *also])
     except dynamo.TransactionRefused:
         raise idempotency.still_running() from None
 
@@ -102,7 +102,7 @@ def finish(run: StoredRun, also: Sequence[dynamo.TransactItem]) -> None:
     """
     name = "error" if run.output is None else "output"
     end = run.error if run.output is None else compact_json.dumps(run.output)
-    action = dynamo.updating(
+    action = dynamo.update_action(
         settings().automations_table,
         {"id": run.id},
         f"SET #status = :status, #{name} = :{name}, updatedAt = :now, version = :next"
@@ -185,7 +185,7 @@ def _run(row: dynamo.Row) -> StoredRun:
     texts: dict[str, Any] = {
         name: compact_json.loads(row[name]) for name in ("input", "output") if name in row
     }
-    return of_row(StoredRun, {**row, **texts})
+    return from_row(StoredRun, {**row, **texts})
 
 
 def _runs_key(workspace_id: str, platform: str) -> str:

@@ -34,7 +34,7 @@ class Receiver:
 
     @classmethod
     def of(cls, webhook: dynamo.Row) -> Receiver:
-        """Raises vault.CannotOpen when what is stored does not open."""
+        """Raises vault.DecryptionFailed when what is stored does not open."""
         return cls(
             webhook["workspaceId"], webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook)
         )

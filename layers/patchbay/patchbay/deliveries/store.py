@@ -59,7 +59,7 @@ def write(before: dynamo.Row | None, after: dynamo.Row, attempt: dynamo.Row | No
             **attempt,
         }
         table = settings().deliveries_table
-        dynamo.transact([dynamo.putting(table, after, **terms), dynamo.putting(table, row)])
+        dynamo.transact([dynamo.put_action(table, after, **terms), dynamo.put_action(table, row)])
     except dynamo.ConditionFailed as refused:
         found = refused.row
     except dynamo.TransactionRefused as refused:
@@ -201,11 +201,11 @@ def pending(key: str) -> int:
 
 
 def ended_badly(key: str, after: str, until: str) -> Iterator[DeliveryId]:
-    """The deliveries of a webhook that are FAILED or CANCELLED, as `of_status` gives those of one status."""
-    return heapq.merge(*(of_status(key, status, after, until) for status in RECOVERABLE))
+    """The deliveries of a webhook that are FAILED or CANCELLED, as `list_by_status` gives those of one status."""
+    return heapq.merge(*(list_by_status(key, status, after, until) for status in RECOVERABLE))
 
 
-def of_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
+def list_by_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
     """The deliveries of a webhook with that status and an id after `after`, up to `until`, oldest first."""
     for row in dynamo.query(
         settings().deliveries_table,
@@ -220,7 +220,7 @@ def of_status(key: str, status: Status, after: str, until: str = "~") -> Iterato
 
 def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
     """The oldest deliveries of a webhook with that status."""
-    return list(islice(of_status(key, status, ""), count))
+    return list(islice(list_by_status(key, status, ""), count))
 
 
 def outcomes(key: str, after: str, until: str) -> Iterator[dynamo.Row]:

@@ -27,7 +27,7 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     """Send the receiver a made-up event now, and say what came of it; what the receiver does is no error.
 
     Nothing is stored, and nothing counts: the webhook may be paused or disabled, and stays as it is, also
-    when the answer is 410. Raises NotFound, RateLimited, and vault.CannotOpen.
+    when the answer is 410. Raises NotFound, RateLimited, and vault.DecryptionFailed.
     """
     webhook = webhooks.read(principal.workspace_id, id)
     receiver = Receiver.of(webhook)

@@ -123,7 +123,7 @@ def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]
         try:
             delivery = DeliveryMessage.read(record["body"])
         except ValueError:
-            if not queues.set_aside(config.deliveries_dlq_url, record):
+            if not queues.move_to_dlq(config.deliveries_dlq_url, record):
                 results.again.append(record["messageId"])
             continue
         receives = int(record["attributes"]["ApproximateReceiveCount"])
@@ -142,7 +142,7 @@ def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]
 
 
 async def _deliver_all(results: BatchResult, queued: Sequence[QueuedDelivery]) -> None:
-    """QueuedDelivery the batches side by side, and record every half second what has ended."""
+    """Deliver the batches side by side, and record every half second what has ended."""
     firsts: dict[str, QueuedDelivery] = {}
     for work in queued:
         if firsts.setdefault(work.delivery.id, work) is not work:
@@ -202,7 +202,7 @@ def _record_all(results: BatchResult, dispositions: Sequence[tuple[QueuedDeliver
     hidden = [(work.receipt_handle, seconds) for work, seconds in later if seconds is not None]
     if hidden:
         try:
-            queues.hide_all(results.queue_url, hidden)
+            queues.change_visibility(results.queue_url, hidden)
         except Exception:
             # AWS's fault. The messages come back after the queue's visibility timeout instead.
             logger.exception("messages not hidden")
@@ -222,7 +222,7 @@ def _moved(queued: Sequence[QueuedDelivery]) -> list[str]:
     messages = [queues.Message(work.text, work.delivery.workspace_id) for work in queued]
     try:
         queues.send_all(settings().slow_deliveries_queue_url, messages)
-    except queues.NotAllSent as failure:
+    except queues.BatchSendFailed as failure:
         logger.exception("messages not moved to the slow lane")
         return [
             work.message_id
@@ -236,7 +236,7 @@ def _moved(queued: Sequence[QueuedDelivery]) -> list[str]:
 
 
 async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch]) -> None:
-    """QueuedDelivery a workspace's part of the batch. In the slow lane, that takes a permit."""
+    """Deliver a workspace's part of the batch. In the slow lane, that takes a permit."""
     if results.lane is Lane.FAST:
         await asyncio.gather(*(_work(results, share) for share in batches))
         return
@@ -257,7 +257,7 @@ async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch])
 
 
 async def _work(results: BatchResult, share: WebhookBatch, *, is_deferred: bool = False) -> None:
-    """QueuedDelivery one webhook's part of the batch."""
+    """Deliver one webhook's part of the batch."""
     try:
         admissions = await _admissions(results, share, is_deferred)
     except Exception:
@@ -286,7 +286,7 @@ async def _admissions(
     else:
         admissions = await asyncio.to_thread(admission.admit, share, results.lane)
     if share.webhook is not None and any(isinstance(each, admission.SendNow) for each in admissions):
-        if vault.opens_at_once(share.workspace_id, webhooks.sealed(share.webhook)):
+        if vault.are_keys_cached(share.workspace_id, webhooks.sealed(share.webhook)):
             share.receiver = _receiver(share.webhook)
         else:
             share.receiver = await asyncio.to_thread(_receiver, share.webhook)
@@ -441,7 +441,7 @@ def _receiver(webhook: dynamo.Row) -> Receiver | None:
     """None when the stored secrets do not open."""
     try:
         return Receiver.of(webhook)
-    except vault.CannotOpen:
+    except vault.DecryptionFailed:
         logger.exception("secret does not open", webhook_id=webhook["sk"], workspace=webhook["workspaceId"])
         return None
 

@@ -289,7 +289,7 @@ def _send(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
     messages = {at: _queued(event) for at, event in events.items()}
     try:
         queues.send_all(settings().events_queue_url, dict.fromkeys(messages.values()))
-    except queues.NotAllSent as failure:
+    except queues.BatchSendFailed as failure:
         logger.exception("events not queued", count=len(failure.messages))
         left = set(failure.messages)
         problem = UpstreamFailed("The queue did not take this event, so nobody gets it. Send it again.")

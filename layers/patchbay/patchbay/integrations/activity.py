@@ -31,7 +31,7 @@ def entering(
     outcome: Outcome = "SUCCEEDED",
 ) -> dynamo.TransactItem:
     """An entry as one action of the transaction that makes the change."""
-    return dynamo.putting(
+    return dynamo.put_action(
         settings().activity_table, _row(workspace_id, integration_id, action, actor, detail, outcome)
     )
 

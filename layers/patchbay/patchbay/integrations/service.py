@@ -248,7 +248,7 @@ def _opened(old: StoredIntegration, changes: dict[str, Any]) -> dict[str, str]:
     """The stored secrets. Those that are damaged need not open where all of them are sent anew."""
     try:
         return client.secrets(old)
-    except vault.CannotOpen:
+    except vault.DecryptionFailed:
         if set(old.secret_names) <= changes.keys():
             return {}
         raise

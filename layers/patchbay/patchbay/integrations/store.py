@@ -26,7 +26,7 @@ from patchbay.ids import IntegrationId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import of_row, to_row
+from patchbay.storage.records import from_row, to_row
 
 if TYPE_CHECKING:
     from patchbay.api_model import ApiModel
@@ -140,7 +140,7 @@ def create(
     """Store a new integration, with `more` in the same transaction. Raises Conflict at the ceiling."""
     table = settings().integrations_table
     actions = [
-        dynamo.updating(
+        dynamo.update_action(
             table,
             {"workspaceId": new.workspace_id, "sk": _COUNT},
             "ADD integrations :one",
@@ -148,7 +148,7 @@ def create(
             one=1,
             most=settings().max_integrations,
         ),
-        dynamo.putting(table, _row(new), condition="attribute_not_exists(sk)"),
+        dynamo.put_action(table, _row(new), condition="attribute_not_exists(sk)"),
         *more,
     ]
     if new.source_workspace_id is not None:
@@ -230,7 +230,7 @@ def replace_with(
     if new.generation != old.generation:
         condition += " AND connectionCount = :connections"
         terms["connections"] = old.connection_count
-    update = dynamo.updating(
+    update = dynamo.update_action(
         settings().integrations_table,
         key(old.workspace_id, old.id),
         expression,
@@ -250,7 +250,7 @@ def delete(old: StoredIntegration, now: int, more: Sequence[dynamo.TransactItem]
     """Make a tombstone of it, counted out, with what is left to do. Raises Changed."""
     table = settings().integrations_table
     actions = [
-        dynamo.updating(
+        dynamo.update_action(
             table,
             key(old.workspace_id, old.id),
             "SET deletedAt = :now ADD version :one",
@@ -259,12 +259,12 @@ def delete(old: StoredIntegration, now: int, more: Sequence[dynamo.TransactItem]
             now=now,
             one=1,
         ),
-        dynamo.updating(
+        dynamo.update_action(
             table, {"workspaceId": old.workspace_id, "sk": _COUNT}, "ADD integrations :less", less=-1
         ),
         adding_task(Task("remove", old.workspace_id, old.id)),
-        dynamo.deleting(table, key(_MARKETPLACE, old.id)),
-        dynamo.deleting(table, key(_REVIEWS, old.id)),
+        dynamo.delete_action(table, key(_MARKETPLACE, old.id)),
+        dynamo.delete_action(table, key(_REVIEWS, old.id)),
         *more,
     ]
     try:
@@ -283,7 +283,7 @@ def set_error(
     """Put a copy out of service because of what became of its source, once, with `more` in the same
     transaction.
     """
-    update = dynamo.updating(
+    update = dynamo.update_action(
         settings().integrations_table,
         key(workspace_id, id),
         "SET #status = :error, statusReason = :reason, updatedAt = :now ADD version :one",
@@ -314,7 +314,7 @@ def counting_connection(
     """The action that counts a connection in, or only holds it (`by` 0) to the integration's being there with
     the client that the connection was made with.
     """
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().integrations_table,
         key(workspace_id, id),
         "ADD connectionCount :by",
@@ -326,7 +326,7 @@ def counting_connection(
 
 def counting_out(workspace_id: str, id: IntegrationId) -> dynamo.TransactItem:
     """The action that counts a connection out."""
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().integrations_table,
         key(workspace_id, id),
         "ADD connectionCount :less",
@@ -343,7 +343,7 @@ def counting_in_workspace(
     if most is not None:
         condition = "attribute_not_exists(connections) OR connections < :most"
         ceiling = {"condition": condition, "most": most}
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().integrations_table,
         {"workspaceId": workspace_id, "sk": _COUNT},
         "ADD connections :by",
@@ -391,7 +391,7 @@ def listing_action(listing: Listing) -> dynamo.TransactItem:
         "sk": listing.id,
         "searchText": search_text(listing.name, listing.description, listing.provider),
     }
-    return dynamo.putting(settings().integrations_table, row)
+    return dynamo.put_action(settings().integrations_table, row)
 
 
 def search_text(*texts: str) -> str:
@@ -401,16 +401,19 @@ def search_text(*texts: str) -> str:
 def unlisting(id: IntegrationId) -> list[dynamo.TransactItem]:
     """The actions that take a public integration out of the marketplace and out of the review."""
     table = settings().integrations_table
-    return [dynamo.deleting(table, key(_MARKETPLACE, id)), dynamo.deleting(table, key(_REVIEWS, id))]
+    return [
+        dynamo.delete_action(table, key(_MARKETPLACE, id)),
+        dynamo.delete_action(table, key(_REVIEWS, id)),
+    ]
 
 
 def asking_review(workspace_id: str, id: IntegrationId, now: int) -> dynamo.TransactItem:
     row = {"workspaceId": _REVIEWS, "sk": id, "publisherWorkspaceId": workspace_id, "since": now}
-    return dynamo.putting(settings().integrations_table, row)
+    return dynamo.put_action(settings().integrations_table, row)
 
 
 def reviewed(id: IntegrationId) -> dynamo.TransactItem:
-    return dynamo.deleting(settings().integrations_table, key(_REVIEWS, id))
+    return dynamo.delete_action(settings().integrations_table, key(_REVIEWS, id))
 
 
 def waiting_reviews() -> Iterator[tuple[str, IntegrationId, int]]:
@@ -428,7 +431,7 @@ def installs(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
 
 
 def _noting_install(copy: StoredIntegration) -> dynamo.TransactItem:
-    return dynamo.putting(settings().integrations_table, _install_key(copy))
+    return dynamo.put_action(settings().integrations_table, _install_key(copy))
 
 
 def _install_key(copy: StoredIntegration) -> dynamo.Row:
@@ -446,7 +449,7 @@ def _installs(id: IntegrationId) -> str:
 
 
 def adding_task(task: Task) -> dynamo.TransactItem:
-    return dynamo.putting(settings().integrations_table, {**_task_key(task), "mark": task.mark})
+    return dynamo.put_action(settings().integrations_table, {**_task_key(task), "mark": task.mark})
 
 
 def tasks() -> Iterator[Task]:
@@ -471,7 +474,7 @@ def _task_key(task: Task) -> dynamo.Row:
 
 
 def of_stored(row: dynamo.Row) -> StoredIntegration:
-    return of_row(StoredIntegration, {**row, "id": row["sk"]})
+    return from_row(StoredIntegration, {**row, "id": row["sk"]})
 
 
 def _row(integration: StoredIntegration) -> dynamo.Row:
@@ -481,4 +484,4 @@ def _row(integration: StoredIntegration) -> dynamo.Row:
 
 
 def _listing(row: dynamo.Row) -> Listing:
-    return of_row(Listing, {**row, "id": row["sk"]})
+    return from_row(Listing, {**row, "id": row["sk"]})

@@ -317,7 +317,7 @@ def _find(
         raise _not_found()
     if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
         # Another's row, copied here by who can write the table: its ciphertext would open under its own name.
-        raise vault.CannotOpen(f"connections/{connection.id}/sealed")
+        raise vault.DecryptionFailed(f"connections/{connection.id}/sealed")
     return integration, connection, workspace
 
 

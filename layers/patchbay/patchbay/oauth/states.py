@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from patchbay.ids import IntegrationId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
-from patchbay.storage.records import of_row, to_row
+from patchbay.storage.records import from_row, to_row
 
 LIFETIME_MS = 10 * 60_000
 
@@ -47,7 +47,7 @@ def id_of(state: str) -> str:
 
 def storing(state: State) -> dynamo.TransactItem:
     row = {**to_row(state), "ttl": state.expires_at // 1000}
-    return dynamo.putting(settings().oauth_states_table, row, condition="attribute_not_exists(id)")
+    return dynamo.put_action(settings().oauth_states_table, row, condition="attribute_not_exists(id)")
 
 
 def consume(id: str, now: int) -> State | None:
@@ -63,4 +63,4 @@ def peek(id: str, now: int) -> State | None:
 
 
 def _live(row: dynamo.Row | None, now: int) -> State | None:
-    return of_row(State, row) if row is not None and row["expiresAt"] > now else None
+    return from_row(State, row) if row is not None and row["expiresAt"] > now else None

@@ -27,7 +27,7 @@ from patchbay.oauth.models import ConnectionStatus
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import of_row, to_row
+from patchbay.storage.records import from_row, to_row
 
 if TYPE_CHECKING:
     from patchbay.api_model import ApiModel
@@ -263,7 +263,7 @@ def connect(
         }
     completing = once.completing(answer) if once is not None and answer is not None else []
     actions = [
-        dynamo.putting(settings().connections_table, _row(replace(new, counted=True)), **terms),
+        dynamo.put_action(settings().connections_table, _row(replace(new, counted=True)), **terms),
         integrations_store.counting_connection(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
@@ -381,7 +381,7 @@ def begin_removal(
     new = replace(
         connection, status=ConnectionStatus.REVOKED, updated_at=now, version=connection.version + 1
     ).due(now)
-    action = dynamo.updating(
+    action = dynamo.update_action(
         settings().connections_table,
         _key_of(connection),
         "SET #status = :status, updatedAt = :now, version = :new, dueShard = :shard, dueAt = :now",
@@ -403,7 +403,7 @@ def begin_removal(
 
 def remove(connection: StoredConnection) -> None:
     """Take the row away and count it out; nothing when that was done before."""
-    gone = dynamo.deleting(
+    gone = dynamo.delete_action(
         settings().connections_table, _key_of(connection), condition="id = :id", id=connection.id
     )
     actions = [gone]
@@ -499,7 +499,7 @@ def _changed(row: dynamo.Row | None) -> Changed:
 
 
 def _stored(row: dynamo.Row) -> StoredConnection:
-    return of_row(StoredConnection, row)
+    return from_row(StoredConnection, row)
 
 
 def _row(connection: StoredConnection) -> dynamo.Row:

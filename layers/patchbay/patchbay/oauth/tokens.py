@@ -72,7 +72,7 @@ def with_credentials(
 
 
 def tokens_of(connection: StoredConnection) -> TokenSet:
-    """Raises vault.CannotOpen, vault.KeyUnavailable."""
+    """Raises vault.DecryptionFailed, vault.KeyUnavailable."""
     secret = open_sealed(connection)
     return TokenSet(
         access_token=secret["accessToken"],

@@ -108,7 +108,7 @@ def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[
         try:
             message = _read(record["body"])
         except ValueError:
-            if not queues.set_aside(settings().events_dlq_url, record):
+            if not queues.move_to_dlq(settings().events_dlq_url, record):
                 again.append(record)
             continue
         if time.is_over(begun=bool(works)):
@@ -171,7 +171,9 @@ def _admit(envelope: Envelope) -> EventMessage | None:
 def _put_back(records: Sequence[Mapping[str, Any]]) -> None:
     """Make messages visible again at once."""
     try:
-        queues.hide_all(settings().events_queue_url, [(record["receiptHandle"], 0) for record in records])
+        queues.change_visibility(
+            settings().events_queue_url, [(record["receiptHandle"], 0) for record in records]
+        )
     except Exception:
         # They come back later by themselves.
         logger.exception("events not put back", count=len(records))
@@ -298,7 +300,7 @@ def _write(works: Sequence[_Work]) -> list[_Work]:
 def _send(works: Sequence[_Work]) -> list[_Work]:
     try:
         queues.send_all(settings().deliveries_queue_url, (each for work in works for each in _messages(work)))
-    except queues.NotAllSent as failure:
+    except queues.BatchSendFailed as failure:
         logger.exception("fan-out failed", count=len(failure.messages))
         unsent = {DeliveryMessage.read(message.body).event_id for message in failure.messages}
         return [work for work in works if work.event.id in unsent]

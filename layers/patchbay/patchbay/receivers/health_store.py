@@ -26,7 +26,7 @@ from patchbay.receivers.health import Health, failure
 from patchbay.receivers.lanes import LATELY_MS, Traffic, most_permits
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
-from patchbay.storage.records import kept_until, of_row
+from patchbay.storage.records import from_row, kept_until
 
 _HEALTH = "health"
 _TRAFFIC = "traffic"
@@ -45,7 +45,7 @@ def place(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo
 
 
 def read(row: dynamo.Row | None) -> Health:
-    return of_row(Health, row) if row else Health()
+    return from_row(Health, row) if row else Health()
 
 
 def traffic_place(workspace_id: str) -> tuple[str, dynamo.Row]:
@@ -54,7 +54,7 @@ def traffic_place(workspace_id: str) -> tuple[str, dynamo.Row]:
 
 
 def read_traffic(row: dynamo.Row | None) -> Traffic:
-    return of_row(Traffic, row) if row else Traffic()
+    return from_row(Traffic, row) if row else Traffic()
 
 
 # ── what attempts came to ────────────────────────────────────────────────────────────────────────────
@@ -237,7 +237,7 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> dynamo.T
     """
     telling = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
     values: dict[str, Any] = {"announce": [announce], "nothing": []} if announce else {}
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{telling}",
@@ -274,7 +274,7 @@ def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dy
     when the webhook was disabled goes on from there; one that begins at this moment refuses the transaction.
     """
     running = read(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET #ttl = :ttl, {_RECOVERY}",

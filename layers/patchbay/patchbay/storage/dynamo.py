@@ -277,18 +277,18 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def putting(table: str, row: Row, /, **terms: Any) -> TransactItem:
+def put_action(table: str, row: Row, /, **terms: Any) -> TransactItem:
     """A put as one action of a transaction."""
     return {"Put": {"TableName": table, "Item": pack_row(row)} | _terms(**terms)}
 
 
-def updating(table: str, key: Row, expression: str, /, **terms: Any) -> TransactItem:
+def update_action(table: str, key: Row, expression: str, /, **terms: Any) -> TransactItem:
     """An update as one action of a transaction."""
     call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
     return {"Update": call | _terms(**terms)}
 
 
-def deleting(table: str, key: Row, /, **terms: Any) -> TransactItem:
+def delete_action(table: str, key: Row, /, **terms: Any) -> TransactItem:
     """A delete as one action of a transaction."""
     return {"Delete": {"TableName": table, "Key": pack_row(key)} | _terms(**terms)}
 

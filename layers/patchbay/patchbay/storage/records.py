@@ -28,7 +28,7 @@ def to_row(record: Record) -> Row:
     return {name: getattr(record, attribute) for attribute, name, _ in _columns(type(record))}
 
 
-def of_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
+def from_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
     """The record of a row; what the row does not have takes its default, ids take their type."""
     values = {
         attribute: row[name] if id_type is None else id_type(row[name])

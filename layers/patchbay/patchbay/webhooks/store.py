@@ -74,12 +74,12 @@ def create(row: dynamo.Row, completing: Sequence[dynamo.TransactItem] = ()) -> N
     row = row | _filter_bytes(row)
     actions = [
         _counting(None, row),
-        dynamo.putting(table, row, condition="attribute_not_exists(sk)"),
+        dynamo.put_action(table, row, condition="attribute_not_exists(sk)"),
         *_subscribing(row),
     ]
     if "hookKey" in row:
         hook = {**_hook_place(row), "webhookId": row["sk"]}
-        free = dynamo.putting(
+        free = dynamo.put_action(
             table,
             hook,
             condition="attribute_not_exists(sk) OR (webhookId = :id AND attribute_exists(#ttl))",
@@ -144,7 +144,7 @@ def subscribed_again(row: dynamo.Row, now: int) -> None:
 
 def adding_callback(row: dynamo.Row) -> dynamo.TransactItem:
     """For the transaction in which a run ends, which happens once: the webhook of its one delivery."""
-    return dynamo.putting(settings().webhooks_table, row)
+    return dynamo.put_action(settings().webhooks_table, row)
 
 
 def place(workspace_id: str, id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
@@ -215,7 +215,7 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem
     if changes_matching:
         new = new | _filter_bytes(new)
     actions = [
-        dynamo.putting(
+        dynamo.put_action(
             settings().webhooks_table,
             new,
             condition="version = :version",
@@ -246,7 +246,7 @@ def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     table = settings().webhooks_table
     key = {"workspaceId": row["workspaceId"], "sk": row["sk"]}
     actions = [
-        dynamo.deleting(table, key, condition="version = :version", version=row["version"]),
+        dynamo.delete_action(table, key, condition="version = :version", version=row["version"]),
         _counting(row, None),
         *_unsubscribing(row["workspaceId"], _subscription_keys(row)),
         *([_outliving(row)] if "hookKey" in row else []),
@@ -296,7 +296,7 @@ def _counting(old: dynamo.Row | None, new: dynamo.Row | None) -> dynamo.Transact
     if _filters_size(new) > _filters_size(old):
         conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
         values["room"] = MAX_FILTERS_BYTES - more
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().webhooks_table,
         {"workspaceId": row["workspaceId"], "sk": _COUNT},
         "ADD subscriptions :one, webhooks :webhooks, filterBytes :more",
@@ -328,7 +328,7 @@ def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
     """Keep a deleted hook's id for as long as its deliveries are kept."""
     now = now_ms()
     disabled_at = row.get("disabledAt") if row["status"] == "DISABLED" else None
-    return dynamo.updating(
+    return dynamo.update_action(
         settings().webhooks_table,
         _hook_place(row),
         "SET webhookId = :id, #ttl = :ttl" + (", disabledAt = :disabled" if disabled_at else ""),
@@ -361,7 +361,7 @@ def _matching(row: dynamo.Row) -> tuple[Any, ...]:
 
 def _subscribing(row: dynamo.Row) -> list[dynamo.TransactItem]:
     return [
-        dynamo.putting(
+        dynamo.put_action(
             settings().webhooks_table,
             {"workspaceId": row["workspaceId"], "sk": key, "filters": row["filters"]},
         )
@@ -371,6 +371,6 @@ def _subscribing(row: dynamo.Row) -> list[dynamo.TransactItem]:
 
 def _unsubscribing(workspace_id: str, keys: set[str]) -> list[dynamo.TransactItem]:
     return [
-        dynamo.deleting(settings().webhooks_table, {"workspaceId": workspace_id, "sk": key})
+        dynamo.delete_action(settings().webhooks_table, {"workspaceId": workspace_id, "sk": key})
         for key in sorted(keys)
     ]
