@@ -26,7 +26,7 @@ WEBHOOKS = "/api/integrations/webhooks"
 
 def health(key: str) -> Health:
     """What stands in the table of a webhook's health."""
-    return health_store.read(dynamo.get(*health_store.place(*of_webhook_key(key))))
+    return health_store.read(dynamo.get(*health_store.table_key(*of_webhook_key(key))))
 
 
 def fan_out(event: EventMessage) -> None:

@@ -43,7 +43,7 @@ LEASE, VISIBILITY = 45, 180
 def lease(line: Line, record: dict[str, Any]) -> None:
     """As another worker that has a copy of the message."""
     message, now = DeliveryMessage.read(record["body"]), line.clock.now
-    row = dynamo.get(*store.place(message))
+    row = dynamo.get(*store.table_key(message))
     store.write(row, states.leased(row, message, now=now, until=now + LEASE * 1000, max_attempts=4))
 
 

@@ -362,7 +362,7 @@ def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backen
     }
     sealed = rows["acme"]["headers"]
     place = f"webhooks/{a.webhook}/headers"
-    assert json.loads(vault.decrypt("acme", sealed, place=place)) == WEBHOOK["headers"]
+    assert json.loads(vault.decrypt("acme", sealed, encryption_context=place)) == WEBHOOK["headers"]
     for workspace, elsewhere in (
         ("rival", place),
         ("rival", f"webhooks/{b.webhook}/headers"),
@@ -370,4 +370,4 @@ def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backen
         ("acme", f"webhooks/{b.webhook}/headers"),
     ):
         with pytest.raises(vault.DecryptionFailed):
-            vault.decrypt(workspace, sealed, place=elsewhere)
+            vault.decrypt(workspace, sealed, encryption_context=elsewhere)

@@ -312,10 +312,10 @@ def test_the_last_permit_is_ours_though_the_answer_was_lost(line: Line) -> None:
 def test_webhooks_that_were_slow_long_ago_are_forgotten(line: Line) -> None:
     key, fast = webhook_key("acme", WebhookId.new()), Health(fast_at=1)
     health_store.mark_slow(key, fast, Traffic(), line.clock.now)
-    known = health_store.read_traffic(dynamo.get(*health_store.traffic_place("acme")))
+    known = health_store.read_traffic(dynamo.get(*health_store.traffic_table_key("acme")))
     line.clock.move(LATELY_MS / 1000)
     health_store.mark_slow(key, fast, known, line.clock.now)
-    (entry,) = health_store.read_traffic(dynamo.get(*health_store.traffic_place("acme"))).slow
+    (entry,) = health_store.read_traffic(dynamo.get(*health_store.traffic_table_key("acme"))).slow
     assert entry.startswith(f"{line.clock.now}#")
 
 

@@ -19,35 +19,37 @@ from tests.conftest import Backend
 from tests.faults import Clock, failing, meanwhile
 from tests.wire import Params, around_calls
 
-PLACE = "webhooks/whk_1/secret"
+CONTEXT = "webhooks/whk_1/secret"
 DAY = 86_400
 
 
 def test_what_was_encrypted_is_read_back(backend: Backend) -> None:
     for plaintext in ("", "whsec_abc", "Grüße 🎈\x00", "x" * 100_000):
-        sealed = encrypt("acme", plaintext, place=PLACE)
+        sealed = encrypt("acme", plaintext, encryption_context=CONTEXT)
         assert plaintext == "" or plaintext not in sealed
-        assert decrypt("acme", sealed, place=PLACE) == plaintext
+        assert decrypt("acme", sealed, encryption_context=CONTEXT) == plaintext
         vault.forget_keys()
-        assert decrypt("acme", sealed, place=PLACE) == plaintext
-    assert encrypt("acme", "same", place=PLACE) != encrypt("acme", "same", place=PLACE)
+        assert decrypt("acme", sealed, encryption_context=CONTEXT) == plaintext
+    assert encrypt("acme", "same", encryption_context=CONTEXT) != encrypt(
+        "acme", "same", encryption_context=CONTEXT
+    )
 
 
 def test_a_ciphertext_that_was_moved_does_not_open(backend: Backend) -> None:
-    sealed = encrypt("acme", "secret", place=PLACE)
-    encrypt("other", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
+    encrypt("other", "secret", encryption_context=CONTEXT)
     for workspace, place in (
         ("acme", "webhooks/whk_2/secret"),
         ("acme", "webhooks/whk_1/headers"),
-        ("other", PLACE),
-        ("never-seen", PLACE),
+        ("other", CONTEXT),
+        ("never-seen", CONTEXT),
     ):
         with pytest.raises(DecryptionFailed):
-            decrypt(workspace, sealed, place=place)
+            decrypt(workspace, sealed, encryption_context=place)
 
 
 def test_a_damaged_ciphertext_does_not_open(backend: Backend) -> None:
-    sealed = encrypt("acme", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     form, version, text = sealed.split(".")
     raw = base64.urlsafe_b64decode(text)
     damaged = [
@@ -69,23 +71,23 @@ def test_a_damaged_ciphertext_does_not_open(backend: Backend) -> None:
     damaged.append(f"{form}.{version}.{base64.urlsafe_b64encode(raw[:-1]).decode()}")
     for ciphertext in damaged:
         with pytest.raises(DecryptionFailed):
-            decrypt("acme", ciphertext, place=PLACE)
+            decrypt("acme", ciphertext, encryption_context=CONTEXT)
 
 
 def test_kms_unwraps_a_data_key_for_its_workspace_only(backend: Backend) -> None:
     """Also when its row was copied to another workspace by someone who can write the table."""
-    sealed = encrypt("acme", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     (row,) = backend.rows("DataKeysTable")
     dynamo.put(settings().data_keys_table, {**row, "workspaceId": "thief"})
     with pytest.raises(DecryptionFailed):
-        decrypt("thief", sealed, place=PLACE)
+        decrypt("thief", sealed, encryption_context=CONTEXT)
     blob = base64.b64encode(row["wrapped"]).decode()
     with pytest.raises(aws.Refused, match="InvalidCiphertext"):
         aws.call("kms", "Decrypt", {"CiphertextBlob": blob, "KeyId": settings().kms_key_id})
 
 
 def test_no_key_and_no_secret_lies_in_the_clear(backend: Backend) -> None:
-    encrypt("acme", "secret", place=PLACE)
+    encrypt("acme", "secret", encryption_context=CONTEXT)
     (row,) = backend.rows("DataKeysTable")
     assert row.keys() == {"workspaceId", "version", "wrapped", "createdAt"}
     keys = vault._cache["acme"]
@@ -99,14 +101,18 @@ def test_a_new_version_after_90_days_and_the_old_one_still_reads(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    old = encrypt("acme", "secret", place=PLACE)
+    old = encrypt("acme", "secret", encryption_context=CONTEXT)
     clock.move(90 * DAY)
-    assert encrypt("acme", "secret", place=PLACE).startswith("v1.1.")
+    assert encrypt("acme", "secret", encryption_context=CONTEXT).startswith("v1.1.")
     clock.move(1)
-    new = encrypt("acme", "secret", place=PLACE)
+    new = encrypt("acme", "secret", encryption_context=CONTEXT)
     assert (old[:5], new[:5]) == ("v1.1.", "v1.2.")
     for _ in range(2):
-        assert decrypt("acme", old, place=PLACE) == decrypt("acme", new, place=PLACE) == "secret"
+        assert (
+            decrypt("acme", old, encryption_context=CONTEXT)
+            == decrypt("acme", new, encryption_context=CONTEXT)
+            == "secret"
+        )
         vault.forget_keys()
     assert sorted(row["version"] for row in backend.rows("DataKeysTable")) == [1, 2]
 
@@ -115,13 +121,13 @@ def test_a_process_reads_what_another_encrypted_with_a_newer_key(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    encrypt("acme", "secret", place=PLACE)
+    encrypt("acme", "secret", encryption_context=CONTEXT)
     here = vault._cache["acme"]
     clock.move(91 * DAY)
-    newer = encrypt("acme", "new", place=PLACE)
+    newer = encrypt("acme", "new", encryption_context=CONTEXT)
     vault._cache["acme"] = here
     assert here.newest == 1
-    assert decrypt("acme", newer, place=PLACE) == "new"
+    assert decrypt("acme", newer, encryption_context=CONTEXT) == "new"
 
 
 @pytest.mark.parametrize("version", [1, 2], ids=["the_first_key", "a_rotation"])
@@ -130,7 +136,7 @@ def test_of_two_processes_that_make_a_key_at_once_the_loser_uses_the_winners(
 ) -> None:
     clock = Clock(monkeypatch)
     if version == 2:
-        encrypt("acme", "first", place=PLACE)
+        encrypt("acme", "first", encryption_context=CONTEXT)
         clock.move(91 * DAY)
     key = backend.client("kms").generate_data_key(
         KeyId=settings().kms_key_id, KeySpec="AES_256", EncryptionContext={"workspaceId": "acme"}
@@ -143,11 +149,11 @@ def test_of_two_processes_that_make_a_key_at_once_the_loser_uses_the_winners(
     }
     table = settings().data_keys_table
     with meanwhile("dynamodb.PutItem", lambda: _put_aside(backend, table, row)):
-        sealed = encrypt("acme", "secret", place=PLACE)
+        sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     assert vault._cache["acme"].plain[version] == key["Plaintext"]
     assert [r for r in backend.rows("DataKeysTable") if r["version"] == version] == [row]
     vault.forget_keys()
-    assert decrypt("acme", sealed, place=PLACE) == "secret"
+    assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
 def _put_aside(backend: Backend, table: str, row: dynamo.Row) -> None:
@@ -160,17 +166,17 @@ def test_keys_stay_in_memory_for_as_long_as_the_setting_says(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    sealed = encrypt("acme", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     monkeypatch.setattr("patchbay.vault.time", SimpleNamespace(monotonic=lambda: now[0]))
     vault.forget_keys()
-    decrypt("acme", sealed, place=PLACE)
+    decrypt("acme", sealed, encryption_context=CONTEXT)
     backend.calls.clear()
     now[0] += settings().data_key_cache_seconds
-    decrypt("acme", sealed, place=PLACE)
-    encrypt("acme", "secret", place=PLACE)
+    decrypt("acme", sealed, encryption_context=CONTEXT)
+    encrypt("acme", "secret", encryption_context=CONTEXT)
     assert backend.calls.made == []
     now[0] += 1
-    decrypt("acme", sealed, place=PLACE)
+    decrypt("acme", sealed, encryption_context=CONTEXT)
     assert backend.calls.made == ["dynamodb.Query", "kms.Decrypt"]
 
 
@@ -179,18 +185,18 @@ def test_memory_holds_a_bounded_number_of_workspaces(
 ) -> None:
     """The one that was used longest ago goes first."""
     monkeypatch.setattr(vault, "_CACHED_WORKSPACES", 3)
-    sealed = {name: encrypt(name, "secret", place=PLACE) for name in "abc"}
-    decrypt("a", sealed["a"], place=PLACE)
-    encrypt("d", "secret", place=PLACE)
+    sealed = {name: encrypt(name, "secret", encryption_context=CONTEXT) for name in "abc"}
+    decrypt("a", sealed["a"], encryption_context=CONTEXT)
+    encrypt("d", "secret", encryption_context=CONTEXT)
     assert list(vault._cache) == ["c", "a", "d"]
-    assert decrypt("b", sealed["b"], place=PLACE) == "secret"
+    assert decrypt("b", sealed["b"], encryption_context=CONTEXT) == "secret"
     assert list(vault._cache) == ["a", "d", "b"]
 
 
 def test_a_key_that_kms_is_slow_to_give_delays_no_other_workspace(backend: Backend) -> None:
-    sealed = {name: encrypt(name, "secret", place=PLACE) for name in ("slow", "cold", "warm")}
+    sealed = {name: encrypt(name, "secret", encryption_context=CONTEXT) for name in ("slow", "cold", "warm")}
     vault.forget_keys()
-    decrypt("warm", sealed["warm"], place=PLACE)
+    decrypt("warm", sealed["warm"], encryption_context=CONTEXT)
     asked, answers = threading.Event(), threading.Event()
 
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -200,10 +206,13 @@ def test_a_key_that_kms_is_slow_to_give_delays_no_other_workspace(backend: Backe
         return call(params)
 
     with around_calls(hook), ThreadPoolExecutor() as pool:
-        waiting = pool.submit(decrypt, "slow", sealed["slow"], place=PLACE)
+        waiting = pool.submit(decrypt, "slow", sealed["slow"], encryption_context=CONTEXT)
         try:
             assert asked.wait(10)
-            others = [pool.submit(decrypt, name, sealed[name], place=PLACE) for name in ("warm", "cold")]
+            others = [
+                pool.submit(decrypt, name, sealed[name], encryption_context=CONTEXT)
+                for name in ("warm", "cold")
+            ]
             assert [each.result(5) for each in others] == ["secret"] * 2
             assert not waiting.done()
         finally:
@@ -213,12 +222,12 @@ def test_a_key_that_kms_is_slow_to_give_delays_no_other_workspace(backend: Backe
 
 def test_what_opens_at_once_makes_no_call(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    old = encrypt("acme", "secret", place=PLACE)
+    old = encrypt("acme", "secret", encryption_context=CONTEXT)
     clock.move(91 * DAY)
-    new = encrypt("acme", "secret", place=PLACE)
+    new = encrypt("acme", "secret", encryption_context=CONTEXT)
     vault.forget_keys()
     assert not vault.are_keys_cached("acme", [new])
-    decrypt("acme", new, place=PLACE)
+    decrypt("acme", new, encryption_context=CONTEXT)
     assert vault.are_keys_cached("acme", [new])
     assert not vault.are_keys_cached("acme", [new, old])  # KMS has not been asked for the older key
 
@@ -227,28 +236,28 @@ def test_what_opens_at_once_makes_no_call(backend: Backend, monkeypatch: pytest.
 def test_a_key_that_kms_does_not_let_us_use_is_a_clear_error_and_nothing_is_lost(
     backend: Backend, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    sealed = encrypt("acme", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     vault.forget_keys()
     monkeypatch.setitem(faults._ERRORS, ("kms", "disabled"), code)
     for operation, work in (
-        ("kms.Decrypt", lambda: decrypt("acme", sealed, place=PLACE)),
-        ("kms.Decrypt", lambda: encrypt("acme", "other", place=PLACE)),
-        ("kms.GenerateDataKey", lambda: encrypt("new", "other", place=PLACE)),
+        ("kms.Decrypt", lambda: decrypt("acme", sealed, encryption_context=CONTEXT)),
+        ("kms.Decrypt", lambda: encrypt("acme", "other", encryption_context=CONTEXT)),
+        ("kms.GenerateDataKey", lambda: encrypt("new", "other", encryption_context=CONTEXT)),
     ):
         with failing(operation, error="disabled"), pytest.raises(KeyUnavailable, match=code) as caught:
             work()
         assert caught.value.status == 502
         assert "Nothing is lost" in caught.value.detail
-    assert decrypt("acme", sealed, place=PLACE) == "secret"
+    assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
 def test_a_rotation_of_the_kms_key_keeps_old_rows_readable(backend: Backend) -> None:
     """KMS rotates its key's material beneath the same key id; what was wrapped before opens still."""
-    sealed = encrypt("acme", "secret", place=PLACE)
+    sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     backend.client("kms").enable_key_rotation(KeyId=settings().kms_key_id)
     backend.client("kms").rotate_key_on_demand(KeyId=settings().kms_key_id)
     vault.forget_keys()
-    assert decrypt("acme", sealed, place=PLACE) == "secret"
+    assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
 def test_a_sealer_asks_nothing_of_aws(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,16 +265,16 @@ def test_a_sealer_asks_nothing_of_aws(backend: Backend, monkeypatch: pytest.Monk
     seal = vault.sealer("acme")
     vault.forget_keys()
     backend.calls.clear()
-    sealed = seal("secret", PLACE)
+    sealed = seal("secret", CONTEXT)
     assert backend.calls.made == []
-    assert decrypt("acme", sealed, place=PLACE) == "secret"
+    assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
 def test_a_hundred_reads_of_a_workspaces_secrets_are_one_kms_call(backend: Backend) -> None:
-    sealed = [encrypt("acme", f"secret {n}", place=f"{PLACE}/{n}") for n in range(100)]
+    sealed = [encrypt("acme", f"secret {n}", encryption_context=f"{CONTEXT}/{n}") for n in range(100)]
     vault.forget_keys()
     backend.calls.clear()
-    assert [decrypt("acme", text, place=f"{PLACE}/{n}") for n, text in enumerate(sealed)] == [
+    assert [decrypt("acme", text, encryption_context=f"{CONTEXT}/{n}") for n, text in enumerate(sealed)] == [
         f"secret {n}" for n in range(100)
     ]
     assert backend.calls.made == ["dynamodb.Query", "kms.Decrypt"]

@@ -303,7 +303,9 @@ def test_what_is_stored_is_sealed_for_its_place(bench: Bench) -> None:
     assert newest.keys() == {"sealed"}
     assert older["endsAt"] == bench.clock.now + 60_000
     place = f"webhooks/{bench.id}/secret"
-    assert [vault.decrypt("acme", entry["sealed"], place=place) for entry in (newest, older)] == [
+    assert [
+        vault.decrypt("acme", entry["sealed"], encryption_context=place) for entry in (newest, older)
+    ] == [
         new,
         bench.first,
     ]

@@ -51,7 +51,7 @@ class Once:
         sealed = vault.encrypt(
             self._scope.workspace_id,
             to_json(answer),
-            place=_place(self._scope),
+            encryption_context=_encryption_context(self._scope),
         )
         return [
             dynamo.update_action(
@@ -108,7 +108,9 @@ class Once:
                 return None  # our own write: its answer was lost, and the client sent it again
             if "answer" not in first:
                 raise still_running() from None
-            return vault.decrypt(self._scope.workspace_id, first["answer"], place=_place(self._scope))
+            return vault.decrypt(
+                self._scope.workspace_id, first["answer"], encryption_context=_encryption_context(self._scope)
+            )
         return None
 
 
@@ -178,5 +180,5 @@ def still_running() -> Conflict:
     )
 
 
-def _place(scope: Scope) -> str:
+def _encryption_context(scope: Scope) -> str:
     return f"idempotency/{scope.id}/answer"

@@ -1,7 +1,7 @@
 """Envelope encryption: a data key per workspace, wrapped by KMS; AES-256-GCM under it.
 
 KMS binds each data key to its workspace by the encryption context, and each ciphertext is bound to its
-place (table, record, field) as associated data, so that one that is moved elsewhere does not open. Data
+encryption context (table, record, field) as associated data, so that one that is moved elsewhere does not open. Data
 keys stay in memory for DATA_KEY_CACHE_SECONDS, so most uses cost no KMS call.
 """
 
@@ -45,13 +45,13 @@ _NOT_THIS_WORKSPACES = frozenset({"IncorrectKeyException", "InvalidCiphertextExc
 
 
 class DecryptionFailed(Problem):
-    """A ciphertext does not belong to this place, is damaged, or its data key is gone."""
+    """A ciphertext does not belong to this encryption context, is damaged, or its data key is gone."""
 
     status, code, title = 500, "internal", "A stored secret does not open"
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, encryption_context: str) -> None:
         super().__init__(
-            f"The ciphertext at {place} does not open: it was changed or moved by something other than "
+            f"The ciphertext at {encryption_context} does not open: it was changed or moved by something other than "
             "Patchbay, or its data key is gone. Restore the row, or store the secret anew."
         )
 
@@ -88,32 +88,32 @@ _lock = Lock()
 _locks = [Lock() for _ in range(64)]
 
 
-def encrypt(workspace_id: str, plaintext: str, *, place: str) -> str:
-    """`plaintext` under the workspace's data key, for `place` (`table/record/field`) only.
+def encrypt(workspace_id: str, plaintext: str, *, encryption_context: str) -> str:
+    """`plaintext` under the workspace's data key, for `encryption_context` (`table/record/field`) only.
 
     The text names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`. Raises
     KeyUnavailable.
     """
-    return sealer(workspace_id)(plaintext, place)
+    return sealer(workspace_id)(plaintext, encryption_context)
 
 
 def sealer(workspace_id: str) -> Callable[[str, str], str]:
-    """`encrypt` of (plaintext, place) with the key already at hand, so that it asks nothing of AWS: for what
+    """`encrypt` of (plaintext, encryption_context) with the key already at hand, so that it asks nothing of AWS: for what
     must not be lost between its coming and its being stored. Raises KeyUnavailable.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     version, key = _key(workspace_id, None)
 
-    def seal(plaintext: str, place: str) -> str:
+    def seal(plaintext: str, encryption_context: str) -> str:
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), place.encode())
+        sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), encryption_context.encode())
         return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     return seal
 
 
-def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
+def decrypt(workspace_id: str, ciphertext: str, *, encryption_context: str) -> str:
     """What `encrypt` was given. Raises DecryptionFailed, KeyUnavailable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -125,9 +125,9 @@ def decrypt(workspace_id: str, ciphertext: str, *, place: str) -> str:
             raise ValueError(form)
         _, key = _key(workspace_id, int(version))
         nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return AESGCM(key).decrypt(nonce, sealed, place.encode()).decode()
+        return AESGCM(key).decrypt(nonce, sealed, encryption_context.encode()).decode()
     except (ValueError, KeyError, InvalidTag) as error:
-        raise DecryptionFailed(place) from error
+        raise DecryptionFailed(encryption_context) from error
 
 
 def are_keys_cached(workspace_id: str, ciphertexts: Iterable[str]) -> bool:

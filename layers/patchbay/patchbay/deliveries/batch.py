@@ -103,15 +103,15 @@ def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
     for work in queued:
         key = webhook_key(work.delivery.workspace_id, work.delivery.webhook_id)
         by_webhook.setdefault(key, []).append(work)
-    places = [store.place(work.delivery) for work in queued]
+    keys = [store.table_key(work.delivery) for work in queued]
     for first, *_ in by_webhook.values():
         workspace_id, webhook_id = first.delivery.workspace_id, first.delivery.webhook_id
-        places += (
-            webhooks_store.place(workspace_id, webhook_id),
-            health_store.place(workspace_id, webhook_id),
-            health_store.traffic_place(workspace_id),
+        keys += (
+            webhooks_store.table_key(workspace_id, webhook_id),
+            health_store.table_key(workspace_id, webhook_id),
+            health_store.traffic_table_key(workspace_id),
         )
-    rows = dynamo.get_each(places, eventually={settings().health_table})
+    rows = dynamo.get_each(keys, eventually={settings().health_table})
     for work, row in zip(queued, rows, strict=False):
         work.row = row
     of_webhooks = iter(rows[len(queued) :])

@@ -107,7 +107,7 @@ def _within_a_unit(row: dynamo.Row) -> dynamo.Row:
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def place(message: DeliveryMessage) -> tuple[str, dynamo.Row]:
+def table_key(message: DeliveryMessage) -> tuple[str, dynamo.Row]:
     """The table and the key of a message's delivery, to be read along with other rows."""
     return settings().deliveries_table, _key(message.workspace_id, message.webhook_id, message.id)
 

@@ -41,7 +41,7 @@ class StoredEvent:
     reason: str | None
 
 
-def place(event: EventMessage) -> tuple[str, dynamo.Row]:
+def table_key(event: EventMessage) -> tuple[str, dynamo.Row]:
     """The table and the key of an event, to be read along with other rows."""
     return settings().events_table, {"workspaceId": event.workspace_id, "id": event.id}
 
@@ -81,7 +81,7 @@ def hour_of(event: EventMessage) -> int:
 
 def activity(workspace_id: str, hour: int) -> dynamo.Row:
     """The row that marks a workspace as active in an hour. Safe to write again."""
-    return {**activity_place(workspace_id, hour)[1], "ttl": kept_until(now_ms())}
+    return {**activity_table_key(workspace_id, hour)[1], "ttl": kept_until(now_ms())}
 
 
 def active(hour: int) -> Iterator[str]:
@@ -90,7 +90,7 @@ def active(hour: int) -> Iterator[str]:
         yield row["id"]
 
 
-def activity_place(workspace_id: str, hour: int) -> tuple[str, dynamo.Row]:
+def activity_table_key(workspace_id: str, hour: int) -> tuple[str, dynamo.Row]:
     """The table and the key of the row that marks a workspace as active in an hour, to be read along with
     other rows.
     """

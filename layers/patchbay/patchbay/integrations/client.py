@@ -92,12 +92,16 @@ def secrets(integration: StoredIntegration) -> dict[str, str]:
     if integration.secrets is None:
         return {}
     opened: dict[str, str] = json.loads(
-        vault.decrypt(integration.workspace_id, integration.secrets, place=place(integration.id))
+        vault.decrypt(
+            integration.workspace_id,
+            integration.secrets,
+            encryption_context=encryption_context(integration.id),
+        )
     )
     return opened
 
 
-def place(id: str) -> str:
+def encryption_context(id: str) -> str:
     return f"integrations/{id}/config"
 
 

@@ -234,7 +234,11 @@ def _configured(
     if after.secret:
         sealed = old.secrets
         if after.secret != parts.secret:
-            sealed = vault.encrypt(new.workspace_id, json.dumps(after.secret), place=client.place(new.id))
+            sealed = vault.encrypt(
+                new.workspace_id,
+                json.dumps(after.secret),
+                encryption_context=client.encryption_context(new.id),
+            )
     return replace(
         new,
         config=after.public,

@@ -82,7 +82,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
         scopes=scopes,
         verifier=None
         if verifier is None
-        else vault.encrypt(principal.workspace_id, verifier, place=_place(id)),
+        else vault.encrypt(principal.workspace_id, verifier, encryption_context=_encryption_context(id)),
         return_url=body.return_url,
         callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
@@ -175,7 +175,9 @@ def _connect(
     verifier = (
         None
         if state.verifier is None
-        else vault.decrypt(principal.workspace_id, state.verifier, place=_place(state.id))
+        else vault.decrypt(
+            principal.workspace_id, state.verifier, encryption_context=_encryption_context(state.id)
+        )
     )
     client = client.at(named)
     with calls.admitted(workspace):
@@ -375,5 +377,5 @@ def _note(state: State, actor: str, detail: str, *, workspace: str | None = None
     )
 
 
-def _place(id: str) -> str:
+def _encryption_context(id: str) -> str:
     return f"oauth_states/{id}/verifier"

@@ -14,7 +14,7 @@ from patchbay.oauth.store import StoredConnection
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 
-# (plaintext, place) → ciphertext; see vault.sealer.
+# (plaintext, encryption_context) → ciphertext; see vault.sealer.
 Seal = Callable[[str, str], str]
 
 
@@ -86,14 +86,16 @@ def tokens_of(connection: StoredConnection) -> TokenSet:
 def open_sealed(connection: StoredConnection) -> dict[str, Any]:
     """What a connection works with, in the clear."""
     opened: dict[str, Any] = json.loads(
-        vault.decrypt(connection.workspace_id, connection.sealed, place=_place(connection))
+        vault.decrypt(
+            connection.workspace_id, connection.sealed, encryption_context=_encryption_context(connection)
+        )
     )
     return opened
 
 
 def _sealed(seal: Seal, connection: StoredConnection, secret: Mapping[str, Any]) -> str:
-    return seal(json.dumps(secret, ensure_ascii=False), _place(connection))
+    return seal(json.dumps(secret, ensure_ascii=False), _encryption_context(connection))
 
 
-def _place(connection: StoredConnection) -> str:
+def _encryption_context(connection: StoredConnection) -> str:
     return f"connections/{connection.id}/sealed"

@@ -231,9 +231,9 @@ def _together(
 
 
 def _look_up(works: Sequence[_Work]) -> list[_Work]:
-    versions = [webhooks.version_place(work.event.workspace_id) for work in works]
+    versions = [webhooks.subscriptions_version_key(work.event.workspace_id) for work in works]
     known = [work for work in works if work.may_be_stored]
-    found = dynamo.get_each([*versions, *(events.place(work.event) for work in known)])
+    found = dynamo.get_each([*versions, *(events.table_key(work.event) for work in known)])
     for work, version in zip(works, found, strict=False):
         work.version = webhooks.version(version)
     for work, row in zip(known, found[len(works) :], strict=True):

@@ -39,7 +39,7 @@ class Busy(Exception):
     """The row changed again and again under our hands."""
 
 
-def place(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
+def table_key(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
     """The table and the key of a webhook's health, to be read along with other rows."""
     return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
 
@@ -48,7 +48,7 @@ def read(row: dynamo.Row | None) -> Health:
     return from_row(Health, row) if row else Health()
 
 
-def traffic_place(workspace_id: str) -> tuple[str, dynamo.Row]:
+def traffic_table_key(workspace_id: str) -> tuple[str, dynamo.Row]:
     """The table and the key of a workspace's traffic, to be read along with other rows."""
     return settings().health_table, _key(webhook_key(workspace_id, ""), _TRAFFIC)
 
@@ -203,7 +203,7 @@ def give_back_permit(workspace_id: str, permit: str) -> None:
 
 
 def _traffic(workspace_id: str, expression: str, **terms: Any) -> None:
-    table, key = traffic_place(workspace_id)
+    table, key = traffic_table_key(workspace_id)
     dynamo.update(
         table,
         key,

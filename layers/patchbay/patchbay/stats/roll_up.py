@@ -140,10 +140,10 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
         return []
     window = counters.window(now)
     latest = (window[-1], window[-2])
-    places = [store.progress(), *(events_store.activity_place(workspace_id, hour) for hour in latest)]
+    table_keys = [store.progress(), *(events_store.activity_table_key(workspace_id, hour) for hour in latest)]
     for key in keys:
-        places += (health_store.place(*of_webhook_key(key)), *store.places(key, window))
-    row, *found = _read(places)
+        table_keys += (health_store.table_key(*of_webhook_key(key)), *store.table_keys(key, window))
+    row, *found = _read(table_keys)
     through = store.rolled_through(row)
     if through is None:
         through = window[-3]
@@ -187,11 +187,11 @@ def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: 
                 standing.hours.append({**found.sums(), "lastDeliveredAt": found.last_success_at})
 
 
-def _read(places: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
-    tables = {table for table, _ in places}
+def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
+    tables = {table for table, _ in keys}
     rows: list[dynamo.Row | None] = []
-    for start in range(0, len(places), 100):
-        rows += dynamo.get_each(places[start : start + 100], eventually=tables)
+    for start in range(0, len(keys), 100):
+        rows += dynamo.get_each(keys[start : start + 100], eventually=tables)
     return rows
 
 

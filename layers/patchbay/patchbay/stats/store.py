@@ -25,7 +25,7 @@ def count(key: str, tally: counters.Tally) -> None:
     _add(key, counters.hour_of(now), tally, known)
 
 
-def places(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
+def table_keys(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
     """The tables and keys of a webhook's counters of these hours, to be read along with other rows."""
     return [(settings().health_table, _key(key, _hour(hour))) for hour in hours]
 

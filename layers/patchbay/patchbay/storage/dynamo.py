@@ -146,17 +146,17 @@ def get_each(keys: Sequence[tuple[str, Row]], *, eventually: Container[str] = ()
     Strongly consistent, except in the tables that may be read `eventually`, at half the price.
     """
     wanted: dict[str, Any] = {}
-    places: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
+    positions: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
     for at, (table, key) in enumerate(keys):
-        place = places.setdefault((table, frozenset(key.items())), [])
-        if not place:
+        own = positions.setdefault((table, frozenset(key.items())), [])
+        if not own:
             request = wanted.setdefault(table, {"Keys": [], "ConsistentRead": table not in eventually})
             request["Keys"].append(pack_row(key))
-        place.append(at)
-    names = {table: keys[at][1].keys() for (table, _), (at, *_) in places.items()}
+        own.append(at)
+    names = {table: keys[at][1].keys() for (table, _), (at, *_) in positions.items()}
     rows: list[Row | None] = [None] * len(keys)
     for table, row in _batch_get(wanted):
-        for at in places[table, frozenset((name, row[name]) for name in names[table])]:
+        for at in positions[table, frozenset((name, row[name]) for name in names[table])]:
             rows[at] = row
     return rows
 

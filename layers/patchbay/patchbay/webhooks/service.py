@@ -304,9 +304,9 @@ def understood(row: dynamo.Row | None, outcome: retry.Outcome, body: str) -> ret
 
 def secrets(row: dynamo.Row) -> list[str]:
     """The signing secrets that are live now, newest first."""
-    place = _place(row["sk"], "secret")
+    context = _encryption_context(row["sk"], "secret")
     return [
-        vault.decrypt(row["workspaceId"], entry["sealed"], place=place)
+        vault.decrypt(row["workspaceId"], entry["sealed"], encryption_context=context)
         for entry in _live(row["secrets"], now_ms())
     ]
 
@@ -315,8 +315,10 @@ def headers(row: dynamo.Row) -> dict[str, str]:
     """The webhook's own headers, in the clear."""
     if "headers" not in row:
         return {}
-    place = _place(row["sk"], "headers")
-    opened: dict[str, str] = json.loads(vault.decrypt(row["workspaceId"], row["headers"], place=place))
+    context = _encryption_context(row["sk"], "headers")
+    opened: dict[str, str] = json.loads(
+        vault.decrypt(row["workspaceId"], row["headers"], encryption_context=context)
+    )
     return opened
 
 
@@ -429,7 +431,9 @@ def _fields(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[st
     if "headers" in names:
         row["headerNames"] = list(body.headers)
         row["headers"] = (
-            vault.encrypt(workspace_id, json.dumps(body.headers), place=_place(id, "headers"))
+            vault.encrypt(
+                workspace_id, json.dumps(body.headers), encryption_context=_encryption_context(id, "headers")
+            )
             if body.headers
             else None
         )
@@ -464,14 +468,16 @@ def _change(
 
 def _sealed(workspace_id: str, id: WebhookId, secret: str) -> dynamo.Row:
     """A signing secret as the row keeps it; one that was rotated away has also `endsAt`, in Unix ms."""
-    return {"sealed": vault.encrypt(workspace_id, secret, place=_place(id, "secret"))}
+    return {
+        "sealed": vault.encrypt(workspace_id, secret, encryption_context=_encryption_context(id, "secret"))
+    }
 
 
 def _live(entries: Sequence[Mapping[str, Any]], now: int) -> list[Mapping[str, Any]]:
     return [entry for entry in entries if entry.get("endsAt", now + 1) > now]
 
 
-def _place(id: str, field: str) -> str:
+def _encryption_context(id: str, field: str) -> str:
     return f"webhooks/{id}/{field}"
 
 

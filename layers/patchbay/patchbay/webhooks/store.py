@@ -78,7 +78,7 @@ def create(row: dynamo.Row, completing: Sequence[dynamo.TransactItem] = ()) -> N
         *_subscribing(row),
     ]
     if "hookKey" in row:
-        hook = {**_hook_place(row), "webhookId": row["sk"]}
+        hook = {**_hook_key(row), "webhookId": row["sk"]}
         free = dynamo.put_action(
             table,
             hook,
@@ -114,7 +114,7 @@ def read(row: dynamo.Row | None) -> dynamo.Row | None:
 def hook(workspace_id: str, hook_key: str) -> Hook | None:
     """The webhook that an automation subscribed with that key, even if it has been deleted."""
     found = dynamo.get(
-        settings().webhooks_table, _hook_place({"workspaceId": workspace_id, "hookKey": hook_key})
+        settings().webhooks_table, _hook_key({"workspaceId": workspace_id, "hookKey": hook_key})
     )
     if found is None:
         return None
@@ -147,7 +147,7 @@ def adding_callback(row: dynamo.Row) -> dynamo.TransactItem:
     return dynamo.put_action(settings().webhooks_table, row)
 
 
-def place(workspace_id: str, id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
+def table_key(workspace_id: str, id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
     """The table and the key of a webhook, to be read along with other rows."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": id}
 
@@ -258,7 +258,7 @@ def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
         raise Changed from None
 
 
-def version_place(workspace_id: str) -> tuple[str, dynamo.Row]:
+def subscriptions_version_key(workspace_id: str) -> tuple[str, dynamo.Row]:
     """The table and the key of the row that has the `subscriptions` version, to be read along with others."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": _COUNT}
 
@@ -330,7 +330,7 @@ def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
     disabled_at = row.get("disabledAt") if row["status"] == "DISABLED" else None
     return dynamo.update_action(
         settings().webhooks_table,
-        _hook_place(row),
+        _hook_key(row),
         "SET webhookId = :id, #ttl = :ttl" + (", disabledAt = :disabled" if disabled_at else ""),
         names={"#ttl": "ttl"},
         id=row["sk"],
@@ -339,7 +339,7 @@ def _outliving(row: dynamo.Row) -> dynamo.TransactItem:
     )
 
 
-def _hook_place(row: dynamo.Row) -> dynamo.Row:
+def _hook_key(row: dynamo.Row) -> dynamo.Row:
     return {"workspaceId": row["workspaceId"], "sk": f"hook#{row['hookKey']}"}
 
 
