@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from patchbay.rate_limits import ceilings, sweeper
-from patchbay.rate_limits.limiter import Limiter, NoRoom
+from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -158,7 +158,7 @@ def test_an_old_row_changes_no_admission_swept_or_not(backend: Backend, clock: C
             while True:
                 limiter.admit("integration#int_1", QUOTAS)
                 count += 1
-        except NoRoom:
+        except QuotaExceeded:
             return count
 
     known = Limiter()

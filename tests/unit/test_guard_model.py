@@ -26,7 +26,7 @@ from patchbay.auth.scopes import ROLES
 from patchbay.clock import at_ms
 from patchbay.errors import Conflict, NotFound
 from patchbay.ids import ApiKeyId
-from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Standing, Window
+from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, QuotaStatus, Window
 from patchbay.rate_limits.throttling import BUSY
 from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
@@ -380,16 +380,16 @@ class HostsThatShareKeys(RuleBasedStateMachine):
             key.count(cost, now)
             assert admission.principal.scopes == key.scopes
             assert admission.principal.workspace_id == "acme"
-            assert told(admission.standings) == self.stands(key, now)
+            assert told(admission.statuses) == self.stands(key, now)
         elif asked:
             memory.learn(key, key.verdict(cost, set(), None, now), cost, now)
         if asked and isinstance(refused, Exhausted):
-            assert told(refused.standings) == self.stands(key, now)
+            assert told(refused.statuses) == self.stands(key, now)
             assert refused.principal.scopes == key.scopes
             assert refused.detail != BUSY
             assert refused.admits_ms == key.first_room(cost, now) > now
         if asked and isinstance(refused, NeverAdmitted):
-            assert refused.standing.quota.limit == min(key.limits.values()) < cost
+            assert refused.quota_status.quota.limit == min(key.limits.values()) < cost
 
     def stands(self, key: Key, now: int) -> list[tuple[Window, int, int]]:
         return [(window, limit, max(key.free(window, now) // 1, 0)) for window, limit in key.limits.items()]
@@ -431,8 +431,8 @@ def attempt(admit: Callable[[], Admission]) -> tuple[Admission | None, str, Exce
         return None, "RATE_LIMITED", refused
 
 
-def told(standings: Sequence[Standing]) -> list[tuple[Window, int, int]]:
-    return [(standing.quota.window, standing.quota.limit, standing.remaining) for standing in standings]
+def told(statuses: Sequence[QuotaStatus]) -> list[tuple[Window, int, int]]:
+    return [(status.quota.window, status.quota.limit, status.remaining) for status in statuses]
 
 
 TestHostsThatShareKeys = HostsThatShareKeys.TestCase

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from patchbay import aws
 from patchbay.errors import RateLimited
 from patchbay.rate_limits import store
-from patchbay.rate_limits.limiter import Limiter, NoRoom
-from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, Standing, Window
+from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
+from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, QuotaStatus, Window
 from patchbay.storage import dynamo
 from tests.fake_rows import FakeRows
 
@@ -59,7 +59,7 @@ def admitted(process: Limiter, limits: list[Quota], times: int = 1, cost: int = 
     def passes() -> bool:
         try:
             process.admit(ROW, limits, cost)
-        except NoRoom:
+        except QuotaExceeded:
             return False
         return True
 
@@ -91,7 +91,7 @@ def test_a_denial_counts_nothing_in_any_window(world: World) -> None:
     assert admitted(process, limits, 9) == 3
     before = dict(world.row)
     world.now += SECOND
-    with pytest.raises(NoRoom):
+    with pytest.raises(QuotaExceeded):
         process.admit(ROW, limits)
     assert world.row == before, "nor the hour, which has room"
 
@@ -128,9 +128,9 @@ def test_the_standings_are_those_after_it_in_the_order_of_the_quotas(world: Worl
     assert (day.quota, day.remaining) == (Quota(DAY, 20), 17)
     day, hour = world.process().admit(ROW, [Quota(DAY, 20), Quota(HOUR, 10)], 3)
     assert (hour.remaining, day.remaining) == (4, 14)
-    with pytest.raises(NoRoom) as refused:
+    with pytest.raises(QuotaExceeded) as refused:
         process.admit(ROW, quotas(hour=10, day=20), 5)
-    assert [standing.remaining for standing in refused.value.standings] == [4, 14]
+    assert [status.remaining for status in refused.value.statuses] == [4, 14]
 
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────
@@ -323,8 +323,8 @@ def test_a_row_is_kept_until_its_counts_mean_nothing(world: World) -> None:
         ends = (world.now // last.length_ms + 2) * last.length_ms
         assert world.row["ttl"] * 1000 > ends, "for clocks that differ"
         assert world.row["ttl"] * 1000 <= world.now + 2 * DAYS + HOURS
-        (*_, standing) = process.admit(ROW, limits)
-        assert Standing(standing.quota, standing.count, ends).remaining == standing.quota.limit
+        (*_, status) = process.admit(ROW, limits)
+        assert QuotaStatus(status.quota, status.count, ends).remaining == status.quota.limit
 
 
 def test_each_use_keeps_the_row_longer(world: World) -> None:
@@ -407,20 +407,20 @@ class LimitersThatShareARow(RuleBasedStateMachine):
             before = self.world.table.writes
             has_room = all(self.free(quota, now) >= cost for quota in self.limits)
             try:
-                standings = self.processes[at].admit(ROW, self.limits, cost)
-            except NoRoom as refused:
+                statuses = self.processes[at].admit(ROW, self.limits, cost)
+            except QuotaExceeded as refused:
                 if self.world.table.writes == before:
                     assert any(now < said + SECOND and cost >= least for said, least in self.refusals[at])
                     continue
                 assert not has_room
                 self.refusals[at].append((now, cost))
-                standings = refused.standings
+                statuses = refused.statuses
             else:
                 assert has_room
                 for quota in self.limits:
                     self.counted[quota.window][self.number(quota.window, now)] += cost
             assert self.world.table.writes - before <= 2
-            assert [(standing.quota, standing.remaining) for standing in standings] == [
+            assert [(status.quota, status.remaining) for status in statuses] == [
                 (quota, max(self.free(quota, now) // 1, 0)) for quota in self.limits
             ]
 

@@ -161,12 +161,12 @@ def test_a_key_that_rotates_itself_hands_its_windows_on_and_shares_them(world: W
     process, other = world.processes
     caller = process.admit(old.key, cost=5).principal
     new = service.rotate(caller, old.id, RotateApiKey(overlap_seconds=3_600))
-    assert process.admit(new.key).standings[0].remaining == 6
+    assert process.admit(new.key).statuses[0].remaining == 6
     for at, key in enumerate([old, new, old, old, new]):
         admission = other.admit(key.key)
-        assert admission.standings[0].remaining == 5 - at
+        assert admission.statuses[0].remaining == 5 - at
         assert admission.principal.id == key.id
-    assert other.admit(old.key).standings[0].remaining == 0
+    assert other.admit(old.key).statuses[0].remaining == 0
     for key in (old, new):
         with pytest.raises(Exhausted) as refused:
             process.admit(key.key)
@@ -182,7 +182,7 @@ def test_a_successor_s_window_may_move_by_its_predecessor_s_use(world: World) ->
     new = service.rotate(process.admit(old.key).principal, old.id, RotateApiKey(overlap_seconds=2 * 86_400))
     world.now += DAY.length_ms
     process.admit(old.key, cost=3)
-    assert other.admit(new.key).standings[0].remaining == LIMITS[HOUR] - 4
+    assert other.admit(new.key).statuses[0].remaining == LIMITS[HOUR] - 4
     usage = service.get(OWNER, new.id).usage
     assert (usage.total, usage.daily[-1].count) == (1, 1)
 
@@ -209,10 +209,10 @@ def test_a_second_rotation_waits_for_the_first_overlap_to_end(world: World) -> N
         service.rotate(process.admit(second.key).principal, second.id, RotateApiKey())
     service.revoke(process.admit(second.key).principal, first.id)
     third = service.rotate(process.admit(second.key).principal, second.id, RotateApiKey(overlap_seconds=0))
-    assert process.admit(third.key).standings[0].remaining == LIMITS[HOUR] - 5
+    assert process.admit(third.key).statuses[0].remaining == LIMITS[HOUR] - 5
     # A user's rotation is one of more rights: it neither waits nor shares.
     fourth = service.rotate(OWNER, third.id, RotateApiKey())
-    assert process.admit(fourth.key).standings[0].remaining == LIMITS[HOUR] - 1
+    assert process.admit(fourth.key).statuses[0].remaining == LIMITS[HOUR] - 1
 
 
 def test_a_clock_that_lags_revives_no_predecessor_beside_a_third_key(world: World) -> None:
@@ -242,7 +242,7 @@ def test_a_busy_key_rotates_itself_at_the_second_try(world: World) -> None:
 
     world.before_a_transaction = busy
     new = service.rotate(caller, old.id, RotateApiKey())
-    assert process.admit(new.key).standings[0].remaining == 100 - 4 - 6 - 1
+    assert process.admit(new.key).statuses[0].remaining == 100 - 4 - 6 - 1
 
 
 def test_a_key_without_the_successor_s_row_goes_on_with_its_own_windows(world: World) -> None:
@@ -252,4 +252,4 @@ def test_a_key_without_the_successor_s_row_goes_on_with_its_own_windows(world: W
     service.revoke(OWNER, new.id)
     process.admit(old.key)
     del world.table.rows[new.id]
-    assert process.admit(old.key).standings[0].remaining == LIMITS[HOUR] - 3
+    assert process.admit(old.key).statuses[0].remaining == LIMITS[HOUR] - 3

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
-from patchbay.rate_limits.sliding_window import Count, Quota, Standing, Window
+from patchbay.rate_limits.sliding_window import Count, Quota, QuotaStatus, Window
 from patchbay.storage.dynamo import ConditionFailed
 from tests.fake_rows import FakeRows, assigned, holds
 
@@ -95,7 +95,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         except ConditionFailed as refused:
             assert self.table.rows.get("row", {}) == before, "a refusal counts nothing"
             self.beliefs[host] = sliding_window.read(refused.row, quotas)
-            stands = sliding_window.standings(quotas, self.beliefs[host], now)
+            stands = sliding_window.statuses(quotas, self.beliefs[host], now)
             assert sliding_window.admits(stands, cost) is has_room, "the row tells the truth"
             if has_room:
                 update = sliding_window.plan(quotas, self.beliefs[host], cost, now)
@@ -130,38 +130,38 @@ LIMITED = Quota(SHORT, 5)
 
 
 @st.composite
-def any_standing(draw: st.DrawFn) -> Standing:
+def any_standing(draw: st.DrawFn) -> QuotaStatus:
     """Also of rows that are over their limit, because it was lowered, or ahead of this host's clock."""
     now = draw(st.integers(1_000, 1_020))
     number = draw(st.integers(now // 7 - 3, now // 7 + 2))
     count = Count(number, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
-    return Standing(Quota(SHORT, draw(st.integers(1, 9))), count, now)
+    return QuotaStatus(Quota(SHORT, draw(st.integers(1, 9))), count, now)
 
 
-def later(standing: Standing, now: int) -> Standing:
-    return Standing(standing.quota, standing.count, now)
+def later(status: QuotaStatus, now: int) -> QuotaStatus:
+    return QuotaStatus(status.quota, status.count, now)
 
 
 @given(any_standing(), st.integers(1, 9))
-def test_remaining_is_what_a_write_admits(standing: Standing, cost: int) -> None:
-    count = standing.count
+def test_remaining_is_what_a_write_admits(status: QuotaStatus, cost: int) -> None:
+    count = status.count
     row = {"hw": count.number, "hn": count.current, "hp": count.previous}
-    update = sliding_window.plan([standing.quota], [count], cost, standing.now_ms)
-    assert holds(update.condition, row, update.values) is (cost <= standing.remaining)
+    update = sliding_window.plan([status.quota], [count], cost, status.now_ms)
+    assert holds(update.condition, row, update.values) is (cost <= status.remaining)
 
 
 @settings(max_examples=1_000)
 @given(any_standing(), st.integers(1, 9), st.sampled_from([0, 0, -1, 1, -2, -5]), st.data())
 def test_no_belief_admits_what_the_row_has_no_room_for(
-    standing: Standing, cost: int, age: int, data: st.DataObject
+    status: QuotaStatus, cost: int, age: int, data: st.DataObject
 ) -> None:
-    count = standing.count
+    count = status.count
     belief = Count(count.number + age, *data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9))))
     row = {"hw": count.number, "hn": count.current, "hp": count.previous}
-    update = sliding_window.plan([standing.quota], [belief], cost, standing.now_ms)
+    update = sliding_window.plan([status.quota], [belief], cost, status.now_ms)
     if holds(update.condition, row, update.values):
-        assert cost <= standing.remaining
-        number = max(standing.now_ms // SHORT.length_ms, count.number)
+        assert cost <= status.remaining
+        number = max(status.now_ms // SHORT.length_ms, count.number)
         kept = {0: (count.current, count.previous), 1: (0, count.current)}.get(number - count.number, (0, 0))
         after = row | assigned(update.assignments, row, update.values)
         assert after == {"hw": number, "hn": kept[0] + cost, "hp": kept[1]}
@@ -170,49 +170,49 @@ def test_no_belief_admits_what_the_row_has_no_room_for(
 def test_a_lagging_clock_stands_at_the_start_of_the_rows_window() -> None:
     count = Count(100, 1, 3)
     for behind in (0, 1, SHORT.length_ms, 1_000):
-        assert Standing(LIMITED, count, 100 * SHORT.length_ms - behind).remaining == 5 - 1 - 3
+        assert QuotaStatus(LIMITED, count, 100 * SHORT.length_ms - behind).remaining == 5 - 1 - 3
 
 
 @given(any_standing(), st.integers(1, 9))
-def test_admits_ms_is_the_first_moment_with_room_and_it_stays(standing: Standing, cost: int) -> None:
-    first = standing.admits_ms(cost)
+def test_admits_ms_is_the_first_moment_with_room_and_it_stays(status: QuotaStatus, cost: int) -> None:
+    first = status.admits_ms(cost)
     if first is None:
-        assert cost > standing.quota.limit, "it is never admitted"
+        assert cost > status.quota.limit, "it is never admitted"
         return
-    assert first >= standing.now_ms
-    assert cost <= standing.quota.limit
+    assert first >= status.now_ms
+    assert cost <= status.quota.limit
     assert all(
-        (later(standing, at).remaining >= cost) is (at >= first)
-        for at in range(standing.now_ms, first + 3 * SHORT.length_ms)
+        (later(status, at).remaining >= cost) is (at >= first)
+        for at in range(status.now_ms, first + 3 * SHORT.length_ms)
     )
 
 
 @given(any_standing())
-def test_who_waits_for_the_reset_is_admitted(standing: Standing) -> None:
-    reset = standing.resets_ms
-    assert later(standing, reset).remaining >= 1
-    if standing.remaining:
+def test_who_waits_for_the_reset_is_admitted(status: QuotaStatus) -> None:
+    reset = status.resets_ms
+    assert later(status, reset).remaining >= 1
+    if status.remaining:
         assert reset % SHORT.length_ms == 0, "the end of a window"
     else:
-        assert later(standing, reset - 1).remaining == 0
+        assert later(status, reset - 1).remaining == 0
 
 
 def test_a_row_never_counted_in_has_all_of_its_quota() -> None:
     (count,) = sliding_window.read(None, [LIMITED])
-    assert Standing(LIMITED, count, 3).remaining == LIMITED.limit
+    assert QuotaStatus(LIMITED, count, 3).remaining == LIMITED.limit
 
 
 def test_half_of_the_previous_hour_counts_at_half_past() -> None:
     hour = sliding_window.HOUR
     quota, half_past = Quota(hour, 100), 10 * hour.length_ms + hour.length_ms // 2
-    standing = Standing(quota, Count(10, 20, 60), half_past)
-    assert standing.remaining == 100 - 60 // 2 - 20
+    status = QuotaStatus(quota, Count(10, 20, 60), half_past)
+    assert status.remaining == 100 - 60 // 2 - 20
 
 
 def test_headers_tell_of_every_window_and_of_the_tighter_one() -> None:
     quotas = [Quota(sliding_window.HOUR, 1000), Quota(sliding_window.DAY, 10_000)]
     now = 86_400_000 * 20_000 + 3_600_000 * 5 + 1_800_000 + 1
-    stands = sliding_window.standings(quotas, [Count(now // 3_600_000, 950, 0), Count(20_000, 9_990, 0)], now)
+    stands = sliding_window.statuses(quotas, [Count(now // 3_600_000, 950, 0), Count(20_000, 9_990, 0)], now)
     assert headers(stands) == {
         "x-ratelimit-limit": "10000",
         "x-ratelimit-remaining": "10",
@@ -224,7 +224,7 @@ def test_headers_tell_of_every_window_and_of_the_tighter_one() -> None:
 
 def test_a_cost_above_one_of_the_limits_has_no_moment_to_wait_for() -> None:
     quotas = [Quota(sliding_window.HOUR, 10), Quota(sliding_window.DAY, 5)]
-    stands = sliding_window.standings(quotas, [sliding_window.NEVER] * 2, 0)
+    stands = sliding_window.statuses(quotas, [sliding_window.NEVER] * 2, 0)
     assert sliding_window.admits_ms(stands, 5) == 0
     assert sliding_window.admits_ms(stands, 6) is None
     assert retry_after(sliding_window.wait_ms(stands, 6)) == {}
@@ -232,7 +232,7 @@ def test_a_cost_above_one_of_the_limits_has_no_moment_to_wait_for() -> None:
 
 
 def waited(quotas: list[Quota], counts: list[Count], now: int) -> dict[str, str]:
-    stands = sliding_window.standings(quotas, counts, now)
+    stands = sliding_window.statuses(quotas, counts, now)
     return retry_after(sliding_window.wait_ms(stands, 1))
 
 

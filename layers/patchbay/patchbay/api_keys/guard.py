@@ -30,7 +30,7 @@ from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import Count, Standing, tightest
+from patchbay.rate_limits.sliding_window import Count, QuotaStatus, most_restrictive
 from patchbay.rate_limits.throttling import BUSY, throttling_is_429
 from patchbay.settings import settings
 
@@ -76,37 +76,37 @@ class Exhausted(RateLimited):
     """
 
     def __init__(
-        self, detail: str, principal: Principal, standings: Sequence[Standing], admits_ms: int
+        self, detail: str, principal: Principal, statuses: Sequence[QuotaStatus], admits_ms: int
     ) -> None:
-        wait_ms = admits_ms - standings[0].now_ms
-        super().__init__(detail, headers=headers(standings) | retry_after(wait_ms))
+        wait_ms = admits_ms - statuses[0].now_ms
+        super().__init__(detail, headers=headers(statuses) | retry_after(wait_ms))
         self.principal = principal
-        self.standings = standings
+        self.statuses = statuses
         self.admits_ms = admits_ms
 
 
 class NeverAdmitted(CostExceedsLimit):
     """The cost is above one of the live key's limits, so no wait helps. Nothing was counted."""
 
-    def __init__(self, principal: Principal, standing: Standing, cost: int) -> None:
-        window, limit = standing.quota
+    def __init__(self, principal: Principal, quota_status: QuotaStatus, cost: int) -> None:
+        window, limit = quota_status.quota
         super().__init__(
             f"A cost of {cost} is above this API key's limit of {limit} per {window.name}: it is never "
             "admitted. Split the request, or raise the limit."
         )
         self.principal = principal
-        self.standing = standing
+        self.quota_status = quota_status
 
 
 class Admission(NamedTuple):
     """A request that was counted, and how the key's windows stand after it."""
 
     principal: Principal
-    standings: tuple[Standing, ...]
+    statuses: tuple[QuotaStatus, ...]
 
     def headers(self) -> dict[str, str]:
         """The rate-limit headers of the response."""
-        return headers(self.standings)
+        return headers(self.statuses)
 
 
 class _Known(NamedTuple):
@@ -124,8 +124,8 @@ class _Known(NamedTuple):
     def of(cls, state: KeyState) -> _Known:
         return cls(state.key, _principal(state.key), state.counts)
 
-    def standings(self, now: int) -> tuple[Standing, ...]:
-        return sliding_window.standings(self.key.quotas, self.counts, now)
+    def statuses(self, now: int) -> tuple[QuotaStatus, ...]:
+        return sliding_window.statuses(self.key.quotas, self.counts, now)
 
     def refuses(self, cost: int, now: int) -> bool:
         """Whether the row has just refused as much. A clock that was set back asks again."""
@@ -218,11 +218,11 @@ class Guard:
                 known = self._reconsider(digest, known, store.state(known.key.id), now)
             _check_scopes(known, scopes)
         if known.refuses(cost, now):
-            raise _refusal(known.principal, known.standings(now), cost)
-        shared: tuple[Standing, ...] = ()
+            raise _refusal(known.principal, known.statuses(now), cost)
+        shared: tuple[QuotaStatus, ...] = ()
         for _ in range(_TRIES):
             successor = known.key.shares_with
-            if successor and not shared and sliding_window.admits(known.standings(now), cost):
+            if successor and not shared and sliding_window.admits(known.statuses(now), cost):
                 shared = self._count_in_successor(successor, digest, known, cost, now)
             update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
             try:
@@ -231,23 +231,23 @@ class Guard:
             except store.Refused as refused:
                 known = self._reconsider(digest, known, refused.state, now)
                 _check_scopes(known, scopes)
-                standings = known.standings(now)
-                if sliding_window.admits(standings, cost):
+                statuses = known.statuses(now)
+                if sliding_window.admits(statuses, cost):
                     continue
-                until = sliding_window.refuses_until_ms(standings, cost, _REFUSE_BRIEFLY_MS)
+                until = sliding_window.refuses_until_ms(statuses, cost, _REFUSE_BRIEFLY_MS)
                 self._known.put(digest, known._replace(refused_until_ms=until, refused_cost=cost))
-                raise _refusal(known.principal, standings, cost) from None
+                raise _refusal(known.principal, statuses, cost) from None
             known = known._replace(counts=counts)
             self._known.put(digest, known)
-            standings = known.standings(now)
-            return Admission(known.principal, _tighter(standings, shared) if shared else standings)
+            statuses = known.statuses(now)
+            return Admission(known.principal, _tighter(statuses, shared) if shared else statuses)
         raise _busy(known, now)
 
     def _count_in_successor(
         self, id: ApiKeyId, digest: bytes, known: _Known, cost: int, now: int
-    ) -> tuple[Standing, ...]:
+    ) -> tuple[QuotaStatus, ...]:
         """Count a request of a key that rotated itself in its successor's windows too: until the old key
-        ends, the two keys share one limit. Returns the standings of these windows after this request.
+        ends, the two keys share one limit. Returns the statuses of these windows after this request.
 
         This costs one more read and write while both keys work. The write comes before the key's own: if the
         key is revoked in between, the successor loses one request and never gains one. The write requires the
@@ -258,13 +258,13 @@ class Guard:
             state = store.state(id)
         for _ in range(_TRIES):
             if state is None:  # deleted, a month after its end
-                return known.standings(now)
+                return known.statuses(now)
             successor = state.key
             if successor.rotated_itself:
                 raise self._refuse(digest, "EXPIRED", known.key, now)
-            standings = sliding_window.standings(successor.quotas, state.counts, now)
-            if not sliding_window.admits(standings, cost):
-                raise _refusal(known.principal, standings, cost)
+            statuses = sliding_window.statuses(successor.quotas, state.counts, now)
+            if not sliding_window.admits(statuses, cost):
+                raise _refusal(known.principal, statuses, cost)
             update = sliding_window.plan(successor.quotas, state.counts, cost, now)
             try:
                 with throttling_is_429(partial(_busy, known, now)):
@@ -272,7 +272,7 @@ class Guard:
             except store.Refused as refused:
                 state = refused.state
                 continue
-            return sliding_window.standings(successor.quotas, counts, now)
+            return sliding_window.statuses(successor.quotas, counts, now)
         raise _busy(known, now)
 
     def _reconsider(self, digest: bytes, known: _Known, state: KeyState | None, now: int) -> _Known:
@@ -320,25 +320,25 @@ def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
         raise InsufficientScopes(known.principal, missing)
 
 
-def _tighter(own: Sequence[Standing], shared: Sequence[Standing]) -> tuple[Standing, ...]:
-    """For each window, the standing with less left."""
-    return tuple(tightest(pair) for pair in zip(own, shared, strict=True))
+def _tighter(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
+    """For each window, the status with less left."""
+    return tuple(most_restrictive(pair) for pair in zip(own, shared, strict=True))
 
 
-def _refusal(principal: Principal, standings: Sequence[Standing], cost: int) -> Exhausted | NeverAdmitted:
+def _refusal(principal: Principal, statuses: Sequence[QuotaStatus], cost: int) -> Exhausted | NeverAdmitted:
     """The error for windows that have no room for `cost`."""
-    admits_ms = sliding_window.admits_ms(standings, cost)
+    admits_ms = sliding_window.admits_ms(statuses, cost)
     if admits_ms is None:
-        return NeverAdmitted(principal, sliding_window.lowest(standings), cost)
-    full = [standing.quota for standing in standings if standing.remaining < cost]
+        return NeverAdmitted(principal, sliding_window.lowest(statuses), cost)
+    full = [status.quota for status in statuses if status.remaining < cost]
     limits = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
     return Exhausted(
-        f"This API key does not have {cost} left of its {limits}.", principal, standings, admits_ms
+        f"This API key does not have {cost} left of its {limits}.", principal, statuses, admits_ms
     )
 
 
 def _busy(known: _Known, now: int) -> Exhausted:
-    return Exhausted(BUSY, known.principal, known.standings(now), now + 1_000)
+    return Exhausted(BUSY, known.principal, known.statuses(now), now + 1_000)
 
 
 # Of this process: functions share it, and it begins empty.

@@ -28,7 +28,7 @@ from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
 from patchbay.clock import at_ms, iso, now_ms, to_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import ApiKeyId
-from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Standing, tightest
+from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, QuotaStatus, most_restrictive
 from patchbay.settings import settings
 
 if TYPE_CHECKING:
@@ -180,13 +180,13 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
     except guard.InsufficientScopes as refused:
         return _verified(VerificationCode.INSUFFICIENT_SCOPES, refused.principal)
     except guard.NeverAdmitted as refused:
-        limit = _rate_limit(refused.standing, None, allowed=False)
+        limit = _rate_limit(refused.quota_status, None, allowed=False)
         return _verified(VerificationCode.COST_EXCEEDS_LIMIT, refused.principal, limit)
     except guard.Exhausted as refused:
-        limit = _rate_limit(tightest(refused.standings), refused.admits_ms, allowed=False)
+        limit = _rate_limit(most_restrictive(refused.statuses), refused.admits_ms, allowed=False)
         return _verified(VerificationCode.RATE_LIMITED, refused.principal, limit)
-    standing = tightest(admission.standings)
-    limit = _rate_limit(standing, standing.resets_ms, allowed=True)
+    status = most_restrictive(admission.statuses)
+    limit = _rate_limit(status, status.resets_ms, allowed=True)
     return _verified(VerificationCode.VALID, admission.principal, limit)
 
 
@@ -343,11 +343,11 @@ def _changed(terms: Terms, body: UpdateApiKey) -> Terms:
     return terms._replace(**changes)
 
 
-def _rate_limit(standing: Standing, reset_ms: int | None, *, allowed: bool) -> RateLimit:
+def _rate_limit(status: QuotaStatus, reset_ms: int | None, *, allowed: bool) -> RateLimit:
     return RateLimit(
         allowed=allowed,
-        limit=standing.quota.limit,
-        remaining=standing.remaining,
+        limit=status.quota.limit,
+        remaining=status.remaining,
         reset_at=None if reset_ms is None else at_ms(reset_ms),
     )
 

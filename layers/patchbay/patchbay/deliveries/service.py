@@ -221,9 +221,9 @@ def _active(principal: Principal, webhook_id: WebhookId) -> None:
 def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in shown]
-    standings = roll_up.standings(workspace_id, keys, now)
+    activities = roll_up.activities(workspace_id, keys, now)
     complete = []
-    for webhook, key, (health, hours) in zip(shown, keys, standings, strict=True):
+    for webhook, key, (health, hours) in zip(shown, keys, activities, strict=True):
         # One that only ever succeeded has nothing waiting, and that need not be counted.
         pending = store.pending(key) if counters.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0

@@ -6,8 +6,8 @@ from patchbay.errors import RateLimited
 from patchbay.integrations.marketplace import bounded
 from patchbay.integrations.store import StoredIntegration
 from patchbay.rate_limits.headers import retry_after
-from patchbay.rate_limits.limiter import Limiter, NoRoom
-from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, tightest, wait_ms
+from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
+from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, most_restrictive, wait_ms
 
 # Of this process: functions share it, and it begins empty.
 _process = Limiter()
@@ -44,11 +44,11 @@ def _admit(row_id: str, quotas: list[Quota], who: str) -> None:
         return
     try:
         _process.admit(row_id, quotas)
-    except NoRoom as refused:
-        quota = tightest(refused.standings).quota
+    except QuotaExceeded as refused:
+        quota = most_restrictive(refused.statuses).quota
         raise RateLimited(
             f"{who} reached the limit of {quota.limit} uses per {quota.window.name}.",
-            headers=retry_after(wait_ms(refused.standings, 1)),
+            headers=retry_after(wait_ms(refused.statuses, 1)),
         ) from None
 
 

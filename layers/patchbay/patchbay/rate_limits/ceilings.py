@@ -19,9 +19,9 @@ from typing import Literal
 from patchbay.clock import now_ms
 from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits.headers import retry_after
-from patchbay.rate_limits.limiter import Limiter, NoRoom
+from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import MINUTE, Quota, Standing
+from patchbay.rate_limits.sliding_window import MINUTE, Quota, QuotaStatus
 from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]
@@ -78,14 +78,14 @@ class Ceilings:
         block = max(cost, quota.limit // _BLOCKS)
         for units in dict.fromkeys((block, cost)):
             try:
-                (standing,) = self._limiter.admit(row_id, [quota], units)
-            except NoRoom as refused:
-                (full,) = refused.standings
+                (status,) = self._limiter.admit(row_id, [quota], units)
+            except QuotaExceeded as refused:
+                (full,) = refused.statuses
                 if full.remaining < cost:
                     break
                 continue
             with self._lock:
-                share.keep(units - cost, standing.count.number)
+                share.keep(units - cost, status.count.number)
             return
         raise _refusal(kind, full, cost)
 
@@ -106,16 +106,16 @@ def _quota(kind: Kind) -> Quota:
     return Quota(MINUTE, limits[kind])
 
 
-def _refusal(kind: Kind, standing: Standing, cost: int) -> RateLimited | CostExceedsLimit:
-    admits_ms = standing.admits_ms(cost)
+def _refusal(kind: Kind, status: QuotaStatus, cost: int) -> RateLimited | CostExceedsLimit:
+    admits_ms = status.admits_ms(cost)
     if admits_ms is None:
         return CostExceedsLimit(
-            f"This workspace has a ceiling of {standing.quota.limit} {kind} a minute: "
+            f"This workspace has a ceiling of {status.quota.limit} {kind} a minute: "
             f"{cost} at once are never admitted. Send fewer at a time."
         )
-    later = retry_after(admits_ms - standing.now_ms)
+    later = retry_after(admits_ms - status.now_ms)
     return RateLimited(
-        f"This workspace has reached its ceiling of {standing.quota.limit} {kind} a minute. {_COUNTING[kind]}"
+        f"This workspace has reached its ceiling of {status.quota.limit} {kind} a minute. {_COUNTING[kind]}"
         f"Try again in {later['retry-after']} s.",
         headers=later,
     )

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from patchbay.rate_limits.sliding_window import Standing, tightest
+from patchbay.rate_limits.sliding_window import QuotaStatus, most_restrictive
 
 
-def headers(standings: Sequence[Standing]) -> dict[str, str]:
+def headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
     """How the quotas stand; `X-RateLimit-*` tell of the tighter one, with less remaining."""
-    tight = tightest(standings)
+    tight = most_restrictive(statuses)
     return {
         "x-ratelimit-limit": str(tight.quota.limit),
         "x-ratelimit-remaining": str(tight.remaining),
         "x-ratelimit-reset": str(_ceil_seconds(tight.resets_ms)),
         "ratelimit-policy": ", ".join(
             f'"{window.name}";q={limit};w={window.length_ms // 1000}'
-            for window, limit in (standing.quota for standing in standings)
+            for window, limit in (status.quota for status in statuses)
         ),
         "ratelimit": ", ".join(
-            f'"{standing.quota.window.name}";r={standing.remaining}'
-            f";t={_ceil_seconds(standing.resets_ms - standing.now_ms)}"
-            for standing in standings
+            f'"{status.quota.window.name}";r={status.remaining}'
+            f";t={_ceil_seconds(status.resets_ms - status.now_ms)}"
+            for status in statuses
         ),
     }
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from patchbay.clock import now_ms
 from patchbay.rate_limits import sliding_window, store
 from patchbay.rate_limits.memory import Memory
-from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Count, Quota, Standing, Window
+from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Count, Quota, QuotaStatus, Window
 from patchbay.rate_limits.throttling import busy, throttling_is_429
 from patchbay.storage.dynamo import ConditionFailed
 
@@ -25,12 +25,12 @@ _TRIES = 5
 _NO_LIMIT = 10**15
 
 
-class NoRoom(Exception):
-    """A quota has no room for that many units; nothing was counted. `standings` say how they stand."""
+class QuotaExceeded(Exception):
+    """A quota has no room for that many units; nothing was counted. `statuses` say how they stand."""
 
-    def __init__(self, standings: Sequence[Standing]) -> None:
+    def __init__(self, statuses: Sequence[QuotaStatus]) -> None:
         super().__init__("a quota has no room")
-        self.standings = tuple(standings)
+        self.statuses = tuple(statuses)
 
 
 class _Known(NamedTuple):
@@ -52,14 +52,14 @@ class Limiter:
         self._clock = clock
         self._known: Memory[str, _Known] = Memory(_REMEMBERED)
 
-    def admit(self, row_id: str, quotas: Sequence[Quota], cost: int = 1) -> tuple[Standing, ...]:
+    def admit(self, row_id: str, quotas: Sequence[Quota], cost: int = 1) -> tuple[QuotaStatus, ...]:
         """Count `cost` units against every quota, or none; returns how they stand after it.
 
-        Raises NoRoom, and RateLimited when the row takes no write for now.
+        Raises QuotaExceeded, and RateLimited when the row takes no write for now.
         """
         now, known = self._clock(), self._known.get(row_id) or _Known()
         if known.refuses(cost, now):
-            raise NoRoom(_standings(quotas, known, now))
+            raise QuotaExceeded(_statuses(quotas, known, now))
         return self._count(row_id, quotas, cost, known, now)
 
     def charge(self, row_id: str, windows: Sequence[Window], cost: int) -> None:
@@ -71,7 +71,7 @@ class Limiter:
 
     def _count(
         self, row_id: str, quotas: Sequence[Quota], cost: int, known: _Known, now: int
-    ) -> tuple[Standing, ...]:
+    ) -> tuple[QuotaStatus, ...]:
         for _ in range(_TRIES):
             update = sliding_window.plan(quotas, _believed(quotas, known), cost, now)
             try:
@@ -81,15 +81,15 @@ class Limiter:
                     )
             except ConditionFailed as refused:
                 known = known._replace(counts=_by_window(quotas, sliding_window.read(refused.row, quotas)))
-                standings = _standings(quotas, known, now)
-                if sliding_window.admits(standings, cost):
+                statuses = _statuses(quotas, known, now)
+                if sliding_window.admits(statuses, cost):
                     continue  # the belief was wrong
-                until = sliding_window.refuses_until_ms(standings, cost, _REFUSE_MS)
+                until = sliding_window.refuses_until_ms(statuses, cost, _REFUSE_MS)
                 self._known.put(row_id, known._replace(refused_until_ms=until, refused_cost=cost))
-                raise NoRoom(standings) from None
+                raise QuotaExceeded(statuses) from None
             known = known._replace(counts=_by_window(quotas, update.after(updated, quotas)))
             self._known.put(row_id, known)
-            return _standings(quotas, known, now)
+            return _statuses(quotas, known, now)
         raise busy()
 
     def clear(self) -> None:
@@ -104,8 +104,8 @@ def _by_window(quotas: Sequence[Quota], counts: Sequence[Count]) -> dict[Window,
     return {quota.window: count for quota, count in zip(quotas, counts, strict=True)}
 
 
-def _standings(quotas: Sequence[Quota], known: _Known, now: int) -> tuple[Standing, ...]:
-    return sliding_window.standings(quotas, _believed(quotas, known), now)
+def _statuses(quotas: Sequence[Quota], known: _Known, now: int) -> tuple[QuotaStatus, ...]:
+    return sliding_window.statuses(quotas, _believed(quotas, known), now)
 
 
 def _keep_until_ms(quotas: Sequence[Quota], numbers: Sequence[int]) -> int:

@@ -129,7 +129,7 @@ def plan(quotas: Sequence[Quota], belief: Sequence[Count], cost: int, now_ms: in
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStatus:
     """How one quota stands at `now_ms`, if nothing more is counted."""
 
     quota: Quota
@@ -179,46 +179,46 @@ class Standing:
         return max((number + 2) * length, self.now_ms)
 
 
-def standings(quotas: Sequence[Quota], counts: Sequence[Count], now_ms: int) -> tuple[Standing, ...]:
+def statuses(quotas: Sequence[Quota], counts: Sequence[Count], now_ms: int) -> tuple[QuotaStatus, ...]:
     """How each quota of a row stands."""
-    return tuple(Standing(quota, count, now_ms) for quota, count in zip(quotas, counts, strict=True))
+    return tuple(QuotaStatus(quota, count, now_ms) for quota, count in zip(quotas, counts, strict=True))
 
 
-def admits(standings: Sequence[Standing], cost: int) -> bool:
+def admits(statuses: Sequence[QuotaStatus], cost: int) -> bool:
     """Whether every quota has room for `cost` units now."""
-    return all(standing.remaining >= cost for standing in standings)
+    return all(status.remaining >= cost for status in statuses)
 
 
-def admits_ms(standings: Sequence[Standing], cost: int) -> int | None:
+def admits_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
     """The first moment that every quota has room: the last of theirs, as room only grows with
     time. None when the cost is above a limit.
     """
-    moments = [moment for standing in standings if (moment := standing.admits_ms(cost)) is not None]
-    return max(moments) if len(moments) == len(standings) else None
+    moments = [moment for status in statuses if (moment := status.admits_ms(cost)) is not None]
+    return max(moments) if len(moments) == len(statuses) else None
 
 
-def lowest(standings: Sequence[Standing]) -> Standing:
+def lowest(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
     """The one with the lowest limit: the one to name when a cost is above it."""
-    return min(standings, key=lambda standing: standing.quota.limit)
+    return min(statuses, key=lambda status: status.quota.limit)
 
 
-def wait_ms(standings: Sequence[Standing], cost: int) -> int | None:
+def wait_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
     """How long until every quota has room; None when the cost is above a limit."""
-    admits = admits_ms(standings, cost)
-    return None if admits is None else admits - standings[0].now_ms
+    admits = admits_ms(statuses, cost)
+    return None if admits is None else admits - statuses[0].now_ms
 
 
-def refuses_until_ms(standings: Sequence[Standing], cost: int, at_most_ms: int) -> int:
+def refuses_until_ms(statuses: Sequence[QuotaStatus], cost: int, at_most_ms: int) -> int:
     """How long a process may refuse `cost` by itself after a row has: until the row has room, and no longer
     than `at_most_ms`.
     """
-    latest, admits = standings[0].now_ms + at_most_ms, admits_ms(standings, cost)
+    latest, admits = statuses[0].now_ms + at_most_ms, admits_ms(statuses, cost)
     return latest if admits is None else min(admits, latest)
 
 
-def tightest(standings: Sequence[Standing]) -> Standing:
+def most_restrictive(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
     """The one with the least left; of equals, that which resets last."""
-    return min(standings, key=lambda standing: (standing.remaining, -standing.resets_ms))
+    return min(statuses, key=lambda status: (status.remaining, -status.resets_ms))
 
 
 def _moment(window: Window, count: Count, now_ms: int) -> tuple[int, int]:

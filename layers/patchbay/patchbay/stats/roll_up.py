@@ -125,14 +125,14 @@ class _Run:
 # ── read ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Standing(NamedTuple):
+class WebhookActivity(NamedTuple):
     """The health of a webhook, and the counters of the last day."""
 
     health: Health
     hours: list[dynamo.Row]
 
 
-def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing]:
+def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[WebhookActivity]:
     """The health and counters of webhooks of a workspace; eventually consistent. If the workspace has events
     in hours that are not rolled up, this reads each webhook's newest deliveries of these hours.
     """
@@ -150,7 +150,7 @@ def standings(workspace_id: str, keys: Sequence[str], now: int) -> list[Standing
     active, found = found[: len(latest)], found[len(latest) :]
     size = 1 + len(window)
     each = [
-        Standing(health_store.read(rows[0]), [row for row in rows[1:] if row])
+        WebhookActivity(health_store.read(rows[0]), [row for row in rows[1:] if row])
         for rows in (found[at : at + size] for at in range(0, len(found), size))
     ]
     to_read = [hour for hour, row in zip(latest, active, strict=True) if row and hour > through]
@@ -167,10 +167,10 @@ def forget() -> None:
     _read_lately.clear()
 
 
-def _add_newest(keys: Sequence[str], each: Sequence[Standing], begin: str, end: str) -> None:
+def _add_newest(keys: Sequence[str], each: Sequence[WebhookActivity], begin: str, end: str) -> None:
     """Add each webhook's successes that are not rolled up, as one more hour."""
 
-    def tally(key: str, standing: Standing) -> counters.Tally:
+    def tally(key: str, standing: WebhookActivity) -> counters.Tally:
         reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])
         known = _read_lately.get(key)
         if known is not None and known.reached == reached and now_ms() < known.until_ms:
