@@ -511,7 +511,7 @@ def test_a_success_is_written_over_whatever_another_worker_wrote(
         # The other worker's message comes, and a sweep: nothing is sent again.
         assert line.deliveries.invoke([{**record, "messageId": "other"}]) == []
         if does != Other.delivers:  # and what it would record now is refused
-            with pytest.raises(store.Changed):
+            with pytest.raises(store.DeliveryChanged):
                 store.write(written, {**written, "status": "FAILED"})
         line.run()
         assert len(r.requests) == 1
@@ -589,7 +589,7 @@ def test_an_attempt_that_takes_long_is_claimed_meanwhile(line: Line) -> None:
         while not line.rows and time.monotonic() < ends:
             time.sleep(0.01)
         seen.append(line.row)
-        with pytest.raises(store.Changed):
+        with pytest.raises(store.DeliveryChanged):
             Other(line, message(record)).sends()
         return 200
 

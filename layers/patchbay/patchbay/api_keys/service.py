@@ -88,7 +88,7 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
         _check_reach(principal, key)
         try:
             store.revoke(key, if_match)
-        except store.Changed:
+        except store.KeyChanged:
             continue
         return Empty()
     raise contended("API key")
@@ -113,7 +113,7 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
         new = replace(key, terms=terms, version=key.version + 1, updated_ms=now_ms())
         try:
             return _shown(store.change(key, new), new.updated_ms)
-        except store.Changed:
+        except store.KeyChanged:
             continue
     raise contended("API key")
 
@@ -151,7 +151,7 @@ def rotate(
             ends_ms = min(ends_ms, old.terms.expires_ms)
         try:
             store.rotate(old, new, ends_ms, once.completing(answer) if once else [], carried)
-        except store.Changed:
+        except store.KeyChanged:
             continue
         return answer
     raise contended("API key")

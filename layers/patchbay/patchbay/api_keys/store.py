@@ -55,7 +55,7 @@ class Refused(Exception):
         self.state = state
 
 
-class Changed(Exception):
+class KeyChanged(Exception):
     """The key is no longer as it was read, or has ended since."""
 
 
@@ -153,7 +153,7 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey
 def revoke(key: StoredKey, version: int | None = None) -> None:
     """Revoke a key for good; its row stays listed for 30 days. A second time changes nothing.
 
-    Raises Changed when the key no longer has the scopes that it was read with, or is not at `version`, if one
+    Raises KeyChanged when the key no longer has the scopes that it was read with, or is not at `version`, if one
     is given. Other edits don't matter: a key that keeps renaming itself can't hold up its revocation.
     """
     at_version = {} if version is None else {"version": version}
@@ -169,14 +169,14 @@ def revoke(key: StoredKey, version: int | None = None) -> None:
         )
     except dynamo.ConditionFailed as refused:
         if refused.row is None or "r" not in refused.row:
-            raise Changed from None
+            raise KeyChanged from None
     else:
         with suppress(dynamo.Throttled):  # a crowd at the workspace's count: the schedule does it
             _count_out(key.workspace_id, key.id)
 
 
 def change(old: StoredKey, new: StoredKey) -> StoredKey:
-    """Store `new`, an edit of `old`: its name, scopes, limits and expiry. Raises Changed."""
+    """Store `new`, an edit of `old`: its name, scopes, limits and expiry. Raises KeyChanged."""
     edited = {"up": new.updated_ms, "v": new.version, **_terms(new.terms)}
     if new.terms.expires_ms != old.terms.expires_ms:  # else what is due stays due
         edited |= _due(new.terms.expires_ms, new.updated_ms)
@@ -195,7 +195,7 @@ def change(old: StoredKey, new: StoredKey) -> StoredKey:
     except dynamo.ConditionFailed as refused:
         # Our own write, whose answer was lost and which the client sent again?
         if refused.row is None or any(refused.row.get(name) != value for name, value in edited.items()):
-            raise Changed from None
+            raise KeyChanged from None
         row = refused.row
     return _key(row)
 
@@ -207,11 +207,11 @@ def rotate(
     completing: Sequence[dynamo.TransactItem],
     carried: Sequence[Count] | None = None,
 ) -> None:
-    """Store `new` and let `old` end at `ends_ms`; both count until then. Raises Changed, and Conflict at the
+    """Store `new` and let `old` end at `ends_ms`; both count until then. Raises KeyChanged, and Conflict at the
     workspace's ceiling.
 
     `carried` is given when the key rotates itself: the counts that `new` begins with. If `old` has counted
-    more when this is written, it raises Changed.
+    more when this is written, it raises KeyChanged.
     """
     now, at_once = new.updated_ms, ends_ms <= new.updated_ms
     ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
@@ -243,7 +243,7 @@ def rotate(
         dynamo.transact([*actions, *completing])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
-            raise Changed from None
+            raise KeyChanged from None
         if 2 in refused.failed and not at_once:
             raise _ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
         raise idempotency.still_running() from None

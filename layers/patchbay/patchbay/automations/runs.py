@@ -143,7 +143,7 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
             raise Conflict("This run has expired: it was to be answered within 15 minutes.")
         try:
             return _shown(_finish(ended))
-        except store.Changed:
+        except store.RunChanged:
             run = _read(id)
     if (run.status, run.output, run.error) != (ended.status, ended.output, ended.error):
         raise Conflict(f"This run has ended {run.status} already, and stays so.")
@@ -188,7 +188,7 @@ def _see_to(id: RunId) -> None:
     else:
         try:
             _finish(replace(run, status="FAILED", error=_NOT_ANSWERED))
-        except store.Changed:
+        except store.RunChanged:
             return  # answered in the last moment
 
 
@@ -206,7 +206,7 @@ def _tell(run: StoredRun) -> None:
 
 
 def _finish(ended: StoredRun) -> StoredRun:
-    """Store how a run ended, and have it called back. Raises store.Changed."""
+    """Store how a run ended, and have it called back. Raises store.RunChanged."""
     ended = replace(ended, updated_at=now_ms(), version=ended.version + 1)
     if ended.callback_url is None:
         store.finish(ended, ())

@@ -27,7 +27,7 @@ from patchbay.storage.records import from_row, kept_until, to_row
 _MAX_CHOICES_BYTES = 300 * 1024
 
 
-class Changed(Exception):
+class RunChanged(Exception):
     """The run is no longer as it was read."""
 
 
@@ -98,7 +98,7 @@ def page(
 
 def finish(run: StoredRun, also: Sequence[dynamo.TransactItem]) -> None:
     """Store the end of a pending run, and what is `also` to be written. With something of that the sweep
-    looks at it again in a minute, unless it is `settled`. Raises Changed when it has ended already.
+    looks at it again in a minute, unless it is `settled`. Raises RunChanged when it has ended already.
     """
     name = "error" if run.output is None else "output"
     end = run.error if run.output is None else compact_json.dumps(run.output)
@@ -120,7 +120,7 @@ def finish(run: StoredRun, also: Sequence[dynamo.TransactItem]) -> None:
     try:
         dynamo.transact([action, *also])
     except dynamo.TransactionRefused:
-        raise Changed from None
+        raise RunChanged from None
 
 
 # ── the sweep's ──────────────────────────────────────────────────────────────────────────────────────

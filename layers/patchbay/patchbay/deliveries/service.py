@@ -142,7 +142,7 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
         if again is None:
             raise Conflict(_NOT_RETRIED[row["status"]])
         store.write(row, again)
-    except store.Changed:
+    except store.DeliveryChanged:
         raise Conflict("The delivery has just changed. Look, and try again.") from None
     by_hand = replace(DeliveryMessage.of(again), by_hand=True)
     queues.send(

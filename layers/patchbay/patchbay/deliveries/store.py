@@ -34,7 +34,7 @@ _NEWEST = 1000
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
-class Changed(Exception):
+class DeliveryChanged(Exception):
     """The row is no longer the one that the step began with. `row` is the one in the table."""
 
     def __init__(self, row: dynamo.Row | None) -> None:
@@ -46,7 +46,7 @@ class Changed(Exception):
 
 
 def write(before: dynamo.Row | None, after: dynamo.Row, attempt: dynamo.Row | None = None) -> None:
-    """Store a step of `states`, with a failed attempt's own row if there is one. Raises Changed."""
+    """Store a step of `states`, with a failed attempt's own row if there is one. Raises DeliveryChanged."""
     terms = _unchanged(before)
     try:
         if attempt is None:
@@ -68,7 +68,7 @@ def write(before: dynamo.Row | None, after: dynamo.Row, attempt: dynamo.Row | No
         return
     # If an answer is lost, the client sends the write again, and the write's own effect refuses it.
     if found is None or found.get("token") != after["token"]:
-        raise Changed(found)
+        raise DeliveryChanged(found)
 
 
 def _unchanged(before: dynamo.Row | None) -> dict[str, Any]:

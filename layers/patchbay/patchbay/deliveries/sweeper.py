@@ -245,7 +245,7 @@ def _stepped(
         for row in store.of_ids(some):
             after = step(row)
             if after is not None:
-                with suppress(store.Changed):
+                with suppress(store.DeliveryChanged):
                     store.write(row, after)
                     yield after
 

@@ -425,7 +425,7 @@ def _taken(
         after = step(row)
         try:
             store.write(row, after)
-        except store.Changed as changed:
+        except store.DeliveryChanged as changed:
             row = changed.row
         else:
             return after

@@ -111,7 +111,7 @@ def review(body: ReviewPublication) -> dict[str, Any]:
     entry = activity.entering(old.workspace_id, old.id, _ACTIONS[body.decision], "platform", body.reason)
     try:
         new = store.replace_with(old, new, [store.reviewed(old.id), entry, *more])
-    except store.Changed:
+    except store.IntegrationChanged:
         raise Conflict("It has just changed. Look at it again.") from None
     return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
 

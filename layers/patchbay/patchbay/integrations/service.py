@@ -161,7 +161,7 @@ def delete(principal: Principal, id: IntegrationId, if_match: int | None = None)
         check_version("integration", old.version, if_match)
         try:
             store.delete(old, now_ms(), [_entering(principal, old, "integration.deleted")])
-        except store.Changed:
+        except store.IntegrationChanged:
             continue
         return Empty()
     raise contended("integration")
@@ -313,7 +313,7 @@ def _change(
             more = [*more, store.adding_task(store.Task("expire", new.workspace_id, new.id))]
         try:
             return shown(store.replace_with(old, new, [*more, _entering(principal, new, action, detail)]))
-        except store.Changed:
+        except store.IntegrationChanged:
             continue
     raise contended("integration")
 

@@ -124,7 +124,7 @@ class Task:
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
-class Changed(Exception):
+class IntegrationChanged(Exception):
     """The row is no longer at the version that was read."""
 
 
@@ -212,7 +212,7 @@ def page(
 def replace_with(
     old: StoredIntegration, new: StoredIntegration, more: Sequence[dynamo.TransactItem]
 ) -> StoredIntegration:
-    """Write what differs, with `more` in the same transaction. Raises Changed when `old` has changed.
+    """Write what differs, with `more` in the same transaction. Raises IntegrationChanged when `old` has changed.
 
     Only what differs: `connectionCount` counts on beside it. But whether the client may change depends on it.
     """
@@ -242,12 +242,12 @@ def replace_with(
     try:
         dynamo.transact([update, *more])
     except dynamo.TransactionRefused:
-        raise Changed from None
+        raise IntegrationChanged from None
     return new
 
 
 def delete(old: StoredIntegration, now: int, more: Sequence[dynamo.TransactItem]) -> None:
-    """Make a tombstone of it, counted out, with what is left to do. Raises Changed."""
+    """Make a tombstone of it, counted out, with what is left to do. Raises IntegrationChanged."""
     table = settings().integrations_table
     actions = [
         dynamo.update_action(
@@ -270,7 +270,7 @@ def delete(old: StoredIntegration, now: int, more: Sequence[dynamo.TransactItem]
     try:
         dynamo.transact(actions)
     except dynamo.TransactionRefused:
-        raise Changed from None
+        raise IntegrationChanged from None
 
 
 def set_error(

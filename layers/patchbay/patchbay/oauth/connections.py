@@ -143,7 +143,7 @@ def create(
         )
         try:
             store.connect(new, old, [entry], once, answer)
-        except store.Changed as changed:
+        except store.ConnectionChanged as changed:
             old = changed.now
             continue
         return answer
@@ -162,7 +162,7 @@ def delete(
         )
         try:
             connection = store.begin_removal(connection, now_ms(), [entry])
-        except store.Changed:
+        except store.ConnectionChanged:
             continue
         with suppress(calls.Busy):  # the schedule finishes it
             finish_removal(connection, workspace, principal.id)

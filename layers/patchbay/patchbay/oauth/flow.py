@@ -233,7 +233,7 @@ def _store(
         )
         try:
             store.connect(new, old, [entry])
-        except store.Changed as changed:
+        except store.ConnectionChanged as changed:
             old = changed.now
             continue
         except Conflict:

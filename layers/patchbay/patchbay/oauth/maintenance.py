@@ -283,7 +283,9 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
             return False
         gone = False
         if connection.status != ConnectionStatus.REVOKED:
-            with suppress(store.Changed):  # a refresh was faster; the next run takes it as it is then
+            with suppress(
+                store.ConnectionChanged
+            ):  # a refresh was faster; the next run takes it as it is then
                 store.begin_removal(connection, now_ms(), [])
     if gone:
         integrations_store.forget(integration)

@@ -113,7 +113,7 @@ def fresh(
             with calls.admitted(workspace):
                 held = store.lease(connection, secrets.token_hex(8), now, now + LEASE_MS)
                 return _refresh(held, prepared, actor, serves=serves)
-        except store.Changed as changed:
+        except store.ConnectionChanged as changed:
             connection = _present(changed.now)
         except calls.Busy:
             if serves:
@@ -125,7 +125,7 @@ def expire(connection: StoredConnection, code: str, detail: str) -> None:
     """Say of a connection that nobody holds that it has to be made again; nothing when it has changed."""
     try:
         connection = store.expire(connection, _expired(connection, code, detail, now_ms()))
-    except store.Changed:
+    except store.ConnectionChanged:
         return
     _note(connection, "connection.expired", activity.SYSTEM, f"{code}: {detail}", outcome="FAILED")
     _tell(connection)
@@ -243,7 +243,7 @@ def _record(held: StoredConnection, prepared: _Prepared, tokens: TokenSet, actor
     )
     try:
         new = _insist(lambda: store.refreshed(held, new))
-    except store.Changed as changed:
+    except store.ConnectionChanged as changed:
         if changed.now is None or changed.now.status == ConnectionStatus.REVOKED:
             _revoke(prepared.client, tokens)  # it was removed meanwhile, and this grant with it
         connection = _present(changed.now)
@@ -303,7 +303,7 @@ def _failed(
     ).due(retry_at)
     try:
         new = store.release(held, new)
-    except store.Changed as changed:
+    except store.ConnectionChanged as changed:
         new = _present(changed.now)
         if new.tokens_version != held.tokens_version:
             _check_alive(new)
@@ -327,7 +327,7 @@ def _lost(held: StoredConnection, no: Refused, actor: str, *, doubt: bool) -> Co
 def _end(held: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
     try:
         connection = store.release(held, _expired(held, code, detail, now_ms()))
-    except store.Changed as changed:
+    except store.ConnectionChanged as changed:
         return gone(_present(changed.now))
     _note(connection, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
     _tell(connection)

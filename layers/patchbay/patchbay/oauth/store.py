@@ -124,7 +124,7 @@ class Found(NamedTuple):
     calls: Calls
 
 
-class Changed(Exception):
+class ConnectionChanged(Exception):
     """The row is no longer as it was read; `now` is what stands there, None where nothing does."""
 
     def __init__(self, now: StoredConnection | None) -> None:
@@ -248,7 +248,7 @@ def connect(
     """Store a connection that was just made, over `old` of the same name if there is one. Whatever lease was
     held of the old one is gone with it.
 
-    Raises Changed when another one was faster, Conflict when the integration's client is no longer the one
+    Raises ConnectionChanged when another one was faster, Conflict when the integration's client is no longer the one
     that the connection was made with, or at the workspace's ceiling. Replacing a connection needs no room.
     """
     most = settings().max_connections
@@ -281,7 +281,7 @@ def connect(
                 "The integration's client or addresses changed while the user was connecting. Begin anew."
             ) from None
         if 0 in refused.failed:
-            raise Changed(None if refused.rows[0] is None else _stored(refused.rows[0])) from None
+            raise ConnectionChanged(None if refused.rows[0] is None else _stored(refused.rows[0])) from None
         if 2 in refused.failed and old is None:
             raise Conflict(f"This workspace has {most} connections, its ceiling. Delete one first.") from None
         raise idempotency.still_running() from None
@@ -291,7 +291,7 @@ def connect(
 
 
 def lease(connection: StoredConnection, owner: str, now: int, until: int) -> StoredConnection:
-    """Take the right to refresh a connection as it was read. Raises Changed when another has it, or the
+    """Take the right to refresh a connection as it was read. Raises ConnectionChanged when another has it, or the
     tokens are others by now.
 
     One whose lease ran out died with the provider's answer, or before it asked: nobody knows.
@@ -319,7 +319,7 @@ def lease(connection: StoredConnection, owner: str, now: int, until: int) -> Sto
 
 def refreshed(old: StoredConnection, new: StoredConnection) -> StoredConnection:
     """Store fresh tokens over those they were got with, whoever has the lease by now: to lose them would be
-    worse. Raises Changed when the tokens are others, or the connection is being removed.
+    worse. Raises ConnectionChanged when the tokens are others, or the connection is being removed.
     """
     row = _row(new)
     try:
@@ -340,12 +340,12 @@ def refreshed(old: StoredConnection, new: StoredConnection) -> StoredConnection:
 
 
 def release(held: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """Note why a refresh brought no tokens, and give the lease back. Raises Changed when it is not ours."""
+    """Note why a refresh brought no tokens, and give the lease back. Raises ConnectionChanged when it is not ours."""
     return _write_over(held, new, "tokensVersion = :known AND leaseOwner = :owner", owner=held.lease_owner)
 
 
 def expire(old: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """As `release`, of one that nobody holds: its token ended, or its client was changed. Raises Changed."""
+    """As `release`, of one that nobody holds: its token ended, or its client was changed. Raises ConnectionChanged."""
     return _write_over(old, new, "tokensVersion = :known AND version = :version", version=old.version)
 
 
@@ -376,7 +376,7 @@ def begin_removal(
     connection: StoredConnection, now: int, more: Sequence[dynamo.TransactItem]
 ) -> StoredConnection:
     """From now on it gives no tokens; due at once, so that it goes whatever happens to this process. Raises
-    Changed.
+    ConnectionChanged.
     """
     new = replace(
         connection, status=ConnectionStatus.REVOKED, updated_at=now, version=connection.version + 1
@@ -494,8 +494,8 @@ def _update(connection: StoredConnection, expression: str, condition: str, **val
     return _stored(row)
 
 
-def _changed(row: dynamo.Row | None) -> Changed:
-    return Changed(None if row is None else _stored(row))
+def _changed(row: dynamo.Row | None) -> ConnectionChanged:
+    return ConnectionChanged(None if row is None else _stored(row))
 
 
 def _stored(row: dynamo.Row) -> StoredConnection:

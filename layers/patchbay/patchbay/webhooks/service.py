@@ -104,7 +104,7 @@ def subscribe(
                 row["resumedAt"] = row["subscribedAt"]  # earlier failures no longer count
             was_disabled = known is not None and known.was_disabled
             store.create(row, reviving(id) if was_disabled else recording(id, secret))
-        except (store.Subscribed, store.Changed, NotFound):
+        except (store.Subscribed, store.WebhookChanged, NotFound):
             continue  # another request subscribed, disabled or deleted it just now
         return id, secret
     raise contended("hook")
@@ -211,7 +211,7 @@ def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> b
         if row.get("integrationId") == integration_id:
             try:
                 store.delete(row)
-            except store.Changed:
+            except store.WebhookChanged:
                 done = False
     return done
 
@@ -393,7 +393,7 @@ def _delete(
         check_version("webhook", row["version"], if_match)
         try:
             store.delete(row, also)
-        except store.Changed:
+        except store.WebhookChanged:
             continue
         return True
     raise contended("webhook")
@@ -460,7 +460,7 @@ def _change(
         new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
         try:
             store.replace(old, new, also(new))
-        except store.Changed:
+        except store.WebhookChanged:
             continue
         return _shown(new)
     raise contended("webhook")

@@ -58,7 +58,7 @@ class Hook(NamedTuple):
     was_disabled: bool
 
 
-class Changed(Exception):
+class WebhookChanged(Exception):
     """The row is no longer at the version that was read."""
 
 
@@ -124,7 +124,7 @@ def hook(workspace_id: str, hook_key: str) -> Hook | None:
 
 def subscribed_again(row: dynamo.Row, now: int) -> None:
     """Record that an automation still wants this active webhook, so that an earlier 410 does not end it.
-    Raises Changed when it is no longer active.
+    Raises WebhookChanged when it is no longer active.
     """
     try:
         dynamo.update(
@@ -139,7 +139,7 @@ def subscribed_again(row: dynamo.Row, now: int) -> None:
             active="ACTIVE",
         )
     except dynamo.ConditionFailed:
-        raise Changed from None
+        raise WebhookChanged from None
 
 
 def adding_callback(row: dynamo.Row) -> dynamo.TransactItem:
@@ -208,7 +208,7 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
 def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     """Store `new` over `old` with its subscriptions, and with them what is `also` to be written.
 
-    Raises Changed when `old` has changed, Conflict when the workspace has no room for the filters or a
+    Raises WebhookChanged when `old` has changed, Conflict when the workspace has no room for the filters or a
     condition of `also` does not hold.
     """
     changes_matching = _matching(old) != _matching(new)
@@ -233,14 +233,14 @@ def replace(old: dynamo.Row, new: dynamo.Row, also: Sequence[dynamo.TransactItem
         dynamo.transact([*actions, *also])
     except dynamo.TransactionRefused as refused:
         if 0 in refused.failed:
-            raise Changed from None
+            raise WebhookChanged from None
         if changes_matching and 1 in refused.failed:
             raise _no_room(None) from None  # to change a webhook needs room for its filters only
         raise idempotency.still_running() from None
 
 
 def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
-    """Remove a webhook with its subscriptions, and write what is `also` to be written. Raises Changed when
+    """Remove a webhook with its subscriptions, and write what is `also` to be written. Raises WebhookChanged when
     the row is no longer as read.
     """
     table = settings().webhooks_table
@@ -255,7 +255,7 @@ def delete(row: dynamo.Row, also: Sequence[dynamo.TransactItem] = ()) -> None:
     try:
         dynamo.transact(actions)
     except dynamo.TransactionRefused:
-        raise Changed from None
+        raise WebhookChanged from None
 
 
 def subscriptions_version_key(workspace_id: str) -> tuple[str, dynamo.Row]:
