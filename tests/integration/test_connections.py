@@ -88,7 +88,7 @@ def names(answer: Answer) -> list[str]:
     return [item["connectionId"] for item in answer.json()["items"]]
 
 
-def run_due() -> maintenance.Done:
+def run_due() -> maintenance.RunSummary:
     return maintenance.run_due(lambda: 60_000)
 
 

@@ -21,7 +21,7 @@ from svix.webhooks import Webhook as SvixWebhook
 from benchmarks.units import item_bytes
 from patchbay.clock import at_ms
 from patchbay.deliveries import states, store, sweeper
-from patchbay.deliveries.attempt import Attempt
+from patchbay.deliveries.attempt import CompletedAttempt
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
@@ -238,7 +238,7 @@ def test_no_answer_keeps_its_own_success_from_being_recorded(line: Line) -> None
 )
 def test_the_times_of_an_answer_repeat_no_value(name: str, value: str, withheld: bool) -> None:
     result = SendResult(duration_ms=1, status_code=200, response_headers=((name, value),))
-    row = Attempt(1, "AUTO", 0, {}, result).row({"X-Version": "2026"})
+    row = CompletedAttempt(1, "AUTO", 0, {}, result).row({"X-Version": "2026"})
     assert row["responseHeaders"] == ({} if withheld else {name: value})
 
 

@@ -20,7 +20,7 @@ from patchbay.api_model import MASK
 from patchbay.clock import at_ms, iso
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import MAX_METADATA_BYTES
-from patchbay.oauth.maintenance import Done, run_due
+from patchbay.oauth.maintenance import RunSummary, run_due
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, dying, killed, meanwhile, one_at_a_time, watched
 from tests.receivers import Answer as Said
@@ -203,7 +203,7 @@ def plenty() -> int:
     return 900_000
 
 
-def kept_up() -> Done:
+def kept_up() -> RunSummary:
     """One run of the schedule with time enough."""
     return run_due(plenty)
 

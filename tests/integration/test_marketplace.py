@@ -24,7 +24,7 @@ from patchbay.integrations import store
 from patchbay.integrations.client import client_of
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
-from patchbay.oauth.maintenance import Done, run_due
+from patchbay.oauth.maintenance import RunSummary, run_due
 from patchbay.oauth.models import AuthType
 from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
@@ -185,7 +185,7 @@ def _one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     one_at_a_time(monkeypatch)
 
 
-def kept_up() -> Done:
+def kept_up() -> RunSummary:
     return run_due(lambda: 900_000)
 
 

@@ -17,7 +17,7 @@ from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
 from patchbay.oauth import calls, maintenance, store
-from patchbay.oauth.maintenance import Done, run_due
+from patchbay.oauth.maintenance import RunSummary, run_due
 from patchbay.oauth.refresh import expire
 from patchbay.storage import due_index, dynamo
 from tests.conftest import OWNER, Api, Backend, jwt_for
@@ -118,7 +118,7 @@ def row(backend: Backend, name: str) -> dict[str, Any]:
     return found
 
 
-def schedule(seconds: float = 30) -> Done:
+def schedule(seconds: float = 30) -> RunSummary:
     """A run that begins work for so many seconds."""
     end = time.monotonic() + 30 + seconds
     return run_due(lambda: round((end - time.monotonic()) * 1000))
@@ -189,7 +189,7 @@ def test_a_long_task_of_one_workspace_does_not_delay_the_refreshes_of_another(
 
     monkeypatch.setattr(maintenance, "_expire_all", long)
     dynamo.transact([integrations_store.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
-    assert schedule() == Done(connections=1, tasks=1)
+    assert schedule() == RunSummary(connections=1, tasks=1)
     assert refreshed_first == [True]
 
 

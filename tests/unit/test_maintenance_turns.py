@@ -38,7 +38,7 @@ class Work:
                 self.done[workspace] += 1
                 self.order.append(workspace)
             if busy:
-                raise calls.Busy
+                raise calls.ProvidersBusy
             return True
 
         return [Job(workspace, "refresh", work)] * count

@@ -22,13 +22,13 @@ from patchbay.webhooks.retry import (
     Outcome,
     Plan,
     Retry,
-    RetryConfig,
+    RetryPolicy,
     Said,
     plan,
 )
 
-DEFAULT = RetryConfig()
-STANDARD = RetryConfig(schedule=SCHEDULES["standard"])
+DEFAULT = RetryPolicy()
+STANDARD = RetryPolicy(schedule=SCHEDULES["standard"])
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 RETRIED_ERRORS = [
     ErrorKind.TIMEOUT,
@@ -40,7 +40,7 @@ RETRIED_ERRORS = [
 
 draws = st.floats(0, 1)
 configs = st.builds(
-    RetryConfig,
+    RetryPolicy,
     max_retries=st.integers(0, 15),
     backoff_multiplier=st.floats(1, 10),
     initial_delay_seconds=st.integers(1, 3600),
@@ -53,7 +53,7 @@ retried = st.builds(
 ) | st.builds(Outcome, error=st.sampled_from(RETRIED_ERRORS))
 
 
-def middle(outcome: Outcome, attempt: int = 1, config: RetryConfig = DEFAULT) -> Plan:
+def middle(outcome: Outcome, attempt: int = 1, config: RetryPolicy = DEFAULT) -> Plan:
     return plan(outcome, attempt, config, lambda: 0.5)
 
 
@@ -95,7 +95,7 @@ def test_410_disables_the_webhook_whatever_the_attempt(attempt: int) -> None:
     assert middle(Outcome(410), attempt) == DisableWebhook("endpoint_gone")
 
 
-OF_N8N = RetryConfig(schedule=SCHEDULES["standard"], retries_not_found=True)
+OF_N8N = RetryPolicy(schedule=SCHEDULES["standard"], retries_not_found=True)
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ def test_the_standard_schedule() -> None:
 
 
 def test_no_retries_means_one_attempt() -> None:
-    config = RetryConfig(max_retries=0)
+    config = RetryPolicy(max_retries=0)
     assert middle(Outcome(error=ErrorKind.TIMEOUT), 1, config) == GiveUp("retries_exhausted:timeout")
 
 
 def test_the_jitter_is_drawn_from_the_system_unless_given() -> None:
     delays = set()
     for _ in range(200):
-        planned = plan(Outcome(500), 1, RetryConfig(initial_delay_seconds=1000))
+        planned = plan(Outcome(500), 1, RetryPolicy(initial_delay_seconds=1000))
         assert isinstance(planned, Retry)
         assert 800 <= planned.delay_seconds <= 1200
         delays.add(planned.delay_seconds)
@@ -189,7 +189,7 @@ def test_the_jitter_is_drawn_from_the_system_unless_given() -> None:
 
 @given(outcome=retried, attempt=st.integers(1, 16), config=configs, draw=draws)
 def test_a_delay_stays_within_its_bounds(
-    outcome: Outcome, attempt: int, config: RetryConfig, draw: float
+    outcome: Outcome, attempt: int, config: RetryPolicy, draw: float
 ) -> None:
     planned = plan(outcome, attempt, config, lambda: draw)
     if attempt >= config.max_attempts:
@@ -208,7 +208,7 @@ def test_a_delay_stays_within_its_bounds(
 
 
 @given(config=configs, draw=draws)
-def test_delays_grow_up_to_the_cap(config: RetryConfig, draw: float) -> None:
+def test_delays_grow_up_to_the_cap(config: RetryPolicy, draw: float) -> None:
     delays = []
     for attempt in range(1, config.max_attempts):
         planned = plan(Outcome(500), attempt, config, lambda: draw)
@@ -219,7 +219,7 @@ def test_delays_grow_up_to_the_cap(config: RetryConfig, draw: float) -> None:
 
 
 @given(outcomes=st.lists(retried, min_size=20, max_size=20), config=configs)
-def test_no_delivery_has_more_attempts_than_configured(outcomes: list[Outcome], config: RetryConfig) -> None:
+def test_no_delivery_has_more_attempts_than_configured(outcomes: list[Outcome], config: RetryPolicy) -> None:
     made = 0
     for outcome in outcomes:
         made += 1
@@ -236,7 +236,7 @@ def test_no_delivery_has_more_attempts_than_configured(outcomes: list[Outcome], 
     draw=draws,
 )
 def test_the_same_input_gives_the_same_plan(
-    outcome: Outcome, attempt: int, config: RetryConfig, draw: float
+    outcome: Outcome, attempt: int, config: RetryPolicy, draw: float
 ) -> None:
     first = plan(outcome, attempt, config, lambda: draw)
     assert first == plan(outcome, attempt, config, lambda: draw)
@@ -258,7 +258,7 @@ def test_the_same_input_gives_the_same_plan(
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is 1|is 0"):
-        RetryConfig(**settings)
+        RetryPolicy(**settings)
 
 
 def test_impossible_outcomes_and_attempts_are_refused() -> None:

@@ -62,10 +62,10 @@ def restarted(row: dynamo.Row) -> dynamo.Row:
 
 def after(row: dynamo.Row, generation: int) -> int | str | None:
     """How long a message of that generation waits after a step, in seconds; None if it may go."""
-    match states.standing(row, dataclasses.replace(MESSAGE, generation=generation), NOW):
-        case states.Over():
+    match states.obstacle(row, dataclasses.replace(MESSAGE, generation=generation), NOW):
+        case states.Obsolete():
             return OVER
-        case states.Busy(until):
+        case states.Blocked(until):
             return (until - NOW) // 1000
     return None
 

@@ -17,7 +17,7 @@ from patchbay.settings import settings
 _RESERVE_MS = 10_000
 
 
-class Done(NamedTuple):
+class ExpirySummary(NamedTuple):
     announced: int = 0
     retired: int = 0
 
@@ -26,13 +26,13 @@ class Incomplete(Exception):
     """Some keys could not be looked at; they are due still."""
 
 
-def expire_keys(remaining_ms: Callable[[], int]) -> Done:
+def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
     """Announce and retire what is due, as far as the time goes. Two runs at once, or one that died, do no
     harm: a notice is sent before it is noted, under an id that makes a repeat the same event.
 
     Raises Incomplete, after all the others, when AWS failed for some.
     """
-    now, done, failed = now_ms(), Done(), 0
+    now, done, failed = now_ms(), ExpirySummary(), 0
     for due in store.due(now):
         if remaining_ms() < _RESERVE_MS:
             logger.warning("not all keys that are due were looked at; the next run goes on")
@@ -47,7 +47,7 @@ def expire_keys(remaining_ms: Callable[[], int]) -> Done:
     return done
 
 
-def _look_at(due: store.DueKey, done: Done, now: int) -> Done:
+def _look_at(due: store.DueKey, done: ExpirySummary, now: int) -> ExpirySummary:
     key, expires_ms = due.key, due.key.terms.expires_ms
     if expires_ms is None or key.ended(now):  # one without an end is due once it is revoked
         return done._replace(retired=done.retired + store.retire(key, now))

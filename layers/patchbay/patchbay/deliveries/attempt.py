@@ -41,7 +41,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CompletedAttempt:
     """One request that was made, and what it met; `started_at` in Unix milliseconds."""
 
     number: int
@@ -76,7 +76,7 @@ class Attempt:
 
 async def make(
     receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger = "AUTO"
-) -> Attempt:
+) -> CompletedAttempt:
     """Send one signed request. The id stays the same over all attempts, time and signature are fresh."""
     started_at = now_ms()
     headers = {
@@ -94,7 +94,7 @@ async def make(
         workspace_id=receiver.workspace_id,
         total_timeout=settings().attempt_timeout_seconds,
     )
-    return Attempt(number, trigger, started_at, headers, result)
+    return CompletedAttempt(number, trigger, started_at, headers, result)
 
 
 @cache

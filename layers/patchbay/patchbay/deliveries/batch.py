@@ -40,8 +40,8 @@ class QueuedDelivery:
 
     @property
     def is_over(self) -> bool:
-        """Whether the message is not needed any more (see `states.Over`)."""
-        return isinstance(states.standing(self.row, self.delivery, now_ms()), states.Over)
+        """Whether the message is not needed any more (see `states.Obsolete`)."""
+        return isinstance(states.obstacle(self.row, self.delivery, now_ms()), states.Obsolete)
 
 
 @dataclass
@@ -90,8 +90,8 @@ class WebhookBatch:
         return self.webhook.get("resumedAt", 0) if self.webhook else 0
 
     @cached_property
-    def retry_config(self) -> retry.RetryConfig:
-        return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryConfig()
+    def retry_config(self) -> retry.RetryPolicy:
+        return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryPolicy()
 
 
 def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:

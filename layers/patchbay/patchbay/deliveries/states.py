@@ -34,25 +34,25 @@ _BY_HAND_AGAIN_MS = 60_000
 _WAITING = ("dueShard", "dueAt", "nextAttemptAt", "slotAt", "heldAt")
 
 
-class Over:
+class Obsolete:
     """The message is not needed any more: its delivery has ended or is held, or a later message has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class Blocked:
     """The delivery is leased, or waits, until `until`."""
 
     until: int
 
 
-def standing(row: dynamo.Row | None, message: DeliveryMessage, now: int) -> Over | Busy | None:
+def obstacle(row: dynamo.Row | None, message: DeliveryMessage, now: int) -> Obsolete | Blocked | None:
     """What keeps a message from its delivery; None if nothing does."""
     if row is None:
         return None
     if row["status"] in TERMINAL or row["status"] == Status.HELD or row["generation"] > message.generation:
-        return Over()
+        return Obsolete()
     until: int = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
-    return Busy(until) if until > now else None
+    return Blocked(until) if until > now else None
 
 
 # ── the worker's ─────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ from typing import Any
 from patchbay import aws, queues, vault
 from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import admission, attempt, batch, outcome, states, store
-from patchbay.deliveries.attempt import Attempt, Receiver
+from patchbay.deliveries.attempt import CompletedAttempt, Receiver
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events import store as events
@@ -417,10 +417,10 @@ def _taken(
     row = work.row
     for _ in range(_TRIES):
         now = now_ms()
-        match states.standing(row, work.delivery, now):
-            case states.Over():
+        match states.obstacle(row, work.delivery, now):
+            case states.Obsolete():
                 return Ack()
-            case states.Busy(until):
+            case states.Blocked(until):
                 return Redeliver(_seconds(until - now))
         after = step(row)
         try:
@@ -460,7 +460,7 @@ def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: s
 # ── attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _attempt(begun: StartedAttempt) -> Attempt:
+async def _attempt(begun: StartedAttempt) -> CompletedAttempt:
     """Make one request. If it takes long, let other workers know."""
     loop = asyncio.get_running_loop()
     noted: list[asyncio.Future[None]] = []
@@ -496,13 +496,13 @@ def _takes_long(begun: StartedAttempt) -> None:
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _understood(begun: StartedAttempt, made: Attempt, now: int) -> retry.Outcome:
+def _understood(begun: StartedAttempt, made: CompletedAttempt, now: int) -> retry.Outcome:
     return webhooks.understood(
         begun.share.webhook, made.result.outcome(at_ms(now)), made.result.response_body
     )
 
 
-def _delivered(begun: StartedAttempt, made: Attempt) -> Delivered:
+def _delivered(begun: StartedAttempt, made: CompletedAttempt) -> Delivered:
     share, delivery, now = begun.share, begun.work.delivery, now_ms()
     share.timed_out.append(False)
     share.last_success_at = max(share.last_success_at, now)
@@ -523,7 +523,7 @@ def _delivered(begun: StartedAttempt, made: Attempt) -> Delivered:
     )
 
 
-def _record_failure(results: BatchResult, begun: StartedAttempt, made: Attempt) -> Disposition:
+def _record_failure(results: BatchResult, begun: StartedAttempt, made: CompletedAttempt) -> Disposition:
     share, delivery, result, now = begun.share, begun.work.delivery, made.result, now_ms()
     lease = begun.lease or _lease(share, begun.work)
     if isinstance(lease, Redeliver | Ack):
@@ -567,7 +567,7 @@ def _record_failure(results: BatchResult, begun: StartedAttempt, made: Attempt) 
     return Ack()
 
 
-def _log(begun: StartedAttempt, made: Attempt, end: str) -> None:
+def _log(begun: StartedAttempt, made: CompletedAttempt, end: str) -> None:
     logger.info(
         "attempt",
         outcome=end,

@@ -33,8 +33,7 @@ from patchbay.integrations.models import (
     ReviewPublication,
     ReviewStatus,
 )
-from patchbay.integrations.store import Listing as Listed
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.store import MarketplaceListing, StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.settings import settings
@@ -197,8 +196,8 @@ def _oauth_providers() -> list[str]:
     return [provider.name for provider in loaded if provider is not None and provider.oauth is not None]
 
 
-def _snapshot(integration: StoredIntegration, version: int) -> Listed:
-    return Listed(
+def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
+    return MarketplaceListing(
         id=integration.id,
         publisher_workspace_id=integration.workspace_id,
         publisher_name=integration.publisher_name,
@@ -377,7 +376,7 @@ def _default_scopes(provider_name: str | None) -> list[str]:
     return [] if provider is None or provider.oauth is None else list(provider.oauth.default_scopes)
 
 
-def shown(listing: Listed) -> Integration:
+def shown(listing: MarketplaceListing) -> Integration:
     """A public integration as everybody may see it: no config, and metadata of what is built in only."""
     return Integration(
         id=listing.id,
@@ -408,12 +407,12 @@ def shown(listing: Listed) -> Integration:
     )
 
 
-def _fits(listing: Listed, query: MarketplaceQuery) -> bool:
+def _fits(listing: MarketplaceListing, query: MarketplaceQuery) -> bool:
     text = store.search_text(listing.name, listing.description, listing.provider)
     return query.type in (None, listing.type) and (query.search or "").casefold() in text
 
 
-def _built_in() -> list[Listed]:
+def _built_in() -> list[MarketplaceListing]:
     """The templates, as if the platform had published them."""
     known = (providers.load(name) for name in providers.names())
     return [
@@ -422,7 +421,7 @@ def _built_in() -> list[Listed]:
     ]
 
 
-def _of_provider(provider: Provider) -> Listed:
+def _of_provider(provider: Provider) -> MarketplaceListing:
     return _template(
         IntegrationId.of_template(provider.name),
         name=provider.label,
@@ -433,7 +432,7 @@ def _of_provider(provider: Provider) -> Listed:
     )
 
 
-def _of_automation(template: AutomationTemplate) -> Listed:
+def _of_automation(template: AutomationTemplate) -> MarketplaceListing:
     plan = template.model_dump(mode="json", by_alias=True, include={"key", "when", "then"})
     return _template(
         IntegrationId.of_name("template", "automation", template.key),
@@ -446,8 +445,8 @@ def _of_automation(template: AutomationTemplate) -> Listed:
     )
 
 
-def _template(id: IntegrationId, **content: Any) -> Listed:
-    return Listed(
+def _template(id: IntegrationId, **content: Any) -> MarketplaceListing:
+    return MarketplaceListing(
         id=id,
         publisher_workspace_id=settings().platform_workspace_id,
         publisher_name="Patchbay",

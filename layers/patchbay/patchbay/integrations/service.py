@@ -87,7 +87,7 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
     def public(limit: int, cursor: str | None) -> Page[Integration]:
         return store.listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
 
-    def of_others(listing: store.Listing) -> Integration | None:
+    def of_others(listing: store.MarketplaceListing) -> Integration | None:
         wanted = (
             listing.publisher_workspace_id != principal.workspace_id
             and query.provider in (None, listing.provider)

@@ -91,7 +91,7 @@ class StoredIntegration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class MarketplaceListing:
     """What the marketplace has of a public integration: as it was when the platform approved it. `metadata`
     (JSON) is that of what is built in: a publisher's own is not public.
     """
@@ -355,12 +355,14 @@ def counting_in_workspace(
 # ── the marketplace ──────────────────────────────────────────────────────────────────────────────────
 
 
-def listing(id: IntegrationId) -> Listing | None:
+def listing(id: IntegrationId) -> MarketplaceListing | None:
     row = dynamo.get(settings().integrations_table, key(_MARKETPLACE, id))
     return None if row is None else _listing(row)
 
 
-def listings(*, type: str | None, search: str | None, limit: int, cursor: str | None) -> Page[Listing]:
+def listings(
+    *, type: str | None, search: str | None, limit: int, cursor: str | None
+) -> Page[MarketplaceListing]:
     """What is listed, newest first. `search` is looked for in names, descriptions and providers, whatever
     their case.
     """
@@ -384,7 +386,7 @@ def listings(*, type: str | None, search: str | None, limit: int, cursor: str | 
     return found.map(_listing)
 
 
-def listing_action(listing: Listing) -> dynamo.TransactItem:
+def listing_action(listing: MarketplaceListing) -> dynamo.TransactItem:
     row = {
         **to_row(listing),
         "workspaceId": _MARKETPLACE,
@@ -483,5 +485,5 @@ def _row(integration: StoredIntegration) -> dynamo.Row:
     return row
 
 
-def _listing(row: dynamo.Row) -> Listing:
-    return from_row(Listing, {**row, "id": row["sk"]})
+def _listing(row: dynamo.Row) -> MarketplaceListing:
+    return from_row(MarketplaceListing, {**row, "id": row["sk"]})

@@ -27,7 +27,7 @@ _LEASE_MS = 30_000
 _COME_BACK_MS = 10_000
 
 
-class Busy(UpstreamFailed):
+class ProvidersBusy(UpstreamFailed):
     """All permits of a slow workspace are taken."""
 
     def __init__(self) -> None:
@@ -40,14 +40,14 @@ class Busy(UpstreamFailed):
 
 @contextmanager
 def admitted(calls: Calls) -> Iterator[None]:
-    """Hold a permit for calls to the workspace's providers, if it needs one. Raises Busy."""
+    """Hold a permit for calls to the workspace's providers, if it needs one. Raises ProvidersBusy."""
     now = now_ms()
     if not calls.slow(now):
         yield
         return
     permit = store.take_permit(calls.workspace_id, now, _LEASE_MS) if calls.has_room(now) else None
     if permit is None:
-        raise Busy
+        raise ProvidersBusy
     try:
         yield
     finally:
@@ -71,10 +71,10 @@ def watched(workspace_id: str) -> Iterator[None]:
 
 
 def check(calls: Calls) -> None:
-    """Raises Busy if there is no permit now. For callers that cannot use the current token."""
+    """Raises ProvidersBusy if there is no permit now. For callers that cannot use the current token."""
     now = now_ms()
     if calls.slow(now) and not calls.has_room(now):
-        raise Busy
+        raise ProvidersBusy
 
 
 def _mark(workspace_id: str) -> None:

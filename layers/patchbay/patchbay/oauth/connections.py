@@ -164,7 +164,7 @@ def delete(
             connection = store.begin_removal(connection, now_ms(), [entry])
         except store.ConnectionChanged:
             continue
-        with suppress(calls.Busy):  # the schedule finishes it
+        with suppress(calls.ProvidersBusy):  # the schedule finishes it
             finish_removal(connection, workspace, principal.id)
         return Empty()
     raise contended("connection")
@@ -172,7 +172,7 @@ def delete(
 
 def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -> None:
     """Revoke a connection's grant at the provider, then forget it. A provider that cannot be reached, or has
-    no way to, is entered in the log and blocks nothing. Raises calls.Busy.
+    no way to, is entered in the log and blocks nothing. Raises calls.ProvidersBusy.
     """
     outcome: activity.Outcome = "SUCCEEDED"
     detail = "the provider has no way to revoke"
@@ -183,7 +183,7 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
             detail = "revoked at the provider"
     except (Refused, Unusable) as fault:
         outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
-    except (vault.KeyUnavailable, calls.Busy):
+    except (vault.KeyUnavailable, calls.ProvidersBusy):
         raise  # temporary: the grant must not be forgotten until it passes
     except Problem as problem:
         outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"

@@ -56,7 +56,7 @@ _random = random.SystemRandom()
 Kind = Literal["task", "ending", "refresh"]
 
 
-class Done(NamedTuple):
+class RunSummary(NamedTuple):
     """How many connections were looked at, and how many tasks were done."""
 
     connections: int = 0
@@ -75,7 +75,7 @@ class Job(NamedTuple):
     work: Callable[[], bool]
 
 
-def run_due(remaining_ms: Callable[[], int]) -> Done:
+def run_due(remaining_ms: Callable[[], int]) -> RunSummary:
     """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
     be done.
     """
@@ -130,7 +130,7 @@ class _Run:
     """One run of the schedule, and what it got done. `left_ms` is the time in which jobs may begin."""
 
     def __init__(self, left_ms: Callable[[], int]) -> None:
-        self.done = Done()
+        self.done = RunSummary()
         self.failed = 0
         self._left_ms = left_ms
 
@@ -174,7 +174,9 @@ class _Run:
             for future in wait(running, _LOOK_SECONDS, FIRST_COMPLETED).done:
                 lane, job, began = running.pop(future)
                 waited = not lane.goes_on
-                lane.end(time.monotonic() - began, refused=isinstance(future.exception(), calls.Busy))
+                lane.end(
+                    time.monotonic() - began, refused=isinstance(future.exception(), calls.ProvidersBusy)
+                )
                 if waited and lane.goes_on:
                     turns.append(lane)
                 elif not waited and not lane.goes_on:
@@ -193,7 +195,7 @@ class _Run:
             return True
         if not isinstance(error, Exception):
             raise error  # the process must end
-        if not isinstance(error, calls.Busy):  # not a fault; the job stays due
+        if not isinstance(error, calls.ProvidersBusy):  # not a fault; the job stays due
             # Whatever it is, one job must not delay the others. The run fails in the end.
             logger.error("something due could not be done", exc_info=error)
             self.failed += 1
@@ -201,14 +203,14 @@ class _Run:
 
 
 def _look_at(key: tuple[str, str]) -> bool:
-    """Look at a connection that is due by the index; its row says whether it still is. Raises Busy."""
+    """Look at a connection that is due by the index; its row says whether it still is. Raises ProvidersBusy."""
     found = store.find_by_key(key)
     connection, now = found.connection, now_ms()
     if connection is None or connection.due_at is None or connection.due_at > now:
         return True
     try:
         _do(found, connection, now)
-    except calls.Busy:
+    except calls.ProvidersBusy:
         raise
     except Problem as problem:
         # Its row has it, and when to look again; what has no row to say it in is looked at an hour later.

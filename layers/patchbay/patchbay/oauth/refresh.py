@@ -76,7 +76,7 @@ def fresh(
     token that is good for a minute is served as it is while another process refreshes, the provider fails,
     or the `workspace` has no place for another call.
 
-    Raises ConnectionExpired, UpstreamFailed (also as calls.Busy), IntegrationInactive, NotFound.
+    Raises ConnectionExpired, UpstreamFailed (also as calls.ProvidersBusy), IntegrationInactive, NotFound.
     """
     first = connection
     patience = time.monotonic() + (0 if workspace.slow(now_ms()) else _WAIT_SECONDS)
@@ -115,7 +115,7 @@ def fresh(
                 return _refresh(held, prepared, actor, serves=serves)
         except store.ConnectionChanged as changed:
             connection = _present(changed.now)
-        except calls.Busy:
+        except calls.ProvidersBusy:
             if serves:
                 return connection
             raise

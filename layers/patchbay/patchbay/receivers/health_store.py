@@ -35,7 +35,7 @@ _RECOVERY = "recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :sh
 _TRIES = 5
 
 
-class Busy(Exception):
+class TooContended(Exception):
     """The row changed again and again under our hands."""
 
 
@@ -121,7 +121,7 @@ def set_backlog(key: str, since: int) -> None:
 
 def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: Health) -> Sequence[int] | None:
     """The times of the next `count` slots of the webhook's rate limit; None when they would lie behind the
-    horizon. Raises Busy.
+    horizon. Raises TooContended.
     """
     now_us, span, horizon = now * 1000, slots.span_us(count, per_second), slots.horizon_us(per_second)
     believed = health.next_slot
@@ -154,7 +154,7 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
             believed = read(refused.row).next_slot
             continue
         return slots.slots_ms(row.next_slot - span, count, per_second)
-    raise Busy
+    raise TooContended
 
 
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────

@@ -123,9 +123,9 @@ class RetryConfig(ApiModel):
         schedule = shape.pop("schedule")
         return {"schedule": schedule} if schedule else shape
 
-    def plan(self) -> retry.RetryConfig:
+    def plan(self) -> retry.RetryPolicy:
         """What `retry.plan` takes."""
-        return retry.RetryConfig(
+        return retry.RetryPolicy(
             self.max_retries,
             self.backoff_multiplier,
             self.initial_delay_seconds,

@@ -81,7 +81,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryConfig:
+class RetryPolicy:
     """A webhook's retry settings; a `schedule` (seconds per step) replaces the three before it. With
     `retries_not_found` a 404 is retried like a 503: it may come from a proxy whose server is down.
     """
@@ -154,7 +154,7 @@ def is_success(outcome: Outcome) -> bool:
 def plan(
     outcome: Outcome,
     attempt: int,
-    config: RetryConfig,
+    config: RetryPolicy,
     jitter: Callable[[], float] = _system_random,
     *,
     not_registered_seconds: int = 0,
@@ -190,7 +190,7 @@ def plan(
     return Retry(min(math.ceil(wait), MAX_DELAY_SECONDS), outcome.reason)
 
 
-def _worth_retrying(outcome: Outcome, config: RetryConfig) -> bool:
+def _worth_retrying(outcome: Outcome, config: RetryPolicy) -> bool:
     if outcome.error is not None:
         return outcome.error not in _NOT_RETRIED
     if outcome.said is not None:

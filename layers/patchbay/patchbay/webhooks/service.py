@@ -289,7 +289,7 @@ def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
     return row
 
 
-def retry_plan(row: dynamo.Row) -> retry.RetryConfig:
+def retry_plan(row: dynamo.Row) -> retry.RetryPolicy:
     """How the deliveries of a stored webhook are retried, as `retry.plan` takes it."""
     # Users run n8n behind their own proxies, which answer 404 while n8n is down.
     return replace(_retry_config(row).plan(), retries_not_found=row["source"] == _N8N)
