@@ -461,7 +461,7 @@ def _table(name: str, index: str | None = None) -> str:
 _sealer = vault.sealer
 
 
-class Watch:
+class CallRecorder:
     """Runs functions, each time with nothing remembered from the last, and notes what they ask of AWS."""
 
     def __init__(self, backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,13 +509,13 @@ class Watch:
 
 
 @pytest.fixture
-def watch(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[CallRecorder]:
     """After each function has done all that it may have to do."""
     one_at_a_time(monkeypatch)
-    watch = Watch(backend, api, monkeypatch)
-    with around_calls(watch.note):
-        everything(watch)
-        yield watch
+    recorder = CallRecorder(backend, api, monkeypatch)
+    with around_calls(recorder.note):
+        everything(recorder)
+        yield recorder
 
 
 KEYS, HOOKS, EVENTS = "/api/integrations/api-keys", "/api/integrations/webhooks", "/api/events"
@@ -524,9 +524,9 @@ CALLBACK = f"{INTEGRATIONS}/oauth/callback"
 JSON = {"content-type": "application/json"}
 
 
-def everything(watch: Watch) -> None:
+def everything(recorder: CallRecorder) -> None:
     """Every function, on every way that makes a call of its own."""
-    api = watch.api
+    api = recorder.api
     api("GET /api/health", 200, token=None)
     api("GET /api/nothing", 404, token=None)
 
@@ -543,12 +543,12 @@ def everything(watch: Watch) -> None:
     new = api(f"POST {KEYS}/{ending['id']}/rotate", 201, headers=once)
     api(f"POST {KEYS}/{ending['id']}/rotate", 409, headers={"idempotency-key": "two"})
     assert api(f"POST {KEYS}/verify", 200, json={"key": new["key"]})["valid"]
-    _set(watch.backend, "ApiKeysTable", {"id": ending["id"]}, d=1, x=1)
-    _set(watch.backend, "ApiKeysTable", {"id": new["id"]}, d=1, x=now_ms() + 3_600_000)
-    assert watch.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
-    assert len(watch.backend.messages("EventsQueue")) == 1
-    _set(watch.backend, "RateLimitsTable", {"id": "of a workspace that is gone"}, ttl=1)
-    assert watch.worker("SweepWindowsFunction") == {"deleted": 1}
+    _set(recorder.backend, "ApiKeysTable", {"id": ending["id"]}, d=1, x=1)
+    _set(recorder.backend, "ApiKeysTable", {"id": new["id"]}, d=1, x=now_ms() + 3_600_000)
+    assert recorder.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
+    assert len(recorder.backend.messages("EventsQueue")) == 1
+    _set(recorder.backend, "RateLimitsTable", {"id": "of a workspace that is gone"}, ttl=1)
+    assert recorder.worker("SweepWindowsFunction") == {"deleted": 1}
 
     with receiver([200]) as well, receiver([500]) as broken, receiver([410]) as gone:
         hook = {"name": "test", "url": well.url, "events": ["POST_PUBLISHED"]}
@@ -582,22 +582,29 @@ def everything(watch: Watch) -> None:
         batch = {"events": [campaign]}
         api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
         for detail in ({"idempotencyKey": "one", **campaign}, {}):
-            put(watch.backend, {"workspaceId": "acme", **detail})
+            put(recorder.backend, {"workspaceId": "acme", **detail})
         started = {**hook, "events": ["CAMPAIGN_STARTED"]}
         for _ in range(10):  # with the next one, for more than one send
             api(f"POST {HOOKS}", 201, json=started)
         api(f"POST {HOOKS}", 201, json={**started, "url": broken.url, "retryConfig": late})
         many = api(f"POST {EVENTS}", 202, json=campaign)
         for queue in ("EventsQueue", "DeliveriesQueue"):
-            url = watch.backend.queue_url(queue)
-            watch.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
-        assert watch.worker("FanOutFunction", "EventsQueue", left=0)["batchItemFailures"]  # goes back at once
-        assert watch.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+            url = recorder.backend.queue_url(queue)
+            recorder.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
+        assert recorder.worker("FanOutFunction", "EventsQueue", left=0)[
+            "batchItemFailures"
+        ]  # goes back at once
+        assert recorder.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
         # Those of the large event have proved fast; the others take the slow lane.
         for each in (first, soon, slow, parked, disabled, limited):
-            _set(watch.backend, "HealthTable", {"webhookKey": f"acme#{each['id']}", "sk": "health"}, fastAt=1)
-        assert len(watch.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
-        assert watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")["batchItemFailures"] != []
+            _set(
+                recorder.backend,
+                "HealthTable",
+                {"webhookKey": f"acme#{each['id']}", "sk": "health"},
+                fastAt=1,
+            )
+        assert len(recorder.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
+        assert recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")["batchItemFailures"] != []
 
     statuses = {
         d["webhookId"]: d["status"] for d in api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
@@ -610,23 +617,29 @@ def everything(watch: Watch) -> None:
         parked["id"]: "RETRYING",
         disabled["id"]: "FAILED",
     }
-    (waiting,) = [row for row in watch.backend.rows("DeliveriesTable") if "dueAt" in row]
-    _set(watch.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
+    (waiting,) = [row for row in recorder.backend.rows("DeliveriesTable") if "dueAt" in row]
+    _set(recorder.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
     stopped = {"workspaceId": "acme", "id": many["id"]}
-    _set(watch.backend, "EventsTable", stopped, dueAt=1, dueShard=0)
-    assert watch.worker("SweepDeliveriesFunction") == {"queued": 1}
-    told = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
+    _set(recorder.backend, "EventsTable", stopped, dueAt=1, dueShard=0)
+    assert recorder.worker("SweepDeliveriesFunction") == {"queued": 1}
+    told = [json.loads(message["body"])["type"] for message in recorder.backend.messages("EventsQueue")]
     assert told == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
 
     # Two hours ago, so that there is something to roll up; and now, so that there is something to read.
     limited_key = f"acme#{limited['id']}"
-    (delivery,) = [row for row in watch.backend.rows("DeliveriesTable") if row["webhookKey"] == limited_key]
+    (delivery,) = [
+        row for row in recorder.backend.rows("DeliveriesTable") if row["webhookKey"] == limited_key
+    ]
     this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
-    _put(watch.backend, "DeliveriesTable", {**delivery, "sk": id})
+    _put(recorder.backend, "DeliveriesTable", {**delivery, "sk": id})
     for hour in (this - 2, this):
-        _put(watch.backend, "EventsTable", {"workspaceId": f"active#{hour}", "id": "acme"})
-    _put(watch.backend, "HealthTable", {"webhookKey": "roll-up", "sk": "progress", "rolledThrough": this - 3})
-    assert watch.worker("RollUpStatsFunction") == {"rolledUp": 1}
+        _put(recorder.backend, "EventsTable", {"workspaceId": f"active#{hour}", "id": "acme"})
+    _put(
+        recorder.backend,
+        "HealthTable",
+        {"webhookKey": "roll-up", "sk": "progress", "rolledThrough": this - 3},
+    )
+    assert recorder.worker("RollUpStatsFunction") == {"rolledUp": 1}
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
@@ -645,15 +658,15 @@ def everything(watch: Watch) -> None:
 
     api(f"DELETE {path}", 200)
     api(f"DELETE {KEYS}/{made['id']}", 200)
-    automations(watch)
-    integrations(watch)
+    automations(recorder)
+    integrations(recorder)
 
 
-def automations(watch: Watch) -> None:
+def automations(recorder: CallRecorder) -> None:
     """Hooks that are found again, paused, gone; runs that are answered, called back, and left alone."""
-    api, base, once = watch.api, "/api/automations/n8n", {"idempotency-key": "one"}
-    watch.backend.messages("EventsQueue")
-    watch.backend.messages("DeliveriesQueue")
+    api, base, once = recorder.api, "/api/automations/n8n", {"idempotency-key": "one"}
+    recorder.backend.messages("EventsQueue")
+    recorder.backend.messages("DeliveriesQueue")
     api(f"GET {base}/me", 200)
     api(f"GET {base}/triggers", 200)
     assert len(api(f"GET {base}/triggers/POST_PUBLISHED/samples", 200)) == 2
@@ -668,18 +681,18 @@ def automations(watch: Watch) -> None:
         api(f"GET {base}/hooks/{hook['id']}", 200)
         data = {"postId": "p", "network": "n", "errorCode": "e"}
         api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
-        watch.worker("FanOutFunction", "EventsQueue")
-        watch.worker("DeliverFunction", "DeliveriesQueue")
-        watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
+        recorder.worker("FanOutFunction", "EventsQueue")
+        recorder.worker("DeliverFunction", "DeliveriesQueue")
+        recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
         api(f"GET {base}/hooks/{hook['id']}", 404)
     with receiver([400]) as failing:
         wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
         hook = api(f"POST {base}/hooks", 201, json=wanted)
         api(f"PUT {HOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
         api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
-        watch.worker("FanOutFunction", "EventsQueue")
-        watch.worker("DeliverFunction", "DeliveriesQueue")
-        watch.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
+        recorder.worker("FanOutFunction", "EventsQueue")
+        recorder.worker("DeliverFunction", "DeliveriesQueue")
+        recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
         assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
     other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)
@@ -701,18 +714,18 @@ def automations(watch: Watch) -> None:
     api(f"PUT /api/actions/runs/{run['id']}", 200, json=said, token=platform)
     api(f"GET {base}/runs", 200)
     api(f"GET {base}/runs/{run['id']}", 200)
-    _set(watch.backend, "AutomationsTable", {"id": silent["id"]}, dueAt=1, expiresAt=1)
-    _set(watch.backend, "AutomationsTable", {"id": slow["id"]}, dueAt=1)
-    assert watch.worker("SweepRunsFunction") == {"seen": 2}
-    bodies = [json.loads(message["body"]) for message in watch.backend.messages("SlowDeliveriesQueue")]
+    _set(recorder.backend, "AutomationsTable", {"id": silent["id"]}, dueAt=1, expiresAt=1)
+    _set(recorder.backend, "AutomationsTable", {"id": slow["id"]}, dueAt=1)
+    assert recorder.worker("SweepRunsFunction") == {"seen": 2}
+    bodies = [json.loads(message["body"]) for message in recorder.backend.messages("SlowDeliveriesQueue")]
     called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
     assert called == [run["id"], silent["id"]]
-    watch.backend.messages("EventsQueue")
+    recorder.backend.messages("EventsQueue")
 
 
-def integrations(watch: Watch) -> None:
+def integrations(recorder: CallRecorder) -> None:
     """The marketplace, a publisher and an installer; a provider that rotates, falls silent, and says no."""
-    api, once = watch.api, {"idempotency-key": "one"}
+    api, once = recorder.api, {"idempotency-key": "one"}
     public = {
         "name": "Contacts",
         "type": "CRM",
@@ -721,9 +734,9 @@ def integrations(watch: Watch) -> None:
         "isPublic": True,
     }
     published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
-    waiting = watch.worker("ReviewPublicationFunction")["waiting"][0]
+    waiting = recorder.worker("ReviewPublicationFunction")["waiting"][0]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
-    watch.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
+    recorder.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     api(f"GET {INTEGRATIONS}/marketplace", 200)
     copies = [
         api(f"POST {INTEGRATIONS}/{published['id']}/install", 201, headers={"idempotency-key": str(n)})
@@ -783,40 +796,40 @@ def integrations(watch: Watch) -> None:
 
         # The first refresh of each is refused: the connection expires, and that is announced.
         slow = {"integrationKey": "acme", "name": "calls"}
-        _set(watch.backend, "ConnectionsTable", slow, slowUntil=2**52)
+        _set(recorder.backend, "ConnectionsTable", slow, slowUntil=2**52)
         connect("forced")
         api(f"POST {path}/oauth/refresh", 409, json={"connectionId": "forced"})
         for name in ("asked", "scheduled", "removed"):
             connect(name)
             key = {"integrationKey": f"acme#{made['id']}", "name": name}
-            _set(watch.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, dueAt=1)
+            _set(recorder.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, dueAt=1)
         api(f"GET {path}/connections/asked/token", 409)
         api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
-        assert watch.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
-        types = [json.loads(message["body"])["type"] for message in watch.backend.messages("EventsQueue")]
+        assert recorder.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
+        types = [json.loads(message["body"])["type"] for message in recorder.backend.messages("EventsQueue")]
         assert types == ["CONNECTION_EXPIRED"] * 3
         # With a lease of somebody else's in the way, and then one that ran out.
-        _set(watch.backend, "ConnectionsTable", slow, slowUntil=0)
+        _set(recorder.backend, "ConnectionsTable", slow, slowUntil=0)
         connect("forced")
         connect("asked")
         for name, line in (("forced", "POST oauth/refresh"), ("asked", "GET connections/asked/token")):
             key = {"integrationKey": f"acme#{made['id']}", "name": name}
             soon = now_ms() + 300
-            _set(watch.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, leaseUntil=soon)
-            _set(watch.backend, "ConnectionsTable", key, leaseOwner="dead")
+            _set(recorder.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, leaseUntil=soon)
+            _set(recorder.backend, "ConnectionsTable", key, leaseOwner="dead")
             method, _, rest = line.partition(" ")
             body = {"json": {"connectionId": name}} if method == "POST" else {}
             api(f"{method} {path}/{rest}", 409, **body)
         connect("asked")
         for copy, line in ((copies[1], "POST oauth/refresh"), (copies[2], "GET connections/default/token")):
-            _copy_connection(watch.backend, f"acme#{made['id']}", f"acme#{copy['id']}")
+            _copy_connection(recorder.backend, f"acme#{made['id']}", f"acme#{copy['id']}")
             method, _, rest = line.partition(" ")
             api(f"{method} {INTEGRATIONS}/{copy['id']}/{rest}", 409)
         api(f"PUT {path}", 200, json={"config": {"clientId": "other", "clientSecret": "secret"}})
-        assert watch.worker("RefreshConnectionsFunction")["tasks"] == 1
+        assert recorder.worker("RefreshConnectionsFunction")["tasks"] == 1
         for id in (made["id"], plain["id"], published["id"]):
             api(f"DELETE {INTEGRATIONS}/{id}", 200)
-        assert watch.worker("RefreshConnectionsFunction")["tasks"] == 3
+        assert recorder.worker("RefreshConnectionsFunction")["tasks"] == 3
 
 
 def put(backend: Backend, detail: dict[str, Any]) -> None:
@@ -859,13 +872,15 @@ UNUSED: dict[tuple[str, str], str] = {}
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watch, backend: Backend) -> None:
+def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(
+    recorder: CallRecorder, backend: Backend
+) -> None:
     grants = granted(backend.template)
-    assert watch.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
+    assert recorder.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
 
     missing = [
         f"{function} may not {right.action} on {right.resource}"
-        for function, used in watch.used.items()
+        for function, used in recorder.used.items()
         for right in used
         if not grants[function].allow(right)
     ]
@@ -874,7 +889,7 @@ def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watc
     idle = []
     shared: dict[str, set[Right]] = defaultdict(set)
     for function, rights in grants.items():
-        used = watch.used[function]
+        used = recorder.used[function]
         idle += [(function, *right[:2]) for right in rights.own if not any(right.covers(u) for u in used)]
         for policy, its_rights in rights.shared.items():
             shared[policy] |= used
@@ -886,10 +901,10 @@ def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(watch: Watc
         ]
     assert [right for right in idle if right[:2] not in UNUSED] == []
     # Others only decrypt, and cannot make data keys.
-    assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == watch.encrypted
+    assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == recorder.encrypted
 
     # And the rows that all this has left: those that end are in tables that end them.
-    ending = {name for name in TABLES if any("ttl" in row for row in watch.backend.rows(name))}
+    ending = {name for name in TABLES if any("ttl" in row for row in recorder.backend.rows(name))}
     expiring = {
         name
         for name, table in TABLES.items()

@@ -36,7 +36,7 @@ def fan_out(event: EventMessage) -> None:
     )
 
 
-class Line:
+class Pipeline:
     """From the publisher to the receiver, in this process, with the clock in hand."""
 
     def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
@@ -121,8 +121,8 @@ class Line:
 
 
 @pytest.fixture
-def line(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+def pipeline(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     aws = one_at_a_time(monkeypatch)
     cold_start()
-    yield Line(backend, api, Clock(monkeypatch), aws)
+    yield Pipeline(backend, api, Clock(monkeypatch), aws)
     cold_start()

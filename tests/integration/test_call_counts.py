@@ -13,7 +13,7 @@ from patchbay.settings import settings
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 from tests.faults import Clock, cold_start, watched
-from tests.integration.conftest import Line
+from tests.integration.conftest import Pipeline
 from tests.receivers import Answer, receiver
 
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
@@ -82,22 +82,22 @@ def test_a_request_that_is_refused_costs_little(backend: Backend, api: Api, key:
     assert backend.calls.made == []
 
 
-def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, line: Line) -> None:
+def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline: Pipeline) -> None:
     """Ten webhooks: 0.2 calls a delivery. The data key is read and unwrapped once for the whole batch."""
     with receiver() as r:
         for _ in range(10):
-            line.webhook(r.url, headers={"x-own": "v"})
-        line.publish()
+            pipeline.webhook(r.url, headers={"x-own": "v"})
+        pipeline.publish()
         cold_start()
         backend.calls.clear()
-        assert line.deliveries.poll() == 10
+        assert pipeline.deliveries.poll() == 10
         assert len(r.requests) == 10
         calls = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
         assert backend.calls.count == {**calls, "dynamodb.Query": 1, "kms.Decrypt": 1}
-        line.publish()
+        pipeline.publish()
         backend.calls.clear()
         with watched("dynamodb.BatchGetItem") as reads:
-            assert line.deliveries.poll() == 10
+            assert pipeline.deliveries.poll() == 10
         assert backend.calls.count == calls
     # What was delivered is known at once; half the price for what may be a moment old.
     consistent = {table: keys["ConsistentRead"] for table, keys in reads[0]["RequestItems"].items()}
@@ -109,13 +109,15 @@ def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, line: 
     }
 
 
-def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(backend: Backend, line: Line) -> None:
+def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(
+    backend: Backend, pipeline: Pipeline
+) -> None:
     """The move; then, in the slow lane, the permit, its return, the claim, and the mark that it is fast."""
     with receiver() as r:
-        line.webhook(r.url, is_fast=False)
-        line.publish()
+        pipeline.webhook(r.url, is_fast=False)
+        pipeline.publish()
         backend.calls.clear()
-        line.poll()
+        pipeline.poll()
         assert backend.calls.count == {
             "dynamodb.BatchGetItem": 2,
             "sqs.SendMessageBatch": 1,
@@ -125,13 +127,13 @@ def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(backend: Bac
         }
 
 
-def test_a_failed_attempt(backend: Backend, line: Line) -> None:
+def test_a_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
     """The claim, one transaction with the attempt's row, the wait, the counters, and how many wait by now."""
     with receiver([500]) as r:
-        line.webhook(r.url)
-        line.publish()
+        pipeline.webhook(r.url)
+        pipeline.publish()
         backend.calls.clear()
-        line.deliveries.poll()
+        pipeline.deliveries.poll()
     assert backend.calls.count == {
         "dynamodb.BatchGetItem": 1,
         "dynamodb.PutItem": 1,
@@ -142,25 +144,25 @@ def test_a_failed_attempt(backend: Backend, line: Line) -> None:
     }
 
 
-def test_a_large_body_is_one_read_and_a_claim_more(backend: Backend, line: Line) -> None:
+def test_a_large_body_is_one_read_and_a_claim_more(backend: Backend, pipeline: Pipeline) -> None:
     """The body is not in the message, so the event's row is read, under a claim."""
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish({"x": "x" * 100_000})
+        pipeline.webhook(r.url)
+        pipeline.publish({"x": "x" * 100_000})
         backend.calls.clear()
-        line.deliveries.poll()
+        pipeline.deliveries.poll()
     assert backend.calls.count["dynamodb.GetItem"] == 1
     assert writes(backend.calls.count) == 2
 
 
-def test_a_duplicate_is_one_read(backend: Backend, line: Line) -> None:
+def test_a_duplicate_is_one_read(backend: Backend, pipeline: Pipeline) -> None:
     """In either lane: without a permit."""
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
-        line.deliveries.invoke([record])
-        for lane in (line.deliveries, line.slow):
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        (record,) = pipeline.deliveries.receive()
+        pipeline.deliveries.invoke([record])
+        for lane in (pipeline.deliveries, pipeline.slow):
             lane.send(record["body"])
             backend.calls.clear()
             assert lane.poll() == 1
@@ -169,15 +171,15 @@ def test_a_duplicate_is_one_read(backend: Backend, line: Line) -> None:
         assert len(r.requests) == 1
 
 
-def test_automations(backend: Backend, line: Line) -> None:
+def test_automations(backend: Backend, pipeline: Pipeline) -> None:
     """A hook is found again by two reads, and a write that says so; an action is one write and one send, its
     answer two writes in one transaction, one send, and a write that says that nothing is left to do.
     """
-    platform = jwt_for("platform", claims={"exp": line.clock.now // 1000 + 600})
+    platform = jwt_for("platform", claims={"exp": pipeline.clock.now // 1000 + 600})
 
     def cost(path: str, **more: Any) -> Any:
         backend.calls.clear()
-        answer = line._api(path, token=platform, **more)
+        answer = pipeline._api(path, token=platform, **more)
         assert answer.status in (200, 201, 202), answer.text
         return answer.json()
 
@@ -220,10 +222,10 @@ def test_a_token_is_one_read_and_one_entry_in_the_log(
         finish = {"state": begun["state"], "code": "c"}
         assert api("POST /api/integrations/oauth/callback", json=finish).status == 200
         vault.forget_keys()
-        line, costs = f"GET {path}/connections/default/token", []
+        pipeline, costs = f"GET {path}/connections/default/token", []
         for _ in range(100):
             backend.calls.clear()
-            assert api(line, token=key).status == 200
+            assert api(pipeline, token=key).status == 200
             costs.append(backend.calls.count)
         assert len(r.requests) == 1
     # The first one reads the API key, and opens the workspace's data key: the one KMS call of the hundred.
@@ -233,5 +235,5 @@ def test_a_token_is_one_read_and_one_entry_in_the_log(
     assert api(f"PUT {path}", json={"rateLimitPerHour": 1000, "rateLimitPerDay": 10_000}).status == 200
     for more in (2, 2):
         backend.calls.clear()
-        assert api(line, token=key).status == 200
+        assert api(pipeline, token=key).status == 200
         assert backend.calls.count == {**warm, "dynamodb.UpdateItem": more}

@@ -33,16 +33,16 @@ from patchbay.webhooks.sender import SendResult
 from tests.catalogued import POST
 from tests.conftest import Api, jwt_for
 from tests.faults import REFUSED, cold_start, failing, killed, meanwhile, partly_refused, watched
-from tests.integration.conftest import DAY, Line, health
+from tests.integration.conftest import DAY, Pipeline, health
 from tests.receivers import Answer, Request, receiver
 from tests.wire import Params, around_calls
 
 LEASE, VISIBILITY = 45, 180
 
 
-def lease(line: Line, record: dict[str, Any]) -> None:
+def lease(pipeline: Pipeline, record: dict[str, Any]) -> None:
     """As another worker that has a copy of the message."""
-    message, now = DeliveryMessage.read(record["body"]), line.clock.now
+    message, now = DeliveryMessage.read(record["body"]), pipeline.clock.now
     row = dynamo.get(*store.table_key(message))
     store.write(row, states.leased(row, message, now=now, until=now + LEASE * 1000, max_attempts=4))
 
@@ -50,13 +50,13 @@ def lease(line: Line, record: dict[str, Any]) -> None:
 # ── the request ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_receiver_gets_the_event_signed(line: Line) -> None:
+def test_the_receiver_gets_the_event_signed(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url, headers={"X-Own": "hush", "Authorization": "Bearer theirs"})
-        event = line.publish({**POST, "title": "Grüße 🎈"})
-        line.run()
+        webhook = pipeline.webhook(r.url, headers={"X-Own": "hush", "Authorization": "Bearer theirs"})
+        event = pipeline.publish({**POST, "title": "Grüße 🎈"})
+        pipeline.run()
     (request,) = r.requests
-    published = line.api(f"GET /api/events/{event}").json()
+    published = pipeline.api(f"GET /api/events/{event}").json()
     assert request.json() == {name: published[name] for name in ("id", "type", "timestamp", "data")}
     assert request.json()["data"] == {**POST, "title": "Grüße 🎈"}
     assert (request.method, request.path) == ("POST", "/hook")
@@ -67,38 +67,38 @@ def test_the_receiver_gets_the_event_signed(line: Line) -> None:
     for verifier in (StandardWebhook, SvixWebhook):
         verifier(webhook["secret"]).verify(request.body, dict(request.headers))
 
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("DELIVERED", None, 1)
     assert shown["payload"] == request.json()
     (attempt,) = shown["attempts"]
     assert attempt["requestHeaders"]["X-Own"] == attempt["requestHeaders"]["Authorization"] == "********"
     assert attempt["requestHeaders"]["webhook-id"] == request.headers["webhook-id"]
-    assert "hush" not in json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+    assert "hush" not in json.dumps(pipeline.backend.rows("DeliveriesTable"), default=str)
 
 
-def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(line: Line, api: Api) -> None:
+def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(pipeline: Pipeline, api: Api) -> None:
     """The receiver answers one workspace's delivery twice, and the next workspace's with 500."""
     second_answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
     with receiver([Answer(204, body=second_answer), 500]) as r:
-        line.webhook(r.url)
-        line.publish()
-        line.deliveries.poll()
-        other = jwt_for("globex", claims={"exp": line.clock.now // 1000 + 600})
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        other = jwt_for("globex", claims={"exp": pipeline.clock.now // 1000 + 600})
         body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
         api("POST /api/integrations/webhooks", token=other, json=body)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
-        line.events.run()
-        line.poll()
-    states = {row["webhookKey"].partition("#")[0]: row["status"] for row in line.rows}
+        pipeline.events.run()
+        pipeline.poll()
+    states = {row["webhookKey"].partition("#")[0]: row["status"] for row in pipeline.rows}
     assert states == {"acme": "DELIVERED", "globex": "RETRYING"}
     assert len(r.requests) == 2
 
 
-def test_two_failures_then_success(line: Line) -> None:
+def test_two_failures_then_success(pipeline: Pipeline) -> None:
     with receiver([500, 500, 200]) as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        line.run()
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        pipeline.run()
     assert len(r.requests) == 3
     assert len(set(r.ids)) == 1
     for header in ("webhook-timestamp", "webhook-signature"):
@@ -107,7 +107,7 @@ def test_two_failures_then_success(line: Line) -> None:
         StandardWebhook(webhook["secret"]).verify(request.body, dict(request.headers))
     assert len({request.body for request in r.requests}) == 1
 
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], shown["maxAttempts"]) == ("DELIVERED", 3, 4)
     assert (shown["reason"], shown["nextAttemptAt"]) == (None, None)
     assert shown["deliveredAt"] is not None
@@ -116,22 +116,22 @@ def test_two_failures_then_success(line: Line) -> None:
     assert started == sorted(started)
 
 
-def test_always_failing_ends_after_all_retries(line: Line) -> None:
+def test_always_failing_ends_after_all_retries(pipeline: Pipeline) -> None:
     with receiver([500]) as r:
-        webhook = line.webhook(r.url, retryConfig={"maxRetries": 2})
-        event = line.publish()
-        line.run()
+        webhook = pipeline.webhook(r.url, retryConfig={"maxRetries": 2})
+        event = pipeline.publish()
+        pipeline.run()
         assert len(r.requests) == 3
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["reason"]) == ("FAILED", "retries_exhausted:http_500")
     assert (shown["attemptCount"], shown["maxAttempts"], shown["nextAttemptAt"]) == (3, 3, None)
     assert [a["number"] for a in shown["attempts"]] == [1, 2, 3]
-    failed = line.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries?status=FAILED").json()
+    failed = pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries?status=FAILED").json()
     assert [item["id"] for item in failed["items"]] == [shown["id"]]
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_what_each_answer_leads_to(line: Line) -> None:
+def test_what_each_answer_leads_to(pipeline: Pipeline) -> None:
     """All in one batch: no receiver decides about another one's delivery."""
     with receiver() as elsewhere, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -151,25 +151,25 @@ def test_what_each_answer_leads_to(line: Line) -> None:
         with ExitStack() as stack:
             each = [stack.enter_context(receiver([answer])) for answer, _, _ in script]
             for r, (_, status, reason) in zip(each, script, strict=True):
-                ends[line.webhook(r.url)["id"]] = (status, reason)
-            refused = line.webhook(f"http://127.0.0.1:{closed.getsockname()[1]}/")
+                ends[pipeline.webhook(r.url)["id"]] = (status, reason)
+            refused = pipeline.webhook(f"http://127.0.0.1:{closed.getsockname()[1]}/")
             ends[refused["id"]] = ("RETRYING", "connection_failed")
-            line.publish()
-            assert line.deliveries.poll() == 10
+            pipeline.publish()
+            assert pipeline.deliveries.poll() == 10
             assert [len(r.requests) for r in each] == [1] * len(each)
         assert elsewhere.requests == []
-    found = {row["webhookKey"].partition("#")[2]: (row["status"], row.get("reason")) for row in line.rows}
+    found = {row["webhookKey"].partition("#")[2]: (row["status"], row.get("reason")) for row in pipeline.rows}
     assert found == ends
 
 
-def test_the_attempt_log(line: Line) -> None:
+def test_the_attempt_log(pipeline: Pipeline) -> None:
     failure = Answer(500, {"x-a": "1", "set-cookie": "s"}, b"f" * 20_000)
     success = Answer(200, {"x-b": "2"}, b"s" * 5000)
     with receiver([failure, Answer(502, body=b"short"), success]) as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        line.run()
-    first, second, last = line.shown(webhook, event)["attempts"]
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        pipeline.run()
+    first, second, last = pipeline.shown(webhook, event)["attempts"]
     assert (first["statusCode"], first["error"], first["trigger"]) == (500, None, "AUTO")
     assert (first["responseBody"], first["truncated"]) == ("f" * 16 * 1024, True)
     assert first["responseHeaders"].items() >= {"x-a": "1", "set-cookie": "s"}.items()
@@ -179,7 +179,7 @@ def test_the_attempt_log(line: Line) -> None:
     assert (last["responseBody"], last["truncated"]) == ("s" * len(last["responseBody"]), True)
     assert last["responseHeaders"]["x-b"] == "2"
     # As much of it as fits into one write unit.
-    assert 1015 <= item_bytes(dynamo.pack_row(line.row)) <= 1024
+    assert 1015 <= item_bytes(dynamo.pack_row(pipeline.row)) <= 1024
 
 
 CREDENTIAL = 'Bearer 5f2c"/<91d0>&77aa'
@@ -195,32 +195,34 @@ ECHOES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_an_answer_that_repeats_a_header_value_is_not_stored(line: Line, echo: Callable[[str], str]) -> None:
+def test_an_answer_that_repeats_a_header_value_is_not_stored(
+    pipeline: Pipeline, echo: Callable[[str], str]
+) -> None:
     def answer(status: int) -> Callable[[Request], Answer]:
         return lambda request: Answer(status, {"x-a": "1"}, echo(request.headers["authorization"]).encode())
 
     with receiver([answer(500), answer(200)]) as r:
-        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
-        event = line.publish()
-        line.run()
+        webhook = pipeline.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = pipeline.publish()
+        pipeline.run()
     assert r.requests[0].headers["authorization"] == CREDENTIAL
-    attempts = line.shown(webhook, event)["attempts"]
+    attempts = pipeline.shown(webhook, event)["attempts"]
     assert [attempt["statusCode"] for attempt in attempts] == [500, 200]
     for attempt in attempts:
         assert (attempt["responseHeaders"], attempt["responseBody"]) == ({}, None)
         assert "repeats part of a header value" in attempt["withheld"]
         assert attempt["requestHeaders"]["Authorization"] == "********"
-    kept = json.dumps(line.backend.rows("DeliveriesTable"), default=str)
+    kept = json.dumps(pipeline.backend.rows("DeliveriesTable"), default=str)
     assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
 
 
-def test_no_answer_keeps_its_own_success_from_being_recorded(line: Line) -> None:
+def test_no_answer_keeps_its_own_success_from_being_recorded(pipeline: Pipeline) -> None:
     body = f"&#{'1' * 4_301};"
     with receiver([Answer(body=body.encode())]) as r:
-        webhook = line.webhook(r.url, headers={"Authorization": CREDENTIAL})
-        event = line.publish()
-        line.run()
-    shown = line.shown(webhook, event)
+        webhook = pipeline.webhook(r.url, headers={"Authorization": CREDENTIAL})
+        event = pipeline.publish()
+        pipeline.run()
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], len(r.requests)) == ("DELIVERED", 1, 1)
     assert shown["attempts"][0]["responseBody"] == body[: len(shown["attempts"][0]["responseBody"])]
 
@@ -243,13 +245,13 @@ def test_the_times_of_an_answer_repeat_no_value(name: str, value: str, withheld:
 
 
 @pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])
-def test_a_viewer_does_not_see_what_receivers_answer(line: Line, role: str, sees: bool) -> None:
+def test_a_viewer_does_not_see_what_receivers_answer(pipeline: Pipeline, role: str, sees: bool) -> None:
     answer = [Answer(status, {"x-a": "private"}, b"private") for status in (500, 200)]
     with receiver(answer) as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        line.run()
-    shown = line.shown(webhook, event, role=role)
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        pipeline.run()
+    shown = pipeline.shown(webhook, event, role=role)
     for attempt in shown["attempts"]:
         assert (attempt["responseBody"] == "private") is sees
         assert ("x-a" in attempt["responseHeaders"]) is sees
@@ -258,40 +260,40 @@ def test_a_viewer_does_not_see_what_receivers_answer(line: Line, role: str, sees
     assert [attempt["statusCode"] for attempt in shown["attempts"]] == [500, 200]
 
 
-def test_an_attempt_without_an_answer_says_why(line: Line) -> None:
+def test_an_attempt_without_an_answer_says_why(pipeline: Pipeline) -> None:
     with receiver([Answer(hang_up=True), 200]) as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        line.run()
-    attempt = line.shown(webhook, event)["attempts"][0]
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        pipeline.run()
+    attempt = pipeline.shown(webhook, event)["attempts"][0]
     assert attempt["statusCode"] is None
     assert attempt["error"]
     assert (attempt["responseBody"], attempt["truncated"]) == ("", False)
 
 
-def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(line: Line) -> None:
+def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(pipeline: Pipeline) -> None:
     data = {**POST, "x": "x" * 100_000, "n": [1.0, 1e22, -0.0, 2**60, 0.1]}
     with receiver([500, 200]) as r:
-        line.webhook(r.url)
-        event = line.publish(data)
-        line.run()
+        pipeline.webhook(r.url)
+        event = pipeline.publish(data)
+        pipeline.run()
     first, second = r.requests
     assert first.body == second.body
     assert (first.json()["id"], first.json()["data"]) == (event, data)
 
 
-def test_a_large_body_whose_event_is_gone(line: Line) -> None:
+def test_a_large_body_whose_event_is_gone(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url)
-        event = line.publish({"x": "x" * 100_000})
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish({"x": "x" * 100_000})
         dynamo.delete(settings().events_table, {"workspaceId": "acme", "id": event})
-        line.run()
+        pipeline.run()
         assert r.requests == []
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["reason"], shown["payload"]) == ("FAILED", "event_expired", None)
 
 
-def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
+def test_ten_slow_answers_take_the_time_of_one(pipeline: Pipeline) -> None:
     """A batch of ten to a receiver that takes 500 ms is done in under a second of worker time.
 
     Shown in a way that a busy machine does not upset: all ten are with the receiver at once, so they wait
@@ -304,139 +306,139 @@ def test_ten_slow_answers_take_the_time_of_one(line: Line) -> None:
         return Answer(delay=0.5)
 
     with receiver([200] * 10 + [slow]) as r:
-        webhook = line.webhook(r.url)
+        webhook = pipeline.webhook(r.url)
 
         def batch() -> list[dict[str, Any]]:
             for _ in range(10):
                 event = EventId.new()
                 id = DeliveryId.derived(event, webhook["id"])
                 fields = ("acme", webhook["id"], event, "POST_PUBLISHED", '{"n":1}', 0, "c")
-                line.deliveries.send(DeliveryMessage(id, *fields).fields())
-            return line.deliveries.receive()
+                pipeline.deliveries.send(DeliveryMessage(id, *fields).fields())
+            return pipeline.deliveries.receive()
 
-        assert line.deliveries.invoke(batch()) == []  # makes the clients and connections
+        assert pipeline.deliveries.invoke(batch()) == []  # makes the clients and connections
         records = batch()
-        started, computed = time.monotonic(), time.process_time() - line.aws.seconds
-        assert line.deliveries.invoke(records) == []
-        assert time.process_time() - line.aws.seconds - computed < 0.5
+        started, computed = time.monotonic(), time.process_time() - pipeline.aws.seconds
+        assert pipeline.deliveries.invoke(records) == []
+        assert time.process_time() - pipeline.aws.seconds - computed < 0.5
         assert time.monotonic() - started >= 0.5
         assert len(r.requests) == 20
-    assert {row["status"] for row in line.rows} == {"DELIVERED"}
+    assert {row["status"] for row in pipeline.rows} == {"DELIVERED"}
 
 
 # ── retries ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_retry_waits_as_an_invisible_message(line: Line) -> None:
+def test_a_retry_waits_as_an_invisible_message(pipeline: Pipeline) -> None:
     with receiver([503]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
-        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
-        event = line.publish()
-        (record,) = line.deliveries.receive()
-        assert line.deliveries.invoke([record]) == [record["messageId"]]
+        webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
+        event = pipeline.publish()
+        (record,) = pipeline.deliveries.receive()
+        assert pipeline.deliveries.invoke([record]) == [record["messageId"]]
     ((change,),) = (each["Entries"] for each in changes)
     wait = change["VisibilityTimeout"]
     assert 80 <= wait <= 120
     assert change["ReceiptHandle"] == record["receiptHandle"]
-    assert line.deliveries.waits == [wait]
-    assert line.row["nextAttemptAt"] == line.clock.now + wait * 1000
-    shown = line.shown(webhook, event)
+    assert pipeline.deliveries.waits == [wait]
+    assert pipeline.row["nextAttemptAt"] == pipeline.clock.now + wait * 1000
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["reason"]) == ("RETRYING", "http_503")
     assert shown["nextAttemptAt"] is not None
 
 
-def test_retry_after_is_honoured(line: Line) -> None:
-    date = format_datetime(at_ms(line.clock.now + 600_000), usegmt=True)
+def test_retry_after_is_honoured(pipeline: Pipeline) -> None:
+    date = format_datetime(at_ms(pipeline.clock.now + 600_000), usegmt=True)
     for header, seconds in (("200", 200), (date, 600)):
         with receiver([Answer(429, {"retry-after": header})]) as r:
-            webhook = line.webhook(r.url)
-            line.publish()
-            assert line.deliveries.poll() == 1
-            assert seconds - 1 <= max(line.deliveries.waits) <= seconds * 1.2 + 1
-            line.api(f"DELETE /api/integrations/webhooks/{webhook['id']}")
+            webhook = pipeline.webhook(r.url)
+            pipeline.publish()
+            assert pipeline.deliveries.poll() == 1
+            assert seconds - 1 <= max(pipeline.deliveries.waits) <= seconds * 1.2 + 1
+            pipeline.api(f"DELETE /api/integrations/webhooks/{webhook['id']}")
 
 
-def test_a_message_that_is_early_waits_for_the_rest(line: Line) -> None:
+def test_a_message_that_is_early_waits_for_the_rest(pipeline: Pipeline) -> None:
     """Another host's clock, or a redelivery: the row says when, not the message."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
-        line.publish()
-        line.deliveries.poll()
-        (wait,) = line.deliveries.waits
-        line.clock.skew = -7000
-        line.clock.move(wait + 0.001)
-        line.deliveries.poll()
+        pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        (wait,) = pipeline.deliveries.waits
+        pipeline.clock.skew = -7000
+        pipeline.clock.move(wait + 0.001)
+        pipeline.deliveries.poll()
         assert len(r.requests) == 1
-        assert line.deliveries.waits == [7]
-        line.run()
+        assert pipeline.deliveries.waits == [7]
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_the_standard_schedule_within_the_limits_of_sqs(line: Line) -> None:
+def test_the_standard_schedule_within_the_limits_of_sqs(pipeline: Pipeline) -> None:
     """Eight attempts over more than a day: the long waits pass in the table."""
     with receiver([500]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
-        webhook = line.webhook(r.url, retryConfig={"schedule": "standard"})
-        event = line.publish()
-        started = line.clock.now
-        line.run()
+        webhook = pipeline.webhook(r.url, retryConfig={"schedule": "standard"})
+        event = pipeline.publish()
+        started = pipeline.clock.now
+        pipeline.run()
         assert len(r.requests) == 8
     waits = [entry["VisibilityTimeout"] for change in changes for entry in change["Entries"]]
     assert 0 < len(waits) < 7
     assert max(waits) <= 3600
-    hours = (line.clock.now - started) / 3_600_000
+    hours = (pipeline.clock.now - started) / 3_600_000
     assert 27.5 * 0.8 < hours < 27.6 * 1.2 + 0.5
     assert len(set(r.ids)) == 1
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"]) == ("FAILED", 8)
 
 
-def test_a_change_of_the_webhook_holds_from_the_next_attempt_on(line: Line) -> None:
+def test_a_change_of_the_webhook_holds_from_the_next_attempt_on(pipeline: Pipeline) -> None:
     with receiver([500]) as old, receiver([500]) as new:
-        webhook = line.webhook(old.url)
-        event = line.publish()
-        line.deliveries.poll()
-        line.api(
+        webhook = pipeline.webhook(old.url)
+        event = pipeline.publish()
+        pipeline.deliveries.poll()
+        pipeline.api(
             f"PUT /api/integrations/webhooks/{webhook['id']}",
             json={"url": new.url, "retryConfig": {"maxRetries": 1}},
         )
-        line.run()
+        pipeline.run()
         assert (len(old.requests), len(new.requests)) == (1, 1)
-    assert line.shown(webhook, event)["reason"] == "retries_exhausted:http_500"
+    assert pipeline.shown(webhook, event)["reason"] == "retries_exhausted:http_500"
 
 
 # ── webhooks that want no more ───────────────────────────────────────────────────────────────────────
 
 
-def test_410_disables_and_the_rest_is_cancelled(line: Line) -> None:
+def test_410_disables_and_the_rest_is_cancelled(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
-        webhook = line.webhook(r.url)
-        first = line.publish()
-        line.deliveries.poll()
-        shown = line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()
+        webhook = pipeline.webhook(r.url)
+        first = pipeline.publish()
+        pipeline.deliveries.poll()
+        shown = pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()
         assert (shown["status"], shown["disabledReason"]) == ("DISABLED", "endpoint_gone")
-        assert line.shown(webhook, first)["status"] == "FAILED"
-        assert line.shown(webhook, first)["reason"] == "endpoint_gone"
-        line.publish()
-        assert line.deliveries.waits == []
-        line.api(f"PUT /api/integrations/webhooks/{webhook['id']}/status", json={"status": "ACTIVE"})
+        assert pipeline.shown(webhook, first)["status"] == "FAILED"
+        assert pipeline.shown(webhook, first)["reason"] == "endpoint_gone"
+        pipeline.publish()
+        assert pipeline.deliveries.waits == []
+        pipeline.api(f"PUT /api/integrations/webhooks/{webhook['id']}/status", json={"status": "ACTIVE"})
         for _ in range(6):
-            line.publish()
-        line.run()
+            pipeline.publish()
+        pipeline.run()
         # All six were on their way when the first of them said it.
         assert len(r.requests) == 7
-    assert line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
-    assert line.ends() == [("FAILED", "endpoint_gone")] * 7
+    assert pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
+    assert pipeline.ends() == [("FAILED", "endpoint_gone")] * 7
 
 
-def test_410_disables_though_the_worker_dies_after_recording_it(line: Line) -> None:
+def test_410_disables_though_the_worker_dies_after_recording_it(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
-        webhook = line.webhook(r.url)
-        line.publish()
+        webhook = pipeline.webhook(r.url)
+        pipeline.publish()
         with killed("dynamodb.GetItem"):  # the first call of disabling, whichever comes first
-            line.deliveries.poll()
-        line.run()
+            pipeline.deliveries.poll()
+        pipeline.run()
         assert len(r.requests) <= 2
-    assert line.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
+    assert pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
 
 
 @pytest.mark.parametrize(
@@ -447,27 +449,27 @@ def test_410_disables_though_the_worker_dies_after_recording_it(line: Line) -> N
     ],
 )
 def test_what_waits_for_a_webhook_that_is_no_longer_active_is_cancelled(
-    line: Line, change: Any, reason: str
+    pipeline: Pipeline, change: Any, reason: str
 ) -> None:
     with receiver([500, 200]) as r:
-        webhook = line.webhook(r.url)
-        line.publish()
-        line.deliveries.poll()
-        line.publish()
+        webhook = pipeline.webhook(r.url)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        pipeline.publish()
         path = f"/api/integrations/webhooks/{webhook['id']}"
         if change:
-            line.api(f"PUT {path}/status", json=change)
+            pipeline.api(f"PUT {path}/status", json=change)
         else:
-            line.api(f"DELETE {path}")
-        line.run()
+            pipeline.api(f"DELETE {path}")
+        pipeline.run()
         assert len(r.requests) == 1
-    assert line.ends() == [("CANCELLED", reason)] * 2
+    assert pipeline.ends() == [("CANCELLED", reason)] * 2
 
 
 # ── targets ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_nothing_is_sent_into_the_own_network(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_into_the_own_network(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands in the row, and whatever a name resolves to (promise 9)."""
     resolve = socket.getaddrinfo
 
@@ -477,119 +479,119 @@ def test_nothing_is_sent_into_the_own_network(line: Line, monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with receiver() as r:
         port = r.url.rpartition(":")[2]
-        line.webhook(r.url)
-        line.webhook(f"http://localhost:{port}")
-        line.webhook(f"http://rebound.example:{port}")
-        line.publish()
-        line.run()
+        pipeline.webhook(r.url)
+        pipeline.webhook(f"http://localhost:{port}")
+        pipeline.webhook(f"http://rebound.example:{port}")
+        pipeline.publish()
+        pipeline.run()
         assert len(r.requests) == 3  # allowed here, so that the receiver is one that would answer
         monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
         settings.cache_clear()
         cold_start()
-        line.publish()
-        line.run()
+        pipeline.publish()
+        pipeline.run()
         assert len(r.requests) == 3
-    assert line.ends() == [("DELIVERED", None)] * 3 + [("FAILED", "forbidden_target")] * 3
+    assert pipeline.ends() == [("DELIVERED", None)] * 3 + [("FAILED", "forbidden_target")] * 3
 
 
 # ── duplicates and leases ────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_message_that_comes_twice_in_a_batch_makes_one_request(line: Line) -> None:
+def test_a_message_that_comes_twice_in_a_batch_makes_one_request(pipeline: Pipeline) -> None:
     with receiver([Answer(delay=0.1)]) as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
-        line.deliveries.send(record["body"])
-        (copy,) = line.deliveries.receive()
-        assert line.deliveries.invoke([record, copy]) == [copy["messageId"]]
-        assert line.deliveries.waits == [5]
-        line.run()
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        (record,) = pipeline.deliveries.receive()
+        pipeline.deliveries.send(record["body"])
+        (copy,) = pipeline.deliveries.receive()
+        assert pipeline.deliveries.invoke([record, copy]) == [copy["messageId"]]
+        assert pipeline.deliveries.waits == [5]
+        pipeline.run()
         assert len(r.requests) == 1
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
-def test_a_copy_of_an_ended_delivery_does_not_take_a_later_message_along(line: Line) -> None:
+def test_a_copy_of_an_ended_delivery_does_not_take_a_later_message_along(pipeline: Pipeline) -> None:
     """A late message and the one that works its delivery now come in one batch."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
-        line.publish()
-        (late,) = line.deliveries.receive()
-        line.deliveries.invoke([late])
-        due(line)
-        assert line.sweep() == 1
-        (later,) = line.deliveries.receive()
-        assert line.deliveries.invoke([{**late, "messageId": "late"}, later]) == [later["messageId"]]
-        assert line.deliveries.waits == [5]
-        line.run()
+        pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
+        pipeline.publish()
+        (late,) = pipeline.deliveries.receive()
+        pipeline.deliveries.invoke([late])
+        due(pipeline)
+        assert pipeline.sweep() == 1
+        (later,) = pipeline.deliveries.receive()
+        assert pipeline.deliveries.invoke([{**late, "messageId": "late"}, later]) == [later["messageId"]]
+        assert pipeline.deliveries.waits == [5]
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def moved(line: Line, url: str) -> dict[str, Any]:
+def moved(pipeline: Pipeline, url: str) -> dict[str, Any]:
     """The record of a delivery in the slow lane, where each attempt is claimed."""
-    line.webhook(url, is_fast=False)
-    line.publish()
-    line.deliveries.poll()
-    (record,) = line.slow.receive()
+    pipeline.webhook(url, is_fast=False)
+    pipeline.publish()
+    pipeline.deliveries.poll()
+    (record,) = pipeline.slow.receive()
     return record
 
 
-def test_a_live_lease_is_waited_for(line: Line) -> None:
+def test_a_live_lease_is_waited_for(pipeline: Pipeline) -> None:
     with receiver() as r:
-        record = moved(line, r.url)
+        record = moved(pipeline, r.url)
         with killed(CLAIM, after=True):
-            line.slow.invoke([record])
-        line.clock.move(10)
-        assert line.slow.invoke([record]) == [record["messageId"]]
-        assert line.slow.waits == [LEASE - 10]
+            pipeline.slow.invoke([record])
+        pipeline.clock.move(10)
+        assert pipeline.slow.invoke([record]) == [record["messageId"]]
+        assert pipeline.slow.waits == [LEASE - 10]
         assert r.requests == []
-        line.run()
+        pipeline.run()
         assert len(r.requests) == 1
 
 
-def test_of_two_workers_one_gets_the_lease(line: Line) -> None:
+def test_of_two_workers_one_gets_the_lease(pipeline: Pipeline) -> None:
     with receiver() as r:
-        record = moved(line, r.url)
+        record = moved(pipeline, r.url)
 
-        with meanwhile(CLAIM, lambda: lease(line, record)):
-            assert line.slow.invoke([record]) == [record["messageId"]]
+        with meanwhile(CLAIM, lambda: lease(pipeline, record)):
+            assert pipeline.slow.invoke([record]) == [record["messageId"]]
         assert r.requests == []
-        assert line.slow.waits == [LEASE]
-        line.run()
+        assert pipeline.slow.waits == [LEASE]
+        pipeline.run()
         assert len(r.requests) == 1
 
 
-def test_a_worker_that_lost_its_lease_records_no_failure(line: Line) -> None:
+def test_a_worker_that_lost_its_lease_records_no_failure(pipeline: Pipeline) -> None:
     """It stood still longer than its lease, and another one took over."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        (record,) = pipeline.deliveries.receive()
 
         def other() -> None:
-            line.clock.move(LEASE + 1)
-            lease(line, record)
+            pipeline.clock.move(LEASE + 1)
+            lease(pipeline, record)
 
         with meanwhile("dynamodb.TransactWriteItems", other):
-            assert line.deliveries.invoke([record]) == [record["messageId"]]
-        assert (line.row["status"], line.row["attempts"], line.row["claims"]) == ("SENDING", 0, 2)
-        line.run()
-    assert line.ends() == [("DELIVERED", None)]
+            assert pipeline.deliveries.invoke([record]) == [record["messageId"]]
+        assert (pipeline.row["status"], pipeline.row["attempts"], pipeline.row["claims"]) == ("SENDING", 0, 2)
+        pipeline.run()
+    assert pipeline.ends() == [("DELIVERED", None)]
     assert len(set(r.ids)) == 1
 
 
-def test_what_was_delivered_is_never_sent_again(line: Line) -> None:
+def test_what_was_delivered_is_never_sent_again(pipeline: Pipeline) -> None:
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        (record,) = line.deliveries.receive()
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        (record,) = pipeline.deliveries.receive()
         for seconds in (0, 1, LEASE + 1, VISIBILITY, DAY):
-            line.clock.move(seconds)
-            assert line.deliveries.invoke([record]) == []
+            pipeline.clock.move(seconds)
+            assert pipeline.deliveries.invoke([record]) == []
         assert len(r.requests) == 1
-    assert line.row["attempts"] == 1
+    assert pipeline.row["attempts"] == 1
 
 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────
@@ -599,10 +601,10 @@ HEALTH = "dynamodb.UpdateItem"
 HIDE, FAILURE = "sqs.ChangeMessageVisibilityBatch", "dynamodb.TransactWriteItems"
 
 
-def dies_once(line: Line, operation: str, *, after: bool, where: str = "") -> None:
+def dies_once(pipeline: Pipeline, operation: str, *, after: bool, where: str = "") -> None:
     """Work both lanes until the process dies at a call; it must."""
     with killed(operation, after=after, where=where):
-        line.poll()
+        pipeline.poll()
 
 
 @pytest.mark.parametrize(
@@ -615,16 +617,18 @@ def dies_once(line: Line, operation: str, *, after: bool, where: str = "") -> No
     ],
     ids=["before_all", "before_the_attempt", "after_the_answer", "after_the_record"],
 )
-def test_a_worker_that_dies_loses_nothing(line: Line, operation: str, after: bool, requests: int) -> None:
+def test_a_worker_that_dies_loses_nothing(
+    pipeline: Pipeline, operation: str, after: bool, requests: int
+) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        dies_once(line, operation, after=after)
-        assert line.deliveries.waits == [VISIBILITY]
-        line.run()
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        dies_once(pipeline, operation, after=after)
+        assert pipeline.deliveries.waits == [VISIBILITY]
+        pipeline.run()
         assert len(r.requests) == requests
     assert len(set(r.ids)) == 1
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", 1, 1)
 
 
@@ -654,17 +658,17 @@ def test_a_worker_that_dies_loses_nothing(line: Line, operation: str, after: boo
     ],
 )
 def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
-    line: Line, operation: str, after: bool, where: str, requests: int
+    pipeline: Pipeline, operation: str, after: bool, where: str, requests: int
 ) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url, is_fast=False)
-        event = line.publish()
-        dies_once(line, operation, after=after, where=where)
-        line.run()
+        webhook = pipeline.webhook(r.url, is_fast=False)
+        event = pipeline.publish()
+        dies_once(pipeline, operation, after=after, where=where)
+        pipeline.run()
         assert len(r.requests) == requests
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", 1, 1)
-    assert line.deliveries.waits == line.slow.waits == []
+    assert pipeline.deliveries.waits == pipeline.slow.waits == []
 
 
 @pytest.mark.parametrize(
@@ -689,70 +693,70 @@ def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
     ],
 )
 def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
-    line: Line, operation: str, after: bool, delay: int, requests: int, logged: int
+    pipeline: Pipeline, operation: str, after: bool, delay: int, requests: int, logged: int
 ) -> None:
     with receiver([500, *[500] * (requests - 2), 200]) as r:
-        webhook = line.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
-        event = line.publish()
-        started = line.clock.now
-        dies_once(line, operation, after=after)
-        line.run()
+        webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
+        event = pipeline.publish()
+        started = pipeline.clock.now
+        dies_once(pipeline, operation, after=after)
+        pipeline.run()
         assert len(r.requests) == requests
-    assert (line.clock.now - started) / 1000 >= delay * 0.8
-    shown = line.shown(webhook, event)
+    assert (pipeline.clock.now - started) / 1000 >= delay * 0.8
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], len(shown["attempts"])) == ("DELIVERED", logged, logged)
 
 
 @pytest.mark.parametrize(("operation", "where"), [(RECORD, ""), (CLAIM, ""), (HEALTH, "permits")])
 def test_a_lost_answer_that_is_asked_for_again_costs_no_second_request(
-    line: Line, operation: str, where: str
+    pipeline: Pipeline, operation: str, where: str
 ) -> None:
     """The client's own retry meets what its first try has written."""
     with receiver() as r:
-        line.webhook(r.url, is_fast=False)
-        line.publish()
+        pipeline.webhook(r.url, is_fast=False)
+        pipeline.publish()
         with failing(operation, lost=True, tries=1, where=where):
-            line.poll()
-        assert line.slow.waits == []  # the message is done
+            pipeline.poll()
+        assert pipeline.slow.waits == []  # the message is done
         assert len(r.requests) == 1
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_a_delivery_that_kills_its_worker_each_time_ends(line: Line) -> None:
+def test_a_delivery_that_kills_its_worker_each_time_ends(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhook = line.webhook(r.url)
-        event = line.publish()
-        dies_once(line, "dynamodb.BatchGetItem", after=True)
+        webhook = pipeline.webhook(r.url)
+        event = pipeline.publish()
+        dies_once(pipeline, "dynamodb.BatchGetItem", after=True)
         for _ in range(10):
-            line.clock.move(VISIBILITY + 0.001)
-            dies_once(line, CLAIM, after=True)
-            assert line.row["status"] == "SENDING"
-        line.run()
+            pipeline.clock.move(VISIBILITY + 0.001)
+            dies_once(pipeline, CLAIM, after=True)
+            assert pipeline.row["status"] == "SENDING"
+        pipeline.run()
         assert r.requests == []
-    shown = line.shown(webhook, event)
+    shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("FAILED", "internal", 0)
-    assert line.row["claims"] == 11
+    assert pipeline.row["claims"] == 11
 
 
 # ── our own faults ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(line: Line) -> None:
+def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(pipeline: Pipeline) -> None:
     with receiver() as r:
-        broken, fine = line.webhook(r.url), line.webhook(r.url)
+        broken, fine = pipeline.webhook(r.url), pipeline.webhook(r.url)
         key = {"workspaceId": "acme", "sk": broken["id"]}
         (entry,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # is there
         sealed = entry["sealed"]
         mangled = sealed[:-8] + ("A" * 8 if sealed[-8:] != "A" * 8 else "B" * 8)
         dynamo.update(settings().webhooks_table, key, "SET secrets = :mangled", mangled=[{"sealed": mangled}])
-        event = line.publish()
-        line.run(days=1)
+        event = pipeline.publish()
+        pipeline.run(days=1)
         assert r.ids == [DeliveryId.derived(EventId(event), fine["id"])]
-    assert line.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
+    assert pipeline.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
 
 
 def test_a_workspace_whose_rows_are_throttled_delays_no_other(
-    line: Line, api: Api, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB leaves acme's keys unprocessed in each BatchGetItem."""
 
@@ -770,145 +774,145 @@ def test_a_workspace_whose_rows_are_throttled_delays_no_other(
 
     monkeypatch.setattr(dynamo, "_pause", lambda attempt: None)
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        other = jwt_for("globex", claims={"exp": line.clock.now // 1000 + 600})
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        other = jwt_for("globex", claims={"exp": pipeline.clock.now // 1000 + 600})
         body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
         webhook = api("POST /api/integrations/webhooks", token=other, json=body).json()
-        health_store.mark_fast(webhook_key("globex", webhook["id"]), Health(), line.clock.now)
+        health_store.mark_fast(webhook_key("globex", webhook["id"]), Health(), pipeline.clock.now)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
         with around_calls(throttled):
-            assert line.deliveries.poll() == 2
-        assert line.row["webhookKey"] == webhook_key("globex", webhook["id"])
-        assert line.deliveries.waits == [VISIBILITY]
-        line.run()
-    assert line.ends() == [("DELIVERED", None)] * 2
+            assert pipeline.deliveries.poll() == 2
+        assert pipeline.row["webhookKey"] == webhook_key("globex", webhook["id"])
+        assert pipeline.deliveries.waits == [VISIBILITY]
+        pipeline.run()
+    assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-def test_a_throttled_claim_delays_one_delivery_and_no_other(line: Line) -> None:
+def test_a_throttled_claim_delays_one_delivery_and_no_other(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhooks = [line.webhook(r.url, is_fast=False)["id"] for _ in range(4)]
-        event = line.publish()
+        webhooks = [pipeline.webhook(r.url, is_fast=False)["id"] for _ in range(4)]
+        event = pipeline.publish()
         unlucky = DeliveryId.derived(EventId(event), webhooks[1])
         with failing(CLAIM, where=unlucky):
-            line.poll()
-        assert sorted(r.ids) == sorted(row["sk"] for row in line.rows)
+            pipeline.poll()
+        assert sorted(r.ids) == sorted(row["sk"] for row in pipeline.rows)
         assert unlucky not in r.ids
         assert len(r.ids) == 3
-        assert line.slow.waits == [VISIBILITY]
-        line.run()
+        assert pipeline.slow.waits == [VISIBILITY]
+        pipeline.run()
         assert len(r.ids) == 4
-    assert line.ends() == [("DELIVERED", None)] * 4
+    assert pipeline.ends() == [("DELIVERED", None)] * 4
 
 
-def test_a_success_that_is_not_written_is_sent_again_and_no_other(line: Line) -> None:
+def test_a_success_that_is_not_written_is_sent_again_and_no_other(pipeline: Pipeline) -> None:
     put_each = dynamo.put_each
     with receiver() as r:
         for _ in range(4):
-            line.webhook(r.url)
-        line.publish()
+            pipeline.webhook(r.url)
+        pipeline.publish()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(dynamo, "put_each", lambda rows: put_each([rows[0], *rows[2:]]) or [1])
-            line.deliveries.poll()
-        assert line.ends() == [("DELIVERED", None)] * 3
-        (unwritten,) = set(r.ids) - {row["sk"] for row in line.rows}
-        assert line.deliveries.waits == [VISIBILITY]
-        line.run()
-        assert sorted(r.ids) == sorted([unwritten, *{row["sk"] for row in line.rows}])
-    assert line.ends() == [("DELIVERED", None)] * 4
+            pipeline.deliveries.poll()
+        assert pipeline.ends() == [("DELIVERED", None)] * 3
+        (unwritten,) = set(r.ids) - {row["sk"] for row in pipeline.rows}
+        assert pipeline.deliveries.waits == [VISIBILITY]
+        pipeline.run()
+        assert sorted(r.ids) == sorted([unwritten, *{row["sk"] for row in pipeline.rows}])
+    assert pipeline.ends() == [("DELIVERED", None)] * 4
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_batch_whose_successes_cannot_be_written_comes_again(line: Line, lost: bool) -> None:
+def test_a_batch_whose_successes_cannot_be_written_comes_again(pipeline: Pipeline, lost: bool) -> None:
     with receiver() as r:
-        webhooks = [line.webhook(r.url) for _ in range(4)]
-        event = line.publish()
+        webhooks = [pipeline.webhook(r.url) for _ in range(4)]
+        event = pipeline.publish()
         with failing(RECORD, times=9, lost=lost):
-            line.deliveries.poll()
-        assert line.deliveries.waits == [VISIBILITY] * 4
-        line.run()
+            pipeline.deliveries.poll()
+        assert pipeline.deliveries.waits == [VISIBILITY] * 4
+        pipeline.run()
         assert len(r.requests) == (4 if lost else 8)
         assert len(set(r.ids)) == 4
-    assert line.ends() == [("DELIVERED", None)] * 4
-    assert [len(line.shown(each, event)["attempts"]) for each in webhooks] == [1] * 4
+    assert pipeline.ends() == [("DELIVERED", None)] * 4
+    assert [len(pipeline.shown(each, event)["attempts"]) for each in webhooks] == [1] * 4
 
 
-def test_a_wait_that_sqs_does_not_take_is_made_good(line: Line) -> None:
+def test_a_wait_that_sqs_does_not_take_is_made_good(pipeline: Pipeline) -> None:
     with receiver([503, 503, 200]) as r:
         for _ in range(2):
-            line.webhook(r.url, retryConfig={"initialDelaySeconds": 600})
-        line.publish()
+            pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 600})
+        pipeline.publish()
         with failing(HIDE):
-            line.deliveries.poll()
-        assert line.deliveries.waits == [VISIBILITY] * 2
-        line.clock.move(VISIBILITY + 0.001)
-        line.deliveries.poll()
-        assert min(line.deliveries.waits) >= 600 * 0.8 - VISIBILITY - 1  # the rows say when
+            pipeline.deliveries.poll()
+        assert pipeline.deliveries.waits == [VISIBILITY] * 2
+        pipeline.clock.move(VISIBILITY + 0.001)
+        pipeline.deliveries.poll()
+        assert min(pipeline.deliveries.waits) >= 600 * 0.8 - VISIBILITY - 1  # the rows say when
         assert len(r.requests) == 2
-        line.run()
+        pipeline.run()
         assert len(r.requests) == 4
-    assert line.ends() == [("DELIVERED", None)] * 2
+    assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_move_that_sqs_fails_loses_nothing(line: Line, lost: bool) -> None:
+def test_a_move_that_sqs_fails_loses_nothing(pipeline: Pipeline, lost: bool) -> None:
     with receiver() as r:
         for _ in range(3):
-            line.webhook(r.url, is_fast=False)
-        line.publish()
+            pipeline.webhook(r.url, is_fast=False)
+        pipeline.publish()
         with failing(MOVE, lost=lost):
-            line.deliveries.poll()
-        assert line.deliveries.waits == [VISIBILITY] * 3
-        assert bool(line.slow.waits) is lost  # in both lanes, as often as the client has tried
-        line.run()
+            pipeline.deliveries.poll()
+        assert pipeline.deliveries.waits == [VISIBILITY] * 3
+        assert bool(pipeline.slow.waits) is lost  # in both lanes, as often as the client has tried
+        pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 3
-    assert line.ends() == [("DELIVERED", None)] * 3
+    assert pipeline.ends() == [("DELIVERED", None)] * 3
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_move_that_sqs_takes_in_part_loses_nothing(line: Line, times: int) -> None:
+def test_a_move_that_sqs_takes_in_part_loses_nothing(pipeline: Pipeline, times: int) -> None:
     """Refused once, a message is sent once more; refused twice, it comes again in the fast lane."""
     with receiver() as r:
-        webhooks = [line.webhook(r.url, is_fast=False)["id"] for _ in range(3)]
-        event = line.publish()
+        webhooks = [pipeline.webhook(r.url, is_fast=False)["id"] for _ in range(3)]
+        event = pipeline.publish()
         unlucky = DeliveryId.derived(EventId(event), webhooks[1])
         with partly_refused(lambda body: unlucky in body, times=times):
-            line.deliveries.poll()
-        assert line.deliveries.waits == [VISIBILITY] * (times - 1)
-        assert len(line.slow.waits) == 4 - times
-        line.run()
+            pipeline.deliveries.poll()
+        assert pipeline.deliveries.waits == [VISIBILITY] * (times - 1)
+        assert len(pipeline.slow.waits) == 4 - times
+        pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 3
-    assert line.ends() == [("DELIVERED", None)] * 3
+    assert pipeline.ends() == [("DELIVERED", None)] * 3
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "kms.Decrypt"])
-def test_a_service_that_is_down_for_a_while_loses_nothing(line: Line, operation: str) -> None:
+def test_a_service_that_is_down_for_a_while_loses_nothing(pipeline: Pipeline, operation: str) -> None:
     with receiver() as r:
-        line.webhook(r.url)
-        line.publish()
-        line.publish()
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        pipeline.publish()
         cold_start()
         with failing(operation, times=99):
-            line.deliveries.poll()
+            pipeline.deliveries.poll()
         assert r.requests == []
-        assert line.deliveries.waits == [VISIBILITY] * 2
-        line.run()
+        assert pipeline.deliveries.waits == [VISIBILITY] * 2
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)] * 2
+    assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(line: Line) -> None:
+def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(pipeline: Pipeline) -> None:
     texts = ["not JSON", "[]", "null", '{"id": 5}', '{"id": "evt_0000000000000000000000"}', "[" * 100_000]
     with receiver() as r:
-        line.webhook(r.url)
+        pipeline.webhook(r.url)
         for text in texts:
-            line.deliveries.send(text)
-        line.publish()
-        line.deliveries.poll()
+            pipeline.deliveries.send(text)
+        pipeline.publish()
+        pipeline.deliveries.poll()
         assert len(r.requests) == 1
-    dead = [record["body"] for record in line.backend.messages("DeliveriesDeadLetterQueue")]
+    dead = [record["body"] for record in pipeline.backend.messages("DeliveriesDeadLetterQueue")]
     assert sorted(dead) == sorted(texts)
-    assert line.deliveries.waits == []
+    assert pipeline.deliveries.waits == []
 
 
 # ── parking ──────────────────────────────────────────────────────────────────────────────────────────
@@ -917,64 +921,64 @@ PARKING: dict[str, Any] = {"retryConfig": {"initialDelaySeconds": 100, "backoffM
 parking = pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
 
 
-def due(line: Line) -> None:
+def due(pipeline: Pipeline) -> None:
     """Move to when the parked delivery is due."""
-    line.clock.now = max(row["dueAt"] for row in line.rows)
+    pipeline.clock.now = max(row["dueAt"] for row in pipeline.rows)
 
 
 @parking
-def test_a_long_wait_passes_in_the_table(line: Line) -> None:
+def test_a_long_wait_passes_in_the_table(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
-        webhook = line.webhook(r.url, **PARKING)
-        event = line.publish({"x": 1})
-        (record,) = line.deliveries.receive()
-        assert line.deliveries.invoke([record]) == []
-        assert line.deliveries.waits == []
-        shown = line.shown(webhook, event)
+        webhook = pipeline.webhook(r.url, **PARKING)
+        event = pipeline.publish({"x": 1})
+        (record,) = pipeline.deliveries.receive()
+        assert pipeline.deliveries.invoke([record]) == []
+        assert pipeline.deliveries.waits == []
+        shown = pipeline.shown(webhook, event)
         assert (shown["status"], shown["reason"]) == ("RETRYING", "http_500")
-        assert 80_000 <= line.row["nextAttemptAt"] - line.clock.now <= 120_000
-        assert line.row["dueAt"] == line.row["nextAttemptAt"]
+        assert 80_000 <= pipeline.row["nextAttemptAt"] - pipeline.clock.now <= 120_000
+        assert pipeline.row["dueAt"] == pipeline.row["nextAttemptAt"]
         # It takes no room in the queue.
         key = webhook_key("acme", webhook["id"])
         assert (store.waiting(key), store.pending(key)) == (0, 1)
 
-        assert line.sweep() == 0
-        due(line)
-        line.clock.now -= 1
-        assert line.sweep() == 0
-        line.clock.now += 1
-        assert line.sweep() == 1
-        assert line.sweep() == 0
+        assert pipeline.sweep() == 0
+        due(pipeline)
+        pipeline.clock.now -= 1
+        assert pipeline.sweep() == 0
+        pipeline.clock.now += 1
+        assert pipeline.sweep() == 1
+        assert pipeline.sweep() == 0
         # The parking message, were it to come back now, is of an older generation.
-        assert line.deliveries.invoke([{**record, "messageId": "late"}]) == []
+        assert pipeline.deliveries.invoke([{**record, "messageId": "late"}]) == []
         assert len(r.requests) == 1
-        (queued,) = line.deliveries.receive()
-        assert DeliveryMessage.read(queued["body"]).generation == line.row["generation"] == 1
-        assert line.deliveries.invoke([queued]) == []
-        assert line.deliveries.invoke([record]) == []
-        line.clock.move(600)
-        assert line.sweep() == 0
+        (queued,) = pipeline.deliveries.receive()
+        assert DeliveryMessage.read(queued["body"]).generation == pipeline.row["generation"] == 1
+        assert pipeline.deliveries.invoke([queued]) == []
+        assert pipeline.deliveries.invoke([record]) == []
+        pipeline.clock.move(600)
+        assert pipeline.sweep() == 0
     first, second = r.requests
     assert first.body == second.body
-    assert line.ends() == [("DELIVERED", None)]
-    assert not {"dueAt", "dueShard", "nextAttemptAt"} & line.row.keys()
+    assert pipeline.ends() == [("DELIVERED", None)]
+    assert not {"dueAt", "dueShard", "nextAttemptAt"} & pipeline.row.keys()
 
 
 @parking
-def test_of_two_sweepers_at_once_one_queues_it(line: Line) -> None:
+def test_of_two_sweepers_at_once_one_queues_it(pipeline: Pipeline) -> None:
     with receiver([500] * 3 + [200]) as r:
-        line.webhook(r.url, **PARKING)
+        pipeline.webhook(r.url, **PARKING)
         for _ in range(3):
-            line.publish()
-        line.deliveries.poll()
-        due(line)
+            pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
         counts = []
-        with meanwhile("dynamodb.PutItem", lambda: counts.append(line.sweep())):
-            counts.append(line.sweep())
-        assert sum(counts) == len(line.deliveries.waits) == 3
-        line.run()
+        with meanwhile("dynamodb.PutItem", lambda: counts.append(pipeline.sweep())):
+            counts.append(pipeline.sweep())
+        assert sum(counts) == len(pipeline.deliveries.waits) == 3
+        pipeline.run()
         assert len(r.requests) == 3 + 3
-    assert {row["generation"] for row in line.rows} == {1}
+    assert {row["generation"] for row in pipeline.rows} == {1}
 
 
 @parking
@@ -983,173 +987,173 @@ def test_of_two_sweepers_at_once_one_queues_it(line: Line) -> None:
     [("dynamodb.PutItem", True), ("sqs.SendMessageBatch", False), ("sqs.SendMessageBatch", True)],
     ids=["after_one_is_marked", "before_the_send", "after_the_send"],
 )
-def test_a_sweeper_that_dies_loses_nothing(line: Line, operation: str, after: bool) -> None:
+def test_a_sweeper_that_dies_loses_nothing(pipeline: Pipeline, operation: str, after: bool) -> None:
     with receiver([500] * 3 + [200]) as r:
-        line.webhook(r.url, **PARKING)
+        pipeline.webhook(r.url, **PARKING)
         for _ in range(3):
-            line.publish()
-        line.deliveries.poll()
-        due(line)
+            pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
         with killed(operation, after=after):
-            line.sweep()
-        line.run()
+            pipeline.sweep()
+        pipeline.run()
         assert len(r.requests) == 6
-    assert line.ends() == [("DELIVERED", None)] * 3
+    assert pipeline.ends() == [("DELIVERED", None)] * 3
 
 
 @parking
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_sweep_that_sqs_fails_is_made_good(line: Line, lost: bool) -> None:
+def test_a_sweep_that_sqs_fails_is_made_good(pipeline: Pipeline, lost: bool) -> None:
     with receiver([500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
-        line.deliveries.poll()
-        due(line)
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
         with failing("sqs.SendMessageBatch", lost=lost):
-            assert line.sweep() == 0
-        line.run()
+            assert pipeline.sweep() == 0
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
 @parking
-def test_a_sweep_with_too_much_to_do_leaves_nobody_out(line: Line) -> None:
+def test_a_sweep_with_too_much_to_do_leaves_nobody_out(pipeline: Pipeline) -> None:
     """Its time is up after a step for each kind and shard, with 80 webhooks to look after."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
-        line.deliveries.poll()
-        due(line)
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
         for _ in range(80):
             key = webhook_key("acme", WebhookId.new())
-            health_store.held(key, line.clock.now, line.clock.now)
+            health_store.held(key, pipeline.clock.now, pipeline.clock.now)
         left = chain([60_000] * 3 * len(due_index.SHARDS), repeat(0))
         assert sweeper.sweep(lambda: next(left)) == 1
-        line.deliveries.poll()
+        pipeline.deliveries.poll()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
 @parking
-def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(line: Line) -> None:
+def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
-        line.deliveries.poll()
-        due(line)
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
         with failing("dynamodb.Query", error=REFUSED):
-            assert line.sweep() == 1
-        line.run()
+            assert pipeline.sweep() == 1
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_a_webhook_is_looked_at_in_every_sweep(line: Line) -> None:
+def test_a_webhook_is_looked_at_in_every_sweep(pipeline: Pipeline) -> None:
     """Also when the one before came to it seconds after it began, and this one does not."""
     key = webhook_key("acme", WebhookId.new())
-    health_store.held(key, line.clock.now, line.clock.now)
-    line.clock.move(5)
-    line.sweep()
+    health_store.held(key, pipeline.clock.now, pipeline.clock.now)
+    pipeline.clock.move(5)
+    pipeline.sweep()
     first = health(key).due_at
-    line.clock.move(55)
-    line.sweep()
+    pipeline.clock.move(55)
+    pipeline.sweep()
     assert health(key).due_at > first > 0
 
 
-def test_a_retry_is_noted_also_when_sqs_does_not_say_how_full_it_is(line: Line) -> None:
+def test_a_retry_is_noted_also_when_sqs_does_not_say_how_full_it_is(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
-        line.webhook(r.url, retryConfig={"initialDelaySeconds": 1000})
-        line.publish()
+        pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 1000})
+        pipeline.publish()
         with failing("sqs.GetQueueAttributes"):
-            line.deliveries.poll()
-        assert line.ends() == [("RETRYING", "http_500")]
-        line.run()
+            pipeline.deliveries.poll()
+        assert pipeline.ends() == [("RETRYING", "http_500")]
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
 @parking
 @pytest.mark.parametrize("after", [False, True])
-def test_a_worker_that_dies_while_parking(line: Line, after: bool) -> None:
+def test_a_worker_that_dies_while_parking(pipeline: Pipeline, after: bool) -> None:
     with receiver([500, 200] if after else [500, 500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
         with killed("dynamodb.TransactWriteItems", after=after):
-            line.deliveries.poll()
-        line.run()
+            pipeline.deliveries.poll()
+        pipeline.run()
         assert len(r.requests) == (2 if after else 3)
-    assert line.ends() == [("DELIVERED", None)]
-    assert line.row["attempts"] == 2
+    assert pipeline.ends() == [("DELIVERED", None)]
+    assert pipeline.row["attempts"] == 2
 
 
 @parking
-def test_a_queue_that_is_minutes_behind_still_delivers_what_was_parked(line: Line) -> None:
+def test_a_queue_that_is_minutes_behind_still_delivers_what_was_parked(pipeline: Pipeline) -> None:
     """Each message of a sweep is taken up three minutes late; sweeps go on meanwhile."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
-        line.deliveries.poll()
-        due(line)
-        started, waiting = line.clock.now, []
-        while len(r.requests) < 2 and line.clock.now < started + 3_600_000:
-            line.sweep()
-            waiting += [(line.clock.now + 180_000, record) for record in line.deliveries.receive()]
-            while waiting and waiting[0][0] <= line.clock.now:
-                line.deliveries.invoke([waiting.pop(0)[1]])
-            line.clock.move(60)
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
+        started, waiting = pipeline.clock.now, []
+        while len(r.requests) < 2 and pipeline.clock.now < started + 3_600_000:
+            pipeline.sweep()
+            waiting += [(pipeline.clock.now + 180_000, record) for record in pipeline.deliveries.receive()]
+            while waiting and waiting[0][0] <= pipeline.clock.now:
+                pipeline.deliveries.invoke([waiting.pop(0)[1]])
+            pipeline.clock.move(60)
         assert len(r.requests) == 2
-        assert line.clock.now - started <= 5 * 60_000
+        assert pipeline.clock.now - started <= 5 * 60_000
         # … and does not fill the queue with copies meanwhile.
         assert len(waiting) <= 2
 
 
 @parking
-def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(line: Line) -> None:
+def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(pipeline: Pipeline) -> None:
     """The sweeper's clock is ahead of the worker's: the delivery is late, and not lost."""
     with receiver([500, 200]) as r:
-        line.webhook(r.url, **PARKING)
-        line.publish()
-        line.deliveries.poll()
-        due(line)
-        assert line.sweep() == 1
-        line.clock.skew = -5000
-        line.deliveries.poll()
+        pipeline.webhook(r.url, **PARKING)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        due(pipeline)
+        assert pipeline.sweep() == 1
+        pipeline.clock.skew = -5000
+        pipeline.deliveries.poll()
         assert len(r.requests) == 1
-        line.clock.skew = 0
-        line.run()
+        pipeline.clock.skew = 0
+        pipeline.run()
         assert len(r.requests) == 2
-    assert line.ends() == [("DELIVERED", None)]
+    assert pipeline.ends() == [("DELIVERED", None)]
 
 
 # ── answers that are lost ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
-def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(line: Line) -> None:
+def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
-        line.webhook(r.url)
-        line.publish()
-        line.deliveries.poll()
-        line.clock.move(60)
+        pipeline.webhook(r.url)
+        pipeline.publish()
+        pipeline.deliveries.poll()
+        pipeline.clock.move(60)
         with failing("dynamodb.PutItem", lost=True, tries=1):
-            assert line.sweep() == 1
-        line.deliveries.poll()
+            assert pipeline.sweep() == 1
+        pipeline.deliveries.poll()
         assert len(r.requests) == 2
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
-def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(line: Line) -> None:
+def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(pipeline: Pipeline) -> None:
     with receiver([500]) as r:
-        line.webhook(r.url)
+        pipeline.webhook(r.url)
         for _ in range(5):
-            line.publish()
-        line.deliveries.poll()
-        line.clock.move(60)
+            pipeline.publish()
+        pipeline.deliveries.poll()
+        pipeline.clock.move(60)
         with failing("dynamodb.PutItem", at=4):
-            line.sweep()
-        sent = len(line.deliveries.waits)
+            pipeline.sweep()
+        sent = len(pipeline.deliveries.waits)
         assert 3 <= sent < 5  # all that it took before, if not more
-        assert line.sweep() == 5 - sent
-        while line.deliveries.poll():
+        assert pipeline.sweep() == 5 - sent
+        while pipeline.deliveries.poll():
             pass
         assert len(r.requests) == 10

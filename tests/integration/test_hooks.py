@@ -26,7 +26,7 @@ from tests.catalogued import POST, assert_catalogued
 from tests.conftest import Answer as Response
 from tests.conftest import Api, Backend, jwt_for
 from tests.faults import one_at_a_time
-from tests.integration.conftest import WEBHOOKS, Line
+from tests.integration.conftest import WEBHOOKS, Pipeline
 from tests.receivers import Answer, Request, receiver
 
 HOOKS = "/api/automations/{}/hooks"
@@ -252,51 +252,51 @@ def test_hooks_count_against_the_ceiling(api: Api) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_hook_gets_what_passes_its_filters_once(line: Line, platform: str) -> None:
+def test_a_hook_gets_what_passes_its_filters_once(pipeline: Pipeline, platform: str) -> None:
     with receiver() as r:
         made = hook(
-            line.api,
+            pipeline.api,
             platform,
             targetUrl=r.url,
             filters=[{"path": "network", "op": "in", "value": ["instagram"]}],
         )
         for network in ("instagram", "linkedin"):
             body = {"type": "POST_PUBLISHED", "data": {"postId": "p", "network": network}}
-            assert line.api("POST /api/events", json=body).status == 202
-        line.events.run()
-        line.run()
+            assert pipeline.api("POST /api/events", json=body).status == 202
+        pipeline.events.run()
+        pipeline.run()
         (request,) = r.requests
         assert request.json()["data"] == {"postId": "p", "network": "instagram"}
         assert request.headers["webhook-signature"].startswith("v1,")
-        sample = line.api(f"GET /api/automations/{platform}/triggers/POST_PUBLISHED/samples").json()
+        sample = pipeline.api(f"GET /api/automations/{platform}/triggers/POST_PUBLISHED/samples").json()
         assert list(sample[0]) == list(request.json())
         assert request.json() in sample
-        assert line.api(f"GET {HOOKS.format(platform)}/{made['id']}").json()["status"] == "ACTIVE"
+        assert pipeline.api(f"GET {HOOKS.format(platform)}/{made['id']}").json()["status"] == "ACTIVE"
 
 
-def subscribed(line: Line, platform: str, url: str) -> str:
-    id: str = hook(line.api, platform, targetUrl=url)["id"]
-    line.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
-    line.events.run()
+def subscribed(pipeline: Pipeline, platform: str, url: str) -> str:
+    id: str = hook(pipeline.api, platform, targetUrl=url)["id"]
+    pipeline.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
+    pipeline.events.run()
     return id
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_410_ends_a_subscription(line: Line, platform: str) -> None:
+def test_410_ends_a_subscription(pipeline: Pipeline, platform: str) -> None:
     with receiver([410]) as r:
-        id = subscribed(line, platform, r.url)
-        waiting = line.publish(POST)
-        line.run()
-        assert line.api(f"GET {HOOKS.format(platform)}/{id}").status == 404
-        assert line.api(f"GET {WEBHOOKS}/{id}").status == 404
+        id = subscribed(pipeline, platform, r.url)
+        waiting = pipeline.publish(POST)
+        pipeline.run()
+        assert pipeline.api(f"GET {HOOKS.format(platform)}/{id}").status == 404
+        assert pipeline.api(f"GET {WEBHOOKS}/{id}").status == 404
         assert len(r.requests) in (1, 2)  # both were under way together, or the second was not sent any more
-        ends = {row["status"] for row in line.rows}
+        ends = {row["status"] for row in pipeline.rows}
         assert ends <= {"FAILED", "CANCELLED"}
         assert waiting
         # Nobody is told, for nothing is broken; and the same can be subscribed again.
-        assert kinds(line.backend) == ["count", "hook"]
-        assert [row["type"] for row in line.backend.events()] == ["POST_PUBLISHED"] * 2
-        assert hook(line.api, platform, targetUrl=r.url)["id"] == id
+        assert kinds(pipeline.backend) == ["count", "hook"]
+        assert [row["type"] for row in pipeline.backend.events()] == ["POST_PUBLISHED"] * 2
+        assert hook(pipeline.api, platform, targetUrl=r.url)["id"] == id
 
 
 # n8n's own answers, from a real one (2.40).
@@ -310,18 +310,18 @@ STARTING = Answer(200, {"content-type": "text/html; charset=utf-8"}, b"n8n is st
 PROXYS = Answer(404, {"content-type": "text/plain"}, b"404 page not found\n")
 
 
-def test_an_n8n_that_keeps_saying_it_does_not_know_the_hook_disables_it(line: Line) -> None:
+def test_an_n8n_that_keeps_saying_it_does_not_know_the_hook_disables_it(pipeline: Pipeline) -> None:
     with receiver([UNREGISTERED, UNREGISTERED, UNREGISTERED, 200]) as r:
-        id = subscribed(line, "n8n", r.url)
-        line.poll()
-        assert line.row["status"] == "RETRYING"
-        line.run(1 / 24)
-        line.events.run()
+        id = subscribed(pipeline, "n8n", r.url)
+        pipeline.poll()
+        assert pipeline.row["status"] == "RETRYING"
+        pipeline.run(1 / 24)
+        pipeline.events.run()
         assert len(r.requests) == 3
-        shown = line.api(f"GET {WEBHOOKS}/{id}").json()
+        shown = pipeline.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["status"], shown["disabledReason"]) == ("DISABLED", "endpoint_not_found")
-        assert line.ends() == [("FAILED", "endpoint_not_found")]
-        told = [row for row in line.backend.events() if row["type"] == "WEBHOOK_DISABLED"]
+        assert pipeline.ends() == [("FAILED", "endpoint_not_found")]
+        told = [row for row in pipeline.backend.events() if row["type"] == "WEBHOOK_DISABLED"]
         assert len(told) == 1
 
 
@@ -336,25 +336,25 @@ def test_an_n8n_that_keeps_saying_it_does_not_know_the_hook_disables_it(line: Li
         [503, 503, 503, UNREGISTERED],
     ],
 )
-def test_an_n8n_that_is_down_or_starts_loses_nothing(line: Line, answers: list[Any]) -> None:
+def test_an_n8n_that_is_down_or_starts_loses_nothing(pipeline: Pipeline, answers: list[Any]) -> None:
     with receiver([*answers, 200]) as r:
-        id = subscribed(line, "n8n", r.url)
-        line.run()
+        id = subscribed(pipeline, "n8n", r.url)
+        pipeline.run()
         assert len(r.requests) == len(answers) + 1
-        assert line.ends() == [("DELIVERED", None)]
-        assert line.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "ACTIVE"
+        assert pipeline.ends() == [("DELIVERED", None)]
+        assert pipeline.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "ACTIVE"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_platform_that_is_down_for_a_day_loses_nothing(line: Line, platform: str) -> None:
+def test_a_platform_that_is_down_for_a_day_loses_nothing(pipeline: Pipeline, platform: str) -> None:
     with receiver([503] * 7 + [200]) as r:
-        id = subscribed(line, platform, r.url)
-        began = line.clock.now
-        line.run()
-        assert line.ends() == [("DELIVERED", None)]
+        id = subscribed(pipeline, platform, r.url)
+        began = pipeline.clock.now
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)]
         # 27.6 h in all, and each wait varies by a fifth.
-        assert line.clock.now - began > 22 * 3_600_000
-        shown = line.api(f"GET {WEBHOOKS}/{id}").json()
+        assert pipeline.clock.now - began > 22 * 3_600_000
+        shown = pipeline.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["retryConfig"], shown["disableAfter"]) == ({"schedule": "standard"}, 50)
 
 
@@ -364,214 +364,218 @@ OLD_RETRIES: dict[str, Any] = {
 }
 
 
-def test_a_hook_of_before_the_longer_schedule_has_it_unless_somebody_chose_its_retries(line: Line) -> None:
+def test_a_hook_of_before_the_longer_schedule_has_it_unless_somebody_chose_its_retries(
+    pipeline: Pipeline,
+) -> None:
     retries = {"retryConfig": {"schedule": "standard"}, "disableAfter": 50}
     with receiver([503] * 7 + [200]) as r:
-        id = subscribed(line, "make", r.url)
+        id = subscribed(pipeline, "make", r.url)
         place = f"{WEBHOOKS}/{id}"
 
         def shown(webhook: Any) -> dict[str, Any]:
             return {name: webhook[name] for name in OLD_RETRIES}
 
         def as_before(**chosen: Any) -> None:
-            row = next(row for row in line.backend.rows("WebhooksTable") if row["sk"] == id)
+            row = next(row for row in pipeline.backend.rows("WebhooksTable") if row["sk"] == id)
             row.pop("subscribedAt", None)
             dynamo.put(settings().webhooks_table, {**row, **OLD_RETRIES, **chosen})
 
         as_before()
-        assert shown(line.api(f"GET {place}").json()) == retries
-        assert shown(line.api(f"GET {WEBHOOKS}").json()["items"][0]) == retries
-        line.run()
-        assert line.ends() == [("DELIVERED", None)]
-        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
-        assert shown(line.api(f"GET {place}").json()) == retries
+        assert shown(pipeline.api(f"GET {place}").json()) == retries
+        assert shown(pipeline.api(f"GET {WEBHOOKS}").json()["items"][0]) == retries
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)]
+        assert hook(pipeline.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(pipeline.api(f"GET {place}").json()) == retries
         # These are somebody's choice, before or now.
         as_before(disableAfter=3)
-        assert shown(line.api(f"GET {place}").json()) == {**OLD_RETRIES, "disableAfter": 3}
+        assert shown(pipeline.api(f"GET {place}").json()) == {**OLD_RETRIES, "disableAfter": 3}
         as_before()
-        assert shown(line.api(f"PUT {place}", json=OLD_RETRIES).json()) == OLD_RETRIES
-        assert hook(line.api, "make", targetUrl=r.url, status=200)["id"] == id
-        assert shown(line.api(f"GET {place}").json()) == OLD_RETRIES
+        assert shown(pipeline.api(f"PUT {place}", json=OLD_RETRIES).json()) == OLD_RETRIES
+        assert hook(pipeline.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert shown(pipeline.api(f"GET {place}").json()) == OLD_RETRIES
 
 
 @pytest.mark.parametrize("platform", ["zapier", "make"])
-def test_404_elsewhere_is_one_failed_delivery(line: Line, platform: str) -> None:
+def test_404_elsewhere_is_one_failed_delivery(pipeline: Pipeline, platform: str) -> None:
     with receiver([404]) as r:
-        id = subscribed(line, platform, r.url)
-        line.run()
+        id = subscribed(pipeline, platform, r.url)
+        pipeline.run()
         assert len(r.requests) == 1
-        assert line.ends() == [("FAILED", "http_404")]
-        assert line.api(f"GET {HOOKS.format(platform)}/{id}").json()["status"] == "ACTIVE"
+        assert pipeline.ends() == [("FAILED", "http_404")]
+        assert pipeline.api(f"GET {HOOKS.format(platform)}/{id}").json()["status"] == "ACTIVE"
 
 
-def test_a_hook_that_keeps_failing_is_disabled_as_any_webhook(line: Line) -> None:
+def test_a_hook_that_keeps_failing_is_disabled_as_any_webhook(pipeline: Pipeline) -> None:
     with receiver([400, 400, 200]) as r:
-        id = subscribed(line, "make", r.url)
-        assert line.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
-        line.publish(POST)
-        line.run()
-        shown = line.api(f"GET {HOOKS.format('make')}/{id}").json()
+        id = subscribed(pipeline, "make", r.url)
+        assert pipeline.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
+        pipeline.publish(POST)
+        pipeline.run()
+        shown = pipeline.api(f"GET {HOOKS.format('make')}/{id}").json()
         assert shown["status"] == "DISABLED"
         # The automation is turned on again, and asks for the same.
-        assert hook(line.api, "make", targetUrl=r.url)["id"] == id
-        line.publish(POST)
-        line.run()
-        assert {status for status, _ in line.ends()} == {"DELIVERED"}
+        assert hook(pipeline.api, "make", targetUrl=r.url)["id"] == id
+        pipeline.publish(POST)
+        pipeline.run()
+        assert {status for status, _ in pipeline.ends()} == {"DELIVERED"}
 
 
 # ── coming back ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def failed_and_disabled(line: Line, url: str) -> tuple[str, str]:
+def failed_and_disabled(pipeline: Pipeline, url: str) -> tuple[str, str]:
     """An n8n hook with one delivery that failed, which disabled it: its id and its first secret."""
-    made = hook(line.api, "n8n", targetUrl=url)
-    assert line.api(f"PUT {WEBHOOKS}/{made['id']}", json={"disableAfter": 1}).status == 200
-    line.publish(POST)
-    line.run()
-    assert line.api(f"GET {HOOKS.format('n8n')}/{made['id']}").json()["status"] == "DISABLED"
+    made = hook(pipeline.api, "n8n", targetUrl=url)
+    assert pipeline.api(f"PUT {WEBHOOKS}/{made['id']}", json={"disableAfter": 1}).status == 200
+    pipeline.publish(POST)
+    pipeline.run()
+    assert pipeline.api(f"GET {HOOKS.format('n8n')}/{made['id']}").json()["status"] == "DISABLED"
     return made["id"], made["secret"]
 
 
-def test_a_disabled_hook_comes_back_with_a_new_secret_and_is_sent_what_it_missed(line: Line) -> None:
+def test_a_disabled_hook_comes_back_with_a_new_secret_and_is_sent_what_it_missed(pipeline: Pipeline) -> None:
     with receiver([400, 200]) as r:
-        id, secret = failed_and_disabled(line, r.url)
-        again = hook(line.api, "n8n", targetUrl=r.url)
+        id, secret = failed_and_disabled(pipeline, r.url)
+        again = hook(pipeline.api, "n8n", targetUrl=r.url)
         assert again["id"] == id
         assert again["secret"].startswith("whsec_")
         assert again["secret"] != secret
-        line.run()
-        assert line.ends() == [("DELIVERED", None)]
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)]
         assert signed_by(r.requests[-1], again["secret"])
         assert not signed_by(r.requests[-1], secret)
-        shown = line.api(f"GET {WEBHOOKS}/{id}").json()
+        shown = pipeline.api(f"GET {WEBHOOKS}/{id}").json()
         assert (shown["status"], shown["disabledReason"], shown["consecutiveFailures"]) == ("ACTIVE", None, 0)
         # Active, it is found as it is.
-        assert hook(line.api, "n8n", targetUrl=r.url, status=200) == {"id": id, "secret": None}
+        assert hook(pipeline.api, "n8n", targetUrl=r.url, status=200) == {"id": id, "secret": None}
 
 
 @pytest.mark.parametrize("was_disabled", [True, False])
-def test_unpublish_and_publish_keeps_the_deliveries(line: Line, was_disabled: bool) -> None:
+def test_unpublish_and_publish_keeps_the_deliveries(pipeline: Pipeline, was_disabled: bool) -> None:
     """As n8n does it: DELETE, then POST. What an active one missed is the owner's to recover."""
     with receiver([400, 200]) as r:
-        id, secret = failed_and_disabled(line, r.url)
+        id, secret = failed_and_disabled(pipeline, r.url)
         if not was_disabled:
-            assert line.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
-        assert line.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
-        assert line.api(f"GET {HOOKS.format('n8n')}/{id}").status == 404
-        assert kinds(line.backend) == ["count", "hook"]
-        assert {row["webhooks"] for row in line.backend.rows("WebhooksTable") if row["sk"] == "count"} == {0}
-        line.clock.move(60)
+            assert pipeline.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
+        assert pipeline.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
+        assert pipeline.api(f"GET {HOOKS.format('n8n')}/{id}").status == 404
+        assert kinds(pipeline.backend) == ["count", "hook"]
+        assert {
+            row["webhooks"] for row in pipeline.backend.rows("WebhooksTable") if row["sk"] == "count"
+        } == {0}
+        pipeline.clock.move(60)
 
-        again = hook(line.api, "n8n", targetUrl=r.url)
+        again = hook(pipeline.api, "n8n", targetUrl=r.url)
         assert again["id"] == id
         assert again["secret"] not in (None, secret)
-        assert kinds(line.backend) == ["count", "hook", "sub", "whk"]
-        (listed,) = line.api(f"GET {WEBHOOKS}/{id}/deliveries").json()["items"]
+        assert kinds(pipeline.backend) == ["count", "hook", "sub", "whk"]
+        (listed,) = pipeline.api(f"GET {WEBHOOKS}/{id}/deliveries").json()["items"]
         assert listed["status"] == "FAILED"
-        line.run()
+        pipeline.run()
         if not was_disabled:
-            assert line.ends() == [("FAILED", "http_400")]
-            since = {"since": iso(at_ms(line.clock.now - 3_600_000))}
-            assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
-            line.run()
-        assert line.ends() == [("DELIVERED", None)]
+            assert pipeline.ends() == [("FAILED", "http_400")]
+            since = {"since": iso(at_ms(pipeline.clock.now - 3_600_000))}
+            assert pipeline.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
+            pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_a_hook_that_comes_back_is_sent_all_the_failures_that_disabled_it(line: Line) -> None:
+def test_a_hook_that_comes_back_is_sent_all_the_failures_that_disabled_it(pipeline: Pipeline) -> None:
     """An outage disables a hook only after many failed deliveries, so the first ones are days older."""
     with receiver([400, 400, 200]) as r:
-        id = hook(line.api, "make", targetUrl=r.url)["id"]
-        assert line.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
-        line.publish(POST)
-        line.run()
-        line.clock.move(2 * 86_400)
-        line.publish(POST)
-        line.run()
-        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
-        line.clock.move(86_400)
-        assert hook(line.api, "make", targetUrl=r.url)["id"] == id
-        line.run()
-        assert line.ends() == [("DELIVERED", None)] * 2
+        id = hook(pipeline.api, "make", targetUrl=r.url)["id"]
+        assert pipeline.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
+        pipeline.publish(POST)
+        pipeline.run()
+        pipeline.clock.move(2 * 86_400)
+        pipeline.publish(POST)
+        pipeline.run()
+        assert pipeline.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        pipeline.clock.move(86_400)
+        assert hook(pipeline.api, "make", targetUrl=r.url)["id"] == id
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
 def test_a_hook_that_comes_back_goes_on_with_the_recovery_that_its_owner_began(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when a sweep that saw the hook disabled ends last: the recovery that it saw is no longer there."""
     with receiver([400, 400, 200]) as r:
-        id, _ = failed_and_disabled(line, r.url)
-        assert line.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
-        line.clock.move(9 * 86_400)
-        since = {"since": iso(at_ms(line.clock.now - 10 * 86_400_000))}
-        assert line.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
-        line.publish(POST)
-        line.poll()
-        assert line.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
+        id, _ = failed_and_disabled(pipeline, r.url)
+        assert pipeline.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
+        pipeline.clock.move(9 * 86_400)
+        since = {"since": iso(at_ms(pipeline.clock.now - 10 * 86_400_000))}
+        assert pipeline.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
+        pipeline.publish(POST)
+        pipeline.poll()
+        assert pipeline.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
         end_waiting = sweeper._end_waiting
 
         end_waiting = sweeper._end_waiting
 
         def came_back(*seen: Any) -> int:
-            line.clock.move(1)
-            assert hook(line.api, "n8n", targetUrl=r.url)["id"] == id
+            pipeline.clock.move(1)
+            assert hook(pipeline.api, "n8n", targetUrl=r.url)["id"] == id
             return end_waiting(*seen)
 
         monkeypatch.setattr(sweeper, "_end_waiting", came_back)
-        line.sweep()
-        line.run()
-        assert line.ends() == [("DELIVERED", None)] * 2
+        pipeline.sweep()
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
 def test_what_a_sweep_cancels_after_a_hook_came_back_is_sent(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep saw the hook disabled; meanwhile it comes back, and another sweep ends its recovery."""
     with receiver([503, 400, 200]) as r:
-        id = hook(line.api, "make", targetUrl=r.url)["id"]
+        id = hook(pipeline.api, "make", targetUrl=r.url)["id"]
         retries = {"disableAfter": 1, "retryConfig": {"initialDelaySeconds": 3000}}
-        assert line.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
+        assert pipeline.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
         for _ in range(2):
-            line.publish(POST)
-            line.poll()
-        assert [status for status, _ in line.ends()] == ["FAILED", "RETRYING"]
+            pipeline.publish(POST)
+            pipeline.poll()
+        assert [status for status, _ in pipeline.ends()] == ["FAILED", "RETRYING"]
         end_waiting = sweeper._end_waiting
         swept: list[int] = []
 
         def came_back(*seen: Any) -> int:
             monkeypatch.setattr(sweeper, "_end_waiting", end_waiting)
-            assert hook(line.api, "make", targetUrl=r.url)["id"] == id
-            line.clock.move(61)
-            swept.append(line.sweep())
+            assert hook(pipeline.api, "make", targetUrl=r.url)["id"] == id
+            pipeline.clock.move(61)
+            swept.append(pipeline.sweep())
             return end_waiting(*seen)
 
         monkeypatch.setattr(sweeper, "_end_waiting", came_back)
-        line.clock.move(1)
-        line.sweep()
+        pipeline.clock.move(1)
+        pipeline.sweep()
         assert swept == [1]
-        line.run()
-        assert line.ends() == [("DELIVERED", None)] * 2
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)] * 2
         assert len(r.requests) == 4
 
 
-def test_what_a_hook_missed_long_ago_is_not_sent_by_itself(line: Line) -> None:
+def test_what_a_hook_missed_long_ago_is_not_sent_by_itself(pipeline: Pipeline) -> None:
     with receiver([400, 200]) as r:
-        failed_and_disabled(line, r.url)
-        line.clock.move(5 * 86_400)
-        hook(line.api, "n8n", targetUrl=r.url)
-        line.run()
-        assert line.ends() == [("FAILED", "http_400")]
+        failed_and_disabled(pipeline, r.url)
+        pipeline.clock.move(5 * 86_400)
+        hook(pipeline.api, "n8n", targetUrl=r.url)
+        pipeline.run()
+        assert pipeline.ends() == [("FAILED", "http_400")]
 
 
 @pytest.mark.parametrize("way", ["disabled", "deleted"])
-def test_eight_at_once_bring_one_back_once(line: Line, way: str) -> None:
+def test_eight_at_once_bring_one_back_once(pipeline: Pipeline, way: str) -> None:
     with receiver([400, 200]) as r:
-        id, _ = failed_and_disabled(line, r.url)
+        id, _ = failed_and_disabled(pipeline, r.url)
         if way == "deleted":
-            assert line.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
+            assert pipeline.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
         body = {"targetUrl": r.url, "event": "POST_PUBLISHED"}
-        answers = eight_at_once(lambda: line.api(f"POST {HOOKS.format('n8n')}", json=body))
-        line.run()
-        assert line.ends() == [("DELIVERED", None)]
+        answers = eight_at_once(lambda: pipeline.api(f"POST {HOOKS.format('n8n')}", json=body))
+        pipeline.run()
+        assert pipeline.ends() == [("DELIVERED", None)]
         assert len(r.requests) == 2
     assert {answer.status for answer in answers} <= {200, 201, 409}
     assert [answer.status for answer in answers].count(201) == 1
@@ -581,23 +585,23 @@ def test_eight_at_once_bring_one_back_once(line: Line, way: str) -> None:
 @pytest.mark.parametrize("verdict", [410, UNREGISTERED])
 @pytest.mark.parametrize("way", ["found", "deleted"])
 def test_a_hook_subscribed_while_an_attempt_hangs_outlives_its_answer(
-    line: Line, monkeypatch: pytest.MonkeyPatch, verdict: Any, way: str
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, verdict: Any, way: str
 ) -> None:
     """Between the receiver's answer and our record of it, the automation is turned on again."""
     with receiver([verdict] if verdict == 410 else [verdict] * 3) as r:
-        id = subscribed(line, "n8n", r.url)
+        id = subscribed(pipeline, "n8n", r.url)
         gone = outcome.gone
 
         def late(*more: Any) -> None:
-            line.clock.move(0.002)
+            pipeline.clock.move(0.002)
             if way == "deleted":
-                assert line.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
-            hook(line.api, "n8n", targetUrl=r.url, status=201 if way == "deleted" else 200)
+                assert pipeline.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
+            hook(pipeline.api, "n8n", targetUrl=r.url, status=201 if way == "deleted" else 200)
             gone(*more)
 
         monkeypatch.setattr(outcome, "gone", late)
-        line.run(1 / 24)
-        assert line.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "ACTIVE"
+        pipeline.run(1 / 24)
+        assert pipeline.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "ACTIVE"
 
 
 # ── before subscribing ───────────────────────────────────────────────────────────────────────────────
@@ -630,9 +634,9 @@ def test_triggers_are_the_catalogues(api: Api) -> None:
         }
 
 
-def test_samples_are_the_newest_events_then_the_catalogues(line: Line) -> None:
+def test_samples_are_the_newest_events_then_the_catalogues(pipeline: Pipeline) -> None:
     place = "GET /api/automations/zapier/triggers/POST_PUBLISHED/samples"
-    (made_up,) = line.api(place).json()
+    (made_up,) = pipeline.api(place).json()
     assert made_up == {
         "id": EventId.of_name("sample", "POST_PUBLISHED"),
         "type": "POST_PUBLISHED",
@@ -642,30 +646,30 @@ def test_samples_are_the_newest_events_then_the_catalogues(line: Line) -> None:
     assert_catalogued("POST_PUBLISHED", made_up["data"])
     ids = []
     for n in range(4):
-        line.clock.move(1)
-        ids.append(line.publish({**POST, "n": n}))
-    line.api("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
-    line.events.run()
-    shown = line.api(place).json()
+        pipeline.clock.move(1)
+        ids.append(pipeline.publish({**POST, "n": n}))
+    pipeline.api("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
+    pipeline.events.run()
+    shown = pipeline.api(place).json()
     assert [sample["id"] for sample in shown] == ids[:0:-1]
     assert [sample["data"]["n"] for sample in shown] == [3, 2, 1]
-    shown = line.api(f"{place}?limit=10").json()
+    shown = pipeline.api(f"{place}?limit=10").json()
     assert [sample["id"] for sample in shown] == [*reversed(ids), made_up["id"]]
     for sample in shown:
         check_data("POST_PUBLISHED", sample["data"])
     for bad in ("0", "11", "x"):
-        assert line.api(f"{place}?limit={bad}").status == 422
-    other = line._api(place, token=jwt_for("rival", claims={"exp": line.clock.now // 1000 + 600}))
+        assert pipeline.api(f"{place}?limit={bad}").status == 422
+    other = pipeline._api(place, token=jwt_for("rival", claims={"exp": pipeline.clock.now // 1000 + 600}))
     assert other.json() == [made_up]
 
 
-def test_samples_show_nothing_that_was_rejected(line: Line) -> None:
+def test_samples_show_nothing_that_was_rejected(pipeline: Pipeline) -> None:
     from patchbay.events import store
     from patchbay.events.models import EventMessage
 
-    event = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", line.clock.now, {}, "bus", "c")
+    event = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", pipeline.clock.now, {}, "bus", "c")
     assert store.reject(event, "no")
-    (made_up,) = line.api("GET /api/automations/n8n/triggers/POST_PUBLISHED/samples").json()
+    (made_up,) = pipeline.api("GET /api/automations/n8n/triggers/POST_PUBLISHED/samples").json()
     assert made_up["id"] == EventId.of_name("sample", "POST_PUBLISHED")
 
 

@@ -26,7 +26,7 @@ from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.settings import settings
 from tests.catalogued import POST, least
 from tests.conftest import Api, Backend
-from tests.integration.conftest import Line
+from tests.integration.conftest import Pipeline
 from tests.receivers import receiver
 
 PRIVATE = "somebody's private words"
@@ -158,20 +158,20 @@ NUMBERS = "[1.10,123456789012345.123456,1e2,1E+5,-0,-0.0,0.30000000000000004,184
 WRITTEN = f'{{"postId":"post_1","network":"instagram","price":1.10,"n":{NUMBERS}}}'
 
 
-def test_numbers_reach_the_receiver_as_they_were_sent(line: Line) -> None:
+def test_numbers_reach_the_receiver_as_they_were_sent(pipeline: Pipeline) -> None:
     """Over HTTP, in a batch and over the bus, at each attempt, and where they are shown."""
     equals = {"path": "price", "op": "equals", "value": 1.1}
     with receiver((500, 200)) as r:
-        webhook = line.webhook(r.url, filters=[equals])
-        line.webhook(r.url, filters=[{**equals, "value": 1.11}])
+        webhook = pipeline.webhook(r.url, filters=[equals])
+        pipeline.webhook(r.url, filters=[{**equals, "value": 1.11}])
         event = f'{{"type":"POST_PUBLISHED","data":{WRITTEN}}}'
-        id = line.api("POST /api/events", body=event.encode()).json()["id"]
-        line.api("POST /api/events/batch", body=f'{{"events":[{event}]}}'.encode())
+        id = pipeline.api("POST /api/events", body=event.encode()).json()["id"]
+        pipeline.api("POST /api/events/batch", body=f'{{"events":[{event}]}}'.encode())
         detail = f'{{"workspaceId":"acme","type":"POST_PUBLISHED","data":{WRITTEN}}}'
-        envelope = {"id": "b", "time": iso(at_ms(line.clock.now)), "source": "s", "detail-type": "d"}
-        line.events.send(f'{json.dumps(envelope)[:-1]},"detail":{detail}}}')
-        line.events.run()
-        line.run()
+        envelope = {"id": "b", "time": iso(at_ms(pipeline.clock.now)), "source": "s", "detail-type": "d"}
+        pipeline.events.send(f'{json.dumps(envelope)[:-1]},"detail":{detail}}}')
+        pipeline.events.run()
+        pipeline.run()
     assert len(r.requests) == 4
     assert all(f'"data":{WRITTEN}}}' in request.body.decode() for request in r.requests)
     assert len({request.body for request in r.requests}) == 3
@@ -184,7 +184,7 @@ def test_numbers_reach_the_receiver_as_they_were_sent(line: Line) -> None:
         f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{delivery}",
         "GET /api/automations/make/triggers/POST_PUBLISHED/samples",
     ):
-        assert f'"data":{WRITTEN}' in line.api(shown).text, shown
+        assert f'"data":{WRITTEN}' in pipeline.api(shown).text, shown
 
 
 def test_a_number_that_is_written_otherwise_is_another_body(api: Api) -> None:

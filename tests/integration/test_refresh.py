@@ -99,7 +99,7 @@ def works_and_hangs_up(provider: Provider, form: dict[str, str]) -> Reply:
 
 
 @dataclass
-class Line:
+class ConnectedIntegration:
     """A workspace's integration with one connection to that provider."""
 
     api: Api
@@ -169,177 +169,187 @@ class Line:
 
 
 @pytest.fixture
-def line(api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+def connected(api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedIntegration]:
     one_at_a_time(monkeypatch)
     with receiver([200]) as r:
         provider = Provider(r)
         r._script = [provider.answer]
-        line = Line(api, backend, Clock(monkeypatch), provider)
-        line.integration()
-        line.connect()
-        yield line
+        connected = ConnectedIntegration(api, backend, Clock(monkeypatch), provider)
+        connected.integration()
+        connected.connect()
+        yield connected
 
 
 # ── on demand ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_good_token_is_served_as_it_is(line: Line) -> None:
-    line.clock.move(HOUR - 12 * 60 - 1)
-    assert line.access_token() == "access-token-1"
-    assert line.provider.refreshes == []
+def test_a_good_token_is_served_as_it_is(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR - 12 * 60 - 1)
+    assert connected.access_token() == "access-token-1"
+    assert connected.provider.refreshes == []
 
 
-def test_a_token_is_refreshed_a_fifth_of_its_life_before_its_end(line: Line) -> None:
-    line.clock.move(HOUR - 12 * 60)
-    assert line.access_token() == "access-token-2"
-    assert line.provider.refreshes == ["refresh-token-1"]
-    shown = line.shown()
+def test_a_token_is_refreshed_a_fifth_of_its_life_before_its_end(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR - 12 * 60)
+    assert connected.access_token() == "access-token-2"
+    assert connected.provider.refreshes == ["refresh-token-1"]
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"], shown["version"]) == ("ACTIVE", None, 2)
-    line.clock.move(HOUR)
-    assert line.access_token() == "access-token-3"
-    assert line.provider.refreshes == ["refresh-token-1", "refresh-token-2"]
+    connected.clock.move(HOUR)
+    assert connected.access_token() == "access-token-3"
+    assert connected.provider.refreshes == ["refresh-token-1", "refresh-token-2"]
 
 
-def test_of_a_long_life_fifteen_minutes_are_left(line: Line) -> None:
-    line.provider.expires_in = 30 * 86_400
-    line.connect()
-    line.clock.move(30 * 86_400 - 15 * 60 - 1)
-    assert line.access_token() == "access-token-2"
-    line.clock.move(1)
-    assert line.access_token() == "access-token-3"
+def test_of_a_long_life_fifteen_minutes_are_left(connected: ConnectedIntegration) -> None:
+    connected.provider.expires_in = 30 * 86_400
+    connected.connect()
+    connected.clock.move(30 * 86_400 - 15 * 60 - 1)
+    assert connected.access_token() == "access-token-2"
+    connected.clock.move(1)
+    assert connected.access_token() == "access-token-3"
 
 
-def test_fifty_at_once_at_expiry_make_one_request_and_get_the_new_token(line: Line) -> None:
-    line.clock.move(HOUR + 1)
-    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+def test_fifty_at_once_at_expiry_make_one_request_and_get_the_new_token(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR + 1)
+    connected.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: line.token(), range(50)))
+        answers = list(pool.map(lambda _: connected.token(), range(50)))
     assert {(answer.status, answer.json().get("accessToken")) for answer in answers} == {
         (200, "access-token-2")
     }
-    assert line.provider.refreshes == ["refresh-token-1"]
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
 def _slowly(reply: Reply) -> Reply:
     return Reply(reply.status, reply.headers, reply.body, delay=0.5)
 
 
-def test_while_another_refreshes_a_good_token_is_served_without_waiting(line: Line) -> None:
-    line.clock.move(HOUR - 10 * 60)
-    _lease(line, seconds=10)
+def test_while_another_refreshes_a_good_token_is_served_without_waiting(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR - 10 * 60)
+    _lease(connected, seconds=10)
     started = time.monotonic()
-    assert line.access_token() == "access-token-1"
+    assert connected.access_token() == "access-token-1"
     assert time.monotonic() - started < 5
-    assert line.provider.refreshes == []
+    assert connected.provider.refreshes == []
 
 
-def _lease(line: Line, seconds: float, owner: str = "another") -> None:
+def _lease(connected: ConnectedIntegration, seconds: float, owner: str = "another") -> None:
     """Another process holds the connection."""
-    row = line.row()
-    line.backend.client("dynamodb").update_item(
-        TableName=line.backend.template.name("ConnectionsTable"),
+    row = connected.row()
+    connected.backend.client("dynamodb").update_item(
+        TableName=connected.backend.template.name("ConnectionsTable"),
         Key={"integrationKey": {"S": row["integrationKey"]}, "name": {"S": row["name"]}},
         UpdateExpression="SET leaseOwner = :owner, leaseUntil = :until",
         ExpressionAttributeValues={
             ":owner": {"S": owner},
-            ":until": {"N": str(line.clock.now + round(seconds * 1000))},
+            ":until": {"N": str(connected.clock.now + round(seconds * 1000))},
         },
     )
 
 
-def test_whoever_waits_in_vain_is_told_to_come_back(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_waits_in_vain_is_told_to_come_back(
+    connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(refresh, "_WAIT_SECONDS", 0.3)
-    line.clock.move(HOUR)
-    _lease(line, seconds=10)
-    answer = line.token()
+    connected.clock.move(HOUR)
+    _lease(connected, seconds=10)
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
     assert answer.headers["Retry-After"] == "5"
-    assert line.provider.refreshes == []
+    assert connected.provider.refreshes == []
 
 
-def test_a_forced_refresh_asks_whatever_the_token_and_ten_at_once_ask_once(line: Line) -> None:
-    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+def test_a_forced_refresh_asks_whatever_the_token_and_ten_at_once_ask_once(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: line.api(f"POST {line.path}/oauth/refresh"), range(10)))
+        answers = list(pool.map(lambda _: connected.api(f"POST {connected.path}/oauth/refresh"), range(10)))
     assert {answer.status for answer in answers} == {200}
-    assert line.provider.refreshes[:1] == ["refresh-token-1"]
+    assert connected.provider.refreshes[:1] == ["refresh-token-1"]
     # Those that came after the first had ended asked anew, each with the token that it got.
-    assert line.provider.refreshes == [f"refresh-token-{n + 1}" for n in range(len(line.provider.refreshes))]
-    assert not line.provider.ended
+    assert connected.provider.refreshes == [
+        f"refresh-token-{n + 1}" for n in range(len(connected.provider.refreshes))
+    ]
+    assert not connected.provider.ended
 
 
 # ── what the answer says ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_refresh_token_that_stays_away_keeps_the_old_one(line: Line) -> None:
-    line.provider.rotates = False
+def test_a_refresh_token_that_stays_away_keeps_the_old_one(connected: ConnectedIntegration) -> None:
+    connected.provider.rotates = False
     for expected in ("access-token-2", "access-token-3"):
-        line.clock.move(HOUR)
-        assert line.access_token() == expected
-    assert line.provider.refreshes == ["refresh-token-1"] * 2
+        connected.clock.move(HOUR)
+        assert connected.access_token() == expected
+    assert connected.provider.refreshes == ["refresh-token-1"] * 2
 
 
-def test_a_provider_that_does_not_say_how_long_is_asked_every_hour(line: Line) -> None:
-    line.provider.expires_in = None
-    line.connect()
-    line.clock.move(HOUR - 12 * 60 - 1)
-    assert line.access_token() == "access-token-2"
-    line.clock.move(1)
-    assert line.access_token() == "access-token-3"
+def test_a_provider_that_does_not_say_how_long_is_asked_every_hour(connected: ConnectedIntegration) -> None:
+    connected.provider.expires_in = None
+    connected.connect()
+    connected.clock.move(HOUR - 12 * 60 - 1)
+    assert connected.access_token() == "access-token-2"
+    connected.clock.move(1)
+    assert connected.access_token() == "access-token-3"
 
 
-def test_the_users_no_expires_the_connection_once_and_for_all(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.ended = True
+def test_the_users_no_expires_the_connection_once_and_for_all(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.ended = True
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: line.token(), range(10)))
+        answers = list(pool.map(lambda _: connected.token(), range(10)))
     assert {(answer.status, answer.json()["code"]) for answer in answers} == {(409, "connection_expired")}
-    shown = line.shown()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
-    (event,) = line.events()
+    (event,) = connected.events()
     assert (event["type"], event["workspace_id"]) == ("CONNECTION_EXPIRED", "acme")
     assert event["data"] == {
         "connectionId": "default",
         "id": shown["id"],
-        "integrationId": line.id,
+        "integrationId": connected.id,
         "provider": "own",
         "reason": "invalid_grant",
         "accountLabel": None,
     }
     assert_catalogued(event["type"], event["data"])
     for _ in range(3):
-        line.clock.move(2 * HOUR)
-        assert line.token().status == 409
-        assert line.api(f"POST {line.path}/oauth/refresh").status == 409
-        assert line.schedule()["connections"] == 0
-    assert line.provider.refreshes == ["refresh-token-1"]
-    assert line.events() == []
-    assert line.connect()["status"] == "ACTIVE"
-    assert line.access_token() == "access-token-2"
+        connected.clock.move(2 * HOUR)
+        assert connected.token().status == 409
+        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 409
+        assert connected.schedule()["connections"] == 0
+    assert connected.provider.refreshes == ["refresh-token-1"]
+    assert connected.events() == []
+    assert connected.connect()["status"] == "ACTIVE"
+    assert connected.access_token() == "access-token-2"
 
 
-def test_an_access_token_of_a_user_who_said_no_is_not_served_on(line: Line) -> None:
-    line.clock.move(HOUR - 10 * 60)
-    line.provider.ended = True
-    assert line.token().status == 409
-    assert line.token().status == 409
+def test_an_access_token_of_a_user_who_said_no_is_not_served_on(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR - 10 * 60)
+    connected.provider.ended = True
+    assert connected.token().status == 409
+    assert connected.token().status == 409
 
 
-def test_a_wrong_client_secret_is_an_error_that_heals(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(no("invalid_client", 401))] * 2
-    answer = line.token()
+def test_a_wrong_client_secret_is_an_error_that_heals(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(no("invalid_client", 401))] * 2
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
     assert "invalid_client" in answer.json()["detail"]
-    shown = line.shown()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "invalid_client")
-    line.clock.move(10)
-    assert line.token().status == 502
-    line.clock.move(20)
-    assert line.access_token() == "access-token-2"
-    shown = line.shown()
+    connected.clock.move(10)
+    assert connected.token().status == 502
+    connected.clock.move(20)
+    assert connected.access_token() == "access-token-2"
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]) == ("ACTIVE", None)
-    assert line.events() == []
+    assert connected.events() == []
 
 
 def form(text: str, status: int = 200) -> Reply:
@@ -358,25 +368,27 @@ def in_utf_16(provider: Provider, form_: dict[str, str]) -> Reply:
 
 
 @pytest.mark.parametrize("answer", [as_a_form, in_utf_16])
-def test_a_rotated_token_is_read_whatever_the_answer_is_called(line: Line, answer: Any) -> None:
-    line.provider.script = [answer]
-    line.clock.move(HOUR)
-    assert line.access_token() == "access-token-2"
-    line.clock.move(HOUR)
-    assert line.access_token() == "access-token-3", "with the refresh token of the form"
-    assert line.events() == []
+def test_a_rotated_token_is_read_whatever_the_answer_is_called(
+    connected: ConnectedIntegration, answer: Any
+) -> None:
+    connected.provider.script = [answer]
+    connected.clock.move(HOUR)
+    assert connected.access_token() == "access-token-2"
+    connected.clock.move(HOUR)
+    assert connected.access_token() == "access-token-3", "with the refresh token of the form"
+    assert connected.events() == []
 
 
-def test_expires_at_alone_says_when_a_token_ends(line: Line) -> None:
+def test_expires_at_alone_says_when_a_token_ends(connected: ConnectedIntegration) -> None:
     def until(provider: Provider, _: dict[str, str]) -> Reply:
-        moment = line.clock.now // 1000 + 100
+        moment = connected.clock.now // 1000 + 100
         return Reply(200, JSON, json.dumps({"access_token": "short", "expires_at": moment}).encode())
 
-    line.clock.move(HOUR)
-    line.provider.script = [until]
-    assert line.access_token() == "short"
-    line.clock.move(125)
-    assert line.access_token() == "access-token-2"
+    connected.clock.move(HOUR)
+    connected.provider.script = [until]
+    assert connected.access_token() == "short"
+    connected.clock.move(125)
+    assert connected.access_token() == "access-token-2"
 
 
 @pytest.mark.parametrize(
@@ -391,71 +403,75 @@ def test_expires_at_alone_says_when_a_token_ends(line: Line) -> None:
     ],
     ids=["upper case", "invalid_token", "bad_refresh_token", "named in config", "a form", "nested"],
 )
-def test_an_end_in_other_words_expires_the_connection_at_once(line: Line, reply: Reply) -> None:
-    line.integration(expiredErrors=["our_own_word"])
-    line.connect()
-    line.clock.move(HOUR)
-    line.provider.script = [says(reply)]
-    answer = line.token()
+def test_an_end_in_other_words_expires_the_connection_at_once(
+    connected: ConnectedIntegration, reply: Reply
+) -> None:
+    connected.integration(expiredErrors=["our_own_word"])
+    connected.connect()
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(reply)]
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
-    shown = line.shown()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
-    assert len(line.events()) == 1
+    assert len(connected.events()) == 1
 
 
-def test_refusals_without_a_known_reason_end_the_connection_after_a_day(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(401, JSON, b'{"message": "Unauthorized"}'))] * 1000
-    assert line.token().status == 502
-    shown = line.shown()
+def test_refusals_without_a_known_reason_end_the_connection_after_a_day(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(401, JSON, b'{"message": "Unauthorized"}'))] * 1000
+    assert connected.token().status == 502
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "refresh_refused")
     assert "Unauthorized" in shown["lastError"]["detail"]
     for _ in range(20):
-        assert line.api(f"POST {line.path}/oauth/refresh").status == 502, "often is not long"
+        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 502, "often is not long"
     for _ in range(22):
-        line.clock.move(HOUR)
-        line.schedule()
-    assert line.shown()["status"] == "ERROR"
-    assert line.events() == []
+        connected.clock.move(HOUR)
+        connected.schedule()
+    assert connected.shown()["status"] == "ERROR"
+    assert connected.events() == []
     for _ in range(3):
-        line.clock.move(1.2 * HOUR)
-        line.schedule()
-    shown = line.shown()
+        connected.clock.move(1.2 * HOUR)
+        connected.schedule()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_refused")
-    (event,) = line.events()
+    (event,) = connected.events()
     assert event["data"]["reason"] == "refresh_refused"
     assert_catalogued(event["type"], event["data"])
 
 
-def test_refusals_around_an_outage_do_not_add_up(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_refusals_around_an_outage_do_not_add_up(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     refused = says(Reply(403, JSON, b'{"message": "Forbidden"}'))
-    line.provider.script = [refused] * 8
+    connected.provider.script = [refused] * 8
     for _ in range(8):
-        assert line.api(f"POST {line.path}/oauth/refresh").status == 502
-    line.provider.script = [says(Reply(503)), refused]
+        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 502
+    connected.provider.script = [says(Reply(503)), refused]
     for _ in range(2):
-        line.clock.move(13 * HOUR)
-        assert line.token().status == 502
-    assert line.provider.script == []
-    assert line.shown()["status"] == "ERROR"
-    assert line.events() == []
-    assert (line.row()["refusals"], line.row()["failures"]) == (1, 10)
+        connected.clock.move(13 * HOUR)
+        assert connected.token().status == 502
+    assert connected.provider.script == []
+    assert connected.shown()["status"] == "ERROR"
+    assert connected.events() == []
+    assert (connected.row()["refusals"], connected.row()["failures"]) == (1, 10)
 
 
 @pytest.mark.parametrize(
     "body", [b"access_token: fresh-access\nrefresh_token: fresh-refresh", b'"fresh-0123456789abcdef"']
 )
 def test_a_token_in_an_answer_that_is_not_understood_is_shown_nowhere(
-    line: Line, backend: Backend, body: bytes, caplog: pytest.LogCaptureFixture
+    connected: ConnectedIntegration, backend: Backend, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(200, {"content-type": "text/plain"}, body))] * 2
-    answer = line.token()
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(200, {"content-type": "text/plain"}, body))] * 2
+    answer = connected.token()
     assert answer.status == 502
     kept = str([backend.rows(table) for table in ("ConnectionsTable", "ActivityTable")])
     assert "neither a token nor an error" in kept
-    assert "fresh-" not in answer.text + kept + str(line.shown()) + caplog.text
+    assert "fresh-" not in answer.text + kept + str(connected.shown()) + caplog.text
 
 
 @pytest.mark.parametrize(
@@ -468,44 +484,50 @@ def test_a_token_in_an_answer_that_is_not_understood_is_shown_nowhere(
     ],
     ids=["our client", "a page", "500", "404"],
 )
-def test_what_says_nothing_of_the_grant_never_ends_it_but_shows_in_time(line: Line, reply: Reply) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(reply)] * 1000
+def test_what_says_nothing_of_the_grant_never_ends_it_but_shows_in_time(
+    connected: ConnectedIntegration, reply: Reply
+) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(reply)] * 1000
     for _ in range(40):
-        line.schedule()
-        line.clock.move(1.2 * HOUR)
-    assert line.shown()["status"] == "ERROR"
-    line.provider.script = []
-    assert line.access_token() == "access-token-2"
-    assert line.shown()["status"] == "ACTIVE"
-    assert line.events() == []
+        connected.schedule()
+        connected.clock.move(1.2 * HOUR)
+    assert connected.shown()["status"] == "ERROR"
+    connected.provider.script = []
+    assert connected.access_token() == "access-token-2"
+    assert connected.shown()["status"] == "ACTIVE"
+    assert connected.events() == []
 
 
 @pytest.mark.parametrize("status", [429, 503, 400])
 @pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
-def test_retry_after_is_kept_to_and_passed_on(line: Line, status: int, dated: bool) -> None:
-    line.clock.move(HOUR)
-    at = datetime.fromtimestamp(line.clock.now / 1000 + 600, UTC)
+def test_retry_after_is_kept_to_and_passed_on(
+    connected: ConnectedIntegration, status: int, dated: bool
+) -> None:
+    connected.clock.move(HOUR)
+    at = datetime.fromtimestamp(connected.clock.now / 1000 + 600, UTC)
     asked = format_datetime(at, usegmt=True) if dated else "600"
     body = b'{"error": "slow_down"}'
-    line.provider.script = [says(Reply(status, {**JSON, "retry-after": asked}, body))]
-    answer = line.token()
+    connected.provider.script = [says(Reply(status, {**JSON, "retry-after": asked}, body))]
+    answer = connected.token()
     assert answer.status == 502
     assert 595 <= int(answer.headers["retry-after"]) <= 661
-    line.clock.move(590)
-    for answer in (line.token(), line.api(f"POST {line.path}/oauth/refresh")):
+    connected.clock.move(590)
+    for answer in (connected.token(), connected.api(f"POST {connected.path}/oauth/refresh")):
         assert answer.status == 502
         assert 1 <= int(answer.headers["retry-after"]) <= 75
-    assert len(line.provider.refreshes) == 1
-    line.clock.move(75)
-    assert line.access_token() == "access-token-2"
+    assert len(connected.provider.refreshes) == 1
+    connected.clock.move(75)
+    assert connected.access_token() == "access-token-2"
 
 
-def test_a_gateway_that_says_when_to_come_back_is_not_asked_again_at_once(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(504, {"retry-after": "60"}))]
-    assert line.token().status == 502
-    assert len(line.provider.refreshes) == 1
+def test_a_gateway_that_says_when_to_come_back_is_not_asked_again_at_once(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(504, {"retry-after": "60"}))]
+    assert connected.token().status == 502
+    assert len(connected.provider.refreshes) == 1
 
 
 # ── a provider that does not answer as it should ─────────────────────────────────────────────────────
@@ -529,197 +551,207 @@ BAD_ANSWERS: dict[str, Callable[[], Reply]] = {
     [*((kind, "rotating") for kind in BAD_ANSWERS), ("HTML", "static"), ("a hang-up", "static")],
 )
 def test_no_usable_answer_changes_nothing_and_is_tried_again(
-    line: Line, monkeypatch: pytest.MonkeyPatch, kind: str, refresh_strategy: str
+    connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch, kind: str, refresh_strategy: str
 ) -> None:
     monkeypatch.setattr(token_endpoint, "TOTAL_SECONDS", 1.0)
-    line.provider.rotates = refresh_strategy == "rotating"
-    line.integration(refresh=refresh_strategy)
-    line.provider.live = None
-    line.connect()
-    before = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
-    line.clock.move(HOUR)
-    line.provider.script = [says(BAD_ANSWERS[kind]())] * 2
-    answer = line.token()
+    connected.provider.rotates = refresh_strategy == "rotating"
+    connected.integration(refresh=refresh_strategy)
+    connected.provider.live = None
+    connected.connect()
+    before = next(
+        row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
+    )
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(BAD_ANSWERS[kind]())] * 2
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed"), answer
-    shown = line.shown()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("ACTIVE", "upstream_failed")
-    after = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
+    after = next(
+        row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
+    )
     assert after["sealed"] == before["sealed"]
     assert "leaseOwner" not in after
-    assert line.events() == []
+    assert connected.events() == []
     # For a while nobody asks again.
-    asked = len(line.provider.refreshes)
-    assert line.token().status == 502
-    assert len(line.provider.refreshes) == asked
-    line.provider.script = []
-    line.clock.move(15)
-    assert line.token().status == 200
-    assert set(line.provider.refreshes) == {line.provider.refreshes[0]}
+    asked = len(connected.provider.refreshes)
+    assert connected.token().status == 502
+    assert len(connected.provider.refreshes) == asked
+    connected.provider.script = []
+    connected.clock.move(15)
+    assert connected.token().status == 200
+    assert set(connected.provider.refreshes) == {connected.provider.refreshes[0]}
 
 
-def test_a_token_that_is_good_for_a_minute_is_served_while_the_provider_fails(line: Line) -> None:
-    line.clock.move(HOUR - 5 * 60)
-    line.provider.script = [says(Reply(500))] * 100
+def test_a_token_that_is_good_for_a_minute_is_served_while_the_provider_fails(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR - 5 * 60)
+    connected.provider.script = [says(Reply(500))] * 100
     for _ in range(4):
-        assert line.access_token() == "access-token-1"
-        line.clock.move(30)
-    assert 2 <= len(line.provider.refreshes) <= 4
-    line.clock.move(2 * 60)  # 59 s are left
-    line.clock.move(1)
-    assert line.token().status == 502
+        assert connected.access_token() == "access-token-1"
+        connected.clock.move(30)
+    assert 2 <= len(connected.provider.refreshes) <= 4
+    connected.clock.move(2 * 60)  # 59 s are left
+    connected.clock.move(1)
+    assert connected.token().status == 502
 
 
-def test_waits_grow_while_the_provider_stays_down(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(500))] * 1000
+def test_waits_grow_while_the_provider_stays_down(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(500))] * 1000
     asked_at: list[int] = []
     for _ in range(12 * 30):
-        before = len(line.provider.refreshes)
-        line.schedule()
-        if len(line.provider.refreshes) > before:
-            asked_at.append(line.clock.now)
-        line.clock.move(120)
+        before = len(connected.provider.refreshes)
+        connected.schedule()
+        if len(connected.provider.refreshes) > before:
+            asked_at.append(connected.clock.now)
+        connected.clock.move(120)
     gaps = [(b - a) / 1000 for a, b in itertools.pairwise(asked_at)]
     assert 12 < len(asked_at) < 30
     assert max(gaps) <= 1.2 * HOUR + 120
     assert gaps[-1] >= 0.8 * HOUR
-    line.provider.script = []
-    line.clock.move(2 * HOUR)
-    line.schedule()
-    assert line.shown()["status"] == "ACTIVE"
-    assert line.access_token() == "access-token-2"
+    connected.provider.script = []
+    connected.clock.move(2 * HOUR)
+    connected.schedule()
+    assert connected.shown()["status"] == "ACTIVE"
+    assert connected.access_token() == "access-token-2"
 
 
 # ── an answer that was lost (promise 6) ──────────────────────────────────────────────────────────────
 
 
-def test_a_lost_answer_is_asked_for_once_more_at_once(line: Line) -> None:
+def test_a_lost_answer_is_asked_for_once_more_at_once(connected: ConnectedIntegration) -> None:
     """Some providers take a refresh token twice for a moment."""
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(hang_up=True)), None]
-    assert line.access_token() == "access-token-2"
-    assert line.provider.refreshes == ["refresh-token-1"] * 2
-    assert line.events() == []
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(hang_up=True)), None]
+    assert connected.access_token() == "access-token-2"
+    assert connected.provider.refreshes == ["refresh-token-1"] * 2
+    assert connected.events() == []
 
 
-def test_a_lost_rotation_that_the_provider_then_refuses_expires_the_connection(line: Line) -> None:
-    line.clock.move(HOUR - 10 * 60)
-    line.provider.script = [works_and_hangs_up]
-    answer = line.token()
+def test_a_lost_rotation_that_the_provider_then_refuses_expires_the_connection(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR - 10 * 60)
+    connected.provider.script = [works_and_hangs_up]
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
-    assert line.provider.refreshes == ["refresh-token-1"] * 2
-    shown = line.shown()
+    assert connected.provider.refreshes == ["refresh-token-1"] * 2
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")
-    (event,) = line.events()
+    (event,) = connected.events()
     assert event["data"]["reason"] == "refresh_response_lost"
     # The access token that is there serves until it ends.
     for _ in range(2):
-        assert line.access_token() == "access-token-1"
-        line.clock.move(4 * 60)
-    line.clock.move(2 * 60)
-    assert line.token().status == 409
-    assert len(line.provider.refreshes) == 2
-    assert line.events() == []
+        assert connected.access_token() == "access-token-1"
+        connected.clock.move(4 * 60)
+    connected.clock.move(2 * 60)
+    assert connected.token().status == 409
+    assert len(connected.provider.refreshes) == 2
+    assert connected.events() == []
 
 
-def test_a_static_refresh_token_is_never_lost(line: Line) -> None:
-    line.provider.rotates = False
-    line.provider.live = None
-    line.integration(refresh="static")
-    line.connect()
-    line.clock.move(HOUR)
-    line.provider.script = [says(Reply(hang_up=True)), says(no("invalid_grant"))]
-    assert line.token().status == 502
-    line.clock.move(30)
-    assert line.token().status == 409
-    assert line.shown()["lastError"]["code"] == "invalid_grant"
+def test_a_static_refresh_token_is_never_lost(connected: ConnectedIntegration) -> None:
+    connected.provider.rotates = False
+    connected.provider.live = None
+    connected.integration(refresh="static")
+    connected.connect()
+    connected.clock.move(HOUR)
+    connected.provider.script = [says(Reply(hang_up=True)), says(no("invalid_grant"))]
+    assert connected.token().status == 502
+    connected.clock.move(30)
+    assert connected.token().status == 409
+    assert connected.shown()["lastError"]["code"] == "invalid_grant"
 
 
 @pytest.mark.parametrize("grace", [False, True], ids=["strict", "takes_it_twice"])
 def test_a_process_that_dies_with_the_answer_is_followed_by_one_that_asks_again(
-    line: Line, grace: bool
+    connected: ConnectedIntegration, grace: bool
 ) -> None:
     """It dies before the record. If the provider takes the token again, well; if not, the answer was lost."""
-    line.clock.move(HOUR)
+    connected.clock.move(HOUR)
     with killed("dynamodb.PutItem"):
-        line.token()
-    assert line.provider.refreshes == ["refresh-token-1"]
-    assert line.row()["leaseOwner"]
-    line.clock.move(LEASE + 1)
+        connected.token()
+    assert connected.provider.refreshes == ["refresh-token-1"]
+    assert connected.row()["leaseOwner"]
+    connected.clock.move(LEASE + 1)
     if grace:
-        line.provider.script = [lambda provider, form: provider.tokens()]
-        assert line.access_token() == "access-token-3"
-        assert line.provider.refreshes == ["refresh-token-1"] * 2
-        assert line.events() == []
+        connected.provider.script = [lambda provider, form: provider.tokens()]
+        assert connected.access_token() == "access-token-3"
+        assert connected.provider.refreshes == ["refresh-token-1"] * 2
+        assert connected.events() == []
         return
-    answer = line.token()
+    answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
-    assert line.shown()["lastError"]["code"] == "refresh_response_lost"
-    assert line.provider.refreshes == ["refresh-token-1"] * 2
-    assert len(line.events()) == 1
+    assert connected.shown()["lastError"]["code"] == "refresh_response_lost"
+    assert connected.provider.refreshes == ["refresh-token-1"] * 2
+    assert len(connected.events()) == 1
 
 
-def test_a_process_that_dies_before_it_asks_costs_nothing(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_a_process_that_dies_before_it_asks_costs_nothing(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     with killed("dynamodb.UpdateItem", after=True):  # the lease
-        line.token()
-    assert line.provider.refreshes == []
-    line.clock.move(LEASE + 1)
-    assert line.access_token() == "access-token-2"
+        connected.token()
+    assert connected.provider.refreshes == []
+    connected.clock.move(LEASE + 1)
+    assert connected.access_token() == "access-token-2"
 
 
-def test_a_process_that_dies_after_the_record_has_done_its_work(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_a_process_that_dies_after_the_record_has_done_its_work(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     with killed("dynamodb.PutItem", after=True):
-        line.token()
-    assert line.access_token() == "access-token-2"
-    assert line.provider.refreshes == ["refresh-token-1"]
+        connected.token()
+    assert connected.access_token() == "access-token-2"
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
 # ── AWS that fails in between ────────────────────────────────────────────────────────────────────────
 
 
-def test_fresh_tokens_are_stored_though_dynamodb_throttles(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_fresh_tokens_are_stored_though_dynamodb_throttles(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client gives up, twice
-        assert line.access_token() == "access-token-2"
-    assert line.access_token() == "access-token-2"
-    assert line.provider.refreshes == ["refresh-token-1"]
+        assert connected.access_token() == "access-token-2"
+    assert connected.access_token() == "access-token-2"
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_a_record_whose_answer_was_lost_is_recognised(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_a_record_whose_answer_was_lost_is_recognised(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     with failing("dynamodb.PutItem", lost=True, tries=1):
-        assert line.access_token() == "access-token-2"
-    assert line.row()["tokensVersion"] == 2
+        assert connected.access_token() == "access-token-2"
+    assert connected.row()["tokensVersion"] == 2
 
 
-def test_a_lease_whose_answer_was_lost_is_recognised(line: Line) -> None:
-    line.clock.move(HOUR)
+def test_a_lease_whose_answer_was_lost_is_recognised(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
     with failing("dynamodb.UpdateItem", lost=True, tries=1):
-        assert line.access_token() == "access-token-2"
-    assert line.provider.refreshes == ["refresh-token-1"]
+        assert connected.access_token() == "access-token-2"
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_nothing_is_asked_of_the_provider_while_kms_fails(line: Line) -> None:
+def test_nothing_is_asked_of_the_provider_while_kms_fails(connected: ConnectedIntegration) -> None:
     from patchbay import vault
 
-    line.clock.move(HOUR)
+    connected.clock.move(HOUR)
     vault.forget_keys()
     with failing("kms.Decrypt", error="refused"):
-        answer = line.token()
+        answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
-    assert line.provider.refreshes == []
-    assert "leaseOwner" not in line.row()
-    assert line.access_token() == "access-token-2"
+    assert connected.provider.refreshes == []
+    assert "leaseOwner" not in connected.row()
+    assert connected.access_token() == "access-token-2"
 
 
 # ── others, meanwhile ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_connection_that_is_removed_while_it_is_refreshed_leaves_no_grant(line: Line) -> None:
+def test_a_connection_that_is_removed_while_it_is_refreshed_leaves_no_grant(
+    connected: ConnectedIntegration,
+) -> None:
     """The tokens that came too late are given back to the provider."""
-    line.clock.move(HOUR)
+    connected.clock.move(HOUR)
 
     def removed(provider: Provider, form: dict[str, str]) -> Reply:
         reply = provider.refresh(form)
@@ -727,24 +759,26 @@ def test_a_connection_that_is_removed_while_it_is_refreshed_leaves_no_grant(line
         return Reply(reply.status, reply.headers, reply.body, delay=0.8)
 
     done = threading.Event()
-    line.provider.script = [removed]
+    connected.provider.script = [removed]
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(line.token)
+        asked = pool.submit(connected.token)
         assert done.wait(20)
-        assert line.api(f"DELETE {line.path}/connections/default").status == 200
+        assert connected.api(f"DELETE {connected.path}/connections/default").status == 200
         assert asked.result().status == 404
-    assert line.provider.revoked == ["refresh-token-1", "refresh-token-2"]
-    assert line.backend.rows("ConnectionsTable") == []
+    assert connected.provider.revoked == ["refresh-token-1", "refresh-token-2"]
+    assert connected.backend.rows("ConnectionsTable") == []
 
 
-def test_a_connection_that_is_made_anew_while_it_is_refreshed_keeps_the_new_tokens(line: Line) -> None:
-    line.clock.move(HOUR)
-    client = line.backend.client("dynamodb")
-    table = line.backend.template.name("ConnectionsTable")
-    with meanwhile("dynamodb.PutItem", lambda: _bump(client, table, line.row())):
-        answer = line.token()
+def test_a_connection_that_is_made_anew_while_it_is_refreshed_keeps_the_new_tokens(
+    connected: ConnectedIntegration,
+) -> None:
+    connected.clock.move(HOUR)
+    client = connected.backend.client("dynamodb")
+    table = connected.backend.template.name("ConnectionsTable")
+    with meanwhile("dynamodb.PutItem", lambda: _bump(client, table, connected.row())):
+        answer = connected.token()
     assert answer.status == 200
-    assert line.row()["tokensVersion"] == 7
+    assert connected.row()["tokensVersion"] == 7
     assert answer.json()["accessToken"] == "access-token-1", "the row's, not the one that came too late"
 
 
@@ -757,12 +791,14 @@ def _bump(client: Any, table: str, row: dict[str, Any]) -> None:
     )
 
 
-def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(line: Line) -> None:
+def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(
+    connected: ConnectedIntegration,
+) -> None:
     """Its tokens came, so they are stored, whoever has the lease by now."""
-    line.clock.move(HOUR)
-    with meanwhile("dynamodb.PutItem", lambda: _lease(line, seconds=10)):
-        assert line.access_token() == "access-token-2"
-    row = line.row()
+    connected.clock.move(HOUR)
+    with meanwhile("dynamodb.PutItem", lambda: _lease(connected, seconds=10)):
+        assert connected.access_token() == "access-token-2"
+    row = connected.row()
     assert row["tokensVersion"] == 2
     assert "leaseOwner" not in row
 
@@ -770,69 +806,73 @@ def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(line: Line
 # ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_schedule_refreshes_what_is_due_and_nothing_else(line: Line) -> None:
-    line.clock.move(HOUR - 12 * 60 - 1)
-    line.connect("younger")
-    assert line.schedule() == {"connections": 0, "tasks": 0}
-    line.clock.move(1)
-    assert line.schedule() == {"connections": 1, "tasks": 0}
-    assert line.provider.refreshes == ["refresh-token-1"]
+def test_the_schedule_refreshes_what_is_due_and_nothing_else(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR - 12 * 60 - 1)
+    connected.connect("younger")
+    assert connected.schedule() == {"connections": 0, "tasks": 0}
+    connected.clock.move(1)
+    assert connected.schedule() == {"connections": 1, "tasks": 0}
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_two_schedules_at_once_refresh_once(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
+def test_two_schedules_at_once_refresh_once(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: line.schedule(), range(2)))
-    assert line.provider.refreshes == ["refresh-token-1"]
-    assert line.access_token() == "access-token-2"
+        list(pool.map(lambda _: connected.schedule(), range(2)))
+    assert connected.provider.refreshes == ["refresh-token-1"]
+    assert connected.access_token() == "access-token-2"
 
 
-def test_a_schedule_without_time_begins_nothing(line: Line) -> None:
-    line.clock.move(HOUR)
-    assert line.schedule(seconds=29) == {"connections": 0, "tasks": 0}
-    assert line.provider.refreshes == []
+def test_a_schedule_without_time_begins_nothing(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    assert connected.schedule(seconds=29) == {"connections": 0, "tasks": 0}
+    assert connected.provider.refreshes == []
 
 
-def test_a_paused_integration_keeps_its_connections_alive(line: Line) -> None:
-    assert line.api(f"PUT {line.path}/status", json={"status": "INACTIVE"}).status == 200
-    line.clock.move(HOUR)
-    assert line.token().json()["code"] == "integration_inactive"
-    assert line.schedule()["connections"] == 1
-    assert line.provider.refreshes == ["refresh-token-1"]
+def test_a_paused_integration_keeps_its_connections_alive(connected: ConnectedIntegration) -> None:
+    assert connected.api(f"PUT {connected.path}/status", json={"status": "INACTIVE"}).status == 200
+    connected.clock.move(HOUR)
+    assert connected.token().json()["code"] == "integration_inactive"
+    assert connected.schedule()["connections"] == 1
+    assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_a_token_that_cannot_be_refreshed_is_announced_when_it_ends(line: Line) -> None:
-    line.integration(refresh="reauthorize_only")
-    line.connect()
-    line.clock.move(HOUR - 1)
-    assert line.schedule()["connections"] <= 1  # the first integration's
-    assert line.access_token() == "access-token-2"
-    assert line.api(f"POST {line.path}/oauth/refresh").json()["code"] == "connection_expired"
-    assert line.shown()["status"] == "ACTIVE"
-    line.events()
-    line.clock.move(1)
-    line.schedule()
-    shown = line.shown()
+def test_a_token_that_cannot_be_refreshed_is_announced_when_it_ends(connected: ConnectedIntegration) -> None:
+    connected.integration(refresh="reauthorize_only")
+    connected.connect()
+    connected.clock.move(HOUR - 1)
+    assert connected.schedule()["connections"] <= 1  # the first integration's
+    assert connected.access_token() == "access-token-2"
+    assert connected.api(f"POST {connected.path}/oauth/refresh").json()["code"] == "connection_expired"
+    assert connected.shown()["status"] == "ACTIVE"
+    connected.events()
+    connected.clock.move(1)
+    connected.schedule()
+    shown = connected.shown()
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "access_token_expired")
-    (event,) = line.events()
+    (event,) = connected.events()
     assert event["data"]["reason"] == "access_token_expired"
-    line.schedule()
-    assert line.events() == []
+    connected.schedule()
+    assert connected.events() == []
 
 
-def test_a_token_that_never_expires_is_never_due(line: Line) -> None:
-    line.provider.expires_in = None
-    line.integration(refresh="never_expires")
-    line.connect()
-    line.clock.move(10 * 365 * 86_400)
-    assert line.access_token() == "access-token-2"
-    assert line.shown()["expiresAt"] is None
-    row = next(row for row in line.backend.rows("ConnectionsTable") if line.id in row["integrationKey"])
+def test_a_token_that_never_expires_is_never_due(connected: ConnectedIntegration) -> None:
+    connected.provider.expires_in = None
+    connected.integration(refresh="never_expires")
+    connected.connect()
+    connected.clock.move(10 * 365 * 86_400)
+    assert connected.access_token() == "access-token-2"
+    assert connected.shown()["expiresAt"] is None
+    row = next(
+        row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
+    )
     assert "dueAt" not in row
 
 
-def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: pytest.Subtests) -> None:
+def test_a_run_that_dies_anywhere_is_finished_by_the_next(
+    connected: ConnectedIntegration, subtests: pytest.Subtests
+) -> None:
     """The provider ends the grant; whichever AWS call is the run's last, there is one event in the end."""
     handler = importlib.import_module("workers.refresh_connections").handler
     assert callable(handler)
@@ -845,49 +885,50 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(line: Line, subtests: 
     ):
         for at in (1, 2):
             with subtests.test(f"{operation} {at} {'after' if after else 'before'}"):
-                line.connect()
-                line.events()
-                line.clock.move(HOUR)
-                line.provider.ended = True
+                connected.connect()
+                connected.events()
+                connected.clock.move(HOUR)
+                connected.provider.ended = True
                 # A run that gets on without that many calls of the operation just does its work.
                 with contextlib.suppress(AssertionError), killed(operation, at, after=after):
-                    line.schedule()
+                    connected.schedule()
                 for _ in range(3):
-                    line.clock.move(LEASE + 60)
-                    line.schedule()
-                assert line.shown()["status"] == "EXPIRED"
-                events = line.events()
+                    connected.clock.move(LEASE + 60)
+                    connected.schedule()
+                assert connected.shown()["status"] == "EXPIRED"
+                events = connected.events()
                 assert len({event["id"] for event in events}) == 1
                 assert len(events) <= 2  # the same one again is dropped by the fan-out
-                assert "dueAt" not in line.row()
+                assert "dueAt" not in connected.row()
 
 
-def test_one_connection_that_aws_fails_does_not_stop_the_others(line: Line) -> None:
+def test_one_connection_that_aws_fails_does_not_stop_the_others(connected: ConnectedIntegration) -> None:
     from patchbay.oauth.maintenance import Incomplete
 
     for name in "abc":
-        line.connect(name)
-    line.provider.script = [lambda provider, form: provider.tokens()] * 10  # it is four grants now
-    line.clock.move(HOUR)
+        connected.connect(name)
+    connected.provider.script = [lambda provider, form: provider.tokens()] * 10  # it is four grants now
+    connected.clock.move(HOUR)
     with failing("dynamodb.BatchGetItem", error="refused"), pytest.raises(Incomplete):
-        line.schedule()
-    assert len(line.provider.refreshes) >= 2
-    line.clock.move(60)
-    line.schedule()
+        connected.schedule()
+    assert len(connected.provider.refreshes) >= 2
+    connected.clock.move(60)
+    connected.schedule()
     assert all(
-        "dueAt" in row and row["dueAt"] > line.clock.now for row in line.backend.rows("ConnectionsTable")
+        "dueAt" in row and row["dueAt"] > connected.clock.now
+        for row in connected.backend.rows("ConnectionsTable")
     )
 
 
 def test_one_connection_that_breaks_the_code_does_not_stop_the_others(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from patchbay.oauth.maintenance import Incomplete
 
     for name in "abc":
-        line.connect(name)
-    line.provider.script = [lambda provider, form: provider.tokens()] * 10
-    line.clock.move(HOUR)
+        connected.connect(name)
+    connected.provider.script = [lambda provider, form: provider.tokens()] * 10
+    connected.clock.move(HOUR)
     whole = token_endpoint.refresh
 
     def breaks_once(*given: Any) -> Any:
@@ -896,17 +937,17 @@ def test_one_connection_that_breaks_the_code_does_not_stop_the_others(
 
     monkeypatch.setattr(token_endpoint, "refresh", breaks_once)
     with pytest.raises(Incomplete):
-        line.schedule()
-    assert len(line.provider.refreshes) == 3
+        connected.schedule()
+    assert len(connected.provider.refreshes) == 3
 
 
-def test_no_token_lies_in_the_clear(line: Line) -> None:
-    line.clock.move(HOUR)
-    line.access_token()
-    kept = str([line.backend.rows(table.logical_id) for table in _tables(line)])
+def test_no_token_lies_in_the_clear(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.access_token()
+    kept = str([connected.backend.rows(table.logical_id) for table in _tables(connected)])
     for secret in ("access-token", "refresh-token", "the-client-secret"):
         assert secret not in kept
 
 
-def _tables(line: Line) -> Any:
-    return line.backend.template.of_type("AWS::DynamoDB::Table")
+def _tables(connected: ConnectedIntegration) -> Any:
+    return connected.backend.template.of_type("AWS::DynamoDB::Table")

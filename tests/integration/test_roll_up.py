@@ -17,7 +17,7 @@ from patchbay.stats.counters import HOUR_MS, Tally
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
-from tests.integration.conftest import WEBHOOKS, Line
+from tests.integration.conftest import WEBHOOKS, Pipeline
 from workers.roll_up_stats import handler
 
 MINUTE = 60_000
@@ -26,11 +26,11 @@ MINUTE = 60_000
 class Ledger:
     """Deliveries of a workspace as the worker leaves them, and the stats that the API shows of them."""
 
-    def __init__(self, line: Line) -> None:
-        self.line, self.clock = line, line.clock
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline, self.clock = pipeline, pipeline.clock
         self.clock.now = (self.clock.now // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE
         self.hour = counters.hour_of(self.clock.now)
-        self.webhooks = [line.webhook("https://example.com/")["id"] for _ in range(2)]
+        self.webhooks = [pipeline.webhook("https://example.com/")["id"] for _ in range(2)]
 
     def key(self, number: int = 0) -> str:
         return webhook_key("acme", self.webhooks[number])
@@ -61,7 +61,7 @@ class Ledger:
 
     def stats(self) -> list[Any]:
         """The stats of both webhooks."""
-        items = self.line.api(f"GET {WEBHOOKS}").json()["items"]
+        items = self.pipeline.api(f"GET {WEBHOOKS}").json()["items"]
         return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
 
     def delivered(self) -> int:
@@ -71,7 +71,7 @@ class Ledger:
         return roll_up.roll_up(remaining_ms)
 
     def rows(self) -> list[dict[str, Any]]:
-        rows = self.line.backend.rows("HealthTable")
+        rows = self.pipeline.backend.rows("HealthTable")
         return [row for row in rows if row["sk"].startswith("hour#") and "rolledTo" in row]
 
     def rolled_through(self) -> int | None:
@@ -79,9 +79,9 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(line: Line, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def ledger(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(roll_up, "_CHUNK", 3)
-    ledger = Ledger(line)
+    ledger = Ledger(pipeline)
     stats_store.set_rolled_through(ledger.hour - 2)
     return ledger
 
@@ -241,11 +241,11 @@ def test_a_busy_webhook_is_read_once_in_half_a_minute(
     ledger.deliver(3, ledger.hour - 1)
     ledger.deliver(1, ledger.hour - 1, webhook=1)
     assert ledger.delivered() == 4
-    ledger.line.backend.calls.clear()
+    ledger.pipeline.backend.calls.clear()
     ledger.deliver(1, ledger.hour)
     ledger.deliver(1, ledger.hour, webhook=1)
     assert ledger.delivered() == 5
-    assert ledger.line.backend.calls.count["dynamodb.Query"] == 1 + 1  # the webhooks, and the quiet one's
+    assert ledger.pipeline.backend.calls.count["dynamodb.Query"] == 1 + 1  # the webhooks, and the quiet one's
     ledger.roll_up()
     assert ledger.delivered() == 6  # what is kept counts no more
     ledger.deliver(2, ledger.hour)
@@ -260,7 +260,7 @@ def test_what_a_roll_up_costs(ledger: Ledger) -> None:
     """An hour without events: the progress, who is active, and the progress again. A workspace with events:
     its webhooks, their counters, a query a webhook, and a write for each that had deliveries.
     """
-    calls = ledger.line.backend.calls
+    calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour)
     calls.clear()
     assert ledger.roll_up() == 0
@@ -278,15 +278,15 @@ def test_what_a_roll_up_costs(ledger: Ledger) -> None:
 
 def test_what_stats_cost(ledger: Ledger) -> None:
     """A workspace without events since the last roll-up has no deliveries read."""
-    calls = ledger.line.backend.calls
+    calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour - 1)
     ledger.roll_up()
     path = f"GET {WEBHOOKS}"
-    ledger.line.api(path)
+    ledger.pipeline.api(path)
     calls.clear()
-    ledger.line.api(path)
+    ledger.pipeline.api(path)
     assert calls.count == {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 1}
     ledger.mark(ledger.hour)
     calls.clear()
-    ledger.line.api(path)
+    ledger.pipeline.api(path)
     assert calls.count == {"dynamodb.Query": 1 + 2, "dynamodb.BatchGetItem": 1}

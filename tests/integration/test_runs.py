@@ -16,7 +16,7 @@ from patchbay.catalogue.entries import load_action
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
 from tests.faults import dying, failing, meanwhile
-from tests.integration.conftest import WEBHOOKS, Line
+from tests.integration.conftest import WEBHOOKS, Pipeline
 from tests.receivers import Receiver, receiver
 
 START = "POST /api/automations/zapier/actions/create_post"
@@ -27,18 +27,18 @@ OUTPUT = {"postId": "post_1", "status": "published"}
 class Actions:
     """An automation that asks, and the platform that answers, with the clock in hand."""
 
-    def __init__(self, line: Line, platform: Receiver) -> None:
-        self.line, self.platform = line, platform
+    def __init__(self, pipeline: Pipeline, platform: Receiver) -> None:
+        self.pipeline, self.platform = pipeline, platform
         self._sweep = importlib.import_module("workers.sweep_runs").handler
         body = {"name": "actions", "url": platform.url, "events": ["ACTION_REQUESTED"]}
         assert self.as_platform(f"POST {WEBHOOKS}", json=body).status == 201
 
     def as_platform(self, line: str, **more: Any) -> Answer:
-        claims = {"exp": self.line.clock.now // 1000 + 600}
-        return self.line._api(line, token=jwt_for("platform", claims=claims), **more)
+        claims = {"exp": self.pipeline.clock.now // 1000 + 600}
+        return self.pipeline._api(line, token=jwt_for("platform", claims=claims), **more)
 
     def start(self, **body: Any) -> Any:
-        answer = self.line.api(START, json={"input": INPUT, **body})
+        answer = self.pipeline.api(START, json={"input": INPUT, **body})
         assert answer.status == 202, answer.text
         return answer.json()
 
@@ -49,7 +49,7 @@ class Actions:
         return answer.json()
 
     def get(self, id: str) -> Any:
-        answer = self.line.api(f"GET /api/automations/zapier/runs/{id}")
+        answer = self.pipeline.api(f"GET /api/automations/zapier/runs/{id}")
         assert answer.status == 200, answer.text
         return answer.json()
 
@@ -59,11 +59,11 @@ class Actions:
     def minutes(self, count: int) -> None:
         """Let time pass, with the workers at work and a sweep a minute."""
         for _ in range(count):
-            self.line.clock.move(60)
+            self.pipeline.clock.move(60)
             self.sweep()
-            self.line.events.run()
-            self.line.sweep()
-            self.line.poll()
+            self.pipeline.events.run()
+            self.pipeline.sweep()
+            self.pipeline.poll()
 
     @property
     def heard(self) -> list[Any]:
@@ -72,9 +72,9 @@ class Actions:
 
 
 @pytest.fixture
-def actions(line: Line) -> Iterator[Actions]:
+def actions(pipeline: Pipeline) -> Iterator[Actions]:
     with receiver() as platform:
-        yield Actions(line, platform)
+        yield Actions(pipeline, platform)
 
 
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────
@@ -85,8 +85,8 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
     assert (run["status"], run["output"], run["error"]) == ("PENDING", None, None)
     assert run["input"] == INPUT
     assert run["id"].startswith("run_")
-    actions.line.events.run()
-    actions.line.poll()
+    actions.pipeline.events.run()
+    actions.pipeline.poll()
     (data,) = actions.heard
     assert_catalogued("ACTION_REQUESTED", data)
     assert data == {
@@ -97,7 +97,7 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
         "input": INPUT,
         "expiresAt": run["expiresAt"],
     }
-    actions.line.clock.move(5)
+    actions.pipeline.clock.move(5)
     ended = actions.answer(run["id"])
     assert (ended["status"], ended["output"], ended["version"]) == ("SUCCEEDED", OUTPUT, 2)
     assert actions.get(run["id"]) == ended
@@ -105,7 +105,7 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
     actions.minutes(20)
     assert len(actions.heard) == 1
     assert actions.get(run["id"]) == ended
-    (row,) = actions.line.backend.rows("AutomationsTable")
+    (row,) = actions.pipeline.backend.rows("AutomationsTable")
     assert not {"dueAt", "dueShard"} & row.keys()
     assert row["ttl"] > row["createdAt"] // 1000
 
@@ -120,7 +120,7 @@ def test_numbers_stay_as_they_were_written(actions: Actions) -> None:
     with receiver() as waiting:
         body = f'{{"input":{with_numbers(INPUT)},"callbackUrl":"{waiting.url}"}}'.encode()
         once = {"Idempotency-Key": "one"}
-        first, repeat = (actions.line.api(START, body=body, headers=once) for _ in range(2))
+        first, repeat = (actions.pipeline.api(START, body=body, headers=once) for _ in range(2))
         assert written in first.text
         assert repeat.text == first.text
         id = first.json()["id"]
@@ -130,7 +130,7 @@ def test_numbers_stay_as_they_were_written(actions: Actions) -> None:
         actions.minutes(2)
     assert written in waiting.requests[0].body.decode()
     assert written in actions.platform.requests[0].body.decode()
-    assert actions.line.api("GET /api/automations/zapier/runs").text.count(written) == 2
+    assert actions.pipeline.api("GET /api/automations/zapier/runs").text.count(written) == 2
 
 
 def test_it_may_fail_with_a_word_why(actions: Actions) -> None:
@@ -208,7 +208,7 @@ def test_an_input_that_does_not_fit(api: Api, backend: Backend, body: Any, path:
 
 def test_too_large_an_input_or_output(actions: Actions) -> None:
     large = {**INPUT, "text": "x" * 64 * 1024}
-    assert actions.line.api(START, json={"input": large}).status == 413
+    assert actions.pipeline.api(START, json={"input": large}).status == 413
     run = actions.start(input={**INPUT, "text": "x" * 63 * 1024})
     body = {"status": "SUCCEEDED", "output": {**OUTPUT, "postId": "x" * 64 * 1024}}
     actions.answer(run["id"], body, status=413)
@@ -239,11 +239,11 @@ def test_only_the_platform_answers(actions: Actions) -> None:
     run = actions.start()
     line = f"PUT /api/actions/runs/{run['id']}"
     body = {"status": "SUCCEEDED", "output": OUTPUT}
-    assert actions.line.api(line, json=body).status == 403
-    scope = {"scope": "actions:handle automations:use", "exp": actions.line.clock.now // 1000 + 600}
-    assert actions.line._api(line, json=body, token=jwt_for("acme", claims=scope)).status == 403
+    assert actions.pipeline.api(line, json=body).status == 403
+    scope = {"scope": "actions:handle automations:use", "exp": actions.pipeline.clock.now // 1000 + 600}
+    assert actions.pipeline._api(line, json=body, token=jwt_for("acme", claims=scope)).status == 403
     weak = jwt_for("platform", claims={**scope, "scope": "automations:use"})
-    assert actions.line._api(line, json=body, token=weak).status == 403
+    assert actions.pipeline._api(line, json=body, token=weak).status == 403
     for unknown in ("run_032asvoIJtqWn0GGw1sIDt", "whk_032asvoIJDDiQMG9VZzHw8", "x"):
         assert actions.as_platform(f"PUT /api/actions/runs/{unknown}", json=body).status == 404
     actions.answer(run["id"])
@@ -252,16 +252,16 @@ def test_only_the_platform_answers(actions: Actions) -> None:
 def test_runs_are_listed_by_platform_and_status(actions: Actions) -> None:
     ids = []
     for _ in range(3):
-        actions.line.clock.move(1)
+        actions.pipeline.clock.move(1)
         ids.append(actions.start()["id"])
-    n8n = actions.line.api(START.replace("zapier", "n8n"), json={"input": INPUT}).json()["id"]
+    n8n = actions.pipeline.api(START.replace("zapier", "n8n"), json={"input": INPUT}).json()["id"]
     actions.answer(ids[1])
 
     def listed(query: str = "", platform: str = "zapier") -> list[str]:
         return [run["id"] for run in listing(query, platform)["items"]]
 
     def listing(query: str = "", platform: str = "zapier") -> Any:
-        return actions.line.api(f"GET /api/automations/{platform}/runs{query}").json()
+        return actions.pipeline.api(f"GET /api/automations/{platform}/runs{query}").json()
 
     assert listed() == ids[::-1]
     assert listed(platform="n8n") == [n8n]
@@ -271,21 +271,21 @@ def test_runs_are_listed_by_platform_and_status(actions: Actions) -> None:
     first = listing("?limit=2")
     assert [run["id"] for run in first["items"]] == ids[:0:-1]
     assert listed(f"?limit=2&cursor={first['nextCursor']}") == ids[:1]
-    assert actions.line.api("GET /api/automations/zapier/runs?status=NOPE").status == 422
+    assert actions.pipeline.api("GET /api/automations/zapier/runs?status=NOPE").status == 422
     # By its own platform and workspace only, and the platform's own workspace is another, too.
-    assert actions.line.api(f"GET /api/automations/n8n/runs/{ids[0]}").status == 404
+    assert actions.pipeline.api(f"GET /api/automations/n8n/runs/{ids[0]}").status == 404
     assert actions.as_platform(f"GET /api/automations/zapier/runs/{ids[0]}").status == 404
     assert actions.as_platform("GET /api/automations/zapier/runs").json()["items"] == []
 
 
 def test_an_idempotency_key_asks_once(actions: Actions) -> None:
     key = {"Idempotency-Key": "step-2"}
-    answers = [actions.line.api(START, json={"input": INPUT}, headers=key) for _ in range(2)]
+    answers = [actions.pipeline.api(START, json={"input": INPUT}, headers=key) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert [answer.status for answer in answers] == [202, 202]
     actions.minutes(2)
     assert len(actions.heard) == 1
-    other = actions.line.api(START, json={"input": {**INPUT, "text": "other"}}, headers=key)
+    other = actions.pipeline.api(START, json={"input": {**INPUT, "text": "other"}}, headers=key)
     assert (other.status, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
@@ -325,11 +325,11 @@ def test_whoever_waits_is_called_back_once(actions: Actions) -> None:
         assert request.headers["webhook-id"].startswith("dlv_")
         assert "webhook-signature" not in request.headers
     # It is nobody's webhook.
-    assert actions.line.api(f"GET {WEBHOOKS}").json()["items"] == []
-    assert actions.line.api(f"GET {WEBHOOKS}/{run['id']}").status == 404
+    assert actions.pipeline.api(f"GET {WEBHOOKS}").json()["items"] == []
+    assert actions.pipeline.api(f"GET {WEBHOOKS}/{run['id']}").status == 404
     assert "callback" not in json.dumps(actions.get(run["id"]))
-    rows = {row["sk"]: row for row in actions.line.backend.rows("WebhooksTable")}
-    assert rows[run["id"]]["ttl"] > actions.line.clock.now // 1000 + 86_400
+    rows = {row["sk"]: row for row in actions.pipeline.backend.rows("WebhooksTable")}
+    assert rows[run["id"]]["ttl"] > actions.pipeline.clock.now // 1000 + 86_400
 
 
 def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
@@ -342,7 +342,7 @@ def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
         assert len({request.body for request in waiting.requests}) == 1
     # It is one delivery: nothing was learned of its receiver.
     assert [
-        row["sk"] for row in actions.line.backend.rows("HealthTable") if run["id"] in row["webhookKey"]
+        row["sk"] for row in actions.pipeline.backend.rows("HealthTable") if run["id"] in row["webhookKey"]
     ] == []
 
 
@@ -367,9 +367,9 @@ def test_a_callback_that_nobody_takes_troubles_nobody(actions: Actions, status: 
             actions.answer(actions.start(callbackUrl=waiting.url)["id"])
         actions.minutes(20)
         assert len(waiting.requests) == 2
-    ends = [row for row in actions.line.rows if "run_" in row["webhookKey"]]
+    ends = [row for row in actions.pipeline.rows if "run_" in row["webhookKey"]]
     assert {row["status"] for row in ends} == {"FAILED"}
-    types = [row["type"] for row in actions.line.backend.events()]
+    types = [row["type"] for row in actions.pipeline.backend.events()]
     assert types == ["ACTION_REQUESTED"] * 2
 
 
@@ -393,7 +393,7 @@ def test_a_run_that_nobody_answers_ends(actions: Actions) -> None:
 
 def test_what_has_expired_is_not_answered_even_before_the_sweep(actions: Actions) -> None:
     run = actions.start()
-    actions.line.clock.move(15 * 60)
+    actions.pipeline.clock.move(15 * 60)
     assert "15 minutes" in actions.answer(run["id"], status=409)["detail"]
 
 
@@ -442,10 +442,10 @@ def test_whatever_call_a_start_dies_at(actions: Actions) -> None:
         key += 1
         once = {"Idempotency-Key": f"k{key}"}
         with dying(calls) as process:
-            actions.line.api(START, json={"input": INPUT}, headers=once)
+            actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         died = process.died
-        actions.line.clock.move(31)  # the lease of the request that died
-        answer = actions.line.api(START, json={"input": INPUT}, headers=once)
+        actions.pipeline.clock.move(31)  # the lease of the request that died
+        answer = actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         assert answer.status == 202, answer.text
         actions.minutes(3)
         heard = [data["runId"] for data in actions.heard]
@@ -461,7 +461,7 @@ def test_whatever_call_a_sweep_dies_at(actions: Actions) -> None:
             calls += 1
             with failing("sqs.SendMessage"):
                 run = actions.start(callbackUrl=waiting.url)
-            actions.line.clock.move(61)
+            actions.pipeline.clock.move(61)
             with dying(calls) as process:
                 actions.sweep()
             died = process.died
@@ -474,7 +474,7 @@ def test_whatever_call_a_sweep_dies_at(actions: Actions) -> None:
 
 def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> None:
     runs = [actions.start() for _ in range(3)]
-    actions.line.clock.move(15 * 60 + 1)
+    actions.pipeline.clock.move(15 * 60 + 1)
     with failing("dynamodb.GetItem", error="refused"):
         assert actions.sweep() == 3
     statuses = sorted(actions.get(run["id"])["status"] for run in runs)
@@ -485,7 +485,7 @@ def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> N
 
 def test_a_sweep_stops_in_time(actions: Actions) -> None:
     started = [actions.start()["id"] for _ in range(3)]
-    actions.line.clock.move(15 * 60 + 1)
+    actions.pipeline.clock.move(15 * 60 + 1)
 
     def left() -> int:
         return 60_000 if all(actions.get(id)["status"] == "PENDING" for id in started) else 9_000

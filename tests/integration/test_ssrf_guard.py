@@ -23,7 +23,7 @@ from tests import receivers
 from tests.certificates import self_signed, server_tls
 from tests.conftest import Api
 from tests.dns import NXDOMAIN, SILENT, Answer, asked_by_system
-from tests.integration.conftest import Line
+from tests.integration.conftest import Pipeline
 from tests.raw_receivers import (
     BODY,
     HEADERS,
@@ -373,14 +373,14 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return dialled
 
 
-def publish(line: Line, *urls: str) -> None:
+def publish(pipeline: Pipeline, *urls: str) -> None:
     """Register webhooks, and publish what they subscribe to: one delivery waits for each."""
     for url in urls:
-        line.webhook(url)
-    line.publish()
+        pipeline.webhook(url)
+    pipeline.publish()
 
 
-def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) -> None:
+def test_redirects_are_not_followed(pipeline: Pipeline, dialled: list[tuple[str, int]]) -> None:
     statuses = (301, 302, 303, 307, 308)
     with ExitStack() as stack:
         elsewhere = stack.enter_context(receivers.receiver())
@@ -390,16 +390,18 @@ def test_redirects_are_not_followed(line: Line, dialled: list[tuple[str, int]]) 
             for status in statuses
             for place in places
         ]
-        publish(line, *(r.url for r in moved))
-        line.run(days=1 / 24)
-        assert line.ends() == sorted(("FAILED", f"redirect_{status}") for status in statuses for _ in places)
+        publish(pipeline, *(r.url for r in moved))
+        pipeline.run(days=1 / 24)
+        assert pipeline.ends() == sorted(
+            ("FAILED", f"redirect_{status}") for status in statuses for _ in places
+        )
         assert [len(r.requests) for r in moved] == [1] * 10
         assert sorted(f"http://{host}:{port}/hook" for host, port in dialled) == sorted(r.url for r in moved)
         assert elsewhere.requests == []
 
 
 def test_a_name_that_turns_after_registration(
-    line: Line, dialled: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, dialled: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Public when it is registered and at the first attempt, this machine when it is tried again."""
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
@@ -407,8 +409,8 @@ def test_a_name_that_turns_after_registration(
     failing = receivers.Answer(500, {"connection": "close"})
     with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
         port = int(r.url.rpartition(":")[2].partition("/")[0])
-        publish(line, f"http://{NAME}:{port}/")
-        line.run(days=1 / 24)
-        assert line.ends() == [("FAILED", "forbidden_target")]
+        publish(pipeline, f"http://{NAME}:{port}/")
+        pipeline.run(days=1 / 24)
+        assert pipeline.ends() == [("FAILED", "forbidden_target")]
         assert dialled == [(PUBLIC, port)]
         assert len(r.requests) == 1
