@@ -226,11 +226,11 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
         monkeypatch.setattr(aws, "exchange", wire.moto)
-        forget()
+        clear_caches()
         calls = Calls()
         with wire.around_calls(calls.note):
             yield Backend(template, environment, calls)
-    forget()
+    clear_caches()
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def logs() -> Iterator[io.StringIO]:
     handler.setStream(before)  # type: ignore[attr-defined]
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Everything that a process keeps between invocations: what follows is a cold start."""
     from patchbay import vault
     from patchbay.api_keys import guard
@@ -256,14 +256,14 @@ def forget() -> None:
     from patchbay.settings import settings
 
     settings.cache_clear()
-    aws.forget()
-    vault.forget_keys()
-    auth_jwt.forget_keys()
-    guard.forget()
-    ceilings.forget()
-    limits.forget()
-    delivery_limits.forget()
-    fan_out.forget()
+    aws.clear_cache()
+    vault.clear_cache()
+    auth_jwt.clear_cache()
+    guard.clear_cache()
+    ceilings.clear_cache()
+    limits.clear_cache()
+    delivery_limits.clear_cache()
+    fan_out.clear_cache()
 
 
 def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any) -> str:

@@ -161,9 +161,9 @@ def cold_start() -> None:
         attempt.runner().close()
     attempt.runner.cache_clear()
     attempt.sender.cache_clear()
-    fan_out.forget()
-    roll_up.forget()
-    vault.forget_keys()
+    fan_out.clear_cache()
+    roll_up.clear_cache()
+    vault.clear_cache()
 
 
 @contextlib.contextmanager

@@ -495,8 +495,8 @@ class CallRecorder:
     def _run(self, function: str, work: Callable[[], Any]) -> Any:
         self._function = function
         self.used[function] |= set()  # it was tried, whatever it asks for
-        for forget in (vault.forget_keys, jwt.forget_keys, guard.forget, ceilings.forget):
-            forget()
+        for clear_cache in (vault.clear_cache, jwt.clear_cache, guard.clear_cache, ceilings.clear_cache):
+            clear_cache()
         return work()
 
     def _sealer(self, workspace_id: str) -> Callable[[str, str], str]:

@@ -173,7 +173,7 @@ def test_a_revoked_key_is_refused_by_the_next_question(api: Api) -> None:
     api(f"DELETE {KEYS}/{key['id']}")
     for _ in range(2):
         assert verified(api, key["key"]) == refused("REVOKED", key)
-    guard.forget()
+    guard.clear_cache()
     assert verified(api, key["key"]) == refused("REVOKED", key)
 
 
@@ -184,7 +184,7 @@ def test_a_key_whose_time_is_over_is_expired_to_the_millisecond(api: Api, clock:
     clock.now += 1
     for _ in range(2):
         assert verified(api, key["key"]) == refused("EXPIRED", key)
-    guard.forget()
+    guard.clear_cache()
     assert verified(api, key["key"]) == refused("EXPIRED", key)
 
 
@@ -212,7 +212,7 @@ def test_a_full_window_says_when_the_cost_is_admitted(api: Api, clock: Clock) ->
     assert verified(api, key["key"], cost=4)["valid"]
     # From eleven on the four fade: half of them by half past, all by twelve.
     for cost, wait in ((1, HOUR + HOUR // 4), (2, HOUR + HOUR // 2), (4, 2 * HOUR)):
-        guard.forget()
+        guard.clear_cache()
         again = clock.now + wait
         told = verified(api, key["key"], cost=cost)
         limit = {"allowed": False, "limit": 4, "remaining": 0, "resetAt": iso(at_ms(again))}
@@ -292,7 +292,7 @@ def test_only_a_valid_answer_counts_its_cost(api: Api, clock: Clock) -> None:
     ):
         for forgets in (False, True):
             if forgets:
-                guard.forget()
+                guard.clear_cache()
             assert verified(api, key["key"], token, **body)["code"] == code
             assert row(key) == counted, code
     assert verified(api, wrong_secret(key))["code"] == "NOT_FOUND"
@@ -399,7 +399,7 @@ def test_another_workspaces_key_looks_as_if_it_did_not_exist(
     if remembered:  # by the process: with the state that it is in, or in its old one
         verified(api, key["key"])
     else:
-        guard.forget()
+        guard.clear_cache()
     before = dynamo.get(settings().api_keys_table, {"id": key["id"]})
     stranger = jwt_for("globex")
     verifier = make(api, jwt_for("globex"), scopes=["api-keys:verify"])["key"]

@@ -27,7 +27,7 @@ from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
 from patchbay.settings import ConfigurationError
-from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, forget, jwt_for
+from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, clear_caches, jwt_for
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
@@ -355,7 +355,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
 def jwks_api(backend: Backend, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Api:
     """A deployment with a JWKS. The template takes only https, so the address is put in afterwards."""
     monkeypatch.setenv("JWKS_URL", platform.url)
-    forget()
+    clear_caches()
     return Api(backend.template)
 
 
@@ -543,7 +543,7 @@ def test_a_jwks_that_cannot_be_had_is_502(
     }
     for name, answer in answers.items():
         with subtests.test(name):
-            forget()
+            clear_caches()
             platform.answer = answer
             detail = refused(response := jwks_api(LIST, token=token), 502, "upstream_failed")
             assert int(header(response, "retry-after")) > 0
@@ -553,11 +553,11 @@ def test_a_jwks_that_cannot_be_had_is_502(
         assert len(dripped) < 1000
 
     with subtests.test("64 KB to the byte"):
-        forget()
+        clear_caches()
         platform.answer = lambda request: reply(request, 200, good.encode().ljust(64 * 1024))
         assert jwks_api(LIST, token=token).status == 200
     with subtests.test("nobody there"):
-        forget()
+        clear_caches()
         monkeypatch.setenv("JWKS_URL", "http://127.0.0.1:1/jwks.json")
         refused(jwks_api(LIST, token=token), 502, "upstream_failed")
 

@@ -221,7 +221,7 @@ def test_a_token_is_one_read_and_one_entry_in_the_log(
         begun = api(f"POST {path}/oauth/initiate", json={"redirectUri": REDIRECT_URI}).json()
         finish = {"state": begun["state"], "code": "c"}
         assert api("POST /api/integrations/oauth/callback", json=finish).status == 200
-        vault.forget_keys()
+        vault.clear_cache()
         pipeline, costs = f"GET {path}/connections/default/token", []
         for _ in range(100):
             backend.calls.clear()

@@ -243,13 +243,13 @@ def test_a_create_under_an_idempotency_key_happens_once(api: Api, keys: str, bac
 
 def test_a_create_that_dies_makes_a_whole_connection_or_none(api: Api, keys: str, backend: Backend) -> None:
     create(api, keys, {"apiKey": "k"})
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     assert create(api, keys, {"apiKey": "k"}, key="whole", connectionId="whole").status == 201
     made, connected = list(backend.calls.made), 2
     for at, operation in enumerate(made):
         name = f"at-{at}"
-        vault.forget_keys()
+        vault.clear_cache()
         with killed(operation, at=made[: at + 1].count(operation), after=True):
             create(api, keys, {"apiKey": "k"}, key=name, connectionId=name)
         done = get(api, keys, name).status == 200
@@ -478,7 +478,7 @@ def test_a_hundred_tokens_cost_one_call_of_kms(api: Api, crm: Provider, backend:
     id = integrate(api, crm)
     for name in ("a", "b"):
         connect(api, id, name)
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     for number in range(100):
         assert token_of(api, id, "ab"[number % 2]).status == 200
@@ -560,7 +560,7 @@ def test_no_secret_is_in_logs_rows_or_answers(
             answers.append(bring_back(api, begun["state"]))
         served.append(token_of(api, id, "a"))
         with failing("kms.Decrypt", error=THROTTLED):
-            vault.forget_keys()
+            vault.clear_cache()
             answers.append(token_of(api, id, "a"))
         answers.append(create(api, keys, {"apiKey": "mail-key-77aa"}, key="k"))
         answers.append(create(api, keys, {"apiKey": "mail-key-77aa"}, key="k"))
@@ -728,7 +728,7 @@ def test_a_removal_that_dies_anywhere_is_finished_by_the_schedule(
 ) -> None:
     id = integrate(api, crm)
     connect(api, id)
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     assert delete(api, id).status == 200
     made = list(backend.calls.made)
@@ -737,7 +737,7 @@ def test_a_removal_that_dies_anywhere_is_finished_by_the_schedule(
     for at, operation in enumerate(made):
         for after in (False, True):
             connect(api, id)
-            vault.forget_keys()
+            vault.clear_cache()
             before = len(crm.revocations)
             with killed(operation, at=made[: at + 1].count(operation), after=after):
                 delete(api, id)
@@ -783,12 +783,12 @@ def test_a_key_that_kms_refuses_is_told_and_forgets_no_grant(
 ) -> None:
     id = integrate(api, crm)
     connect(api, id)
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
         assert "KMS refuses the key" in refused(token_of(api, id), 502, "upstream_failed")
         assert token_of(api, id).headers["cache-control"] == "no-store"
     assert token_of(api, id).status == 200, "nothing is lost"
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED, times=10):
         detail = refused(delete(api, id), 502, "upstream_failed")
         assert "KMS refuses the key" in detail
@@ -807,7 +807,7 @@ def test_what_kms_held_up_is_finished_later(
     id = integrate(api, crm)
     connect(api, id)
     for refusals in (1, 2):
-        vault.forget_keys()
+        vault.clear_cache()
         with failing("kms.Decrypt", error=REFUSED, times=refusals):
             refused(delete(api, id), 502, "upstream_failed")
             if refusals == 2:
@@ -818,7 +818,7 @@ def test_what_kms_held_up_is_finished_later(
         assert (rows(backend), count(api, id), len(crm.revocations)) == ([], 0, refusals)
         assert details(api, id, "connection.revoked")[0] == "default: revoked at the provider"
         connect(api, id)
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=THROTTLED):
         refused(delete(api, id), 429, "rate_limited")
     refused(token_of(api, id), 404, "not_found")

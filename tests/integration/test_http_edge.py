@@ -26,7 +26,7 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from tests.catalogued import POST
-from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, forget, jwt_for
+from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for
 from tests.integration.conftest import fan_out
 from tests.wire import Params, around_calls
 
@@ -496,7 +496,7 @@ def test_only_https_and_never_loopback_in_production(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
-    forget()
+    clear_caches()
     made = api(f"POST {WEBHOOKS}", json=WEBHOOK)
     assert made.status == 201
     before = stored(backend)

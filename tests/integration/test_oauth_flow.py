@@ -867,7 +867,7 @@ def test_a_connection_on_its_way_out_is_not_connected_again_until_it_is_gone(
     """Its grant is still to be revoked; a code that could not be stored is not used."""
     id = integrate(api, crm)
     connect(api, id)
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
         assert api(f"DELETE {INTEGRATIONS}/{id}/connections/default").status == 502
     state = begin(api, id)["state"]
@@ -886,7 +886,7 @@ def test_a_process_that_dies_anywhere_connects_whole_or_not_at_all(
 ) -> None:
     id = integrate(api, crm)
     begun = begin(api, id, connectionId="whole")
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     assert bring_back(api, begun["state"]).status == 200
     made = list(backend.calls.made)
@@ -896,7 +896,7 @@ def test_a_process_that_dies_anywhere_connects_whole_or_not_at_all(
         for after in (False, True):
             name = f"at-{at}-{after}"
             state = begin(api, id, connectionId=name)["state"]
-            vault.forget_keys()
+            vault.clear_cache()
             asked_before = len(crm.token_requests)
             with killed(operation, at=made[: at + 1].count(operation), after=after):
                 bring_back(api, state)
@@ -923,7 +923,7 @@ def test_the_code_is_not_used_when_the_key_cannot_be(api: Api, crm: Provider, ba
     id = integrate(api, crm)
     for error, status in ((REFUSED, 502), (THROTTLED, 429)):
         state = begin(api, id)["state"]
-        vault.forget_keys()
+        vault.clear_cache()
         with failing("kms.Decrypt", error=error):
             answer = bring_back(api, state)
         assert answer.status == status
@@ -932,7 +932,7 @@ def test_the_code_is_not_used_when_the_key_cannot_be(api: Api, crm: Provider, ba
     # With no secret and no verifier to open, the key is needed for the tokens alone.
     public = integrate(api, crm, settings={"clientAuth": "none", "clientSecret": None, "pkce": False})
     state = begin(api, public)["state"]
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
         refused(bring_back(api, state), 502, "upstream_failed")
     assert crm.requests == []

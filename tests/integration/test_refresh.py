@@ -735,7 +735,7 @@ def test_nothing_is_asked_of_the_provider_while_kms_fails(connected: ConnectedIn
     from patchbay import vault
 
     connected.clock.move(HOUR)
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error="refused"):
         answer = connected.token()
     assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")

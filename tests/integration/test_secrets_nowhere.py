@@ -678,10 +678,10 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
         *(("dynamodb.UpdateItem", error) for error in (REFUSED, TIMEOUT, THROTTLED)),
         *(("dynamodb.GetItem", error) for error in (REFUSED, TIMEOUT, THROTTLED)),
     ):
-        guard.forget()
+        guard.clear_cache()
         with failing(operation, error=error, where=key["id"]):
             verify(good, None if (operation, error) != ("dynamodb.UpdateItem", THROTTLED) else "RATE_LIMITED")
-        guard.forget()
+        guard.clear_cache()
         with failing(operation, error=error, where=key["id"]):
             assert call(f"GET {KEYS}", token=good).status in (429, 500)
     for operation, line, sent in (
@@ -695,7 +695,7 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
         ("dynamodb.PutItem", f"POST {KEYS}", NEVER),
         ("kms.Decrypt", f"POST {KEYS}", NEVER),
     ):
-        vault.forget_keys()
+        vault.clear_cache()
         headers = {"Idempotency-Key": operation} if operation.endswith((".PutItem", ".Decrypt")) else {}
         with failing(operation, error=REFUSED):
             status = call(line, json=sent, headers=headers).status
@@ -709,7 +709,7 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
             for _ in range(2):
                 verify(good, None)
                 assert call(f"GET {KEYS}", token=good).status == 500
-                guard.forget()
+                guard.clear_cache()
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr("patchbay.api_keys.store.create", lambda *_: int("nothing"))
         broken.setattr("patchbay.api_keys.store.rotate", lambda *_: int("nothing"))
@@ -721,7 +721,7 @@ def drive_every_key_endpoint(hunt: KeyHunt, clock: Clock, receiver: str) -> None
     ada = Principal("acme", "user:ada", ROLES["owner"], role="owner")
     for text in (gone["key"], ends["key"], never, wrong, good + "x", spent["key"], good):
         hunt.raises(lambda text=text: guard.admit(text, scopes=["no:such"], cost=5))  # type: ignore[misc]
-        guard.forget()
+        guard.clear_cache()
     hunt.raises(lambda: guard.admit(good, workspace_id="globex"))
     for options in (
         {"key": [good]},

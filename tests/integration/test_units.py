@@ -12,7 +12,7 @@ from benchmarks import measure, outcomes
 from benchmarks.engine import EVENT_TYPE, Engine, engine
 from benchmarks.outcomes import DATA, DELIVERIES, EVENTS, OUTCOMES, Cost
 from benchmarks.units import Units, counting
-from tests.conftest import forget
+from tests.conftest import clear_caches
 from tests.faults import cold_start
 from tests.receivers import receiver
 
@@ -22,11 +22,11 @@ NAMED = {outcome.name: outcome for outcome in OUTCOMES}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     cold_start()
-    forget()
+    clear_caches()
     with engine(tmp_path_factory.mktemp("engine")) as made:
         yield made
         cold_start()
-    forget()
+    clear_caches()
 
 
 def elsewhere(units: Units) -> float:

@@ -28,7 +28,7 @@ def test_what_was_encrypted_is_read_back(backend: Backend) -> None:
         sealed = encrypt("acme", plaintext, encryption_context=CONTEXT)
         assert plaintext == "" or plaintext not in sealed
         assert decrypt("acme", sealed, encryption_context=CONTEXT) == plaintext
-        vault.forget_keys()
+        vault.clear_cache()
         assert decrypt("acme", sealed, encryption_context=CONTEXT) == plaintext
     assert encrypt("acme", "same", encryption_context=CONTEXT) != encrypt(
         "acme", "same", encryption_context=CONTEXT
@@ -113,7 +113,7 @@ def test_a_new_version_after_90_days_and_the_old_one_still_reads(
             == decrypt("acme", new, encryption_context=CONTEXT)
             == "secret"
         )
-        vault.forget_keys()
+        vault.clear_cache()
     assert sorted(row["version"] for row in backend.rows("DataKeysTable")) == [1, 2]
 
 
@@ -152,7 +152,7 @@ def test_of_two_processes_that_make_a_key_at_once_the_loser_uses_the_winners(
         sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     assert vault._cache["acme"].plain[version] == key["Plaintext"]
     assert [r for r in backend.rows("DataKeysTable") if r["version"] == version] == [row]
-    vault.forget_keys()
+    vault.clear_cache()
     assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
@@ -168,7 +168,7 @@ def test_keys_stay_in_memory_for_as_long_as_the_setting_says(
     now = [1000.0]
     sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     monkeypatch.setattr("patchbay.vault.time", SimpleNamespace(monotonic=lambda: now[0]))
-    vault.forget_keys()
+    vault.clear_cache()
     decrypt("acme", sealed, encryption_context=CONTEXT)
     backend.calls.clear()
     now[0] += settings().data_key_cache_seconds
@@ -195,7 +195,7 @@ def test_memory_holds_a_bounded_number_of_workspaces(
 
 def test_a_key_that_kms_is_slow_to_give_delays_no_other_workspace(backend: Backend) -> None:
     sealed = {name: encrypt(name, "secret", encryption_context=CONTEXT) for name in ("slow", "cold", "warm")}
-    vault.forget_keys()
+    vault.clear_cache()
     decrypt("warm", sealed["warm"], encryption_context=CONTEXT)
     asked, answers = threading.Event(), threading.Event()
 
@@ -225,7 +225,7 @@ def test_what_opens_at_once_makes_no_call(backend: Backend, monkeypatch: pytest.
     old = encrypt("acme", "secret", encryption_context=CONTEXT)
     clock.move(91 * DAY)
     new = encrypt("acme", "secret", encryption_context=CONTEXT)
-    vault.forget_keys()
+    vault.clear_cache()
     assert not vault.are_keys_cached("acme", [new])
     decrypt("acme", new, encryption_context=CONTEXT)
     assert vault.are_keys_cached("acme", [new])
@@ -237,7 +237,7 @@ def test_a_key_that_kms_does_not_let_us_use_is_a_clear_error_and_nothing_is_lost
     backend: Backend, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
-    vault.forget_keys()
+    vault.clear_cache()
     monkeypatch.setitem(faults._ERRORS, ("kms", "disabled"), code)
     for operation, work in (
         ("kms.Decrypt", lambda: decrypt("acme", sealed, encryption_context=CONTEXT)),
@@ -256,14 +256,14 @@ def test_a_rotation_of_the_kms_key_keeps_old_rows_readable(backend: Backend) -> 
     sealed = encrypt("acme", "secret", encryption_context=CONTEXT)
     backend.client("kms").enable_key_rotation(KeyId=settings().kms_key_id)
     backend.client("kms").rotate_key_on_demand(KeyId=settings().kms_key_id)
-    vault.forget_keys()
+    vault.clear_cache()
     assert decrypt("acme", sealed, encryption_context=CONTEXT) == "secret"
 
 
 def test_a_sealer_asks_nothing_of_aws(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the keys have gone stale since: what it seals may exist nowhere else."""
     seal = vault.sealer("acme")
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     sealed = seal("secret", CONTEXT)
     assert backend.calls.made == []
@@ -272,7 +272,7 @@ def test_a_sealer_asks_nothing_of_aws(backend: Backend, monkeypatch: pytest.Monk
 
 def test_a_hundred_reads_of_a_workspaces_secrets_are_one_kms_call(backend: Backend) -> None:
     sealed = [encrypt("acme", f"secret {n}", encryption_context=f"{CONTEXT}/{n}") for n in range(100)]
-    vault.forget_keys()
+    vault.clear_cache()
     backend.calls.clear()
     assert [decrypt("acme", text, encryption_context=f"{CONTEXT}/{n}") for n, text in enumerate(sealed)] == [
         f"secret {n}" for n in range(100)

@@ -322,7 +322,7 @@ def test_a_secret_that_was_damaged_is_replaced(bench: Bench) -> None:
 
 def test_while_kms_refuses_its_key_nothing_changes(bench: Bench) -> None:
     before = bench.row
-    vault.forget_keys()
+    vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
         problem(bench.rotate(headers={"idempotency-key": "k"}), 502, "upstream_failed")
     assert bench.row == before

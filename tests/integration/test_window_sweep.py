@@ -74,7 +74,7 @@ def test_what_real_use_leaves_behind_goes_two_days_after_its_end(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
     """A row's life: counted by the endpoint and by a limiter, ended, past TTL, and swept."""
-    ceilings.forget()
+    ceilings.clear_cache()
     assert api("GET /api/integrations/webhooks").status == 200
     Limiter().admit("integration#int_1", QUOTAS)
     counted = ids(backend)

@@ -48,9 +48,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[flo
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     noted: list[float] = []
     monkeypatch.setattr(aws, "_pause", noted.append)
-    aws.forget()
+    aws.clear_cache()
     yield noted
-    aws.forget()
+    aws.clear_cache()
 
 
 def call(text: str = "x") -> dict[str, Any]:
@@ -234,7 +234,7 @@ def test_credentials_of_the_environment_are_read_for_each_call(monkeypatch: pyte
 def test_credentials_of_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert "credentials" in str(failure()())
-    aws.forget()
+    aws.clear_cache()
     profile = "[work]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = secret\n"
     (tmp_path / "credentials").write_text(profile)
     monkeypatch.setenv("AWS_PROFILE", "work")

@@ -98,7 +98,7 @@ class Key:
         self.last_used_ms = now
 
 
-class Memory:
+class LruCache:
     """What a host may refuse without asking: what the row refused it, for a second by its own clock (one that
     is set back makes it longer), and not beyond the moment at which room comes back.
     """
@@ -179,7 +179,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         self.hosts = [Guard(partial(self.clock, host)) for host in range(HOSTS - 1)]
         self.patch.setattr(guard, "_REMEMBERED", 1)  # … and one that keeps forgetting
         self.hosts.append(Guard(partial(self.clock, HOSTS - 1)))
-        self.memories: dict[tuple[int, str], Memory] = {}
+        self.memories: dict[tuple[int, str], LruCache] = {}
         self.a_key_is_made(terms)
 
     def clock(self, host: int) -> int:
@@ -205,7 +205,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
 
     @rule(host=hosts)
     def a_host_forgets(self, host: int) -> None:
-        self.hosts[host].forget()
+        self.hosts[host].clear()
         self.memories = {at: memory for at, memory in self.memories.items() if at[0] != host}
 
     @precondition(lambda self: sum(not key.over(self.now) for key in self.keys[-KEYS:]) < KEYS)
@@ -331,7 +331,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
     def what_was_refused_would_be_admitted_now(self, host: int, number: int, later: int) -> None:
         """Within the second of the host's memory, and right after it."""
         key = self.key(number)
-        memory = self.memories.get((host, key.id), Memory())
+        memory = self.memories.get((host, key.id), LruCache())
         remembered = [*memory.full[-1:], *((until, 1) for until in memory.expired[-1:])]
         if remembered:
             self.change(key, {"limits": (1_000, 1_000), "lives": None})
@@ -369,7 +369,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         )
         asked = self.calls - calls - (self.others - others)
         verdict = key.verdict(cost, scopes, workspace, now)
-        memory = self.memories.setdefault((host, key.id), Memory())
+        memory = self.memories.setdefault((host, key.id), LruCache())
         if outcome == "VALID":
             assert (verdict, bool(asked)) == ("VALID", True)
         elif asked or not memory.excuses(outcome, cost, now):

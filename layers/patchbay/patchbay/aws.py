@@ -127,7 +127,7 @@ def preload() -> None:
     tls.trust(os.environ.get("AWS_CA_BUNDLE"))
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """For tests: drop connections and credentials."""
     aws_http.close_kept()
     _chain.cache_clear()

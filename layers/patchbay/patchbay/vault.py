@@ -139,7 +139,7 @@ def are_keys_cached(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
     return all(ciphertext.partition(".")[2].partition(".")[0] in known for ciphertext in ciphertexts)
 
 
-def forget_keys() -> None:
+def clear_cache() -> None:
     """Drop every data key from memory."""
     with _lock:
         _cache.clear()

@@ -29,7 +29,7 @@ from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenti
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import headers, retry_after
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import Count, QuotaStatus, most_restrictive
 from patchbay.rate_limits.throttling import BUSY, throttling_is_429
 from patchbay.settings import settings
@@ -143,10 +143,10 @@ class Guard:
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
-        self._known: Memory[bytes, _Known] = Memory(_REMEMBERED)
-        self._refused: Memory[bytes, _Refusal] = Memory(_REMEMBERED)
+        self._known: LruCache[bytes, _Known] = LruCache(_REMEMBERED)
+        self._refused: LruCache[bytes, _Refusal] = LruCache(_REMEMBERED)
         # Of keys that wrong secrets came for: hash and mark, which never change.
-        self._marks: Memory[ApiKeyId, tuple[str, int]] = Memory(_REMEMBERED)
+        self._marks: LruCache[ApiKeyId, tuple[str, int]] = LruCache(_REMEMBERED)
 
     def admit(
         self,
@@ -172,7 +172,7 @@ class Guard:
                 raise InvalidKey("NOT_FOUND") from None
             raise
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         for memory in (self._known, self._refused, self._marks):
             memory.clear()
 
@@ -291,7 +291,7 @@ class Guard:
             raise self._refuse(digest, "EXPIRED", key, now)
 
     def _refuse(self, digest: bytes, reason: Reason, key: StoredKey | None, now: int) -> InvalidKey:
-        self._known.forget(digest)
+        self._known.remove(digest)
         lasting = _REFUSE_BRIEFLY_MS if reason == "EXPIRED" else _REFUSE_FINAL_MS
         self._refused.put(digest, _Refusal(reason, key, now + lasting))
         return InvalidKey(reason, key)
@@ -357,6 +357,6 @@ def admit(
     return _process.admit(token, cost=cost, scopes=scopes, workspace_id=workspace_id)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Give up what this process remembers, for tests that change the backend."""
-    _process.forget()
+    _process.clear()

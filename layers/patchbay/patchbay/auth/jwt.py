@@ -225,7 +225,7 @@ def _unreachable() -> UpstreamFailed:
     )
 
 
-def forget_keys() -> None:
+def clear_cache() -> None:
     """Drop the keys from memory, so that the next token reads them anew."""
     global _fetched, _not_before
     with _lock:

@@ -27,6 +27,6 @@ def admit_test(workspace_id: str) -> None:
         ) from None
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Give up what this process remembers, for tests that change the backend."""
     _process.clear()

@@ -52,6 +52,6 @@ def _admit(row_id: str, quotas: list[Quota], who: str) -> None:
         ) from None
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Give up what this process remembers, for tests that change the backend."""
     _process.clear()

@@ -49,7 +49,7 @@ from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId
 from patchbay.observability import flush_metrics, logger
 from patchbay.rate_limits import ceilings
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.webhooks import matching
@@ -66,7 +66,7 @@ _SLICE_MS = 1_000
 _RESERVE_MS = 10_000
 
 # The (workspace, hour) that this process has marked as active.
-_marked: Memory[tuple[str, int], bool] = Memory(10_000)
+_marked: LruCache[tuple[str, int], bool] = LruCache(10_000)
 
 
 @dataclass(slots=True, eq=False)
@@ -349,7 +349,7 @@ def _finished(work: _Work) -> bool:
     return True
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Forget what this process remembers."""
     _marked.clear()
-    matching.forget()
+    matching.clear_cache()

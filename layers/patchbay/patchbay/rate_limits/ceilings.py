@@ -20,7 +20,7 @@ from patchbay.clock import now_ms
 from patchbay.errors import CostExceedsLimit, RateLimited
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import MINUTE, Quota, QuotaStatus
 from patchbay.settings import settings
 
@@ -60,7 +60,7 @@ class Ceilings:
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
         self._limiter = Limiter(clock)
-        self._shares: Memory[str, _Share] = Memory(_REMEMBERED)
+        self._shares: LruCache[str, _Share] = LruCache(_REMEMBERED)
         self._lock = Lock()
 
     def admit(self, workspace_id: str, kind: Kind, cost: int = 1) -> None:
@@ -155,6 +155,6 @@ def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimit
     return admitted, refusal if admitted < cost else None
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Give up what this process holds, for tests that change the backend."""
     _process.clear()

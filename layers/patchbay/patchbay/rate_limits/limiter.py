@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from patchbay.clock import now_ms
 from patchbay.rate_limits import sliding_window, store
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NEVER, Count, Quota, QuotaStatus, Window
 from patchbay.rate_limits.throttling import busy, throttling_is_429
 from patchbay.storage.dynamo import ConditionFailed
@@ -50,7 +50,7 @@ class Limiter:
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
-        self._known: Memory[str, _Known] = Memory(_REMEMBERED)
+        self._known: LruCache[str, _Known] = LruCache(_REMEMBERED)
 
     def admit(self, row_id: str, quotas: Sequence[Quota], cost: int = 1) -> tuple[QuotaStatus, ...]:
         """Count `cost` units against every quota, or none; returns how they stand after it.

@@ -22,7 +22,7 @@ from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, of_webhook_key, webhook_key
 from patchbay.observability import flush_metrics, logger, metrics
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
@@ -49,7 +49,7 @@ class _Read(NamedTuple):
     tally: counters.Tally
 
 
-_read_lately: Memory[str, _Read] = Memory(1_000)
+_read_lately: LruCache[str, _Read] = LruCache(1_000)
 
 
 class Incomplete(Exception):
@@ -162,7 +162,7 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
     return each
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Give up what this process keeps."""
     _read_lately.clear()
 

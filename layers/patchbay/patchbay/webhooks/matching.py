@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from patchbay import catalogue, compact_json
 from patchbay.clock import now_ms
 from patchbay.ids import WebhookId
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.webhooks import filters, store
 
 _KEEP_MS = 60_000
@@ -29,7 +29,7 @@ class _Kept(NamedTuple):
     subscriptions: list[tuple[WebhookId, filters.Compiled]]
 
 
-_kept: Memory[tuple[str, str], _Kept] = Memory(_MEMORY)
+_kept: LruCache[tuple[str, str], _Kept] = LruCache(_MEMORY)
 
 
 def match(workspace_id: str, event_type: str, data: Any, version: int) -> list[WebhookId]:
@@ -44,7 +44,7 @@ def match(workspace_id: str, event_type: str, data: Any, version: int) -> list[W
     return list(found)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Empty the cache."""
     _kept.clear()
 

@@ -10,7 +10,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Key, Value]):
+class LruCache(Generic[Key, Value]):
     """A mapping that holds at most `size`, where an entry counts 1 unless it has a weight. Forgetting one
     must only ever cost time.
     """
@@ -36,7 +36,7 @@ class Memory(Generic[Key, Value]):
             while self._weight > self._size:
                 self._drop(next(iter(self._entries)))
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         with self._lock:
             self._drop(key)
 

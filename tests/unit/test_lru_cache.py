@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from patchbay.rate_limits.memory import Memory
+from patchbay.rate_limits.lru_cache import LruCache
 
 
 def test_what_was_used_least_lately_gives_way() -> None:
-    memory: Memory[str, int] = Memory(2)
+    memory: LruCache[str, int] = LruCache(2)
     memory.put("a", 1)
     memory.put("b", 2)
     assert memory.get("a") == 1
@@ -13,13 +13,13 @@ def test_what_was_used_least_lately_gives_way() -> None:
 
 
 def test_weights_are_bounded_together() -> None:
-    memory: Memory[str, int] = Memory(10)
+    memory: LruCache[str, int] = LruCache(10)
     for key, weight in (("a", 4), ("b", 4), ("a", 2), ("c", 4)):
         memory.put(key, weight, weight)
     assert [memory.get(key) for key in "abc"] == [2, 4, 4]
     memory.put("d", 5, 5)
     assert [memory.get(key) for key in "abcd"] == [None, None, 4, 5]
-    memory.forget("d")
+    memory.remove("d")
     memory.put("e", 6, 6)
     assert [memory.get(key) for key in "ce"] == [4, 6]
     memory.put("whale", 11, 11)
