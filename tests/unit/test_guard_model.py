@@ -98,7 +98,7 @@ class Key:
         self.last_used_ms = now
 
 
-class LruCache:
+class Memory:
     """What a host may refuse without asking: what the row refused it, for a second by its own clock (one that
     is set back makes it longer), and not beyond the moment at which room comes back.
     """
@@ -179,7 +179,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         self.hosts = [Guard(partial(self.clock, host)) for host in range(HOSTS - 1)]
         self.patch.setattr(guard, "_REMEMBERED", 1)  # … and one that keeps forgetting
         self.hosts.append(Guard(partial(self.clock, HOSTS - 1)))
-        self.memories: dict[tuple[int, str], LruCache] = {}
+        self.memories: dict[tuple[int, str], Memory] = {}
         self.a_key_is_made(terms)
 
     def clock(self, host: int) -> int:
@@ -331,7 +331,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
     def what_was_refused_would_be_admitted_now(self, host: int, number: int, later: int) -> None:
         """Within the second of the host's memory, and right after it."""
         key = self.key(number)
-        memory = self.memories.get((host, key.id), LruCache())
+        memory = self.memories.get((host, key.id), Memory())
         remembered = [*memory.full[-1:], *((until, 1) for until in memory.expired[-1:])]
         if remembered:
             self.change(key, {"limits": (1_000, 1_000), "lives": None})
@@ -369,7 +369,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         )
         asked = self.calls - calls - (self.others - others)
         verdict = key.verdict(cost, scopes, workspace, now)
-        memory = self.memories.setdefault((host, key.id), LruCache())
+        memory = self.memories.setdefault((host, key.id), Memory())
         if outcome == "VALID":
             assert (verdict, bool(asked)) == ("VALID", True)
         elif asked or not memory.excuses(outcome, cost, now):
