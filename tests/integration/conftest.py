@@ -126,3 +126,9 @@ def pipeline(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Ite
     cold_start()
     yield Pipeline(backend, api, Clock(monkeypatch), aws)
     cold_start()
+
+
+@pytest.fixture
+def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still until a test moves it."""
+    return Clock(monkeypatch)

@@ -28,6 +28,7 @@ from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, Webho
 from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for
 from tests.integration.conftest import fan_out
+from tests.problems import assert_problem
 from tests.wire import Params, around_calls
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -44,24 +45,6 @@ CREATES: dict[str, tuple[dict[str, Any], int]] = {
     f"POST {EVENTS}/batch": ({"events": [EVENT]}, 202),
 }
 MB, KB = 1024 * 1024, 1024
-
-
-def problem(answer: Answer, status: int, code: str) -> Any:
-    """The problem+json of a refusal, its shape checked (API.md, "Errors")."""
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
-    answer.text.encode()  # a lone surrogate would break the response on its way out
-    body = answer.json()
-    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code", "instance"}
-    assert (body["status"], body["code"]) == (status, code), body
-    assert all(isinstance(body[name], str) and body[name] for name in ("type", "title", "detail", "instance"))
-    assert ("errors" in body) == (code == "validation_failed")
-    for error in body.get("errors", ()):
-        assert set(error) == {"path", "message"}
-        assert error["path"]
-        assert error["message"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
-    return body
 
 
 def stored(backend: Backend) -> dict[str, Any]:
@@ -127,8 +110,8 @@ def test_malformed_json_is_refused_everywhere_and_leaves_nothing(
     for line in CREATES:
         for name, body in MALFORMED.items():
             with subtests.test(f"{line}: {name}"):
-                problem(api(line, body=body), 400, "malformed_json")
-                problem(
+                assert_problem(api(line, body=body), 400, "malformed_json")
+                assert_problem(
                     api(line, body=body, headers={"Idempotency-Key": "k"}),
                     400,
                     "malformed_json",
@@ -199,15 +182,17 @@ def test_the_most_that_is_taken(api: Api, backend: Backend) -> None:
     assert api(f"POST {EVENTS}", body=padded).status == 202
     for line in CREATES:
         before = stored(backend)
-        problem(api(line, body=b" " + padded), 413, "payload_too_large")
-        problem(
+        assert_problem(api(line, body=b" " + padded), 413, "payload_too_large")
+        assert_problem(
             api(line, body=b" " + padded, headers={"content-type": "application/octet-stream"}),
             413,
             "payload_too_large",
         )
         assert stored(backend) == before
     for key in ({}, {"Idempotency-Key": "k"}):
-        problem(api(f"POST {EVENTS}", json=sized_event(256 * KB + 1), headers=key), 413, "payload_too_large")
+        assert_problem(
+            api(f"POST {EVENTS}", json=sized_event(256 * KB + 1), headers=key), 413, "payload_too_large"
+        )
         assert stored(backend) == before
 
 
@@ -222,13 +207,13 @@ def test_a_refusal_stays_small_and_quick(api: Api, subtests: pytest.Subtests) ->
     }.items():
         with subtests.test(name):
             answer = api(f"POST {WEBHOOKS}", body=body)
-            problem(answer, 422, "validation_failed")
+            assert_problem(answer, 422, "validation_failed")
             assert len(answer.text) < 64 * KB
 
     with subtests.test("a key twice among many"):  # looked for in one pass: it took minutes once
         names = ",".join(f'"k{number}":0' for number in range(90_000))
         started = time.process_time()
-        problem(api(f"POST {EVENTS}", body=f'{{{names},"k0":1}}'.encode()), 400, "malformed_json")
+        assert_problem(api(f"POST {EVENTS}", body=f'{{{names},"k0":1}}'.encode()), 400, "malformed_json")
         assert time.process_time() - started < 20
 
 
@@ -398,7 +383,7 @@ WRONG = {
 
 
 def refused_field(answer: Answer, field: str) -> None:
-    body = problem(answer, 422, "validation_failed")
+    body = assert_problem(answer, 422, "validation_failed")
     paths = [error["path"] for error in body["errors"]]
     assert all(path == field or path.startswith(f"{field}.") for path in paths), paths
     for path in paths:
@@ -425,7 +410,7 @@ def test_values_that_do_not_fit_are_refused_and_leave_nothing(
             refused_field(api(line, json={**good, field: good.get(field, 1)}), field)
     for body in ([], [good], "text", 5, None, True):
         with subtests.test(f"body {body!r}"):
-            problem(api(line, body=json.dumps(body).encode()), 422, "validation_failed")
+            assert_problem(api(line, body=json.dumps(body).encode()), 422, "validation_failed")
     for key in ("", "a" * 256, "é", "a\tb"):
         with subtests.test(f"Idempotency-Key {key[:5]!r}"):
             answer = api(line, json=good, headers={"Idempotency-Key": key})
@@ -535,8 +520,8 @@ def test_changes_that_do_not_fit_change_nothing(
     refused_field(api(f"PUT {WEBHOOKS}/{id}/status", json={}), "status")
     for name, body in MALFORMED.items():
         with subtests.test(name):
-            problem(api(f"PUT {WEBHOOKS}/{id}", body=body), 400, "malformed_json")
-            problem(api(f"PUT {WEBHOOKS}/{id}/status", body=body), 400, "malformed_json")
+            assert_problem(api(f"PUT {WEBHOOKS}/{id}", body=body), 400, "malformed_json")
+            assert_problem(api(f"PUT {WEBHOOKS}/{id}/status", body=body), 400, "malformed_json")
     assert stored(backend) == before
 
 
@@ -577,15 +562,15 @@ def test_if_match(api: Api, backend: Backend, subtests: pytest.Subtests) -> None
     for line, body in guarded:
         for wrong in ("2", '"2"', "0", "999999999999999"):
             with subtests.test(f"{line}, If-Match {wrong}"):
-                problem(api(line, json=body, headers={"If-Match": wrong}), 409, "conflict")
+                assert_problem(api(line, json=body, headers={"If-Match": wrong}), 409, "conflict")
         for rubbish in ("", "abc", "-1", "1.0", "1,2", "*", '"', "1" * 16, "1_0"):
             with subtests.test(f"{line}, If-Match {rubbish!r}"):
-                problem(api(line, json=body, headers={"If-Match": rubbish}), 422, "validation_failed")
+                assert_problem(api(line, json=body, headers={"If-Match": rubbish}), 422, "validation_failed")
     assert stored(backend) == before
     for version, (line, body) in zip(("1", '"2"', " 3 ", "1"), guarded, strict=True):
         answer = api(line, json=body, headers={"If-Match": version})
         assert answer.status == 200, (line, answer)
-    problem(api(guarded[0][0], json={"name": "x"}, headers={"If-Match": "3"}), 404, "not_found")
+    assert_problem(api(guarded[0][0], json={"name": "x"}, headers={"If-Match": "3"}), 404, "not_found")
 
 
 # ── what is not there, what breaks ───────────────────────────────────────────────────────────────────
@@ -600,7 +585,9 @@ def test_what_does_not_fit_is_said_in_the_words_of_json(api: Api) -> None:
         "retryConfig": {"schedule": "secret"},
         "secret": 1,
     }
-    found = problem(api("POST /api/integrations/webhooks", json=body), 422, "validation_failed")["errors"]
+    found = assert_problem(api("POST /api/integrations/webhooks", json=body), 422, "validation_failed")[
+        "errors"
+    ]
     assert {error["path"]: error["message"] for error in found} == {
         "name": "is missing",
         "url": "is missing",
@@ -631,7 +618,7 @@ def test_routes_that_do_not_exist(api: Api, subtests: pytest.Subtests) -> None:
     ):
         for token in ("owner", None):
             with subtests.test(f"{line}, {token}"):
-                problem(api(line, token=token), 404, "not_found")
+                assert_problem(api(line, token=token), 404, "not_found")
 
 
 def test_paths_that_take_other_methods(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
@@ -644,7 +631,7 @@ def test_paths_that_take_other_methods(api: Api, backend: Backend, subtests: pyt
         for method in methods - taken:
             with subtests.test(f"{method} {path}"):
                 answer = api(f"{method} {path}", token=None)
-                problem(answer, 405, "method_not_allowed")
+                assert_problem(answer, 405, "method_not_allowed")
                 allow = {name.lower(): value for name, value in answer.headers.items()}["allow"]
                 assert set(allow.split(", ")) == taken
 
@@ -694,7 +681,7 @@ def test_ids_of_another_kind_and_rubbish_are_404_on_every_route(
                 body = BODIES.get(word, {"name": "x"})
                 token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
-                    problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
+                    assert_problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
 
 
 def test_what_breaks_answers_500_with_an_id_and_nothing_else(
@@ -706,7 +693,7 @@ def test_what_breaks_answers_500_with_an_id_and_nothing_else(
     monkeypatch.setattr("patchbay.webhooks.store.page", break_down)
     key = api(f"POST {KEYS}", json={**KEY, "scopes": ["webhooks:read"]}).json()["key"]
     answer = api(f"GET {WEBHOOKS}", token=key)
-    body = problem(answer, 500, "internal")
+    body = assert_problem(answer, 500, "internal")
     assert "kaboom" not in str(answer)
     assert "Traceback" not in str(answer)
     assert answer.headers["x-ratelimit-remaining"] == "999"  # they stand on every answer to a key
