@@ -1,24 +1,20 @@
-"""template.yaml against the contract and against the code: routes, scopes, times, tables, queues, rights.
+"""template.yaml against the API contract and the code: routes, scopes, timeouts, tables, queues, rights.
 
-No emulator enforces IAM, so a right that is missing would first show in a deployed stack. Here every function
-works in this process against moto, its AWS calls are recorded, and each of them must be allowed by the
-function's own statements; and each statement must be one that is used.
+No emulator enforces IAM, so a missing right would show only in a deployed stack. Here every function runs in
+this process against moto, and its AWS calls are recorded. The function's own statements must allow each call,
+and each statement must be used.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from types import SimpleNamespace
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import pytest
 
@@ -26,20 +22,11 @@ from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
-from patchbay.api_keys import guard
-from patchbay.auth import jwt
-from patchbay.clock import iso, now_ms
-from patchbay.ids import DeliveryId
-from patchbay.rate_limits import ceilings
 from patchbay.settings import Settings
-from patchbay.stats.counters import HOUR_MS, hour_of
-from patchbay.storage import dynamo
 from patchbay.version import VERSION
-from tests.catalogued import POST, least
-from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.conftest import Api, Backend
 from tests.faults import one_at_a_time
-from tests.receivers import Answer as Reply
-from tests.receivers import Request, receiver
+from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
 
 TEMPLATE = Template(
@@ -60,14 +47,14 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_has_its_file(name: str) -> None:
+def test_function_has_handler_file(name: str) -> None:
     module, _, attribute = FUNCTIONS[name].handler.rpartition(".")
     assert attribute == "handler"
     assert (ROOT / "functions" / module.replace(".", "/")).with_suffix(".py").is_file()
     assert callable(importlib.import_module(module).handler)
 
 
-def test_a_file_is_of_one_function() -> None:
+def test_handler_file_belongs_to_one_function() -> None:
     functions = ROOT / "functions"
     files = {
         file.relative_to(functions).with_suffix("").as_posix().replace("/", ".")
@@ -76,14 +63,14 @@ def test_a_file_is_of_one_function() -> None:
     assert sorted(files) == sorted(f.handler.removesuffix(".handler") for f in FUNCTIONS.values())
 
 
-def test_every_variable_is_a_setting_and_every_setting_is_set() -> None:
+def test_environment_variables_match_settings() -> None:
     local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}
     known = {field.name.upper() for field in fields(Settings)}
     for name, function in FUNCTIONS.items():
         variables = dict(function.environment)
         own = {variable for variable in variables if not variable.startswith("POWERTOOLS_")}
         assert own == known - local_only, name
-        # Of the two ways to sign JWTs only one is set; and none is to have OAuth lead there by default.
+        # One of the two ways to sign JWTs is set. No redirect target is allowed by default.
         assert {variable for variable, value in variables.items() if not value} == {
             "JWT_SECRET_ARN",
             "ALLOWED_REDIRECT_URIS",
@@ -91,9 +78,9 @@ def test_every_variable_is_a_setting_and_every_setting_is_set() -> None:
         }
 
 
-def test_nothing_is_named_so_that_a_second_stack_fails() -> None:
-    """Names of these kinds are unique in an account and region, and the SAM transform names a schedule after
-    its logical id unless OmitName is set.
+def test_no_resource_name_prevents_a_second_stack() -> None:
+    """Names of these types are unique per account and region. The SAM transform names a schedule after its
+    logical id unless OmitName is set.
     """
     assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 6
     for kind, name in (
@@ -107,13 +94,13 @@ def test_nothing_is_named_so_that_a_second_stack_fails() -> None:
             assert name not in resource.properties, resource.logical_id
 
 
-def test_the_version_is_one() -> None:
+def test_package_and_library_have_one_version() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────
 
-# API.md, "Authentication and authorisation"; the first that fits. `*` is read for GET and write for the rest.
+# The first pattern that matches decides. `*` means read for GET, and write for other methods.
 PUBLIC = None
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
@@ -134,20 +121,20 @@ SCOPES: list[tuple[str, str | None]] = [
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
-def test_a_route_asks_for_the_contracts_scope(route: gateway.Route) -> None:
+def test_route_requires_the_scope_of_the_contract(route: gateway.Route) -> None:
     scope = next(scope for line, scope in SCOPES if re.fullmatch(line, route.key))
     if scope is not None:
         scope = scope.replace("*", "read" if route.method == "GET" else "write")
-    assert asked_scope(route) == scope
+    assert required_scope(route) == scope
 
 
-def asked_scope(route: gateway.Route) -> str | None:
+def required_scope(route: gateway.Route) -> str | None:
     module = FUNCTIONS[route.function].handler.rpartition(".")[0]
     scope: str | None = importlib.import_module(module).handler.endpoint["scope"]
     return scope
 
 
-def test_a_place_in_a_path_has_one_variable_name() -> None:
+def test_path_segment_has_one_variable_name() -> None:
     names: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for route in ROUTES:
         shape = tuple("{}" if part.startswith("{") else part for part in route.segments)
@@ -157,22 +144,22 @@ def test_a_place_in_a_path_has_one_variable_name() -> None:
     assert [(place, found) for place, found in names.items() if len(found) > 1] == []
 
 
-def test_a_function_has_one_route() -> None:
+def test_function_has_one_route() -> None:
     served = [route.function for route in ROUTES]
     assert len(served) == len(set(served))
     assert [route.key for route in ROUTES].count("$default") == 1
 
 
-# ── times ────────────────────────────────────────────────────────────────────────────────────────────
+# ── timeouts ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_endpoint_ends_before_the_gateway_gives_up() -> None:
+def test_endpoint_timeout_is_below_gateway_timeout() -> None:
     assert {
         route.function for route in ROUTES if FUNCTIONS[route.function].timeout >= gateway.MAX_SECONDS
     } == set()
 
 
-def test_an_attempt_ends_before_the_function_the_lease_and_the_visibility() -> None:
+def test_attempt_function_lease_and_visibility_timeouts_ascend() -> None:
     attempt, function, lease = (
         int(TEMPLATE.parameters[name])
         for name in ("AttemptTimeoutSeconds", "DeliverFunctionTimeoutSeconds", "DeliveryLeaseSeconds")
@@ -182,13 +169,13 @@ def test_an_attempt_ends_before_the_function_the_lease_and_the_visibility() -> N
         assert attempt < function < lease < int(QUEUES[f"{lane}DeliveriesQueue"]["VisibilityTimeout"])
 
 
-def test_a_test_event_is_answered_however_long_its_attempt() -> None:
+def test_test_event_function_outlasts_the_longest_attempt() -> None:
     longest = TEMPLATE.document["Parameters"]["AttemptTimeoutSeconds"]["MaxValue"]
-    start = 5  # a cold one, and the caller's API key
+    start = 5  # a cold start, and the check of the API key
     assert longest + start <= FUNCTIONS["TestWebhookFunction"].timeout
 
 
-def test_a_message_is_invisible_for_six_times_its_functions_timeout() -> None:
+def test_visibility_timeout_is_six_function_timeouts() -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     for function, queue in SOURCES.items():
         assert int(QUEUES[str(queue)]["VisibilityTimeout"]) >= 6 * FUNCTIONS[str(function)].timeout, function
@@ -198,7 +185,7 @@ def test_a_message_is_invisible_for_six_times_its_functions_timeout() -> None:
 
 
 @pytest.mark.parametrize("name", QUEUES)
-def test_a_queue_keeps_what_it_has(name: str) -> None:
+def test_queue_retains_messages_and_has_alarmed_dead_letter_queue(name: str) -> None:
     queue = QUEUES[name]
     assert queue["MessageRetentionPeriod"] == 14 * 86_400
     assert queue["SqsManagedSseEnabled"] is True
@@ -213,17 +200,17 @@ def test_a_queue_keeps_what_it_has(name: str) -> None:
         assert TEMPLATE.name(dead_letters) in watched
 
 
-def test_a_source_reports_which_messages_failed() -> None:
+def test_event_source_reports_batch_item_failures() -> None:
     for source in TEMPLATE.of_type("AWS::Lambda::EventSourceMapping"):
         assert source.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-# Nothing in them is worth a restore: windows, OAuth states and idempotency rows last for a day at most.
+# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most.
 WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_costs_by_use_and_can_be_restored(name: str) -> None:
+def test_table_is_on_demand_and_has_point_in_time_recovery(name: str) -> None:
     table = TABLES[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     recovery = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
@@ -238,7 +225,7 @@ PROVISIONED = Template(
 )
 
 
-def test_provisioned_tables_and_the_indexes_that_failures_write_follow_their_load() -> None:
+def test_provisioned_tables_and_failure_indexes_scale() -> None:
     scaled = set()
     targets = {each.logical_id: each.properties for each in _scaling("ScalableTarget")}
     for policy in _scaling("ScalingPolicy"):
@@ -275,8 +262,8 @@ def _scaling(kind: str) -> Iterator[Resource]:
 # ── logs ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_log_level_drops_the_metrics() -> None:
-    """They are lines without a level, which Lambda treats as INFO."""
+def test_log_level_keeps_metrics() -> None:
+    """Metrics are log lines without a level, which Lambda treats as INFO."""
     for function in TEMPLATE.of_type("AWS::Lambda::Function"):
         config = function.properties["LoggingConfig"]
         assert (config["LogFormat"], config["ApplicationLogLevel"]) == ("JSON", "INFO"), function.logical_id
@@ -286,10 +273,10 @@ def test_no_log_level_drops_the_metrics() -> None:
 
 
 class Right(NamedTuple):
-    """An action on a resource: one that is granted (either may be a pattern), or one that a call needs.
+    """An action on a resource, which a statement grants (both may be patterns) or a call needs.
 
-    `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: the ones
-    that a grant is limited to (None: all), or the ones that a call names.
+    `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: those to
+    which a grant is limited (None: all), or those that a call names.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
 
@@ -313,7 +300,7 @@ def _within(named: frozenset[str] | None, allowed: frozenset[str] | None) -> boo
 
 @dataclass(frozen=True)
 class Grants:
-    """A function's own rights, and those of the policies that it shares with others."""
+    """A function's own rights, and those of its managed policies."""
 
     own: tuple[Right, ...]
     shared: Mapping[str, tuple[Right, ...]]
@@ -324,7 +311,7 @@ class Grants:
 
 
 def granted(template: Template) -> dict[str, Grants]:
-    """By function. AWS's managed policies (logs, reading the function's queue) are left to SAM."""
+    """Grants by function, without the AWS managed policies (logs, reading the queue) that SAM adds."""
     shared = {
         template.name(policy.logical_id): (policy.logical_id, tuple(_rights(policy.properties)))
         for policy in template.of_type("AWS::IAM::ManagedPolicy")
@@ -342,7 +329,7 @@ def granted(template: Template) -> dict[str, Grants]:
 
 def _rights(policy: Mapping[str, Any]) -> Iterator[Right]:
     for statement in policy["PolicyDocument"]["Statement"]:
-        # Others than these the test would have to learn to weigh.
+        # This test does not evaluate other keys.
         assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
         assert statement["Effect"] == "Allow"
         condition = statement.get("Condition", {})
@@ -363,14 +350,14 @@ def _list(value: str | list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(("function", "grants"), granted(TEMPLATE).items(), ids=list(FUNCTIONS))
-def test_no_right_is_for_everything(function: str, grants: Grants) -> None:
+def test_rights_have_no_wildcard(function: str, grants: Grants) -> None:
     for right in [*grants.own, *(right for rights in grants.shared.values() for right in rights)]:
         assert "*" not in right.action, right
         assert "*" not in right.resource, right
 
 
-def test_a_request_cannot_change_what_a_key_may_do() -> None:
-    """Every function that authenticates counts uses in the key's row. Only the key routes change more."""
+def test_only_key_routes_may_change_key_permissions() -> None:
+    """Every function that authenticates counts requests in the key's row."""
     keys = _table(TEMPLATE.name("ApiKeysTable"))
     update = "dynamodb:UpdateItem"
     editors = {"Create", "Update", "Rotate", "Revoke"}
@@ -383,9 +370,9 @@ def test_a_request_cannot_change_what_a_key_may_do() -> None:
             assert may_change == (function in {f"{editor}ApiKeyFunction" for editor in editors}), function
 
 
-def test_what_is_public_reads_no_workspaces_integrations() -> None:
+def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
-    public = [route.function for route in ROUTES if asked_scope(route) is PUBLIC]
+    public = [route.function for route in ROUTES if required_scope(route) is PUBLIC]
     assert len(public) == 3
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
@@ -404,7 +391,7 @@ _TRANSACTED = {
 
 
 def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Right]:
-    """What IAM asks for a call: the actions and resources of the Service Authorization Reference."""
+    """The rights that IAM requires for a call, by the Service Authorization Reference."""
     match service, operation:
         case "dynamodb", "TransactWriteItems":
             for item in call["TransactItems"]:
@@ -430,7 +417,7 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
         case "secretsmanager", "GetSecretValue":
             yield Right(f"secretsmanager:{operation}", call["SecretId"])
         case _:
-            raise NotImplementedError(f"say here which rights {service}.{operation} needs")
+            raise NotImplementedError(f"add the rights that {service}.{operation} needs")
 
 
 _WORD = re.compile(r"[#:]?[A-Za-z_]\w*")
@@ -439,16 +426,16 @@ _SYNTAX |= {"attribute_exists", "attribute_not_exists", "begins_with", "contains
 
 
 def _named(call: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str] | None]:
-    """The attributes that a call names in its key, its item and its expressions, and the partition it is for
-    (None for a scan, or where only the reader's code knows it).
+    """The attributes in a call's key, item and expressions, and its partition (None for a scan, or where the
+    call does not name it).
     """
     expressions = [text for name, text in call.items() if name.endswith("Expression")]
     words = {word for text in expressions for word in _WORD.findall(text)} - _SYNTAX
     names = call.get("ExpressionAttributeNames", {})
     attributes = {names.get(word, word) for word in words if not word.startswith(":")}
     row = {**call.get("Key", {}), **call.get("Item", {})}
-    if asked := call.get("KeyConditionExpression"):
-        name, value = re.findall(r"(#?\w+) = (:\w+)", asked)[0]
+    if condition := call.get("KeyConditionExpression"):
+        name, value = re.findall(r"(#?\w+) = (:\w+)", condition)[0]
         row[names.get(name, name)] = call["ExpressionAttributeValues"][value]
     partition = row.get("workspaceId")
     return frozenset(attributes | row.keys()), frozenset([partition["S"]]) if partition else None
@@ -458,425 +445,46 @@ def _table(name: str, index: str | None = None) -> str:
     return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}" + (f"/index/{index}" if index else "")
 
 
-_sealer = vault.sealer
-
-
-class CallRecorder:
-    """Runs functions, each time with nothing remembered from the last, and notes what they ask of AWS."""
+class CallRecorder(Driver):
+    """Records the rights that each function needs for its AWS calls, and which functions encrypt."""
 
     def __init__(self, backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.backend = backend
+        super().__init__(backend, api)
         self.used: dict[str, set[Right]] = defaultdict(set)
-        self.encrypted: set[str] = set()  # functions that did
-        self._api = api
-        self._routes = gateway.read(backend.template)
-        self._function = ""
-        monkeypatch.setattr(vault, "sealer", self._sealer)
+        self.encrypted: set[str] = set()
+        sealer = vault.sealer
 
-    def api(self, line: str, status: int, **more: Any) -> Any:
-        """A request, and the answer that it must have."""
-        method, _, target = line.partition(" ")
-        found = self._routes.match(method, target.partition("?")[0])
-        assert found is not None
-        answer: Answer = self._run(found[0].function, lambda: self._api(line, **more))
-        assert answer.status == status, f"{line}: {answer.text}"
-        return answer.json() if answer.text else None
+        def recording_sealer(workspace_id: str) -> Callable[[str, str], str]:
+            self.encrypted.add(self.function)
+            return sealer(workspace_id)
 
-    def worker(self, function: str, queue: str | None = None, *, left: int | None = None) -> Any:
-        """An invocation with everything in the queue, and its whole timeout or that many milliseconds."""
-        return self.invoke(function, {"Records": self.backend.messages(queue)} if queue else {}, left)
+        monkeypatch.setattr(vault, "sealer", recording_sealer)
 
-    def invoke(self, function: str, event: dict[str, Any], left: int | None = None) -> Any:
-        handler = importlib.import_module(FUNCTIONS[function].handler.rpartition(".")[0]).handler
-        left = FUNCTIONS[function].timeout * 1000 if left is None else left
-        context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: left})
-        return self._run(function, lambda: handler(event, context))
-
-    def _run(self, function: str, work: Callable[[], Any]) -> Any:
-        self._function = function
-        self.used[function] |= set()  # it was tried, whatever it asks for
-        for clear_cache in (vault.clear_cache, jwt.clear_cache, guard.clear_cache, ceilings.clear_cache):
-            clear_cache()
-        return work()
-
-    def _sealer(self, workspace_id: str) -> Callable[[str, str], str]:
-        self.encrypted.add(self._function)
-        return _sealer(workspace_id)
-
-    def note(self, service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
-        self.used[self._function].update(needed(service, operation, params))
+    def record(
+        self, service: str, operation: str, params: Params, call: Callable[[Params], Params]
+    ) -> Params:
+        self.used[self.function].update(needed(service, operation, params))
         return call(params)
 
 
 @pytest.fixture
-def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[CallRecorder]:
-    """After each function has done all that it may have to do."""
+def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> CallRecorder:
+    """A recorder after the tour of the whole system."""
     one_at_a_time(monkeypatch)
     recorder = CallRecorder(backend, api, monkeypatch)
-    with around_calls(recorder.note):
-        everything(recorder)
-        yield recorder
+    with around_calls(recorder.record):
+        tour(recorder)
+    return recorder
 
 
-KEYS, HOOKS, EVENTS = "/api/integrations/api-keys", "/api/integrations/webhooks", "/api/events"
-INTEGRATIONS = "/api/integrations"
-CALLBACK = f"{INTEGRATIONS}/oauth/callback"
-JSON = {"content-type": "application/json"}
-
-
-def everything(recorder: CallRecorder) -> None:
-    """Every function, on every way that makes a call of its own."""
-    api = recorder.api
-    api("GET /api/health", 200, token=None)
-    api("GET /api/nothing", 404, token=None)
-
-    once = {"idempotency-key": "one"}
-    key = {"name": "test", "scopes": ["events:publish", "events:read"]}
-    made = api(f"POST {KEYS}", 201, json=key, headers=once)
-    assert api(f"POST {KEYS}", 201, json=key, headers=once) == made
-    api(f"POST {KEYS}", 403, json={**key, "scopes": ["actions:handle"]}, headers={"idempotency-key": "two"})
-    api(f"GET {KEYS}", 200)
-    api(f"GET {KEYS}/{made['id']}", 200)
-    expires = iso(datetime.now(UTC) + timedelta(days=5))
-    ending = api(f"POST {KEYS}", 201, json={**key, "expiresAt": expires})
-    api(f"PUT {KEYS}/{ending['id']}", 200, json={"name": "renamed"})
-    new = api(f"POST {KEYS}/{ending['id']}/rotate", 201, headers=once)
-    api(f"POST {KEYS}/{ending['id']}/rotate", 409, headers={"idempotency-key": "two"})
-    assert api(f"POST {KEYS}/verify", 200, json={"key": new["key"]})["valid"]
-    _set(recorder.backend, "ApiKeysTable", {"id": ending["id"]}, d=1, x=1)
-    _set(recorder.backend, "ApiKeysTable", {"id": new["id"]}, d=1, x=now_ms() + 3_600_000)
-    assert recorder.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
-    assert len(recorder.backend.messages("EventsQueue")) == 1
-    _set(recorder.backend, "RateLimitsTable", {"id": "of a workspace that is gone"}, ttl=1)
-    assert recorder.worker("SweepWindowsFunction") == {"deleted": 1}
-
-    with receiver([200]) as well, receiver([500]) as broken, receiver([410]) as gone:
-        hook = {"name": "test", "url": well.url, "events": ["POST_PUBLISHED"]}
-        retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
-        first = api(f"POST {HOOKS}", 201, json={**hook, "headers": {"x-team": "social"}}, headers=once)
-        other = {"idempotency-key": "two"}
-        api(f"POST {HOOKS}", 422, json={**hook, "url": "ftp://files.example"}, headers=other)
-        soon = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": retries})
-        late, later = ({**retries, "initialDelaySeconds": seconds} for seconds in (500, 3000))
-        # Waits for minutes in the queue if that is not crowded; and past MaxVisibilityWaitSeconds.
-        slow = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": late})
-        parked = api(f"POST {HOOKS}", 201, json={**hook, "url": broken.url, "retryConfig": later})
-        disabled = api(f"POST {HOOKS}", 201, json={**hook, "url": gone.url})
-        limited = api(f"POST {HOOKS}", 201, json={**hook, "url": well.url, "rateLimitPerSecond": 1})
-        api(f"GET {HOOKS}", 200)
-        api(f"GET {HOOKS}/event-types", 200)
-        path = f"{HOOKS}/{first['id']}"
-        api(f"PUT {path}", 200, json={"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": {"x-a": "b"}})
-        api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
-        for status in ("INACTIVE", "ACTIVE"):
-            api(f"PUT {path}/status", 200, json={"status": status})
-        rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
-        assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
-        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
-        assert api(f"POST {path}/test", 200)["statusCode"] == 200
-
-        # Large enough that the worker reads its body from the event's row.
-        event = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
-        published = api(f"POST {EVENTS}", 202, json=event, token=made["key"], headers=once)
-        campaign = {"type": "CAMPAIGN_STARTED", "data": least("CAMPAIGN_STARTED")}
-        batch = {"events": [campaign]}
-        api(f"POST {EVENTS}/batch", 202, json=batch, token=made["key"], headers=once)
-        for detail in ({"idempotencyKey": "one", **campaign}, {}):
-            put(recorder.backend, {"workspaceId": "acme", **detail})
-        started = {**hook, "events": ["CAMPAIGN_STARTED"]}
-        for _ in range(10):  # with the next one, for more than one send
-            api(f"POST {HOOKS}", 201, json=started)
-        api(f"POST {HOOKS}", 201, json={**started, "url": broken.url, "retryConfig": late})
-        many = api(f"POST {EVENTS}", 202, json=campaign)
-        for queue in ("EventsQueue", "DeliveriesQueue"):
-            url = recorder.backend.queue_url(queue)
-            recorder.backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
-        assert recorder.worker("FanOutFunction", "EventsQueue", left=0)[
-            "batchItemFailures"
-        ]  # goes back at once
-        assert recorder.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
-        # Those of the large event have proved fast; the others take the slow lane.
-        for each in (first, soon, slow, parked, disabled, limited):
-            _set(
-                recorder.backend,
-                "HealthTable",
-                {"webhookKey": f"acme#{each['id']}", "sk": "health"},
-                fastAt=1,
-            )
-        assert len(recorder.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
-        assert recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")["batchItemFailures"] != []
-
-    statuses = {
-        d["webhookId"]: d["status"] for d in api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
-    }
-    assert statuses == {
-        first["id"]: "DELIVERED",
-        soon["id"]: "RETRYING",
-        slow["id"]: "RETRYING",
-        limited["id"]: "DELIVERED",
-        parked["id"]: "RETRYING",
-        disabled["id"]: "FAILED",
-    }
-    (waiting,) = [row for row in recorder.backend.rows("DeliveriesTable") if "dueAt" in row]
-    _set(recorder.backend, "DeliveriesTable", {n: waiting[n] for n in ("webhookKey", "sk")}, dueAt=1)
-    stopped = {"workspaceId": "acme", "id": many["id"]}
-    _set(recorder.backend, "EventsTable", stopped, dueAt=1, dueShard=0)
-    assert recorder.worker("SweepDeliveriesFunction") == {"queued": 1}
-    told = [json.loads(message["body"])["type"] for message in recorder.backend.messages("EventsQueue")]
-    assert told == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
-
-    # Two hours ago, so that there is something to roll up; and now, so that there is something to read.
-    limited_key = f"acme#{limited['id']}"
-    (delivery,) = [
-        row for row in recorder.backend.rows("DeliveriesTable") if row["webhookKey"] == limited_key
-    ]
-    this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
-    _put(recorder.backend, "DeliveriesTable", {**delivery, "sk": id})
-    for hour in (this - 2, this):
-        _put(recorder.backend, "EventsTable", {"workspaceId": f"active#{hour}", "id": "acme"})
-    _put(
-        recorder.backend,
-        "HealthTable",
-        {"webhookKey": "roll-up", "sk": "progress", "rolledThrough": this - 3},
-    )
-    assert recorder.worker("RollUpStatsFunction") == {"rolledUp": 1}
-
-    api(f"GET {EVENTS}", 200)
-    api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
-    for id in (first["id"], disabled["id"]):
-        api(f"GET {HOOKS}/{id}", 200)
-        (delivery,) = api(f"GET {HOOKS}/{id}/deliveries", 200)["items"]
-        api(f"GET {HOOKS}/{id}/deliveries/{delivery['id']}", 200)
-    (failed,) = api(f"GET {HOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
-    # With something that may be pending: it is counted.
-    api(f"GET {HOOKS}", 200)
-    again = f"{HOOKS}/{disabled['id']}"
-    api(f"PUT {again}", 200, json={"name": "well again"})
-    api(f"PUT {again}/status", 200, json={"status": "ACTIVE"})
-    api(f"POST {again}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
-    api(f"POST {again}/deliveries/{failed['id']}/retry", 202)
-
-    api(f"DELETE {path}", 200)
-    api(f"DELETE {KEYS}/{made['id']}", 200)
-    automations(recorder)
-    integrations(recorder)
-
-
-def automations(recorder: CallRecorder) -> None:
-    """Hooks that are found again, paused, gone; runs that are answered, called back, and left alone."""
-    api, base, once = recorder.api, "/api/automations/n8n", {"idempotency-key": "one"}
-    recorder.backend.messages("EventsQueue")
-    recorder.backend.messages("DeliveriesQueue")
-    api(f"GET {base}/me", 200)
-    api(f"GET {base}/triggers", 200)
-    assert len(api(f"GET {base}/triggers/POST_PUBLISHED/samples", 200)) == 2
-    api(f"GET {base}/actions", 200)
-    with receiver([410]) as gone:
-        wanted = {"targetUrl": gone.url, "event": "POST_FAILED"}
-        hook = api(f"POST {base}/hooks", 201, json=wanted, headers=once)
-        assert api(f"POST {base}/hooks", 201, json=wanted, headers=once) == hook
-        api(f"PUT {HOOKS}/{hook['id']}/status", 200, json={"status": "INACTIVE"})
-        api(f"POST {base}/hooks", 200, json=wanted, headers={"idempotency-key": "two"})
-        api(f"GET {base}/hooks", 200)
-        api(f"GET {base}/hooks/{hook['id']}", 200)
-        data = {"postId": "p", "network": "n", "errorCode": "e"}
-        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
-        recorder.worker("FanOutFunction", "EventsQueue")
-        recorder.worker("DeliverFunction", "DeliveriesQueue")
-        recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
-        api(f"GET {base}/hooks/{hook['id']}", 404)
-    with receiver([400]) as failing:
-        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
-        hook = api(f"POST {base}/hooks", 201, json=wanted)
-        api(f"PUT {HOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
-        api(f"POST {EVENTS}", 202, json={"type": "POST_FAILED", "data": data})
-        recorder.worker("FanOutFunction", "EventsQueue")
-        recorder.worker("DeliverFunction", "DeliveriesQueue")
-        recorder.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
-        assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
-    other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
-    api(f"DELETE {base}/hooks/{other['id']}", 200)
-
-    platform = jwt_for("platform")
-    items = [{"id": "acc_1", "label": "One"}]
-    filled = {"workspaceId": "acme", "items": items}
-    api("PUT /api/actions/choices/accounts", 200, json=filled, token=platform)
-    assert api(f"GET {base}/choices/accounts", 200) == items
-    action = f"POST {base}/actions/create_campaign"
-    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
-    for each in ("one", "one", "two"):
-        run = api(action, 202, json=asked, headers={"idempotency-key": each})
-    refused = {"input": {"name": 1}}
-    api(action, 422, json=refused, headers={"idempotency-key": "three"})
-    silent, slow = (api(action, 202, json=asked) for _ in range(2))
-    output = {"campaignId": "c", "name": "Spring"}
-    said = {"status": "SUCCEEDED", "output": output}
-    api(f"PUT /api/actions/runs/{run['id']}", 200, json=said, token=platform)
-    api(f"GET {base}/runs", 200)
-    api(f"GET {base}/runs/{run['id']}", 200)
-    _set(recorder.backend, "AutomationsTable", {"id": silent["id"]}, dueAt=1, expiresAt=1)
-    _set(recorder.backend, "AutomationsTable", {"id": slow["id"]}, dueAt=1)
-    assert recorder.worker("SweepRunsFunction") == {"seen": 2}
-    bodies = [json.loads(message["body"]) for message in recorder.backend.messages("SlowDeliveriesQueue")]
-    called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
-    assert called == [run["id"], silent["id"]]
-    recorder.backend.messages("EventsQueue")
-
-
-def integrations(recorder: CallRecorder) -> None:
-    """The marketplace, a publisher and an installer; a provider that rotates, falls silent, and says no."""
-    api, once = recorder.api, {"idempotency-key": "one"}
-    public = {
-        "name": "Contacts",
-        "type": "CRM",
-        "provider": "hubspot",
-        "config": {"clientId": "id", "clientSecret": "secret"},
-        "isPublic": True,
-    }
-    published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
-    waiting = recorder.worker("ReviewPublicationFunction")["waiting"][0]
-    decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
-    recorder.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
-    api(f"GET {INTEGRATIONS}/marketplace", 200)
-    copies = [
-        api(f"POST {INTEGRATIONS}/{published['id']}/install", 201, headers={"idempotency-key": str(n)})
-        for n in range(3)
-    ]
-    begin = {"redirectUri": REDIRECT_URI}
-    begun = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=begin)
-    api(f"POST {CALLBACK}", 422, json={"state": begun["state"], "error": "access_denied"})
-    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=begin)  # that nobody finishes
-    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
-    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
-    moved = {"config": {"clientId": "another", "clientSecret": "new"}}
-    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
-    # Its source's client is another now: each function that would use it puts the copy out of service.
-    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=begin)
-    api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
-    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})
-    hook = {"name": "test", "url": "https://example.com", "events": ["*"], "integrationId": plain["id"]}
-    webhook = api(f"POST {HOOKS}", 201, json=hook)
-    api(f"PUT {HOOKS}/{webhook['id']}", 200, json={"integrationId": plain["id"]})
-    credentials = {"credentials": {"apiKey": "key"}}
-    keyed = api(f"POST {INTEGRATIONS}/{plain['id']}/connections", 201, json=credentials, headers=once)
-    api(f"GET {INTEGRATIONS}", 200)
-    api(f"GET {INTEGRATIONS}/{plain['id']}/logs", 200)
-    for ref in ("default", keyed["id"]):
-        api(f"GET {INTEGRATIONS}/{plain['id']}/connections/{ref}", 200)
-        api(f"GET {INTEGRATIONS}/{plain['id']}/connections/{ref}/token", 200)
-    api(f"GET {INTEGRATIONS}/{plain['id']}/connections", 200)
-
-    def provider(request: Request) -> Reply | int:
-        if b"token=" in request.body.replace(b"refresh_token=", b""):
-            return 200  # a revocation
-        if b"refuse" in request.body:
-            return Reply(400, JSON, b'{"error": "invalid_grant"}')
-        tokens = {"access_token": "a", "refresh_token": "refuse", "expires_in": 3600}
-        return Reply(200, JSON, json.dumps(tokens).encode())
-
-    with receiver([provider]) as r:
-        addresses = {f"{name}Url": f"{r.url}/{name}" for name in ("authorization", "token", "revocation")}
-        own = {"name": "own", "type": "CUSTOM", "provider": "own"}
-        made = api(
-            f"POST {INTEGRATIONS}",
-            201,
-            json={**own, "config": {**addresses, "clientId": "id", "clientSecret": "secret"}},
-        )
-        path = f"{INTEGRATIONS}/{made['id']}"
-        api(f"GET {path}?reveal=true", 200)
-        for status in ("INACTIVE", "ACTIVE"):
-            api(f"PUT {path}/status", 200, json={"status": status})
-
-        def connect(name: str) -> dict[str, Any]:
-            back = {"returnUrl": f"{RETURN_ORIGIN}/back"}
-            begun = api(f"POST {path}/oauth/initiate", 200, json={**begin, **back, "connectionId": name})
-            query = urlencode({"state": begun["state"], "code": "c"})
-            api(f"GET {path}/oauth/callback?{query}", 303, token=None)
-            return dict(api(f"POST {CALLBACK}", 200, json={"state": begun["state"], "code": "c"}))
-
-        # The first refresh of each is refused: the connection expires, and that is announced.
-        slow = {"integrationKey": "acme", "name": "calls"}
-        _set(recorder.backend, "ConnectionsTable", slow, slowUntil=2**52)
-        connect("forced")
-        api(f"POST {path}/oauth/refresh", 409, json={"connectionId": "forced"})
-        for name in ("asked", "scheduled", "removed"):
-            connect(name)
-            key = {"integrationKey": f"acme#{made['id']}", "name": name}
-            _set(recorder.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, dueAt=1)
-        api(f"GET {path}/connections/asked/token", 409)
-        api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
-        assert recorder.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
-        types = [json.loads(message["body"])["type"] for message in recorder.backend.messages("EventsQueue")]
-        assert types == ["CONNECTION_EXPIRED"] * 3
-        # With a lease of somebody else's in the way, and then one that ran out.
-        _set(recorder.backend, "ConnectionsTable", slow, slowUntil=0)
-        connect("forced")
-        connect("asked")
-        for name, line in (("forced", "POST oauth/refresh"), ("asked", "GET connections/asked/token")):
-            key = {"integrationKey": f"acme#{made['id']}", "name": name}
-            soon = now_ms() + 300
-            _set(recorder.backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, leaseUntil=soon)
-            _set(recorder.backend, "ConnectionsTable", key, leaseOwner="dead")
-            method, _, rest = line.partition(" ")
-            body = {"json": {"connectionId": name}} if method == "POST" else {}
-            api(f"{method} {path}/{rest}", 409, **body)
-        connect("asked")
-        for copy, line in ((copies[1], "POST oauth/refresh"), (copies[2], "GET connections/default/token")):
-            _copy_connection(recorder.backend, f"acme#{made['id']}", f"acme#{copy['id']}")
-            method, _, rest = line.partition(" ")
-            api(f"{method} {INTEGRATIONS}/{copy['id']}/{rest}", 409)
-        api(f"PUT {path}", 200, json={"config": {"clientId": "other", "clientSecret": "secret"}})
-        assert recorder.worker("RefreshConnectionsFunction")["tasks"] == 1
-        for id in (made["id"], plain["id"], published["id"]):
-            api(f"DELETE {INTEGRATIONS}/{id}", 200)
-        assert recorder.worker("RefreshConnectionsFunction")["tasks"] == 3
-
-
-def put(backend: Backend, detail: dict[str, Any]) -> None:
-    """Put an event on the bus."""
-    (bus,) = backend.template.of_type("AWS::Events::EventBus")
-    entry = {"EventBusName": bus.properties["Name"], "Source": "test", "DetailType": "test"}
-    answer = backend.client("events").put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
-    assert answer["FailedEntryCount"] == 0, answer
-
-
-def _copy_connection(backend: Backend, source: str, target: str) -> None:
-    """A connection that it would have, had its provider been there to ask; in want of a refresh."""
-    (row,) = [
-        row
-        for row in backend.rows("ConnectionsTable")
-        if (row["integrationKey"], row["name"]) == (source, "asked")
-    ]
-    row |= {"integrationKey": target, "name": "default", "refreshAt": 1, "expiresAt": 1, "generation": 1}
-    row["integrationId"] = target.partition("#")[2]
-    _put(backend, "ConnectionsTable", row)
-
-
-def _put(backend: Backend, table: str, row: dict[str, Any]) -> None:
-    backend.client("dynamodb").put_item(TableName=backend.template.name(table), Item=dynamo.pack_row(row))
-
-
-def _set(backend: Backend, table: str, key: dict[str, str], **values: int | str) -> None:
-    """What time, or another process, has done to a row."""
-    backend.client("dynamodb").update_item(
-        TableName=backend.template.name(table),
-        Key={name: {"S": value} for name, value in key.items()},
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-        ExpressionAttributeNames={f"#{name}": name for name in values},
-        ExpressionAttributeValues={f":{name}": dynamo.pack(value) for name, value in values.items()},
-    )
-
-
-# Rights that the requests above do not show to be used: (function or shared policy, action, table) → why.
+# Rights that the tour does not use: (function or managed policy, action) → the reason.
 UNUSED: dict[tuple[str, str], str] = {}
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(
-    recorder: CallRecorder, backend: Backend
-) -> None:
+def test_functions_have_exactly_the_rights_that_they_use(recorder: CallRecorder, backend: Backend) -> None:
     grants = granted(backend.template)
-    assert recorder.used.keys() == grants.keys(), "a function was not tried: add a request to `everything`"
+    assert recorder.untried == set(), "add a request for it to tests/tour.py"
 
     missing = [
         f"{function} may not {right.action} on {right.resource}"
@@ -900,10 +508,12 @@ def test_rights_and_calls_agree_and_rows_end_in_tables_that_end_them(
             (policy, *right[:2]) for right in its_rights if not any(right.covers(u) for u in shared[policy])
         ]
     assert [right for right in idle if right[:2] not in UNUSED] == []
-    # Others only decrypt, and cannot make data keys.
+    # Other functions only decrypt, and cannot create data keys.
     assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == recorder.encrypted
 
-    # And the rows that all this has left: those that end are in tables that end them.
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
+def test_tables_whose_rows_have_a_ttl_enable_it(recorder: CallRecorder) -> None:
     ending = {name for name in TABLES if any("ttl" in row for row in recorder.backend.rows(name))}
     expiring = {
         name

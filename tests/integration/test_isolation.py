@@ -1,6 +1,6 @@
-"""Promise 7: one workspace never sees or touches another's rows; only the platform crosses, by its doors.
+"""Promise 7: a workspace never sees or changes another's rows. Only the platform does, by three named routes.
 
-The routes are walked from template.yaml: a new one is covered by itself, or the test asks for a sample.
+The routes come from template.yaml, so a new route is covered at once, or the test asks for a sample request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from local import gateway
 from patchbay import vault
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import states
@@ -22,14 +21,12 @@ from patchbay.deliveries.models import DeliveryMessage
 from patchbay.publishing.fan_out import fan_out_batch
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
+from tests.problems import assert_problem
+from tests.tour import AUTOMATIONS, EVENTS, INTEGRATIONS, KEYS, WEBHOOKS, Driver
 
-WEBHOOKS = "/api/integrations/webhooks"
-KEYS = "/api/integrations/api-keys"
-EVENTS = "/api/events"
-INTEGRATIONS = "/api/integrations"
 WEBHOOK = {
     "name": "of a",
-    # Nobody listens there: the test event, which is sent at once, finds that out at once.
+    # No server listens there, so a test event fails at once.
     "url": "http://127.0.0.1:1024/a",
     "events": ["*"],
     "headers": {"X-Secret": "a's own"},
@@ -55,7 +52,7 @@ OAUTH = {
 }
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "text": "of a"}}
 
-# What a route with an id is sent; the rest of it is read from the template.
+# The bodies of the requests to routes with an id.
 BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
@@ -71,24 +68,22 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/{id}/oauth/refresh": {},
     "POST /api/integrations/{id}/connections": {"connectionId": "new", "credentials": {"apiKey": "mine"}},
 }
-AUTOMATIONS = "/api/automations"
-# Doors that lead into other workspaces: the marketplace (test_marketplace), and the route that providers send
-# browsers to, which knows no caller (test_oauth_flow). What the platform says of a run is the third door
-# (test_runs).
-DOORS = {
+# The routes that reach other workspaces: the marketplace (test_marketplace), the redirect target of
+# providers, which has no caller (test_oauth_flow), and the platform's answer to a run (test_runs).
+CROSSING_ROUTES = {
     "POST /api/integrations/{id}/install",
     "GET /api/integrations/{id}/oauth/callback",
     "PUT /api/actions/runs/{id}",
 }
-# What an owner is answered who is let in; others 200, 201 or 202.
-ANSWERS = {
-    "POST /api/integrations/{id}/oauth/refresh": 409,  # an API key is not refreshed
+# The status that an owner gets where it is not 200, 201 or 202.
+STATUSES = {
+    "POST /api/integrations/{id}/oauth/refresh": 409,  # a connection by API key has no refresh
 }
 
 
 @dataclass
 class Workspace:
-    """What one workspace has: by path pattern, the ids that stand for its variables."""
+    """A workspace with one of everything. `ids` has the values of the variables of each route's path."""
 
     name: str
     token: str
@@ -97,14 +92,13 @@ class Workspace:
     key: str
 
 
-def fill(api: Api, backend: Backend, name: str) -> Workspace:
-    """A workspace with one of everything."""
+def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     token = jwt_for(name)
     webhook = api(f"POST {WEBHOOKS}", json=WEBHOOK, token=token).json()["id"]
     key = api(f"POST {KEYS}", json=KEY, token=token).json()
-    made = api(f"POST {INTEGRATIONS}", json={"name": f"of {name}", "type": "CRM"}, token=token)
-    assert made.status == 201, made
-    plain = made.json()["id"]
+    created = api(f"POST {INTEGRATIONS}", json={"name": f"of {name}", "type": "CRM"}, token=token)
+    assert created.status == 201, created
+    plain = created.json()["id"]
     credentials = {"credentials": {"apiKey": f"of {name}"}}
     connected = api(f"POST {INTEGRATIONS}/{plain}/connections", json=credentials, token=token)
     assert connected.status == 201, connected
@@ -117,8 +111,8 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     deliveries.write(None, states.leased(None, delivery, now=now, until=now, max_attempts=4))
     wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
     hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
-    asked = {"input": {"name": f"of {name}"}}
-    run = api(f"POST {AUTOMATIONS}/n8n/actions/create_campaign", json=asked, token=token).json()["id"]
+    start = {"input": {"name": f"of {name}"}}
+    run = api(f"POST {AUTOMATIONS}/n8n/actions/create_campaign", json=start, token=token).json()["id"]
     assert len(backend.messages("EventsQueue")) == 1
     ids = {
         f"{AUTOMATIONS}/{{platform}}/hooks/{{id}}": {"platform": "n8n", "id": hook},
@@ -151,12 +145,12 @@ def fill(api: Api, backend: Backend, name: str) -> Workspace:
     return Workspace(name, token, ids, webhook, key["key"])
 
 
-def target(path: str, ids: dict[str, str]) -> str:
+def fill(path: str, ids: dict[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda variable: ids[variable[1]], path)
 
 
 def tables(backend: Backend) -> dict[str, Any]:
-    """Every row but those that count requests, and the messages that wait."""
+    """Every row except the request counters, and every message in a queue."""
     kept: dict[str, Any] = {}
     for table in backend.template.of_type("AWS::DynamoDB::Table"):
         if table.logical_id != "RateLimitsTable":
@@ -166,41 +160,40 @@ def tables(backend: Backend) -> dict[str, Any]:
     return kept
 
 
-def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
+def test_route_with_foreign_id_returns_404_and_changes_nothing(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    a = fill(api, backend, "acme")
-    b = fill(api, backend, "rival")
+    a = create_workspace(api, backend, "acme")
+    b = create_workspace(api, backend, "rival")
     platform = jwt_for("platform")
     routes = [
         route
-        for route in gateway.read(backend.template).routes
-        if "{id}" in route.path and route.key not in DOORS
+        for route in Driver(backend, api).routes
+        if "{id}" in route.path and route.key not in CROSSING_ROUTES
     ]
     assert len(routes) >= 20
 
     for route in routes:
-        assert route.path in a.ids, f"{route.key}: say in `fill` which ids stand for its variables"
+        assert route.path in a.ids, f"{route.key}: add its ids to create_workspace"
         needs_body = route.method in ("PUT", "POST", "PATCH")
-        assert not needs_body or route.key in BODIES, f"{route.key}: give it a body in BODIES"
+        assert not needs_body or route.key in BODIES, f"{route.key}: add its body to BODIES"
 
     before = tables(backend)
     for route in routes:
-        line = f"{route.method} {target(route.path, a.ids[route.path])}"
+        line = f"{route.method} {fill(route.path, a.ids[route.path])}"
         for who, token in {
             "rival": b.token,
             "the platform": platform,
-            "nearly the same name": jwt_for("acm"),
-            "a name that begins alike": jwt_for("acme-2"),
+            "a prefix of the name": jwt_for("acm"),
+            "a longer name": jwt_for("acme-2"),
             "another case": jwt_for("ACME"),
-            "nobody's scope is enough": jwt_for("rival", scope=" ".join(KEY["scopes"] + ["api-keys:write"])),
+            "every scope": jwt_for("rival", scope=" ".join(KEY["scopes"] + ["api-keys:write"])),
         }.items():
             with subtests.test(f"{route.key} by {who}"):
-                answer = api(line, json=BODIES.get(route.key), token=token)
-                assert (answer.status, answer.json()["code"]) == (404, "not_found"), answer
+                assert_problem(api(line, json=BODIES.get(route.key), token=token), 404)
     assert tables(backend) == before
 
-    # With one id of one's own and one of theirs.
+    # One id of the caller's workspace and one of another.
     pair = f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}"
     for ids, token in (
         ({"id": b.webhook, "deliveryId": a.ids[pair]["deliveryId"]}, b.token),
@@ -208,29 +201,29 @@ def test_every_route_with_an_id_is_404_for_others_and_changes_nothing(
         ({"id": a.webhook, "deliveryId": b.ids[pair]["deliveryId"]}, a.token),
     ):
         with subtests.test(f"mixed {ids}"):
-            assert api(f"GET {target(pair, ids)}", token=token).status == 404
+            assert api(f"GET {fill(pair, ids)}", token=token).status == 404
 
-    # The same ids answer their owner: it was the workspace that was refused, not the request.
-    # What is deleted goes last, and what it holds before it.
+    # The same requests succeed for the owner, so it was the workspace that was refused. Deletions go last,
+    # the deepest paths first.
     for route in sorted(routes, key=lambda route: (route.method == "DELETE", -len(route.path))):
-        line = f"{route.method} {target(route.path, a.ids[route.path])}"
+        line = f"{route.method} {fill(route.path, a.ids[route.path])}"
         if route.path == f"{INTEGRATIONS}/{{id}}/status":
-            continue  # it would pause what the others need; below
+            continue  # it would pause the integration that other requests need; it follows below
         with subtests.test(f"{route.key} by its owner"):
             status = api(line, json=BODIES.get(route.key), token=a.token).status
-            assert status == ANSWERS.get(route.key, status)
-            assert status in (200, 201, 202, *ANSWERS.values())
+            assert status == STATUSES.get(route.key, status)
+            assert status in (200, 201, 202, *STATUSES.values())
     pause = f"PUT {INTEGRATIONS}/{a.ids[f'{INTEGRATIONS}/{{id}}/oauth/initiate']['id']}/status"
     assert api(pause, json={"status": "INACTIVE"}, token=a.token).status == 200
 
 
-def test_lists_show_only_ones_own(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
-    a = fill(api, backend, "acme")
-    b = fill(api, backend, "rival")
+def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    a = create_workspace(api, backend, "acme")
+    b = create_workspace(api, backend, "rival")
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
-    more = tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
-    for path in paths + more:
+    paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
+    for path in paths:
         for who in (a, b):
             other = b if who is a else a
             theirs = {id for ids in other.ids.values() for id in ids.values()} - {"default", "n8n"}
@@ -242,36 +235,36 @@ def test_lists_show_only_ones_own(api: Api, backend: Backend, subtests: pytest.S
                 "?type=POST_PUBLISHED",
                 f"?workspaceId={other.name}",
             ):
-                line = f"GET {target(path, who.ids.get(path, {'id': who.webhook}))}{query}"
+                line = f"GET {fill(path, who.ids.get(path, {'id': who.webhook}))}{query}"
                 for credentials in (who.token, who.key):
                     with subtests.test(f"{who.name}: {line}"):
                         answer = api(line, token=credentials)
                         if ("status" in query or "type" in query) and answer.status == 422:
-                            continue  # deliveries have other statuses, integrations other types
+                            continue  # deliveries have other statuses, and integrations have other types
                         assert answer.status == 200, answer
                         shown = {item["id"] for item in answer.json()["items"]}
                         assert shown
-                        # An entry of the log has an id that nobody was told.
+                        # Ids of log entries appear in no other response.
                         assert shown <= mine or path.endswith("/logs")
                         assert not any(id in answer.text for id in theirs)
-    with subtests.test("a workspace with nothing"):
+    with subtests.test("an empty workspace"):
         for path in (WEBHOOKS, KEYS, EVENTS):
             assert api(f"GET {path}", token=jwt_for("new")).json()["items"] == []
 
 
-def test_an_event_goes_to_its_own_workspace(api: Api, backend: Backend) -> None:
-    fill(api, backend, "acme")
-    b = fill(api, backend, "rival")
+def test_event_reaches_webhooks_of_its_workspace_only(api: Api, backend: Backend) -> None:
+    create_workspace(api, backend, "acme")
+    b = create_workspace(api, backend, "rival")
     api(f"POST {EVENTS}", json=EVENT)
     (queued,) = backend.messages("DeliveriesQueue")
     assert json.loads(queued["body"])["workspace_id"] == "acme"
     assert json.loads(queued["body"])["webhook_id"] != b.webhook
 
 
-def test_only_the_platform_publishes_for_another(
+def test_only_platform_publishes_to_other_workspaces(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    fill(api, backend, "acme")
+    create_workspace(api, backend, "acme")
     before = tables(backend)
     for_acme = {**EVENT, "workspaceId": "acme"}
     key = api(f"POST {KEYS}", json={"name": "b", "scopes": ["events:publish"]}, token=jwt_for("rival")).json()
@@ -279,18 +272,17 @@ def test_only_the_platform_publishes_for_another(
     for who, token in {
         "an owner elsewhere": jwt_for("rival"),
         "a key elsewhere": key["key"],
-        "one called like it": jwt_for("Platform"),
-        "one that says so": jwt_for("rival", role="platform", scope="events:publish actions:handle"),
+        "a similar name": jwt_for("Platform"),
+        "a role claim": jwt_for("rival", role="platform", scope="events:publish actions:handle"),
     }.items():
         for headers in ({}, {"Idempotency-Key": "k"}, {"X-Workspace-Id": "platform"}):
             with subtests.test(f"{who}, {headers}"):
-                answer = api(f"POST {EVENTS}", json=for_acme, token=token, headers=headers)
-                assert (answer.status, answer.json()["code"]) == (403, "forbidden")
+                assert_problem(api(f"POST {EVENTS}", json=for_acme, token=token, headers=headers), 403)
     after = tables(backend)
     after["ApiKeysTable"] = after["DataKeysTable"] = None
     assert after == before
 
-    with subtests.test("naming one's own workspace"):
+    with subtests.test("its own workspace by name"):
         assert api(f"POST {EVENTS}", json=for_acme).status == 202
         (message,) = backend.messages("DeliveriesQueue")
         assert json.loads(message["body"])["workspace_id"] == "acme"
@@ -317,8 +309,8 @@ def test_only_the_platform_publishes_for_another(
         assert api(f"POST {EVENTS}", json=for_acme, token=weak).status == 403
 
 
-def test_keys_of_one_workspace_count_and_end_alone(api: Api, backend: Backend) -> None:
-    a, b = fill(api, backend, "acme"), fill(api, backend, "rival")
+def test_keys_of_workspaces_are_counted_and_revoked_independently(api: Api, backend: Backend) -> None:
+    a, b = create_workspace(api, backend, "acme"), create_workspace(api, backend, "rival")
     for _ in range(3):
         assert api(f"GET {WEBHOOKS}", token=a.key).status == 200
     key_id = b.ids[f"{KEYS}/{{id}}"]["id"]
@@ -328,7 +320,7 @@ def test_keys_of_one_workspace_count_and_end_alone(api: Api, backend: Backend) -
     assert api(f"GET {WEBHOOKS}", token=b.key).status == 200
 
 
-def test_idempotency_keys_answer_their_own_workspace_only(api: Api, backend: Backend) -> None:
+def test_idempotency_keys_of_workspaces_are_independent(api: Api, backend: Backend) -> None:
     headers = {"Idempotency-Key": "the same"}
     for line, body in ((f"POST {WEBHOOKS}", WEBHOOK), (f"POST {KEYS}", KEY), (f"POST {EVENTS}", EVENT)):
         first = api(line, json=body, headers=headers)
@@ -338,7 +330,7 @@ def test_idempotency_keys_answer_their_own_workspace_only(api: Api, backend: Bac
         assert "idempotent-replayed" not in other.headers
 
 
-def test_what_the_bus_rejects_is_seen_by_its_own_workspace_only(api: Api, backend: Backend) -> None:
+def test_rejected_bus_event_is_listed_in_its_workspace_only(api: Api, backend: Backend) -> None:
     for workspace in ("acme", "no workspace"):
         detail: dict[str, Any] = {"workspaceId": workspace, "type": "NOPE", "data": {}}
         envelope = {"id": workspace, "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d"}
@@ -352,22 +344,22 @@ def test_what_the_bus_rejects_is_seen_by_its_own_workspace_only(api: Api, backen
                 assert api(f"GET {EVENTS}/{item['id']}", token=jwt_for(other)).status == 404
 
 
-def test_ciphertext_does_not_open_in_another_workspace_or_place(api: Api, backend: Backend) -> None:
-    """Rows copied from one workspace into another give nothing away: each has its own data key."""
-    a, b = fill(api, backend, "acme"), fill(api, backend, "rival")
+def test_ciphertext_is_bound_to_its_workspace_and_context(api: Api, backend: Backend) -> None:
+    """A row that is copied to another workspace cannot be decrypted there: each workspace has a data key."""
+    a, b = create_workspace(api, backend, "acme"), create_workspace(api, backend, "rival")
     rows = {
         row["workspaceId"]: row
         for row in backend.rows("WebhooksTable")
         if row["sk"] in (a.webhook, b.webhook)
     }
     sealed = rows["acme"]["headers"]
-    place = f"webhooks/{a.webhook}/headers"
-    assert json.loads(vault.decrypt("acme", sealed, encryption_context=place)) == WEBHOOK["headers"]
-    for workspace, elsewhere in (
-        ("rival", place),
+    context = f"webhooks/{a.webhook}/headers"
+    assert json.loads(vault.decrypt("acme", sealed, encryption_context=context)) == WEBHOOK["headers"]
+    for workspace, other_context in (
+        ("rival", context),
         ("rival", f"webhooks/{b.webhook}/headers"),
         ("acme", f"webhooks/{a.webhook}/secret"),
         ("acme", f"webhooks/{b.webhook}/headers"),
     ):
         with pytest.raises(vault.DecryptionFailed):
-            vault.decrypt(workspace, sealed, encryption_context=elsewhere)
+            vault.decrypt(workspace, sealed, encryption_context=other_context)

@@ -1,0 +1,602 @@
+"""A tour of the whole system: every route and every worker of the template, on every path that calls AWS.
+
+Tests that must watch all of them share this driver. The rights test records the AWS calls of each function,
+and the secrets test searches everything that came out. `untried` lists the routes and functions that the tour
+missed, so those tests fail for a new one until the tour has a request for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+from local import gateway
+from patchbay import vault
+from patchbay.api_keys import guard
+from patchbay.auth import jwt
+from patchbay.clock import iso, now_ms
+from patchbay.ids import DeliveryId
+from patchbay.rate_limits import ceilings
+from patchbay.stats.counters import HOUR_MS, hour_of
+from patchbay.storage import dynamo
+from tests.catalogued import POST, least
+from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.receivers import Answer as Reply
+from tests.receivers import Request, Step, receiver
+
+INTEGRATIONS, EVENTS, AUTOMATIONS = "/api/integrations", "/api/events", "/api/automations"
+KEYS, WEBHOOKS = f"{INTEGRATIONS}/api-keys", f"{INTEGRATIONS}/webhooks"
+CALLBACK = f"{INTEGRATIONS}/oauth/callback"
+JSON = {"content-type": "application/json"}
+
+HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
+CLIENT_SECRETS = ("client-secret-0b6e44", "client-secret-changed-7c1a", "client-secret-published-19c2")
+API_TOKEN = "own-token-9a0f3d"
+CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
+CODE = "authorization-code-8e21b7"
+
+
+class Response(NamedTuple):
+    """An HTTP response: its request line, its headers and body, and the secrets that it may contain."""
+
+    line: str
+    text: str
+    revealed: Sequence[str]
+
+
+def _field(*path: str) -> Callable[[Answer], list[str]]:
+    def read(answer: Answer) -> list[str]:
+        value = answer.json()
+        for name in path:
+            value = value.get(name)
+        return [] if value is None else [value]
+
+    return read
+
+
+def _token(answer: Answer) -> list[str]:
+    body = answer.json()
+    return [body["accessToken"]] if "accessToken" in body else list(body["credentials"].values())
+
+
+def _redirect(answer: Answer) -> list[str]:
+    return [
+        value
+        for values in parse_qs(answer.headers["location"].partition("#")[2]).values()
+        for value in values
+    ]
+
+
+# The only responses that may contain a secret, and where it is (promise 8).
+REVEALS: dict[str, Callable[[Answer], list[str]]] = {
+    f"POST {KEYS}": _field("key"),
+    f"POST {KEYS}/{{id}}/rotate": _field("key"),
+    f"POST {WEBHOOKS}": _field("secret"),
+    f"POST {WEBHOOKS}/{{id}}/rotate-secret": _field("secret"),
+    f"POST {AUTOMATIONS}/{{platform}}/hooks": _field("secret"),
+    f"POST {INTEGRATIONS}/{{id}}/oauth/initiate": _field("state"),
+    f"GET {INTEGRATIONS}/{{id}}/oauth/callback": _redirect,
+    f"GET {INTEGRATIONS}/{{id}}/connections/{{connectionId}}/token": _token,
+    f"GET {INTEGRATIONS}/{{id}}?reveal=true": lambda answer: [*CLIENT_SECRETS, API_TOKEN],
+}
+
+
+class Driver:
+    """Sends requests to the API and invokes workers, each as a process with empty caches.
+
+    Keeps every response, every message that a worker received, and every secret that was revealed.
+    """
+
+    def __init__(self, backend: Backend, api: Api) -> None:
+        self.backend = backend
+        self.owner = jwt_for("acme")
+        self.responses: list[Response] = []
+        self.messages: list[str] = []
+        self.secrets: dict[str, str] = {
+            **{f"header {name}": value for name, value in HEADER_VALUES.items()},
+            **{f"client secret {number}": secret for number, secret in enumerate(CLIENT_SECRETS)},
+            **{f"credential {name}": value for name, value in CREDENTIALS.items()},
+            "configured token": API_TOKEN,
+            "authorization code": CODE,
+            "owner's JWT": self.owner,
+        }
+        self.function = ""  # the one that runs, or ran last
+        self._api = api
+        self._gateway = gateway.read(backend.template)
+        self._functions = backend.template.functions()
+        self._tried: set[str] = set()
+
+    @property
+    def routes(self) -> Sequence[gateway.Route]:
+        return self._gateway.routes
+
+    @property
+    def untried(self) -> set[str]:
+        """The routes and functions that have not run yet."""
+        return {*self._functions, *(route.key for route in self.routes)} - self._tried
+
+    def api(self, line: str, status: int, **options: Any) -> Any:
+        """Send a request and check the status of its response. Returns the parsed body. By default the caller
+        is the owner of the workspace `acme`.
+        """
+        return self._parse(self.call(line, **options), line, status)
+
+    def call(self, line: str, **options: Any) -> Answer:
+        """Send a request, whatever its response."""
+        method, _, target = line.partition(" ")
+        path, _, query = target.partition("?")
+        found = self._gateway.match(method, path)
+        assert found is not None, line
+        route = found[0]
+        self._tried.add(route.key)
+        options.setdefault("token", self.owner)
+        answer: Answer = self._run(route.function, lambda: self._api(line, **options))
+        read = REVEALS.get(f"{route.key}?{query}" if query == "reveal=true" else route.key)
+        revealed = read(answer) if read is not None and answer.status < 400 else []
+        self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
+        self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
+        return answer
+
+    def worker(self, function: str, queue: str | None = None, *, remaining_ms: int | None = None) -> Any:
+        """Invoke a worker with everything in the queue. It has its whole timeout, or `remaining_ms`."""
+        return self.invoke(function, {"Records": self.receive(queue)} if queue else {}, remaining_ms)
+
+    def invoke(self, function: str, event: dict[str, Any], remaining_ms: int | None = None) -> Any:
+        config = self._functions[function]
+        handler = importlib.import_module(config.handler.rpartition(".")[0]).handler
+        remaining = config.timeout * 1000 if remaining_ms is None else remaining_ms
+        context = SimpleNamespace(
+            **vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: remaining}
+        )
+        return self._run(function, lambda: handler(event, context))
+
+    def receive(self, queue: str) -> list[dict[str, Any]]:
+        """Receive everything in a queue."""
+        records = self.backend.messages(queue)
+        self.messages += [record["body"] for record in records]
+        return records
+
+    def _run(self, function: str, work: Callable[[], Any]) -> Any:
+        self.function = function
+        self._tried.add(function)
+        for clear_cache in (vault.clear_cache, jwt.clear_cache, guard.clear_cache, ceilings.clear_cache):
+            clear_cache()
+        return work()
+
+    @staticmethod
+    def _parse(answer: Answer, line: str, status: int) -> Any:
+        assert answer.status == status, f"{line}: {answer.text}"
+        return answer.json() if answer.text else None
+
+
+def tour(driver: Driver) -> None:
+    """Run everything."""
+    driver.api("GET /api/health", 200, token=None)
+    driver.api("GET /api/nothing", 404, token=None)
+    publisher = _api_keys(driver)
+    _webhooks(driver, publisher)
+    driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
+    _automations(driver)
+    _integrations(driver)
+
+
+def echo(status: int) -> Step:
+    """A receiver that repeats the headers it got, in a header and in the body."""
+
+    def respond(request: Request) -> Reply:
+        headers = {"x-echo": request.headers.get("authorization", "none")}
+        return Reply(status, headers, json.dumps(dict(request.headers)).encode())
+
+    return respond
+
+
+# ── API keys ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _api_keys(driver: Driver) -> Any:
+    """API keys from creation to expiry. Returns one that may publish events."""
+    api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
+    body = {"name": "test", "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"]}
+    publisher = api(f"POST {KEYS}", 201, json=body, headers=once)
+    assert api(f"POST {KEYS}", 201, json=body, headers=once) == publisher
+    beyond = {**body, "scopes": ["actions:handle"]}
+    api(f"POST {KEYS}", 403, json=beyond, headers={"idempotency-key": "two"})
+    api(f"GET {KEYS}", 200)
+    api(f"GET {KEYS}/{publisher['id']}", 200)
+    for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
+        api(line, 200, token=publisher["key"])
+    expires = iso(datetime.now(UTC) + timedelta(days=5))
+    expiring = api(f"POST {KEYS}", 201, json={**body, "expiresAt": expires})
+    api(f"PUT {KEYS}/{expiring['id']}", 200, json={"name": "renamed"})
+    successor = api(f"POST {KEYS}/{expiring['id']}/rotate", 201, headers=once)
+    api(f"POST {KEYS}/{expiring['id']}/rotate", 409, headers={"idempotency-key": "two"})
+    assert api(f"POST {KEYS}/verify", 200, json={"key": successor["key"]})["valid"]
+    assert not api(f"POST {KEYS}/verify", 200, json={"key": successor["key"][:-1] + "!"})["valid"]
+    set_attributes(backend, "ApiKeysTable", {"id": expiring["id"]}, d=1, x=1)
+    set_attributes(backend, "ApiKeysTable", {"id": successor["id"]}, d=1, x=now_ms() + 3_600_000)
+    assert driver.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
+    assert len(driver.receive("EventsQueue")) == 1
+    set_attributes(backend, "RateLimitsTable", {"id": "of a deleted workspace"}, ttl=1)
+    assert driver.worker("SweepWindowsFunction") == {"deleted": 1}
+    return publisher
+
+
+# ── webhooks, events and deliveries ──────────────────────────────────────────────────────────────────
+
+
+def _webhooks(driver: Driver, publisher: Any) -> None:
+    """Webhooks whose receivers answer 200, 500 and 410, from the event to the recovery."""
+    api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
+    with receiver([echo(200)]) as healthy, receiver([echo(500)]) as broken, receiver([echo(410)]) as gone:
+        webhook = {"name": "test", "url": healthy.url, "events": ["POST_PUBLISHED"]}
+        retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
+        body = {**webhook, "headers": HEADER_VALUES}
+        first = api(f"POST {WEBHOOKS}", 201, json=body, headers=once)
+        assert api(f"POST {WEBHOOKS}", 201, json=body, headers=once) == first
+        invalid = {**webhook, "url": "ftp://files.example"}
+        api(f"POST {WEBHOOKS}", 422, json=invalid, headers={"idempotency-key": "two"})
+        soon = api(f"POST {WEBHOOKS}", 201, json={**body, "url": broken.url, "retryConfig": retries})
+        # The first waits for minutes in the queue unless that is crowded, the second is parked.
+        minutes, hour = ({**retries, "initialDelaySeconds": seconds} for seconds in (500, 3000))
+        slow = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": minutes})
+        parked = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": hour})
+        disabled = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": gone.url})
+        limited = api(f"POST {WEBHOOKS}", 201, json={**webhook, "rateLimitPerSecond": 1})
+        api(f"GET {WEBHOOKS}", 200)
+        api(f"GET {WEBHOOKS}", 200, token=publisher["key"])
+        api(f"GET {WEBHOOKS}/event-types", 200)
+        path = f"{WEBHOOKS}/{first['id']}"
+        changed = {"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": HEADER_VALUES}
+        assert api(f"PUT {path}", 200, json=changed)["headers"] == dict.fromkeys(HEADER_VALUES, "********")
+        api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
+        for status in ("INACTIVE", "ACTIVE"):
+            api(f"PUT {path}/status", 200, json={"status": status})
+        rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
+        assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
+        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
+        assert api(f"POST {path}/test", 200)["statusCode"] == 200
+
+        published, many = _publish(driver, publisher, webhook, broken.url, minutes)
+        # The webhooks of the large event have proved fast. The others take the slow lane.
+        for each in (first, soon, slow, parked, disabled, limited):
+            key = {"webhookKey": f"acme#{each['id']}", "sk": "health"}
+            set_attributes(backend, "HealthTable", key, fastAt=1)
+        assert len(driver.worker("DeliverFunction", "DeliveriesQueue")["batchItemFailures"]) == 2
+        assert driver.worker("DeliverSlowFunction", "SlowDeliveriesQueue")["batchItemFailures"] != []
+
+    deliveries = api(f"GET {EVENTS}/{published['id']}", 200)["deliveries"]
+    assert {delivery["webhookId"]: delivery["status"] for delivery in deliveries} == {
+        first["id"]: "DELIVERED",
+        soon["id"]: "RETRYING",
+        slow["id"]: "RETRYING",
+        limited["id"]: "DELIVERED",
+        parked["id"]: "RETRYING",
+        disabled["id"]: "FAILED",
+    }
+    _scheduled_runs(driver, many["id"], limited["id"])
+
+    api(f"GET {EVENTS}", 200)
+    api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
+    for id in (first["id"], soon["id"], disabled["id"]):
+        api(f"GET {WEBHOOKS}/{id}", 200)
+        (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
+        api(f"GET {WEBHOOKS}/{id}/deliveries/{delivery['id']}", 200)
+    (failed,) = api(f"GET {WEBHOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
+    api(f"GET {WEBHOOKS}", 200)  # some deliveries may be pending now, so it counts them
+    recovered = f"{WEBHOOKS}/{disabled['id']}"
+    api(f"PUT {recovered}", 200, json={"name": "healthy again"})
+    api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
+    api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
+    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
+    api(f"DELETE {path}", 200)
+
+
+def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:
+    """Publish by HTTP and by the bus, and fan out. Returns a large event, and one to many webhooks."""
+    api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
+    # So large that the worker reads its body from the event's row.
+    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
+    published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
+    campaign = {"type": "CAMPAIGN_STARTED", "data": least("CAMPAIGN_STARTED")}
+    batch = {"events": [campaign, {"type": publisher["key"], "data": {}}]}
+    items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
+    assert ["error" in item for item in items] == [False, True]
+    for detail in ({"idempotencyKey": "one", **campaign}, {}):
+        put_on_bus(backend, {"workspaceId": "acme", **detail})
+    subscribed = {**webhook, "events": ["CAMPAIGN_STARTED"]}
+    for _ in range(10):  # with the next one, too many for one send
+        api(f"POST {WEBHOOKS}", 201, json=subscribed)
+    api(f"POST {WEBHOOKS}", 201, json={**subscribed, "url": broken_url, "retryConfig": retries})
+    many = api(f"POST {EVENTS}", 202, json=campaign)
+    for queue in ("EventsQueue", "DeliveriesQueue"):
+        url = backend.queue_url(queue)
+        backend.client("sqs").send_message(QueueUrl=url, MessageBody="unreadable")
+    assert driver.worker("FanOutFunction", "EventsQueue", remaining_ms=0)["batchItemFailures"]
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    return published, many
+
+
+def _scheduled_runs(driver: Driver, stopped_event: str, delivered_to: str) -> None:
+    """The sweeper with a parked retry and a stopped fan-out, and the roll-up with an hour to count."""
+    backend = driver.backend
+    (waiting,) = [row for row in backend.rows("DeliveriesTable") if "dueAt" in row]
+    set_attributes(
+        backend, "DeliveriesTable", {name: waiting[name] for name in ("webhookKey", "sk")}, dueAt=1
+    )
+    stopped = {"workspaceId": "acme", "id": stopped_event}
+    set_attributes(backend, "EventsTable", stopped, dueAt=1, dueShard=0)
+    assert driver.worker("SweepDeliveriesFunction") == {"queued": 1}
+    types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
+    assert types == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
+
+    # Two hours ago, so that there is something to roll up, and now, so that there is something to read.
+    key = f"acme#{delivered_to}"
+    (delivery,) = [row for row in backend.rows("DeliveriesTable") if row["webhookKey"] == key]
+    this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
+    put_row(backend, "DeliveriesTable", {**delivery, "sk": id})
+    for hour in (this - 2, this):
+        put_row(backend, "EventsTable", {"workspaceId": f"active#{hour}", "id": "acme"})
+    progress = {"webhookKey": "roll-up", "sk": "progress", "rolledThrough": this - 3}
+    put_row(backend, "HealthTable", progress)
+    assert driver.worker("RollUpStatsFunction") == {"rolledUp": 1}
+
+
+# ── automations ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _automations(driver: Driver) -> None:
+    """Hooks that are subscribed twice, paused and removed. Runs with an answer, a callback, or neither."""
+    api, base, once = driver.api, f"{AUTOMATIONS}/n8n", {"idempotency-key": "one"}
+    driver.receive("EventsQueue")
+    driver.receive("DeliveriesQueue")
+    api(f"GET {base}/me", 200)
+    api(f"GET {base}/triggers", 200)
+    assert len(api(f"GET {base}/triggers/POST_PUBLISHED/samples", 200)) == 2
+    api(f"GET {base}/actions", 200)
+    failed_post = {"type": "POST_FAILED", "data": {"postId": "p", "network": "n", "errorCode": "e"}}
+    with receiver([410]) as gone:
+        wanted = {"targetUrl": gone.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted, headers=once)
+        assert api(f"POST {base}/hooks", 201, json=wanted, headers=once) == hook
+        api(f"PUT {WEBHOOKS}/{hook['id']}/status", 200, json={"status": "INACTIVE"})
+        api(f"POST {base}/hooks", 200, json=wanted, headers={"idempotency-key": "two"})
+        api(f"GET {base}/hooks", 200)
+        api(f"GET {base}/hooks/{hook['id']}", 200)
+        _publish_and_deliver(driver, failed_post)
+        api(f"GET {base}/hooks/{hook['id']}", 404)
+    with receiver([400]) as failing:
+        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
+        hook = api(f"POST {base}/hooks", 201, json=wanted)
+        api(f"PUT {WEBHOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
+        _publish_and_deliver(driver, failed_post)
+        assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
+    other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
+    api(f"DELETE {base}/hooks/{other['id']}", 200)
+    _runs(driver, base)
+
+
+def _publish_and_deliver(driver: Driver, event: Any) -> None:
+    driver.api(f"POST {EVENTS}", 202, json=event)
+    driver.worker("FanOutFunction", "EventsQueue")
+    driver.worker("DeliverFunction", "DeliveriesQueue")
+    driver.worker("DeliverSlowFunction", "SlowDeliveriesQueue")
+
+
+def _runs(driver: Driver, base: str) -> None:
+    api, backend = driver.api, driver.backend
+    platform = jwt_for("platform")
+    driver.secrets["platform's JWT"] = platform
+    items = [{"id": "acc_1", "label": "One"}]
+    choices = {"workspaceId": "acme", "items": items}
+    api("PUT /api/actions/choices/accounts", 200, json=choices, token=platform)
+    assert api(f"GET {base}/choices/accounts", 200) == items
+    action = f"POST {base}/actions/create_campaign"
+    body = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
+    for key in ("one", "one", "two"):
+        run = api(action, 202, json=body, headers={"idempotency-key": key})
+    api(action, 422, json={"input": {"name": 1}}, headers={"idempotency-key": "three"})
+    expired, unanswered, failed = (api(action, 202, json=body) for _ in range(3))
+    answer = {"status": "SUCCEEDED", "output": {"campaignId": "c", "name": "Spring"}}
+    api(f"PUT /api/actions/runs/{run['id']}", 200, json=answer, token=platform)
+    answer = {"status": "FAILED", "error": "no"}
+    api(f"PUT /api/actions/runs/{failed['id']}", 200, json=answer, token=platform)
+    api(f"GET {base}/runs", 200)
+    api(f"GET {base}/runs/{run['id']}", 200)
+    set_attributes(backend, "AutomationsTable", {"id": expired["id"]}, dueAt=1, expiresAt=1)
+    set_attributes(backend, "AutomationsTable", {"id": unanswered["id"]}, dueAt=1)
+    assert driver.worker("SweepRunsFunction") == {"seen": 2}
+    bodies = [json.loads(message["body"]) for message in driver.receive("SlowDeliveriesQueue")]
+    called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
+    assert called == [run["id"], failed["id"], expired["id"]]
+    driver.receive("EventsQueue")
+
+
+# ── integrations and connections ─────────────────────────────────────────────────────────────────────
+
+
+class TalkativeProvider:
+    """An authorization server that repeats every secret it received in its errors. It accepts every code, and
+    refuses every refresh token.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._issued = 0
+
+    def respond(self, request: Request) -> Reply | int:
+        form = dict(parse_qsl(request.body.decode()))
+        self._driver.secrets |= {
+            f"{name} {value[:8]}…": value for name, value in form.items() if name == "code_verifier"
+        }
+        if form.get("grant_type") == "authorization_code":
+            self._issued += 1
+            tokens = {name: f"{name}-{self._issued}-5d1c0e77" for name in ("access_token", "refresh_token")}
+            self._driver.secrets |= {f"{name} {self._issued}": token for name, token in tokens.items()}
+            return Reply(200, JSON, json.dumps({**tokens, "expires_in": 3600}).encode())
+        if form.get("grant_type") == "refresh_token":
+            text = f"no: {request.body.decode()} {form} {dict(request.headers)}"
+            error = {"error": "invalid_grant", "error_description": text}
+            return Reply(400, JSON, json.dumps(error).encode())
+        return 200  # a revocation
+
+
+def _integrations(driver: Driver) -> None:
+    plain, published, copies = _marketplace(driver)
+    with receiver([TalkativeProvider(driver).respond]) as r:
+        addresses = {f"{name}Url": f"{r.url}/{name}" for name in ("authorization", "token", "revocation")}
+        _connections(driver, addresses, plain, published, copies)
+
+
+def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
+    """A publisher, three copies of its integration, and one with credentials. Returns the ids: the one with
+    credentials, the publisher's, the copies'.
+    """
+    api, once = driver.api, {"idempotency-key": "one"}
+    public = {
+        "name": "Contacts",
+        "type": "CRM",
+        "provider": "hubspot",
+        "config": {"clientId": "id", "clientSecret": CLIENT_SECRETS[2]},
+        "isPublic": True,
+    }
+    published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
+    waiting = driver.worker("ReviewPublicationFunction")["waiting"][0]
+    decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
+    driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
+    api(f"GET {INTEGRATIONS}/marketplace", 200)
+    install = f"POST {INTEGRATIONS}/{published['id']}/install"
+    copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
+    start = {"redirectUri": REDIRECT_URI}
+    state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
+    api(f"POST {CALLBACK}", 422, json={"state": state, "error": "access_denied"})
+    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
+    moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
+    # The publisher's client has changed. Each function that would use it deactivates the copy.
+    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=start)
+    api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
+
+    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})["id"]
+    webhook = {"name": "test", "url": "https://example.com", "events": ["*"], "integrationId": plain}
+    webhook_id = api(f"POST {WEBHOOKS}", 201, json=webhook)["id"]
+    api(f"PUT {WEBHOOKS}/{webhook_id}", 200, json={"integrationId": plain})
+    credentials = {"credentials": CREDENTIALS}
+    connection = api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json=credentials, headers=once)
+    api(f"GET {INTEGRATIONS}", 200)
+    api(f"GET {INTEGRATIONS}/{plain}/logs", 200)
+    for ref in ("default", connection["id"]):
+        api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
+        api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)
+    api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
+    return plain, published["id"], [copy["id"] for copy in copies]
+
+
+def _connections(
+    driver: Driver, addresses: dict[str, str], plain: str, published: str, copies: list[str]
+) -> None:
+    """Connections whose refresh is refused on demand, on schedule, and under another process's lease."""
+    api, backend = driver.api, driver.backend
+    config = {**addresses, "clientId": "id", "clientSecret": CLIENT_SECRETS[0], "apiToken": API_TOKEN}
+    own = {"name": "own", "type": "CUSTOM", "provider": "own", "config": {**config, "clientAuth": "basic"}}
+    id = api(f"POST {INTEGRATIONS}", 201, json=own)["id"]
+    path = f"{INTEGRATIONS}/{id}"
+    api(f"GET {path}?reveal=true", 200)
+    for status in ("INACTIVE", "ACTIVE"):
+        api(f"PUT {path}/status", 200, json={"status": status})
+
+    def connect(name: str) -> Any:
+        start = {"redirectUri": REDIRECT_URI, "returnUrl": f"{RETURN_ORIGIN}/back", "connectionId": name}
+        state = api(f"POST {path}/oauth/initiate", 200, json=start)["state"]
+        query = urlencode({"state": state, "code": CODE})
+        assert driver.call(f"GET {path}/oauth/callback?{query}", token=None).status == 303
+        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE})
+
+    def make_due(integration: str, name: str, **attributes: Any) -> None:
+        key = {"integrationKey": f"acme#{integration}", "name": name}
+        set_attributes(backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, **attributes)
+
+    connect("issued")
+    api(f"GET {path}/connections/issued/token", 200)
+    api(f"DELETE {path}/connections/issued", 200)
+    # The provider refuses the first refresh of each, so the connection expires and an event says so.
+    calls = {"integrationKey": "acme", "name": "calls"}
+    set_attributes(backend, "ConnectionsTable", calls, slowUntil=2**52)
+    connect("forced")
+    api(f"POST {path}/oauth/refresh", 409, json={"connectionId": "forced"})
+    for name in ("on demand", "scheduled", "removed"):
+        connect(name.replace(" ", "-"))
+        make_due(id, name.replace(" ", "-"), dueAt=1)
+    api(f"GET {path}/connections/on-demand/token", 409)
+    api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
+    assert driver.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
+    types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
+    assert types == ["CONNECTION_EXPIRED"] * 3
+    api(f"GET {path}/connections", 200)
+    api(f"GET {path}/logs?limit=100", 200)
+
+    # Another process has the lease at first, and then that lease runs out.
+    set_attributes(backend, "ConnectionsTable", calls, slowUntil=0)
+    forced: tuple[str, dict[str, Any]] = (f"POST {path}/oauth/refresh", {"json": {"connectionId": "forced"}})
+    for name, (line, options) in (
+        ("forced", forced),
+        ("on-demand", (f"GET {path}/connections/on-demand/token", {})),
+    ):
+        connect(name)
+        make_due(id, name, leaseUntil=now_ms() + 300, leaseOwner="dead")
+        api(line, 409, **options)
+    connect("on-demand")
+    make_due(id, "on-demand")
+    for copy, line in ((copies[1], "POST oauth/refresh"), (copies[2], "GET connections/default/token")):
+        _copy_connection(backend, f"acme#{id}", f"acme#{copy}")
+        method, _, rest = line.partition(" ")
+        api(f"{method} {INTEGRATIONS}/{copy}/{rest}", 409)
+    config = {"clientId": "other", "clientSecret": CLIENT_SECRETS[0]}
+    api(f"PUT {path}", 200, json={"config": config})
+    assert driver.worker("RefreshConnectionsFunction")["tasks"] == 1
+    for deleted in (id, plain, published):
+        api(f"DELETE {INTEGRATIONS}/{deleted}", 200)
+    assert driver.worker("RefreshConnectionsFunction")["tasks"] == 3
+
+
+def _copy_connection(backend: Backend, source: str, target: str) -> None:
+    """Give a copy a connection that is due, as if its provider had granted one."""
+    (row,) = [
+        row
+        for row in backend.rows("ConnectionsTable")
+        if (row["integrationKey"], row["name"]) == (source, "on-demand")
+    ]
+    row |= {"integrationKey": target, "name": "default", "refreshAt": 1, "expiresAt": 1, "generation": 1}
+    row["integrationId"] = target.partition("#")[2]
+    put_row(backend, "ConnectionsTable", row)
+
+
+# ── changes that no request makes ────────────────────────────────────────────────────────────────────
+
+
+def put_on_bus(backend: Backend, detail: dict[str, Any]) -> None:
+    (bus,) = backend.template.of_type("AWS::Events::EventBus")
+    entry = {"EventBusName": bus.properties["Name"], "Source": "test", "DetailType": "test"}
+    answer = backend.client("events").put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
+    assert answer["FailedEntryCount"] == 0, answer
+
+
+def put_row(backend: Backend, table: str, row: dict[str, Any]) -> None:
+    backend.client("dynamodb").put_item(TableName=backend.template.name(table), Item=dynamo.pack_row(row))
+
+
+def set_attributes(backend: Backend, table: str, key: dict[str, str], **values: int | str) -> None:
+    """Change a row as time, or another process, would."""
+    backend.client("dynamodb").update_item(
+        TableName=backend.template.name(table),
+        Key={name: {"S": value} for name, value in key.items()},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={f":{name}": dynamo.pack(value) for name, value in values.items()},
+    )
