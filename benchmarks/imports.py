@@ -19,7 +19,7 @@ RUNS = 5
 _BASE = "import boto3; boto3.client('dynamodb', region_name='us-east-1')"
 _PARTS = {
     "AWS client": "from patchbay import aws",
-    "ssl and certifi's authorities": "from patchbay.tls import trust; trust()",
+    "ssl and certifi's authorities": "from patchbay.tls import client_context; client_context()",
     "pydantic (BaseModel)": "from pydantic import BaseModel",
     "Powertools Logger": "from aws_lambda_powertools import Logger",
     "h11": "import h11",

@@ -80,7 +80,7 @@ def counting() -> Iterator[Units]:
             raise NotImplementedError(f"what {operation} is billed is not known here")
         try:
             answer = send(service, operation, {**params, "ReturnConsumedCapacity": "INDEXES"})
-        except aws.Refused as error:
+        except aws.ServiceError as error:
             units.writes.update(refused_units(params, error.code, error.response))
             raise
         units.writes.update(_consumed(answer["ConsumedCapacity"]))

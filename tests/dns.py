@@ -1,13 +1,13 @@
-"""A name server of the tests' own, and the system's resolver made to ask it.
+"""A name server for tests, which the system's resolver queries.
 
-    with asked_by_system({"hooks.example.com": [["93.184.215.14"], ["127.0.0.1"]]}) as names:
-        socket.getaddrinfo("hooks.example.com", 443)     # glibc asks `names`, over UDP, or TCP if it is much
-        assert names.asked == [("hooks.example.com", "A"), ("hooks.example.com", "AAAA")]
+    with system_name_server({"hooks.example.com": [["93.184.215.14"], ["127.0.0.1"]]}) as server:
+        socket.getaddrinfo("hooks.example.com", 443)    # glibc queries `server` over UDP, or TCP if truncated
+        assert server.questions == [("hooks.example.com", "A"), ("hooks.example.com", "AAAA")]
 
-A name has one answer per turn; each question for an A or an AAAA record uses up one turn of its type, and the
-last turn stays. An answer is a list of addresses, of which a question gets those of its type, and of names:
-`["inner.example.com"]` is a CNAME. Every TTL is 0. NXDOMAIN and SILENT are answers, too; a name that is not
-there does not exist.
+A name has a list of answers. Each question for an A or AAAA record takes the next answer for its type, and
+the last answer repeats. An answer is a list of addresses, of which a question gets those of its type, and of
+names: `["inner.example.com"]` is a CNAME. NXDOMAIN and SILENT are answers, too. Every TTL is 0. Unknown names
+do not exist.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ SILENT: Answer = ("SILENT",)
 _TYPES = {1: "A", 28: "AAAA"}
 _CNAME, _INTERNET = 5, 1
 _TRUNCATED, _NO_SUCH_NAME = 0x0200, 3
-_MOST_BYTES_BY_UDP = 512  # RFC 1035, 4.2.1
+_MAX_UDP_BYTES = 512  # RFC 1035, 4.2.1
 
 
 class NameServer:
-    """Listens on 127.0.0.1, at `port` for UDP and TCP. `asked` is each question, with its type."""
+    """Listens on 127.0.0.1 at `port`, with UDP and TCP. `questions` has each question with its type."""
 
     def __init__(self, zone: Mapping[str, Sequence[Answer]]) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.questions: list[tuple[str, str]] = []
         self._zone = zone
         self._lock = threading.Lock()
-        self._tcp, self._udp = _at_one_port()
+        self._tcp, self._udp = _bind_one_port()
         self.port: int = self._tcp.server_address[1]
-        self._tcp.names = self._udp.names = self
+        self._tcp.name_server = self._udp.name_server = self
 
     def __enter__(self) -> Self:
         for server in (self._tcp, self._udp):
@@ -57,45 +57,47 @@ class NameServer:
             server.server_close()
 
     def reply(self, query: bytes, *, over_tcp: bool) -> bytes | None:
-        """The message that answers a query, if any (RFC 1035, 4.1). By UDP it says that it is cut, if it
-        would be too long; then the same question comes over TCP.
+        """The response to a query, if any (RFC 1035, 4.1). If it is too long for UDP, it is truncated, and
+        the resolver repeats the question over TCP.
         """
         name, end = _read_name(query, 12)
-        (wanted,) = struct.unpack_from("!H", query, end)
+        (record_type,) = struct.unpack_from("!H", query, end)
         with self._lock:
             if not over_tcp:
-                self.asked.append((name, _TYPES[wanted]))
-            turn = self.asked.count((name, _TYPES[wanted])) - 1
+                self.questions.append((name, _TYPES[record_type]))
+            index = self.questions.count((name, _TYPES[record_type])) - 1
         answers = self._zone.get(name, [NXDOMAIN])
-        found = answers[min(turn, len(answers) - 1)]
-        if found == SILENT:
+        answer = answers[min(index, len(answers) - 1)]
+        if answer == SILENT:
             return None
-        records = [] if found == NXDOMAIN else list(self._records(name, found, wanted))
-        flags = 0x8180 | (_NO_SUCH_NAME if found == NXDOMAIN else 0)
+        records = [] if answer == NXDOMAIN else list(self._records(name, answer, record_type))
+        flags = 0x8180 | (_NO_SUCH_NAME if answer == NXDOMAIN else 0)
         question = query[12 : end + 4]
-        whole = struct.pack("!2s5H", query[:2], flags, 1, len(records), 0, 0) + question + b"".join(records)
-        if over_tcp or len(whole) <= _MOST_BYTES_BY_UDP:
-            return whole
+        response = (
+            struct.pack("!2s5H", query[:2], flags, 1, len(records), 0, 0) + question + b"".join(records)
+        )
+        if over_tcp or len(response) <= _MAX_UDP_BYTES:
+            return response
         return struct.pack("!2s5H", query[:2], flags | _TRUNCATED, 1, 0, 0, 0) + question
 
-    def _records(self, name: str, answer: Answer, wanted: int) -> Iterator[bytes]:
+    def _records(self, name: str, answer: Answer, record_type: int) -> Iterator[bytes]:
         for entry in answer:
             try:
                 address = ip_address(entry)
             except ValueError:
                 yield _record(name, _CNAME, _write_name(entry))
-                yield from self._records(entry, self._zone[entry][-1], wanted)
+                yield from self._records(entry, self._zone[entry][-1], record_type)
                 continue
-            if wanted == {4: 1, 6: 28}[address.version]:
-                yield _record(name, wanted, address.packed)
+            if record_type == {4: 1, 6: 28}[address.version]:
+                yield _record(name, record_type, address.packed)
 
 
-def _read_name(message: bytes, at: int) -> tuple[str, int]:
+def _read_name(message: bytes, offset: int) -> tuple[str, int]:
     labels = []
-    while length := message[at]:
-        labels.append(message[at + 1 : at + 1 + length].decode("ascii").lower())
-        at += 1 + length
-    return ".".join(labels), at + 1
+    while length := message[offset]:
+        labels.append(message[offset + 1 : offset + 1 + length].decode("ascii").lower())
+        offset += 1 + length
+    return ".".join(labels), offset + 1
 
 
 def _write_name(name: str) -> bytes:
@@ -108,12 +110,12 @@ def _record(name: str, type: int, data: bytes) -> bytes:
 
 class _TCPServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    names: NameServer
+    name_server: NameServer
 
 
 class _UDPServer(socketserver.ThreadingUDPServer):
     daemon_threads = True
-    names: NameServer
+    name_server: NameServer
 
 
 class _OverUDP(socketserver.BaseRequestHandler):
@@ -121,7 +123,7 @@ class _OverUDP(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         query, channel = self.request
-        if reply := self.server.names.reply(query, over_tcp=False):
+        if reply := self.server.name_server.reply(query, over_tcp=False):
             channel.sendto(reply, self.client_address)
 
 
@@ -131,12 +133,12 @@ class _OverTCP(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         while prefix := self.rfile.read(2):
             query = self.rfile.read(int.from_bytes(prefix, "big"))
-            if reply := self.server.names.reply(query, over_tcp=True):
+            if reply := self.server.name_server.reply(query, over_tcp=True):
                 self.wfile.write(len(reply).to_bytes(2, "big") + reply)
 
 
-def _at_one_port() -> tuple[_TCPServer, _UDPServer]:
-    """A port that is free for TCP may be taken for UDP: then another one."""
+def _bind_one_port() -> tuple[_TCPServer, _UDPServer]:
+    """A port that is free for TCP may be in use for UDP. Then try another one."""
     while True:
         tcp = _TCPServer(("127.0.0.1", 0), _OverTCP)
         try:
@@ -148,7 +150,7 @@ def _at_one_port() -> tuple[_TCPServer, _UDPServer]:
 
 
 class _State(ctypes.Structure):
-    """The beginning of glibc's `struct __res_state`, <resolv.h>."""
+    """The start of glibc's `struct __res_state`, <resolv.h>."""
 
     _fields_ = (
         ("retrans", ctypes.c_int),
@@ -159,41 +161,41 @@ class _State(ctypes.Structure):
     )
 
 
-_SEARCH = 0x80 | 0x200  # RES_DEFNAMES, RES_DNSRCH: this machine's search list stays out of it
+_SEARCH = 0x80 | 0x200  # RES_DEFNAMES, RES_DNSRCH: ignore the system's search list
 
 
 @contextlib.contextmanager
-def asked_by_system(zone: Mapping[str, Sequence[Answer]]) -> Iterator[NameServer]:
-    """`socket.getaddrinfo` asks a name server that has this zone, and nobody else, not even /etc/hosts.
+def system_name_server(zone: Mapping[str, Sequence[Answer]]) -> Iterator[NameServer]:
+    """`socket.getaddrinfo` queries only a name server with this zone, and does not read /etc/hosts.
 
-    Needs no privilege: glibc's resolver keeps its configuration per thread, in the documented `_res`, and
-    goes by what a program writes there. Skips the test where libc is another one.
+    This needs no privileges: glibc's resolver has its configuration per thread, in the documented `_res`, and
+    a program may write to it. Skips the test with another libc.
     """
     libc = ctypes.CDLL(None)
     try:
-        state_of_thread, configure_lookup = libc.__res_state, libc.__nss_configure_lookup
+        thread_state, configure_lookup = libc.__res_state, libc.__nss_configure_lookup
     except AttributeError:
-        pytest.skip("the system's resolver is not glibc's")
-    state_of_thread.restype = ctypes.POINTER(_State)
-    system = socket.getaddrinfo
+        pytest.skip("the resolver is not glibc's")
+    thread_state.restype = ctypes.POINTER(_State)
+    original = socket.getaddrinfo
 
-    def getaddrinfo(*args: Any, **more: Any) -> Any:
+    def getaddrinfo(*args: Any, **options: Any) -> Any:
         libc.__res_init()
-        state = state_of_thread().contents
-        state.nscount, state.retrans, state.retry = 1, 1, 1  # one server, one second, one try
+        state = thread_state().contents
+        state.nscount, state.retrans, state.retry = 1, 1, 1  # one server, one second, one attempt
         state.options &= ~_SEARCH
         # A `struct sockaddr_in`.
-        address = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", names.port, b"\x7f\0\0\1")
+        address = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", name_server.port, b"\x7f\0\0\1")
         ctypes.memmove(state.nsaddr_list, address, len(address))
         try:
-            return system(*args, **more)
+            return original(*args, **options)
         finally:
             libc.__res_init()
 
     configure_lookup(b"hosts", b"dns")
     try:
-        with NameServer(zone) as names, pytest.MonkeyPatch.context() as patch:
+        with NameServer(zone) as name_server, pytest.MonkeyPatch.context() as patch:
             patch.setattr(socket, "getaddrinfo", getaddrinfo)
-            yield names
+            yield name_server
     finally:
         configure_lookup(b"hosts", b"files dns")

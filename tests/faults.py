@@ -29,7 +29,7 @@ from moto.sqs.models import sqs_backends
 
 from local import settings as local_settings
 from patchbay import aws
-from patchbay.aws_http import Answer
+from patchbay.aws_http import Response
 from tests.conftest import LAMBDA_CONTEXT, Backend
 from tests.wire import Params, around_calls, around_tries
 
@@ -83,7 +83,7 @@ def failing(
     fault = Fault()
     calls: list[tuple[bytes, int]] = []  # the body that all tries of a call share, and how many there were
 
-    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name != operation or where.encode() not in body:
             return send(body)
         call = next((at for at, (known, _) in enumerate(calls) if known is body), len(calls))
@@ -111,7 +111,7 @@ def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "")
     seen = 0
     dead = False
 
-    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         nonlocal seen, dead
         is_it = False
         if not dead and name == operation and where.encode() in body:
@@ -137,7 +137,7 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
     """The process dies right before its `call`-th call of AWS, if it makes so many."""
     seen = SimpleNamespace(calls=0, died=False)
 
-    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         seen.calls += 1
         seen.died = seen.died or seen.calls == call
         if seen.died:
@@ -228,7 +228,7 @@ def _no_backoff() -> Iterator[None]:
         yield
 
 
-def refusal(code: str) -> Answer:
+def refusal(code: str) -> Response:
     """An error of AWS, as it is on the wire."""
     body = {"__type": f"com.amazonaws#{code}", "message": "made to fail by a test"}
     return 400, {}, json.dumps(body).encode()

@@ -1,10 +1,10 @@
-"""Raw TCP receivers, for answers that no HTTP server would give, and a sender's way to reach them.
+"""Raw TCP receivers, for responses that no HTTP server sends, and a dialer that reaches them.
 
     async with receiver(b"HTTP/1.1 200 OK\r\n\r\n") as server:
         …                                   # let something POST to server.url
         assert server.connections == 1
 
-`tests.receivers` has the well-behaved ones.
+`tests.receivers` has well-behaved receivers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from patchbay.outbound.dialer import connect
 
@@ -24,16 +24,19 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 PUBLIC = "93.184.215.14"
 WORKSPACE = "acme"
 
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+Result = TypeVar("Result")
+
 
 class Receiver:
-    """A raw TCP server. `answer(request, writer)` is called for each request it reads."""
+    """A raw TCP server that calls `answer(request, writer)` for each request."""
 
-    def __init__(self, answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
         self.connections = 0
         self.port = 0
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -41,7 +44,7 @@ class Receiver:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.tasks.add(asyncio.create_task(self.serve(reader, writer)))
+        self._tasks.add(asyncio.create_task(self.serve(reader, writer)))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -62,32 +65,31 @@ class Receiver:
             writer.close()
 
     async def stop(self) -> None:
-        for task in self.tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
-async def receiver(
-    answer: bytes | Callable[[bytes, asyncio.StreamWriter], Awaitable[None]],
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Receiver]:
-    async def fixed(_: bytes, writer: asyncio.StreamWriter) -> None:
+async def receiver(answer: bytes | Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    async def answer_bytes(_: bytes, writer: asyncio.StreamWriter) -> None:
         assert isinstance(answer, bytes)
         writer.write(answer)
 
-    made = Receiver(fixed if isinstance(answer, bytes) else answer)
-    server = await asyncio.start_server(made.accept, "127.0.0.1", 0, ssl=tls)
-    made.port = server.sockets[0].getsockname()[1]
+    receiver = Receiver(answer_bytes if isinstance(answer, bytes) else answer)
+    server = await asyncio.start_server(receiver.accept, "127.0.0.1", 0, ssl=tls)
+    receiver.port = server.sockets[0].getsockname()[1]
     try:
-        yield made
+        yield receiver
     finally:
         server.close()
-        await made.stop()
+        await receiver.stop()
 
 
-def run(scenario: Coroutine[Any, Any, Any]) -> Any:
-    async def bounded() -> Any:
+def run(scenario: Coroutine[Any, Any, Result]) -> Result:
+    """Run a scenario for at most 30 s."""
+
+    async def bounded() -> Result:
         async with asyncio.timeout(30):
             return await scenario
 
@@ -95,12 +97,13 @@ def run(scenario: Coroutine[Any, Any, Any]) -> Any:
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
+    """An HTTP response, as bytes."""
     lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def answers(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
-    """A resolver that knows one answer."""
+def static_resolver(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
+    """A resolver that always returns `addresses`."""
 
     async def resolver(_host: str, _port: int) -> list[str]:
         return list(addresses)
@@ -109,14 +112,14 @@ def answers(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
 
 
 class LocalDialer:
-    """Notes which addresses are dialled, and connects to 127.0.0.1 in their place."""
+    """Records the dialed addresses, and connects to 127.0.0.1 instead. `dead` ones refuse connections."""
 
     def __init__(self, dead: Iterable[str] = ()) -> None:
-        self.dialled: list[str] = []
+        self.dialed: list[str] = []
         self.dead = set(dead)
 
     async def __call__(self, address: str, port: int) -> socket.socket:
-        self.dialled.append(address)
+        self.dialed.append(address)
         if address in self.dead:
             raise ConnectionRefusedError
         return await connect("127.0.0.1", port)

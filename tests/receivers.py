@@ -1,14 +1,14 @@
-"""Real HTTP receivers on loopback that answer by a script and keep what they got.
+"""HTTP receivers on loopback that answer by a script and store the requests.
 
     with receiver([500, 500, 200]) as r:
         …                                   # let something POST to r.url three times
         first, second, third = r.requests
         assert first.headers["webhook-id"] == third.headers["webhook-id"]
 
-One answer is used up by each request; the last one stays for all that follow. An answer is a status, an
+Each request takes the next answer of the script, and the last answer repeats. An answer is a status, an
 `Answer` (headers, body, delay in seconds, or a hang-up), or a function of the request that returns either.
-When requests come from another process: `r.wait_for(3)`. Each request has a thread of its own, so a slow
-answer holds up no other.
+For requests from another process: `r.wait_for(3)`. Each request has its own thread, so a slow answer does not
+delay others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came; header names in lower case, `at` in Unix seconds."""
+    """A received request, with header names in lower case, and `at` in Unix seconds."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`delay` is waited before the status goes out; `hang_up` closes the connection without an answer."""
+    """`delay` is the time before the status is sent. `hang_up` closes the connection without a response."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ Step = int | Answer | Callable[[Request], "int | Answer"]
 
 
 class Receiver:
-    """`url` is where it listens, `requests` what came so far."""
+    """`url` is its address, and `requests` the received requests."""
 
     def __init__(self, script: Sequence[Step]) -> None:
         if not script:
@@ -71,18 +71,18 @@ class Receiver:
 
     @property
     def last_at(self) -> float:
-        """When the last request came, in Unix seconds; 0 if none did."""
+        """The time of the last request in Unix seconds, or 0 without requests."""
         return self.requests[-1].at if self.requests else 0
 
     def wait_for(self, count: int, seconds: float = 30) -> list[Request]:
-        """Wait until that many requests have come in all, and return them."""
+        """Wait for `count` requests in total, and return all of them."""
         with self._changed:
-            came = self._changed.wait_for(lambda: len(self.requests) >= count, seconds)
-            assert came, f"{len(self.requests)} of {count} requests came within {seconds} s"
+            in_time = self._changed.wait_for(lambda: len(self.requests) >= count, seconds)
+            assert in_time, f"{len(self.requests)} of {count} requests within {seconds} s"
             return list(self.requests)
 
     def take(self, request: Request) -> Answer:
-        """Note a request and say what it is answered; for the server's threads."""
+        """Store a request and return its answer. For the server's threads."""
         with self._changed:
             step = self._script[min(len(self.requests), len(self._script) - 1)]
             self.requests.append(request)
@@ -98,16 +98,16 @@ class Receiver:
 
 @contextlib.contextmanager
 def receiver(script: Sequence[Step] = (200,), *, port: int = 0) -> Iterator[Receiver]:
-    """A receiver on 127.0.0.1, at a free port unless one is given, until the block ends."""
-    made = Receiver(script)
-    with _Server(made, port) as server:
-        made.url = f"http://127.0.0.1:{server.server_port}/hook"
+    """A receiver on 127.0.0.1, by default at a free port."""
+    receiver = Receiver(script)
+    with _Server(receiver, port) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
-            yield made
+            yield receiver
         finally:
-            made.stop()
+            receiver.stop()
             server.shutdown()
             server.hang_up()
             thread.join()
@@ -131,10 +131,10 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is part of many tests."""
+        """Many tests have a client that disconnects during a request."""
 
     def hang_up(self) -> None:
-        """End kept connections: a handler would wait on them for the next request."""
+        """Close idle connections, on which a handler would wait for the next request."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -167,5 +167,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_DELETE = do_POST
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: the requests are kept."""
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: the requests are stored."""

@@ -1,4 +1,4 @@
-"""Ways to write an address, a name or a URL: what the SSRF guard refuses, and what it must let pass."""
+"""Spellings of addresses, names, and URLs that the SSRF guard must reject or accept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PUBLIC_V6 = words("""
 3ffe:ffff::1 3fff:1000::1 ::ffff:8.8.8.8 ::ffff:808:808 64:ff9b::8.8.8.8 64:ff9b::808:808
 """)
 
-# What inet_aton, browsers or other parsers read as 127.0.0.1, 169.254.169.254 or another address.
+# Spellings that inet_aton, browsers, or other parsers read as 127.0.0.1, 169.254.169.254, or another address.
 ODD_SPELLINGS = words("""
 0177.0.0.1 0177.0.0.01 00177.0.0.1 0177.1 017700000001 127.0.0.01 127.0.0.001 127.000.000.001
 0127.0.0.1 0x7f.0.0.1 0x7f.0.0.0x1 0X7F.0.0.1 0x7f.1 0x7f.0.1 0x7f000001 0x7F000001 0x7f
@@ -163,7 +163,7 @@ BAD_URLS = [
     "http://example.com/" + "a" * 2030,
 ]
 
-# What is forbidden or odd, told from the place at which a receiver of the tests listens.
+# Forbidden or odd URLs of the port on which a test's receiver listens.
 TRICKS = [
     "http://127.0.0.1:{port}",
     "HTTP://127.0.0.1:{port}/",
@@ -223,7 +223,7 @@ TRICKS = [
 
 
 def forbidden_urls(port: int) -> list[str]:
-    """Every URL of this file that the guard refuses, aimed at `port` where it names a place."""
+    """Every URL of this file that the guard must reject, with `port` where a URL has a host."""
     hosts = [
         *PRIVATE_V4,
         *(f"[{address}]" for address in PRIVATE_V6),
@@ -239,6 +239,6 @@ def forbidden_urls(port: int) -> list[str]:
 
 
 def permitted_urls() -> list[str]:
-    """Public addresses in their usual spelling, as URLs."""
+    """URLs of public addresses in their standard notation."""
     v6 = [f"[{address}]" for address in PUBLIC_V6]
     return [f"https://{host}:8443/hook" for host in [*PUBLIC_V4, *v6]]

@@ -16,18 +16,18 @@ from botocore.compat import HTTPHeaders
 from moto.core.botocore_stubber import BotocoreStubber
 
 from patchbay import aws
-from patchbay.aws_http import Answer
+from patchbay.aws_http import Response
 
 Params = dict[str, Any]
 # (service, operation, parameters, the call itself)
 CallHook = Callable[[str, str, Params, Callable[[Params], Params]], Params]
 # ("dynamodb.PutItem", body, the exchange itself). The tries of one call have the same body object.
-TryHook = Callable[[str, bytes, Callable[[bytes], Answer]], Answer]
+TryHook = Callable[[str, bytes, Callable[[bytes], Response]], Response]
 
 _SERVICES = {kind.target: service for service, kind in aws.SERVICES.items()}
 
 
-def moto(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def moto(url: str, headers: Mapping[str, str], body: bytes) -> Response:
     """In the place of `aws.exchange`."""
     given = HTTPHeaders()
     for name, value in headers.items():
@@ -56,7 +56,7 @@ def around_calls(hook: CallHook) -> Iterator[None]:
 def around_tries(hook: TryHook) -> Iterator[None]:
     exchange = aws.exchange
 
-    def hooked(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def hooked(url: str, headers: Mapping[str, str], body: bytes) -> Response:
         target, _, operation = headers["x-amz-target"].partition(".")
         return hook(f"{_SERVICES[target]}.{operation}", body, lambda body: exchange(url, headers, body))
 

@@ -36,7 +36,7 @@ from patchbay.ids import (
     WebhookId,
     webhook_key,
 )
-from patchbay.oauth.token_response import standard
+from patchbay.oauth.token_response import parse_token_response
 from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
@@ -523,12 +523,12 @@ def test_choices_go_on_after_the_last_one(api: Api, backend: Backend) -> None:
 def test_a_connection_keeps_32_kb_of_the_scopes_that_a_provider_grants() -> None:
     payload = {"access_token": "x", "token_type": "Bearer", "scope": [f"{at:06}" for at in range(9_000)]}
     oauth = OAuth.model_construct()
-    granted = standard(oauth, 200, payload)["scope"].split()
+    granted = list(parse_token_response(oauth, 200, payload).scopes or ())
     assert granted == payload["scope"][: len(granted)]
     assert 32 * KB - 7 <= sum(len(scope) + 1 for scope in granted) <= 32 * KB
     # All that an integration can ask for is kept.
     asked = [f"{at:03}".ljust(256, "x") for at in range(100)]
-    assert standard(oauth, 200, {**payload, "scope": asked})["scope"].split() == asked
+    assert parse_token_response(oauth, 200, {**payload, "scope": asked}).scopes == tuple(asked)
 
 
 def test_what_waits_for_a_review_fits_and_says_that_there_is_more(api: Api, backend: Backend) -> None:

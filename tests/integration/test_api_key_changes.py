@@ -41,7 +41,7 @@ from patchbay.api_keys.models import (
 )
 from patchbay.auth.principal import Principal, in_process
 from patchbay.auth.scopes import ROLES
-from patchbay.aws_http import Answer as AwsAnswer
+from patchbay.aws_http import Response
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
 from patchbay.settings import settings as configuration
@@ -182,7 +182,7 @@ def lost_once(operation: str = "TransactWriteItems") -> Iterator[list[str]]:
     """
     tokens: list[str] = []
 
-    def hook(name: str, body: bytes, send: Callable[[bytes], AwsAnswer]) -> AwsAnswer:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name != f"dynamodb.{operation}":
             return send(body)
         tokens.append(json.loads(body)["ClientRequestToken"])

@@ -12,7 +12,7 @@ from patchbay.api_keys import expire_keys, hashing, service
 from patchbay.api_keys.models import RotateApiKey, UpdateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
-from patchbay.aws_http import Answer
+from patchbay.aws_http import Response
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
@@ -47,7 +47,7 @@ def edit(id: str, **changes: Any) -> None:
 def refused(operation: str, code: str, where: str) -> Iterator[None]:
     """Every such call that mentions `where` is refused with `code`, as AWS does to a crowd."""
 
-    def hook(name: str, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+    def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name == f"dynamodb.{operation}" and where.encode() in body:
             return refusal(code)
         return send(body)

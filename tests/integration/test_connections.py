@@ -664,7 +664,7 @@ def test_a_provider_that_fails_holds_up_no_removal(
             (Step(503, headers={"retry-after": "9"}), "HTTP 503"),
             (Step(404), "HTTP 404"),
             (Step(302, headers={"location": f"{elsewhere.base}/r"}), "HTTP 302"),
-            (Step(200, delay=5), "no answer within"),
+            (Step(200, delay=5), "no response within"),
             (Step(hang_up=True), "ConnectionResetError"),
             (says({"error": "invalid_client", "error_description": f"{SECRET} \x1b"}, 401), "invalid_client"),
             (Step(200, body=b"x" * 100_000), "more than"),

@@ -380,7 +380,7 @@ def test_a_row_that_takes_no_writes_answers_429(backend: Backend, monkeypatch: p
         "ThrottlingException",
         "TransactionConflictException",
     ):
-        error = aws.Refused(code)
+        error = aws.ServiceError(code)
         monkeypatch.setattr(dynamo, "update", Mock(side_effect=error))
         with pytest.raises(RateLimited) as refused:
             process.admit(key.key)

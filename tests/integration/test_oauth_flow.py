@@ -639,7 +639,9 @@ def test_a_callback_names_an_address_of_the_providers_own_or_none(
         looked_up.append(host)
         return ["10.0.0.1"]
 
-    monkeypatch.setattr(token_endpoint, "_transport", lambda: GuardedTransport(most=1000, resolver=resolver))
+    monkeypatch.setattr(
+        token_endpoint, "_transport", lambda: GuardedTransport(max_bytes=1000, resolver=resolver)
+    )
     with known_provider(tmp_path, crm, "zone-crm", file):
         id = integrate_known(api, "zone-crm")
         for forged in (

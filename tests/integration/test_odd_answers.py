@@ -1,7 +1,7 @@
-"""Malformed answers: each one counts for its own request and for no other.
+"""Malformed responses: each one counts for its own request and for no other.
 
-Every receiver here answers its first request as the test says, and each later one with 500. So a 2xx for a
-later one was left over from the first.
+Every receiver here answers its first request as the test defines, and each later one with 500. So a 2xx for a
+later request consists of bytes left over from the first response.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,22 +29,21 @@ from tests.raw_receivers import (
     OK,
     PUBLIC,
     WORKSPACE,
+    Answer,
     LocalDialer,
     Receiver,
     answer,
-    answers,
     receiver,
     run,
+    static_resolver,
 )
 
 FAILED = answer("500 Oops")
 NAME = "hooks.example.com"
 
-Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-
 
 def with_line(line: bytes) -> bytes:
-    """A 200 with one more header line between two good ones."""
+    """A 200 with an extra header line between two valid ones."""
     return OK.replace(b"\r\n", b"\r\ncontent-type: text/plain\r\n" + line + b"\r\n", 1)
 
 
@@ -55,7 +54,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["plain", "tls"])
 def tls(request: pytest.FixtureRequest, certificate: Path) -> Path | None:
-    """A test that takes this runs without TLS and with it."""
+    """Runs a test without TLS and with TLS."""
     return certificate if request.param == "tls" else None
 
 
@@ -76,7 +75,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair(first: bytes | Answer, certificate: Path | None = None) -> AsyncIterator[Pair]:
+async def sender_and_receiver(first: bytes | Answer, certificate: Path | None = None) -> AsyncIterator[Pair]:
     async def then_fail(request: bytes, writer: asyncio.StreamWriter) -> None:
         if len(server.requests) > 1:
             writer.write(FAILED)
@@ -86,48 +85,49 @@ async def pair(first: bytes | Answer, certificate: Path | None = None) -> AsyncI
             await first(request, writer)
 
     trust = ssl.create_default_context(cafile=str(certificate)) if certificate else None
-    sender = Sender(https_only=False, ssl_context=trust, resolver=answers(PUBLIC), dialer=LocalDialer())
+    sender = Sender(
+        https_only=False, ssl_context=trust, resolver=static_resolver(PUBLIC), dialer=LocalDialer()
+    )
     async with receiver(then_fail, server_tls(certificate) if certificate else None) as server:
         yield Pair(sender, server, f"http{'s' if certificate else ''}://{NAME}:{server.port}/hook")
         await sender.aclose()
 
 
-def statuses(first: bytes | Answer, certificate: Path | None = None) -> tuple[SendResult, int | None, int]:
-    """What two requests met, one after the other: the first result, the second status, the connections."""
+def send_twice(first: bytes | Answer, certificate: Path | None = None) -> tuple[SendResult, int | None, int]:
+    """Send two requests. Returns the first result, the second status, and the number of connections."""
 
     async def scenario() -> tuple[SendResult, int | None, int]:
-        async with pair(first, certificate) as both:
-            result = await both.send()
-            return result, (await both.send()).status_code, both.receiver.connections
+        async with sender_and_receiver(first, certificate) as pair:
+            result = await pair.send()
+            return result, (await pair.send()).status_code, pair.receiver.connections
 
-    outcome: tuple[SendResult, int | None, int] = run(scenario())
-    return outcome
+    return run(scenario())
 
 
-# ── bytes behind an answer ───────────────────────────────────────────────────────────────────────────
+# ── bytes after a response ───────────────────────────────────────────────────────────────────────────
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-LEFT_BEHIND = {
+WITH_EXTRA_BYTES = {
     "204 with an empty chunked body": (
         b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
     ),
-    "204 that announces a chunked body": b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
-    "204 that announces a body": b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
+    "204 that declares a chunked body": b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+    "204 that declares a body": b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
     "204 with a body": b"HTTP/1.1 204 No Content\r\n\r\nok",
     "characters counted instead of bytes": (
         b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n" + "reçu ✓".encode()
     ),
-    "two answers": OK + OK,
-    "three answers": OK * 3,
-    "an interim answer behind": OK + b"HTTP/1.1 100 Continue\r\n\r\n",
-    "a blank line behind": OK + b"\r\n",
-    "an answer behind a chunked one": CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + OK,
-    "an answer behind trailers": CHUNKED + b"2\r\nok\r\n0\r\na: b\r\n\r\n" + OK,
-    "an answer behind a packed one": answer(
+    "two responses": OK + OK,
+    "three responses": OK * 3,
+    "an interim response after it": OK + b"HTTP/1.1 100 Continue\r\n\r\n",
+    "a blank line after it": OK + b"\r\n",
+    "a response after a chunked one": CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + OK,
+    "a response after trailers": CHUNKED + b"2\r\nok\r\n0\r\na: b\r\n\r\n" + OK,
+    "a response after a compressed one": answer(
         "200 OK", "content-encoding: gzip", body=gzip.compress(b"ok") + b"more"
     )
     + OK,
-    "an answer behind one that cannot be unpacked": answer("200 OK", "content-encoding: br", body=b"x") + OK,
+    "a response after one with an unknown encoding": answer("200 OK", "content-encoding: br", body=b"x") + OK,
     "a second length": with_line(b"content-length: 2"),
     "length and chunks": CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-length: 30\r\n\r\n")
     + b"2\r\nok\r\n0\r\n\r\n",
@@ -137,15 +137,15 @@ LEFT_BEHIND = {
 }
 
 
-@pytest.mark.parametrize("first", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
-def test_what_is_left_behind_an_answer_is_never_the_next_answer(first: bytes, tls: Path | None) -> None:
-    result, then, connections = statuses(first, tls)
+@pytest.mark.parametrize("first", WITH_EXTRA_BYTES.values(), ids=WITH_EXTRA_BYTES)
+def test_bytes_after_a_response_are_never_the_next_response(first: bytes, tls: Path | None) -> None:
+    result, second_status, connections = send_twice(first, tls)
     assert result.status_code in (200, 204)
-    assert (then, connections) == (500, 2)
+    assert (second_status, connections) == (500, 2)
 
 
-def test_records_of_tls_behind_an_answer_are_found(certificate: Path) -> None:
-    """The TCP socket is empty by then: the answer and what follows came in one read."""
+def test_tls_records_after_a_response_are_detected(certificate: Path) -> None:
+    """The TCP socket is empty by then: the response and the bytes after it arrive in one read."""
 
     async def in_records(_: bytes, writer: asyncio.StreamWriter) -> None:
         for record in (OK[:-1], OK[-1:], OK):
@@ -157,11 +157,11 @@ def test_records_of_tls_behind_an_answer_are_found(certificate: Path) -> None:
         raw.write(b"\x17\x03\x03\x00\x20half")
 
     for first in (in_records, and_half_a_record):
-        result, then, connections = statuses(first, certificate)
-        assert (result.status_code, then, connections) == (200, 500, 2)
+        result, second_status, connections = send_twice(first, certificate)
+        assert (result.status_code, second_status, connections) == (200, 500, 2)
 
 
-def test_a_kept_connection_whose_tls_fails_is_not_the_receivers_fault(certificate: Path) -> None:
+def test_tls_failure_of_a_reused_connection_does_not_fail_the_delivery(certificate: Path) -> None:
     async def then_alert(receiver: Receiver, _: bytes, writer: asyncio.StreamWriter) -> None:
         if len(receiver.requests) == 2:
             raw = writer.transport._ssl_protocol._transport  # type: ignore[attr-defined]
@@ -170,20 +170,20 @@ def test_a_kept_connection_whose_tls_fails_is_not_the_receivers_fault(certificat
             writer.write(OK)
 
     async def scenario() -> None:
-        async with pair(OK, certificate) as both:
-            both.receiver.answer = partial(then_alert, both.receiver)
+        async with sender_and_receiver(OK, certificate) as pair:
+            pair.receiver.answer = partial(then_alert, pair.receiver)
             for _ in range(2):
-                result = await both.send()
+                result = await pair.send()
                 assert (result.status_code, result.error) == (200, None)
-            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 3)
+            assert (pair.receiver.connections, len(pair.receiver.requests)) == (2, 3)
 
     run(scenario())
 
 
 @pytest.mark.parametrize(
-    "late", [OK, b"\r\n", b"x", b""], ids=["an answer", "a blank line", "a byte", "the end"]
+    "late", [OK, b"\r\n", b"x", b""], ids=["a response", "a blank line", "a byte", "the end"]
 )
-def test_what_comes_while_a_connection_is_idle_closes_it(late: bytes, tls: Path | None) -> None:
+def test_bytes_on_an_idle_connection_close_it(late: bytes, tls: Path | None) -> None:
     async def scenario() -> None:
         async def and_later(_: bytes, writer: asyncio.StreamWriter) -> None:
             writer.write(OK)
@@ -194,60 +194,60 @@ def test_what_comes_while_a_connection_is_idle_closes_it(late: bytes, tls: Path 
             was_late.set()
 
         answered, was_late = asyncio.Event(), asyncio.Event()
-        async with pair(and_later, tls) as both:
-            assert (await both.send()).status_code == 200
+        async with sender_and_receiver(and_later, tls) as pair:
+            assert (await pair.send()).status_code == 200
             answered.set()
             await was_late.wait()
-            assert (await both.send()).status_code == 500
-            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 2)
+            assert (await pair.send()).status_code == 500
+            assert (pair.receiver.connections, len(pair.receiver.requests)) == (2, 2)
 
     run(scenario())
 
 
-def test_the_rest_of_an_answer_that_comes_with_the_next_request_does_not_fail_it() -> None:
+def test_late_byte_of_a_response_does_not_fail_the_next_request() -> None:
     async def scenario() -> None:
         async def rest_first(_: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write({1: OK, 2: b"\x93"}.get(len(both.receiver.requests), FAILED))
+            writer.write({1: OK, 2: b"\x93"}.get(len(pair.receiver.requests), FAILED))
 
-        async with pair(rest_first) as both:
-            both.receiver.answer = rest_first
-            assert (await both.send()).status_code == 200
-            assert (await both.send()).status_code == 500
-            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 3)
+        async with sender_and_receiver(rest_first) as pair:
+            pair.receiver.answer = rest_first
+            assert (await pair.send()).status_code == 200
+            assert (await pair.send()).status_code == 500
+            assert (pair.receiver.connections, len(pair.receiver.requests)) == (2, 3)
 
     run(scenario())
 
 
 def test_workspaces_do_not_share_connections(tls: Path | None) -> None:
     async def scenario() -> None:
-        async with pair(OK, tls) as both:
+        async with sender_and_receiver(OK, tls) as pair:
             for workspace_id in ("acme", "initech", "acme", "initech"):
-                await both.send(workspace_id)
-            assert (both.receiver.connections, len(both.receiver.requests)) == (2, 4)
+                await pair.send(workspace_id)
+            assert (pair.receiver.connections, len(pair.receiver.requests)) == (2, 4)
 
     run(scenario())
 
 
-def test_a_token_endpoints_second_answer_is_not_the_next_requests() -> None:
+def test_second_response_of_a_token_endpoint_is_never_the_next_response() -> None:
     async def scenario() -> None:
         transport = GuardedTransport(
-            most=1000, https_only=False, resolver=answers(PUBLIC), dialer=LocalDialer()
+            max_bytes=1000, https_only=False, resolver=static_resolver(PUBLIC), dialer=LocalDialer()
         )
-        async with pair(OK + OK) as both, httpx.AsyncClient(transport=transport) as client:
-            got = [(await client.post(both.url, data={"a": "b"})).status_code for _ in range(2)]
-            assert (got, both.receiver.connections) == ([200, 500], 2)
+        async with sender_and_receiver(OK + OK) as pair, httpx.AsyncClient(transport=transport) as client:
+            received = [(await client.post(pair.url, data={"a": "b"})).status_code for _ in range(2)]
+            assert (received, pair.receiver.connections) == ([200, 500], 2)
 
     run(scenario())
 
 
-# ── harmless oddities ────────────────────────────────────────────────────────────────────────────
+# ── harmless mistakes ────────────────────────────────────────────────────────────────────────────────
 
 HARMLESS = {
     "coding identity": with_line(b"transfer-encoding: identity"),
     "coding identity, twice": with_line(b"Transfer-Encoding: Identity\r\ntransfer-encoding:identity "),
     "a name with a slash": with_line(b"x-cache/result: hit"),
-    "a name with blanks": with_line(b"X Served By: a"),
-    "a blank before the colon": with_line(b"x-cache : hit"),
+    "a name with spaces": with_line(b"X Served By: a"),
+    "a space before the colon": with_line(b"x-cache : hit"),
     "a name in UTF-8": with_line("x-réponse: oui".encode()),
     "no name": with_line(b": hit"),
     "no colon": with_line(b"hit"),
@@ -255,32 +255,37 @@ HARMLESS = {
     "a folded value": with_line(b"x-cache: hit\r\n\tor miss"),
     "a folded list of names": with_line(b"access-control-expose-headers: etag,\r\n content-length, date"),
     "a folded line without a name": with_line(b"x/y: hit\r\n or miss"),
-    "a fold before all": OK.replace(b"\r\n", b"\r\n x: y\r\ncontent-type: text/plain\r\n", 1),
+    "a folded line before all": OK.replace(b"\r\n", b"\r\n x: y\r\ncontent-type: text/plain\r\n", 1),
     "a blank line before": b"\r\n" + with_line(b"x: y"),
     "blank lines before": b"\r\n\n\r\n" + with_line(b"x: y"),
-    "an interim answer with one": b"HTTP/1.1 103 Hints\r\nx/y: z\r\n\r\n" + with_line(b"x: y"),
-    "a blank line behind an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + with_line(b"x: y"),
+    "an interim response with one": b"HTTP/1.1 103 Hints\r\nx/y: z\r\n\r\n" + with_line(b"x: y"),
+    "a blank line after an interim response": b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + with_line(b"x: y"),
 }
 
 
 @pytest.mark.parametrize("first", HARMLESS.values(), ids=HARMLESS)
-def test_a_harmless_oddity_does_not_fail_a_delivery(first: bytes) -> None:
-    result, then, connections = statuses(first)
+def test_harmless_mistake_does_not_fail_a_delivery(first: bytes) -> None:
+    result, second_status, connections = send_twice(first)
     assert (result.status_code, result.response_body, result.truncated) == (200, "ok", False)
     assert ("content-type", "text/plain") in result.response_headers
-    assert (then, connections) == (500, 2)  # the connection is not used again all the same
+    assert (second_status, connections) == (500, 2)  # the connection is still not reused
 
 
-def test_a_body_under_the_coding_identity_may_go_on_to_the_end() -> None:
+def test_body_with_the_coding_identity_may_end_with_the_connection() -> None:
     async def and_close(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nok")
         writer.close()
 
-    result, then, _ = statuses(and_close)
-    assert (result.status_code, result.response_body, result.truncated, then) == (200, "ok", False, 500)
+    result, second_status, _ = send_twice(and_close)
+    assert (result.status_code, result.response_body, result.truncated, second_status) == (
+        200,
+        "ok",
+        False,
+        500,
+    )
 
 
-# ── what two parties could read differently ──────────────────────────────────────────────────────────
+# ── responses that two parsers could read differently ────────────────────────────────────────────────
 
 AMBIGUOUS = {
     "two lengths": b"content-length: 3",
@@ -288,57 +293,57 @@ AMBIGUOUS = {
     "a signed length": b"content-length: +2",
     "a negative length": b"content-length: -2",
     "a hexadecimal length": b"content-length: 0x2",
-    "a length with a blank": b"content-length: 2 2",
+    "a length with a space": b"content-length: 2 2",
     "no length": b"content-length:",
-    "an endless length": b"content-length: " + b"9" * 5000,
+    "a very long length": b"content-length: " + b"9" * 5000,
     "an unknown coding": b"transfer-encoding: gzip",
     "two codings": b"transfer-encoding: gzip, chunked",
-    "identity behind chunked": b"transfer-encoding: chunked, identity",
+    "identity after chunked": b"transfer-encoding: chunked, identity",
     "chunked twice": b"transfer-encoding: chunked\r\ntransfer-encoding: chunked",
     "identity and chunked": b"transfer-encoding: identity\r\ntransfer-encoding: chunked",
     "no coding": b"transfer-encoding:",
-    "a blank behind a length": b"content-length : 2",
-    "a blank before a length": b"x: y\r\n content-length: 2",
-    "a tab behind a coding": b"Transfer-Encoding\t: chunked",
-    "a control before a coding": b"\x0btransfer-encoding: chunked",
+    "a space after a length": b"content-length : 2",
+    "a space before a length": b"x: y\r\n content-length: 2",
+    "a tab after a coding": b"Transfer-Encoding\t: chunked",
+    "a control character before a coding": b"\x0btransfer-encoding: chunked",
     "a length without a hyphen": b"content length: 2",
     "a length without a colon": b"content-length 2",
     "a quoted length": b'"content-length": 2',
     "a folded length": b"content-length:\r\n 2",
     "a folded coding": b"transfer-encoding:\r\n chunked",
-    "a coding behind a carriage return": b"x: y\rtransfer-encoding: chunked",
+    "a coding after a carriage return": b"x: y\rtransfer-encoding: chunked",
     "a NUL": b"x: \0y",
     "a second status line": b"HTTP/1.1 500 Oops",
 }
 
 
 @pytest.mark.parametrize("line", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_an_answer_of_two_lengths_is_refused(line: bytes) -> None:
+def test_ambiguous_framing_is_rejected(line: bytes) -> None:
     for first in (with_line(line), OK.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)):
-        result, then, connections = statuses(first)
+        result, second_status, connections = send_twice(first)
         assert (result.status_code, result.error_kind) == (None, ErrorKind.INVALID_RESPONSE)
-        assert (then, connections) == (500, 2)
+        assert (second_status, connections) == (500, 2)
 
 
-def test_a_body_behind_an_interim_answer_is_refused() -> None:
+def test_body_of_an_interim_response_is_rejected() -> None:
     for coding, body in (("content-length: 2", b"ok"), ("transfer-encoding: chunked", b"0\r\n\r\n")):
         first = f"HTTP/1.1 103 Hints\r\n{coding}\r\n\r\n".encode() + body + OK
-        result, then, connections = statuses(first)
-        assert (result.error_kind, then, connections) == (ErrorKind.INVALID_RESPONSE, 500, 2)
+        result, second_status, connections = send_twice(first)
+        assert (result.error_kind, second_status, connections) == (ErrorKind.INVALID_RESPONSE, 500, 2)
 
 
 @pytest.mark.parametrize(
     "body", [b"0x2\r\nok", b"-2\r\nok", b"2 2\r\nok", b"2\nok", b"2;a\nb\r\nok", b"2\r\nokk\r\n", b"\r\nok"]
 )
-def test_behind_broken_chunks_nothing_is_read(body: bytes) -> None:
-    result, then, connections = statuses(CHUNKED + body + b"\r\n0\r\n\r\n" + OK)
+def test_nothing_is_read_after_malformed_chunks(body: bytes) -> None:
+    result, second_status, connections = send_twice(CHUNKED + body + b"\r\n0\r\n\r\n" + OK)
     assert (result.status_code, result.truncated) == (200, True)
-    assert (then, connections) == (500, 2)
+    assert (second_status, connections) == (500, 2)
 
 
-def test_junk_around_an_answer_never_changes_the_next_one() -> None:
-    """A few hundred answers with random junk in them: the next request always gets its own answer."""
-    dice = random.Random(13)
+def test_random_bytes_in_a_response_never_change_the_next_one() -> None:
+    """After each of 300 responses with random bytes, the next request gets its own response."""
+    rng = random.Random(13)
     pieces = [
         OK,
         CHUNKED,
@@ -357,30 +362,30 @@ def test_junk_around_an_answer_never_changes_the_next_one() -> None:
         b"\x17\x03\x03",
     ]
 
-    def junk() -> bytes:
-        made = bytearray().join(dice.choices(pieces, k=dice.randint(0, 3)))
-        if made and dice.random() < 0.3:
-            made[dice.randrange(len(made))] = dice.randrange(256)
-        return bytes(made)
+    def random_bytes() -> bytes:
+        data = bytearray().join(rng.choices(pieces, k=rng.randint(0, 3)))
+        if data and rng.random() < 0.3:
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        return bytes(data)
 
     async def scenario() -> None:
-        odd: list[bytes] = []
+        responses: list[bytes] = []
 
         async def by_path(request: bytes, writer: asyncio.StreamWriter) -> None:
             number, _, again = request.partition(b"/hook?")[2].partition(b" ")[0].partition(b"/")
-            writer.write(FAILED if again else odd[int(number)])
+            writer.write(FAILED if again else responses[int(number)])
 
         for number in range(300):
-            piece = dice.choice([OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"])
-            cut = dice.randrange(len(piece)) if number % 3 == 0 else 0
-            odd.append(junk() + piece[:cut] + junk() + piece[cut:] + junk())
-        async with pair(OK) as both:
-            both.receiver.answer = by_path
+            piece = rng.choice([OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"])
+            cut = rng.randrange(len(piece)) if number % 3 == 0 else 0
+            responses.append(random_bytes() + piece[:cut] + random_bytes() + piece[cut:] + random_bytes())
+        async with sender_and_receiver(OK) as pair:
+            pair.receiver.answer = by_path
 
             async def twice(number: int) -> tuple[int | None, int | None]:
                 first, second = [
-                    await both.sender.send(
-                        f"{both.url}?{number}{again}",
+                    await pair.sender.send(
+                        f"{pair.url}?{number}{again}",
                         HEADERS,
                         BODY,
                         workspace_id=f"ws_{number}",
@@ -395,31 +400,31 @@ def test_junk_around_an_answer_never_changes_the_next_one() -> None:
                 for start in range(0, 300, 50)
                 for result in await asyncio.gather(*map(twice, range(start, start + 50)))
             ]
-        assert [odd[n] for n, (_, second) in enumerate(results) if second != 500] == []
+        assert [responses[n] for n, (_, second) in enumerate(results) if second != 500] == []
         assert {first for first, _ in results} >= {None, 200, 204}
 
     run(scenario())
 
 
-# ── answers that come before the request was read ────────────────────────────────────────────────────
+# ── responses before the request is read ─────────────────────────────────────────────────────────────
 
 TOO_LARGE = answer("413 Content Too Large", body=b"too large")
 
 
 @pytest.mark.parametrize("size", [100_000, 20_000_000])
 @pytest.mark.parametrize("closes", [True, False], ids=["and closes", "and stays"])
-def test_an_answer_to_the_head_alone_counts(size: int, closes: bool, tls: Path | None) -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_response_to_the_head_alone_counts(size: int, closes: bool, tls: Path | None) -> None:
+    async def reject(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(TOO_LARGE)
         if not closes:
             await asyncio.sleep(20)
-        writer.transport.abort()  # with bytes unread: the sender gets a reset
+        writer.transport.abort()  # with unread bytes, so the sender gets a reset
 
     async def scenario() -> None:
-        async with pair(OK, tls) as both:
-            both.receiver.serve = refuse  # type: ignore[method-assign]
-            result = await both.send(body=bytes(size))
+        async with sender_and_receiver(OK, tls) as pair:
+            pair.receiver.serve = reject  # type: ignore[method-assign]
+            result = await pair.send(body=bytes(size))
             assert (result.status_code, result.response_body) == (413, "too large")
 
     run(scenario())

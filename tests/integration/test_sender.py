@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.outbound.connection import MAX_ANSWER_BYTES, Connection
+from patchbay.outbound.connection import MAX_RESPONSE_BYTES, Connection
 from patchbay.outbound.dialer import GuardedDialer, NameNotResolved, resolve
 from patchbay.webhooks.retry import ErrorKind, Outcome
 from patchbay.webhooks.sender import MAX_BODY_BYTES, Sender, SendResult
@@ -33,9 +33,9 @@ from tests.raw_receivers import (
     WORKSPACE,
     LocalDialer,
     answer,
-    answers,
     receiver,
     run,
+    static_resolver,
 )
 
 local_sender = partial(Sender, https_only=False, allow_loopback=True)
@@ -273,7 +273,9 @@ def test_a_flood_under_tls_is_cut(certificate: Path) -> None:
             await writer.drain()
 
     async def scenario() -> None:
-        sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
+        sender = Sender(
+            resolver=static_resolver(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate)
+        )
         async with receiver(flood, server_tls(certificate)) as server:
             url = f"https://hooks.example.com:{server.port}/"
             result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE, total_timeout=25)
@@ -305,7 +307,7 @@ def test_each_answer_of_a_kept_connection_may_be_as_long() -> None:
             for _ in range(4):
                 result = await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)
                 assert (result.response_body, result.truncated) == ("a" * MAX_BODY_BYTES, False)
-            assert 4 * len(long) > MAX_ANSWER_BYTES
+            assert 4 * len(long) > MAX_RESPONSE_BYTES
             assert server.connections == 1
         await sender.aclose()
 
@@ -726,7 +728,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_without_addresses_and_a_label_too_long_for_dns() -> None:
     async def scenario() -> None:
         with pytest.raises(NameNotResolved):
-            await GuardedDialer(resolver=answers()).dial("https", "example.com", 443, 5)
+            await GuardedDialer(resolver=static_resolver()).dial("https", "example.com", 443, 5)
         with pytest.raises(NameNotResolved):
             await resolve("a" * 64 + ".invalid", 443)
 
@@ -788,7 +790,9 @@ def test_a_server_that_asks_for_a_client_certificate(certificate: Path) -> None:
         context = server_tls(certificate)
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(certificate)
-        sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
+        sender = Sender(
+            resolver=static_resolver(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate)
+        )
         async with receiver(OK, context) as server:
             url = f"https://hooks.example.com:{server.port}/"
             result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)
@@ -849,7 +853,9 @@ def test_a_tls_connection_cut_before_the_answer(certificate: Path) -> None:
         writer.transport.abort()
 
     async def scenario() -> None:
-        sender = Sender(resolver=answers(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate))
+        sender = Sender(
+            resolver=static_resolver(PUBLIC), dialer=LocalDialer(), ssl_context=trusting(certificate)
+        )
         async with receiver(cut, server_tls(certificate)) as server:
             url = f"https://hooks.example.com:{server.port}/"
             result = await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)

@@ -1,7 +1,7 @@
-"""The SSRF guard under attack: names that turn, spellings that deceive, redirects, proxies.
+"""Attacks on the SSRF guard: DNS rebinding, odd spellings of addresses, redirects, and proxies.
 
-Nothing here ever dials the internet: `LocalDialer` notes which address would be dialled, and connects to the
-receiver on loopback in its place. So whatever the guard lets through hits that receiver.
+Nothing here dials the Internet: `LocalDialer` records the addresses, and connects to the receiver on loopback
+instead. So everything that the guard accepts reaches that receiver.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from patchbay.webhooks.sender import Sender
 from tests import receivers
 from tests.certificates import self_signed, server_tls
 from tests.conftest import Api
-from tests.dns import NXDOMAIN, SILENT, Answer, asked_by_system
+from tests.dns import NXDOMAIN, SILENT, Answer, system_name_server
 from tests.integration.conftest import Pipeline
 from tests.raw_receivers import (
     BODY,
@@ -32,25 +32,27 @@ from tests.raw_receivers import (
     WORKSPACE,
     LocalDialer,
     answer,
-    answers,
     receiver,
     run,
+    static_resolver,
 )
 from tests.ssrf_vectors import forbidden_urls, permitted_urls
 
 PUBLIC_V6 = "2606:4700::1"
 NAME = "hooks.example.com"
-REFUSED = (ErrorKind.FORBIDDEN_TARGET, ErrorKind.INVALID_REQUEST)
+REJECTED = (ErrorKind.FORBIDDEN_TARGET, ErrorKind.INVALID_REQUEST)
 CLOSING = answer("200 OK", "connection: close")
 
 
-# ── what a name resolves to: a name server of our own, asked by the system's resolver ────────────────
+# ── resolved names: a name server for tests, which the system's resolver queries ─────────────────────
 
 
 async def send_to_name(
     response: bytes, times: int = 1, **timeouts: float
 ) -> tuple[list[ErrorKind | None], list[str], int]:
-    """Send to NAME as production does; the error kinds, the addresses dialled, the connections that came."""
+    """Send to NAME as production does. Returns the error kinds, the dialed addresses, and the number of
+    connections.
+    """
     dialer = LocalDialer()
     sender = Sender(https_only=False, dialer=dialer, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     async with receiver(response) as server:
@@ -60,31 +62,31 @@ async def send_to_name(
             for _ in range(times)
         ]
         await sender.aclose()
-        return kinds, dialer.dialled, server.connections
+        return kinds, dialer.dialed, server.connections
 
 
-def test_a_name_that_turns_to_loopback_after_the_first_dial_is_refused() -> None:
-    turns = [[PUBLIC], ["127.0.0.1"], [PUBLIC, "::1"], [PUBLIC]]
-    with asked_by_system({NAME: turns}) as names:
-        kinds, dialled, connections = run(send_to_name(CLOSING, times=4))
+def test_dns_rebinding_to_loopback_is_rejected() -> None:
+    answers = [[PUBLIC], ["127.0.0.1"], [PUBLIC, "::1"], [PUBLIC]]
+    with system_name_server({NAME: answers}) as name_server:
+        kinds, dialed, connections = run(send_to_name(CLOSING, times=4))
     forbidden = ErrorKind.FORBIDDEN_TARGET
     assert kinds == [None, forbidden, forbidden, None]
-    assert (dialled, connections) == ([PUBLIC, PUBLIC], 2)
-    assert names.asked.count((NAME, "A")) == names.asked.count((NAME, "AAAA")) == 4
+    assert (dialed, connections) == ([PUBLIC, PUBLIC], 2)
+    assert name_server.questions.count((NAME, "A")) == name_server.questions.count((NAME, "AAAA")) == 4
 
 
-def test_a_name_is_looked_up_once_for_a_dial() -> None:
-    """Who asks once to judge and again to dial gets the second answer."""
-    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}) as names:
+def test_name_is_resolved_once_per_dial() -> None:
+    """A second query, between the check and the dial, would get the second answer."""
+    with system_name_server({NAME: [[PUBLIC], ["127.0.0.1"]]}) as name_server:
         assert run(send_to_name(OK)) == ([None], [PUBLIC], 1)
-    assert sorted(names.asked) == [(NAME, "A"), (NAME, "AAAA")]
+    assert sorted(name_server.questions) == [(NAME, "A"), (NAME, "AAAA")]
 
 
-def test_a_kept_connection_leads_where_it_was_dialled() -> None:
-    """It goes to the address that was judged; the name, which turns, is not asked again."""
-    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}) as names:
+def test_reused_connection_keeps_the_checked_address() -> None:
+    """The name is not resolved again, although its address changes."""
+    with system_name_server({NAME: [[PUBLIC], ["127.0.0.1"]]}) as name_server:
         assert run(send_to_name(OK, times=3)) == ([None] * 3, [PUBLIC], 1)
-    assert len(names.asked) == 2
+    assert len(name_server.questions) == 2
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_a_kept_connection_leads_where_it_was_dialled() -> None:
     [
         ["127.0.0.1"],
         ["127.255.255.254"],
-        ["0.0.0.0"],  # noqa: S104 - dialled, not bound
+        ["0.0.0.0"],  # noqa: S104 - dialed, not bound
         ["10.0.0.1"],
         ["100.100.100.200"],
         ["169.254.169.254"],
@@ -125,25 +127,25 @@ def test_a_kept_connection_leads_where_it_was_dialled() -> None:
     ],
     ids=lambda found: "huge" if len(found) > 3 else "-".join(found),
 )
-def test_one_forbidden_address_condemns_the_name(found: Answer) -> None:
+def test_one_forbidden_address_is_enough_to_reject_a_name(found: Answer) -> None:
     zone: dict[str, list[Answer]] = {
         NAME: [found],
         "outer.example.com": [["inner.example.com"]],
         "inner.example.com": [["127.0.0.1"]],
     }
-    with asked_by_system(zone):
+    with system_name_server(zone):
         assert run(send_to_name(OK)) == ([ErrorKind.FORBIDDEN_TARGET], [], 0)
 
 
 @pytest.mark.parametrize("found", [[PUBLIC], [PUBLIC_V6], ["::ffff:8.8.8.8"], ["64:ff9b::8.8.8.8"]])
-def test_public_addresses_are_dialled(found: list[str]) -> None:
-    with asked_by_system({NAME: [["alias.example.com"]], "alias.example.com": [found]}):
-        kinds, dialled, connections = run(send_to_name(OK))
+def test_public_addresses_are_dialed(found: list[str]) -> None:
+    with system_name_server({NAME: [["alias.example.com"]], "alias.example.com": [found]}):
+        kinds, dialed, connections = run(send_to_name(OK))
     assert (kinds, connections) == ([None], 1)
-    assert len(dialled) == 1
+    assert len(dialed) == 1
 
 
-def test_a_name_with_thousands_of_addresses_does_not_make_us_dial_them() -> None:
+def test_at_most_eight_addresses_of_a_name_are_dialed() -> None:
     many = [f"8.8.{n // 250}.{n % 250}" for n in range(1500)]
     dialer = LocalDialer(dead=many)
 
@@ -153,32 +155,34 @@ def test_a_name_with_thousands_of_addresses_does_not_make_us_dial_them() -> None
         assert result.error_kind is ErrorKind.CONNECTION
         await sender.aclose()
 
-    with asked_by_system({NAME: [many]}):
+    with system_name_server({NAME: [many]}):
         run(scenario())
-    assert 2 <= len(dialer.dialled) <= 8
+    assert 2 <= len(dialer.dialed) <= 8
 
 
 @pytest.mark.parametrize("found", [NXDOMAIN, []], ids=["no such name", "no address"])
-def test_a_name_without_an_address(found: Answer) -> None:
-    with asked_by_system({NAME: [found]}):
+def test_name_without_an_address_is_a_dns_error(found: Answer) -> None:
+    with system_name_server({NAME: [found]}):
         assert run(send_to_name(OK)) == ([ErrorKind.DNS], [], 0)
 
 
-def test_a_name_server_that_does_not_answer() -> None:
-    with asked_by_system({NAME: [SILENT]}) as names:
+def test_silent_name_server_is_a_timeout() -> None:
+    with system_name_server({NAME: [SILENT]}) as name_server:
         assert run(send_to_name(OK, connect_timeout=0.3)) == ([ErrorKind.TIMEOUT], [], 0)
-    assert names.asked
+    assert name_server.questions
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+def test_next_address_is_tried_if_one_does_not_respond() -> None:
     async def scenario() -> None:
         dialer = LocalDialer(dead=["2606:4700::1", "1.1.1.1"])
-        sender = Sender(https_only=False, resolver=answers("2606:4700::1", "1.1.1.1", PUBLIC), dialer=dialer)
+        sender = Sender(
+            https_only=False, resolver=static_resolver("2606:4700::1", "1.1.1.1", PUBLIC), dialer=dialer
+        )
         async with receiver(OK) as server:
             assert (
                 await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE)
             ).status_code == 200
-        assert dialer.dialled == ["2606:4700::1", "1.1.1.1", PUBLIC]
+        assert dialer.dialed == ["2606:4700::1", "1.1.1.1", PUBLIC]
         await sender.aclose()
 
     run(scenario())
@@ -187,14 +191,14 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
 @pytest.mark.parametrize(
     "found", [["fe80::1%eth0"], [PUBLIC, f"{PUBLIC_V6}%eth0"], ["127.1"], ["text"], [""]]
 )
-def test_a_resolver_that_answers_anything_but_plain_addresses(found: list[str]) -> None:
+def test_resolved_values_other_than_plain_addresses_are_rejected(found: list[str]) -> None:
     async def scenario() -> None:
         dialer = LocalDialer()
-        sender = Sender(https_only=False, resolver=answers(*found), dialer=dialer)
+        sender = Sender(https_only=False, resolver=static_resolver(*found), dialer=dialer)
         async with receiver(OK) as server:
             result = await sender.send(f"http://{NAME}:{server.port}/", HEADERS, BODY, workspace_id=WORKSPACE)
             assert result.error_kind is ErrorKind.FORBIDDEN_TARGET
-            assert (dialer.dialled, server.connections) == ([], 0)
+            assert (dialer.dialed, server.connections) == ([], 0)
         await sender.aclose()
 
     run(scenario())
@@ -202,10 +206,10 @@ def test_a_resolver_that_answers_anything_but_plain_addresses(found: list[str]) 
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "127.1", "localhost", "::1", "0.0.0.0"],  # noqa: S104 - dialled, not bound
+    ["127.0.0.1", "127.1", "localhost", "::1", "0.0.0.0"],  # noqa: S104 - dialed, not bound
 )
-def test_the_dialer_alone_refuses_this_machine(host: str) -> None:
-    """Also for a URL that nobody had checked, with the system's resolver."""
+def test_dialer_rejects_loopback_without_a_url_check(host: str) -> None:
+    """With the system's resolver."""
 
     async def scenario() -> None:
         async with receiver(OK) as server:
@@ -219,27 +223,27 @@ def test_the_dialer_alone_refuses_this_machine(host: str) -> None:
 # ── spellings ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_spelling_is_registered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_urls_cannot_be_registered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"name": "test", "url": "http://127.0.0.1:8788/hook", "events": ["POST_PUBLISHED"]}
     allowed = api("POST /api/integrations/webhooks", json=body)
-    assert allowed.status == 201  # as the local stack may
+    assert allowed.status == 201  # allowed on the local stack
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
     settings.cache_clear()
     urls = forbidden_urls(8788)
     assert len(set(urls)) >= 150
-    lines = ["POST /api/integrations/webhooks", f"PUT /api/integrations/webhooks/{allowed.json()['id']}"]
+    routes = ["POST /api/integrations/webhooks", f"PUT /api/integrations/webhooks/{allowed.json()['id']}"]
     wrong = []
     for url in urls:
-        for line in lines:
-            answered = api(line, json=body | {"url": url})
-            paths = [error["path"] for error in answered.json().get("errors", ())]
-            if (answered.status, paths) != (422, ["url"]):
-                wrong.append((line, url, answered.status, paths))
+        for route in routes:
+            response = api(route, json=body | {"url": url})
+            paths = [error["path"] for error in response.json().get("errors", ())]
+            if (response.status, paths) != (422, ["url"]):
+                wrong.append((route, url, response.status, paths))
     assert wrong == []
 
 
-def test_no_spelling_is_dialled_though_it_was_stored() -> None:
-    """As if it had been registered before a rule existed."""
+def test_forbidden_urls_are_not_dialed_if_stored() -> None:
+    """As if they had been registered before a rule existed."""
 
     async def scenario() -> None:
         async with receiver(OK) as server:
@@ -251,18 +255,18 @@ def test_no_spelling_is_dialled_though_it_was_stored() -> None:
                 url: (await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)).error_kind
                 for url in urls
             }
-            assert [url for url, kind in kinds.items() if kind not in REFUSED] == []
-            assert (dialer.dialled, server.connections) == ([], 0)
+            assert [url for url, kind in kinds.items() if kind not in REJECTED] == []
+            assert (dialer.dialed, server.connections) == ([], 0)
             await sender.aclose()
             sender = Sender(https_only=False, allow_loopback=True)
             assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
-            assert server.connections == 1  # it would have answered
+            assert server.connections == 1  # it can be reached
             await sender.aclose()
 
     run(scenario())
 
 
-def test_public_addresses_are_registered_and_dialled(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_addresses_can_be_registered_and_dialed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
     settings.cache_clear()
 
@@ -280,33 +284,32 @@ def test_public_addresses_are_registered_and_dialled(api: Api, monkeypatch: pyte
                     workspace_id=WORKSPACE,
                 )
                 assert result.status_code == 200, url
-            assert len(dialer.dialled) == len(permitted_urls()) == server.connections
+            assert len(dialer.dialed) == len(permitted_urls()) == server.connections
         await sender.aclose()
 
     run(scenario())
 
 
 @pytest.mark.parameters(Environment="prod")
-def test_in_production_only_https_is_registered(api: Api) -> None:
+def test_production_accepts_only_https(api: Api) -> None:
     for scheme, status in (("https", 201), ("http", 422), ("HTTP", 422)):
         body = {"name": "test", "url": f"{scheme}://{NAME}/", "events": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == status
 
 
-# ── the vetted address is dialled, under the name ────────────────────────────────────────────────────
+# ── the checked address is dialed, with the name ─────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for NAME, and its key, in one file."""
     return self_signed(tmp_path_factory.mktemp("tls"), NAME)
 
 
-def test_tls_verifies_the_name_though_an_address_is_dialled(certificate: Path) -> None:
+def test_tls_verifies_the_name_of_the_dialed_address(certificate: Path) -> None:
     async def scenario() -> None:
-        seen: list[str] = []
+        server_names: list[str] = []
         context = server_tls(certificate)
-        context.sni_callback = lambda _socket, name, _context: seen.append(name)
+        context.sni_callback = lambda _socket, name, _context: server_names.append(name)
         dialer = LocalDialer()
         trust = ssl.create_default_context(cafile=str(certificate))
         sender = Sender(dialer=dialer, ssl_context=trust)
@@ -316,7 +319,7 @@ def test_tls_verifies_the_name_though_an_address_is_dialled(certificate: Path) -
                 assert (
                     await sender.send(url, [*HEADERS, ("hOsT", "evil.example")], BODY, workspace_id=WORKSPACE)
                 ).status_code == 200
-            assert (seen, dialer.dialled) == ([NAME], [PUBLIC])
+            assert (server_names, dialer.dialed) == ([NAME], [PUBLIC])
             assert server.connections == 1
             for request in server.requests:
                 lines = request.lower().split(b"\r\n")
@@ -330,27 +333,29 @@ def test_tls_verifies_the_name_though_an_address_is_dialled(certificate: Path) -
             assert len(server.requests) == 2
         await sender.aclose()
 
-    with asked_by_system({NAME: [[PUBLIC]], "other.example.com": [[PUBLIC]]}):
+    with system_name_server({NAME: [[PUBLIC]], "other.example.com": [[PUBLIC]]}):
         run(scenario())
 
 
-def test_proxies_of_the_environment_are_ignored(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_in_the_environment_are_ignored(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         tls, trust = server_tls(certificate), ssl.create_default_context(cafile=str(certificate))
         async with receiver(OK) as proxy, receiver(CLOSING) as plain, receiver(CLOSING, tls) as secure:
             for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
                 monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-            for count, not_for in enumerate((None, "", "example.org"), 1):
+            for count, no_proxy in enumerate((None, "", "example.org"), 1):
                 for name in ("NO_PROXY", "no_proxy"):
                     monkeypatch.delenv(name, raising=False)
-                    if not_for is not None:
-                        monkeypatch.setenv(name, not_for)
+                    if no_proxy is not None:
+                        monkeypatch.setenv(name, no_proxy)
                 dialer = LocalDialer()
-                sender = Sender(https_only=False, ssl_context=trust, resolver=answers(PUBLIC), dialer=dialer)
+                sender = Sender(
+                    https_only=False, ssl_context=trust, resolver=static_resolver(PUBLIC), dialer=dialer
+                )
                 for url in (f"http://{NAME}:{plain.port}/", f"https://{NAME}:{secure.port}/"):
                     assert (await sender.send(url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
                 await sender.aclose()
-                assert dialer.dialled == [PUBLIC, PUBLIC]
+                assert dialer.dialed == [PUBLIC, PUBLIC]
                 assert (len(plain.requests), len(secure.requests)) == (count, count)
             assert proxy.connections == 0
 
@@ -361,56 +366,58 @@ def test_proxies_of_the_environment_are_ignored(certificate: Path, monkeypatch: 
 
 
 @pytest.fixture
-def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What any sender of this process dials; it all ends on 127.0.0.1."""
-    dialled: list[tuple[str, int]] = []
+def dialed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The addresses that every sender of this process dials. They all lead to 127.0.0.1."""
+    dialed: list[tuple[str, int]] = []
 
-    async def noting(address: str, port: int) -> socket.socket:
-        dialled.append((address, port))
+    async def connect_locally(address: str, port: int) -> socket.socket:
+        dialed.append((address, port))
         return await connect("127.0.0.1", port)
 
-    monkeypatch.setattr(dialer, "connect", noting)
-    return dialled
+    monkeypatch.setattr(dialer, "connect", connect_locally)
+    return dialed
 
 
 def publish(pipeline: Pipeline, *urls: str) -> None:
-    """Register webhooks, and publish what they subscribe to: one delivery waits for each."""
+    """Register webhooks and publish an event for each of them."""
     for url in urls:
         pipeline.webhook(url)
     pipeline.publish()
 
 
-def test_redirects_are_not_followed(pipeline: Pipeline, dialled: list[tuple[str, int]]) -> None:
+def test_redirects_are_not_followed(pipeline: Pipeline, dialed: list[tuple[str, int]]) -> None:
     statuses = (301, 302, 303, 307, 308)
     with ExitStack() as stack:
         elsewhere = stack.enter_context(receivers.receiver())
-        places = ("http://169.254.169.254/latest/meta-data/", elsewhere.url)
-        moved = [
-            stack.enter_context(receivers.receiver([receivers.Answer(status, {"location": place})]))
+        locations = ("http://169.254.169.254/latest/meta-data/", elsewhere.url)
+        redirecting = [
+            stack.enter_context(receivers.receiver([receivers.Answer(status, {"location": location})]))
             for status in statuses
-            for place in places
+            for location in locations
         ]
-        publish(pipeline, *(r.url for r in moved))
+        publish(pipeline, *(r.url for r in redirecting))
         pipeline.run(days=1 / 24)
         assert pipeline.ends() == sorted(
-            ("FAILED", f"redirect_{status}") for status in statuses for _ in places
+            ("FAILED", f"redirect_{status}") for status in statuses for _ in locations
         )
-        assert [len(r.requests) for r in moved] == [1] * 10
-        assert sorted(f"http://{host}:{port}/hook" for host, port in dialled) == sorted(r.url for r in moved)
+        assert [len(r.requests) for r in redirecting] == [1] * 10
+        assert sorted(f"http://{host}:{port}/hook" for host, port in dialed) == sorted(
+            r.url for r in redirecting
+        )
         assert elsewhere.requests == []
 
 
-def test_a_name_that_turns_after_registration(
-    pipeline: Pipeline, dialled: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+def test_dns_rebinding_after_registration_is_rejected(
+    pipeline: Pipeline, dialed: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Public when it is registered and at the first attempt, this machine when it is tried again."""
+    """The name is public at registration and at the first attempt, and loopback at the retry."""
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
     settings.cache_clear()
     failing = receivers.Answer(500, {"connection": "close"})
-    with asked_by_system({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
+    with system_name_server({NAME: [[PUBLIC], ["127.0.0.1"]]}), receivers.receiver([failing]) as r:
         port = int(r.url.rpartition(":")[2].partition("/")[0])
         publish(pipeline, f"http://{NAME}:{port}/")
         pipeline.run(days=1 / 24)
         assert pipeline.ends() == [("FAILED", "forbidden_target")]
-        assert dialled == [(PUBLIC, port)]
+        assert dialed == [(PUBLIC, port)]
         assert len(r.requests) == 1

@@ -239,8 +239,8 @@ def test_a_target_that_is_forbidden_now_is_not_called(
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "0")
         settings.cache_clear()
         for made, error in (
-            (by_address, "The host's address is not a public one."),
-            (by_name, "The host is a name of a local network."),
+            (by_address, "The host's address is not public."),
+            (by_name, "The host is the name of a local network."),
         ):
             with subtests.test(made["url"]):
                 shown = try_out(api, made)

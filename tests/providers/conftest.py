@@ -1,4 +1,4 @@
-"""The fake provider, in place of the Internet."""
+"""The fake provider, which replaces the Internet."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.providers.fake_provider import FakeProvider
 
 @pytest.fixture(scope="session")
 def _fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeProvider]:
-    made = FakeProvider(tmp_path_factory.mktemp("tls"), recording.hosts())
-    yield made
-    made.close()
+    fake_provider = FakeProvider(tmp_path_factory.mktemp("tls"), recording.hosts())
+    yield fake_provider
+    fake_provider.close()
 
 
 @pytest.fixture

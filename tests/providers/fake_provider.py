@@ -1,6 +1,5 @@
-"""Every provider at once: one HTTPS server on loopback that answers what a recording says, and notes what it
-was asked. Its certificate names the providers' hosts, so that the client verifies them as it does the real
-ones.
+"""A fake of all providers: an HTTPS server on loopback that plays recorded responses and stores the requests.
+Its certificate has the providers' hosts, so that the client verifies it like the real servers.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,8 +25,8 @@ PUBLIC = "93.184.215.14"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came."""
+class ReceivedRequest:
+    """A request as received."""
 
     method: str
     host: str
@@ -38,9 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Told:
-    """An answer."""
-
+class Response:
     status: int
     body: bytes
     content_type: str = "application/json"
@@ -49,8 +45,8 @@ class Told:
 class FakeProvider:
     def __init__(self, folder: Path, hosts: Iterable[str]) -> None:
         authority, certificate = _certificates(folder, sorted(set(hosts)))
-        self.asked: list[Asked] = []
-        self._answers: list[Told] = []
+        self.requests: list[ReceivedRequest] = []
+        self._responses: list[Response] = []
         self._trust = ssl.create_default_context(cafile=str(authority))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -58,17 +54,17 @@ class FakeProvider:
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def play(self, answers: Iterable[Told]) -> None:
-        """Answer so, in this order; what was asked before is forgotten."""
-        self._answers = list(answers)
-        self.asked = []
+    def play(self, responses: Iterable[Response]) -> None:
+        """Send these responses, in this order. Drops the requests received before."""
+        self._responses = list(responses)
+        self.requests = []
 
     @property
-    def left(self) -> int:
-        return len(self._answers)
+    def remaining(self) -> int:
+        return len(self._responses)
 
     def transport(self) -> GuardedTransport:
-        """The real transport, at whose end this server is whatever it dials."""
+        """The real transport, which reaches this server whatever it dials."""
 
         async def resolver(_host: str, _port: int) -> list[str]:
             return [PUBLIC]
@@ -78,7 +74,7 @@ class FakeProvider:
             return await connect("127.0.0.1", self._server.server_address[1])
 
         return GuardedTransport(
-            most=64 * 1024,
+            max_bytes=64 * 1024,
             ssl_context=self._trust,
             resolver=resolver,
             dialer=dialer,
@@ -92,27 +88,31 @@ class FakeProvider:
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
+            def respond(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                fake.asked.append(Asked(self.command, headers["host"], self.path, headers, body))
-                told = fake._answers.pop(0) if fake._answers else Told(418, b"nothing more is recorded")
-                self.send_response(told.status)
-                self.send_header("content-type", told.content_type)
-                self.send_header("content-length", str(len(told.body)))
+                fake.requests.append(ReceivedRequest(self.command, headers["host"], self.path, headers, body))
+                response = (
+                    fake._responses.pop(0)
+                    if fake._responses
+                    else Response(418, b"no more responses recorded")
+                )
+                self.send_response(response.status)
+                self.send_header("content-type", response.content_type)
+                self.send_header("content-length", str(len(response.body)))
                 self.end_headers()
-                self.wfile.write(told.body)
+                self.wfile.write(response.body)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_DELETE = respond
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
         return Handler
 
 
 def _certificates(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
-    """A certificate authority, and a certificate of its for `hosts` with its key."""
+    """The files of a certificate authority, and of a certificate for `hosts` that it signed, with the key."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("Test authority")
     authority = (
@@ -123,7 +123,7 @@ def _certificates(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
         .sign(authority_key, hashes.SHA256())
     )
     leaf = (
-        _builder(_name("Every provider"), issuer, key.public_key())
+        _builder(_name("All providers"), issuer, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(
@@ -141,8 +141,8 @@ def _certificates(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
     return folder / "authority.pem", folder / "certificate.pem"
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _builder(

@@ -1,8 +1,8 @@
-"""What a recording says: how a provider is spoken with, in its documented shapes, and what is to come of it.
+"""The format of recordings: the requests to a provider and its documented responses, with the expected
+results.
 
-A file recordings/<provider>.toml for each provider file. Secrets in it are made up; `answer` is the body to
-the letter. Requests are given as they have to be, without the client's own credentials: `client` says where
-those stand.
+Each provider file has a recording, recordings/<provider>.toml. Its secrets are invented, and `response` is
+the exact body. Requests are as expected, but without the client's credentials: `client` says where those are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 FOLDER = Path(__file__).parent / "recordings"
 
-# What the tests ask with, and recordings expect.
+# The values that the tests send and that recordings expect.
 CLIENT_ID = "a-client-id"
 CLIENT_SECRET = "a secret/with+all?&=%"
 CODE = "a-code"
@@ -30,32 +30,32 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Authorization(_Data):
-    """Where the user is sent, with the provider's default scopes."""
+class ExpectedAuthorization(_Data):
+    """The authorization URL with the provider's default scopes."""
 
     url: str
-    parameters: dict[str, str]  # besides those of every provider
+    parameters: dict[str, str]  # in addition to those of every provider
     pkce: bool
 
 
-class Request(_Data):
-    """A request that has to come, and its answer."""
+class ExpectedRequest(_Data):
+    """An expected request and its response."""
 
     method: Literal["GET", "POST", "DELETE"] = "POST"
     url: Annotated[str, StringConstraints(pattern=r"^https://[^?]*$")]
-    # `basic` as RFC 6749, 2.3.1 has it, percent-encoded; `http_basic` as it is.
+    # `basic` is form-encoded, as in RFC 6749, 2.3.1; `http_basic` is not.
     client: Literal["body", "basic", "http_basic", "nowhere"] = "nowhere"
     authorization: str | None = None
     query: dict[str, str] = Field(default_factory=dict)
     form: dict[str, str] | None = None
-    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    json_body: dict[str, JsonValue] | None = Field(default=None, alias="json")
     status: int = 200
-    answer: str = ""
+    response: str = ""
     content_type: str = "application/json"
 
 
-class Tokens(_Data):
-    """What is to come of it. `expires_after` and `due_after` are seconds from now."""
+class ExpectedTokens(_Data):
+    """`expires_after` and `due_after` are seconds from now."""
 
     access_token: str
     token_type: str = "Bearer"
@@ -63,59 +63,57 @@ class Tokens(_Data):
     scopes: list[str] | None = None
     account_id: str | None = None
     account_label: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
     expires_after: float | Literal["never"]
     due_after: float | Literal["never"]
     can_refresh: bool
 
 
-class Refusal(_Data):
+class ExpectedDenial(_Data):
     code: str
     description: str
-    ended: bool
+    grant_ended: bool
 
 
-class Fault(_Data):
+class ExpectedFault(_Data):
     reason: str
-    lost: bool
+    may_have_succeeded: bool
 
 
-class Exchange(_Data):
-    """One conversation: a code or a refresh token for tokens, or a grant that is taken back."""
+class RecordedExchange(_Data):
+    """One session: a code or a refresh token for tokens, or a revocation."""
 
     name: str
-    do: Literal["code", "refresh", "revoke"]
-    callback: dict[str, str] = Field(default_factory=dict)  # what came back beside code and state
-    given: dict[str, Any] = Field(default_factory=dict)  # the tokens that are refreshed or revoked
-    requests: list[Request] = Field(default_factory=list)
+    operation: Literal["code", "refresh", "revoke"]
+    callback: dict[str, str] = Field(default_factory=dict)  # in addition to code and state
+    tokens_before: dict[str, Any] = Field(default_factory=dict)  # the tokens to refresh or revoke
+    requests: list[ExpectedRequest] = Field(default_factory=list)
 
-    tokens: Tokens | None = None
-    refused: Refusal | None = None
-    unusable: Fault | None = None
+    tokens: ExpectedTokens | None = None
+    denied: ExpectedDenial | None = None
+    unusable: ExpectedFault | None = None
     revoked: bool | None = None
-    stranger: str | None = None  # the callback's address, or issuer, is not the provider's
+    callback_error: str | None = None  # the callback has an address or issuer that is not the provider's
 
     @model_validator(mode="after")
     def _one_outcome(self) -> Self:
-        outcomes = (self.tokens, self.refused, self.unusable, self.revoked, self.stranger)
+        outcomes = (self.tokens, self.denied, self.unusable, self.revoked, self.callback_error)
         if sum(outcome is not None for outcome in outcomes) != 1:
-            raise ValueError(f"{self.name}: one outcome")
+            raise ValueError(f"{self.name}: exactly one outcome is required")
         return self
 
 
 class CredentialsExample(_Data):
-    """For a provider without OAuth: credentials that are taken, and changes that are not."""
+    """For a provider without OAuth: valid credentials, and changes that make them invalid."""
 
     good: dict[str, str]
     bad: list[dict[str, str]]
 
 
 class Recording(_Data):
-    config: dict[str, str] = Field(
-        default_factory=dict
-    )  # the integration's, where it says more than the default
-    authorization: Authorization | None = None
-    exchanges: list[Exchange] = Field(default_factory=list)
+    config: dict[str, str] = Field(default_factory=dict)  # the integration's, if it differs from the default
+    authorization: ExpectedAuthorization | None = None
+    exchanges: list[RecordedExchange] = Field(default_factory=list)
     credentials: CredentialsExample | None = None
 
 
@@ -129,7 +127,7 @@ def names() -> list[str]:
 
 
 def hosts() -> set[str]:
-    """Those of all recorded requests."""
+    """The hosts of all recorded requests."""
     return {
         urlsplit(request.url).netloc
         for name in names()

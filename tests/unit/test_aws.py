@@ -1,4 +1,4 @@
-"""The client of AWS against a raw server: signatures, retries, deadlines, kept connections, errors, TLS."""
+"""The AWS client against a raw server: signatures, retries, deadlines, connection reuse, errors, and TLS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,37 +19,38 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from patchbay import aws, aws_http, sigv4
-from patchbay.aws import CallFailed, NoAnswer, Refused
+from patchbay.aws import CallFailed, NoResponse, ServiceError
 from tests.certificates import self_signed, server_tls
-from tests.raw_receivers import Receiver, answer, receiver, run
-from tests.receivers import Answer, Request
-from tests.receivers import receiver as receiver_of
+from tests.raw_receivers import Answer, Receiver, answer, receiver, run
+from tests.receivers import Answer as HttpAnswer
+from tests.receivers import Request
+from tests.receivers import receiver as http_receiver
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 OK = answer("200 OK", body=b'{"ok": true}')
-Script = bytes | Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-T = TypeVar("T")
+Script = bytes | Answer
+Result = TypeVar("Result")
 
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[float]]:
-    """The longest that the client could have paused, each time it would have."""
+    """The maximum of each pause of the client, which does not sleep."""
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
         monkeypatch.delenv(name, raising=False)
-    for kind in aws.SERVICES.values():
-        monkeypatch.delenv(kind.endpoint_variable, raising=False)
+    for protocol in aws.SERVICES.values():
+        monkeypatch.delenv(protocol.endpoint_variable, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    noted: list[float] = []
-    monkeypatch.setattr(aws, "_pause", noted.append)
+    recorded: list[float] = []
+    monkeypatch.setattr(aws, "_pause", recorded.append)
     aws.clear_cache()
-    yield noted
+    yield recorded
     aws.clear_cache()
 
 
@@ -57,34 +58,37 @@ def call(text: str = "x") -> dict[str, Any]:
     return aws.call("dynamodb", "PutItem", {"text": text})
 
 
-def against(script: Script, act: Callable[[], T], tls: ssl.SSLContext | None = None) -> tuple[T, Receiver]:
-    """What `act` returns while a server answers the client by the script."""
+def with_server(
+    script: Script, act: Callable[[], Result], tls: ssl.SSLContext | None = None
+) -> tuple[Result, Receiver]:
+    """The result of `act` while a server answers the client with the script."""
 
-    async def scenario() -> tuple[T, Receiver]:
+    async def scenario() -> tuple[Result, Receiver]:
         async with receiver(script, tls) as server:
             scheme = "https" if tls else "http"
             with patch.dict("os.environ", AWS_ENDPOINT_URL=f"{scheme}://localhost:{server.port}"):
                 return await asyncio.to_thread(act), server
 
-    result: tuple[T, Receiver] = run(scenario())
-    return result
+    return run(scenario())
 
 
-def failure(act: Callable[[], object] = call) -> Callable[[], CallFailed]:
-    def failing() -> CallFailed:
+def raised_by(act: Callable[[], object] = call) -> Callable[[], CallFailed]:
+    def catch() -> CallFailed:
         with pytest.raises(CallFailed) as caught:
             act()
         return caught.value
 
-    return failing
+    return catch
 
 
 def scripted(*steps: bytes | None) -> Script:
-    """Each request has the next answer; None closes the connection without one. The last one stays."""
-    left = list(steps)
+    """Each request takes the next response, and the last one repeats. None closes the connection without a
+    response.
+    """
+    remaining = list(steps)
 
     async def script(_: bytes, writer: asyncio.StreamWriter) -> None:
-        step = left.pop(0) if len(left) > 1 else left[0]
+        step = remaining.pop(0) if len(remaining) > 1 else remaining[0]
         if step is None:
             writer.close()
         else:
@@ -93,7 +97,7 @@ def scripted(*steps: bytes | None) -> Script:
     return script
 
 
-def refusing(code: str, status: str = "400 Bad Request") -> bytes:
+def error_response(code: str, status: str = "400 Bad Request") -> bytes:
     return answer(status, body=json.dumps({"__type": code, "message": "no"}).encode())
 
 
@@ -112,9 +116,9 @@ def refusing(code: str, status: str = "400 Bad Request") -> bytes:
     ],
     ids=["post-vanilla", "post-x-www-form-urlencoded"],
 )
-def test_signatures_match_the_test_suite_of_aws(headers: dict[str, str], body: bytes, signature: str) -> None:
+def test_signatures_match_the_aws_test_suite(headers: dict[str, str], body: bytes, signature: str) -> None:
     headers = {"host": "example.amazonaws.com", **headers}
-    signed = sigv4.signed(
+    signed = sigv4.sign(
         sigv4.Credentials(ACCESS_KEY, SECRET_KEY), "us-east-1", "service", "/", headers, body, now=1440938160
     )
     assert signed["x-amz-date"] == "20150830T123600Z"
@@ -123,12 +127,14 @@ def test_signatures_match_the_test_suite_of_aws(headers: dict[str, str], body: b
 
 @pytest.mark.parametrize("token", [None, "a/session+token=="])
 @pytest.mark.parametrize("path", ["/", "/a%20b/c~d"])
-def test_signatures_match_botocores(monkeypatch: pytest.MonkeyPatch, token: str | None, path: str) -> None:
+def test_signatures_match_those_of_botocore(
+    monkeypatch: pytest.MonkeyPatch, token: str | None, path: str
+) -> None:
     if token:
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     sent: list[tuple[str, dict[str, str], bytes]] = []
 
-    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Answer:
+    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Response:
         sent.append((url, headers, body))
         return 200, {}, b"{}"
 
@@ -146,8 +152,8 @@ def test_signatures_match_botocores(monkeypatch: pytest.MonkeyPatch, token: str 
     assert authorization == request.headers["Authorization"]
 
 
-def test_a_request_is_whole_and_names_its_operation() -> None:
-    _, server = against(OK, call)
+def test_request_is_complete_and_has_its_operation() -> None:
+    _, server = with_server(OK, call)
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == "POST / HTTP/1.1"
@@ -171,10 +177,10 @@ def test_a_request_is_whole_and_names_its_operation() -> None:
         ("eusc-de-east-1", "sqs", "sqs.eusc-de-east-1.amazonaws.eu"),
     ],
 )
-def test_endpoints_of_each_partition(
+def test_endpoint_of_each_partition(
     monkeypatch: pytest.MonkeyPatch, region: str, service: str, host: str
 ) -> None:
-    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Answer:
+    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Response:
         assert url == f"https://{host}/"
         assert headers["host"] == host
         assert f"/{region}/{service}/aws4_request" in headers["authorization"]
@@ -185,10 +191,10 @@ def test_endpoints_of_each_partition(
     assert aws.call(service, "Do", {}) == {}
 
 
-def test_endpoints_and_region_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_and_region_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
 
-    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Answer:
+    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Response:
         urls.append(url)
         return 200, {}, b"{}"
 
@@ -202,59 +208,64 @@ def test_endpoints_and_region_of_the_environment(monkeypatch: pytest.MonkeyPatch
     aws.call("secretsmanager", "GetSecretValue", {})
     assert urls == ["https://dynamodb.eu-west-1.amazonaws.com/", "http://all:1", "http://secrets:2"]
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "AWS_REGION" in str(failure()())
+    assert "AWS_REGION" in str(raised_by()())
 
 
 # ── credentials ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def signer_of(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str | None]:
-    """The access key and the token that a call is signed with."""
-    seen: list[tuple[str, str | None]] = []
+def signing_credentials(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str | None]:
+    """The access key and the session token that sign a call."""
+    used: list[tuple[str, str | None]] = []
 
-    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Answer:
+    def exchange(url: str, headers: dict[str, str], body: bytes) -> aws_http.Response:
         key = headers["authorization"].partition("Credential=")[2].partition("/")[0]
-        seen.append((key, headers.get("x-amz-security-token")))
+        used.append((key, headers.get("x-amz-security-token")))
         return 200, {}, b"{}"
 
     with monkeypatch.context() as patched:
         patched.setattr(aws, "exchange", exchange)
         call()
-    return seen[0]
+    return used[0]
 
 
-def test_credentials_of_the_environment_are_read_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert signer_of(monkeypatch) == (ACCESS_KEY, None)
+def test_environment_credentials_are_read_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert signing_credentials(monkeypatch) == (ACCESS_KEY, None)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAROTATED")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
-    assert signer_of(monkeypatch) == ("ASIAROTATED", "token")
+    assert signing_credentials(monkeypatch) == ("ASIAROTATED", "token")
     assert SECRET_KEY not in repr(aws._credentials())
 
 
-def test_credentials_of_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_profile_credentials_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    assert "credentials" in str(failure()())
+    assert "credentials" in str(raised_by()())
     aws.clear_cache()
     profile = "[work]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = secret\n"
     (tmp_path / "credentials").write_text(profile)
     monkeypatch.setenv("AWS_PROFILE", "work")
-    assert signer_of(monkeypatch) == ("AKIAPROFILE", None)
+    assert signing_credentials(monkeypatch) == ("AKIAPROFILE", None)
 
 
-def test_container_credentials_are_renewed_when_they_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_container_credentials_are_refreshed_when_they_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a SnapStart restore."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    left = [60, 9999]  # how many seconds each lasts
+    lifetimes = [60, 9999]  # seconds
 
-    def issue(_: Request) -> Answer:
-        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + left.pop(0)))
-        issued = {"AccessKeyId": f"ASIA{len(left)}", "SecretAccessKey": "s", "Token": "t", "Expiration": ends}
-        return Answer(200, {}, json.dumps(issued).encode())
+    def issue(_: Request) -> HttpAnswer:
+        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + lifetimes.pop(0)))
+        issued = {
+            "AccessKeyId": f"ASIA{len(lifetimes)}",
+            "SecretAccessKey": "s",
+            "Token": "t",
+            "Expiration": ends,
+        }
+        return HttpAnswer(200, {}, json.dumps(issued).encode())
 
-    with receiver_of([issue]) as server:
+    with http_receiver([issue]) as server:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url)
-        assert [signer_of(monkeypatch) for _ in range(3)] == [("ASIA0", "t")] * 3
-        assert not left
+        assert [signing_credentials(monkeypatch) for _ in range(3)] == [("ASIA0", "t")] * 3
+        assert not lifetimes
 
 
 # ── retries ──────────────────────────────────────────────────────────────────────────────────────────
@@ -267,43 +278,46 @@ FAULT, THROTTLED = [0.1, 0.2, 0.4], [0.5, 1, 2]
     [
         (answer("500 Internal Server Error"), FAULT),
         (answer("503 Service Unavailable", body=b"<html>"), FAULT),
-        (refusing("InternalServerError", "500 Internal Server Error"), FAULT),
-        (refusing("RequestTimeout"), FAULT),
-        (refusing("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"), THROTTLED),
-        (refusing("com.amazon.coral.availability#ThrottlingException"), THROTTLED),
-        (refusing("RequestLimitExceeded"), THROTTLED),
+        (error_response("InternalServerError", "500 Internal Server Error"), FAULT),
+        (error_response("RequestTimeout"), FAULT),
+        (
+            error_response("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
+            THROTTLED,
+        ),
+        (error_response("com.amazon.coral.availability#ThrottlingException"), THROTTLED),
+        (error_response("RequestLimitExceeded"), THROTTLED),
         (answer("429 Too Many Requests"), THROTTLED),
         (None, FAULT),
-        (refusing("ValidationException"), []),
-        (refusing("ConditionalCheckFailedException"), []),
-        (refusing("TransactionConflictException"), []),
+        (error_response("ValidationException"), []),
+        (error_response("ConditionalCheckFailedException"), []),
+        (error_response("TransactionConflictException"), []),
         (answer("403 Forbidden"), []),
     ],
 )
-def test_what_passes_is_tried_four_times(step: bytes | None, waits: list[float], pauses: list[float]) -> None:
-    error, server = against(scripted(step), failure())
-    assert isinstance(error, NoAnswer if step is None else Refused)
+def test_transient_failures_are_attempted_four_times(
+    step: bytes | None, waits: list[float], pauses: list[float]
+) -> None:
+    error, server = with_server(scripted(step), raised_by())
+    assert isinstance(error, NoResponse if step is None else ServiceError)
     assert pauses == waits
     assert len(server.requests) == 1 + len(waits)
     assert len({request.partition(b"\r\n\r\n")[2] for request in server.requests}) == 1
     if waits:
         pauses.clear()
-        found, server = against(scripted(step, step, OK), call)
-        assert found == {"ok": True}
+        result, server = with_server(scripted(step, step, OK), call)
+        assert result == {"ok": True}
         assert pauses == waits[:2]
 
 
-def test_a_server_that_is_not_there_gives_no_answer(
-    pauses: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_server_raises_no_response(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    error = failure(lambda: call("sesame"))()
-    assert isinstance(error, NoAnswer)
+    error = raised_by(lambda: call("sesame"))()
+    assert isinstance(error, NoResponse)
     assert "sesame" not in str(error)
     assert pauses == FAULT
 
 
-def test_pauses_are_at_random_up_to_their_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_are_random_up_to_their_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     slept: list[float] = []
     monkeypatch.setattr(aws, "time", SimpleNamespace(sleep=slept.append))
@@ -313,9 +327,9 @@ def test_pauses_are_at_random_up_to_their_most(monkeypatch: pytest.MonkeyPatch) 
     assert 0.3 < max(slept) <= 0.4
 
 
-def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "_TRIES", 1)
-    monkeypatch.setattr(aws_http, "_ANSWER_SECONDS", 0.3)
+def test_slow_response_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "_MAX_ATTEMPTS", 1)
+    monkeypatch.setattr(aws_http, "_RESPONSE_SECONDS", 0.3)
 
     async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
         for byte in answer("200 OK", body=b" " * 100):
@@ -324,14 +338,14 @@ def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPat
 
     def timed() -> tuple[CallFailed, float]:
         started = time.monotonic()
-        return failure()(), time.monotonic() - started
+        return raised_by()(), time.monotonic() - started
 
-    (error, seconds), _ = against(drip, timed)
+    (error, seconds), _ = with_server(drip, timed)
     assert "TimeoutError" in str(error)
     assert 0.25 < seconds < 1.5
 
 
-# ── answers ──────────────────────────────────────────────────────────────────────────────────────────
+# ── responses ────────────────────────────────────────────────────────────────────────────────────────
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -345,17 +359,17 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         CHUNKED + b'C\r\n{"ok": true}\r\n0\r\nx-trailer: y\r\n\r\n',
     ],
 )
-def test_an_answer_is_read_however_it_is_cut(whole: bytes) -> None:
-    async def in_bytes(_: bytes, writer: asyncio.StreamWriter) -> None:
+def test_response_is_read_in_any_fragments(whole: bytes) -> None:
+    async def byte_by_byte(_: bytes, writer: asyncio.StreamWriter) -> None:
         for byte in whole:
             writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(0)
 
-    for script in (whole, in_bytes):
-        found, server = against(script, lambda: [call(), call()])
-        assert found == [{"ok": True}] * 2
-        assert server.connections == 1, "the connection is kept"
+    for script in (whole, byte_by_byte):
+        results, server = with_server(script, lambda: [call(), call()])
+        assert results == [{"ok": True}] * 2
+        assert server.connections == 1, "the connection is reused"
 
 
 @pytest.mark.parametrize(
@@ -377,10 +391,10 @@ def test_an_answer_is_read_however_it_is_cut(whole: bytes) -> None:
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]",
     ],
 )
-def test_an_answer_that_cannot_be_read_is_none(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "_TRIES", 1)
-    error, _ = against(whole, failure())
-    assert isinstance(error, NoAnswer)
+def test_malformed_response_raises_no_response(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "_MAX_ATTEMPTS", 1)
+    error, _ = with_server(whole, raised_by())
+    assert isinstance(error, NoResponse)
 
 
 @pytest.mark.parametrize(
@@ -400,89 +414,85 @@ def test_an_answer_that_cannot_be_read_is_none(whole: bytes, monkeypatch: pytest
         ([], [], "400", ""),
     ],
 )
-def test_errors_are_named(headers: list[str], body: Any, code: str, message: str) -> None:
-    error, _ = against(answer("400 Bad Request", *headers, body=json.dumps(body).encode()), failure())
-    assert isinstance(error, Refused)
+def test_service_errors_have_code_and_message(headers: list[str], body: Any, code: str, message: str) -> None:
+    error, _ = with_server(answer("400 Bad Request", *headers, body=json.dumps(body).encode()), raised_by())
+    assert isinstance(error, ServiceError)
     assert (error.code, error.message, error.status) == (code, message, 400)
     assert error.response == (body or {})
     assert str(error) == f"{code}: {message}"
 
 
-# ── kept connections ─────────────────────────────────────────────────────────────────────────────────
+# ── connection reuse ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_kept_connection_that_was_closed_costs_no_try(pauses: list[float]) -> None:
-    """At rest, and just when the next request is on its way."""
+def test_closed_idle_connection_costs_no_attempt(pauses: list[float]) -> None:
+    """Closed while it is idle, or while the next request is sent."""
 
-    async def once(_: bytes, writer: asyncio.StreamWriter) -> None:
+    async def answer_once(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
         await writer.drain()
         writer.close()
 
-    def three() -> None:
+    def call_three_times() -> None:
         for _ in range(3):
             call()
             time.sleep(0.02)
 
-    _, server = against(once, three)
+    _, server = with_server(answer_once, call_three_times)
     assert server.connections == 3
-    _, server = against(scripted(OK, None, OK), lambda: [call(), call()])
+    _, server = with_server(scripted(OK, None, OK), lambda: [call(), call()])
     assert server.connections == 2
     assert len(server.requests) == 3
     assert pauses == []
 
 
-def test_connections_are_not_kept_for_long_or_with_more_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_with_unread_bytes_or_long_idle_are_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     for script in (OK + b"HTTP/1.1 200 OK\r\n", answer("200 OK", "Connection: close", body=b"{}")):
-        _, server = against(script, lambda: [call(), call()])
+        _, server = with_server(script, lambda: [call(), call()])
         assert server.connections == 2
     now = [1_000.0]
     monkeypatch.setattr(aws_http, "time", SimpleNamespace(time=lambda: now[0], monotonic=time.monotonic))
 
-    def later(seconds: float) -> dict[str, Any]:
+    def call_after(seconds: float) -> dict[str, Any]:
         now[0] += seconds
         return call()
 
-    _, server = against(OK, lambda: [later(seconds) for seconds in (0, 14, 14, 16, -1)])
+    _, server = with_server(OK, lambda: [call_after(seconds) for seconds in (0, 14, 14, 16, -1)])
     assert server.connections == 3, "after 16 s, and when the clock was set back"
 
 
-def test_threads_get_their_own_answers_over_few_connections() -> None:
+def test_threads_get_their_own_responses_over_few_connections() -> None:
     async def echo(request: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.001)
         writer.write(answer("200 OK", body=request.partition(b"\r\n\r\n")[2]))
 
-    def all_at_once() -> list[Any]:
+    def call_concurrently() -> list[Any]:
         with ThreadPoolExecutor(8) as pool:
             return list(pool.map(call, map(str, range(200))))
 
-    found, server = against(echo, all_at_once)
-    assert found == [{"text": str(number)} for number in range(200)]
+    results, server = with_server(echo, call_concurrently)
+    assert results == [{"text": str(number)} for number in range(200)]
     assert server.connections <= 8
 
 
 # ── TLS ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_certificate_must_be_trusted_and_name_the_host(
+def test_certificate_must_be_trusted_and_have_the_host(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(aws, "_TRIES", 1)
-    good, other = (self_signed(tmp_path / name, name) for name in _folders(tmp_path, "localhost", "aws.test"))
-    error, server = against(OK, failure(), server_tls(good))
+    monkeypatch.setattr(aws, "_MAX_ATTEMPTS", 1)
+    for host in ("localhost", "aws.test"):
+        (tmp_path / host).mkdir()
+    good, other = (self_signed(tmp_path / host, host) for host in ("localhost", "aws.test"))
+    error, server = with_server(OK, raised_by(), server_tls(good))
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
     assert server.requests == []
     monkeypatch.setenv("AWS_CA_BUNDLE", str(other))
-    error, server = against(OK, failure(), server_tls(other))
+    error, server = with_server(OK, raised_by(), server_tls(other))
     assert "Hostname mismatch" in str(error)
     assert server.requests == []
     monkeypatch.setenv("AWS_CA_BUNDLE", str(good))
-    found, server = against(OK, lambda: [call(), call()], server_tls(good))
-    assert found == [{"ok": True}] * 2
+    results, server = with_server(OK, lambda: [call(), call()], server_tls(good))
+    assert results == [{"ok": True}] * 2
     assert server.connections == 1
-
-
-def _folders(within: Path, *names: str) -> tuple[str, ...]:
-    for name in names:
-        (within / name).mkdir()
-    return names

@@ -191,13 +191,13 @@ def test_a_throttled_row_answers_429(monkeypatch: pytest.MonkeyPatch, code: str)
 def test_other_failures_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=5)
     monkeypatch.setattr(dynamo, "update", failing("ResourceNotFoundException"))
-    with pytest.raises(aws.Refused, match="ResourceNotFound"):
+    with pytest.raises(aws.ServiceError, match="ResourceNotFound"):
         world.process().admit("acme", "requests")
 
 
 def failing(code: str) -> Callable[..., dynamo.Row]:
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise aws.Refused(code)
+        raise aws.ServiceError(code)
 
     return update
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbay import aws
-from patchbay.aws import Refused
+from patchbay.aws import ServiceError
 from patchbay.deliveries.models import Status
 from patchbay.errors import ValidationFailed
 from patchbay.ids import EventId
@@ -114,20 +114,20 @@ class Fake:
         return step
 
 
-def refusal(item: Any = None) -> Refused:
-    return Refused("ConditionalCheckFailedException", response={"Item": item} if item else {})
+def refusal(item: Any = None) -> ServiceError:
+    return ServiceError("ConditionalCheckFailedException", response={"Item": item} if item else {})
 
 
-def conflict() -> Refused:
-    return Refused("TransactionConflictException")
+def conflict() -> ServiceError:
+    return ServiceError("TransactionConflictException")
 
 
-def cancelled(*codes: str, items: dict[int, Any] | None = None) -> Refused:
+def cancelled(*codes: str, items: dict[int, Any] | None = None) -> ServiceError:
     reasons = [
         {"Code": code, **({"Item": items[at]} if items and at in items else {})}
         for at, code in enumerate(codes)
     ]
-    return Refused("TransactionCanceledException", response={"CancellationReasons": reasons})
+    return ServiceError("TransactionCanceledException", response={"CancellationReasons": reasons})
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_write_waits_for_the_transaction_that_has_its_row(fake: Any) -> None:
     assert dynamo.update("table", {"id": "x"}, "SET n = :n", n=1) == {"n": 1}
     assert client.calls[0] == client.calls[2]
     client = fake(*[conflict()] * 50)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ServiceError) as refused:
         dynamo.put("table", {"id": "x"})
     assert len(client.calls) == 5
     assert is_throttling(refused.value)
@@ -184,7 +184,7 @@ def test_a_write_waits_for_the_transaction_that_has_its_row(fake: Any) -> None:
 
 def test_a_transaction_that_cannot_pass_is_not_tried_again(fake: Any) -> None:
     client = fake(cancelled("ValidationError", "None"))
-    with pytest.raises(Refused, match="TransactionCanceled"):
+    with pytest.raises(ServiceError, match="TransactionCanceled"):
         dynamo.transact([dynamo.put_action("t", {"id": "1"})])
     assert len(client.calls) == 1
 

@@ -276,7 +276,7 @@ def test_a_throttled_row_answers_429(world: World, monkeypatch: pytest.MonkeyPat
     before = dict(world.row)
 
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise aws.Refused(code)
+        raise aws.ServiceError(code)
 
     with monkeypatch.context() as throttled:
         throttled.setattr(dynamo, "update", update)
@@ -289,10 +289,10 @@ def test_a_throttled_row_answers_429(world: World, monkeypatch: pytest.MonkeyPat
 
 def test_other_failures_are_not_hidden(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def update(*_: object, **__: object) -> dynamo.Row:
-        raise aws.Refused("AccessDeniedException")
+        raise aws.ServiceError("AccessDeniedException")
 
     monkeypatch.setattr(dynamo, "update", update)
-    with pytest.raises(aws.Refused, match="AccessDenied"):
+    with pytest.raises(aws.ServiceError, match="AccessDenied"):
         world.process().admit(ROW, quotas(hour=1))
 
 

@@ -1,4 +1,4 @@
-"""Provider files: that all of them fit the schema, and what the schema refuses."""
+"""The provider files and their schema."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from patchbay.providers import provider as providers
-from patchbay.providers.provider import Provider, at_host
+from patchbay.providers.provider import Provider, is_at_host
 
-# Every key of it can be taken away or changed by a test.
+# Tests remove or change one key of it.
 VALID: dict[str, Any] = {
     "name": "acme",
     "label": "Acme",
@@ -43,17 +43,17 @@ VALID: dict[str, Any] = {
 }
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """VALID with the value at a dot path; without it for `...`."""
+def with_change(path: str, value: object) -> dict[str, Any]:
+    """VALID with `value` at a dot path, or without that key for `...`."""
     data = copy.deepcopy(VALID)
-    *way, last = path.split(".")
-    at: Any = data
-    for step in way:
-        at = at[int(step)] if step.isdigit() else at[step]
+    *parents, key = path.split(".")
+    parent: Any = data
+    for step in parents:
+        parent = parent[int(step)] if step.isdigit() else parent[step]
     if value is ...:
-        del at[last]
+        del parent[key]
     else:
-        at[last] = value
+        parent[key] = value
     return data
 
 
@@ -61,7 +61,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", providers.names())
-def test_every_file_loads(name: str) -> None:
+def test_every_provider_file_is_valid(name: str) -> None:
     provider = providers.load(name)
     assert provider is not None
     assert provider.name == name
@@ -77,22 +77,22 @@ def test_every_file_loads(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "../provider", "hubspot.toml", "HubSpot", "hubspot\n", "*"])
-def test_a_provider_that_there_is_not(name: str) -> None:
+def test_load_returns_none_for_unknown_names(name: str) -> None:
     assert providers.load(name) is None
 
 
-def test_names_are_in_order() -> None:
+def test_names_are_sorted() -> None:
     assert list(providers.names()) == sorted(providers.names())
     assert {"salesforce", "zoho", "activecampaign"} <= set(providers.names())
 
 
-def test_pkce_where_it_does_harm_is_off_and_where_it_is_required_is_on() -> None:
+def test_pkce_is_off_for_exactly_four_providers() -> None:
     policy = {name: provider.oauth.pkce for name, provider in _all().items() if provider.oauth}
     assert {name for name, on in policy.items() if not on} == {"slack", "pipedrive", "linkedin", "instagram"}
 
 
 @pytest.mark.parametrize(
-    ("domain", "fits"),
+    ("domain", "is_valid"),
     [
         ("login", True),
         ("test", True),
@@ -118,9 +118,9 @@ def test_pkce_where_it_does_harm_is_off_and_where_it_is_required_is_on() -> None
         ("", False),
     ],
 )
-def test_the_domain_of_salesforce(domain: str, fits: bool) -> None:
+def test_salesforce_domain_pattern(domain: str, is_valid: bool) -> None:
     pattern = _all()["salesforce"].variables["domain"].pattern
-    assert bool(re.fullmatch(pattern, domain)) is fits
+    assert bool(re.fullmatch(pattern, domain)) is is_valid
 
 
 def _all() -> dict[str, Provider]:
@@ -131,12 +131,12 @@ def _all() -> dict[str, Provider]:
 # ── the schema ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_example_is_valid() -> None:
+def test_schema_accepts_the_example() -> None:
     assert Provider.model_validate(VALID).oauth is not None
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "says"),
+    ("path", "value", "message"),
     [
         ("label", ..., "label"),
         ("typo", 1, "typo"),
@@ -144,26 +144,26 @@ def test_the_example_is_valid() -> None:
         ("docs", "http://acme.example", "docs"),
         ("oauth.typo", 1, "typo"),
         ("oauth.refresh", "sometimes", "refresh"),
-        ("oauth.refresh", "exchange", "go together"),
+        ("oauth.refresh", "exchange", "require each other"),
         (
             "oauth.renewal",
             {"url": "https://a.example/", "grant_type": "x", "token_parameter": "t"},
-            "go together",
+            "require each other",
         ),
-        ("oauth.iss_required", True, "iss_required needs the issuer"),
+        ("oauth.iss_required", True, "iss_required requires the issuer"),
         ("oauth.scope_separator", ";", "scope_separator"),
         ("oauth.client_auth", "both", "client_auth"),
         ("oauth.assumed_lifetime_seconds", 0, "assumed_lifetime_seconds"),
         ("oauth.refresh_margin_seconds", -1, "refresh_margin_seconds"),
         # addresses
-        ("oauth.token_url", "http://accounts.acme.example/token", "is no https address"),
-        ("oauth.token_url", "https://localhost/token", "is no https address"),
-        ("oauth.token_url", "https://accounts.acme.example:8443/token", "is no https address"),
-        ("oauth.token_url", "https://user@accounts.acme.example/token", "is no https address"),
-        ("oauth.token_url", "https://accounts.acme.example?x=1", "is no https address"),
-        ("oauth.token_url", "https://accounts.acme.example/to ken", "is no https address"),
-        ("oauth.token_url", "https://accounts.acme.example/\n", "is no https address"),
-        ("oauth.token_url", "ftp://{domain}.acme.example", "is no https address"),
+        ("oauth.token_url", "http://accounts.acme.example/token", "is not an https address"),
+        ("oauth.token_url", "https://localhost/token", "is not an https address"),
+        ("oauth.token_url", "https://accounts.acme.example:8443/token", "is not an https address"),
+        ("oauth.token_url", "https://user@accounts.acme.example/token", "is not an https address"),
+        ("oauth.token_url", "https://accounts.acme.example?x=1", "is not an https address"),
+        ("oauth.token_url", "https://accounts.acme.example/to ken", "is not an https address"),
+        ("oauth.token_url", "https://accounts.acme.example/\n", "is not an https address"),
+        ("oauth.token_url", "ftp://{domain}.acme.example", "is not an https address"),
         ("oauth.token_url", "https://{accounts.__class__}.example/", "a name in braces"),
         ("oauth.token_url", "https://{accounts!r}.example/", "a name in braces"),
         ("oauth.token_url", "https://{accounts:>9}.example/", "a name in braces"),
@@ -171,24 +171,32 @@ def test_the_example_is_valid() -> None:
         ("oauth.token_url", "https://{0}.example/", "a name in braces"),
         ("oauth.token_url", "https://{.example/", "oauth.token_url"),
         # variables
-        ("oauth.token_url", "https://{nothing}.acme.example/", "nothing says what nothing is"),
-        ("oauth.token_url", "{nothing}/token", "nothing says what nothing is"),
-        ("oauth.token_url", "{api}/token", "nothing says what api is"),  # it comes with the token
-        ("oauth.token_url", "{domain}/token", "nothing says what domain is"),  # it is no address
-        ("oauth.token_url", "https://{accounts}/token", "is no https address"),  # it is one itself
-        ("oauth.token_url", "https://{accounts}.example/token", "nothing says what accounts is"),
-        ("oauth.token_url", "{accounts}{domain}/token", "is no https address"),
-        ("oauth.token_url", "{accounts}.thief.example/token", "is no https address"),
-        ("oauth.follow_ups.0.url", "{plan}/me", "nothing says what plan is"),  # it is held against nothing
-        ("oauth.follow_ups.0.url", "https://{plan}.acme.example/me", "nothing says what plan is"),
-        ("oauth.follow_ups.0.url", "https://acme.example/{api}", "nothing says what api is"),
-        ("variables.domain.pattern", "[a-z", "is no regular expression"),
-        ("variables.domain.default", "Login", "does not fit the pattern"),
-        ("variables.domain.default", "login\n", "does not fit the pattern"),
+        ("oauth.token_url", "https://{nothing}.acme.example/", "the variable nothing is not defined"),
+        ("oauth.token_url", "{nothing}/token", "the variable nothing is not defined"),
+        (
+            "oauth.token_url",
+            "{api}/token",
+            "the variable api is not defined",
+        ),  # known only after the token response
+        ("oauth.token_url", "{domain}/token", "the variable domain is not defined"),  # not an address
+        ("oauth.token_url", "https://{accounts}/token", "is not an https address"),  # an address already
+        ("oauth.token_url", "https://{accounts}.example/token", "the variable accounts is not defined"),
+        ("oauth.token_url", "{accounts}{domain}/token", "is not an https address"),
+        ("oauth.token_url", "{accounts}.thief.example/token", "is not an https address"),
+        (
+            "oauth.follow_ups.0.url",
+            "{plan}/me",
+            "the variable plan is not defined",
+        ),  # not checked against hosts
+        ("oauth.follow_ups.0.url", "https://{plan}.acme.example/me", "the variable plan is not defined"),
+        ("oauth.follow_ups.0.url", "https://acme.example/{api}", "the variable api is not defined"),
+        ("variables.domain.pattern", "[a-z", "is not a regular expression"),
+        ("variables.domain.default", "Login", "does not match the pattern"),
+        ("variables.domain.default", "login\n", "does not match the pattern"),
         ("variables.Domain", {"pattern": "x", "description": "x"}, "Domain"),
         # hosts
-        ("oauth.callback.accounts.default", "https://thief.example", "is at none of the hosts"),
-        ("oauth.callback.accounts.default", "accounts.acme.example", "is at none of the hosts"),
+        ("oauth.callback.accounts.default", "https://thief.example", "is not at one of the hosts"),
+        ("oauth.callback.accounts.default", "accounts.acme.example", "is not at one of the hosts"),
         ("oauth.callback.accounts.hosts", ["*"], "hosts"),
         ("oauth.callback.accounts.hosts", ["*.example/"], "hosts"),
         ("oauth.callback.accounts.hosts", ["https://accounts.acme.example"], "hosts"),
@@ -208,10 +216,10 @@ def test_the_example_is_valid() -> None:
         ),
     ],
 )
-def test_what_a_file_may_not_say(path: str, value: Any, says: str) -> None:
+def test_schema_rejects_invalid_values(path: str, value: object, message: str) -> None:
     with pytest.raises(ValidationError) as error:
-        Provider.model_validate(changed(path, value))
-    assert says in str(error.value)
+        Provider.model_validate(with_change(path, value))
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -225,11 +233,11 @@ def test_what_a_file_may_not_say(path: str, value: Any, says: str) -> None:
         ("oauth.metadata.api.hosts", ["acme.example", "*.acme.example"]),
     ],
 )
-def test_what_a_file_may_say(path: str, value: Any) -> None:
-    Provider.model_validate(changed(path, value))
+def test_schema_accepts_valid_values(path: str, value: object) -> None:
+    Provider.model_validate(with_change(path, value))
 
 
-def test_a_file_is_read_by_its_name(tmp_path: Path) -> None:
+def test_read_takes_the_name_from_the_file_name(tmp_path: Path) -> None:
     file = tmp_path / "acme.toml"
     file.write_text(
         'label = "Acme"\ntype = "CRM"\ndescription = "x"\ndocs = "https://acme.example"\n'
@@ -240,17 +248,19 @@ def test_a_file_is_read_by_its_name(tmp_path: Path) -> None:
     assert provider.credentials is not None
     assert provider.credentials.fields["apiKey"].secret
     file.write_text(file.read_text() + 'pattern = "("\n')
-    with pytest.raises(ValidationError, match="is no regular expression"):
+    with pytest.raises(ValidationError, match="is not a regular expression"):
         providers.read(file)
 
 
-def test_fill() -> None:
-    assert providers.fill("https://{a}.example/{b}", {"a": "x", "b": "y", "c": "z"}) == "https://x.example/y"
+def test_expand_replaces_variables() -> None:
+    assert (
+        providers.expand("https://{a}.example/{b}", {"a": "x", "b": "y", "c": "z"}) == "https://x.example/y"
+    )
     with pytest.raises(KeyError):
-        providers.fill("https://{a}.example/", {})
+        providers.expand("https://{a}.example/", {})
 
 
-# ── addresses that others name ───────────────────────────────────────────────────────────────────────
+# ── addresses from responses ─────────────────────────────────────────────────────────────────────────
 
 HOSTS = ["accounts.zoho.com", "accounts.zoho.com.au", "*.pipedrive.com"]
 
@@ -265,8 +275,8 @@ HOSTS = ["accounts.zoho.com", "accounts.zoho.com.au", "*.pipedrive.com"]
         "https://a.b.pipedrive.com/",
     ],
 )
-def test_an_address_of_the_provider(url: str) -> None:
-    assert at_host(url, HOSTS)
+def test_is_at_host_accepts_addresses_of_the_provider(url: str) -> None:
+    assert is_at_host(url, HOSTS)
 
 
 @pytest.mark.parametrize(
@@ -283,13 +293,13 @@ def test_an_address_of_the_provider(url: str) -> None:
         "https:\\\\accounts.zoho.com",
         "HTTPS://accounts.zoho.com",
         "javascript://accounts.zoho.com",
-        # who, and through which door
+        # user and port
         "https://user@accounts.zoho.com",
         "https://accounts.zoho.com@thief.example",
         "https://accounts.zoho.com:443",
         "https://accounts.zoho.com:pass@thief.example",
         "https://accounts.zoho.com:8443",
-        # what comes behind
+        # after the host
         "https://accounts.zoho.com/oauth",
         "https://accounts.zoho.com//",
         "https://accounts.zoho.com/?",
@@ -300,7 +310,7 @@ def test_an_address_of_the_provider(url: str) -> None:
         "https://thief.example/accounts.zoho.com",
         "https://thief.example?accounts.zoho.com",
         "https://thief.example#accounts.zoho.com",
-        # longer and shorter names
+        # longer and shorter hosts
         "https://accounts.zoho.com.thief.example",
         "https://thiefaccounts.zoho.com",
         "https://x.accounts.zoho.com",
@@ -329,7 +339,7 @@ def test_an_address_of_the_provider(url: str) -> None:
         "https://accounts.zoho.c\u00b2om",
         "https://ac\u00adcounts.zoho.com",
         "https://\u200baccounts.zoho.com",
-        # no text
+        # not a string
         None,
         b"https://accounts.zoho.com",
         ["https://accounts.zoho.com"],
@@ -338,19 +348,19 @@ def test_an_address_of_the_provider(url: str) -> None:
         "",
     ],
 )
-def test_an_address_of_a_stranger(url: Any) -> None:
-    assert not at_host(url, HOSTS)
+def test_is_at_host_rejects_other_addresses(url: object) -> None:
+    assert not is_at_host(url, HOSTS)
 
 
 @given(st.text(max_size=30), st.integers(0, 30))
-def test_nothing_put_into_an_address_leads_elsewhere(inserted: str, at: int) -> None:
-    """Whatever is put anywhere into it, it is refused or at the same hosts."""
+def test_no_text_inserted_into_an_address_changes_its_host(inserted: str, index: int) -> None:
+    """The result is rejected, or is at an allowed host."""
     for good in ("https://accounts.zoho.com", "https://acme.pipedrive.com"):
-        url = good[:at] + inserted + good[at:]
-        if at_host(url, HOSTS):
+        url = good[:index] + inserted + good[index:]
+        if is_at_host(url, HOSTS):
             host = url.removeprefix("https://").removesuffix("/")
             assert host in HOSTS or re.fullmatch(r"[a-z0-9.-]+\.pipedrive\.com", host, re.ASCII)
 
 
-def test_no_hosts_no_address() -> None:
-    assert not at_host("https://accounts.zoho.com", [])
+def test_is_at_host_rejects_everything_without_hosts() -> None:
+    assert not is_at_host("https://accounts.zoho.com", [])

@@ -1,3 +1,5 @@
+"""The rules of the SSRF guard for URLs and addresses."""
+
 from __future__ import annotations
 
 import asyncio
@@ -62,30 +64,30 @@ def check(url: str, *, https_only: bool = False, allow_loopback: bool = False) -
     return check_url(url, https_only=https_only, allow_loopback=allow_loopback)
 
 
-def host_of(address: str) -> str:
+def as_host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
 @pytest.mark.parametrize("address", [*PRIVATE_V4, *PRIVATE_V6])
-def test_private_addresses_are_forbidden_as_an_answer_and_as_a_literal(address: str) -> None:
+def test_private_addresses_are_forbidden_when_resolved_and_in_urls(address: str) -> None:
     with pytest.raises(ForbiddenTarget) as caught:
         check_address(address)
     assert caught.value.reason == "forbidden_address"
     assert address not in str(caught.value)
     with pytest.raises(ForbiddenTarget):
-        check(f"https://{host_of(address)}/")
+        check(f"https://{as_host(address)}/")
 
 
 @pytest.mark.parametrize("address", [*PUBLIC_V4, *PUBLIC_V6])
-def test_public_addresses_may_be_called(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     check_address(address)
-    target = check(f"https://{host_of(address)}/")
+    target = check(f"https://{as_host(address)}/")
     assert ip_address(target.host) == ip_address(address)
 
 
 @pytest.mark.parametrize("spelling", [*ODD_SPELLINGS, *NOT_ASCII])
 @pytest.mark.parametrize("allow_loopback", [False, True])
-def test_odd_spellings_of_addresses_are_refused(spelling: str, allow_loopback: bool) -> None:
+def test_odd_spellings_of_addresses_are_rejected(spelling: str, allow_loopback: bool) -> None:
     with pytest.raises(TargetError):
         check(f"http://{spelling}/", allow_loopback=allow_loopback)
     with pytest.raises(TargetError):
@@ -100,7 +102,7 @@ def test_local_names_are_forbidden(name: str) -> None:
 
 
 @pytest.mark.parametrize("url", BAD_URLS)
-def test_what_is_not_a_webhook_url_is_refused(url: str) -> None:
+def test_invalid_urls_are_rejected(url: str) -> None:
     with pytest.raises(InvalidTarget) as caught:
         check(url, allow_loopback=True)
     assert caught.value.reason.replace("_", "").isalpha()
@@ -108,18 +110,18 @@ def test_what_is_not_a_webhook_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("port", FORBIDDEN_PORTS)
-def test_ports_of_other_services_are_refused(port: int) -> None:
+def test_ports_of_other_services_are_rejected(port: int) -> None:
     with pytest.raises(InvalidTarget) as caught:
         check(f"https://example.com:{port}/", allow_loopback=True)
     assert caught.value.reason == "port"
 
 
 @pytest.mark.parametrize(("url", "target"), GOOD_URLS.items())
-def test_good_urls_and_their_parts(url: str, target: Target) -> None:
+def test_check_url_returns_the_parts_of_a_valid_url(url: str, target: Target) -> None:
     assert check(url) == target
 
 
-def test_a_url_has_at_most_2048_characters() -> None:
+def test_urls_over_2048_characters_are_rejected() -> None:
     url = "https://example.com/"
     assert check(url + "a" * (2048 - len(url))).path.endswith("a")
     with pytest.raises(InvalidTarget) as caught:
@@ -127,7 +129,7 @@ def test_a_url_has_at_most_2048_characters() -> None:
     assert caught.value.reason == "too_long"
 
 
-def test_https_only() -> None:
+def test_https_only_rejects_http() -> None:
     check("https://example.com/", https_only=True)
     with pytest.raises(InvalidTarget) as caught:
         check("http://example.com/", https_only=True)
@@ -147,11 +149,11 @@ def test_allow_loopback_allows_loopback(host: str) -> None:
     "address",
     [a for a in [*PRIVATE_V4, *PRIVATE_V6] if not a.startswith("127.") and int(ip_address(a)) != 1],
 )
-def test_allow_loopback_allows_nothing_else(address: str) -> None:
+def test_allow_loopback_allows_no_other_private_address(address: str) -> None:
     with pytest.raises(ForbiddenTarget):
         check_address(address, allow_loopback=True)
     with pytest.raises(ForbiddenTarget):
-        check(f"https://{host_of(address)}/", allow_loopback=True)
+        check(f"https://{as_host(address)}/", allow_loopback=True)
 
 
 @pytest.mark.parametrize("name", [name for name in LOCAL_NAMES if name.lower() != "localhost"])
@@ -161,15 +163,15 @@ def test_allow_loopback_allows_no_other_local_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "text", "127.1", "0x7f000001", "::1%lo", "fe80::1%eth0", "2606:4700::1%eth0"]
+    "resolved", ["", "text", "127.1", "0x7f000001", "::1%lo", "fe80::1%eth0", "2606:4700::1%eth0"]
 )
-def test_an_answer_that_is_no_plain_address_is_forbidden(answer: str) -> None:
+def test_resolved_values_other_than_plain_addresses_are_forbidden(resolved: str) -> None:
     with pytest.raises(ForbiddenTarget):
-        check_address(answer, allow_loopback=True)
+        check_address(resolved, allow_loopback=True)
 
 
 @given(st.ip_addresses(v=4))
-def test_no_more_ipv4_is_allowed_than_python_calls_global(ip: IPv4Address) -> None:
+def test_allowed_ipv4_addresses_are_global(ip: IPv4Address) -> None:
     try:
         check_address(str(ip))
     except ForbiddenTarget:
@@ -180,7 +182,7 @@ def test_no_more_ipv4_is_allowed_than_python_calls_global(ip: IPv4Address) -> No
 
 @given(st.ip_addresses(v=6))
 @example(IPv6Address("2606:4700::1"))
-def test_an_allowed_ipv6_is_global_unicast(ip: IPv6Address) -> None:
+def test_allowed_ipv6_addresses_are_global_unicast(ip: IPv6Address) -> None:
     try:
         check_address(str(ip))
     except ForbiddenTarget:
@@ -194,12 +196,12 @@ def test_an_allowed_ipv6_is_global_unicast(ip: IPv6Address) -> None:
 
 
 @given(st.ip_addresses(v=4), st.sampled_from([IPv6Address("::ffff:0:0"), NAT64[0]]))
-def test_an_address_inside_another_is_judged_by_itself(ip: IPv4Address, prefix: IPv6Address) -> None:
+def test_ipv4_address_in_an_ipv6_address_is_checked_itself(ip: IPv4Address, prefix: IPv6Address) -> None:
     outer = IPv6Address(int(prefix) | int(ip))
-    assert allowed(str(outer)) == allowed(str(ip))
+    assert is_allowed(str(outer)) == is_allowed(str(ip))
 
 
-def allowed(address: str) -> bool:
+def is_allowed(address: str) -> bool:
     try:
         check_address(address)
     except ForbiddenTarget:
@@ -216,7 +218,7 @@ def allowed(address: str) -> bool:
     ).map("".join)
     | st.text(max_size=50).map("http://".__add__)
 )
-def test_whatever_is_allowed_is_dialled_as_judged(url: str) -> None:
+def test_allowed_host_is_dialed_as_checked(url: str) -> None:
     try:
         target = check(url)
     except TargetError:
@@ -224,17 +226,17 @@ def test_whatever_is_allowed_is_dialled_as_judged(url: str) -> None:
     assert target.host.isascii()
     assert "localhost" not in target.host.split(".")[-1:]
     try:
-        dialled = socket.inet_aton(target.host)  # what a lenient resolver would make of it
+        dialed = socket.inet_aton(target.host)  # as a lenient resolver reads it
     except OSError:
         return
-    assert str(IPv4Address(dialled)) == target.host
+    assert str(IPv4Address(dialed)) == target.host
     check_address(target.host)
 
 
-def test_the_guard_itself_resolves_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+def test_check_url_resolves_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("resolved a name")
 
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", refuse)
-    check("https://never-looked-up.example.com/")
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", fail)
+    check("https://never-resolved.example.com/")

@@ -1,4 +1,4 @@
-"""What a provider's answer means."""
+"""The interpretation of a provider's responses."""
 
 from __future__ import annotations
 
@@ -16,48 +16,47 @@ from patchbay.api_model import named
 from patchbay.integrations.config import oauth_of
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
-    NoToken,
-    Refused,
+    TokenRequestDenied,
+    TokenRequestFailed,
     TokenSet,
-    Unusable,
-    check_revoked,
-    clean,
-    standard,
-    token_set,
+    UnusableTokenResponse,
+    check_revocation,
+    parse_token_response,
+    sanitize,
 )
 from patchbay.providers import provider as providers
-from patchbay.providers.provider import FollowUp, OAuth
+from patchbay.providers.provider import FollowUpRequest, OAuth
 
 TEN_YEARS = 10 * 365 * 86_400
 
 
-def oauth(**more: Any) -> OAuth:
-    addresses = {"authorization_url": "https://a.example/a", "token_url": "https://a.example/t"}
-    return OAuth.model_validate({**addresses, "refresh": "rotating", **more})
+def oauth(**fields: Any) -> OAuth:
+    urls = {"authorization_url": "https://a.example/a", "token_url": "https://a.example/t"}
+    return OAuth.model_validate({**urls, "refresh": "rotating", **fields})
 
 
-def read(payload: Any, status: int = 200, **more: Any) -> TokenSet:
-    """As `token_endpoint` has it, without Authlib between."""
-    provider = oauth(**more)
-    return token_set(provider, standard(provider, status, payload), payload)
+def parse(payload: object, status: int = 200, **fields: Any) -> TokenSet:
+    return parse_token_response(oauth(**fields), status, payload)
 
 
-def fault(payload: Any, status: int = 200, **more: Any) -> tuple[str, bool]:
-    with pytest.raises(Unusable) as unusable:
-        read(payload, status, **more)
-    return unusable.value.reason, unusable.value.lost
+def unusable_reason(payload: object, status: int = 200, **fields: Any) -> tuple[str, bool]:
+    """The reason, and `may_have_succeeded`."""
+    with pytest.raises(UnusableTokenResponse) as unusable:
+        parse(payload, status, **fields)
+    return unusable.value.reason, unusable.value.may_have_succeeded
 
 
-def refusal(payload: Any, status: int = 400, **more: Any) -> tuple[str, str, bool]:
-    with pytest.raises(Refused) as no:
-        read(payload, status, **more)
-    return no.value.code, no.value.description, no.value.ended
+def denial_of(payload: object, status: int = 400, **fields: Any) -> tuple[str, str, bool]:
+    """The code, the description, and `grant_ended`."""
+    with pytest.raises(TokenRequestDenied) as denial:
+        parse(payload, status, **fields)
+    return denial.value.code, denial.value.description, denial.value.grant_ended
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_standard_answer() -> None:
+def test_standard_response() -> None:
     payload = {
         "access_token": "access",
         "refresh_token": "refresh",
@@ -65,20 +64,20 @@ def test_the_standard_answer() -> None:
         "expires_in": 3600,
         "scope": "a b",
     }
-    assert read(payload) == TokenSet("access", "Bearer", "refresh", 3600, scopes=("a", "b"))
+    assert parse(payload) == TokenSet("access", "Bearer", "refresh", 3600, scopes=("a", "b"))
 
 
-def test_the_least_answer() -> None:
-    assert read({"access_token": "access"}) == TokenSet("access")
+def test_minimal_response() -> None:
+    assert parse({"access_token": "access"}) == TokenSet("access")
 
 
 @pytest.mark.parametrize("status", [200, 201, 203])
-def test_any_success_will_do(status: int) -> None:
-    assert read({"access_token": "access"}, status).access_token == "access"
+def test_any_success_status_is_accepted(status: int) -> None:
+    assert parse({"access_token": "access"}, status).access_token == "access"
 
 
 @pytest.mark.parametrize(
-    ("said", "understood"),
+    ("value", "expected"),
     [
         (3600, 3600),
         ("3600", 3600),
@@ -108,8 +107,8 @@ def test_any_success_will_do(status: int) -> None:
         ("9" * 5000, None),
     ],
 )
-def test_expires_in(said: Any, understood: int | None) -> None:
-    assert read({"access_token": "access", "expires_in": said}).expires_in == understood
+def test_expires_in(value: object, expected: int | None) -> None:
+    assert parse({"access_token": "access", "expires_in": value}).expires_in == expected
 
 
 AT = 1_900_000_000
@@ -138,13 +137,13 @@ AT = 1_900_000_000
         {"expires_at": "never", "expires_on": AT},
     ],
 )
-def test_a_moment_instead_of_expires_in(fields: dict[str, Any]) -> None:
-    found = read({"access_token": "access", **fields})
-    assert (found.expires_in, found.expires_at_ms) == (None, AT * 1000)
+def test_expiry_time_instead_of_expires_in(fields: dict[str, Any]) -> None:
+    tokens = parse({"access_token": "access", **fields})
+    assert (tokens.expires_in, tokens.expires_at_ms) == (None, AT * 1000)
 
 
 @pytest.mark.parametrize(
-    ("fields", "understood"),
+    ("fields", "expected"),
     [
         ({"expires_in": 3600, "expires_at": AT, "ext_expires_in": 9999}, 3600),
         ({"ext_expires_in": "9999"}, 9999),
@@ -158,9 +157,9 @@ def test_a_moment_instead_of_expires_in(fields: dict[str, Any]) -> None:
         ({"expires_at": "2030-03-17" + "0" * 60_000}, None),
     ],
 )
-def test_a_lifetime_under_another_name(fields: dict[str, Any], understood: int | None) -> None:
-    found = read({"access_token": "access", **fields})
-    assert (found.expires_in, found.expires_at_ms) == (understood, None)
+def test_lifetime_in_other_fields(fields: dict[str, Any], expected: int | None) -> None:
+    tokens = parse({"access_token": "access", **fields})
+    assert (tokens.expires_in, tokens.expires_at_ms) == (expected, None)
 
 
 @pytest.mark.parametrize(
@@ -173,12 +172,12 @@ def test_a_lifetime_under_another_name(fields: dict[str, Any], understood: int |
         {"access_token": None, "accessToken": "access", "refresh_token": "refresh", "expires_in": 60},
     ],
 )
-def test_fields_spelt_otherwise(payload: dict[str, Any]) -> None:
-    assert read(payload) == TokenSet("access", "Bearer", "refresh", 60)
+def test_other_spellings_of_fields(payload: dict[str, Any]) -> None:
+    assert parse(payload) == TokenSet("access", "Bearer", "refresh", 60)
 
 
 @pytest.mark.parametrize(
-    ("said", "zone_unknown"),
+    ("value", "zone_unknown"),
     [
         ("2030-03-17 17:46:40", True),
         ("2030-03-17T17:46:40.000", True),
@@ -188,18 +187,18 @@ def test_fields_spelt_otherwise(payload: dict[str, Any]) -> None:
         (AT, False),
     ],
 )
-def test_a_moment_without_a_timezone_is_read_as_utc_and_marked(said: Any, zone_unknown: bool) -> None:
-    found = read({"access_token": "access", "expires_at": said})
-    assert (found.expires_at_ms, found.zone_unknown) == (AT * 1000, zone_unknown)
+def test_time_without_timezone_is_read_as_utc_and_marked(value: object, zone_unknown: bool) -> None:
+    tokens = parse({"access_token": "access", "expires_at": value})
+    assert (tokens.expires_at_ms, tokens.zone_unknown) == (AT * 1000, zone_unknown)
 
 
-def test_scopes_in_the_plural() -> None:
-    assert read({"access_token": "access", "scopes": ["a", "b"]}).scopes == ("a", "b")
-    assert read({"access_token": "access", "scope": "a", "scopes": ["b"]}).scopes == ("a",)
+def test_scopes_field_is_read_without_scope() -> None:
+    assert parse({"access_token": "access", "scopes": ["a", "b"]}).scopes == ("a", "b")
+    assert parse({"access_token": "access", "scope": "a", "scopes": ["b"]}).scopes == ("a",)
 
 
 @pytest.mark.parametrize(
-    ("said", "understood"),
+    ("value", "expected"),
     [
         ("a b", ("a", "b")),
         ("a,b", ("a", "b")),
@@ -221,17 +220,17 @@ def test_scopes_in_the_plural() -> None:
         (5, ("5",)),
     ],
 )
-def test_scopes(said: Any, understood: tuple[str, ...] | None) -> None:
-    assert read({"access_token": "access", "scope": said}).scopes == understood
+def test_scopes(value: object, expected: tuple[str, ...] | None) -> None:
+    assert parse({"access_token": "access", "scope": value}).scopes == expected
 
 
-def test_where_the_scopes_stand() -> None:
+def test_scopes_are_read_from_scope_path() -> None:
     payload = {"access_token": "access", "scope": "wrong", "granted": {"list": ["a"]}}
-    assert read(payload, scope_path="granted.list").scopes == ("a",)
+    assert parse(payload, scope_path="granted.list").scopes == ("a",)
 
 
 @pytest.mark.parametrize(
-    ("said", "understood"),
+    ("value", "expected"),
     [
         (None, "Bearer"),
         ("", "Bearer"),
@@ -245,42 +244,44 @@ def test_where_the_scopes_stand() -> None:
         (["bearer"], "Bearer"),
     ],
 )
-def test_the_kind_of_token(said: Any, understood: str) -> None:
-    assert read({"access_token": "access", "token_type": said}).token_type == understood
+def test_token_type(value: object, expected: str) -> None:
+    assert parse({"access_token": "access", "token_type": value}).token_type == expected
 
 
 @pytest.mark.parametrize("field", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("bad", ["a\nb", "a\x00", "\x7f", "ä", "\u202e", "\ud800", "x" * 16_385])
-def test_a_token_that_is_none(field: str, bad: str) -> None:
-    reason, lost = fault({"access_token": "access", "refresh_token": "refresh", field: bad})
-    assert reason == "a token that is too long, or has other than printable ASCII characters"
-    assert lost
+def test_invalid_tokens_are_rejected(field: str, bad: str) -> None:
+    reason, may_have_succeeded = unusable_reason(
+        {"access_token": "access", "refresh_token": "refresh", field: bad}
+    )
+    assert reason == "a token is too long, or has characters other than printable ASCII"
+    assert may_have_succeeded
 
 
-def test_the_longest_token() -> None:
-    assert read({"access_token": "x" * 16_384}).access_token == "x" * 16_384
+def test_longest_token_is_accepted() -> None:
+    assert parse({"access_token": "x" * 16_384}).access_token == "x" * 16_384
 
 
-def test_numbers_as_tokens() -> None:
-    found = read({"access_token": 123, "refresh_token": 456})
-    assert (found.access_token, found.refresh_token) == ("123", "456")
+def test_numbers_are_accepted_as_tokens() -> None:
+    tokens = parse({"access_token": 123, "refresh_token": 456})
+    assert (tokens.access_token, tokens.refresh_token) == ("123", "456")
 
 
 @pytest.mark.parametrize("none", [None, "", [], {}, False, True, 1.5, "null", "undefined", " None "])
-def test_a_refresh_token_that_is_none(none: Any) -> None:
-    assert read({"access_token": "access", "refresh_token": none}).refresh_token is None
+def test_null_refresh_tokens_are_ignored(none: object) -> None:
+    assert parse({"access_token": "access", "refresh_token": none}).refresh_token is None
 
 
 NESTED: dict[str, Any] = {"token_in": ["", "authed_user", "data.0"]}
 
 
-def test_the_first_holder_that_has_a_token_counts() -> None:
+def test_first_object_with_a_token_counts() -> None:
     user = {"access_token": "user", "refresh_token": "r", "expires_in": 5, "scope": "u"}
     both = {"access_token": "bot", "scope": "b", "authed_user": user}
-    assert read(both, **NESTED) == TokenSet("bot", scopes=("b",))
+    assert parse(both, **NESTED) == TokenSet("bot", scopes=("b",))
     alone = {"scope": "b", "expires_in": 9, "authed_user": user, "data": [{"access_token": "list"}]}
-    assert read(alone, **NESTED) == TokenSet("user", "Bearer", "r", 5, scopes=("u",))
-    assert read({"access_token": "", "data": [{"access_token": "list"}]}, **NESTED).access_token == "list"
+    assert parse(alone, **NESTED) == TokenSet("user", "Bearer", "r", 5, scopes=("u",))
+    assert parse({"access_token": "", "data": [{"access_token": "list"}]}, **NESTED).access_token == "list"
 
 
 @pytest.mark.parametrize(
@@ -296,27 +297,27 @@ def test_the_first_holder_that_has_a_token_counts() -> None:
         {"data": [["access_token"]]},
     ],
 )
-def test_no_holder_has_one(payload: Any) -> None:
-    assert fault(payload, **NESTED) == ("HTTP 200 with neither a token nor an error", True)
+def test_response_without_an_object_with_a_token_is_unusable(payload: object) -> None:
+    assert unusable_reason(payload, **NESTED) == ("HTTP 200 with neither a token nor an error", True)
 
 
-def test_a_token_of_a_failure_is_none() -> None:
+def test_token_with_a_failure_status_is_ignored() -> None:
     for status in (302, 400, 401):
-        assert fault({"access_token": "access"}, status) == (
+        assert unusable_reason({"access_token": "access"}, status) == (
             f"HTTP {status} with neither a token nor an error",
             False,
         )
 
 
-def test_the_account() -> None:
+def test_account_is_read_from_its_paths() -> None:
     payload = {"access_token": "access", "team": {"id": 7, "name": " Our\tteam \u202e"}}
-    found = read(payload, account_id="team.id", account_label="team.name")
-    assert (found.account_id, found.account_label) == ("7", "Our team")
-    assert read(payload, account_id="team", account_label="team.none").account_label is None
+    tokens = parse(payload, account_id="team.id", account_label="team.name")
+    assert (tokens.account_id, tokens.account_label) == ("7", "Our team")
+    assert parse(payload, account_id="team", account_label="team.none").account_label is None
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "label"),
     [
         ("Ünïcode 🎉 公司", "Ünïcode 🎉 公司"),
         ("👩‍💻 Ada", "👩‍💻 Ada"),
@@ -328,36 +329,38 @@ def test_the_account() -> None:
         ("x" * 301, "x" * 299 + "…"),
     ],
 )
-def test_an_account_can_be_shown_and_stored(name: Any, shown: str | None) -> None:
-    found = read({"access_token": "access", "name": name}, account_label="name")
-    assert found.account_label == shown
-    assert json.dumps(found.account_label, ensure_ascii=False).encode()
+def test_account_label_is_displayable_and_storable(name: object, label: str | None) -> None:
+    tokens = parse({"access_token": "access", "name": name}, account_label="name")
+    assert tokens.account_label == label
+    assert json.dumps(tokens.account_label, ensure_ascii=False).encode()
 
 
-# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────
+# ── metadata ─────────────────────────────────────────────────────────────────────────────────────────
 
 API: dict[str, Any] = {"api": {"path": "api_domain", "hosts": ["*.pipedrive.com"]}}
 
 
-def test_an_address_of_the_providers_own_is_kept() -> None:
+def test_address_of_the_provider_is_stored() -> None:
     payload = {"access_token": "access", "api_domain": "https://acme.pipedrive.com/"}
-    assert read(payload, metadata=API).metadata == {"api": "https://acme.pipedrive.com"}
-    assert read({"access_token": "access"}, metadata=API).metadata == {}
-    assert read({"access_token": "access", "api_domain": None}, metadata=API).metadata == {}
+    assert parse(payload, metadata=API).metadata == {"api": "https://acme.pipedrive.com"}
+    assert parse({"access_token": "access"}, metadata=API).metadata == {}
+    assert parse({"access_token": "access", "api_domain": None}, metadata=API).metadata == {}
 
 
 @pytest.mark.parametrize(
     "address",
     ["https://thief.example", "http://acme.pipedrive.com", "https://acme.pipedrive.com:1", "", 5, [], {}],
 )
-def test_an_address_of_a_stranger_refuses_the_whole(address: Any) -> None:
-    reason, lost = fault({"access_token": "access", "api_domain": address}, metadata=API)
-    assert reason == "the answer's api_domain is not one of the provider's own addresses"
-    assert lost
+def test_foreign_address_makes_the_response_unusable(address: object) -> None:
+    reason, may_have_succeeded = unusable_reason(
+        {"access_token": "access", "api_domain": address}, metadata=API
+    )
+    assert reason == "the response's api_domain is not one of the provider's own addresses"
+    assert may_have_succeeded
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"),
+    ("value", "is_stored"),
     [
         ("us6", True),
         (15197, True),
@@ -380,12 +383,12 @@ def test_an_address_of_a_stranger_refuses_the_whole(address: Any) -> None:
         ({"a": 1}, False),
     ],
 )
-def test_what_is_kept(value: Any, kept: bool) -> None:
-    found = read({"access_token": "access", "x": value}, metadata={"x": {"path": "x"}}).metadata
-    assert found == ({"x": value} if kept else {})
+def test_only_storable_values_become_metadata(value: object, is_stored: bool) -> None:
+    metadata = parse({"access_token": "access", "x": value}, metadata={"x": {"path": "x"}}).metadata
+    assert metadata == ({"x": value} if is_stored else {})
 
 
-def test_paths_lead_through_lists() -> None:
+def test_paths_may_contain_list_indexes() -> None:
     payload = {"access_token": "access", "a": [{"b": "zero"}, {"b": "one"}], "c": {"0": "text"}}
     paths = {
         "one": {"path": "a.1.b"},
@@ -394,14 +397,14 @@ def test_paths_lead_through_lists() -> None:
         "text": {"path": "c.0.1"},
         "name": {"path": "a.b"},
     }
-    assert read(payload, metadata=paths).metadata == {"one": "one", "zero": "text"}
+    assert parse(payload, metadata=paths).metadata == {"one": "one", "zero": "text"}
 
 
 # ── follow-ups ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_follow_up_tells_more() -> None:
-    call = FollowUp.model_validate(
+def test_follow_up_adds_its_facts() -> None:
+    call = FollowUpRequest.model_validate(
         {
             "url": "https://a.example/me",
             "account_id": "id",
@@ -425,12 +428,12 @@ def test_a_follow_up_tells_more() -> None:
     assert after.metadata == {"dc": "us6", "kept": 1, "api": "https://us6.mailchimp.com"}
     assert before.with_follow_up(call, {}) == before
     assert before.with_follow_up(call, []) == before
-    with pytest.raises(Unusable, match="api is not one of the provider's own"):
+    with pytest.raises(UnusableTokenResponse, match="api is not one of the provider's own"):
         before.with_follow_up(call, {**payload, "api": "https://thief.example"})
 
 
 @pytest.mark.parametrize(
-    ("said", "understood"),
+    ("value", "expected"),
     [
         (1_800_000_000, 1_800_000_000_000),
         ("1800000000", 1_800_000_000_000),
@@ -443,34 +446,34 @@ def test_a_follow_up_tells_more() -> None:
         (None, None),
     ],
 )
-def test_a_moment_that_is_none_says_nothing(said: Any, understood: int | None) -> None:
-    call = FollowUp(url="https://a.example/", expires_at="exp")
-    assert TokenSet("access").with_follow_up(call, {"exp": said}).expires_at_ms == understood
+def test_invalid_expiry_of_a_follow_up_is_ignored(value: object, expected: int | None) -> None:
+    call = FollowUpRequest(url="https://a.example/", expires_at="exp")
+    assert TokenSet("access").with_follow_up(call, {"exp": value}).expires_at_ms == expected
 
 
-def test_a_token_is_not_shown() -> None:
-    shown = repr(TokenSet("the-access", refresh_token="the-refresh"))
-    assert "the-access" not in shown
-    assert "the-refresh" not in shown
+def test_repr_has_no_tokens() -> None:
+    text = repr(TokenSet("the-access", refresh_token="the-refresh"))
+    assert "the-access" not in text
+    assert "the-refresh" not in text
 
 
-# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────
+# ── denials ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 302])
-def test_an_error_is_a_no_whatever_its_status(status: int) -> None:
+def test_error_is_a_denial_with_any_status(status: int) -> None:
     payload = {"error": "invalid_client", "error_description": "who?"}
-    assert refusal(payload, status) == ("invalid_client", "who?", False)
+    assert denial_of(payload, status) == ("invalid_client", "who?", False)
 
 
-def test_an_error_of_our_request_or_client_ends_nothing() -> None:
-    assert refusal({"error": "invalid_grant"}) == ("invalid_grant", "", True)
+def test_fault_of_our_request_or_client_does_not_end_the_grant() -> None:
+    assert denial_of({"error": "invalid_grant"}) == ("invalid_grant", "", True)
     for code in ("invalid_request", "invalid_client", "unauthorized_client", "Invalid-Client"):
-        assert not refusal({"error": code, "error_description": "expired?"}, 401)[2]
+        assert not denial_of({"error": code, "error_description": "expired?"}, 401)[2]
 
 
 def custom(**config: Any) -> OAuth:
-    """The OAuth of an integration that brings its own addresses."""
+    """The OAuth of an integration with its own URLs."""
     addresses = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
     oauth = oauth_of(None, {**addresses, **config})
     assert oauth is not None
@@ -502,14 +505,14 @@ def custom(**config: Any) -> OAuth:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
-def test_an_end_in_other_words(payload: Any, status: int) -> None:
-    with pytest.raises(Refused) as no:
-        standard(custom(), status, payload)
-    assert (no.value.code, no.value.ended) == ("invalid_grant", True)
+def test_synonyms_of_invalid_grant_end_the_grant(payload: object, status: int) -> None:
+    with pytest.raises(TokenRequestDenied) as denial:
+        parse_token_response(custom(), status, payload)
+    assert (denial.value.code, denial.value.grant_ended) == ("invalid_grant", True)
 
 
 @pytest.mark.parametrize(
-    ("status", "payload", "unclear"),
+    ("status", "payload", "grant_may_have_ended"),
     [
         (400, {"error": "invalid_request", "error_description": "The refresh token is used"}, False),
         (
@@ -525,20 +528,20 @@ def test_an_end_in_other_words(payload: Any, status: int) -> None:
         (404, {"error": "token_not_found"}, True),
     ],
 )
-def test_words_of_an_end_in_doubt_do_not_end_the_grant_at_once(
-    status: int, payload: Any, unclear: bool
+def test_ambiguous_errors_do_not_end_the_grant_at_once(
+    status: int, payload: object, grant_may_have_ended: bool
 ) -> None:
-    with pytest.raises(Refused) as no:
-        standard(custom(), status, payload)
-    assert (no.value.ended, no.value.unclear) == (False, unclear)
+    with pytest.raises(TokenRequestDenied) as denial:
+        parse_token_response(custom(), status, payload)
+    assert (denial.value.grant_ended, denial.value.grant_may_have_ended) == (False, grant_may_have_ended)
 
 
-def test_invalid_grant_ends_the_grant_whatever_its_description_says() -> None:
-    assert refusal({"error": "invalid_grant", "error_description": "Missing session, try again"})[2]
+def test_invalid_grant_ends_the_grant_with_any_description() -> None:
+    assert denial_of({"error": "invalid_grant", "error_description": "Missing session, try again"})[2]
 
 
 @pytest.mark.parametrize(
-    ("payload", "unclear"),
+    ("payload", "grant_may_have_ended"),
     [
         ({"error": "invalid_client"}, False),
         ({"error": {"code": "INVALID_CLIENT", "message": "invalid_token"}}, False),
@@ -550,14 +553,14 @@ def test_invalid_grant_ends_the_grant_whatever_its_description_says() -> None:
         ({"code": 20026, "msg": "no"}, True),
     ],
 )
-def test_a_no_that_does_not_end_the_grant(payload: Any, unclear: bool) -> None:
-    with pytest.raises(Refused) as no:
-        standard(custom(), 401, payload)
-    assert (no.value.ended, no.value.unclear) == (False, unclear)
+def test_other_errors_do_not_end_the_grant(payload: object, grant_may_have_ended: bool) -> None:
+    with pytest.raises(TokenRequestDenied) as denial:
+        parse_token_response(custom(), 401, payload)
+    assert (denial.value.grant_ended, denial.value.grant_may_have_ended) == (False, grant_may_have_ended)
 
 
 @pytest.mark.parametrize(
-    ("status", "payload", "unclear"),
+    ("status", "payload", "grant_may_have_ended"),
     [
         (401, {}, True),
         (401, {"message": "Unauthorized"}, True),
@@ -573,25 +576,30 @@ def test_a_no_that_does_not_end_the_grant(payload: Any, unclear: bool) -> None:
         (404, {"message": "no Route matched"}, False),
         (404, {"message": "Refresh token not found"}, True),
         (302, {}, False),
-        (401, None, False),  # a page
+        (401, None, False),  # an HTML page
         (429, {"error": "invalid_grant"}, False),
         (500, {"error": "invalid_grant"}, False),
         (400, {"error": "rate_limit_exceeded"}, False),
         (400, {"error": {"code": 503}}, False),
     ],
 )
-def test_no_reason_that_is_known(status: int, payload: Any, unclear: bool) -> None:
-    with pytest.raises(Unusable) as fault:
-        standard(custom(), status, payload)
-    assert fault.value.unclear is unclear
+def test_response_without_an_error_code_is_unusable(
+    status: int, payload: object, grant_may_have_ended: bool
+) -> None:
+    with pytest.raises(UnusableTokenResponse) as fault:
+        parse_token_response(custom(), status, payload)
+    assert fault.value.grant_may_have_ended is grant_may_have_ended
 
 
-def test_a_success_that_says_no_lost_nothing() -> None:
+def test_success_status_with_a_failure_in_the_body_has_not_succeeded() -> None:
     reason = "HTTP 200 with neither a token nor an error"
-    said = {"message": "Session expired"}
-    for verdict in ({"success": False}, {"ok": "false"}, {"status": "Failed"}):
-        assert fault({**said, **verdict}, errors=DESCRIBED) == (f"{reason}: Session expired", False)
-    assert fault({**said, "success": True}, errors=DESCRIBED) == (reason, True)
+    message = {"message": "Session expired"}
+    for outcome in ({"success": False}, {"ok": "false"}, {"status": "Failed"}):
+        assert unusable_reason({**message, **outcome}, errors=DESCRIBED) == (
+            f"{reason}: Session expired",
+            False,
+        )
+    assert unusable_reason({**message, "success": True}, errors=DESCRIBED) == (reason, True)
 
 
 DESCRIBED: dict[str, Any] = {"descriptions": ["message"]}
@@ -616,32 +624,31 @@ SECRET = "eyJhbGciOiJSUzI1NiJ9.e30.x_y-z"
         f"<answer><message>{SECRET}</message></answer>",
     ],
 )
-def test_a_fresh_token_in_a_form_that_is_not_known_is_not_quoted(body: str) -> None:
-    with pytest.raises(NoToken) as no:
-        standard(custom(), 200, token_body.parse(body.encode()))
-    assert SECRET not in str(no.value)
-    assert "short-token" not in str(no.value)
+def test_token_in_an_unknown_format_is_not_quoted(body: str) -> None:
+    with pytest.raises(TokenRequestFailed) as denial:
+        parse_token_response(custom(), 200, token_body.parse(body.encode()))
+    assert SECRET not in str(denial.value)
+    assert "short-token" not in str(denial.value)
 
 
-def test_codes_of_its_own_end_a_custom_grant() -> None:
+def test_expired_errors_of_a_custom_provider_end_the_grant() -> None:
     oauth = custom(expiredErrors=["20026", "access_denied: user removed the app"])
     for payload in (
         {"code": 20026, "msg": "no"},
         {"error": "ACCESS_DENIED", "error_description": "User removed the app"},
     ):
-        with pytest.raises(Refused) as no:
-            standard(oauth, 400, payload)
-        assert no.value.ended
-    with pytest.raises(Refused) as no:
-        standard(oauth, 400, {"error": "access_denied"})
-    assert not no.value.ended
+        with pytest.raises(TokenRequestDenied) as denial:
+            parse_token_response(oauth, 400, payload)
+        assert denial.value.grant_ended
+    with pytest.raises(TokenRequestDenied) as denial:
+        parse_token_response(oauth, 400, {"error": "access_denied"})
+    assert not denial.value.grant_ended
 
 
 @pytest.mark.parametrize("within", ["data", "result", "response", "token", "authed_user"])
-def test_a_custom_servers_token_in_an_envelope(within: str) -> None:
+def test_token_of_a_custom_provider_may_be_in_an_envelope(within: str) -> None:
     payload = {"code": 0, "message": "success", within: {"accessToken": "access", "expires_in": 60}}
-    found = token_set(custom(), standard(custom(), 200, payload), payload)
-    assert found == TokenSet("access", expires_in=60)
+    assert parse_token_response(custom(), 200, payload) == TokenSet("access", expires_in=60)
 
 
 META: dict[str, Any] = {
@@ -649,53 +656,63 @@ META: dict[str, Any] = {
 }
 
 
-def test_codes_at_nested_paths_the_first_counts() -> None:
+def test_first_error_code_of_nested_paths_counts() -> None:
     payload = {"error": {"code": 190, "message": "expired"}, "error_type": "X", "text": "y"}
-    assert refusal(payload, **META) == ("190", "expired", False)
-    assert refusal({"error_type": "X", "text": "y", "error": "z"}, **META) == ("X", "y", False)
-    assert refusal({"error_type": "X", "error": {"code": None, "message": 5}}, **META) == ("X", "5", False)
-    assert fault({"error": "in another shape"}, 400, **META) == (
+    assert denial_of(payload, **META) == ("190", "expired", False)
+    assert denial_of({"error_type": "X", "text": "y", "error": "z"}, **META) == ("X", "y", False)
+    assert denial_of({"error_type": "X", "error": {"code": None, "message": 5}}, **META) == ("X", "5", False)
+    assert unusable_reason({"error": "in another shape"}, 400, **META) == (
         "HTTP 400 with neither a token nor an error",
         False,
     )
 
 
-def test_words_of_its_own_for_an_end() -> None:
+def test_ended_codes_of_a_provider_end_the_grant() -> None:
     errors = {"ended": ["gone", "bad: the token"]}
-    assert refusal({"error": "gone"}, errors=errors) == ("invalid_grant", "gone", True)
-    assert refusal({"error": "gone", "error_description": "for good"}, errors=errors) == (
+    assert denial_of({"error": "gone"}, errors=errors) == ("invalid_grant", "gone", True)
+    assert denial_of({"error": "gone", "error_description": "for good"}, errors=errors) == (
         "invalid_grant",
         "gone for good",
         True,
     )
-    assert refusal({"error": "bad", "error_description": "the token"}, errors=errors)[2]
-    assert refusal({"error": "bad", "error_description": "the client"}, errors=errors) == (
+    assert denial_of({"error": "bad", "error_description": "the token"}, errors=errors)[2]
+    assert denial_of({"error": "bad", "error_description": "the client"}, errors=errors) == (
         "bad",
         "the client",
         False,
     )
-    assert not refusal({"error": "bad"}, errors=errors)[2]
+    assert not denial_of({"error": "bad"}, errors=errors)[2]
 
 
 @pytest.mark.parametrize("code", ["temporarily_unavailable", "server_error", "slow_down", "busy"])
-def test_what_passes(code: str) -> None:
+def test_temporary_errors_are_unusable_responses(code: str) -> None:
     errors = {"passing": ["busy"]}
-    assert fault({"error": code}, 400, errors=errors) == (code, False)
-    assert fault({"error": code, "error_description": "wait"}, 200, errors=errors) == (f"{code}: wait", False)
+    assert unusable_reason({"error": code}, 400, errors=errors) == (code, False)
+    assert unusable_reason({"error": code, "error_description": "wait"}, 200, errors=errors) == (
+        f"{code}: wait",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
-    ("status", "lost"), [(429, False), (500, False), (502, True), (503, False), (504, True), (599, False)]
+    ("status", "may_have_succeeded"),
+    [(429, False), (500, False), (502, True), (503, False), (504, True), (599, False)],
 )
 @pytest.mark.parametrize("payload", [{"access_token": "access"}, {"error": "invalid_grant"}, None, []])
-def test_a_server_in_trouble(status: int, lost: bool, payload: Any) -> None:
-    assert fault(payload, status) == (f"HTTP {status}", lost)
+def test_server_errors_and_429_are_unusable_responses(
+    status: int, may_have_succeeded: bool, payload: object
+) -> None:
+    assert unusable_reason(payload, status) == (f"HTTP {status}", may_have_succeeded)
 
 
-@pytest.mark.parametrize(("status", "lost"), [(200, True), (204, True), (302, False), (404, False)])
+@pytest.mark.parametrize(
+    ("status", "may_have_succeeded"), [(200, True), (204, True), (302, False), (404, False)]
+)
 @pytest.mark.parametrize("payload", [None, [], "text", 5, True, [{"access_token": "access"}]])
-def test_a_body_that_is_no_object(payload: Any, status: int, lost: bool) -> None:
-    assert fault(payload, status) == (f"HTTP {status} without a readable body", lost)
+def test_body_other_than_an_object_is_unusable(
+    payload: object, status: int, may_have_succeeded: bool
+) -> None:
+    assert unusable_reason(payload, status) == (f"HTTP {status} without a readable body", may_have_succeeded)
 
 
 # ── revocations ──────────────────────────────────────────────────────────────────────────────────────
@@ -714,8 +731,8 @@ def test_a_body_that_is_no_object(payload: Any, status: int, lost: bool) -> None
         (200, {"error": "gone"}),
     ],
 )
-def test_a_grant_that_is_gone(status: int, payload: Any) -> None:
-    check_revoked(oauth(errors={"ended": ["gone"]}), status, payload)
+def test_revocation_of_a_gone_grant_succeeds(status: int, payload: object) -> None:
+    check_revocation(oauth(errors={"ended": ["gone"]}), status, payload)
 
 
 @pytest.mark.parametrize(
@@ -730,17 +747,17 @@ def test_a_grant_that_is_gone(status: int, payload: Any) -> None:
         (500, [], "HTTP 500"),
     ],
 )
-def test_a_grant_that_stays(status: int, payload: Any, reason: str) -> None:
-    with pytest.raises(Unusable) as unusable:
-        check_revoked(oauth(), status, payload)
+def test_failed_revocation_raises(status: int, payload: object, reason: str) -> None:
+    with pytest.raises(UnusableTokenResponse) as unusable:
+        check_revocation(oauth(), status, payload)
     assert unusable.value.reason == reason
 
 
-# ── words that are shown ─────────────────────────────────────────────────────────────────────────────
+# ── sanitized texts ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "expected"),
     [
         ("plain", "plain"),
         ("two\nlines\r\n and\ttabs", "two lines and tabs"),
@@ -765,43 +782,43 @@ def test_a_grant_that_stays(status: int, payload: Any, reason: str) -> None:
         ("x" * 301, "x" * 299 + "…"),
     ],
 )
-def test_words(said: Any, shown: str) -> None:
-    assert clean(said) == shown
+def test_sanitize_returns_one_line_of_visible_characters(text: object, expected: str) -> None:
+    assert sanitize(text) == expected
 
 
-def test_secrets_are_not_shown() -> None:
-    assert clean("no s3c\u200bret\xad, s\u20633cr\u202eet", ["s3cret"]) == "no ********, ********"
-    assert clean("the token tok-1 of 's3cret'", ["tok-1", None, "", "s3cret"]) == (
+def test_secrets_are_masked() -> None:
+    assert sanitize("no s3c\u200bret\xad, s\u20633cr\u202eet", ["s3cret"]) == "no ********, ********"
+    assert sanitize("the token tok-1 of 's3cret'", ["tok-1", None, "", "s3cret"]) == (
         "the token ******** of '********'"
     )
 
 
-def test_a_secret_within_another_leaves_nothing_of_it() -> None:
+def test_secret_that_contains_another_is_masked_completely() -> None:
     for secrets in (["abc", "abcdef"], ["abcdef", "abc"]):
-        assert clean("abcdef abc", secrets) == "******** ********"
+        assert sanitize("abcdef abc", secrets) == "******** ********"
 
 
 @given(st.text(min_size=6), st.text(max_size=20), st.text(max_size=320))
-def test_a_secret_is_not_shown_however_it_is_spelt(secret: str, before: str, after: str) -> None:
+def test_encoded_secrets_are_masked(secret: str, before: str, after: str) -> None:
     try:
         spellings = {secret, quote(secret, safe=""), quote_plus(secret)}
     except UnicodeEncodeError:
-        return  # a half of a character, which was sent to nobody
-    for spelt in spellings:
-        shown = clean(before + spelt + after, [secret])
-        if spelt not in before + after and spelt not in "********":
-            assert spelt not in shown
+        return  # a lone surrogate, which cannot be sent
+    for spelling in spellings:
+        sanitized = sanitize(before + spelling + after, [secret])
+        if spelling not in before + after and spelling not in "********":
+            assert spelling not in sanitized
 
 
 @given(st.text())
-def test_words_fit_on_a_line(said: str) -> None:
-    shown = clean(said, ["secret"])
-    assert len(shown) <= 300
-    assert not shown or named(shown) == shown
-    assert shown.encode().decode() == shown
+def test_sanitized_text_is_a_short_displayable_line(text: str) -> None:
+    sanitized = sanitize(text, ["secret"])
+    assert len(sanitized) <= 300
+    assert not sanitized or named(sanitized) == sanitized
+    assert sanitized.encode().decode() == sanitized
 
 
-# ── whatever comes ───────────────────────────────────────────────────────────────────────────────────
+# ── arbitrary responses ──────────────────────────────────────────────────────────────────────────────
 
 # fmt: off
 _words = st.sampled_from([
@@ -820,29 +837,31 @@ _json = st.recursive(
 
 
 @given(_json, st.integers(100, 599), st.sampled_from(providers.names()))
-def test_no_answer_is_too_strange(payload: Any, status: int, name: str) -> None:
-    """Any JSON with any status is a token, a no or unusable, and what comes of it can be stored."""
+def test_any_response_is_a_token_a_denial_or_unusable(payload: object, status: int, name: str) -> None:
+    """With any JSON and any status. The tokens can be stored."""
     provider = providers.load(name)
     assert provider is not None
     oauth = provider.oauth
     if oauth is None:
         return
-    with contextlib.suppress(Unusable):
-        check_revoked(oauth, status, payload)
-    with contextlib.suppress(Unusable, Refused):
-        token = standard(oauth, status, payload)
-        assert all(isinstance(value, str | int) for value in token.values())
-        found = token_set(oauth, token, payload)
-        _check_storable(found)
+    with contextlib.suppress(UnusableTokenResponse):
+        check_revocation(oauth, status, payload)
+    with contextlib.suppress(UnusableTokenResponse, TokenRequestDenied):
+        tokens = parse_token_response(oauth, status, payload)
+        _check_storable(tokens)
         for call in oauth.follow_ups:
-            found = found.with_follow_up(call, payload)
-            _check_storable(found)
+            tokens = tokens.with_follow_up(call, payload)
+            _check_storable(tokens)
 
 
 def _check_storable(tokens: TokenSet) -> None:
+    assert all(
+        isinstance(text, str) for text in (tokens.access_token, tokens.token_type, *(tokens.scopes or ()))
+    )
+    assert isinstance(tokens.refresh_token, str | None)
     assert tokens.access_token.isascii()
     assert tokens.access_token.isprintable()
     assert tokens.expires_in is None or 0 < tokens.expires_in <= TEN_YEARS
     assert tokens.expires_at_ms is None or 0 < tokens.expires_at_ms <= 4_102_444_800_000
-    kept = [tokens.account_id, tokens.account_label, tokens.scopes, dict(tokens.metadata)]
-    assert json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
+    stored = [tokens.account_id, tokens.account_label, tokens.scopes, dict(tokens.metadata)]
+    assert json.dumps(stored, ensure_ascii=False, allow_nan=False).encode()

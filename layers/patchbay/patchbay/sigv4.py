@@ -23,7 +23,7 @@ class Credentials(NamedTuple):
         return f"Credentials({self.access_key})"
 
 
-def signed(
+def sign(
     credentials: Credentials,
     region: str,
     service: str,
@@ -33,25 +33,25 @@ def signed(
     *,
     now: float | None = None,
 ) -> dict[str, str]:
-    """The headers (names in lower case, `host` among them) with a date, the token and a signature. All of
-    them are signed. `now` is a Unix time; the default is the current time.
+    """The headers with a date, the session token, and a signature of all of them. Names are in lower case and
+    include `host`. `now` is a Unix time; the default is the current time.
     """
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    headers = {**headers, "x-amz-date": moment}
+    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    headers = {**headers, "x-amz-date": timestamp}
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
     names = sorted(headers)
-    listed = ";".join(names)
+    signed_headers = ";".join(names)
     lines = "".join([f"{name}:{headers[name]}\n" for name in names])
     digest = hashlib.sha256(body).hexdigest()
-    canonical = f"POST\n{quote(path, safe='/~')}\n\n{lines}\n{listed}\n{digest}"
-    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
-    to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    key = _signing_key(credentials.secret_key, moment[:8], region, service)
+    canonical = f"POST\n{quote(path, safe='/~')}\n\n{lines}\n{signed_headers}\n{digest}"
+    scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
+    to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = _signing_key(credentials.secret_key, timestamp[:8], region, service)
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
     headers["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-        f"SignedHeaders={listed}, Signature={signature}"
+        f"SignedHeaders={signed_headers}, Signature={signature}"
     )
     return headers
 

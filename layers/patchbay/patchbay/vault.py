@@ -205,7 +205,7 @@ def _kms_errors() -> Iterator[None]:
     """KMS's refusals that mean something here; others pass. ValueError: not wrapped for this workspace."""
     try:
         yield
-    except aws.Refused as error:
+    except aws.ServiceError as error:
         if error.code in _UNAVAILABLE:
             raise KeyUnavailable(error.code) from error
         if error.code in _NOT_THIS_WORKSPACES:

@@ -28,7 +28,7 @@ from patchbay.clock import at_ms
 from patchbay.errors import NotFound
 from patchbay.events import store as events
 from patchbay.ids import EventId, WebhookId
-from patchbay.outbound.registration import check_registered
+from patchbay.outbound.registration import check_registered_url
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import CreateWebhook, Webhook, WebhookQuery
@@ -93,7 +93,7 @@ def subscribe(
 
     Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
     """
-    check_registered("targetUrl", body.target_url)
+    check_registered_url("targetUrl", body.target_url)
     wanted = CreateWebhook(
         name=f"{platform.label}: {load(body.event).label}",
         url=body.target_url,

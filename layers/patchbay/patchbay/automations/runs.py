@@ -36,7 +36,7 @@ from patchbay.errors import Conflict, NotFound, check_version
 from patchbay.events import service as events
 from patchbay.ids import DeliveryId, EventId, RunId
 from patchbay.observability import logger
-from patchbay.outbound.registration import check_registered
+from patchbay.outbound.registration import check_registered_url
 from patchbay.settings import settings
 from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
@@ -86,7 +86,7 @@ def start(
     check_input(key, given)
     compact_json.check_size("input", given, _MAX_BYTES)
     if body.callback_url is not None:
-        check_registered("callbackUrl", body.callback_url)
+        check_registered_url("callbackUrl", body.callback_url)
     now = now_ms()
     id = RunId.new(now)
     run = StoredRun(

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus, urlsplit
 from patchbay import pasted
 from patchbay.api_model import MASK
 from patchbay.errors import ValidationFailed
-from patchbay.outbound.registration import check_registered
+from patchbay.outbound.registration import check_registered_url
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy
 
@@ -208,7 +208,7 @@ def _fields(provider: Provider | None) -> dict[str, _Check]:
 def _address(path: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _bad(path, "must be an address, https://…")
-    check_registered(path, value)
+    check_registered_url(path, value)
     if "{" in value or "}" in value:
         raise _bad(path, "must not have braces; write them percent-encoded")
     return value
@@ -239,9 +239,9 @@ def _expired_errors(path: str, value: Any) -> list[str]:
     if not isinstance(value, list) or len(value) > _MAX_EXPIRED_ERRORS:
         raise _bad(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
     for at, code in enumerate(value):
-        if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.folded(code):
+        if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.normalize(code):
             raise _bad(f"{path}.{at}", "must be an error code, or code: description, in printable ASCII")
-        if error_codes.is_retried(code):
+        if error_codes.is_temporary_or_client_fault(code):
             raise _bad(f"{path}.{at}", "must be a code that ends a grant, not a temporary or client fault")
     return list(dict.fromkeys(value))
 

@@ -43,7 +43,7 @@ from patchbay.oauth.models import (
     RefreshConnection,
 )
 from patchbay.oauth.store import Calls, StoredConnection
-from patchbay.oauth.token_response import Refused, Unusable, clean
+from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
 from patchbay.observability import logger
 
@@ -181,7 +181,7 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
             detail = "credentials are revoked at the provider by hand"
         elif _revoke(connection, workspace):
             detail = "revoked at the provider"
-    except (Refused, Unusable) as fault:
+    except (TokenRequestDenied, UnusableTokenResponse) as fault:
         outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
     except (vault.KeyUnavailable, calls.ProvidersBusy):
         raise  # temporary: the grant must not be forgotten until it passes
@@ -202,7 +202,7 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
 def _revoke(connection: StoredConnection, workspace: Calls) -> bool:
     integration = integrations_store.get_with_deleted(connection.workspace_id, connection.integration_id)
     if integration is None or integration.generation != connection.generation:
-        raise Unusable("the client that it was made with is gone", lost=False)
+        raise UnusableTokenResponse("the client that it was made with is gone", may_have_succeeded=False)
     client = client_of(integration).at(connection.variables)
     tokens = tokens_of(connection)
     with calls.admitted(workspace), calls.watched(connection.workspace_id):
@@ -354,7 +354,7 @@ def _check_credentials(
         for auth_type, names in _OWN_CREDENTIALS.items():
             if credentials.keys() == names:
                 _check_pasted(credentials)
-                return auth_type, clean(credentials.get("username")) or None
+                return auth_type, sanitize(credentials.get("username")) or None
         raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
     wanted = provider.credentials.fields
     for name in credentials.keys() - wanted.keys():
@@ -364,7 +364,9 @@ def _check_credentials(
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
             raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
     label = provider.credentials.account_label
-    return AuthType(provider.credentials.kind), None if label is None else clean(credentials[label]) or None
+    return AuthType(provider.credentials.kind), None if label is None else sanitize(
+        credentials[label]
+    ) or None
 
 
 def _check_pasted(credentials: Mapping[str, str]) -> None:

@@ -36,10 +36,10 @@ from patchbay.oauth import calls, connections, limits, refresh_policy, states, s
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import State
 from patchbay.oauth.store import Calls, StoredConnection
-from patchbay.oauth.token_response import Refused, TokenSet, Unusable, clean
+from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
-from patchbay.providers.provider import at_host
+from patchbay.providers.provider import is_at_host
 from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -161,8 +161,8 @@ def _connect(
     client = client_of(integration)
     _check_issuer(client, body)
     if body.code is None:
-        hidden = token_endpoint.hidden(client)
-        said, more = clean(body.error, hidden), clean(body.error_description, hidden)
+        hidden = token_endpoint.secrets_to_mask(client)
+        said, more = sanitize(body.error, hidden), sanitize(body.error_description, hidden)
         raise AuthorizationFailed(
             f"{client.provider} answered {said or 'an error'}"
             + (f": {more}." if more else ".")
@@ -193,19 +193,19 @@ def _exchange(
             return token_endpoint.exchange_code(
                 client, code=code, redirect_uri=state.redirect_uri, code_verifier=verifier
             )
-    except Refused as no:
+    except TokenRequestDenied as no:
         raise AuthorizationFailed(
             f"{client.provider} did not take the code: {no}. Begin again; if it stays so, look at the "
             "integration's client."
         ) from None
-    except Unusable as fault:
+    except UnusableTokenResponse as fault:
         raise UpstreamFailed(
             f"{client.provider} gave no usable answer: {fault.reason}. Nothing is connected; begin again.",
             headers=_retry_after(fault),
         ) from None
 
 
-def _retry_after(fault: Unusable) -> dict[str, str]:
+def _retry_after(fault: UnusableTokenResponse) -> dict[str, str]:
     asked = refresh_policy.asked_ms(fault.retry_after)
     return retry_after(asked) if asked else {}
 
@@ -229,7 +229,7 @@ def _store(
             integration.id,
             "connection.created" if old is None else "connection.renewed",
             principal.id,
-            new.name if new.account_label is None else f"{new.name}: {clean(new.account_label)}",
+            new.name if new.account_label is None else f"{new.name}: {sanitize(new.account_label)}",
         )
         try:
             store.connect(new, old, [entry])
@@ -262,7 +262,7 @@ def _revoke_replaced(
             return  # the provider gave the same tokens again
         if not token_endpoint.revoke(client.at(old.variables), replaced):
             return
-    except (Refused, Unusable, Problem) as fault:
+    except (TokenRequestDenied, UnusableTokenResponse, Problem) as fault:
         outcome, detail = "FAILED", f"the replaced grant was not revoked at the provider: {fault}"
     activity.enter(
         new.workspace_id,
@@ -278,7 +278,7 @@ def _give_back(client: OAuthClient, tokens: TokenSet) -> None:
     """Revoke a grant that nothing came of: its integration was deleted or moved as the provider answered."""
     try:
         token_endpoint.revoke(client, tokens)
-    except (Refused, Unusable) as fault:
+    except (TokenRequestDenied, UnusableTokenResponse) as fault:
         logger.warning("grant that could not be stored not revoked", reason=str(fault))
 
 
@@ -288,8 +288,9 @@ def _check_issuer(client: OAuthClient, body: Callback) -> None:
     if issuer is None:
         if origins and body.iss is not None and origin_of(body.iss) not in origins:
             raise AuthorizationFailed(
-                f"The answer comes from a server (iss {clean(body.iss)!r}) that neither authorizationUrl nor "
-                f"tokenUrl names. Begin again. If {client.provider} documents that issuer, set config.issuer."
+                f"The answer comes from a server (iss {sanitize(body.iss)!r}) that neither authorizationUrl "
+                f"nor tokenUrl names. Begin again. If {client.provider} documents that issuer, "
+                "set config.issuer."
             )
         return
     if body.iss is None:
@@ -311,7 +312,7 @@ def _named(client: OAuthClient, body: Callback) -> dict[str, str]:
         value = extra.get(variable.parameter)
         if value is None:
             continue
-        if not at_host(value, list(variable.hosts)):
+        if not is_at_host(value, list(variable.hosts)):
             raise AuthorizationFailed(
                 f"{variable.parameter} is not one of {client.provider}'s own addresses. Begin again."
             )

@@ -31,7 +31,7 @@ from patchbay.integrations.store import StoredIntegration
 from patchbay.oauth import calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.store import Calls, StoredConnection
-from patchbay.oauth.token_response import Refused, TokenSet, Unusable
+from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse
 from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
@@ -217,17 +217,17 @@ def _refresh(held: StoredConnection, prepared: _Prepared, actor: str, *, serves:
         try:
             with calls.watched(held.workspace_id):
                 tokens = token_endpoint.refresh(prepared.client, prepared.tokens)
-        except Unusable as fault:
-            lost = rotates and fault.lost
+        except UnusableTokenResponse as fault:
+            lost = rotates and fault.may_have_succeeded
             # Once more with the same refresh token: some providers take it again for a moment.
             soon = time.monotonic() - started < _ASK_AGAIN_WITHIN_SECONDS and fault.retry_after is None
             if lost and not doubt and soon:
                 doubt = True
                 continue
-            code = REFUSED if fault.unclear else "upstream_failed"
+            code = REFUSED if fault.grant_may_have_ended else "upstream_failed"
             return _failed(held, fault, code, fault.reason, actor, doubt=doubt or lost, serves=serves)
-        except Refused as no:
-            if no.ended:
+        except TokenRequestDenied as no:
+            if no.grant_ended:
                 raise _lost(held, no, actor, doubt=doubt) from None
             return _failed(held, no, no.code, str(no), actor, doubt=doubt, serves=serves)
         return _record(held, prepared, tokens, actor)
@@ -266,7 +266,7 @@ def _insist(write: Callable[[], StoredConnection]) -> StoredConnection:
 
 def _failed(
     held: StoredConnection,
-    no: Unusable | Refused,
+    no: UnusableTokenResponse | TokenRequestDenied,
     code: str,
     detail: str,
     actor: str,
@@ -280,12 +280,16 @@ def _failed(
     now = now_ms()
     failures = held.failures + 1
     refusals, refused_since = refresh_policy.counted(
-        held.refusals, held.refused_since, now, unclear=no.unclear
+        held.refusals, held.refused_since, now, unclear=no.grant_may_have_ended
     )
     if refused_since is not None and refresh_policy.is_over(refusals, refused_since, now):
         detail = f"the provider has refused {refusals} times in a row: {detail}"
         raise _end(held, RESPONSE_LOST if doubt else REFUSED, detail, actor)
-    is_error = isinstance(no, Refused) or no.unclear or refresh_policy.is_persistent(failures)
+    is_error = (
+        isinstance(no, TokenRequestDenied)
+        or no.grant_may_have_ended
+        or refresh_policy.is_persistent(failures)
+    )
     asked = refresh_policy.asked_ms(no.retry_after)
     retry_at = now + refresh_policy.wait_ms(failures, _random(), no.retry_after)
     new = replace(
@@ -317,7 +321,7 @@ def _failed(
     )
 
 
-def _lost(held: StoredConnection, no: Refused, actor: str, *, doubt: bool) -> ConnectionExpired:
+def _lost(held: StoredConnection, no: TokenRequestDenied, actor: str, *, doubt: bool) -> ConnectionExpired:
     """The provider's no is for good: the connection has to be made again."""
     code = RESPONSE_LOST if doubt else no.code
     detail = f"the answer to a refresh was lost, and then the provider said {no}" if doubt else str(no)
@@ -356,7 +360,7 @@ def _tell(connection: StoredConnection) -> None:
 def _revoke(client: OAuthClient, tokens: TokenSet) -> None:
     try:
         token_endpoint.revoke(client, tokens)
-    except (Refused, Unusable) as fault:
+    except (TokenRequestDenied, UnusableTokenResponse) as fault:
         logger.warning("grant of a removed connection not revoked", reason=str(fault))
 
 

@@ -1,7 +1,8 @@
-"""Speaking with a provider: the authorization URL, codes and refresh tokens for tokens, revocation.
+"""Requests to a provider: the authorization URL, codes and refresh tokens for tokens, and revocation.
 
-Requests are Authlib's, on httpx, through the SSRF guard: no private address, no redirect, 10 s in all,
-64 KB of answer. What comes back is read by `token_response`; nothing here knows where tokens are kept.
+httpx sends them, with Authlib's client authentication, through the SSRF guard: no private address, no
+redirect, 10 s in total, a response of at most 64 KB. `token_response` interprets the responses. Nothing here
+knows where tokens are stored.
 """
 
 from __future__ import annotations
@@ -20,18 +21,17 @@ from patchbay.integrations.client import OAuthClient
 from patchbay.integrations.config import REQUEST_OBJECTS, parameter_name
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
-    NoToken,
-    Refused,
+    TokenRequestDenied,
+    TokenRequestFailed,
     TokenSet,
-    Unusable,
-    check_revoked,
-    clean,
-    standard,
-    token_set,
+    UnusableTokenResponse,
+    check_revocation,
+    parse_token_response,
+    sanitize,
 )
 from patchbay.observability import logger
 from patchbay.outbound.retry_after import parse_retry_after
-from patchbay.providers.provider import Exchange, FollowUp, RefreshStrategy, fill
+from patchbay.providers.provider import FollowUpRequest, RefreshStrategy, TokenExchange, expand
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
 
@@ -41,30 +41,19 @@ if TYPE_CHECKING:
     from patchbay.outbound.transport import GuardedTransport
 
 TOTAL_SECONDS = 10.0
-MAX_ANSWER_BYTES = 64 * 1024
-_SHORTEST_SECRET = 8
+MAX_RESPONSE_BYTES = 64 * 1024
+_MIN_SECRET_LENGTH = 8
 
+_FORM_HEADERS = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
 _AUTH_METHODS = {"body": "client_secret_post", "basic": "client_secret_basic", "none": "none"}
 
-
-def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-    """RFC 6749, 2.3.1: id and secret are form-encoded before they are joined, which Authlib leaves out."""
-    headers["Authorization"] = f"Basic {_pair(client)}"
-    return uri, headers, body
-
-
-def _pair(client: Any) -> str:
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret or '')}"
-    return base64.b64encode(pair.encode()).decode()
-
-
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def authorization_url(
     client: OAuthClient, *, redirect_uri: str, scopes: tuple[str, ...], state: str, code_verifier: str | None
 ) -> str:
-    """Where to send the user (RFC 6749, 4.1.1; RFC 7636, 4.3: S256)."""
+    """The URL to send the user to (RFC 6749, 4.1.1; RFC 7636, 4.3: S256)."""
     from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
     from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -78,7 +67,7 @@ def authorization_url(
         parameters["code_challenge_method"] = "S256"
     sent = {"client_id", "response_type", "redirect_uri", "state", *map(parameter_name, parameters)}
     url: str = prepare_grant_uri(
-        _without(fill(oauth.authorization_url, client.variables), sent | REQUEST_OBJECTS),
+        _without_parameters(expand(oauth.authorization_url, client.variables), sent | REQUEST_OBJECTS),
         client_id=client.client_id,
         response_type="code",
         redirect_uri=redirect_uri,
@@ -88,60 +77,66 @@ def authorization_url(
     return url
 
 
-def _without(url: str, names: set[str]) -> str:
-    """An address without those parameters. Registration refuses the ones that Patchbay may send, but older
+def _without_parameters(url: str, names: set[str]) -> str:
+    """`url` without those query parameters. Registration rejects parameters that Patchbay may send, but older
     integrations may have some, such as a `scope` that is the only one.
     """
-    address, mark, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if parameter_name(pair) not in names]
-    return f"{address}{mark}{'&'.join(kept)}"
+    address, separator, query = url.partition("?")
+    remaining = [pair for pair in query.split("&") if parameter_name(pair) not in names]
+    return f"{address}{separator}{'&'.join(remaining)}"
 
 
 def exchange_code(
     client: OAuthClient, *, code: str, redirect_uri: str, code_verifier: str | None
 ) -> TokenSet:
-    """Tokens for a code (RFC 6749, 4.1.3), and what the provider's own calls after it tell.
+    """Exchange a code for tokens (RFC 6749, 4.1.3), and add the facts of the provider's follow-ups.
 
-    Raises Refused, Unusable.
+    Raises TokenRequestDenied, UnusableTokenResponse.
     """
 
-    async def ask(session: Session) -> TokenSet:
-        more = {} if code_verifier is None else {"code_verifier": code_verifier}
-        tokens = await session.token(
-            grant_type="authorization_code", code=code, redirect_uri=redirect_uri, **more
-        )
+    async def exchange(session: Session) -> TokenSet:
+        parameters = {"grant_type": "authorization_code", "redirect_uri": redirect_uri, "code": code}
+        if code_verifier is not None:
+            parameters["code_verifier"] = code_verifier
+        tokens = await session.request_token(parameters)
         if client.oauth.long_lived is not None:
-            tokens = await session.exchange(client.oauth.long_lived, tokens)
+            tokens = await session.exchange_token(client.oauth.long_lived, tokens)
         return await session.follow_up(tokens, client.oauth.follow_ups)
 
-    return _run(client, ask, secrets=(code, code_verifier))
+    return _run(client, exchange, secrets=(code, code_verifier))
 
 
 def refresh(client: OAuthClient, tokens: TokenSet) -> TokenSet:
-    """Fresh tokens; without a refresh token in the answer, the one that was used stays (RFC 6749, 6).
+    """Request fresh tokens. Without a new refresh token in the response, the old one stays (RFC 6749, 6).
 
-    Raises Refused, Unusable.
+    Raises TokenRequestDenied, UnusableTokenResponse.
     """
 
-    async def ask(session: Session) -> TokenSet:
+    async def refresh_tokens(session: Session) -> TokenSet:
         if client.oauth.refresh is RefreshStrategy.EXCHANGE:
             if client.oauth.renewal is None:
-                raise ValueError("a provider with the strategy exchange says how")
-            fresh = await session.exchange(client.oauth.renewal, tokens)
+                raise ValueError("a provider with the strategy exchange needs `renewal`")
+            fresh = await session.exchange_token(client.oauth.renewal, tokens)
         else:
-            fresh = await session.token(grant_type="refresh_token", refresh_token=tokens.refresh_token or "")
+            fresh = await session.request_token(
+                {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token or ""}
+            )
         fresh = replace(
             fresh,
             refresh_token=fresh.refresh_token or tokens.refresh_token,
             metadata={**tokens.metadata, **fresh.metadata},
         )
-        return await session.follow_up(fresh, [call for call in client.oauth.follow_ups if call.on_refresh])
+        follow_ups = [follow_up for follow_up in client.oauth.follow_ups if follow_up.on_refresh]
+        return await session.follow_up(fresh, follow_ups)
 
-    return _run(client, ask, secrets=(tokens.refresh_token, tokens.access_token))
+    return _run(client, refresh_tokens, secrets=(tokens.refresh_token, tokens.access_token))
 
 
 def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
-    """Take the grant back at the provider; False where it has no way to. Raises Refused, Unusable."""
+    """Revoke the grant at the provider. False if the provider has no revocation.
+
+    Raises TokenRequestDenied, UnusableTokenResponse.
+    """
     revocation = client.oauth.revocation
     if revocation is None:
         return False
@@ -150,89 +145,83 @@ def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
         preferred, other = other, preferred or other
     token = preferred or other
 
-    async def ask(session: Session) -> bool:
-        url = session.address(revocation.url, tokens)
+    async def revoke_token(session: Session) -> bool:
+        url = session.expand_url(revocation.url, tokens)
         match revocation.style:
             case "rfc7009":
                 hint = None if preferred is None else revocation.token
-                response = await session.within(
+                response = await session.before_deadline(
                     session.http.revoke_token(url, token=token, token_type_hint=hint)
                 )
             case "bearer":
-                response = await session.call(
+                response = await session.request(
                     revocation.method, url, headers={"authorization": f"Bearer {tokens.access_token}"}
                 )
             case "token_only":
-                response = await session.call("POST", url, data={"token": token})
+                response = await session.request("POST", url, data={"token": token})
             case "github":
-                basic = (client.client_id, client.client_secret or "")
-                url = f"{url}/{quote(client.client_id, safe='')}/grant"
-                response = await session.call(
-                    "DELETE", url, auth=basic, json={"access_token": tokens.access_token}
+                response = await session.request(
+                    "DELETE",
+                    f"{url}/{quote(client.client_id, safe='')}/grant",
+                    auth=(client.client_id, client.client_secret or ""),
+                    json={"access_token": tokens.access_token},
                 )
-        check_revoked(client.oauth, response.status_code, _body(response))
+        check_revocation(client.oauth, response.status_code, _parse_body(response))
         return True
 
-    return _run(client, ask, secrets=(tokens.refresh_token, tokens.access_token))
+    return _run(client, revoke_token, secrets=(tokens.refresh_token, tokens.access_token))
 
 
-# ── one conversation ─────────────────────────────────────────────────────────────────────────────────
+# ── one session ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class Session:
-    """The requests of one conversation with a provider, under one deadline. A request that comes too late
-    raises TimeoutError for itself, so that what came before it is not lost with it.
+    """A sequence of requests to one provider, under one deadline. A request after the deadline raises
+    TimeoutError by itself, so that the results before it are not lost.
     """
 
     def __init__(self, client: OAuthClient, http: Any) -> None:
-        self.http = http
-        self.variables = dict(client.variables)
+        self.http = http  # authlib's AsyncOAuth2Client, which has no types
         self._client = client
         self._deadline = asyncio.get_running_loop().time() + TOTAL_SECONDS
 
-    async def within(self, request: Awaitable[Answer]) -> Answer:
+    async def before_deadline(self, request: Awaitable[Result]) -> Result:
         async with asyncio.timeout_at(self._deadline):
             return await request
 
-    def address(self, url: str, tokens: TokenSet) -> str:
-        """An address of the provider's, at the host that a token response named, if it is one of those."""
+    async def request(self, method: str, url: str, *, auth: Any = None, **options: Any) -> httpx.Response:
+        """A request with no credentials other than `auth` and `options`."""
+        request: Awaitable[httpx.Response] = self.http.request(method, url, auth=auth, **options)
+        return await self.before_deadline(request)
+
+    def expand_url(self, url: str, tokens: TokenSet) -> str:
+        """A URL of the provider, possibly at the host that a token response has named."""
         named = {name: value for name, value in tokens.metadata.items() if isinstance(value, str)}
         try:
-            return fill(url, {**self.variables, **named})
+            return expand(url, {**self._client.variables, **named})
         except KeyError as missing:
-            raise Unusable(f"the token response lacks {missing}") from None
+            raise UnusableTokenResponse(f"the token response has no {missing}") from None
 
-    async def token(self, **parameters: str) -> TokenSet:
-        """A request to the token endpoint. Authlib gets the answer as `standard` rewrites it."""
-        import httpx
+    async def request_token(self, parameters: dict[str, str]) -> TokenSet:
+        """A request to the token endpoint (RFC 6749, 3.2), with the client authenticated."""
+        response = await self.request(
+            "POST",
+            expand(self._client.oauth.token_url, self._client.variables),
+            auth=self.http.client_auth(_AUTH_METHODS[self._client.oauth.client_auth]),
+            headers=_FORM_HEADERS,
+            data=parameters,
+        )
+        return self._parse(response)
 
-        payload: dict[str, Any] = {}
-
-        def standardise(response: httpx.Response) -> httpx.Response:
-            token, said = self.read(response)
-            payload.update(said)
-            return httpx.Response(200, json=token, request=response.request)
-
-        hook = "refresh_token_response" if "refresh_token" in parameters else "access_token_response"
-        self.http.register_compliance_hook(hook, standardise)
-        url = fill(self._client.oauth.token_url, self.variables)
-        if "refresh_token" in parameters:
-            request = self.http.refresh_token(url, refresh_token=parameters["refresh_token"])
-        else:
-            request = self.http.fetch_token(url, **parameters)
-        token = await self.within(request)
-        return token_set(self._client.oauth, token, payload)
-
-    async def exchange(self, exchange: Exchange, tokens: TokenSet) -> TokenSet:
-        """One access token for another; what the answer does not tell stays as it was."""
+    async def exchange_token(self, exchange: TokenExchange, tokens: TokenSet) -> TokenSet:
+        """Exchange an access token for another. What the response leaves out stays the same."""
         parameters = {"grant_type": exchange.grant_type, exchange.token_parameter: tokens.access_token}
         if exchange.send_client_id:
             parameters["client_id"] = self._client.client_id
         if exchange.send_client_secret:
             parameters["client_secret"] = self._client.client_secret or ""
-        response = await self.call("GET", self.address(exchange.url, tokens), params=parameters)
-        token, payload = self.read(response)
-        fresh = token_set(self._client.oauth, token, payload)
+        response = await self.request("GET", self.expand_url(exchange.url, tokens), params=parameters)
+        fresh = self._parse(response)
         return replace(
             fresh,
             scopes=fresh.scopes or tokens.scopes,
@@ -241,134 +230,132 @@ class Session:
             metadata={**tokens.metadata, **fresh.metadata},
         )
 
-    def read(self, response: httpx.Response) -> tuple[dict[str, Any], dict[str, Any]]:
-        """An answer's token in the shape of RFC 6749, 5.1, and the whole answer. Raises NoToken."""
-        payload = _body(response)
-        try:
-            token = standard(self._client.oauth, response.status_code, payload)
-        except NoToken as no:
-            no.retry_after = parse_retry_after(response.headers.get("retry-after"), at_ms(now_ms()))
-            raise
-        return token, payload
-
-    async def follow_up(self, tokens: TokenSet, calls: list[FollowUp]) -> TokenSet:
-        """With what the provider tells on being asked. Only a required call may fail the whole."""
-        for call in calls:
+    async def follow_up(self, tokens: TokenSet, follow_ups: list[FollowUpRequest]) -> TokenSet:
+        """Add the facts that the follow-ups bring. Only a required one can fail the whole session."""
+        failures: tuple[type[Exception], ...] = (UnusableTokenResponse, *_faults())
+        for follow_up in follow_ups:
             try:
-                tokens = await self._follow_up(tokens, call)
-            except Unusable as fault:
-                if call.required:
+                tokens = await self._follow_up(tokens, follow_up)
+            except failures as failure:
+                if follow_up.required:
                     raise
-                logger.warning("follow-up call failed", provider=self._client.provider, reason=fault.reason)
-            except _faults() as fault:
-                if call.required:
-                    raise
+                has_reason = isinstance(failure, UnusableTokenResponse)
                 logger.warning(
-                    "follow-up call failed", provider=self._client.provider, reason=type(fault).__name__
+                    "follow-up request failed",
+                    provider=self._client.provider,
+                    reason=str(failure) if has_reason else type(failure).__name__,
                 )
         return tokens
 
-    async def _follow_up(self, tokens: TokenSet, call: FollowUp) -> TokenSet:
-        url = self.address(call.url, tokens)
-        if call.auth == "introspection":
-            response = await self.within(self.http.introspect_token(url, token=tokens.access_token))
+    async def _follow_up(self, tokens: TokenSet, follow_up: FollowUpRequest) -> TokenSet:
+        url = self.expand_url(follow_up.url, tokens)
+        if follow_up.auth == "introspection":
+            response = await self.before_deadline(self.http.introspect_token(url, token=tokens.access_token))
         else:
-            scheme = {"bearer": "Bearer", "oauth": "OAuth"}[call.auth]
-            response = await self.call(
+            scheme = {"bearer": "Bearer", "oauth": "OAuth"}[follow_up.auth]
+            response = await self.request(
                 "GET", url, headers={"authorization": f"{scheme} {tokens.access_token}"}
             )
         if response.status_code != 200:
-            raise Unusable(f"HTTP {response.status_code}")
-        payload = _body(response)
+            raise UnusableTokenResponse(f"HTTP {response.status_code}")
+        payload = _parse_body(response)
         if not isinstance(payload, dict):
-            raise Unusable("HTTP 200 without a readable body")
-        return tokens.with_follow_up(call, payload)
+            raise UnusableTokenResponse("HTTP 200 without a readable body")
+        return tokens.with_follow_up(follow_up, payload)
 
-    async def call(self, method: str, url: str, *, auth: Any = None, **more: Any) -> httpx.Response:
-        """A request that carries no token of its own accord."""
-        response: httpx.Response = await self.within(self.http.request(method, url, auth=auth, **more))
-        return response
+    def _parse(self, response: httpx.Response) -> TokenSet:
+        try:
+            return parse_token_response(self._client.oauth, response.status_code, _parse_body(response))
+        except TokenRequestFailed as failure:
+            failure.retry_after = parse_retry_after(response.headers.get("retry-after"), at_ms(now_ms()))
+            raise
 
 
 def _run(
-    client: OAuthClient, ask: Callable[[Session], Awaitable[Answer]], *, secrets: tuple[str | None, ...]
-) -> Answer:
-    """Have a conversation within the total deadline. Whatever goes wrong becomes Refused or Unusable."""
-    hiding = hidden(client, *secrets)
-    oauth_client = _authlib()
+    client: OAuthClient, requests: Callable[[Session], Awaitable[Result]], *, secrets: tuple[str | None, ...]
+) -> Result:
+    """The result of `requests` in a new session. Every failure becomes TokenRequestDenied or
+    UnusableTokenResponse, without `secrets` in its text.
+    """
+    masked = secrets_to_mask(client, *secrets)
     transport = _transport()
-
-    async def converse() -> Answer:
-        oauth = client.oauth
-        method = _AUTH_METHODS[oauth.client_auth]
-        async with oauth_client(
-            client_id=client.client_id,
-            client_secret=client.client_secret,
-            token_endpoint_auth_method=method,
-            revocation_endpoint_auth_method=method,
-            transport=transport,
-            follow_redirects=False,
-            trust_env=False,
-            timeout=None,
-            headers={"user-agent": USER_AGENT, "accept": "application/json"},
-        ) as http:
-            http.register_client_auth_method(("client_secret_basic", _basic))
-            return await ask(Session(client, http))
-
     try:
-        return asyncio.run(converse())
-    except Refused as no:
-        raise Refused(
-            clean(no.code, hiding),
-            clean(no.description, hiding),
-            ended=no.ended,
-            unclear=no.unclear,
-            retry_after=no.retry_after,
+        return asyncio.run(_in_session(client, transport, requests))
+    except TokenRequestDenied as denial:
+        raise replace(
+            denial, code=sanitize(denial.code, masked), description=sanitize(denial.description, masked)
         ) from None
-    except Unusable as fault:
-        raise Unusable(
-            clean(fault.reason, hiding),
-            lost=fault.lost and transport.sent,
-            unclear=fault.unclear,
-            retry_after=fault.retry_after,
+    except UnusableTokenResponse as fault:
+        raise replace(
+            fault,
+            reason=sanitize(fault.reason, masked),
+            may_have_succeeded=fault.may_have_succeeded and transport.sent,
         ) from None
     except TimeoutError:
-        raise Unusable(f"no answer within {TOTAL_SECONDS:.0f} s", lost=transport.sent) from None
+        raise UnusableTokenResponse(f"no response within {TOTAL_SECONDS:.0f} s", transport.sent) from None
     except _faults() as fault:
-        raise Unusable(_explain(fault), lost=transport.sent) from None
+        raise UnusableTokenResponse(_describe(fault), transport.sent) from None
 
 
-def hidden(client: OAuthClient, *secrets: str | None) -> list[str]:
-    """What must not stand in a provider's words as they are shown. Shorter ones would be found in innocent
-    words.
-    """
-    ours = (client.client_secret, _pair(client) if client.client_secret else None)
-    return [text for text in (*secrets, *ours) if text and len(text) >= _SHORTEST_SECRET]
+async def _in_session(
+    client: OAuthClient, transport: GuardedTransport, requests: Callable[[Session], Awaitable[Result]]
+) -> Result:
+    auth_method = _AUTH_METHODS[client.oauth.client_auth]
+    async with _authlib()(
+        client_id=client.client_id,
+        client_secret=client.client_secret,
+        token_endpoint_auth_method=auth_method,
+        revocation_endpoint_auth_method=auth_method,
+        transport=transport,
+        follow_redirects=False,
+        trust_env=False,
+        timeout=None,
+        headers={"user-agent": USER_AGENT, "accept": "application/json"},
+    ) as http:
+        http.register_client_auth_method(("client_secret_basic", _authenticate_basic))
+        return await requests(Session(client, http))
 
 
-def _body(response: httpx.Response) -> Any:
+def _authenticate_basic(client: Any, _method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
+    """RFC 6749, 2.3.1: ID and secret are form-encoded before they are joined. Authlib leaves that out."""
+    headers["Authorization"] = f"Basic {_basic_credentials(client)}"
+    return uri, headers, body
+
+
+def _basic_credentials(client: OAuthClient) -> str:
+    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret or '')}"
+    return base64.b64encode(pair.encode()).decode()
+
+
+def secrets_to_mask(client: OAuthClient, *secrets: str | None) -> list[str]:
+    """The texts that must not appear in a provider's message. Shorter secrets would match innocent words."""
+    client_secrets = (client.client_secret, _basic_credentials(client) if client.client_secret else None)
+    return [text for text in (*secrets, *client_secrets) if text and len(text) >= _MIN_SECRET_LENGTH]
+
+
+def _parse_body(response: httpx.Response) -> object:
     return token_body.parse(response.content, response.headers.get("content-type"))
 
 
-def _explain(fault: BaseException) -> str:
+def _describe(fault: BaseException) -> str:
     from patchbay.outbound.ssrf_guard import TargetError
-    from patchbay.outbound.transport import AnswerTooLarge
+    from patchbay.outbound.transport import ResponseTooLarge
 
-    if isinstance(fault, TargetError | AnswerTooLarge):
+    if isinstance(fault, TargetError | ResponseTooLarge):
         return str(fault)
     return f"the connection failed ({type(fault).__name__})"
 
 
-# ── parts that cost an import, made when first used ──────────────────────────────────────────────────
+# ── parts whose import takes long, imported at first use ─────────────────────────────────────────────
 
 
 @cache
 def _authlib() -> Any:
     """Authlib's client on httpx."""
     with warnings.catch_warnings():
-        import authlib.deprecate  # noqa: F401  # it turns its warnings on: before they are turned off
+        import authlib.deprecate  # noqa: F401  # it enables its warnings: import it before they are disabled
 
-        warnings.simplefilter("ignore")  # it prefers httpx2, and says so at every import
+        warnings.simplefilter("ignore")  # it prefers httpx2, and warns at every import
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     return AsyncOAuth2Client
 
@@ -378,7 +365,7 @@ def _faults() -> tuple[type[Exception], ...]:
 
     from patchbay.outbound.transport import FAULTS
 
-    # UnicodeError: httpx decodes xn-- names, and not every host that is well written is one.
+    # UnicodeError: httpx decodes xn-- names, and not every well-formed host is a valid one.
     return (*FAULTS, httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 
 
@@ -387,13 +374,13 @@ def _transport() -> GuardedTransport:
 
     config = settings()
     return GuardedTransport(
-        most=MAX_ANSWER_BYTES,
+        max_bytes=MAX_RESPONSE_BYTES,
         https_only=config.https_only,
         allow_loopback=config.patchbay_allow_loopback_targets,
     )
 
 
 def preload() -> None:
-    """Import what a conversation needs now, in Lambda's init phase, which has the full CPU."""
+    """Import what a session needs in Lambda's init phase, which has the full CPU."""
     _authlib()
     _faults()

@@ -1,4 +1,4 @@
-"""Reading an answer that may be endless, or a bomb: bounded memory, whatever it unpacks to."""
+"""Reads a response body that may be endless or a decompression bomb, with bounded memory."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import zlib
 from collections.abc import AsyncIterable
 
 
-async def read_body(chunks: AsyncIterable[bytes], encoding: str | None, most: int, into: bytearray) -> bool:
-    """Append at most `most` bytes of the *decoded* body to `into`, as they come, so that what had come stays
-    when the rest is cut off. True when that is all of it.
+async def read_body(
+    chunks: AsyncIterable[bytes], encoding: str | None, max_bytes: int, buffer: bytearray
+) -> bool:
+    """Append at most `max_bytes` bytes of the *decoded* body to `buffer` as they arrive, so that they remain
+    when the rest is cut off. Returns whether that is the whole body.
 
-    A body in an encoding other than gzip and deflate stays unread. Deadlines are the caller's; who gets False
-    has to close the connection.
+    A body in an encoding other than gzip and deflate stays unread. The caller sets the deadline, and must
+    close the connection if the result is False.
     """
     match (encoding or "identity").strip().lower():
         case "identity":
-            unpack = None
+            decoder = None
         case "gzip" | "x-gzip" | "deflate":
-            unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either header
+            decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # detects the header
         case _:
             return False
     try:
         async for chunk in chunks:
-            room = most - len(into)
-            # At most one byte past the cap is ever unpacked: a bomb costs its packed chunk.
-            piece = unpack.decompress(chunk, room + 1) if unpack else chunk
-            into += piece[:room]
-            if len(piece) > room or (unpack and unpack.unused_data):
+            remaining = max_bytes - len(buffer)
+            # At most one byte past the limit is decompressed: a bomb costs its compressed chunk.
+            piece = decoder.decompress(chunk, remaining + 1) if decoder else chunk
+            buffer += piece[:remaining]
+            if len(piece) > remaining or (decoder and decoder.unused_data):
                 return False
     except zlib.error:
         return False
-    return unpack is None or unpack.eof or not into
+    return decoder is None or decoder.eof or not buffer

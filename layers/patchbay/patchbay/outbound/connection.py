@@ -1,9 +1,9 @@
-"""A TCP or TLS connection whose every received byte is accounted for.
+"""A TCP or TLS connection that accounts for every received byte.
 
-The transports of asyncio and the streams of anyio read ahead into buffers, and drop the buffered bytes when
-a write fails. A `Connection` reads only when its user asks for bytes. So it can find bytes that belong to no
-answer before the next request (`is_quiet`), and it can read an answer from a peer that no longer takes the
-request.
+The transports of asyncio and the streams of anyio read ahead into buffers, and drop the buffered bytes when a
+write fails. A `Connection` reads only when its user asks for bytes. So it can detect bytes that belong to no
+response before the next request (`is_quiet`), and it can read a response from a peer that no longer accepts
+the request.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import select
 import socket
 import ssl
 
-# Four times the largest body that anyone reads here (64 KB, of a token endpoint), head included.
-MAX_ANSWER_BYTES = 256 * 1024
+# Four times the largest body that is read (64 KB, from a token endpoint), including the head.
+MAX_RESPONSE_BYTES = 256 * 1024
 _READ_BYTES = 64 * 1024
 
 
-class InvalidAnswer(Exception):
-    """The received bytes are not an HTTP answer, or are too many."""
+class InvalidResponse(Exception):
+    """The received bytes are not an HTTP response, or are too many."""
 
 
 class Connection:
     """Owns a connected, non-blocking socket. Belongs to one event loop, and to one task at a time.
 
-    From one `send` to the next it reads at most MAX_ANSWER_BYTES from the socket. Interim answers without
-    end, chunk extensions and TLS records without content would otherwise hold the processor until the
+    From one `send` to the next it reads at most MAX_RESPONSE_BYTES from the socket. Otherwise, endless
+    interim responses, chunk extensions, and TLS records without content would occupy the CPU until the
     deadline.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._unsent = memoryview(b"")
-        self._takes_more = True
+        self._can_send = True
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._room = MAX_ANSWER_BYTES
+        self._readable_bytes = MAX_RESPONSE_BYTES
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Raises ssl.SSLError, or another OSError."""
@@ -51,7 +51,7 @@ class Connection:
                 if self._incoming.eof:
                     raise ConnectionResetError("the connection ended during the TLS handshake") from None
             except ssl.SSLError:
-                self._push_outgoing()  # the alert that says why
+                self._push_outgoing()  # the alert with the reason
                 raise
             else:
                 self._push_outgoing()
@@ -59,8 +59,8 @@ class Connection:
                 return
 
     def send(self, data: bytes) -> None:
-        """Begin to send. The rest that the socket does not take at once goes out during `receive`."""
-        self._room = MAX_ANSWER_BYTES
+        """Start sending. Bytes that the socket does not accept at once go out during `receive`."""
+        self._readable_bytes = MAX_RESPONSE_BYTES
         if self._tls is None:
             self._push(data)
             return
@@ -70,10 +70,10 @@ class Connection:
         self._push_outgoing()
 
     async def receive(self) -> bytes:
-        """The next bytes that have come, b"" at the end of the stream.
+        """The next received bytes, b"" at the end of the stream.
 
-        Raises InvalidAnswer, ssl.SSLError, or another OSError. An error while sending does not count: the
-        peer may have answered before it stopped reading, and that answer can still be read.
+        Raises InvalidResponse, ssl.SSLError, or another OSError. An error while sending is ignored: the peer
+        may have responded before it stopped reading, and that response can still be read.
         """
         if self._tls is None:
             await self._wait()
@@ -86,10 +86,10 @@ class Connection:
         return not self._unsent
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come since the last byte that was read, neither data nor the end.
+        """Whether nothing has arrived since the last byte that was read: neither data nor the end.
 
-        Ask between two exchanges. OpenSSL takes no more than one record from `_incoming` at a time, so bytes
-        behind the last record that was read are still there, all or some of them.
+        Call it between two exchanges. OpenSSL takes at most one record at a time from `_incoming`, so bytes
+        after the last record that was read are still there, all or some of them.
         """
         if self._incoming.pending or (self._tls is not None and self._tls.pending()):
             return False
@@ -103,7 +103,7 @@ class Connection:
     # ── without waiting ──────────────────────────────────────────────────────────────────────────────
 
     def _pull(self) -> bytes | None:
-        """Bytes that are here, b"" at the end of the stream, None if nothing is here yet."""
+        """The available bytes, b"" at the end of the stream, None if nothing is available yet."""
         if self._tls is None:
             return self._read_socket()
         while True:
@@ -114,10 +114,10 @@ class Connection:
                 if not self._pull_incoming():
                     return None
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                return b""  # without a close_notify, as many servers end
+                return b""  # many servers end without a close_notify
 
     def _pull_incoming(self) -> bool:
-        """Move the socket's bytes to TLS; False if it has none yet."""
+        """Move bytes from the socket to TLS. False if the socket has none yet."""
         data = self._read_socket()
         if data is None:
             return False
@@ -128,13 +128,13 @@ class Connection:
         return True
 
     def _read_socket(self) -> bytes | None:
-        if self._room == 0:
-            raise InvalidAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+        if self._readable_bytes == 0:
+            raise InvalidResponse(f"the response has more than {MAX_RESPONSE_BYTES} bytes")
         try:
-            data = self._socket.recv(min(_READ_BYTES, self._room))
+            data = self._socket.recv(min(_READ_BYTES, self._readable_bytes))
         except BlockingIOError:
             return None
-        self._room -= len(data)
+        self._readable_bytes -= len(data)
         return data
 
     def _push_outgoing(self) -> None:
@@ -142,36 +142,36 @@ class Connection:
             self._push(self._outgoing.read())
 
     def _push(self, data: bytes = b"") -> None:
-        """Give the socket as much as it takes of the unsent bytes and then of `data`."""
+        """Write as much to the socket as it accepts of the unsent bytes, and then of `data`."""
         self._unsent = memoryview(bytes(self._unsent) + data) if self._unsent else memoryview(data)
         try:
-            while self._unsent and self._takes_more:
+            while self._unsent and self._can_send:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
         except BlockingIOError:
             pass
         except OSError:
-            self._takes_more = False  # see `receive`
+            self._can_send = False  # see `receive`
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _wait(self) -> None:
-        """Wait until the socket has something to read; unsent bytes go out meanwhile."""
+        """Wait until the socket is readable, and send unsent bytes meanwhile."""
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
         loop.add_reader(self._socket, _resolve, readable)
-        sends = bool(self._unsent) and self._takes_more
-        if sends:
+        is_sending = bool(self._unsent) and self._can_send
+        if is_sending:
             loop.add_writer(self._socket, self._send_more, loop)
         try:
             await readable
         finally:
             loop.remove_reader(self._socket)
-            if sends:
+            if is_sending:
                 loop.remove_writer(self._socket)
 
     def _send_more(self, loop: asyncio.AbstractEventLoop) -> None:
         self._push()
-        if not (self._unsent and self._takes_more):
+        if not (self._unsent and self._can_send):
             loop.remove_writer(self._socket)
 
 

@@ -1,4 +1,4 @@
-"""Dialling under the SSRF guard: the address that was judged is the address that is dialled."""
+"""Dials under the SSRF guard: the address that was checked is the address that is dialed."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from concurrent.futures import ThreadPoolExecutor
 
 from patchbay.outbound.connection import Connection
 from patchbay.outbound.ssrf_guard import check_address
-from patchbay.tls import trust
+from patchbay.tls import client_context
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 Dialer = Callable[[str, int], Awaitable[socket.socket]]
 
-# A name may have thousands of addresses; one attempt does not knock on all those doors.
+# A name may have thousands of addresses. One attempt does not try them all.
 _MAX_DIALS = 8
 
-# The loop's own executor has about six threads here. A few names whose servers never answer would
-# hold all of them, and so delay the lookups of every other receiver.
+# The loop's default executor has about six threads in AWS Lambda. A few names whose servers never respond
+# would occupy all of them and delay the lookups of every other receiver.
 _lookups = ThreadPoolExecutor(max_workers=64, thread_name_prefix="lookup")
 
 
 class NameNotResolved(OSError):
-    """The host's name has no address, or its name server did not answer."""
+    """The host's name has no address, or its name server did not respond."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """All addresses of `host`, in the order in which the system wants them tried."""
+    """All addresses of `host`, in the order of the system's preference."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.run_in_executor(
+        entries = await loop.run_in_executor(
             _lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
-    except (OSError, UnicodeError) as error:  # UnicodeError: a label that DNS cannot hold
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid DNS label
         raise NameNotResolved("the host's name could not be resolved") from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 async def connect(address: str, port: int) -> socket.socket:
-    """A non-blocking socket, connected to an address (no name)."""
+    """A non-blocking socket that is connected to an IP address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -54,10 +54,10 @@ async def connect(address: str, port: int) -> socket.socket:
 
 
 class GuardedDialer:
-    """Resolves a host once, refuses it if any of its addresses is forbidden, dials only those.
+    """Resolves a host once, rejects it if any of its addresses is forbidden, and dials only those addresses.
 
-    One bad address condemns the name: a mixed answer looks like an attack. TLS still verifies the
-    name. A kept connection leads to the address that was judged, wherever its name points by then.
+    One forbidden address is enough: a mixed DNS response looks like an attack. TLS still verifies the name. A
+    reused connection leads to the address that was checked, even if the name has another address by then.
     `ssl_context` replaces the default trust in certifi's authorities; `dialer` connects a socket.
     """
 
@@ -70,13 +70,14 @@ class GuardedDialer:
         dialer: Dialer | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
-        self._ssl_context = ssl_context or trust()
+        self._ssl_context = ssl_context or client_context()
         self._ssl_context.set_alpn_protocols(["http/1.1"])
         self._resolver = resolver
         self._dialer = dialer or connect
 
     async def dial(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109
-        """A new connection, with TLS for https. `timeout` in seconds, for the connection and again for TLS.
+        """A new connection, with TLS for https. `timeout` is in seconds, for the connection and again for
+        TLS.
 
         Raises ForbiddenTarget, NameNotResolved, ssl.SSLError, TimeoutError, or another OSError.
         """
@@ -95,13 +96,13 @@ class GuardedDialer:
         addresses = await self._resolver(host, port)
         for address in addresses:
             check_address(address, allow_loopback=self._allow_loopback)
-        tried = addresses[:_MAX_DIALS]
-        # An address that does not answer leaves time for the next ones; one lost SYN costs 1 s.
-        share = max(1.0, timeout / max(1, len(tried)))
+        candidates = addresses[:_MAX_DIALS]
+        # An address that does not respond leaves time for the next ones. One lost SYN costs 1 s.
+        address_timeout = max(1.0, timeout / max(1, len(candidates)))
         failure: OSError = NameNotResolved("the host's name has no address")
-        for address in tried:
+        for address in candidates:
             try:
-                async with asyncio.timeout(share):
+                async with asyncio.timeout(address_timeout):
                     return await self._dialer(address, port)
             except OSError as error:  # TimeoutError too
                 failure = error

@@ -1,8 +1,8 @@
-"""One HTTP/1.1 request and its answer (RFC 9112) on a connection.
+"""One HTTP/1.1 request and its response (RFC 9112) on a connection.
 
-h11 decides where an answer ends. A filter in front of it tolerates the harmless mistakes of real servers: it
-drops malformed header lines, unless another parser could read such a line as one that frames the answer.
-Reuse of the connection follows the opposite rule: only an answer without any mistake allows it.
+h11 decides where a response ends. A filter in front of it tolerates the harmless mistakes of real servers: it
+drops malformed header lines, unless another parser could read such a line as a framing header. Reuse of the
+connection follows the opposite rule: only a response without any mistake allows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Self
 
 import h11
 
-from patchbay.outbound.connection import Connection, InvalidAnswer
+from patchbay.outbound.connection import Connection, InvalidResponse
 
 _MAX_HEAD_BYTES = 100 * 1024
 
@@ -25,20 +25,20 @@ _field = re.compile(_FIELD)
 _clean_head = re.compile(rb"HTTP/1\.1 [0-9]{3}(?: [^\0\n\v\f\r]*+)?\r\n(?:" + _FIELD + rb"\r\n)*+\r\n")
 _head_end = re.compile(rb"\n\r?\n")
 _framing = re.compile(rb"^(content-length|transfer-encoding):([^\n]*+)\n", re.IGNORECASE | re.MULTILINE)
-# A malformed line with a second reading: a bare CR or a NUL may end it, it may be a header that frames the
-# answer in disguise, or another status line.
+# A malformed line with a second interpretation: a bare CR or a NUL may end it, or it may be a disguised
+# framing header or another status line.
 _suspect = re.compile(
     rb"[\0\r]|^[^a-z]*+(?:content[^a-z]*+length|transfer[^a-z]*+encoding)[^a-z:]*+(?::|$)|^[ \t]*+http/",
     re.IGNORECASE,
 )
 
 
-class NoAnswer(InvalidAnswer):
-    """The first bytes are not the beginning of an HTTP answer."""
+class NotHttpResponse(InvalidResponse):
+    """The first bytes are not the start of an HTTP response."""
 
 
 class Exchange:
-    """A request, and once it has begun, an asynchronous iterator over the body of its answer.
+    """A request, and after `start`, an asynchronous iterator over the body of its response.
 
     Raises h11.LocalProtocolError for headers that cannot be sent.
     """
@@ -54,11 +54,12 @@ class Exchange:
         self._connection: Connection
         self._unambiguous = True
 
-    async def begin(self, connection: Connection) -> tuple[int, Headers]:
-        """Send the request; the status and the headers of its answer, names in lower case.
+    async def start(self, connection: Connection) -> tuple[int, Headers]:
+        """Send the request. Returns the status and the headers of its response, names in lower case.
 
-        If the answer comes before the whole request went out, the rest is not sent. Raises NoAnswer,
-        InvalidAnswer, or an OSError; ConnectionError when the connection ends before an answer.
+        If the response arrives before the whole request is sent, the rest is not sent. Raises
+        NotHttpResponse, InvalidResponse, or an OSError; ConnectionError if the connection ends before a
+        response.
         """
         self._connection = connection
         connection.send(self._request)
@@ -83,14 +84,14 @@ class Exchange:
         raise StopAsyncIteration
 
     @property
-    def is_last(self) -> bool:
-        """Whether the head of the answer announces the end of the connection."""
+    def closes_connection(self) -> bool:
+        """Whether the head of the response announces the end of the connection."""
         return self._h11.our_state is h11.MUST_CLOSE
 
     @property
-    def allows_another(self) -> bool:
-        """Whether the connection may serve another request: the answer was read to its unambiguous end,
-        nothing came behind it, and the whole request went out.
+    def can_reuse_connection(self) -> bool:
+        """Whether the connection can be used for another request: the response was read to its unambiguous
+        end, nothing followed it, and the whole request was sent.
         """
         return (
             self._unambiguous
@@ -100,35 +101,37 @@ class Exchange:
         )
 
     async def _read_head(self, connection: Connection, received: bytearray) -> bytes:
-        """Take a status line and its headers, blank line included, from `received` and what comes next."""
+        """Take a status line and its headers, including the blank line, from `received` and the
+        connection.
+        """
         searched = 0
         while True:
             if received.startswith((b"\r", b"\n")):
                 self._unambiguous = False
                 received[:] = received.lstrip(b"\r\n")
             if not b"HTTP/".startswith(bytes(received[:5])):
-                raise NoAnswer("the answer does not begin with a status line")
+                raise NotHttpResponse("the response does not start with a status line")
             if end := _head_end.search(received, searched):
                 head = bytes(received[: end.end()])
                 del received[: end.end()]
                 return head
             if len(received) > _MAX_HEAD_BYTES:
-                raise InvalidAnswer("the answer's headers are too long")
+                raise InvalidResponse("the response's headers are too long")
             searched = max(0, len(received) - 2)
             data = await connection.receive()
             if not data:
-                raise ConnectionResetError("the connection ended before an answer")
+                raise ConnectionResetError("the connection ended before a response")
             received += data
 
     def _filter(self, head: bytes) -> bytes:
-        """`head` without the harmless mistakes that h11 refuses."""
+        """`head` without the harmless mistakes that h11 rejects."""
         if not _clean_head.fullmatch(head):
             self._unambiguous = False
             head = _without_malformed_lines(head)
         framing = [(name.lower(), value.strip(b" \t\r").lower()) for name, value in _framing.findall(head)]
-        self._unambiguous &= _has_one_reading(head, framing)
+        self._unambiguous &= _is_unambiguous(head, framing)
         codings = {value for name, value in framing if name == b"transfer-encoding"}
-        if codings == {b"identity"}:  # of RFC 2616: no coding at all
+        if codings == {b"identity"}:  # RFC 2616: no coding
             head = _framing.sub(
                 lambda line: b"" if line[1].lower() == b"transfer-encoding" else line[0], head
             )
@@ -138,25 +141,25 @@ class Exchange:
         try:
             return self._h11.next_event()
         except h11.RemoteProtocolError as error:
-            raise InvalidAnswer(str(error)) from error
+            raise InvalidResponse(str(error)) from error
 
 
 def _without_malformed_lines(head: bytes) -> bytes:
-    """`head` with CRLF line ends, and of its header lines only those that are well-formed."""
+    """`head` with CRLF line endings and only its well-formed header lines."""
     lines = [line.removesuffix(b"\r") for line in head.split(b"\n")[:-2]]
-    kept = lines[:1]
+    well_formed = lines[:1]
     for line in lines[1:]:
-        if line[:1] in (b" ", b"\t") and _framing.match(kept[-1] + b"\n"):
-            raise InvalidAnswer("a header that frames the answer is folded")
+        if line[:1] in (b" ", b"\t") and _framing.match(well_formed[-1] + b"\n"):
+            raise InvalidResponse("a framing header is folded")
         if _field.fullmatch(line):
-            kept.append(line)
+            well_formed.append(line)
         elif _suspect.search(line):
-            raise InvalidAnswer("a malformed header line may frame the answer")
-    return b"\r\n".join([*kept, b"", b""])
+            raise InvalidResponse("a malformed header line may be a framing header")
+    return b"\r\n".join([*well_formed, b"", b""])
 
 
-def _has_one_reading(head: bytes, framing: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether every party finds the same end of the answer."""
+def _is_unambiguous(head: bytes, framing: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether every parser finds the same end of the response."""
     never_has_body = head[9:10] == b"1" or head[9:12] in (b"204", b"304")
     match framing:
         case []:

@@ -1,4 +1,4 @@
-"""The SSRF guard at registration: URLs that a caller gives us to call, by this deployment's rules."""
+"""The SSRF guard for URLs that callers register, with this deployment's rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from patchbay.outbound import ssrf_guard
 from patchbay.settings import settings
 
 
-def check_registered(field: str, url: str) -> None:
-    """Raises ValidationFailed, naming the field, for a URL that Patchbay does not call."""
+def check_registered_url(field: str, url: str) -> None:
+    """Raises ValidationFailed with the field for a URL that Patchbay does not call."""
     config = settings()
     try:
         ssrf_guard.check_url(

@@ -1,4 +1,4 @@
-"""The Retry-After header of an answer."""
+"""The Retry-After header of a response."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from email.utils import parsedate_to_datetime
 def parse_retry_after(value: str | None, now: datetime) -> int | None:
     """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3).
 
-    Takes a number of seconds or an HTTP-date in any of its three forms; a date in the past is 0.
-    `None` if there is no header or it makes no sense. `now` is an aware time.
+    Accepts a number of seconds, or an HTTP-date in any of its three formats. A date in the past is 0. None if
+    the header is missing or invalid. `now` is timezone-aware.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 12 else None
     try:
-        at = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    if at.tzinfo is None:  # the asctime form names no zone: it is UTC
-        at = at.replace(tzinfo=UTC)
-    return max(0, math.ceil((at - now).total_seconds()))
+    if date.tzinfo is None:  # the asctime format has no timezone: it is UTC
+        date = date.replace(tzinfo=UTC)
+    return max(0, math.ceil((date - now).total_seconds()))

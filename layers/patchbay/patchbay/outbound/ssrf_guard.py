@@ -1,7 +1,7 @@
-"""The SSRF guard: which URLs, and which addresses behind them, may be called.
+"""The SSRF guard: which URLs, and which of their addresses, Patchbay may call.
 
-The rules are pure. `check_url` judges what a caller registers; `check_address` judges what a name
-resolves to, at the dial (see `dialer`), because a name may point elsewhere a moment later.
+The rules are pure. `check_url` checks the URL that a caller registers. `check_address` checks the addresses
+of a name when it is dialed (see `dialer`), because a name may point elsewhere a moment later.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import NamedTuple
 MAX_URL_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Special-use names that only ever mean the own host or network (RFC 6761, 6762, 8375; ICANN on
-# .internal), and two that routers hand out.
+# Special-use names that always mean the local host or network (RFC 6761, 6762, 8375; ICANN on .internal), and
+# two that routers assign.
 _LOCAL_SUFFIXES = {"arpa", "internal", "lan", "local", "localdomain", "localhost"}
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
-# A last label like these makes inet_aton and browsers read the whole name as an IPv4 address.
+# With such a last label, inet_aton and browsers read the whole name as an IPv4 address.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# Own tables rather than `ipaddress.is_global`: that one differs between Python versions, and it
-# lets 6to4, Teredo and NAT64 through, which carry another address inside.
+# Not `ipaddress.is_global`: it differs between Python versions, and it accepts 6to4, Teredo, and NAT64, which
+# contain another address.
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _FORBIDDEN_V4 = tuple(
     ip_network(block)
@@ -36,7 +36,7 @@ _FORBIDDEN_V4 = tuple(
         "172.16.0.0/12",
         "192.0.0.0/24",  # protocol assignments; Oracle's metadata
         "192.0.2.0/24",  # documentation
-        "192.31.196.0/24",  # AS112, like the next two anycast: the own network may answer them
+        "192.31.196.0/24",  # AS112, anycast like the next two: the local network may answer
         "192.52.193.0/24",  # multicast relays (AMT)
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",
@@ -61,12 +61,12 @@ _FORBIDDEN_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-# … except these two, which stand for the IPv4 address in their last 32 bits.
+# … except these two, which represent the IPv4 address in their last 32 bits.
 _V4_IN_V6 = (ip_network("::ffff:0:0/96"), ip_network("64:ff9b::/96"))
 
 
 class TargetError(ValueError):
-    """A URL that Patchbay does not call; `reason` is a stable code, the text is for people."""
+    """A URL that Patchbay does not call. `reason` is a stable code; the message is for people."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -74,55 +74,55 @@ class TargetError(ValueError):
 
 
 class InvalidTarget(TargetError):
-    """Not a URL that a webhook can have."""
+    """Not a valid URL for a webhook."""
 
 
 class ForbiddenTarget(TargetError):
-    """A URL that leads, or may lead, into a private network."""
+    """A URL that leads, or may lead, to a private network."""
 
 
 class Target(NamedTuple):
-    """The parts of a checked URL: what was judged is what is dialled, with no second parser."""
+    """The parts of a checked URL. They are dialed as they were checked, without a second parser."""
 
     scheme: str
-    host: str  # lower case, an IPv6 address without brackets
+    host: str  # in lower case; an IPv6 address has no brackets
     port: int
-    path: str  # with the query
+    path: str  # including the query
     authority: str  # for the Host header
 
 
 def check_url(url: str, *, https_only: bool, allow_loopback: bool) -> Target:
-    """The parts of `url` if it may be called; raises `InvalidTarget` or `ForbiddenTarget` if not.
+    """The parts of `url`. Raises InvalidTarget or ForbiddenTarget if Patchbay does not call it.
 
-    Resolves no name. `allow_loopback` (the local stack only) allows 127.0.0.0/8, ::1 and
-    `localhost`, and nothing else that is private.
+    Resolves no name. `allow_loopback` (only for the local stack) allows 127.0.0.0/8, ::1, and `localhost`,
+    and no other private address.
     """
     if len(url) > MAX_URL_LENGTH:
         raise InvalidTarget("too_long", f"The URL has more than {MAX_URL_LENGTH} characters.")
     if not re.fullmatch(r"[!-\[\]-~]*", url):
         raise InvalidTarget(
             "invalid_characters",
-            "The URL has a space, a backslash, a control or a non-ASCII character; write those"
-            " percent-encoded, and an international host name in its xn-- form.",
+            "The URL has a space, a backslash, a control character, or a non-ASCII character."
+            " Percent-encode these, and write an international host name in its xn-- form.",
         )
     if "#" in url:
-        raise InvalidTarget("fragment", "The URL has a fragment, which is never sent.")
+        raise InvalidTarget("fragment", "The URL has a fragment, which is never sent. Remove it.")
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise InvalidTarget("not_http", "The URL does not begin with https:// or http://.")
+        raise InvalidTarget("not_http", "The URL does not start with https:// or http://.")
     if https_only and scheme != "https":
-        raise InvalidTarget("https_required", "The URL does not begin with https://.")
+        raise InvalidTarget("https_required", "The URL does not start with https://.")
     authority = re.split(r"[/?]", rest, maxsplit=1)[0]
     if "@" in authority:
-        raise InvalidTarget("credentials", "The URL has a user name or password in it.")
+        raise InvalidTarget("credentials", "The URL has a user name or a password. Remove it.")
     match = _AUTHORITY.fullmatch(authority)
     if not match:
         raise InvalidTarget("invalid_host", "The URL has no valid host and port.")
     default_port = _DEFAULT_PORTS[scheme]
     port = int(match["port"] or default_port)
     if not (port in (80, 443) or 1024 <= port <= 65535):
-        raise InvalidTarget("port", "The port is not 80, 443, or one from 1024 to 65535.")
+        raise InvalidTarget("port", "The port is not 80, 443, or between 1024 and 65535.")
     name = match["host"].lower()
     host = _check_host(name, allow_loopback)
     path = rest[len(authority) :]
@@ -142,7 +142,7 @@ def _check_host(name: str, allow_loopback: bool) -> str:
             literal = str(IPv6Address(name[1:-1]) if name.startswith("[") else IPv4Address(name))
         except ValueError:
             raise InvalidTarget(
-                "ambiguous_address", "The host is not an IP address in its usual spelling."
+                "ambiguous_address", "The host is not an IP address in its standard notation."
             ) from None
         check_address(literal, allow_loopback=allow_loopback)
         return literal
@@ -151,24 +151,24 @@ def _check_host(name: str, allow_loopback: bool) -> str:
     if name == "localhost" and allow_loopback:
         return name
     if len(labels) == 1 or labels[-1] in _LOCAL_SUFFIXES:
-        raise ForbiddenTarget("local_name", "The host is a name of a local network.")
+        raise ForbiddenTarget("local_name", "The host is the name of a local network.")
     return name
 
 
 def check_address(address: str, *, allow_loopback: bool = False) -> None:
-    """Raise `ForbiddenTarget` unless `address` (IPv4 or IPv6) is a public unicast address.
+    """Raises ForbiddenTarget unless `address` (IPv4 or IPv6) is a public unicast address.
 
-    The text does not repeat the address: it may come from a private DNS zone.
+    The message does not repeat the address: it may come from a private DNS zone.
     """
     try:
         ip = ip_address(address)
     except ValueError:
         allowed = False
     else:
-        own_host = allow_loopback and any(ip in block for block in _LOOPBACK)
-        allowed = "%" not in address and (own_host or _is_public(ip))  # no zone ids
+        is_allowed_loopback = allow_loopback and any(ip in block for block in _LOOPBACK)
+        allowed = "%" not in address and (is_allowed_loopback or _is_public(ip))  # no zone IDs
     if not allowed:
-        raise ForbiddenTarget("forbidden_address", "The host's address is not a public one.")
+        raise ForbiddenTarget("forbidden_address", "The host's address is not public.")
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:

@@ -1,4 +1,4 @@
-"""An httpx transport under the SSRF guard, for what speaks to token endpoints through Authlib."""
+"""An httpx transport under the SSRF guard, for requests to token endpoints."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import h11
 import httpx
 
 from patchbay.outbound.body import read_body
-from patchbay.outbound.connection import InvalidAnswer
+from patchbay.outbound.connection import InvalidResponse
 from patchbay.outbound.dialer import Dialer, GuardedDialer, Resolver, resolve
 from patchbay.outbound.exchange import Exchange
 from patchbay.outbound.ssrf_guard import TargetError, check_url
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 
-# What a request meets that no usable answer follows. `OSError` holds the deadline's TimeoutError, and
+# The failures of a request without a usable response. `OSError` includes the deadline's TimeoutError and
 # ssl.SSLError.
-FAULTS = (TargetError, OSError, InvalidAnswer, h11.LocalProtocolError, httpx.DecodingError)
+FAULTS = (TargetError, OSError, InvalidResponse, h11.LocalProtocolError, httpx.DecodingError)
 
 
-class AnswerTooLarge(OSError):
-    """The answer has more bytes than whoever asked takes."""
+class ResponseTooLarge(OSError):
+    """The response is larger than the limit."""
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Judges the URL at every request and the addresses at every dial; follows no redirect, uses no proxy,
-    keeps no cookie, and reads at most `most` bytes of a decoded answer. Each request has a connection of its
-    own, so no answer can hold bytes left over from another request.
+    """Checks the URL of every request and the addresses of every dial. Follows no redirect, uses no proxy,
+    stores no cookie, and reads at most `max_bytes` bytes of a decoded response. Each request has its own
+    connection, so no response can contain bytes from another request.
 
     Raises one of FAULTS. The total deadline is the caller's: `asyncio.timeout`.
     """
@@ -35,17 +35,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def __init__(
         self,
         *,
-        most: int,
+        max_bytes: int,
         https_only: bool = True,
         allow_loopback: bool = False,
         ssl_context: ssl.SSLContext | None = None,
         resolver: Resolver = resolve,
         dialer: Dialer | None = None,
     ) -> None:
-        self._most = most
+        self._max_bytes = max_bytes
         self._https_only = https_only
         self._allow_loopback = allow_loopback
-        self.sent = False  # whether a request may have reached the other side
+        self.sent = False  # whether a request may have reached the peer
         self._dialer = GuardedDialer(
             allow_loopback=allow_loopback, ssl_context=ssl_context, resolver=resolver, dialer=dialer
         )
@@ -53,7 +53,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         target = check_url(str(request.url), https_only=self._https_only, allow_loopback=self._allow_loopback)
 
-        own = {b"host", b"accept-encoding", b"connection"}
+        own_headers = {b"host", b"accept-encoding", b"connection"}
         exchange = Exchange(
             request.method,
             target.path,
@@ -61,7 +61,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 (b"host", target.authority.encode()),
                 (b"accept-encoding", b"identity"),
                 (b"connection", b"close"),
-                *((name, value) for name, value in request.headers.raw if name.lower() not in own),
+                *((name, value) for name, value in request.headers.raw if name.lower() not in own_headers),
             ],
             await request.aread(),
         )
@@ -69,13 +69,16 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         body = bytearray()
         try:
             self.sent = True
-            status, raw_headers = await exchange.begin(connection)
+            status, raw_headers = await exchange.start(connection)
             headers = httpx.Headers(list(raw_headers))
-            if not await read_body(exchange, headers.get("content-encoding"), self._most, body):
-                raise AnswerTooLarge(f"the answer has more than {self._most} bytes, or cannot be unpacked")
+            if not await read_body(exchange, headers.get("content-encoding"), self._max_bytes, body):
+                raise ResponseTooLarge(
+                    f"the response has more than {self._max_bytes} bytes, or cannot be decoded"
+                )
         finally:
             connection.close()
-        # What is decoded here, and what httpx would act upon: it parses a Location that it does not follow.
+        # The body is decoded already, and httpx would act on the others: it parses a Location that it does
+        # not follow.
         for name in ("content-encoding", "content-length", "location", "set-cookie"):
             headers.pop(name, None)
         return httpx.Response(status, headers=headers, content=bytes(body), request=request)

@@ -1,41 +1,41 @@
-"""The meaning of authorization servers' error codes, in their many spellings: pure."""
+"""The meaning of the error codes of authorization servers, in their many spellings: pure."""
 
 from __future__ import annotations
 
 import re
 
-_WHOLE = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?\d+")
 
 
-def folded(text: str) -> str:
-    """Letters and digits only, in lower case: `INVALID_GRANT`, `invalidGrant` and `Invalid grant` are one. A
-    number keeps its sign.
+def normalize(text: str) -> str:
+    """Letters and digits only, in lower case: `INVALID_GRANT`, `invalidGrant`, and `Invalid grant` become the
+    same. A number keeps its sign.
     """
-    if _WHOLE.fullmatch(text.strip()):
+    if _INTEGER.fullmatch(text.strip()):
         return text.strip()
     return "".join(char for char in text.casefold() if char.isalnum())
 
 
-def is_retried(code: str) -> bool:
-    """Whether a code must not end a connection: the fault is temporary, or our client's."""
-    return folded(code) in PASSING | CLIENT_FAULTS
+def is_temporary_or_client_fault(code: str) -> bool:
+    """Whether a code says nothing about the grant, so that it must not end a connection."""
+    return normalize(code) in TEMPORARY | CLIENT_FAULTS
 
 
 def _codes(text: str) -> frozenset[str]:
-    return frozenset(map(folded, text.split()))
+    return frozenset(map(normalize, text.split()))
 
 
-# The fault is temporary (RFC 6749, 4.1.2.1, and other words for it).
-PASSING = _codes(
+# The fault is temporary (RFC 6749, 4.1.2.1, and synonyms).
+TEMPORARY = _codes(
     """
     temporarily_unavailable server_error slow_down service_unavailable unavailable internal_error
     internal_server_error timeout gateway_timeout over_capacity rate_limited rate_limit rate_limit_exceeded
     too_many_requests throttled 408 429 500 502 503 504
     """
 )
-# The grant is over: `invalid_grant` (RFC 6749, 5.2), whatever the description says.
+# The grant has ended: `invalid_grant` (RFC 6749, 5.2), whatever the description says.
 GRANT_ENDED = _codes("invalid_grant expired_grant grant_expired grant_revoked grant_not_found")
-# The same in other words, unless the description speaks of something else (DOUBT_WORDS).
+# Synonyms, unless the description has another cause (OTHER_CAUSE_WORDS).
 ENDED = GRANT_ENDED | _codes(
     """
     bad_refresh_token invalid_refresh_token expired_refresh_token revoked_refresh_token
@@ -45,26 +45,26 @@ ENDED = GRANT_ENDED | _codes(
     access_revoked authorization_revoked consent_revoked interaction_required login_required reauth_required
     """
 )
-# To a revocation, a token that is not known is as good as revoked (RFC 7009, 2.2). One that has expired is
-# not: its grant may live on.
-GONE = _codes(
+# For a revocation, an unknown token is the same as a revoked one (RFC 7009, 2.2). An expired token is not:
+# its grant may still exist.
+ALREADY_REVOKED = _codes(
     """
     invalid_grant invalid_token invalid_refresh_token token_not_found refresh_token_not_found token_revoked
     revoked_token refresh_token_revoked grant_revoked grant_not_found
     """
 )
-# The same as ENDED, as a sentence.
+# The same as ENDED, in a sentence.
 ENDED_WORDS = re.compile(
     r"\b(invalid|expired|revoked|unknown|inactive)\s+refresh[\s_-]?token\b"
     r"|\brefresh[\s_-]?token(\s+(is|was|has))?(\s+(already|been))*"
     r"\s+(invalid|expired|revoked|unknown|inactive|(already|been)\s+used|not\s+found|(not|no\s+longer)\s+valid)\b",
     re.IGNORECASE,
 )
-# The fault passes, is our request's, or is another token's than the grant's.
-DOUBT_WORDS = re.compile(
+# The fault is temporary, or it is with our request or with a token other than the grant's.
+OTHER_CAUSE_WORDS = re.compile(
     r"concurren|\bretry|\btry again|\bmissing\b|\bmtls\b|\bcertificate|\bdpop\b", re.IGNORECASE
 )
-# Our client is wrong (RFC 6749, 5.2), which says nothing about the grant.
+# Our client is wrong (RFC 6749, 5.2). This says nothing about the grant.
 CLIENT_FAULTS = _codes(
     """
     invalid_client unauthorized_client incorrect_client_credentials bad_client invalid_client_id
@@ -72,7 +72,7 @@ CLIENT_FAULTS = _codes(
     client_authentication_failed
     """
 )
-# Our request is wrong. Some servers say so of a dead refresh token, but only in the description.
+# Our request is wrong. Some servers report an invalid refresh token this way, but only in the description.
 REQUEST_FAULTS = _codes("invalid_request unsupported_grant_type invalid_scope redirect_uri_mismatch")
-# Values in a code's place that mean that there is no error.
+# Values of a code that mean "no error".
 NO_ERROR = frozenset({"0", "200", "ok", "success", "true", "false", "none", "null"})

@@ -1,9 +1,10 @@
-"""Providers as data: one TOML file each, beside this module, checked by the models below.
+"""Providers as data: one TOML file each, next to this module, validated by the models below.
 
-Adding a provider is adding its file here and its recording in tests/providers/recordings. A name in braces in
-a URL is a *variable*: in the middle one of the integration's config (`variables`), held against its pattern;
-in front a whole address, of the callback (`callback`) or of a token response (`metadata` with `hosts`), held
-against a list of hosts. A callback or a token response is not to say where secrets go.
+To add a provider, add its file here and its recording in tests/providers/recordings. A name in braces in a
+URL is a *variable*. In the middle of a URL, it is from the integration's config (`variables`), and must match
+its pattern. At the start, it is a whole address, from the callback (`callback`) or from a token response
+(`metadata` with `hosts`), and must be at one of its hosts. So neither a callback nor a token response can
+decide where secrets go.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -39,11 +40,11 @@ class IntegrationType(StrEnum):
 class RefreshStrategy(StrEnum):
     """How a connection gets its next access token.
 
-    rotating          a refresh token that works once; its answer brings the next one
-    static            a refresh token that works again and again
-    exchange          the access token itself is exchanged for a fresh one, while it is valid
-    never_expires     not at all: the token ends when it is revoked
-    reauthorize_only  not at all: when the token ends, its owner has to connect again
+    rotating          a refresh token that works once; the response has the next one
+    static            a refresh token that works repeatedly
+    exchange          the access token itself is exchanged for a fresh one while it is valid
+    never_expires     not at all: the token is valid until it is revoked
+    reauthorize_only  not at all: when the token expires, its owner must connect again
     """
 
     ROTATING = "rotating"
@@ -53,32 +54,33 @@ class RefreshStrategy(StrEnum):
     REAUTHORIZE_ONLY = "reauthorize_only"
 
 
-def _address(url: str) -> str:
+def _validate_url(url: str) -> str:
     parts = list(Formatter().parse(url))
     if not all(
-        name is None or (name.isidentifier() and not spec and not how) for _, name, spec, how in parts
+        name is None or (name.isidentifier() and not spec and not conversion)
+        for _, name, spec, conversion in parts
     ):
-        raise ValueError("a variable is a name in braces")
-    # What the variables stand for is judged where they come from.
-    like = "".join(text + ("" if name is None else "x") for text, name, _, _ in parts)
-    if url.startswith("{") and like[1:2] in ("", "/"):
-        like = f"https://x.example{like[1:]}"
-    if not _ADDRESS.fullmatch(like):
-        raise ValueError(f"{url} is no https address")
+        raise ValueError("a variable must be a name in braces")
+    # The values of variables are validated at their source.
+    example = "".join(text + ("" if name is None else "x") for text, name, _, _ in parts)
+    if url.startswith("{") and example[1:2] in ("", "/"):
+        example = f"https://x.example{example[1:]}"
+    if not _ADDRESS.fullmatch(example):
+        raise ValueError(f"{url} is not an https address")
     return url
 
 
-def _regex(pattern: str) -> str:
+def _validate_regex(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern} is not a regular expression: {error}") from None
     return pattern
 
 
-Url = Annotated[str, AfterValidator(_address)]
-# The whole text has to match.
-Pattern = Annotated[str, AfterValidator(_regex)]
+Url = Annotated[str, AfterValidator(_validate_url)]
+# It must match the whole text.
+Pattern = Annotated[str, AfterValidator(_validate_regex)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,31}$")]
@@ -90,7 +92,7 @@ class _Data(BaseModel):
 
 
 class Variable(_Data):
-    """A part of the provider's addresses that the integration's config says."""
+    """A part of the provider's addresses that comes from the integration's config."""
 
     pattern: Pattern
     default: str | None = None
@@ -99,7 +101,7 @@ class Variable(_Data):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.default is not None and not re.fullmatch(self.pattern, self.default):
-            raise ValueError(f"the default {self.default} does not fit the pattern")
+            raise ValueError(f"the default {self.default} does not match the pattern")
         return self
 
 
@@ -108,30 +110,30 @@ class CallbackVariable(_Data):
 
     parameter: str
     hosts: list[Host]
-    default: str  # what it is before the callback, and where the callback does not say
+    default: str  # before the callback, and if the callback has no such parameter
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not at_host(self.default, self.hosts):
-            raise ValueError(f"the default {self.default} is at none of the hosts")
+        if not is_at_host(self.default, self.hosts):
+            raise ValueError(f"the default {self.default} is not at one of the hosts")
         return self
 
 
-class Kept(_Data):
-    """What is kept of a response as metadata. With `hosts` it must be an https address at one of them, or the
-    whole response is refused.
+class MetadataField(_Data):
+    """A value of a response that is stored as metadata. With `hosts`, it must be an https address at one of
+    them. Otherwise the whole response is rejected.
     """
 
     path: DotPath
     hosts: list[Host] | None = None
 
 
-class FollowUp(_Data):
-    """A call after the token came, for what the token response does not tell.
+class FollowUpRequest(_Data):
+    """A request after the token request, for facts that the token response does not have.
 
-    `auth`: the access token as `bearer` or `oauth` (Mailchimp's spelling) in the header, or `introspection`
-    (RFC 7662: the token in the body, the client authenticated). A `required` one that fails, fails the whole;
-    without it the connection lacks what it would have told. Paths lead into its JSON answer.
+    `auth`: the access token in the header as `bearer` or `oauth` (Mailchimp's scheme), or `introspection`
+    (RFC 7662: the token in the body, the client authenticated). If a `required` one fails, the whole session
+    fails. If another one fails, the connection lacks its facts. Paths are in its JSON response.
     """
 
     url: Url
@@ -141,27 +143,27 @@ class FollowUp(_Data):
     account_id: DotPath | None = None
     account_label: DotPath | None = None
     expires_at: DotPath | None = None  # Unix seconds
-    metadata: dict[Name, Kept] = Field(default_factory=dict)
+    metadata: dict[Name, MetadataField] = Field(default_factory=dict)
 
 
-class Exchange(_Data):
-    """Turns one access token into another that lives longer: a GET, as Meta makes it."""
+class TokenExchange(_Data):
+    """Exchanges an access token for another that lives longer, with a GET as Meta requires it."""
 
     url: Url
     grant_type: str
     token_parameter: str
     send_client_id: bool = False
     send_client_secret: bool = False
-    min_age_seconds: int = 0  # an access token younger than this is not exchanged yet
+    min_age_seconds: int = 0  # a younger access token is not exchanged yet
 
 
 class Revocation(_Data):
-    """How a grant is taken back.
+    """How a grant is revoked.
 
-    rfc7009     posts `token` (or the other one, where there is none of it) with the client authenticated
-    token_only  posts it alone
-    bearer      calls the address by `method` with the access token as its bearer
-    github      DELETE <url>/<client id>/grant, the access token in JSON, the client authenticated by Basic
+    rfc7009     POST with `token` (or the other token, if there is none of it), the client authenticated
+    token_only  POST with that token alone
+    bearer      `method` with the access token as the bearer token
+    github      DELETE <url>/<client id>/grant, the access token in JSON, the client authenticated with Basic
     """
 
     url: Url
@@ -171,10 +173,10 @@ class Revocation(_Data):
 
 
 class Errors(_Data):
-    """How the provider says no. `codes` and `descriptions` are the paths where it stands; of each the first
-    that holds a text counts. `ended` means that this grant is over, as `invalid_grant` does; `passing`, that
-    nothing was done and it may be asked again, as `temporarily_unavailable` does. Both list codes, or
-    "code: description" where the code alone says too little. `error_codes` has the codes that all share.
+    """How the provider reports errors. `codes` and `descriptions` are paths; the first of each that has a
+    text counts. `ended`: this grant has ended, as with `invalid_grant`. `passing`: nothing was done and the
+    request may be repeated, as with `temporarily_unavailable`. Both list codes, or "code: description" if the
+    code alone is ambiguous. `error_codes` has the codes that all providers share.
     """
 
     codes: list[DotPath] = Field(default_factory=lambda: ["error"])
@@ -189,35 +191,35 @@ class OAuth(_Data):
     authorization_url: Url
     token_url: Url
     issuer: str | None = None
-    iss_required: bool = False  # RFC 9207: it publishes authorization_response_iss_parameter_supported
-    # Where the issuer is not known: the origins that an `iss` may have. Empty: any.
+    iss_required: bool = False  # RFC 9207: its metadata has authorization_response_iss_parameter_supported
+    # If the issuer is unknown: the origins that an `iss` may have. Empty: any.
     iss_origins: list[str] = Field(default_factory=list)
     client_auth: Literal["body", "basic", "none"] = "body"
     pkce: bool = True
     scope_separator: Literal[" ", ","] = " "
     default_scopes: list[str] = Field(default_factory=list)
-    offline_scopes: list[str] = Field(default_factory=list)  # always asked for: they bring the refresh token
+    offline_scopes: list[str] = Field(default_factory=list)  # always requested: they bring the refresh token
     authorize_parameters: dict[str, str] = Field(default_factory=dict)
     refresh: RefreshStrategy
-    # Where it does not say how long a token that can be refreshed lives. RFC 6749, 5.1 leaves expires_in out
-    # for "other means"; where there are none, an hour is what most give.
+    # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 leaves it to
+    # "other means" then. Without such means, an hour is the most common.
     assumed_lifetime_seconds: int = Field(default=3600, gt=0)
-    # How long before its end a token is refreshed, or a fifth of its life if that is less.
+    # How long before its expiry a token is refreshed, or a fifth of its lifetime if that is less.
     refresh_margin_seconds: int = Field(default=15 * 60, gt=0)
-    # Objects of the token response that the token may stand in, the first that has one counts.
+    # The objects of the token response that may have the token. The first that has one counts.
     token_in: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]*$")]] = Field(
         default_factory=lambda: [""]
     )
     scope_path: DotPath = "scope"  # within that object
     account_id: DotPath | None = None
     account_label: DotPath | None = None
-    metadata: dict[Name, Kept] = Field(default_factory=dict)
+    metadata: dict[Name, MetadataField] = Field(default_factory=dict)
     callback: dict[Name, CallbackVariable] = Field(default_factory=dict)
-    long_lived: Exchange | None = None  # right after the code
-    renewal: Exchange | None = None  # instead of a refresh token
-    follow_ups: list[FollowUp] = Field(default_factory=list)
+    long_lived: TokenExchange | None = None  # right after the code
+    renewal: TokenExchange | None = None  # instead of a refresh token
+    follow_ups: list[FollowUpRequest] = Field(default_factory=list)
     revocation: Revocation | None = None
-    # Revoke the old grant when a connection is made again. Only for providers that then keep the new grant:
+    # Revoke the old grant when its owner connects again. Only for providers that keep the new grant then:
     # many revoke all of a user's grants to a client.
     revoke_replaced: bool = False
     errors: Errors = Field(default_factory=Errors)
@@ -225,14 +227,14 @@ class OAuth(_Data):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.refresh is RefreshStrategy.EXCHANGE) is not (self.renewal is not None):
-            raise ValueError("the strategy exchange and `renewal` go together")
+            raise ValueError("the strategy exchange and `renewal` require each other")
         if self.iss_required and not self.issuer:
-            raise ValueError("iss_required needs the issuer")
+            raise ValueError("iss_required requires the issuer")
         return self
 
 
 class CredentialField(_Data):
-    """One field of the credentials that a connection is made with."""
+    """One field of a connection's credentials."""
 
     label: str
     secret: bool = True
@@ -240,8 +242,8 @@ class CredentialField(_Data):
     description: str = ""
 
 
-class Credentials(_Data):
-    """A provider without OAuth: what a connection's credentials are."""
+class CredentialSchema(_Data):
+    """The credentials of a connection to a provider without OAuth."""
 
     kind: Literal["API_KEY", "BASIC"]
     fields: dict[FieldName, CredentialField]
@@ -249,7 +251,7 @@ class Credentials(_Data):
 
 
 class Provider(_Data):
-    """One provider: either `oauth` or `credentials`."""
+    """One provider, with either `oauth` or `credentials`."""
 
     name: str
     label: str
@@ -258,57 +260,62 @@ class Provider(_Data):
     docs: Annotated[str, StringConstraints(pattern=r"^https://")]
     variables: dict[FieldName, Variable] = Field(default_factory=dict)
     oauth: OAuth | None = None
-    credentials: Credentials | None = None
+    credentials: CredentialSchema | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.oauth is None) is (self.credentials is None):
-            raise ValueError("a provider has either oauth or credentials")
+            raise ValueError("a provider must have either oauth or credentials")
         if self.oauth is not None:
             config, addresses = set(self.variables), set(self.oauth.callback)
             _check_urls([self.oauth.authorization_url, self.oauth.token_url], config, addresses)
-            addresses |= {name for name, kept in self.oauth.metadata.items() if kept.hosts}
-            later = (self.oauth.long_lived, self.oauth.renewal, self.oauth.revocation, *self.oauth.follow_ups)
-            _check_urls([call.url for call in later if call is not None], config, addresses)
+            addresses |= {name for name, field in self.oauth.metadata.items() if field.hosts}
+            later_requests = (
+                self.oauth.long_lived,
+                self.oauth.renewal,
+                self.oauth.revocation,
+                *self.oauth.follow_ups,
+            )
+            _check_urls([request.url for request in later_requests if request is not None], config, addresses)
         return self
 
 
 def _check_urls(urls: list[str], config: set[str], addresses: set[str]) -> None:
     for url in urls:
         for text, name, _, _ in Formatter().parse(url):
-            # Only an address may say the host and all that comes before it.
-            in_front = url.startswith(f"{{{name}}}") and not text
-            if name is not None and name not in (addresses if in_front else config):
-                raise ValueError(f"{url}: nothing says what {name} is")
+            # Only an address may decide the scheme and the host.
+            is_at_start = url.startswith(f"{{{name}}}") and not text
+            if name is not None and name not in (addresses if is_at_start else config):
+                raise ValueError(f"{url}: the variable {name} is not defined")
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all providers, in order."""
+    """The names of all providers, sorted."""
     return tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 
 
 @cache
 def load(name: str) -> Provider | None:
-    """The provider of that name, or None. Only its own file is read."""
+    """The provider with that name, or None. Reads only its file."""
     if name not in names():
         return None
     return read(_FOLDER / f"{name}.toml")
 
 
 def read(file: Path) -> Provider:
-    """A provider's file. Raises pydantic's ValidationError when it does not fit."""
+    """Read a provider's file. Raises pydantic's ValidationError if it is invalid."""
     return Provider.model_validate({"name": file.stem, **tomllib.loads(file.read_text("utf-8"))})
 
 
-def fill(url: str, variables: Mapping[str, str]) -> str:
-    """An address with its variables in place. Raises KeyError for one that nothing says."""
+def expand(url: str, variables: Mapping[str, str]) -> str:
+    """A URL with the values of its variables. Raises KeyError for an unknown variable."""
     return url.format_map(variables)
 
 
-def at_host(url: Any, hosts: list[str]) -> bool:
-    """Whether `url` is an https address, without port, user, path or anything else but a slash behind it, at
-    one of `hosts`; `*.x` stands for any name below x.
+def is_at_host(url: object, hosts: list[str]) -> TypeGuard[str]:
+    """Whether `url` is an https address at one of `hosts`, with nothing after the host except a slash, and
+    without a port or user. `*.x` means any name below x.
     """
     if not isinstance(url, str):
         return False
@@ -317,6 +324,8 @@ def at_host(url: Any, hosts: list[str]) -> bool:
         return False
     host = match[1]
     return any(
-        host.endswith(known[1:]) and len(host) > len(known) - 1 if known.startswith("*.") else host == known
-        for known in hosts
+        host.endswith(allowed[1:]) and len(host) > len(allowed) - 1
+        if allowed.startswith("*.")
+        else host == allowed
+        for allowed in hosts
     )

@@ -27,7 +27,7 @@ def is_throttling(error: Exception) -> bool:
     """Whether it is AWS's way to say: not now."""
     if isinstance(error, dynamo.Throttled):
         return True
-    return isinstance(error, aws.Refused) and error.code in _CODES
+    return isinstance(error, aws.ServiceError) and error.code in _CODES
 
 
 @contextmanager

@@ -264,7 +264,7 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
         attempt += 1
         try:
             return aws.call("dynamodb", operation, call)
-        except aws.Refused as error:
+        except aws.ServiceError as error:
             if error.code == "ConditionalCheckFailedException":
                 item = error.response.get("Item")
                 raise ConditionFailed(unpack_row(item) if item else None) from None
@@ -305,7 +305,7 @@ def transact(actions: Sequence[TransactItem]) -> None:
         try:
             aws.call("dynamodb", "TransactWriteItems", call)
             return
-        except aws.Refused as error:
+        except aws.ServiceError as error:
             if error.code != "TransactionCanceledException":
                 raise
             reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
@@ -451,7 +451,7 @@ def page(
             call["ExclusiveStartKey"] = start
         try:
             answer = aws.call("dynamodb", "Query", call)
-        except aws.Refused as error:
+        except aws.ServiceError as error:
             # A cursor of another list, or one made up, does not fit the index or the range.
             if cursor and error.code == "ValidationException":
                 raise _bad_cursor() from None

@@ -18,9 +18,9 @@ from datetime import datetime
 import h11
 
 from patchbay.outbound.body import read_body
-from patchbay.outbound.connection import Connection, InvalidAnswer
+from patchbay.outbound.connection import Connection, InvalidResponse
 from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Resolver, resolve
-from patchbay.outbound.exchange import Exchange, NoAnswer
+from patchbay.outbound.exchange import Exchange, NotHttpResponse
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.outbound.ssrf_guard import ForbiddenTarget, InvalidTarget, Target, check_url
 from patchbay.webhooks.connection_pool import ConnectionPool, Route
@@ -77,7 +77,7 @@ class SendResult:
         return Outcome(self.status_code, self.error_kind, parse_retry_after(self.retry_after, now))
 
 
-class _NotOurs(NoAnswer):
+class _NotOurs(NotHttpResponse):
     """An answer on a kept connection that is probably for the unread rest of an earlier request."""
 
 
@@ -148,7 +148,7 @@ class Sender:
         except (
             ForbiddenTarget,
             InvalidTarget,
-            InvalidAnswer,
+            InvalidResponse,
             OSError,  # with the deadline's TimeoutError, and ssl.SSLError
             h11.LocalProtocolError,
         ) as fault:
@@ -208,7 +208,7 @@ class Sender:
                 await self._exchange(exchange, kept, reply, route, is_reused=True)
                 return
             # The deadline arrives here as a cancellation: a TimeoutError is the socket's own.
-            except (OSError, NoAnswer):
+            except (OSError, NotHttpResponse):
                 if reply.status is not None:
                     raise
             exchange = Exchange("POST", target.path, lines, body)
@@ -228,15 +228,15 @@ class Sender:
         """Raises _NotOurs on a reused connection, before anything of that answer is in `reply`."""
         kept = False
         try:
-            status, headers = await exchange.begin(connection)
-            if is_reused and status in _NOT_A_REQUEST and exchange.is_last:
+            status, headers = await exchange.start(connection)
+            if is_reused and status in _NOT_A_REQUEST and exchange.closes_connection:
                 raise _NotOurs
             reply.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
             reply.status = status
             reply.complete = await read_body(
                 exchange, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
             )
-            if keep_for and exchange.allows_another:
+            if keep_for and exchange.can_reuse_connection:
                 self._kept.give_back(keep_for, connection)
                 kept = True
         finally:
@@ -259,7 +259,7 @@ def _explain(fault: Exception) -> tuple[ErrorKind, str]:
             kind = ErrorKind.TIMEOUT
         case h11.LocalProtocolError():
             kind = ErrorKind.INVALID_REQUEST
-        case InvalidAnswer():
+        case InvalidResponse():
             kind = ErrorKind.INVALID_RESPONSE
         case _:
             kind = ErrorKind.CONNECTION

@@ -19,7 +19,7 @@ from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
-from patchbay.outbound.registration import check_registered
+from patchbay.outbound.registration import check_registered_url
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
@@ -55,7 +55,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
 
     Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
     """
-    check_registered("url", body.url)
+    check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
     secret = signing.new_secret()
@@ -134,7 +134,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     """
     sent = body.model_fields_set
     if "url" in sent:
-        check_registered("url", body.url)
+        check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
     changes = _fields(principal.workspace_id, id, body, sent)
