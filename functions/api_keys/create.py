@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="api-keys:write", status=201, idempotent=True)
 def handler(request: Request, body: CreateApiKey) -> ApiKeyWithSecret:
-    """Create an API key; `key` is in this response only."""
+    """Create an API key. Only this response contains `key`."""
     return service.create(request.principal, body, request.once)

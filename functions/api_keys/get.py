@@ -6,5 +6,5 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:read")
 def handler(request: Request, id: ApiKeyId) -> ApiKey:
-    """One API key, with its use."""
+    """Get an API key with its usage."""
     return service.get(request.principal, id)

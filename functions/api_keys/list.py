@@ -6,5 +6,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="api-keys:read")
 def handler(request: Request, query: ListQuery) -> Listing[ApiKey]:
-    """The workspace's API keys, newest first; revoked ones for 30 days."""
+    """List the workspace's API keys, newest first. Ended keys stay listed for 30 days."""
     return service.list_keys(request.principal, query)

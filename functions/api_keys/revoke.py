@@ -6,5 +6,5 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:write")
 def handler(request: Request, id: ApiKeyId) -> Empty:
-    """Revoke an API key; it is refused from the next request on."""
+    """Revoke an API key. Its next request is refused."""
     return service.revoke(request.principal, id, request.if_match)

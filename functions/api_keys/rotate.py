@@ -6,5 +6,7 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:write", status=201, idempotent=True, optional_body=True)
 def handler(request: Request, id: ApiKeyId, body: RotateApiKey) -> ApiKeyWithSecret:
-    """Make a new key like this one, which goes on for `overlapSeconds`; `key` is in this response only."""
+    """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
+    response contains `key`.
+    """
     return service.rotate(request.principal, id, body, request.if_match, request.once)

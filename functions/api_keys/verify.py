@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="api-keys:verify")
 def handler(request: Request, body: VerifyApiKey) -> Verification:
-    """Whether a key is good for a request to one of the platform's own APIs; counts it if so."""
+    """Check a key for a request to one of the platform's own APIs, and count the request if it is valid."""
     return service.verify(request.principal, body)

@@ -6,6 +6,6 @@ from patchbay.api_keys.expire_keys import expire_keys
 aws.preload()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Announce API keys that expire soon, and count out those that have."""
+def handler(event: object, context: Any) -> dict[str, int]:
+    """Announce API keys that expire soon, and retire those that have expired."""
     return expire_keys(context.get_remaining_time_in_millis)._asdict()

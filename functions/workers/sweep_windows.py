@@ -6,6 +6,6 @@ from patchbay.rate_limits.sweeper import sweep
 aws.preload()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Delete rate-limit windows that TTL has left behind."""
+def handler(event: object, context: Any) -> dict[str, int]:
+    """Delete expired rate-limit windows that TTL left behind."""
     return {"deleted": sweep(context.get_remaining_time_in_millis)}

@@ -1,4 +1,4 @@
-"""Changing and rotating API keys: what holds when, for whom it is refused, every race and every crash."""
+"""Updating and rotating API keys: when changes apply, who may make them, races and crashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -27,8 +26,7 @@ from hypothesis.stateful import (
 from moto.dynamodb.models import dynamodb_backends
 
 from local import settings as local_settings
-from patchbay import ids
-from patchbay.api_keys import hashing, models, service
+from patchbay.api_keys import service
 from patchbay.api_keys.expire_keys import expire_keys
 from patchbay.api_keys.guard import Guard, InsufficientScopes, InvalidKey
 from patchbay.api_keys.models import (
@@ -40,19 +38,27 @@ from patchbay.api_keys.models import (
     UpdateApiKey,
 )
 from patchbay.auth.principal import Principal, in_process
-from patchbay.auth.scopes import ROLES
 from patchbay.aws_http import Response
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
 from patchbay.settings import settings as configuration
 from patchbay.storage import dynamo
+from tests.api_keys import (
+    ADA,
+    AMPLE_TIME_MS,
+    DAY,
+    HOUR,
+    MINUTE,
+    PATH,
+    key_count,
+    use_test_clock,
+    use_weak_hashes,
+)
 from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, failing, killed, meanwhile
+from tests.problems import assert_problem
 from tests.wire import Params, around_calls, around_tries
 
-PATH = "/api/integrations/api-keys"
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-ADA = Principal("acme", "user:ada", ROLES["owner"], role="owner")
 FOREVER = "2999-01-01T00:00:00.000Z"
 ONCE = {"Idempotency-Key": "one"}
 LEASE_SECONDS = 31
@@ -60,18 +66,13 @@ LEASE_SECONDS = 31
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """One time for all that these tests look at: keys, their ids, and what is not in the past."""
-    clock = Clock(monkeypatch)
-    clock.now = clock.now // DAY * DAY + 10 * HOUR + MINUTE  # well inside of an hour and a day
-    now = SimpleNamespace(time_ns=lambda: (clock.now + clock.skew) * 1_000_000)
-    monkeypatch.setattr(ids, "time", now)
-    monkeypatch.setattr(models, "datetime", SimpleNamespace(now=lambda _: at_ms(now_ms())))
-    # What a hash costs is tested elsewhere; here many keys are made.
-    monkeypatch.setattr(hashing, "_ROUNDS", 4)
+    use_weak_hashes(monkeypatch)
+    clock = use_test_clock(monkeypatch)
+    clock.now = clock.now // DAY * DAY + 10 * HOUR + MINUTE  # not near the end of an hour or a day
     return clock
 
 
-def make(api: Api, token: str = OWNER, **changes: Any) -> Any:
+def create(api: Api, token: str = OWNER, **changes: Any) -> Any:
     body = {"name": "CI", "scopes": ["events:publish"]} | changes
     answer = api(f"POST {PATH}", json=body, token=token)
     assert answer.status == 201, answer.text
@@ -79,20 +80,20 @@ def make(api: Api, token: str = OWNER, **changes: Any) -> Any:
 
 
 def mint(**changes: Any) -> ApiKeyWithSecret:
-    """The same without HTTP, for races: a request has writes of its own."""
-    return service.create(ADA, new(**changes))
+    """Create a key without HTTP, for races: an HTTP request has additional writes."""
+    return service.create(ADA, create_body(**changes))
 
 
-def new(**changes: Any) -> CreateApiKey:
+def create_body(**changes: Any) -> CreateApiKey:
     body = {"name": "CI", "scopes": ["events:publish"]} | changes
     return CreateApiKey.model_validate_json(json.dumps(body))
 
 
-def edit(**changes: Any) -> UpdateApiKey:
+def update_body(**changes: Any) -> UpdateApiKey:
     return UpdateApiKey.model_validate_json(json.dumps(changes))
 
 
-def rotation(overlap_seconds: int) -> RotateApiKey:
+def rotate_body(overlap_seconds: int) -> RotateApiKey:
     return RotateApiKey(overlap_seconds=overlap_seconds)
 
 
@@ -113,31 +114,18 @@ def get(api: Api, key: Any) -> Any:
 
 
 def rows(backend: Backend, *, without: str = "") -> dict[str, dict[str, Any]]:
-    """Every row of the keys' table by its id; `without` the one whose use is counted by asking."""
+    """All rows of the table by ID, except that of the calling key, `without`, whose use is counted."""
     return {row["id"]: row for row in backend.rows("ApiKeysTable") if row["id"] != without}
 
 
-def count(backend: Backend, workspace: str = "acme") -> int:
-    """What the ceiling goes by."""
-    counted: int = rows(backend)[f"count#{workspace}"]["n"]
-    return counted
-
-
-def live(backend: Backend, workspace: str = "acme") -> int:
-    """What it ought to be: the keys that were not ended for good."""
+def unretired(backend: Backend, workspace: str = "acme") -> int:
+    """The expected count: the number of keys that are not retired."""
     return sum(row.get("workspaceId") == workspace and "r" not in row for row in rows(backend).values())
 
 
-def refused(answer: Answer, status: int, *named: str) -> None:
-    codes = {403: "forbidden", 404: "not_found", 409: "conflict", 422: "validation_failed"}
-    assert (answer.status, answer.json().get("code")) == (status, codes[status]), answer.text
-    for text in named:
-        assert text in answer.json()["detail"], answer.text
-
-
-def guard(clock: Clock, lag: int) -> Guard:
-    """A process whose clock is so far ahead, or behind."""
-    return Guard(lambda: clock.now + lag)
+def guard(clock: Clock, skew: int) -> Guard:
+    """A process whose clock is off by `skew`."""
+    return Guard(lambda: clock.now + skew)
 
 
 def refusal(process: Guard, token: str) -> str:
@@ -147,14 +135,14 @@ def refusal(process: Guard, token: str) -> str:
 
 
 def at(clock: Clock, **ahead: float) -> str:
-    """A moment as the API takes it, so far ahead."""
+    """A time in the API's format, this far ahead."""
     units = {"milliseconds": 1, "seconds": 1_000, "hours": HOUR, "days": DAY}
     return iso(at_ms(clock.now + round(sum(units[unit] * number for unit, number in ahead.items()))))
 
 
 @contextlib.contextmanager
 def each_time(operation: str, act: Callable[[], object], times: int) -> Iterator[None]:
-    """Another process is a moment faster, again and again: `act` itself makes one call of the operation."""
+    """Another process is faster, `times` times in a row. `act` itself calls the operation once."""
     with contextlib.ExitStack() as stack:
         for number in range(times):
             stack.enter_context(meanwhile(operation, act, at=1 + 2 * number))
@@ -163,7 +151,7 @@ def each_time(operation: str, act: Callable[[], object], times: int) -> Iterator
 
 @contextlib.contextmanager
 def between(act: Callable[[], object], call: int) -> Iterator[None]:
-    """`act` once, right before the `call`-th call to DynamoDB, if there are so many."""
+    """Run `act` once, immediately before call number `call` to DynamoDB, if it happens."""
     calls = itertools.count(1)
 
     def before(service: str, operation: str, params: Params, send: Callable[[Params], Params]) -> Params:
@@ -177,8 +165,8 @@ def between(act: Callable[[], object], call: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lost_once(operation: str = "TransactWriteItems") -> Iterator[list[str]]:
-    """The answer of one transaction is lost, and the client sends it again. DynamoDB knows it by its
-    ClientRequestToken and answers what it did before; moto would do it twice, so this stands before it.
+    """The response of one transaction is lost, and the client sends it again. DynamoDB recognizes the repeat
+    by its ClientRequestToken and does not execute it again. Moto would, so this intercepts the repeat.
     """
     tokens: list[str] = []
 
@@ -192,10 +180,10 @@ def lost_once(operation: str = "TransactWriteItems") -> Iterator[list[str]]:
         yield tokens
 
 
-# ── an edit ──────────────────────────────────────────────────────────────────────────────────────────
+# ── update ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-EDITS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+UPDATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"name": "  Newsroom "}, {"name": "Newsroom"}),
     (
         {"scopes": ["events:read", "posts:read", "events:read"]},
@@ -210,21 +198,21 @@ EDITS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-def test_an_edit_changes_what_it_names_and_nothing_else(api: Api, clock: Clock) -> None:
-    for body, shown in EDITS:
-        before = make(api, expiresAt=FOREVER)
+def test_update_changes_only_the_fields_that_are_sent(api: Api, clock: Clock) -> None:
+    for body, changed in UPDATES:
+        before = create(api, expiresAt=FOREVER)
         secret = before.pop("key")
         clock.move(1)
         answer = put(api, before, **body)
         assert answer.status == 200, answer.text
-        expected = before | body | shown | {"version": 2, "updatedAt": at(clock)}
+        expected = before | body | changed | {"version": 2, "updatedAt": at(clock)}
         assert answer.json() == expected, body
         assert get(api, before) == expected
         assert secret not in answer.text
 
 
-def test_an_edit_that_changes_nothing_is_none(api: Api, backend: Backend, clock: Clock) -> None:
-    key = make(api, expiresAt=at(clock, days=30))
+def test_update_without_changes_keeps_the_version(api: Api, backend: Backend, clock: Clock) -> None:
+    key = create(api, expiresAt=at(clock, days=30))
     before = rows(backend)
     clock.move(60)
     for body in (
@@ -239,10 +227,10 @@ def test_an_edit_that_changes_nothing_is_none(api: Api, backend: Backend, clock:
     assert rows(backend) == before
 
 
-def test_a_key_s_end_is_taken_away_and_given_back(api: Api, backend: Backend, clock: Clock) -> None:
-    key = make(api, expiresAt=at(clock, days=2))
+def test_update_removes_and_restores_an_expiry(api: Api, backend: Backend, clock: Clock) -> None:
+    key = create(api, expiresAt=at(clock, days=2))
     assert put(api, key, expiresAt=None).json()["expiresAt"] is None
-    assert not {"x", "k", "d"} & rows(backend)[key["id"]].keys(), "nothing holds it in the schedule's index"
+    assert not {"x", "k", "d"} & rows(backend)[key["id"]].keys(), "the key is not in the index `due`"
     clock.move(3 * DAY / 1000)
     assert get(api, key)["status"] == "ACTIVE"
     Guard().admit(key["key"])
@@ -251,7 +239,7 @@ def test_a_key_s_end_is_taken_away_and_given_back(api: Api, backend: Backend, cl
     assert (row["k"], row["d"]) == (0, row["x"] - 7 * DAY)
 
 
-UNFIT: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     ({"name": None}, "name"),
     ({"name": " "}, "name"),
     ({"name": "x" * 101}, "name"),
@@ -276,32 +264,28 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_an_edit_that_does_not_fit_is_refused_and_nothing_is_stored(
-    api: Api, backend: Backend, clock: Clock
-) -> None:
-    key = make(api, expiresAt=FOREVER)
+def test_update_rejects_invalid_body(api: Api, backend: Backend, clock: Clock) -> None:
+    key = create(api, expiresAt=FOREVER)
     before = rows(backend)
     past = [({"expiresAt": at(clock, milliseconds=-ago)}, "expiresAt") for ago in (0, 1, DAY)]
-    for changes, path in [*UNFIT, *past]:
-        # Of several fields one that is wrong is enough.
-        answer = put(api, key, **({"name": "Other"} | changes))
-        refused(answer, 422)
-        assert [error["path"] for error in answer.json()["errors"]] == [path], changes
+    for changes, path in [*INVALID, *past]:
+        # One invalid field is enough to reject the request.
+        assert_problem(put(api, key, **({"name": "Other"} | changes)), 422, paths=[path])
     for body in (b"[]", b"null", b'"name"'):
-        refused(api(f"PUT {PATH}/{key['id']}", body=body), 422)
+        assert_problem(api(f"PUT {PATH}/{key['id']}", body=body), 422)
     assert rows(backend) == before
 
 
-def test_if_match_guards_an_edit_and_a_rotation(api: Api, backend: Backend) -> None:
-    key = make(api)
+def test_if_match_is_checked_on_update_and_rotate(api: Api, backend: Backend) -> None:
+    key = create(api)
     assert put(api, key, headers={"If-Match": '"1"'}, name="a").json()["version"] == 2
     before = rows(backend)
     for version in ("1", "3", '"0"'):
-        refused(put(api, key, headers={"If-Match": version}, name="b"), 409, "version 2")
-        refused(put(api, key, headers={"If-Match": version}, name="a"), 409, "version 2")
-        refused(rotate(api, key, headers={"If-Match": version}), 409, "version 2")
-    refused(put(api, key, headers={"If-Match": "*"}, name="b"), 422)
-    refused(rotate(api, key, headers={"If-Match": "-2"}), 422)
+        assert_problem(put(api, key, headers={"If-Match": version}, name="b"), 409, None, "version 2")
+        assert_problem(put(api, key, headers={"If-Match": version}, name="a"), 409, None, "version 2")
+        assert_problem(rotate(api, key, headers={"If-Match": version}), 409, None, "version 2")
+    assert_problem(put(api, key, headers={"If-Match": "*"}, name="b"), 422)
+    assert_problem(rotate(api, key, headers={"If-Match": "-2"}), 422)
     assert rows(backend) == before
     assert put(api, key, headers={"If-Match": "2"}, name="b").json()["version"] == 3
     rotated = rotate(api, key, headers={"If-Match": "3"})
@@ -309,34 +293,32 @@ def test_if_match_guards_an_edit_and_a_rotation(api: Api, backend: Backend) -> N
     assert get(api, key)["version"] == 4
 
 
-def test_a_key_that_has_ended_is_neither_changed_nor_rotated(
-    api: Api, backend: Backend, clock: Clock
-) -> None:
-    revoked, expired, retired = make(api), make(api, expiresAt=at(clock, hours=1)), make(api, name="r")
+def test_ended_key_cannot_be_updated_or_rotated(api: Api, backend: Backend, clock: Clock) -> None:
+    revoked, expired, retired = create(api), create(api, expiresAt=at(clock, hours=1)), create(api, name="r")
     assert put(api, retired, expiresAt=at(clock, seconds=60)).status == 200
     api(f"DELETE {PATH}/{revoked['id']}")
     clock.move(60)
-    assert expire_keys(lambda: 300_000).retired == 1
-    clock.move(3600 - 60)  # to the very millisecond
+    assert expire_keys(lambda: AMPLE_TIME_MS).retired == 1
+    clock.move(3600 - 60)  # the exact millisecond
     before = rows(backend)
     for key, status in ((revoked, "REVOKED"), (expired, "EXPIRED"), (retired, "EXPIRED")):
         for body in ({}, {"name": "x"}, {"expiresAt": None}, {"expiresAt": FOREVER}):
-            refused(put(api, key, **body), 409, status)
+            assert_problem(put(api, key, **body), 409, None, status)
         for seconds in (0, 60):
-            refused(rotate(api, key, overlapSeconds=seconds), 409, status)
+            assert_problem(rotate(api, key, overlapSeconds=seconds), 409, None, status)
     assert rows(backend) == before
-    assert count(backend) == live(backend) == 1
+    assert key_count(backend) == unretired(backend) == 1
 
-    clock.move(31 * 86_400)  # TTL deletes late: what is forgotten is not there
-    refused(put(api, revoked, name="x"), 404)
-    refused(rotate(api, retired), 404)
-
-
-# ── an edit and use ──────────────────────────────────────────────────────────────────────────────────
+    clock.move(31 * 86_400)  # TTL deletes late, but the rows are treated as absent
+    assert_problem(put(api, revoked, name="x"), 404)
+    assert_problem(rotate(api, retired), 404)
 
 
-def test_an_edit_leaves_use_and_windows_as_they_are(api: Api, clock: Clock) -> None:
-    key = make(api, rateLimitPerHour=10)
+# ── update and use ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_update_keeps_usage_and_windows(api: Api, clock: Clock) -> None:
+    key = create(api, rateLimitPerHour=10)
     process = Guard()
     process.admit(key["key"], cost=4)
     used = get(api, key)
@@ -349,28 +331,30 @@ def test_an_edit_leaves_use_and_windows_as_they_are(api: Api, clock: Clock) -> N
     with pytest.raises(RateLimited):
         Guard().admit(key["key"])
     assert put(api, key, rateLimitPerHour=7).status == 200
-    assert Guard().admit(key["key"]).headers()["x-ratelimit-remaining"] == "0", "the six before still count"
+    assert Guard().admit(key["key"]).headers()["x-ratelimit-remaining"] == "0", (
+        "the first six requests still count"
+    )
 
 
-def test_requests_while_an_edit_is_made_are_all_counted(backend: Backend) -> None:
+def test_requests_during_an_update_are_counted(backend: Backend) -> None:
     key, process = mint(rateLimitPerHour=50), Guard()
     process.admit(key.key)
     with meanwhile("dynamodb.UpdateItem", lambda: [process.admit(key.key) for _ in range(3)]):
-        edited = service.update(ADA, key.id, edit(name="other", rateLimitPerHour=40))
-    assert (edited.version, edited.usage.total) == (2, 4), "what is answered is what stands there"
+        edited = service.update(ADA, key.id, update_body(name="other", rateLimitPerHour=40))
+    assert (edited.version, edited.usage.total) == (2, 4), "the response matches the row"
     admission = process.admit(key.key)
     assert admission.headers()["x-ratelimit-remaining"] == "35"
     shown = service.get(ADA, key.id)
     assert (shown.usage.total, shown.usage.daily[-1].count) == (5, 5)
 
 
-def test_an_edit_while_a_request_is_admitted_holds_for_it(backend: Backend, clock: Clock) -> None:
-    """The edit comes after the request was checked, and before it is counted."""
+def test_update_during_admission_applies_to_that_request(backend: Backend, clock: Clock) -> None:
+    """The update comes after the request was checked, and before it is counted."""
     key, process = mint(scopes=["events:publish", "events:read"], rateLimitPerHour=5), Guard()
     process.admit(key.key)
 
     def changing(**changes: Any) -> contextlib.AbstractContextManager[None]:
-        return meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(**changes)))
+        return meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(**changes)))
 
     with changing(name="other"):
         assert process.admit(key.key).headers()["x-ratelimit-remaining"] == "3", "counted once"
@@ -382,14 +366,14 @@ def test_an_edit_while_a_request_is_admitted_holds_for_it(backend: Backend, cloc
 
     ending, ahead = mint(), guard(clock, 5_000)
     ahead.admit(ending.key)
-    shortened = edit(expiresAt=at(clock, seconds=1))
+    shortened = update_body(expiresAt=at(clock, seconds=1))
     with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, ending.id, shortened)):
-        assert refusal(ahead, ending.key) == "EXPIRED", "by the clock of the process that asks"
+        assert refusal(ahead, ending.key) == "EXPIRED", "by the clock of the admitting process"
     assert service.get(ADA, ending.id).usage.total == 1
 
 
-def test_an_edit_holds_in_another_process_from_its_next_request_on(api: Api, clock: Clock) -> None:
-    key = make(api, scopes=["events:publish", "events:read"], rateLimitPerHour=100)
+def test_update_applies_to_the_next_request_in_other_processes(api: Api, clock: Clock) -> None:
+    key = create(api, scopes=["events:publish", "events:read"], rateLimitPerHour=100)
     other = Guard()
     other.admit(key["key"])
 
@@ -417,61 +401,63 @@ def test_an_edit_holds_in_another_process_from_its_next_request_on(api: Api, clo
     assert refusal(other, key["key"]) == refusal(Guard(), key["key"]) == "EXPIRED"
 
 
-def test_scopes_taken_away_are_gone_over_http_too(api: Api) -> None:
-    key = make(api, scopes=["api-keys:read", "events:read"])
+def test_removed_scope_is_refused_over_http(api: Api) -> None:
+    key = create(api, scopes=["api-keys:read", "events:read"])
     assert api(f"GET {PATH}", token=key["key"]).status == 200
     put(api, key, scopes=["events:read"])
-    refused(api(f"GET {PATH}", token=key["key"]), 403, "api-keys:read")
+    assert_problem(api(f"GET {PATH}", token=key["key"]), 403, None, "api-keys:read")
     put(api, key, scopes=["api-keys:read"])
     assert api(f"GET {PATH}", token=key["key"]).status == 200
 
 
-# ── edits at once ────────────────────────────────────────────────────────────────────────────────────
+# ── concurrent updates ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_of_two_edits_at_once_none_is_lost(backend: Backend) -> None:
+def test_concurrent_updates_are_both_applied(backend: Backend) -> None:
     key = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(rateLimitPerHour=7))):
-        edited = service.update(ADA, key.id, edit(name="other"))
+    with meanwhile(
+        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(rateLimitPerHour=7))
+    ):
+        edited = service.update(ADA, key.id, update_body(name="other"))
     assert (edited.name, edited.rate_limit_per_hour, edited.version) == ("other", 7, 3)
     assert service.get(ADA, key.id) == edited
 
 
-def test_of_two_edits_of_one_version_the_second_is_refused(backend: Backend) -> None:
+def test_second_update_of_the_same_version_is_a_conflict(backend: Backend) -> None:
     key = mint()
-    other = meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="a"), 1))
+    other = meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="a"), 1))
     with other, pytest.raises(Conflict, match="version 2, not 1"):
-        service.update(ADA, key.id, edit(name="b"), 1)
+        service.update(ADA, key.id, update_body(name="b"), 1)
     assert service.get(ADA, key.id).name == "a"
 
 
-def test_two_equal_edits_at_once_are_one(backend: Backend) -> None:
+def test_equal_concurrent_updates_count_as_one(backend: Backend) -> None:
     key = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="a"))):
-        assert service.update(ADA, key.id, edit(name="a")).version == 2
+    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="a"))):
+        assert service.update(ADA, key.id, update_body(name="a")).version == 2
 
 
-def test_an_edit_that_always_comes_second_says_so(backend: Backend) -> None:
+def test_update_under_contention_is_a_conflict(backend: Backend) -> None:
     key, names = mint(), itertools.count()
     others = each_time(
-        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name=str(next(names)))), 3
+        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name=str(next(names)))), 3
     )
     with others, pytest.raises(Conflict, match="at the same time"):
-        service.update(ADA, key.id, edit(rateLimitPerDay=9))
+        service.update(ADA, key.id, update_body(rateLimitPerDay=9))
     shown = service.get(ADA, key.id)
     assert (shown.name, shown.rate_limit_per_day, shown.version) == ("2", 10_000, 4)
 
 
-def test_an_edit_whose_answer_is_lost_is_made_once(backend: Backend) -> None:
+def test_update_whose_response_is_lost_is_applied_once(backend: Backend) -> None:
     key = mint()
-    for if_match in (None, 2):  # its own write is not another one's
+    for if_match in (None, 2):  # its own write is not a conflict
         with failing("dynamodb.UpdateItem", lost=True, tries=1):
-            edited = service.update(ADA, key.id, edit(name=f"after {if_match}"), if_match)
+            edited = service.update(ADA, key.id, update_body(name=f"after {if_match}"), if_match)
         assert (edited.name, edited.version) == (f"after {if_match}", (if_match or 1) + 1)
         assert service.get(ADA, key.id) == edited
 
 
-def test_an_edit_of_a_key_that_ends_meanwhile_is_refused(backend: Backend, clock: Clock) -> None:
+def test_update_of_a_key_that_ends_concurrently_is_refused(backend: Backend, clock: Clock) -> None:
     ends: dict[str, Callable[[ApiKeyWithSecret], object]] = {
         "REVOKED": lambda key: service.revoke(ADA, key.id),
         "EXPIRED": lambda key: service.rotate(ADA, key.id, RotateApiKey(overlap_seconds=0)),
@@ -482,82 +468,82 @@ def test_an_edit_of_a_key_that_ends_meanwhile_is_refused(backend: Backend, clock
             meanwhile("dynamodb.UpdateItem", partial(end, key)),
             pytest.raises(Conflict, match=status),
         ):
-            service.update(ADA, key.id, edit(expiresAt=FOREVER, name="alive"))
+            service.update(ADA, key.id, update_body(expiresAt=FOREVER, name="alive"))
         shown = service.get(ADA, key.id)
         assert (shown.status, shown.name, shown.version) == (status, "CI", 2)
-    assert count(backend) == live(backend) == 1
+    assert key_count(backend) == unretired(backend) == 1
 
 
-def test_an_end_moved_at_the_last_moment_and_the_schedule_agree(backend: Backend, clock: Clock) -> None:
-    """Whichever comes first: the key is retired and cannot be moved, or was moved and is not retired."""
+def test_expiry_change_races_with_the_schedule_consistently(backend: Backend, clock: Clock) -> None:
+    """The first one wins: the key is retired and its expiry cannot be changed, or the reverse."""
     lost = mint(expiresAt=at(clock, seconds=10))
 
     def end() -> None:
         clock.move(10)
-        assert expire_keys(lambda: 300_000).retired == 1
+        assert expire_keys(lambda: AMPLE_TIME_MS).retired == 1
 
     with meanwhile("dynamodb.UpdateItem", end), pytest.raises(Conflict, match="EXPIRED"):
-        service.update(ADA, lost.id, edit(expiresAt=at(clock, days=1)))
-    assert count(backend) == live(backend) == 0
+        service.update(ADA, lost.id, update_body(expiresAt=at(clock, days=1)))
+    assert key_count(backend) == unretired(backend) == 0
     assert refusal(Guard(), lost.key) == "EXPIRED"
 
     kept = mint(expiresAt=at(clock, seconds=10))
     clock.move(10)
 
     def move() -> None:
-        clock.skew = -60_000  # a host whose clock is a minute late takes the key for alive
-        service.update(ADA, kept.id, edit(expiresAt=at(clock, days=1)))
+        clock.skew = -60_000  # to a host whose clock is a minute late, the key is active
+        service.update(ADA, kept.id, update_body(expiresAt=at(clock, days=1)))
         clock.skew = 0
 
     with meanwhile("dynamodb.UpdateItem", move):
-        expire_keys(lambda: 300_000)
+        expire_keys(lambda: AMPLE_TIME_MS)
     assert service.get(ADA, kept.id).status is KeyStatus.ACTIVE
     Guard().admit(kept.key)
-    assert count(backend) == live(backend) == 1
+    assert key_count(backend) == unretired(backend) == 1
     clock.move(86_400)
-    expire_keys(lambda: 300_000)
-    assert count(backend) == live(backend) == 0, "and the schedule did not lose sight of it"
+    expire_keys(lambda: AMPLE_TIME_MS)
+    assert key_count(backend) == unretired(backend) == 0, "the schedule still finds it"
 
 
-# ── an end that comes while the request is on its way ────────────────────────────────────────────────
+# ── expiry during the request ────────────────────────────────────────────────────────────────────────
 
 
-def holds_no_place(backend: Backend, clock: Clock) -> None:
-    """Once the schedule has looked, what has ended is not counted, and goes by TTL."""
+def assert_not_counted(backend: Backend, clock: Clock) -> None:
+    """After the next run, ended keys are not counted and have a TTL."""
     clock.move(2 * 3600)
-    expire_keys(lambda: 300_000)
-    assert live(backend) == 0, "no key of this workspace lives"
-    assert count(backend) == 0
+    expire_keys(lambda: AMPLE_TIME_MS)
+    assert unretired(backend) == 0, "all keys of this workspace are retired"
+    assert key_count(backend) == 0
     assert all("ttl" in row for row in rows(backend).values() if "workspaceId" in row)
 
 
-def test_an_edit_to_an_end_that_passes_before_the_write_is_counted_out(
+def test_updated_expiry_that_passes_before_the_write_is_uncounted(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
-    key = make(api)
+    key = create(api)
     with meanwhile("dynamodb.GetItem", lambda: clock.move(0.05)):
         answer = put(api, key, expiresAt=at(clock, milliseconds=20))
     if answer.status == 200:
-        holds_no_place(backend, clock)
+        assert_not_counted(backend, clock)
     else:
-        refused(answer, 422)
+        assert_problem(answer, 422)
         assert get(api, key)["version"] == 1
 
 
-def test_a_key_made_with_an_end_that_passes_before_the_write_is_counted_out(
+def test_created_key_that_expires_before_the_write_is_uncounted(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
     body = {"name": "CI", "scopes": ["events:read"], "expiresAt": at(clock, milliseconds=20)}
     with meanwhile("dynamodb.PutItem", lambda: clock.move(0.05)):
         answer = api(f"POST {PATH}", json=body, headers=ONCE)
     if answer.status == 201:
-        holds_no_place(backend, clock)
+        assert_not_counted(backend, clock)
     else:
-        refused(answer, 422)
+        assert_problem(answer, 422)
         assert rows(backend) == {}
 
 
-# ── nobody changes, rotates or makes more than they have ─────────────────────────────────────────────
+# ── rights of the caller ─────────────────────────────────────────────────────────────────────────────
 
 
 TERMS: dict[str, Any] = {
@@ -573,7 +559,7 @@ LESS: dict[str, Any] = {
     "rateLimitPerDay": 1,
     "expiresAt": "2997-01-01T00:00:00.000Z",
 }
-# By what a caller has less than the key that they are after, and how the refusal names it.
+# How the caller has fewer rights than the key, and how the refusal names it.
 WEAKER_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"scopes": ["api-keys:write", "events:publish", "posts:read"]}, "events:read"),
     ({"scopes": ["api-keys:write", "events:publish", "events:read", "posts:write"]}, "posts:read"),
@@ -593,7 +579,7 @@ WEAKER_TOKENS: list[tuple[dict[str, Any], str]] = [
 
 
 def attacks(key: Any) -> list[tuple[str, Any]]:
-    """What somebody may try who has less than that key."""
+    """Requests that a caller with fewer rights than the key may try."""
     target = f"{PATH}/{key['id']}"
     return [
         (f"PUT {target}", {"name": "mine now"}),
@@ -606,53 +592,53 @@ def attacks(key: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def test_who_has_less_than_a_key_neither_changes_nor_rotates_nor_revokes_nor_makes_it(
+def test_callers_with_fewer_rights_cannot_change_or_create_the_key(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    target = make(api, **TERMS)
+    target = create(api, **TERMS)
     callers: list[tuple[str, str, str, str]] = []
-    for own, named in WEAKER_KEYS:
-        key = make(api, **(TERMS | MANAGER | own))
-        callers.append((repr(own), key["key"], named, key["id"]))
-    callers += [(repr(own), jwt_for("acme", **own), named, "") for own, named in WEAKER_TOKENS]
-    for who, token, named, id in callers:
+    for rights, missing in WEAKER_KEYS:
+        key = create(api, **(TERMS | MANAGER | rights))
+        callers.append((repr(rights), key["key"], missing, key["id"]))
+    callers += [(repr(rights), jwt_for("acme", **rights), missing, "") for rights, missing in WEAKER_TOKENS]
+    for caller, token, missing, id in callers:
         before = rows(backend, without=id)
-        # A key makes none at all, whatever it has.
-        making = [] if id else [(f"POST {PATH}", {"name": "like it", **TERMS})]
-        for line, body in [*attacks(target), *making]:
-            with subtests.test(f"{who}: {line.partition(' ')[0]} {body}"):
-                refused(api(line, json=body, token=token), 403, named)
-                refused(api(line, json=body, token=token, headers=ONCE), 403, named)
+        # A key cannot create keys, whatever its rights.
+        creates = [] if id else [(f"POST {PATH}", {"name": "like it", **TERMS})]
+        for line, body in [*attacks(target), *creates]:
+            with subtests.test(f"{caller}: {line.partition(' ')[0]} {body}"):
+                assert_problem(api(line, json=body, token=token), 403, None, missing)
+                assert_problem(api(line, json=body, token=token, headers=ONCE), 403, None, missing)
                 assert rows(backend, without=id) == before
-    assert backend.rows("IdempotencyTable") == [], "what was refused keeps nothing"
+    assert backend.rows("IdempotencyTable") == [], "refused requests store nothing"
 
 
-def test_who_has_as_much_as_a_key_does_all_of_it(api: Api, backend: Backend) -> None:
+def test_callers_with_equal_rights_can_manage_the_key(api: Api, backend: Backend) -> None:
     for token in (
         jwt_for("acme", scope="api-keys:write events:publish events:read posts:read"),
         jwt_for("acme", role="admin"),
         jwt_for("acme"),
     ):
-        target = make(api, **TERMS)
-        made = api(f"POST {PATH}", json={"name": "like it", **TERMS}, token=token)
-        assert made.status == 201, made.text
+        target = create(api, **TERMS)
+        created = api(f"POST {PATH}", json={"name": "like it", **TERMS}, token=token)
+        assert created.status == 201, created.text
         assert put(api, target, token=token, name="renamed").status == 200
         assert put(api, target, token=token, **LESS).status == 200
-        assert put(api, target, token=token, **TERMS).status == 200, "and back, to no more than its own"
+        assert put(api, target, token=token, **TERMS).status == 200, "back to the rights of the caller"
         rotated = rotate(api, target, token=token)
         assert rotated.status == 201, rotated.text
         assert {name: rotated.json()[name] for name in TERMS} == TERMS
         assert api(f"DELETE {PATH}/{target['id']}", token=token).status == 200
 
 
-def test_a_key_only_takes_away_from_keys_that_it_has_as_much_as(api: Api, backend: Backend) -> None:
-    manager = make(api, **(TERMS | MANAGER))["key"]
-    target = make(api, **TERMS)
+def test_calling_key_can_only_narrow_and_revoke_other_keys(api: Api, backend: Backend) -> None:
+    manager = create(api, **(TERMS | MANAGER))["key"]
+    target = create(api, **TERMS)
     assert put(api, target, token=manager, name="renamed").status == 200
-    refused(rotate(api, target, token=manager), 403, "rotate only itself", "a user's token")
+    assert_problem(rotate(api, target, token=manager), 403, None, "rotate only itself", "a user's token")
     assert put(api, target, token=manager, **LESS).status == 200
     narrow = get(api, target)
-    for body, named in (
+    for body, message in (
         ({"scopes": ["events:publish", "events:read"]}, "the scope events:read"),
         ({"scopes": ["events:read"]}, "the scope events:read"),
         ({"rateLimitPerHour": 2}, "rateLimitPerHour 1"),
@@ -660,17 +646,17 @@ def test_a_key_only_takes_away_from_keys_that_it_has_as_much_as(api: Api, backen
         ({"expiresAt": "2997-01-01T00:00:00.001Z"}, "expiresAt 2997-01-01T00:00:00.000Z"),
         ({"name": "x", **TERMS}, "cannot add"),
     ):
-        refused(put(api, target, token=manager, **body), 403, named)
+        assert_problem(put(api, target, token=manager, **body), 403, None, message)
     assert get(api, target) == narrow
     assert api(f"DELETE {PATH}/{target['id']}", token=manager).status == 200
     assert get(api, target)["status"] == "REVOKED"
 
 
-def test_a_key_of_5_requests_an_hour_serves_5_whatever_it_makes_of_itself(api: Api) -> None:
-    first = make(api, scopes=["api-keys:read", "api-keys:write"], rateLimitPerHour=5)
-    held, served = [first], 0
+def test_key_with_5_requests_per_hour_gets_5_by_any_route(api: Api) -> None:
+    first = create(api, scopes=["api-keys:read", "api-keys:write"], rateLimitPerHour=5)
+    keys, served = [first], 0
     for _ in range(6):
-        for key in list(held):
+        for key in list(keys):
             for line, body in (
                 (f"POST {PATH}", {"name": "c", "scopes": ["api-keys:write"], "rateLimitPerHour": 1}),
                 (f"POST {PATH}/{key['id']}/rotate", {"overlapSeconds": 3_600}),
@@ -679,69 +665,67 @@ def test_a_key_of_5_requests_an_hour_serves_5_whatever_it_makes_of_itself(api: A
                 answer = api(line, json=body, token=key["key"])
                 served += answer.status != 429
                 if answer.status == 201:
-                    held.append(answer.json())
-    assert (len(held), served) == (2, 5)
+                    keys.append(answer.json())
+    assert (len(keys), served) == (2, 5)
 
 
-def test_a_request_of_a_key_that_rotated_itself_costs_a_read_and_a_write_more(
-    backend: Backend, clock: Clock
-) -> None:
+def test_request_of_a_self_rotated_key_costs_one_more_read_and_write(backend: Backend, clock: Clock) -> None:
     old, process = mint(scopes=["api-keys:write"], rateLimitPerHour=9), Guard()
-    made = service.rotate(process.admit(old.key).principal, old.id, rotation(60))
-    for key in (old, made):
+    successor = service.rotate(process.admit(old.key).principal, old.id, rotate_body(60))
+    for key in (old, successor):
         process.admit(key.key)
     backend.calls.clear()
     assert process.admit(old.key).headers()["x-ratelimit-remaining"] == "5"
     assert backend.calls.count == {"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 2}
     backend.calls.clear()
-    assert process.admit(made.key).headers()["x-ratelimit-remaining"] == "4"
-    assert backend.calls.count == {"dynamodb.UpdateItem": 1}, "the new key pays nothing"
+    assert process.admit(successor.key).headers()["x-ratelimit-remaining"] == "4"
+    assert backend.calls.count == {"dynamodb.UpdateItem": 1}, "requests of the new key cost no more"
 
 
-def test_a_key_of_owners_is_not_revoked_by_those_who_may_not_edit_it(api: Api, backend: Backend) -> None:
-    target = make(api, scopes=["credentials:read", "events:read"])
-    limited = make(api, scopes=["api-keys:write", "events:read"], rateLimitPerHour=5)["key"]
+def test_callers_who_cannot_edit_a_key_cannot_revoke_it(api: Api, backend: Backend) -> None:
+    target = create(api, scopes=["credentials:read", "events:read"])
+    limited = create(api, scopes=["api-keys:write", "events:read"], rateLimitPerHour=5)["key"]
     for token in (limited, jwt_for("acme", role="admin"), jwt_for("acme", scope="api-keys:write")):
         answer = api(f"DELETE {PATH}/{target['id']}", token=token)
-        refused(answer, 403, "credentials:read", "create, change, rotate or revoke")
+        assert_problem(answer, 403, None, "credentials:read", "create, change, rotate or revoke")
     Guard().admit(target["key"])
     assert api(f"DELETE {PATH}/{target['id']}").status == 200
 
 
-def test_a_key_that_is_given_more_between_check_and_revocation_is_checked_again(backend: Backend) -> None:
+def test_revoke_checks_rights_again_if_the_key_changed(backend: Backend) -> None:
     weak = Principal("acme", "user:weak", frozenset({"api-keys:write", "events:publish"}))
     key = mint()
 
     def widen() -> None:
-        service.update(ADA, key.id, edit(scopes=["events:publish", "credentials:read"]))
+        service.update(ADA, key.id, update_body(scopes=["events:publish", "credentials:read"]))
 
     with meanwhile("dynamodb.UpdateItem", widen), pytest.raises(Forbidden, match="credentials:read"):
         service.revoke(weak, key.id)
     assert service.get(ADA, key.id).status == KeyStatus.ACTIVE
 
 
-def test_a_key_that_keeps_renaming_itself_is_revoked_all_the_same(backend: Backend) -> None:
+def test_key_that_keeps_renaming_itself_can_be_revoked(backend: Backend) -> None:
     key = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="new"))):
+    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="new"))):
         service.revoke(ADA, key.id)
     assert service.get(ADA, key.id).status == KeyStatus.REVOKED
 
 
-def test_an_admin_does_not_touch_an_owner_s_key(api: Api, backend: Backend) -> None:
-    key = make(api, scopes=["credentials:read"])
+def test_admin_cannot_change_an_owners_key(api: Api, backend: Backend) -> None:
+    key = create(api, scopes=["credentials:read"])
     admin = jwt_for("acme", role="admin")
     before = rows(backend)
     for body in ({"name": "x"}, {"scopes": ["events:read"]}):
-        refused(put(api, key, token=admin, **body), 403, "credentials:read")
-    refused(rotate(api, key, token=admin), 403, "credentials:read")
+        assert_problem(put(api, key, token=admin, **body), 403, None, "credentials:read")
+    assert_problem(rotate(api, key, token=admin), 403, None, "credentials:read")
     assert rows(backend) == before
     assert put(api, key, name="x").status == rotate(api, key).status - 1 == 200
 
 
-def test_a_key_does_not_grow_by_editing_itself(api: Api, backend: Backend) -> None:
+def test_key_cannot_widen_itself(api: Api, backend: Backend) -> None:
     own = TERMS | MANAGER
-    key = make(api, **own)
-    for body, named in (
+    key = create(api, **own)
+    for body, message in (
         ({"scopes": [*own["scopes"], "webhooks:write"]}, "webhooks:write"),
         ({"scopes": [*own["scopes"], "credentials:read"]}, "credentials:read"),
         ({"rateLimitPerHour": 101}, "rateLimitPerHour 100"),
@@ -750,15 +734,15 @@ def test_a_key_does_not_grow_by_editing_itself(api: Api, backend: Backend) -> No
         ({"expiresAt": None}, "expiresAt"),
         (LESS | {"scopes": ["api-keys:write"], "rateLimitPerDay": 1_001}, "rateLimitPerDay"),
     ):
-        refused(put(api, key, token=key["key"], **body), 403, named)
+        assert_problem(put(api, key, token=key["key"], **body), 403, None, message)
         shown = get(api, key)
         assert shown["version"] == 1
         assert {name: shown[name] for name in own} == own
-    assert count(backend) == 1
+    assert key_count(backend) == 1
 
 
-def test_a_key_narrows_itself_and_stays_narrow(api: Api) -> None:
-    key = make(api, **(TERMS | MANAGER))
+def test_key_can_narrow_itself_permanently(api: Api) -> None:
+    key = create(api, **(TERMS | MANAGER))
     narrow: dict[str, Any] = {
         "scopes": ["api-keys:write", "events:read"],
         "rateLimitPerHour": 50,
@@ -766,176 +750,178 @@ def test_a_key_narrows_itself_and_stays_narrow(api: Api) -> None:
     }
     ends: dict[str, Any] = {"expiresAt": "2998-01-01T00:00:00.000Z"}
     assert put(api, key, token=key["key"], name="by itself", **narrow, **ends).status == 200
-    for body, named in (
+    for body, message in (
         ({"scopes": ["api-keys:write", "events:publish"]}, "events:publish"),
         ({"rateLimitPerHour": 51}, "rateLimitPerHour 50"),
         ({"rateLimitPerDay": 61}, "rateLimitPerDay 60"),
         ({"expiresAt": FOREVER}, "expiresAt 2998"),
     ):
-        refused(put(api, key, token=key["key"], **body), 403, named)
+        assert_problem(put(api, key, token=key["key"], **body), 403, None, message)
     rotated = rotate(api, key, token=key["key"], overlapSeconds=60)
     assert rotated.status == 201
     assert {name: rotated.json()[name] for name in narrow | ends} == narrow | ends
     assert rotated.json()["createdBy"] == key["id"]
     successor = rotated.json()
     assert put(api, successor, token=successor["key"], scopes=["events:read"]).status == 200
-    refused(put(api, successor, token=successor["key"], name="x"), 403, "api-keys:write")
+    assert_problem(put(api, successor, token=successor["key"], name="x"), 403, None, "api-keys:write")
 
 
-def test_a_key_that_was_rotated_away_gets_nothing_that_lives_longer(api: Api, clock: Clock) -> None:
-    """Whoever took the old one has it until the overlap is over, and no way to stay."""
-    leaked = make(api, **(TERMS | MANAGER))
+def test_rotated_key_cannot_outlive_its_overlap(api: Api, clock: Clock) -> None:
+    """A thief of the old key can use it until the overlap ends, and cannot extend it."""
+    leaked = create(api, **(TERMS | MANAGER))
     successor = rotate(api, leaked, overlapSeconds=600).json()
     end, thief = at(clock, seconds=600), leaked["key"]
     for id in (leaked, successor):
         for body in ({"expiresAt": FOREVER}, {"expiresAt": None}, {"expiresAt": at(clock, seconds=601)}):
-            refused(put(api, id, token=thief, **body), 403, f"expiresAt {end}")
-    refused(put(api, successor, token=thief, expiresAt=end), 403, end)
-    refused(rotate(api, successor, token=thief), 403, end)
-    refused(rotate(api, leaked, token=thief), 409, successor["id"])
+            assert_problem(put(api, id, token=thief, **body), 403, None, f"expiresAt {end}")
+    assert_problem(put(api, successor, token=thief, expiresAt=end), 403, None, end)
+    assert_problem(rotate(api, successor, token=thief), 403, None, end)
+    assert_problem(rotate(api, leaked, token=thief), 409, None, successor["id"])
     for expires in (None, FOREVER, end):
         body = {"name": "c", **TERMS, "expiresAt": expires}
-        refused(api(f"POST {PATH}", json=body, token=thief), 403, "cannot create API keys")
+        assert_problem(api(f"POST {PATH}", json=body, token=thief), 403, None, "cannot create API keys")
     clock.move(600)
     assert api(f"GET {PATH}", token=thief).status == 401
     Guard().admit(successor["key"])
 
 
-def test_scopes_of_the_platform_are_not_had_by_editing_or_rotating(api: Api, backend: Backend) -> None:
-    key = make(api, scopes=["events:read"])
+def test_update_and_rotate_cannot_obtain_platform_only_scopes(api: Api, backend: Backend) -> None:
+    key = create(api, scopes=["events:read"])
     callers = (OWNER, jwt_for("acme", scope="api-keys:write events:read actions:handle"))
     for token in callers:
-        refused(put(api, key, token=token, scopes=["events:read", "actions:handle"]), 403, "actions:handle")
-    # A row that has it from when another workspace was the platform.
+        assert_problem(
+            put(api, key, token=token, scopes=["events:read", "actions:handle"]), 403, None, "actions:handle"
+        )
+    # A row from a time when this workspace was the platform's.
     dynamo.update(
         configuration().api_keys_table, {"id": key["id"]}, "SET sc = :sc", sc="events:read actions:handle"
     )
     before = rows(backend)
     for token in callers:
-        refused(put(api, key, token=token, name="x"), 403, "actions:handle")
-        refused(rotate(api, key, token=token), 403, "actions:handle")
+        assert_problem(put(api, key, token=token, name="x"), 403, None, "actions:handle")
+        assert_problem(rotate(api, key, token=token), 403, None, "actions:handle")
     insider = in_process("acme", "events:read", "actions:handle")
     with pytest.raises(Forbidden, match="platform's own workspace"):
-        service.update(insider, key["id"], edit(name="x"))
+        service.update(insider, key["id"], update_body(name="x"))
     with pytest.raises(Forbidden, match="platform's own workspace"):
         service.rotate(insider, key["id"], RotateApiKey())
     assert rows(backend) == before
-    # There the scope is void, so it keeps nobody from revoking the key.
+    # The scope is void in this workspace, so it does not prevent a revocation.
     assert api(f"DELETE {PATH}/{key['id']}").status == 200
 
     platform = in_process("platform", "actions:handle", "events:read")
-    worker = service.create(platform, new(scopes=["actions:handle"]))
-    both = edit(scopes=["actions:handle", "events:read"])
+    worker = service.create(platform, create_body(scopes=["actions:handle"]))
+    both = update_body(scopes=["actions:handle", "events:read"])
     assert service.update(platform, worker.id, both).scopes == ["actions:handle", "events:read"]
     assert service.rotate(platform, worker.id, RotateApiKey()).scopes == ["actions:handle", "events:read"]
 
 
-def test_a_key_that_is_given_more_between_check_and_write_is_checked_again(backend: Backend) -> None:
-    """The caller had as much as the key when it was looked at, and has less when it would be written."""
+def test_update_and_rotate_check_rights_again_if_the_key_changed(backend: Backend) -> None:
+    """The key gets more rights than the caller between the check and the write."""
     weak = Principal("acme", "user:weak", frozenset({"api-keys:write", "events:publish"}))
     key = mint()
 
     def widen() -> None:
-        service.update(ADA, key.id, edit(scopes=["events:publish", "credentials:read"]))
+        service.update(ADA, key.id, update_body(scopes=["events:publish", "credentials:read"]))
 
     def narrow() -> None:
-        service.update(ADA, key.id, edit(scopes=["events:publish"]))
+        service.update(ADA, key.id, update_body(scopes=["events:publish"]))
 
     with meanwhile("dynamodb.UpdateItem", widen), pytest.raises(Forbidden, match="credentials:read"):
-        service.update(weak, key.id, edit(name="mine"))
+        service.update(weak, key.id, update_body(name="mine"))
     narrow()
     with meanwhile("dynamodb.TransactWriteItems", widen), pytest.raises(Forbidden, match="credentials:read"):
         service.rotate(weak, key.id, RotateApiKey())
-    assert (service.get(ADA, key.id).name, count(backend)) == ("CI", 1)
+    assert (service.get(ADA, key.id).name, key_count(backend)) == ("CI", 1)
 
 
-# ── a rotation ───────────────────────────────────────────────────────────────────────────────────────
+# ── rotate ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_rotation_gives_a_key_like_the_old_one_with_use_of_its_own(api: Api, clock: Clock) -> None:
-    old = make(api, name="Deploy", **TERMS)
+def test_rotate_creates_a_key_with_the_same_terms_and_its_own_usage(api: Api, clock: Clock) -> None:
+    old = create(api, name="Deploy", **TERMS)
     process = Guard()
     process.admit(old["key"], cost=40)
     clock.move(2)
     answer = rotate(api, old, token=jwt_for("acme", claims={"sub": "bob"}, role="owner"))
     assert answer.status == 201
     assert answer.headers["cache-control"] == "no-store"
-    made = answer.json()
-    key = made.pop("key")
+    successor = answer.json()
+    key = successor.pop("key")
     assert re.fullmatch(r"sk_test_[0-9A-Za-z]{22}_[0-9A-Za-z]{27}_[0-9A-Za-z]{6}", key)
     fresh = {
-        "id": made["id"],
+        "id": successor["id"],
         "maskedKey": key[:12] + "…",
         "createdAt": at(clock),
         "updatedAt": at(clock),
         "createdBy": "user:bob",
         "rotatedFrom": old["id"],
     }
-    assert made == {name: value for name, value in old.items() if name != "key"} | fresh
-    assert made["id"] != old["id"]
-    assert get(api, made) == made
-    assert "key" not in get(api, made)
+    assert successor == {name: value for name, value in old.items() if name != "key"} | fresh
+    assert successor["id"] != old["id"]
+    assert get(api, successor) == successor
+    assert "key" not in get(api, successor)
 
     shown = get(api, old)
     assert (shown["version"], shown["updatedAt"], shown["status"]) == (2, at(clock), "ACTIVE")
-    assert shown["expiresAt"] == at(clock, seconds=86_400), "an overlap of a day, when none is given"
+    assert shown["expiresAt"] == at(clock, seconds=86_400), "the default overlap is a day"
     assert (shown["usage"]["total"], shown["rotatedFrom"]) == (40, None)
 
-    # Both are good, and each counts for itself.
+    # Both are valid, and each has its own windows.
     assert process.admit(old["key"]).headers()["x-ratelimit-remaining"] == "59"
-    for each in (process, Guard()):
-        each.admit(key)
-    assert (get(api, old)["usage"]["total"], get(api, made)["usage"]["total"]) == (41, 2)
+    for admitting in (process, Guard()):
+        admitting.admit(key)
+    assert (get(api, old)["usage"]["total"], get(api, successor)["usage"]["total"]) == (41, 2)
 
 
-def test_the_old_key_ends_with_the_overlap(api: Api, backend: Backend, clock: Clock) -> None:
-    old = make(api)
+def test_old_key_expires_when_the_overlap_ends(api: Api, backend: Backend, clock: Clock) -> None:
+    old = create(api)
     one, other = Guard(), Guard()
     one.admit(old["key"])
-    made = rotate(api, old, overlapSeconds=3_600).json()
+    successor = rotate(api, old, overlapSeconds=3_600).json()
     clock.move(3_599.999)
     for process in (one, other):
         process.admit(old["key"])
-        process.admit(made["key"])
+        process.admit(successor["key"])
     clock.move(0.001)
     for process in (one, other, Guard()):
         assert refusal(process, old["key"]) == "EXPIRED"
-        process.admit(made["key"])
+        process.admit(successor["key"])
     assert get(api, old)["status"] == "EXPIRED"
-    assert count(backend) == 2
-    expire_keys(lambda: 300_000)
-    assert count(backend) == live(backend) == 1
+    assert key_count(backend) == 2
+    expire_keys(lambda: AMPLE_TIME_MS)
+    assert key_count(backend) == unretired(backend) == 1
     shown = get(api, old)
     assert (shown["status"], shown["version"]) == ("EXPIRED", 2)
 
 
-def test_without_overlap_no_process_admits_the_old_key_whatever_its_clock_says(
+def test_rotate_without_overlap_ends_the_old_key_for_every_clock(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
-    old = make(api, expiresAt=FOREVER)
+    old = create(api, expiresAt=FOREVER)
     lags = (0, -1, -10 * MINUTE, -2 * DAY, 10 * MINUTE)
     known = [guard(clock, lag) for lag in lags]
     fresh = [guard(clock, lag) for lag in lags]
     for process in known:
         process.admit(old["key"])
-    made = rotate(api, old, overlapSeconds=0).json()
+    successor = rotate(api, old, overlapSeconds=0).json()
     for process in [*known, *fresh]:
         assert refusal(process, old["key"]) == "EXPIRED"
-        process.admit(made["key"])
+        process.admit(successor["key"])
     shown = get(api, old)
     assert (shown["status"], shown["expiresAt"], shown["usage"]["total"]) == ("EXPIRED", at(clock), len(lags))
-    assert made["expiresAt"] == FOREVER
+    assert successor["expiresAt"] == FOREVER
     row = rows(backend)[old["id"]]
     assert (row["r"], row["ttl"]) == (clock.now, (clock.now + 30 * DAY) // 1000)
     assert not {"k", "d"} & row.keys()
-    assert count(backend) == live(backend) == 1
-    # To revoke it now changes nothing.
+    assert key_count(backend) == unretired(backend) == 1
+    # Revoking it now changes nothing.
     assert api(f"DELETE {PATH}/{old['id']}").status == 200
     assert rows(backend)[old["id"]] == row
-    assert count(backend) == 1
+    assert key_count(backend) == 1
 
 
-def test_hosts_whose_clocks_differ_agree_that_a_key_was_rotated_away(backend: Backend, clock: Clock) -> None:
+def test_hosts_with_clock_skew_agree_on_a_rotation(backend: Backend, clock: Clock) -> None:
     for skew in (-5 * MINUTE, 5 * MINUTE):
         old = mint()
         clock.skew = skew
@@ -945,24 +931,22 @@ def test_hosts_whose_clocks_differ_agree_that_a_key_was_rotated_away(backend: Ba
         assert refusal(guard(clock, -10 * MINUTE), old.key) == "EXPIRED"
 
 
-def test_an_overlap_out_of_bounds_is_refused(api: Api, backend: Backend) -> None:
-    key = make(api)
+def test_rotate_rejects_invalid_overlap(api: Api, backend: Backend) -> None:
+    key = create(api)
     before = rows(backend)
     for seconds in (-1, 30 * 86_400 + 1, 10**30, True, 60.0, 0.5, "60", None, [60]):
-        answer = rotate(api, key, overlapSeconds=seconds)
-        refused(answer, 422)
-        assert [error["path"] for error in answer.json()["errors"]] == ["overlapSeconds"], seconds
+        assert_problem(rotate(api, key, overlapSeconds=seconds), 422, paths=["overlapSeconds"])
     for body in ({"overlap": 0}, {"overlap_seconds": 0}, {"overlapSeconds": 0, "name": "new"}):
-        refused(rotate(api, key, **body), 422)
+        assert_problem(rotate(api, key, **body), 422)
     for raw in (b"[]", b"null", b"0"):
-        refused(api(f"POST {PATH}/{key['id']}/rotate", body=raw), 422)
+        assert_problem(api(f"POST {PATH}/{key['id']}/rotate", body=raw), 422)
     assert rows(backend) == before
 
 
 NO_BODY: dict[str, Any] = {}
 
 
-def test_an_overlap_is_at_most_30_days_and_never_beyond_the_old_key_s_end(api: Api, clock: Clock) -> None:
+def test_overlap_is_bounded_by_30_days_and_the_old_keys_expiry(api: Api, clock: Clock) -> None:
     for lives, overlap, ends in (
         (None, {"overlapSeconds": 30 * 86_400}, 30 * 86_400),
         (60 * 86_400, {"overlapSeconds": 30 * 86_400}, 30 * 86_400),
@@ -972,64 +956,62 @@ def test_an_overlap_is_at_most_30_days_and_never_beyond_the_old_key_s_end(api: A
         (3_600, {"overlapSeconds": 1}, 1),
     ):
         own_end = None if lives is None else at(clock, seconds=lives)
-        old = make(api, expiresAt=own_end)
-        made = rotate(api, old, **overlap).json()
+        old = create(api, expiresAt=own_end)
+        successor = rotate(api, old, **overlap).json()
         assert get(api, old)["expiresAt"] == at(clock, seconds=ends)
-        assert made["expiresAt"] == own_end, "the new one has the old one's terms, its end too"
+        assert successor["expiresAt"] == own_end, "the new key has the same terms, including the expiry"
 
 
-def test_a_key_is_rotated_once_and_then_its_successor_is(api: Api, backend: Backend, clock: Clock) -> None:
-    first = make(api)
+def test_key_can_be_rotated_once(api: Api, backend: Backend, clock: Clock) -> None:
+    first = create(api)
     second = rotate(api, first).json()
     before = rows(backend)
     for overlap in (NO_BODY, {"overlapSeconds": 0}, {"overlapSeconds": 5}):
-        refused(rotate(api, first, **overlap), 409, second["id"])
+        assert_problem(rotate(api, first, **overlap), 409, None, second["id"])
     assert rows(backend) == before
-    # An edit of the old one does not make it young again.
+    # An update of the old key does not allow another rotation.
     assert put(api, first, name="old").status == 200
-    refused(rotate(api, first), 409, second["id"])
+    assert_problem(rotate(api, first), 409, None, second["id"])
     third = rotate(api, second, overlapSeconds=0).json()
     assert (second["rotatedFrom"], third["rotatedFrom"]) == (first["id"], second["id"])
     clock.move(86_400)
     assert [get(api, key)["status"] for key in (first, second, third)] == ["EXPIRED", "EXPIRED", "ACTIVE"]
 
 
-def test_the_old_key_may_be_revoked_while_both_are_good(api: Api, backend: Backend) -> None:
-    old = make(api)
-    made = rotate(api, old).json()
+def test_old_key_can_be_revoked_during_the_overlap(api: Api, backend: Backend) -> None:
+    old = create(api)
+    successor = rotate(api, old).json()
     assert api(f"DELETE {PATH}/{old['id']}").status == 200
     assert refusal(Guard(), old["key"]) == "REVOKED"
     assert get(api, old)["status"] == "REVOKED"
-    Guard().admit(made["key"])
-    assert count(backend) == live(backend) == 1
+    Guard().admit(successor["key"])
+    assert key_count(backend) == unretired(backend) == 1
 
 
 @pytest.mark.parameters(MaxApiKeys=2)
-def test_at_the_ceiling_a_key_is_rotated_without_overlap_only(
-    api: Api, backend: Backend, clock: Clock
-) -> None:
-    one, two = make(api), make(api)
+def test_at_the_ceiling_rotate_requires_no_overlap(api: Api, backend: Backend, clock: Clock) -> None:
+    one, two = create(api), create(api)
     before = rows(backend)
     for overlap in (NO_BODY, {"overlapSeconds": 1}):
-        refused(rotate(api, one, headers=ONCE, **overlap), 409, "2 API keys", "overlapSeconds 0")
+        assert_problem(rotate(api, one, headers=ONCE, **overlap), 409, None, "2 API keys", "overlapSeconds 0")
     assert rows(backend) == before
-    assert backend.rows("IdempotencyTable") == [], "the key of the request may be used again"
-    made = rotate(api, one, headers=ONCE, overlapSeconds=0)
-    assert made.status == 201
-    assert count(backend) == live(backend) == 2
-    refused(rotate(api, made.json()), 409, "2 API keys")
-    # With a place free it goes, and both count until the overlap is over and the schedule has seen it.
+    assert backend.rows("IdempotencyTable") == [], "the idempotency key can be used again"
+    successor = rotate(api, one, headers=ONCE, overlapSeconds=0)
+    assert successor.status == 201
+    assert key_count(backend) == unretired(backend) == 2
+    assert_problem(rotate(api, successor.json()), 409, None, "2 API keys")
+    # Below the ceiling it works, and both keys count until the schedule has retired the old one.
     api(f"DELETE {PATH}/{two['id']}")
-    third = rotate(api, made.json(), overlapSeconds=60).json()
-    assert count(backend) == live(backend) == 2
-    refused(rotate(api, third), 409, "2 API keys")
+    third = rotate(api, successor.json(), overlapSeconds=60).json()
+    assert key_count(backend) == unretired(backend) == 2
+    assert_problem(rotate(api, third), 409, None, "2 API keys")
     clock.move(60)
-    expire_keys(lambda: 300_000)
-    assert count(backend) == live(backend) == 1
+    expire_keys(lambda: AMPLE_TIME_MS)
+    assert key_count(backend) == unretired(backend) == 1
     assert rotate(api, third).status == 201
 
 
-# ── a rotation, once ─────────────────────────────────────────────────────────────────────────────────
+# ── idempotent rotation ──────────────────────────────────────────────────────────────────────────────
 
 
 def successors(backend: Backend, old: Any) -> list[dict[str, Any]]:
@@ -1037,9 +1019,9 @@ def successors(backend: Backend, old: Any) -> list[dict[str, Any]]:
     return [row for row in rows(backend).values() if row.get("rf") == id]
 
 
-def test_a_repeated_rotation_gives_the_same_key_again(api: Api, backend: Backend, clock: Clock) -> None:
+def test_repeated_rotate_returns_the_same_key(api: Api, backend: Backend, clock: Clock) -> None:
     for overlap in (NO_BODY, {"overlapSeconds": 0}):
-        old = make(api)
+        old = create(api)
         headers = {"Idempotency-Key": f"rotate {overlap}"}
         first = rotate(api, old, headers=headers, **overlap)
         clock.move(60)
@@ -1049,72 +1031,72 @@ def test_a_repeated_rotation_gives_the_same_key_again(api: Api, backend: Backend
         assert again.headers["idempotent-replayed"] == "true"
         assert len(successors(backend, old)) == 1
         mismatch = rotate(api, old, headers=headers, overlapSeconds=61)
-        assert (mismatch.status, mismatch.json()["code"]) == (422, "idempotency_mismatch")
+        assert_problem(mismatch, 422, "idempotency_mismatch")
         secret = first.json()["key"].split("_")[3]
         for table in ("ApiKeysTable", "IdempotencyTable"):
-            assert secret not in repr(backend.rows(table)), "nowhere in the clear"
-    assert count(backend) == live(backend) == 3
+            assert secret not in repr(backend.rows(table)), "stored encrypted only"
+    assert key_count(backend) == unretired(backend) == 3
 
 
-def test_a_rotation_of_another_key_is_no_repeat(api: Api, backend: Backend) -> None:
-    """The same Idempotency-Key and body for another key: that is not answered with the first one's secret."""
-    one, other = make(api), make(api)
+def test_rotate_of_another_key_is_not_a_repeat(api: Api, backend: Backend) -> None:
+    """The same Idempotency-Key and body for another key: the response is not the first key's secret."""
+    one, other = create(api), create(api)
     first, second = (rotate(api, key, headers=ONCE) for key in (one, other))
     assert first.json()["rotatedFrom"] == one["id"]
     if second.status == 201:
         assert second.json()["rotatedFrom"] == other["id"]
         assert len(successors(backend, other)) == 1
     else:
-        assert (second.status, second.json()["code"]) == (422, "idempotency_mismatch")
+        assert_problem(second, 422, "idempotency_mismatch")
 
 
-def test_a_rotation_that_dies_is_made_once_by_its_repeat(api: Api, backend: Backend, clock: Clock) -> None:
+def test_rotate_that_crashes_is_completed_once_by_its_repeat(
+    api: Api, backend: Backend, clock: Clock
+) -> None:
     for after, overlap in itertools.product((False, True), (0, 60)):
-        old = make(api)
+        old = create(api)
         headers = {"Idempotency-Key": f"{after} {overlap}"}
         with killed("dynamodb.TransactWriteItems", after=after):
             rotate(api, old, headers=headers, overlapSeconds=overlap)
         assert len(successors(backend, old)) == after
-        assert get(api, old)["version"] == 1 + after, "all of it or nothing"
+        assert get(api, old)["version"] == 1 + after, "everything or nothing"
         clock.move(LEASE_SECONDS)
         repeated = rotate(api, old, headers=headers, overlapSeconds=overlap)
         assert repeated.status == 201, repeated.text
         assert [row["id"] for row in successors(backend, old)] == [repeated.json()["id"]]
         Guard().admit(repeated.json()["key"])
         assert rotate(api, old, headers=headers, overlapSeconds=overlap).text == repeated.text
-    assert count(backend) == live(backend)
+    assert key_count(backend) == unretired(backend)
 
 
-def test_a_rotation_whose_answer_was_lost_on_its_way_to_us_is_made_once(
-    api: Api, backend: Backend, clock: Clock
-) -> None:
+def test_rotate_whose_aws_response_is_lost_is_applied_once(api: Api, backend: Backend, clock: Clock) -> None:
     for overlap in (0, 60):
-        old = make(api)
+        old = create(api)
         with lost_once() as tokens:
             answer = rotate(api, old, overlapSeconds=overlap)
         assert len(tokens) == 2
         assert tokens[0] == tokens[1]
         assert answer.status == 201, answer.text
         assert [row["id"] for row in successors(backend, old)] == [answer.json()["id"]]
-    assert count(backend) == live(backend) == 3
+    assert key_count(backend) == unretired(backend) == 3
 
 
-def test_a_rotation_whose_answer_never_came_is_found_by_its_successor(api: Api, backend: Backend) -> None:
-    """Without an Idempotency-Key the new secret is gone; the way out is named."""
-    old = make(api)
+def test_failed_rotate_names_the_successor_on_retry(api: Api, backend: Backend) -> None:
+    """Without an Idempotency-Key, the new secret is lost. The error names the successor to rotate."""
+    old = create(api)
     with failing("dynamodb.TransactWriteItems", lost=True):
         assert rotate(api, old).status == 500
     (lost,) = successors(backend, old)
-    refused(rotate(api, old), 409, lost["id"])
-    made = rotate(api, lost, overlapSeconds=0)
-    assert made.status == 201
-    Guard().admit(made.json()["key"])
+    assert_problem(rotate(api, old), 409, None, lost["id"])
+    successor = rotate(api, lost, overlapSeconds=0)
+    assert successor.status == 201
+    Guard().admit(successor.json()["key"])
     Guard().admit(old["key"])
-    assert count(backend) == live(backend) == 2
+    assert key_count(backend) == unretired(backend) == 2
 
 
-def test_a_lost_answer_with_an_idempotency_key_is_given_again(api: Api, backend: Backend) -> None:
-    old = make(api)
+def test_rotate_with_idempotency_key_replays_a_lost_response(api: Api, backend: Backend) -> None:
+    old = create(api)
     with failing("dynamodb.TransactWriteItems", lost=True):
         assert rotate(api, old, headers=ONCE).status == 500
     again = rotate(api, old, headers=ONCE)
@@ -1123,50 +1105,50 @@ def test_a_lost_answer_with_an_idempotency_key_is_given_again(api: Api, backend:
     Guard().admit(again.json()["key"])
 
 
-# ── rotations and others at once ─────────────────────────────────────────────────────────────────────
+# ── concurrent rotations ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_rotations_at_once_make_one_successor(backend: Backend) -> None:
+def test_concurrent_rotations_create_one_successor(backend: Backend) -> None:
     for mine, other in itertools.product((0, 60), repeat=2):
         old = mint()
-        theirs = partial(service.rotate, ADA, old.id, rotation(other))
+        theirs = partial(service.rotate, ADA, old.id, rotate_body(other))
         with meanwhile("dynamodb.TransactWriteItems", theirs), pytest.raises(Conflict) as conflict:
-            service.rotate(ADA, old.id, rotation(mine))
+            service.rotate(ADA, old.id, rotate_body(mine))
         (winner,) = successors(backend, old)
         assert (winner["id"] if other else "EXPIRED") in conflict.value.detail
         assert ("r" in rows(backend)[old.id]) is (other == 0)
-        assert count(backend) == live(backend)
+        assert key_count(backend) == unretired(backend)
 
 
-def test_a_rotation_takes_the_terms_as_they_are_when_it_is_made(backend: Backend, clock: Clock) -> None:
+def test_rotate_uses_the_terms_at_the_time_of_the_write(backend: Backend, clock: Clock) -> None:
     for overlap in (0, 60):
         old = mint(scopes=["events:publish", "events:read"])
-        narrowed = edit(scopes=["events:read"], rateLimitPerHour=5, expiresAt=at(clock, seconds=30))
+        narrowed = update_body(scopes=["events:read"], rateLimitPerHour=5, expiresAt=at(clock, seconds=30))
         with meanwhile(
             "dynamodb.TransactWriteItems",
             partial(service.update, ADA, old.id, narrowed),
         ):
-            made = service.rotate(ADA, old.id, rotation(overlap))
-        assert (made.scopes, made.rate_limit_per_hour) == (["events:read"], 5)
-        assert made.expires_at == at_ms(clock.now + 30_000)
+            successor = service.rotate(ADA, old.id, rotate_body(overlap))
+        assert (successor.scopes, successor.rate_limit_per_hour) == (["events:read"], 5)
+        assert successor.expires_at == at_ms(clock.now + 30_000)
         left = min(overlap, 30)
         assert service.get(ADA, old.id).expires_at == at_ms(clock.now + left * 1000)
-    assert count(backend) == live(backend) == 3
+    assert key_count(backend) == unretired(backend) == 3
 
 
-def test_an_edit_while_a_key_is_rotated_does_not_undo_it(backend: Backend, clock: Clock) -> None:
+def test_update_during_a_rotation_does_not_undo_it(backend: Backend, clock: Clock) -> None:
     old = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.rotate(ADA, old.id, rotation(60))):
-        edited = service.update(ADA, old.id, edit(name="other"))
+    with meanwhile("dynamodb.UpdateItem", lambda: service.rotate(ADA, old.id, rotate_body(60))):
+        edited = service.update(ADA, old.id, update_body(name="other"))
     assert (edited.name, edited.version) == ("other", 3)
     assert edited.expires_at == at_ms(clock.now + 60_000)
     (new_row,) = successors(backend, old)
     assert new_row["nm"] == "CI"
     with pytest.raises(Conflict, match=new_row["id"]):
-        service.rotate(ADA, old.id, rotation(60))
+        service.rotate(ADA, old.id, rotate_body(60))
 
 
-def test_a_key_revoked_while_it_is_rotated_has_no_successor(backend: Backend) -> None:
+def test_key_revoked_during_rotation_has_no_successor(backend: Backend) -> None:
     for overlap in (0, 60):
         old = mint()
         revoking = meanwhile(
@@ -1174,45 +1156,45 @@ def test_a_key_revoked_while_it_is_rotated_has_no_successor(backend: Backend) ->
             partial(service.revoke, ADA, old.id),
         )
         with revoking, pytest.raises(Conflict, match="REVOKED"):
-            service.rotate(ADA, old.id, rotation(overlap))
+            service.rotate(ADA, old.id, rotate_body(overlap))
         assert successors(backend, old) == []
         assert service.get(ADA, old.id).status is KeyStatus.REVOKED
-    assert count(backend) == live(backend) == 0
+    assert key_count(backend) == unretired(backend) == 0
 
 
-def test_a_key_rotated_while_it_is_revoked_is_counted_out_once(backend: Backend) -> None:
+def test_key_rotated_during_revocation_is_uncounted_once(backend: Backend) -> None:
     for overlap, status in ((0, "EXPIRED"), (60, "REVOKED")):
         old = mint()
-        with meanwhile("dynamodb.UpdateItem", partial(service.rotate, ADA, old.id, rotation(overlap))):
+        with meanwhile("dynamodb.UpdateItem", partial(service.rotate, ADA, old.id, rotate_body(overlap))):
             service.revoke(ADA, old.id)
         assert service.get(ADA, old.id).status == status
         assert refusal(Guard(), old.key) == status
         assert len(successors(backend, old)) == 1
-    assert count(backend) == live(backend) == 2
+    assert key_count(backend) == unretired(backend) == 2
 
 
-def test_a_key_is_dead_before_it_is_counted_out(backend: Backend, clock: Clock) -> None:
+def test_revoked_key_is_refused_before_it_is_uncounted(backend: Backend, clock: Clock) -> None:
     key, process = mint(), Guard()
     process.admit(key.key)
     seen: list[object] = []
 
     def look() -> None:
-        seen.extend([refusal(process, key.key), refusal(guard(clock, -DAY), key.key), count(backend)])
+        seen.extend([refusal(process, key.key), refusal(guard(clock, -DAY), key.key), key_count(backend)])
         with pytest.raises(Conflict, match="REVOKED"):
-            service.rotate(ADA, key.id, rotation(60))
+            service.rotate(ADA, key.id, rotate_body(60))
         service.revoke(ADA, key.id)
-        expire_keys(lambda: 300_000)
+        expire_keys(lambda: AMPLE_TIME_MS)
 
     with meanwhile("dynamodb.TransactWriteItems", look):
         service.revoke(ADA, key.id)
     assert seen == ["REVOKED", "REVOKED", 1]
-    assert count(backend) == live(backend) == 0
+    assert key_count(backend) == unretired(backend) == 0
     assert service.get(ADA, key.id).version == 2
 
 
 @pytest.mark.parametrize("operation", ["UpdateItem", "TransactWriteItems"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_revocation_that_dies_is_nothing_or_is_finished_by_the_schedule(
+def test_revocation_that_crashes_is_completed_by_the_schedule(
     backend: Backend, clock: Clock, operation: str, after: bool
 ) -> None:
     key, other = mint(), mint()
@@ -1220,79 +1202,81 @@ def test_a_revocation_that_dies_is_nothing_or_is_finished_by_the_schedule(
         service.revoke(ADA, key.id)
     if operation == "UpdateItem" and not after:
         Guard().admit(key.key)
-        assert count(backend) == live(backend) == 2
+        assert key_count(backend) == unretired(backend) == 2
         service.revoke(ADA, key.id)
     assert refusal(Guard(), key.key) == "REVOKED"
     service.revoke(ADA, key.id)
-    assert live(backend) == 1
+    assert unretired(backend) == 1
     for _ in range(2):
         clock.move(3_600)
-        expire_keys(lambda: 300_000)
-        assert count(backend) == 1
+        expire_keys(lambda: AMPLE_TIME_MS)
+        assert key_count(backend) == 1
     assert service.get(ADA, key.id).status is KeyStatus.REVOKED
     assert not {"k", "d"} & rows(backend)[key.id].keys()
     Guard().admit(other.key)
 
 
-def test_a_revocation_whose_answers_are_lost_counts_out_once(backend: Backend, clock: Clock) -> None:
+def test_revocation_whose_responses_are_lost_uncounts_once(backend: Backend, clock: Clock) -> None:
     mint()
     for operation in ("UpdateItem", "TransactWriteItems"):
         key = mint()
         with failing(f"dynamodb.{operation}", lost=True, tries=1):
             service.revoke(ADA, key.id, if_match=1)
         clock.move(3_600)
-        expire_keys(lambda: 300_000)
+        expire_keys(lambda: AMPLE_TIME_MS)
         assert service.get(ADA, key.id).version == 2
-        assert count(backend) == live(backend) == 1
+        assert key_count(backend) == unretired(backend) == 1
 
 
-def test_a_revocation_of_one_version_meets_a_change(backend: Backend) -> None:
+def test_revoke_with_if_match_conflicts_with_a_concurrent_update(backend: Backend) -> None:
     key = mint()
-    renaming = meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="other")))
+    renaming = meanwhile(
+        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="other"))
+    )
     with renaming, pytest.raises(Conflict, match="version 2, not 1"):
         service.revoke(ADA, key.id, if_match=1)
     assert service.get(ADA, key.id).status is KeyStatus.ACTIVE
-    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, edit(name="third"))):
+    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="third"))):
         service.revoke(ADA, key.id)
     assert service.get(ADA, key.id).status is KeyStatus.REVOKED
-    assert count(backend) == live(backend) == 0
+    assert key_count(backend) == unretired(backend) == 0
 
 
-def test_a_key_that_expires_while_it_is_rotated_has_no_successor(backend: Backend, clock: Clock) -> None:
+def test_key_that_expires_during_rotation_has_no_successor(backend: Backend, clock: Clock) -> None:
     old = mint(expiresAt=at(clock, seconds=10))
 
     def end() -> None:
         clock.move(10)
-        assert expire_keys(lambda: 300_000).retired == 1
+        assert expire_keys(lambda: AMPLE_TIME_MS).retired == 1
 
     with meanwhile("dynamodb.TransactWriteItems", end), pytest.raises(Conflict, match="EXPIRED"):
-        service.rotate(ADA, old.id, rotation(60))
+        service.rotate(ADA, old.id, rotate_body(60))
     assert successors(backend, old) == []
-    assert count(backend) == live(backend) == 0
+    assert key_count(backend) == unretired(backend) == 0
 
 
 @pytest.mark.parameters(MaxApiKeys=2)
-def test_the_last_place_is_given_once(backend: Backend) -> None:
+def test_last_key_below_the_ceiling_is_created_once(backend: Backend) -> None:
     old = mint()
     with meanwhile("dynamodb.TransactWriteItems", mint), pytest.raises(Conflict, match="2 API keys"):
-        service.rotate(ADA, old.id, rotation(60))
-    assert service.get(ADA, old.id).version == 1, "the old one goes on"
-    assert count(backend) == live(backend) == 2
+        service.rotate(ADA, old.id, rotate_body(60))
+    assert service.get(ADA, old.id).version == 1, "the old key keeps working"
+    assert key_count(backend) == unretired(backend) == 2
 
 
-# ── the ceiling's count, after anything ──────────────────────────────────────────────────────────────
+# ── the count in any interleaving ────────────────────────────────────────────────────────────────────
 
 
-MOST = 3
-LIVES = st.sampled_from([None, 1, 60_000, HOUR, DAY, DAY + 1, 2 * DAY, 7 * DAY, 8 * DAY, 40 * DAY])
+CEILING = 3
+LIFETIMES = st.sampled_from([None, 1, 60_000, HOUR, DAY, DAY + 1, 2 * DAY, 7 * DAY, 8 * DAY, 40 * DAY])
 OVERLAPS = st.sampled_from([0, 1, 60, 86_400, 8 * 86_400])
-# The clocks of hosts, against the true time.
+# The clock skews of hosts.
 SKEWS = st.sampled_from([0, 0, -2 * MINUTE, 2 * MINUTE])
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a host does to a key, by its clock."""
+    """An operation of a host on a key, by the host's clock."""
 
     name: str
     argument: Any
@@ -1301,9 +1285,9 @@ class Operation:
 
 def operations() -> st.SearchStrategy[Operation]:
     return st.one_of(
-        st.builds(Operation, st.just("create"), LIVES, SKEWS),
+        st.builds(Operation, st.just("create"), LIFETIMES, SKEWS),
         st.builds(Operation, st.just("rename"), st.text("abc", min_size=1, max_size=2), SKEWS),
-        st.builds(Operation, st.just("move the end"), LIVES, SKEWS),
+        st.builds(Operation, st.just("change the expiry"), LIFETIMES, SKEWS),
         st.builds(Operation, st.just("rotate"), OVERLAPS, SKEWS),
         st.builds(Operation, st.just("revoke"), st.none(), SKEWS),
         st.builds(Operation, st.just("run the schedule"), st.none(), SKEWS),
@@ -1311,9 +1295,9 @@ def operations() -> st.SearchStrategy[Operation]:
     )
 
 
-class Lives(RuleBasedStateMachine):
-    """Keys of one workspace live and end in every way there is, by hosts whose clocks differ, with one write
-    between the steps of another.
+class KeyLifecycles(RuleBasedStateMachine):
+    """Keys of one workspace are created, changed and ended in every way by hosts with clock skew. Writes of
+    one host come between the steps of another.
     """
 
     keys = Bundle("keys")
@@ -1322,10 +1306,10 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.clock = clock
         self.guards = {lag: guard(clock, lag) for lag in (0, -5 * MINUTE, 5 * MINUTE)}
-        self.made: list[ApiKeyWithSecret] = []
+        self.created: list[ApiKeyWithSecret] = []
         self.ended: dict[str, dict[str, Any]] = {}
 
-    @initialize(target=keys, lives=LIVES)
+    @initialize(target=keys, lives=LIFETIMES)
     def first(self, lives: int | None) -> ApiKeyWithSecret:
         return mint(expiresAt=self.end(lives))
 
@@ -1333,30 +1317,30 @@ class Lives(RuleBasedStateMachine):
         return None if lives is None else iso(at_ms(now_ms() + lives))
 
     def perform(self, operation: Operation, key: ApiKeyWithSecret) -> None:
-        """One operation of one host; that a key has ended or there is no place is an answer like others."""
+        """One operation of one host. Refusals of ended keys or at the ceiling are valid outcomes."""
         before, self.clock.skew = self.clock.skew, operation.skew
         argument = operation.argument
         try:
             match operation.name:
                 case "create":
-                    self.made.append(mint(expiresAt=self.end(argument)))
+                    self.created.append(mint(expiresAt=self.end(argument)))
                 case "rename":
-                    service.update(ADA, key.id, edit(name=argument))
-                case "move the end":
-                    service.update(ADA, key.id, edit(expiresAt=self.end(argument)))
+                    service.update(ADA, key.id, update_body(name=argument))
+                case "change the expiry":
+                    service.update(ADA, key.id, update_body(expiresAt=self.end(argument)))
                 case "rotate":
-                    self.made.append(service.rotate(ADA, key.id, rotation(argument)))
+                    self.created.append(service.rotate(ADA, key.id, rotate_body(argument)))
                 case "revoke":
                     service.revoke(ADA, key.id)
                 case "run the schedule":
-                    expire_keys(lambda: 300_000)
+                    expire_keys(lambda: AMPLE_TIME_MS)
                 case "use":
                     Guard().admit(key.key)
         except (Conflict, InvalidKey):
             pass
         except NotFound:
             ended = {row["id"] for row in self.rows() if "r" in row}
-            assert key.id in ended, "only what has ended is ever forgotten"
+            assert key.id in ended, "only ended keys disappear"
         finally:
             self.clock.skew = before
 
@@ -1380,8 +1364,8 @@ class Lives(RuleBasedStateMachine):
         return self.two_at_once(mine, other, call, key, key)
 
     def new(self) -> Any:
-        made, self.made = self.made, []
-        return multiple(*made)
+        created, self.created = self.created, []
+        return multiple(*created)
 
     @rule(milliseconds=st.sampled_from([1, 999, MINUTE, HOUR, DAY, 6 * DAY, 31 * DAY]))
     def time_passes(self, milliseconds: int) -> None:
@@ -1390,45 +1374,45 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def the_schedule_runs_on_time(self) -> None:
         assert self.clock.skew == 0
-        expire_keys(lambda: 300_000)
+        expire_keys(lambda: AMPLE_TIME_MS)
         for row in self.rows():
-            assert row.get("d", self.clock.now + 1) > self.clock.now, "nothing is passed over"
+            assert row.get("d", self.clock.now + 1) > self.clock.now, "no due key is skipped"
             assert "r" in row or row.get("x", self.clock.now + 1) > self.clock.now
 
     @rule(key=keys)
-    def everyone_asks_with(self, key: ApiKeyWithSecret) -> None:
+    def every_process_admits_or_refuses(self, key: ApiKeyWithSecret) -> None:
         row = dynamo.get(configuration().api_keys_table, {"id": key.id})
         assert row is not None
         for lag, known in self.guards.items():
-            over = "r" in row or row.get("x", self.clock.now + lag + 1) <= self.clock.now + lag
+            has_ended = "r" in row or row.get("x", self.clock.now + lag + 1) <= self.clock.now + lag
             fresh = guard(self.clock, lag)
-            if over:
+            if has_ended:
                 for process in (known, fresh):
                     assert refusal(process, key.key) in ("EXPIRED", "REVOKED")
             else:
                 fresh.admit(key.key)
-                with contextlib.suppress(InvalidKey):  # for a second it may believe that it has ended
+                with contextlib.suppress(InvalidKey):  # it may have cached the expiry for a second
                     known.admit(key.key)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Out of moto's hands: they are looked at after every step, and a scan takes long."""
+        """The rows from moto's memory: they are checked after every step, and a scan is slow."""
         tables = dynamodb_backends[local_settings.ACCOUNT][local_settings.REGION].tables
         items = tables[configuration().api_keys_table].all_items()
         return [dynamo.unpack_row(item.to_json()["Attributes"]) for item in items]
 
     @invariant()
     def the_rows_are_right(self) -> None:
-        """The count; what has ended; what the schedule has still to find, and where; who follows whom."""
+        """Checks the count, ended keys, the index `due`, and the links between keys and successors."""
         keys = [row for row in self.rows() if "workspaceId" in row]
         (counted,) = [row["n"] for row in self.rows() if row["id"] == "count#acme"]
-        assert counted == sum("r" not in row or "d" in row for row in keys) <= MOST
+        assert counted == sum("r" not in row or "d" in row for row in keys) <= CEILING
         for row in keys:
             assert ("k" in row) == ("d" in row)
             if "r" in row:
                 ended = {name: value for name, value in row.items() if name not in ("k", "d")}
-                assert self.ended.setdefault(row["id"], ended) == ended, "it stays as it is"
+                assert self.ended.setdefault(row["id"], ended) == ended, "an ended key does not change"
                 assert "ttl" in row
-                assert row.get("d", row["r"]) == row["r"], "to be counted out at once"
+                assert row.get("d", row["r"]) == row["r"], "due immediately"
             elif "x" in row:
                 assert row["x"] - row["d"] in (7 * DAY, DAY, 0)
             else:
@@ -1441,16 +1425,14 @@ class Lives(RuleBasedStateMachine):
             dynamo.delete(configuration().api_keys_table, {"id": row["id"]})
 
 
-@pytest.mark.parameters(MaxApiKeys=MOST)
-def test_the_count_is_right_and_what_has_ended_stays_so_whatever_happens(
-    backend: Backend, clock: Clock
-) -> None:
-    class Here(Lives):
+@pytest.mark.parameters(MaxApiKeys=CEILING)
+def test_count_stays_correct_and_ended_keys_stay_ended(backend: Backend, clock: Clock) -> None:
+    class Machine(KeyLifecycles):
         def __init__(self) -> None:
             super().__init__(clock)
 
     run_state_machine_as_test(
-        Here,
+        Machine,
         settings=settings(
             max_examples=15,
             stateful_step_count=25,

@@ -1,4 +1,4 @@
-"""The schedule that announces the end of API keys and counts them out: once each, whatever happens."""
+"""The schedule that announces the expiry of API keys and retires them: once each, despite crashes."""
 
 from __future__ import annotations
 
@@ -13,42 +13,31 @@ from typing import Any
 
 import pytest
 
-from patchbay import ids
-from patchbay.api_keys import guard, hashing, models, service, store
+from patchbay.api_keys import guard, service, store
 from patchbay.api_keys.expire_keys import Incomplete
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, KeyStatus, RotateApiKey, UpdateApiKey
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.api_model import ListQuery
-from patchbay.auth.principal import Principal
-from patchbay.auth.scopes import ROLES
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import at_ms, iso
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
+from tests.api_keys import ADA, DAY, HOUR, MINUTE, key_count, use_test_clock, use_weak_hashes
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend
 from tests.faults import REFUSED, Clock, Source, failing, killed, meanwhile, watched
 from workers.expire_keys import handler
 
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-ADA = Principal("acme", "user:ada", ROLES["owner"], role="owner")
-
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """One time for keys, their ids, what is not in the past, and the schedule."""
-    clock = Clock(monkeypatch)
-    now = SimpleNamespace(time_ns=lambda: (clock.now + clock.skew) * 1_000_000)
-    monkeypatch.setattr(ids, "time", now)
-    monkeypatch.setattr(models, "datetime", SimpleNamespace(now=lambda _: at_ms(now_ms())))
-    # What a hash costs is tested elsewhere; here many keys are made.
-    monkeypatch.setattr(hashing, "_ROUNDS", 4)
-    return clock
+    use_weak_hashes(monkeypatch)
+    return use_test_clock(monkeypatch)
 
 
 class Schedule:
-    """Runs the worker, and takes what it said off the events' queue."""
+    """Runs the worker, and receives its events from the queue."""
 
     def __init__(self, backend: Backend, clock: Clock) -> None:
         self._backend, self.clock = backend, clock
@@ -56,27 +45,27 @@ class Schedule:
     def run(self, context: Any = LAMBDA_CONTEXT) -> dict[str, int]:
         return handler({}, context)
 
-    def said(self) -> list[dict[str, Any]]:
-        """The events since the last time, in any order."""
+    def receive(self) -> list[dict[str, Any]]:
+        """The events since the last call, in any order."""
         sqs, url = self._backend.client("sqs"), self._backend.queue_url("EventsQueue")
         records = self._backend.messages("EventsQueue")
         for record in records:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
         return [json.loads(record["body"]) for record in records]
 
-    def days(self) -> list[tuple[str, int]]:
-        """Whose end was announced, and how many days before, sorted."""
-        return sorted((event["data"]["keyId"], event["data"]["daysLeft"]) for event in self.said())
+    def announced(self) -> list[tuple[str, int]]:
+        """The announced keys and how many days before, since the last call, sorted."""
+        return sorted((event["data"]["keyId"], event["data"]["daysLeft"]) for event in self.receive())
 
-    def runs(self, days: float, every: int = 1) -> list[tuple[int, dict[str, Any]]]:
-        """Every so many hours for so long; the events with the time at which they came."""
-        came, end = [], self.clock.now + round(days * DAY)
-        while self.clock.now + every * HOUR <= end:
-            self.clock.move(every * 3600)
+    def run_for(self, days: float, interval_hours: int = 1) -> list[tuple[int, dict[str, Any]]]:
+        """Run at an interval for some days. Returns the events, with their times."""
+        events, end = [], self.clock.now + round(days * DAY)
+        while self.clock.now + interval_hours * HOUR <= end:
+            self.clock.move(interval_hours * 3600)
             if self.run()["announced"]:
-                came += [(self.clock.now, event) for event in self.said()]
+                events += [(self.clock.now, event) for event in self.receive()]
         self.clock.now = end
-        return came
+        return events
 
 
 @pytest.fixture
@@ -85,7 +74,7 @@ def schedule(backend: Backend, clock: Clock) -> Schedule:
 
 
 def ahead(clock: Clock, days: float = 0, hours: float = 0) -> str:
-    """A moment as the API takes it, by the true time."""
+    """A time in the API's format, this far ahead of the true time."""
     return iso(at_ms(clock.now + round(days * DAY + hours * HOUR)))
 
 
@@ -94,12 +83,12 @@ def mint(expires: str | None, **changes: Any) -> ApiKeyWithSecret:
     return service.create(ADA, CreateApiKey.model_validate_json(json.dumps(body)))
 
 
-def edit(key: ApiKeyWithSecret, **changes: Any) -> Any:
+def update(key: ApiKeyWithSecret, **changes: Any) -> Any:
     return service.update(ADA, key.id, UpdateApiKey.model_validate_json(json.dumps(changes)))
 
 
 def processes(clock: Clock) -> list[guard.Guard]:
-    """Their clocks are right, 5 minutes late and 3 days late."""
+    """Processes whose clocks are correct, 5 minutes late and 3 days late."""
     return [
         guard.Guard(lambda: clock.now),
         guard.Guard(lambda: clock.now - 5 * MINUTE),
@@ -108,50 +97,41 @@ def processes(clock: Clock) -> list[guard.Guard]:
 
 
 def row(key: Any) -> dict[str, Any]:
-    found = dynamo.get(settings().api_keys_table, {"id": key.id})
-    assert found is not None
-    return found
+    row = dynamo.get(settings().api_keys_table, {"id": key.id})
+    assert row is not None
+    return row
 
 
-def count(backend: Backend, workspace: str = "acme") -> int:
-    """What the ceiling goes by."""
-    (counted,) = (each for each in backend.rows("ApiKeysTable") if each["id"] == f"count#{workspace}")
-    number: int = counted["n"]
-    return number
-
-
-def told(came: list[tuple[int, dict[str, Any]]]) -> list[tuple[str, int]]:
-    """Whose end was announced, and how many days before, as it came."""
-    return [(event["data"]["keyId"], event["data"]["daysLeft"]) for _, event in came]
+def notices(events: list[tuple[int, dict[str, Any]]]) -> list[tuple[str, int]]:
+    """The announced keys and how many days before, in the order of the events."""
+    return [(event["data"]["keyId"], event["data"]["daysLeft"]) for _, event in events]
 
 
 # ── notices ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_end_is_announced_7_days_and_1_day_before_once_each_by_an_hourly_schedule(
+def test_hourly_schedule_announces_expiry_once_7_days_and_1_day_before(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     key, other = mint(ahead(clock, days=9, hours=0.5)), mint(None)
     end = clock.now + 9 * DAY + HOUR // 2
-    came = schedule.runs(days=10)
-    assert told(came) == [(key.id, 7), (key.id, 1)]
-    for at, event in came:
+    events = schedule.run_for(days=10)
+    assert notices(events) == [(key.id, 7), (key.id, 1)]
+    for at, event in events:
         due = end - event["data"]["daysLeft"] * DAY
         assert event["timestamp"] == due
         assert due <= at < due + HOUR
     assert service.get(ADA, key.id).status is KeyStatus.EXPIRED
     assert service.get(ADA, other.id).status is KeyStatus.ACTIVE
-    assert count(backend) == 1
+    assert key_count(backend) == 1
 
 
-def test_an_announcement_says_which_key_ends_when_and_holds_no_secret(
-    schedule: Schedule, clock: Clock
-) -> None:
+def test_announcement_identifies_the_key_without_its_secret(schedule: Schedule, clock: Clock) -> None:
     key = mint(ahead(clock, days=7, hours=1), name="Newsroom")
     clock.move(3600)
     before = row(key)
     assert schedule.run() == {"announced": 1, "retired": 0}
-    (event,) = schedule.said()
+    (event,) = schedule.receive()
     assert event == {
         "id": event["id"],
         "workspace_id": "acme",
@@ -173,45 +153,45 @@ def test_an_announcement_says_which_key_ends_when_and_holds_no_secret(
     for secret in (key.key, key.key.split("_")[3], before["sh"]):
         assert secret not in text
     assert key.key.startswith(key.masked_key.rstrip("…"))
-    assert row(key) == before | {"d": clock.now + 6 * DAY}, "noted, and nothing else"
+    assert row(key) == before | {"d": clock.now + 6 * DAY}, "the next due time is recorded, and nothing else"
 
 
-def test_a_key_made_within_a_notice_s_time_does_not_get_it(schedule: Schedule, clock: Clock) -> None:
+def test_key_created_within_a_notice_period_skips_that_notice(schedule: Schedule, clock: Clock) -> None:
     week, three, hours = (mint(ahead(clock, days=days)) for days in (7, 3, 0.5))
-    came = schedule.runs(days=8)
-    assert told(came) == [
+    events = schedule.run_for(days=8)
+    assert notices(events) == [
         (three.id, 1),
         (week.id, 1),
     ]
     assert service.get(ADA, hours.id).status is KeyStatus.EXPIRED
 
 
-def test_a_schedule_that_was_down_says_only_what_still_makes_sense(
+def test_schedule_after_an_outage_skips_outdated_notices(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     ended, day, week, far = (mint(ahead(clock, days=days)) for days in (12, 14.5, 16, 30))
     clock.move(4 * 86_400)
     assert schedule.run() == {"announced": 0, "retired": 0}
-    clock.move(10 * 86_400)  # the notices of 7 days are over for two of them, and both for one
+    clock.move(10 * 86_400)  # one key has expired, one is past its 7-day notice period
     assert schedule.run() == {"announced": 2, "retired": 1}
-    assert schedule.days() == sorted([(day.id, 1), (week.id, 7)])
+    assert schedule.announced() == sorted([(day.id, 1), (week.id, 7)])
     assert schedule.run() == {"announced": 0, "retired": 0}
     assert service.get(ADA, ended.id).status is KeyStatus.EXPIRED
-    assert count(backend) == 3
-    came = schedule.runs(days=17, every=4)
-    assert told(came) == [
+    assert key_count(backend) == 3
+    events = schedule.run_for(days=17, interval_hours=4)
+    assert notices(events) == [
         (week.id, 1),
         (far.id, 7),
         (far.id, 1),
     ]
-    assert count(backend) == 0
+    assert key_count(backend) == 0
 
 
-def test_hosts_of_the_schedule_whose_clocks_differ_say_it_once(
+def test_schedule_hosts_with_clock_skew_announce_once(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     key = mint(ahead(clock, days=8))
-    told_days: list[tuple[str, int]] = []
+    announced: list[tuple[str, int]] = []
     for around in (DAY, 7 * DAY, 8 * DAY):
         clock.now = max(clock.now, key.id.time_ms + around - 10 * MINUTE)
         for skew in (-5, 5, -5, 5, 0, 5, -5):
@@ -219,126 +199,124 @@ def test_hosts_of_the_schedule_whose_clocks_differ_say_it_once(
             schedule.run()
             clock.skew = 0
             clock.move(180)
-        told_days += schedule.days()
-    assert told_days == [(key.id, 7), (key.id, 1)]
-    assert count(backend) == 0
+        announced += schedule.announced()
+    assert announced == [(key.id, 7), (key.id, 1)]
+    assert key_count(backend) == 0
 
 
-# ── what is edited, revoked, rotated ─────────────────────────────────────────────────────────────────
+# ── updates, revocations and rotations ───────────────────────────────────────────────────────────────
 
 
-def test_a_moved_end_is_announced_anew(schedule: Schedule, clock: Clock) -> None:
+def test_changed_expiry_is_announced_again(schedule: Schedule, clock: Clock) -> None:
     key = mint(ahead(clock, days=8))
-    first = schedule.runs(days=2)
-    assert told(first) == [(key.id, 7)]
+    first = schedule.run_for(days=2)
+    assert notices(first) == [(key.id, 7)]
     end = clock.now + 20 * DAY
-    edit(key, expiresAt=iso(at_ms(end)))
-    later = schedule.runs(days=21, every=4)
-    assert told(later) == [(key.id, 7), (key.id, 1)]
+    update(key, expiresAt=iso(at_ms(end)))
+    later = schedule.run_for(days=21, interval_hours=4)
+    assert notices(later) == [(key.id, 7), (key.id, 1)]
     assert {event["data"]["expiresAt"] for _, event in later} == {iso(at_ms(end))}
     assert len({event["id"] for _, event in first + later}) == 3
 
 
-def test_an_end_that_is_moved_there_and_back_is_not_announced_twice(schedule: Schedule, clock: Clock) -> None:
+def test_expiry_changed_and_restored_is_not_announced_twice(schedule: Schedule, clock: Clock) -> None:
     end = ahead(clock, days=8)
     key = mint(end)
-    assert told(schedule.runs(days=2)) == [(key.id, 7)]
-    edit(key, expiresAt=ahead(clock, days=90))
-    edit(key, expiresAt=end)
-    assert told(schedule.runs(days=7)) == [(key.id, 1)]
+    assert notices(schedule.run_for(days=2)) == [(key.id, 7)]
+    update(key, expiresAt=ahead(clock, days=90))
+    update(key, expiresAt=end)
+    assert notices(schedule.run_for(days=7)) == [(key.id, 1)]
 
 
-def test_an_end_that_is_brought_near_or_taken_away_is_announced_as_it_is(
-    schedule: Schedule, clock: Clock
-) -> None:
+def test_announcement_follows_the_current_expiry(schedule: Schedule, clock: Clock) -> None:
     nearer, without, late = (mint(ahead(clock, days=30)) for _ in range(3))
-    edit(nearer, expiresAt=ahead(clock, days=3))
-    clock.move(23 * 86_400)  # both others are due, and the schedule has not looked yet
-    edit(without, expiresAt=None)
-    edit(late, expiresAt=ahead(clock, days=20))
+    update(nearer, expiresAt=ahead(clock, days=3))
+    clock.move(23 * 86_400)  # the other two are due, and the schedule has not run yet
+    update(without, expiresAt=None)
+    update(late, expiresAt=ahead(clock, days=20))
     assert schedule.run() == {"announced": 0, "retired": 1}
-    came = schedule.runs(days=21, every=4)
-    assert told(came) == [
+    events = schedule.run_for(days=21, interval_hours=4)
+    assert notices(events) == [
         (late.id, 7),
         (late.id, 1),
     ]
     assert service.get(ADA, without.id).status is KeyStatus.ACTIVE
 
 
-def test_an_edit_of_something_else_leaves_the_notices_as_they_are(schedule: Schedule, clock: Clock) -> None:
+def test_unrelated_update_does_not_affect_notices(schedule: Schedule, clock: Clock) -> None:
     key = mint(ahead(clock, days=9))
-    came = []
+    events = []
     for number in range(10):
         clock.move(1800)
-        edit(key, name=f"name {number}", rateLimitPerHour=100 + number)
+        update(key, name=f"name {number}", rateLimitPerHour=100 + number)
         clock.now -= 1800 * 1000
-        came += schedule.runs(days=0.9)
-    assert told(came) == [(key.id, 7), (key.id, 1)]
+        events += schedule.run_for(days=0.9)
+    assert notices(events) == [(key.id, 7), (key.id, 1)]
 
 
 @pytest.mark.parametrize("days", [7, 1])
 @pytest.mark.parametrize("change", [{"name": "renamed"}, {"rateLimitPerHour": 5, "scopes": ["events:read"]}])
-def test_an_edit_just_before_the_schedule_looks_does_not_swallow_a_notice(
+def test_update_before_the_run_does_not_suppress_a_due_notice(
     schedule: Schedule, clock: Clock, days: int, change: dict[str, Any]
 ) -> None:
-    """It is due, the hour is not over, and somebody edits the key, but not its end."""
+    """The key is updated, but not its expiry, while a notice is due."""
     key = mint(ahead(clock, days=days, hours=1))
     clock.move(5400)
-    edit(key, **change)
+    update(key, **change)
     clock.move(1800)
     schedule.run()
-    assert schedule.days() == [(key.id, days)]
+    assert schedule.announced() == [(key.id, days)]
 
 
-def test_an_end_that_is_set_to_what_it_is_swallows_no_notice(schedule: Schedule, clock: Clock) -> None:
+def test_unchanged_expiry_does_not_suppress_a_due_notice(schedule: Schedule, clock: Clock) -> None:
     end = ahead(clock, days=1, hours=1)
     key = mint(end)
     clock.move(5400)
-    edit(key, expiresAt=end, name="renamed")
+    update(key, expiresAt=end, name="renamed")
     schedule.run()
-    assert schedule.days() == [(key.id, 1)]
+    assert schedule.announced() == [(key.id, 1)]
 
 
-def test_a_key_that_has_ended_before_is_not_announced(schedule: Schedule, clock: Clock) -> None:
+def test_ended_key_is_not_announced(schedule: Schedule, clock: Clock) -> None:
     revoked, replaced = mint(ahead(clock, days=8)), mint(ahead(clock, days=8))
     service.revoke(ADA, revoked.id)
     successor = service.rotate(ADA, replaced.id, RotateApiKey(overlap_seconds=0))
-    came = schedule.runs(days=9)
-    assert told(came) == [
+    events = schedule.run_for(days=9)
+    assert notices(events) == [
         (successor.id, 7),
         (successor.id, 1),
-    ], "the new one has the old one's end"
+    ], "the new key has the same expiry"
 
 
-def test_a_key_that_was_rotated_away_is_announced_by_its_new_end(
+def test_rotated_key_is_announced_by_its_new_expiry(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     long, day = mint(None), mint(ahead(clock, days=60))
     new_long = service.rotate(ADA, long.id, RotateApiKey(overlap_seconds=30 * 86_400))
     service.rotate(ADA, day.id, RotateApiKey())
-    came = schedule.runs(days=30.5, every=6)
-    assert told(came) == [
+    events = schedule.run_for(days=30.5, interval_hours=6)
+    assert notices(events) == [
         (long.id, 7),
         (long.id, 1),
-    ], "an overlap of a day is over before there is anything to say"
+    ], "an overlap of a day ends before its first notice"
     assert [service.get(ADA, key.id).status for key in (long, day, new_long)] == [
         "EXPIRED",
         "EXPIRED",
         "ACTIVE",
     ]
-    assert count(backend) == 2
+    assert key_count(backend) == 2
 
 
-# ── after the end ────────────────────────────────────────────────────────────────────────────────────
+# ── after the expiry ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(MaxApiKeys=1)
-def test_a_key_whose_time_is_over_frees_its_place_and_stays_listed_for_30_days(
+def test_expired_key_is_uncounted_and_stays_listed_for_30_days(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     key = mint(ahead(clock, hours=2))
     known = processes(clock)
-    for process in reversed(known):  # the latest first: windows do not go back
+    for process in reversed(known):  # the latest clock first: windows do not go back
         process.admit(key.key)
     used = row(key)
     clock.move(7200)
@@ -346,10 +324,10 @@ def test_a_key_whose_time_is_over_frees_its_place_and_stays_listed_for_30_days(
         mint(None)
     assert schedule.run() == {"announced": 0, "retired": 1}
     ended = row(key)
-    kept = {name: value for name, value in used.items() if name not in ("k", "d")}
-    ends = {"r": clock.now, "ttl": (clock.now + 30 * DAY) // 1000, "up": ended["up"]}
-    assert ended == kept | ends
-    assert count(backend) == 0
+    unchanged = {name: value for name, value in used.items() if name not in ("k", "d")}
+    changes = {"r": clock.now, "ttl": (clock.now + 30 * DAY) // 1000, "up": ended["up"]}
+    assert ended == unchanged | changes
+    assert key_count(backend) == 0
     assert schedule.run() == {"announced": 0, "retired": 0}
     mint(None)
     shown = service.get(ADA, key.id)
@@ -357,10 +335,10 @@ def test_a_key_whose_time_is_over_frees_its_place_and_stays_listed_for_30_days(
     for process in [*known, *processes(clock)]:
         with pytest.raises(guard.InvalidKey) as invalid:
             process.admit(key.key)
-        assert invalid.value.reason == "EXPIRED", "however late its clock is"
+        assert invalid.value.reason == "EXPIRED", "even if its clock is late"
 
     def listed() -> list[str]:
-        return [each.id for each in service.list_keys(ADA, ListQuery()).items]
+        return [key.id for key in service.list_keys(ADA, ListQuery()).items]
 
     clock.move(30 * 86_400 - 1)
     assert key.id in listed()
@@ -368,10 +346,10 @@ def test_a_key_whose_time_is_over_frees_its_place_and_stays_listed_for_30_days(
     assert key.id not in listed()
 
 
-def test_use_never_touches_the_schedule_s_index(backend: Backend, schedule: Schedule, clock: Clock) -> None:
-    """A write that changed k or d would be paid twice: in the table and in the index."""
+def test_use_does_not_write_to_the_due_index(backend: Backend, schedule: Schedule, clock: Clock) -> None:
+    """A write that changes k or d costs twice: in the table and in the index."""
     key = mint(ahead(clock, days=20), rateLimitPerHour=3)
-    made = row(key)
+    stored = row(key)
     with watched("dynamodb.UpdateItem") as writes:
         for step in (0, 1, 60, 3_600, 86_400, 3 * 86_400, 9 * 86_400):
             clock.move(step)
@@ -382,19 +360,19 @@ def test_use_never_touches_the_schedule_s_index(backend: Backend, schedule: Sche
                     except RateLimited:
                         continue
     written = {name for write in writes for name in re.findall(r"(\w+) =", write["UpdateExpression"])}
-    assert {"t", "lu", "hn", "dn"} <= written, "they were counted"
+    assert {"t", "lu", "hn", "dn"} <= written, "the requests were counted"
     assert not written & {"k", "d", "workspaceId", "id"}
     assert {name: row(key)[name] for name in ("k", "d", "x")} == {
-        name: made[name] for name in ("k", "d", "x")
+        name: stored[name] for name in ("k", "d", "x")
     }
     assert schedule.run() == {"announced": 1, "retired": 0}
 
 
-# ── many ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── many keys ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def plant(number: int, expires_ms: int, workspace: str = "acme") -> list[StoredKey]:
-    """So many keys with that end, without the cost of secrets."""
+def store_keys(number: int, expires_ms: int, workspace: str = "acme") -> list[StoredKey]:
+    """Store keys with this expiry, without the cost of hashing."""
     keys = []
     for _ in range(number):
         id = ApiKeyId.new()
@@ -406,54 +384,54 @@ def plant(number: int, expires_ms: int, workspace: str = "acme") -> list[StoredK
 
 
 @pytest.mark.parameters(MaxApiKeys=200)
-def test_more_keys_than_one_read_takes_are_all_seen_to(
+def test_schedule_processes_more_keys_than_one_read_returns(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
-    soon = plant(40, clock.now + 8 * DAY) + plant(35, clock.now + 8 * DAY, "globex")
-    over = plant(40, clock.now + 2 * DAY) + plant(10, clock.now + 2 * DAY, "globex")
+    soon = store_keys(40, clock.now + 8 * DAY) + store_keys(35, clock.now + 8 * DAY, "globex")
+    expired = store_keys(40, clock.now + 2 * DAY) + store_keys(10, clock.now + 2 * DAY, "globex")
     clock.move(3 * 86_400)
     with watched("dynamodb.BatchGetItem") as reads:
-        assert schedule.run() == {"announced": len(soon), "retired": len(over)}
-    asked = [len(read["RequestItems"][settings().api_keys_table]["Keys"]) for read in reads]
-    assert sum(asked) == 125
-    assert max(asked) <= 100
-    said = schedule.said()
-    assert sorted(event["data"]["keyId"] for event in said) == sorted(key.id for key in soon)
-    assert Counter(event["workspace_id"] for event in said) == {"acme": 40, "globex": 35}
-    assert (count(backend), count(backend, "globex")) == (40, 35)
+        assert schedule.run() == {"announced": len(soon), "retired": len(expired)}
+    sizes = [len(read["RequestItems"][settings().api_keys_table]["Keys"]) for read in reads]
+    assert sum(sizes) == 125
+    assert max(sizes) <= 100
+    events = schedule.receive()
+    assert sorted(event["data"]["keyId"] for event in events) == sorted(key.id for key in soon)
+    assert Counter(event["workspace_id"] for event in events) == {"acme": 40, "globex": 35}
+    assert (key_count(backend), key_count(backend, "globex")) == (40, 35)
     assert schedule.run() == {"announced": 0, "retired": 0}
 
 
-def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
+def test_run_out_of_time_leaves_the_rest_to_the_next_run(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
-    over, soon = plant(4, clock.now + 2 * DAY), plant(4, clock.now + 8 * DAY)
+    expired, soon = store_keys(4, clock.now + 2 * DAY), store_keys(4, clock.now + 8 * DAY)
     clock.move(3 * 86_400)
     runs: list[dict[str, int]] = []
     for _ in range(4):
-        left = iter([300_000, 20_000, 10_000, *[9_999] * 10])
-        runs.append(schedule.run(SimpleNamespace(get_remaining_time_in_millis=partial(next, left))))
-    assert [sum(done.values()) for done in runs] == [3, 3, 2, 0]
-    assert sum(done["announced"] for done in runs) == 4
-    assert schedule.days() == sorted((key.id, 7) for key in soon)
-    assert count(backend) == 4
-    assert all(service.get(ADA, key.id).status is KeyStatus.EXPIRED for key in over)
+        remaining = iter([300_000, 20_000, 10_000, *[9_999] * 10])
+        runs.append(schedule.run(SimpleNamespace(get_remaining_time_in_millis=partial(next, remaining))))
+    assert [sum(run.values()) for run in runs] == [3, 3, 2, 0]
+    assert sum(run["announced"] for run in runs) == 4
+    assert schedule.announced() == sorted((key.id, 7) for key in soon)
+    assert key_count(backend) == 4
+    assert all(service.get(ADA, key.id).status is KeyStatus.EXPIRED for key in expired)
     assert schedule.run() == {"announced": 0, "retired": 0}
 
 
-def test_what_is_not_due_costs_one_query(backend: Backend, schedule: Schedule, clock: Clock) -> None:
-    plant(5, clock.now + 30 * DAY)
+def test_run_without_due_keys_costs_one_query(backend: Backend, schedule: Schedule, clock: Clock) -> None:
+    store_keys(5, clock.now + 30 * DAY)
     backend.calls.clear()
     schedule.run()
     assert backend.calls.count == {"dynamodb.Query": 1}
 
 
-# ── crashes and lost answers ─────────────────────────────────────────────────────────────────────────
+# ── crashes and lost responses ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def deliveries(backend: Backend, api: Api, clock: Clock) -> Callable[[], list[str]]:
-    """The events that go out to a webhook for API_KEY_EXPIRING, once they are fanned out."""
+    """Fans out events, and returns those delivered to a webhook for API_KEY_EXPIRING."""
     source = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
     hook = {"name": "ends", "url": "https://receiver.example/hook", "events": ["API_KEY_EXPIRING"]}
     assert api("POST /api/integrations/webhooks", json=hook).status == 201
@@ -461,13 +439,13 @@ def deliveries(backend: Backend, api: Api, clock: Clock) -> Callable[[], list[st
     def fanned_out() -> list[str]:
         source.run()
         queued = [json.loads(record["body"]) for record in backend.messages("DeliveriesQueue")]
-        # What is queued twice is one delivery.
+        # A delivery may be queued twice.
         return list({delivery["id"]: delivery["event_id"] for delivery in queued}.values())
 
     return fanned_out
 
 
-def test_an_announcement_reaches_a_webhook_and_the_list_of_events(
+def test_announcement_reaches_webhooks_and_the_event_list(
     api: Api, schedule: Schedule, clock: Clock, deliveries: Callable[[], list[str]]
 ) -> None:
     key = mint(ahead(clock, days=7, hours=1))
@@ -489,7 +467,7 @@ CRASHES = [("sqs.SendMessage", False), ("sqs.SendMessage", True), ("dynamodb.Upd
 
 
 @pytest.mark.parametrize(("operation", "after"), [*CRASHES, ("dynamodb.UpdateItem", True)])
-def test_a_run_that_dies_while_it_announces_is_repeated_as_the_same_event(
+def test_crashed_announcement_is_repeated_as_the_same_event(
     schedule: Schedule, clock: Clock, deliveries: Callable[[], list[str]], operation: str, after: bool
 ) -> None:
     key = mint(ahead(clock, days=7, hours=1))
@@ -504,10 +482,10 @@ def test_a_run_that_dies_while_it_announces_is_repeated_as_the_same_event(
     assert EventId.parse(once).time_ms == row(key)["x"] - 7 * DAY
 
 
-def test_a_notice_that_is_given_again_later_is_still_the_same_event(
+def test_late_repeat_of_a_notice_is_the_same_event(
     schedule: Schedule, clock: Clock, deliveries: Callable[[], list[str]]
 ) -> None:
-    """The first run died before it noted it, and its event was delivered long before the second."""
+    """The first run crashed after it published the event. The second run is days later."""
     mint(ahead(clock, days=7, hours=1))
     clock.move(3600)
     with killed("dynamodb.UpdateItem"):
@@ -515,7 +493,7 @@ def test_a_notice_that_is_given_again_later_is_still_the_same_event(
     (first,) = deliveries()
     clock.move(5 * 86_400)
     assert schedule.run() == {"announced": 1, "retired": 0}
-    (again,) = schedule.said()
+    (again,) = schedule.receive()
     assert again["id"] == first
 
 
@@ -524,11 +502,11 @@ def test_a_notice_that_is_given_again_later_is_still_the_same_event(
     [
         ("sqs.SendMessage", "soon"),
         ("dynamodb.UpdateItem", "soon"),
-        ("dynamodb.UpdateItem", "over"),
-        ("dynamodb.TransactWriteItems", "over"),
+        ("dynamodb.UpdateItem", "expired"),
+        ("dynamodb.TransactWriteItems", "expired"),
     ],
 )
-def test_a_lost_answer_changes_nothing(
+def test_lost_aws_response_changes_nothing(
     backend: Backend,
     schedule: Schedule,
     clock: Clock,
@@ -536,95 +514,93 @@ def test_a_lost_answer_changes_nothing(
     operation: str,
     whose: str,
 ) -> None:
-    keys = {"soon": mint(ahead(clock, days=9)), "over": mint(ahead(clock, hours=47))}
+    keys = {"soon": mint(ahead(clock, days=9)), "expired": mint(ahead(clock, hours=47))}
     clock.move(2 * 86_400)
     with failing(operation, lost=True, tries=1, where=keys[whose].id):
         schedule.run()
-    assert service.get(ADA, keys["over"].id).status is KeyStatus.EXPIRED
+    assert service.get(ADA, keys["expired"].id).status is KeyStatus.EXPIRED
     clock.move(3600)
     schedule.run()
     assert len(deliveries()) == 1
     assert row(keys["soon"])["d"] == row(keys["soon"])["x"] - DAY
-    assert not {"k", "d"} & row(keys["over"]).keys()
-    assert count(backend) == 1
+    assert not {"k", "d"} & row(keys["expired"]).keys()
+    assert key_count(backend) == 1
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.UpdateItem", "dynamodb.TransactWriteItems"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_run_that_dies_while_it_retires_counts_out_once(
+def test_crashed_retirement_uncounts_once(
     backend: Backend, schedule: Schedule, clock: Clock, operation: str, after: bool
 ) -> None:
-    keys = plant(3, clock.now + HOUR)
+    keys = store_keys(3, clock.now + HOUR)
     clock.move(3600)
     with killed(operation, at=2, after=after):
         schedule.run()
-    assert count(backend) == (1 if after and operation == "dynamodb.TransactWriteItems" else 2)
+    assert key_count(backend) == (1 if after and operation == "dynamodb.TransactWriteItems" else 2)
     schedule.run()
-    assert count(backend) == 0
+    assert key_count(backend) == 0
     for key in keys:
         assert "r" in row(key)
         assert not {"k", "d"} & row(key).keys()
     assert schedule.run() == {"announced": 0, "retired": 0}
 
 
-def test_a_key_that_fails_keeps_no_other_from_its_turn_and_gets_its_own(
+def test_failing_key_does_not_block_others_and_is_retried(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
-    soon, over = plant(3, clock.now + 9 * DAY), plant(3, clock.now + 2 * DAY)
+    soon, expired = store_keys(3, clock.now + 9 * DAY), store_keys(3, clock.now + 2 * DAY)
     clock.move(2 * 86_400)
     with (
         failing("sqs.SendMessage", error=REFUSED, where=soon[1].id),
-        failing("dynamodb.UpdateItem", error=REFUSED, where=over[1].id),
+        failing("dynamodb.UpdateItem", error=REFUSED, where=expired[1].id),
         pytest.raises(Incomplete, match="2 keys"),
     ):
         schedule.run()
-    assert schedule.days() == sorted((key.id, 7) for key in (soon[0], soon[2]))
-    assert ["r" in row(key) for key in over] == [True, False, True]
+    assert schedule.announced() == sorted((key.id, 7) for key in (soon[0], soon[2]))
+    assert ["r" in row(key) for key in expired] == [True, False, True]
     assert schedule.run() == {"announced": 1, "retired": 1}
-    assert schedule.days() == [(soon[1].id, 7)]
-    assert count(backend) == 3
+    assert schedule.announced() == [(soon[1].id, 7)]
+    assert key_count(backend) == 3
     clock.move(7 * 86_400)
     with failing("dynamodb.TransactWriteItems", lost=True, where=soon[0].id), pytest.raises(Incomplete):
         schedule.run()
     schedule.run()
-    assert schedule.said() == []
-    assert count(backend) == 0
+    assert schedule.receive() == []
+    assert key_count(backend) == 0
 
 
-# ── at once ──────────────────────────────────────────────────────────────────────────────────────────
+# ── concurrency ──────────────────────────────────────────────────────────────────────────────────────
 
 
 CALLS = ["dynamodb.BatchGetItem", "sqs.SendMessage", "dynamodb.UpdateItem", "dynamodb.TransactWriteItems"]
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_two_runs_at_once_say_it_once_and_count_out_once(
+def test_concurrent_runs_announce_and_uncount_once(
     backend: Backend,
     schedule: Schedule,
     clock: Clock,
     deliveries: Callable[[], list[str]],
     operation: str,
 ) -> None:
-    """The other runs as a whole right before this one's call."""
-    soon, over = plant(2, clock.now + 8 * DAY), plant(2, clock.now + 2 * DAY)
+    """Another run happens completely, immediately before a call of this one."""
+    soon, expired = store_keys(2, clock.now + 8 * DAY), store_keys(2, clock.now + 2 * DAY)
     clock.move(3 * 86_400)
     with meanwhile(operation, schedule.run):
         schedule.run()
     assert len(deliveries()) == len(soon)
     assert {row(key)["d"] for key in soon} == {soon[0].terms.expires_ms - DAY}  # type: ignore[operator]
-    assert all("r" in row(key) for key in over)
-    assert count(backend) == 2
+    assert all("r" in row(key) for key in expired)
+    assert key_count(backend) == 2
 
 
-def test_what_the_index_showed_and_is_no_longer_so_is_left_alone(
-    backend: Backend, schedule: Schedule, clock: Clock
-) -> None:
-    """The index lags behind the rows: they count."""
+def test_stale_index_entries_are_ignored(backend: Backend, schedule: Schedule, clock: Clock) -> None:
+    """The index lags behind the rows, which decide."""
     acts: list[Callable[[ApiKeyWithSecret], object]] = [
         lambda key: service.revoke(ADA, key.id),
         lambda key: service.rotate(ADA, key.id, RotateApiKey(overlap_seconds=0)),
-        lambda key: edit(key, expiresAt=None),
-        lambda key: edit(key, expiresAt=ahead(clock, days=90)),
+        lambda key: update(key, expiresAt=None),
+        lambda key: update(key, expiresAt=ahead(clock, days=90)),
         lambda key: dynamo.delete(settings().api_keys_table, {"id": key.id}),
     ]
     for act in acts:
@@ -632,15 +608,15 @@ def test_what_the_index_showed_and_is_no_longer_so_is_left_alone(
         clock.move(86_400)
         with meanwhile("dynamodb.BatchGetItem", partial(act, key)):
             assert schedule.run() == {"announced": 0, "retired": 0}
-    assert schedule.said() == []
-    assert count(backend) == 4  # the deleted row took its place with it: by hand, and no way of the product
+    assert schedule.receive() == []
+    assert key_count(backend) == 4  # the row deleted by hand is still counted; the product never does that
 
 
 @pytest.mark.parametrize("operation", ["sqs.SendMessage", "dynamodb.UpdateItem"])
-def test_a_notice_is_noted_only_of_a_key_that_is_as_it_was(
+def test_notice_is_recorded_only_if_the_key_is_unchanged(
     backend: Backend, schedule: Schedule, clock: Clock, operation: str
 ) -> None:
-    """The key changes between the read and the note."""
+    """The key changes between the read and the write."""
     revoked, replaced, without, moved = (mint(ahead(clock, days=8)) for _ in range(4))
     far = ahead(clock, days=90)
     clock.move(86_400)
@@ -648,41 +624,39 @@ def test_a_notice_is_noted_only_of_a_key_that_is_as_it_was(
     def all_change() -> None:
         service.revoke(ADA, revoked.id)
         service.rotate(ADA, replaced.id, RotateApiKey(overlap_seconds=0))
-        edit(without, expiresAt=None)
-        edit(moved, expiresAt=far)
+        update(without, expiresAt=None)
+        update(moved, expiresAt=far)
 
     with meanwhile(operation, all_change):
         schedule.run()
     for key in (revoked, replaced, without):
-        assert not {"k", "d"} & row(key).keys(), "it does not come back into the index"
+        assert not {"k", "d"} & row(key).keys(), "it does not return to the index"
     assert row(moved)["d"] == row(moved)["x"] - 7 * DAY
-    schedule.said()
-    came = told(schedule.runs(days=90, every=12))
-    assert [days for id, days in came if id == moved.id] == [7, 1]
-    assert not {id for id, _ in came} & {revoked.id, replaced.id, without.id}
+    schedule.receive()
+    events = notices(schedule.run_for(days=90, interval_hours=12))
+    assert [days for id, days in events if id == moved.id] == [7, 1]
+    assert not {id for id, _ in events} & {revoked.id, replaced.id, without.id}
 
 
-def test_an_end_moved_to_where_another_notice_is_due_at_the_same_moment_keeps_it(
-    schedule: Schedule, clock: Clock
-) -> None:
-    """By a host whose clock is late: 7 days before the old end, and 1 day before the new one, are now."""
+def test_expiry_change_with_an_equal_due_time_keeps_its_notice(schedule: Schedule, clock: Clock) -> None:
+    """A host with a late clock changes the expiry, so that notices of the old and the new one are due."""
     key = mint(ahead(clock, days=8))
     clock.move(86_400)
 
     def move() -> None:
         clock.skew = -MINUTE
-        edit(key, expiresAt=ahead(clock, days=1))
+        update(key, expiresAt=ahead(clock, days=1))
         clock.skew = 0
 
     with meanwhile("dynamodb.UpdateItem", move):
         schedule.run()
-    schedule.said()
+    schedule.receive()
     assert row(key)["d"] == clock.now == row(key)["x"] - DAY
     assert schedule.run() == {"announced": 1, "retired": 0}
-    assert schedule.days() == [(key.id, 1)]
+    assert schedule.announced() == [(key.id, 1)]
 
 
-def test_a_key_that_is_revoked_while_it_is_retired_is_counted_out_once(
+def test_key_revoked_during_retirement_is_uncounted_once(
     backend: Backend, schedule: Schedule, clock: Clock
 ) -> None:
     mint(None)
@@ -693,6 +667,6 @@ def test_a_key_that_is_revoked_while_it_is_retired_is_counted_out_once(
         first, second = (revoke, schedule.run) if revoked_first else (schedule.run, revoke)
         with meanwhile(f"dynamodb.{operation}", first):
             second()
-        assert count(backend) == 1
-        assert service.get(ADA, key.id).status is KeyStatus.EXPIRED, "it had ended by itself"
+        assert key_count(backend) == 1
+        assert service.get(ADA, key.id).status is KeyStatus.EXPIRED, "it had expired"
         assert not {"k", "d"} & row(key).keys()

@@ -1,4 +1,4 @@
-"""Who gets in: every rule of API.md on JWTs, keys, roles and scopes, tried from the outside."""
+"""Authentication and authorization over the API: JWTs, API keys, roles and scopes."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
 from patchbay.settings import ConfigurationError
 from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, clear_caches, jwt_for
+from tests.problems import assert_problem
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 LIST = f"GET {WEBHOOKS}"
 
 
-def refused(answer: Answer, status: int = 401, code: str = "unauthenticated") -> str:
-    """The detail of a refusal."""
-    assert (answer.status, answer.json()["code"]) == (status, code), answer
-    if status == 401:
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
-    return str(answer.json()["detail"])
+def assert_unauthenticated(answer: Answer) -> str:
+    """Check a 401 response. Returns its detail."""
+    detail: str = assert_problem(answer, 401)["detail"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    return detail
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Good claims, changed; None takes one out."""
+    """Valid claims with changes; None removes a claim."""
     good = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -61,7 +61,7 @@ def b64(value: Any) -> str:
 
 
 def signed(header: dict[str, Any], payload: dict[str, Any], key: Any, algorithm: str | None = None) -> str:
-    """A token under any header: signed with `algorithm`, whatever `alg` says."""
+    """A token with any header, signed with `algorithm` even if `alg` differs."""
     real = {"alg": algorithm or header["alg"]}
     token = jwt.encode(real, payload, key, algorithms=[real["alg"]])
     if header == real:
@@ -79,8 +79,8 @@ SECRET = OctKey.import_key(JWT_SECRET)
 # ── JWTs with a shared secret ────────────────────────────────────────────────────────────────────────
 
 
-def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> None:
-    """One test, for one deployment."""
+def test_hs256_tokens(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> None:
+    """Valid and invalid tokens, in one test because they share a deployment."""
     now = int(time.time())
     good = signed({"alg": "HS256"}, claims(), SECRET)
     assert api(LIST, token=good).status == 200
@@ -140,7 +140,7 @@ def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> 
     }
     for name, token in tokens.items():
         with subtests.test(name):
-            refused(api(LIST, token=token))
+            assert_unauthenticated(api(LIST, token=token))
 
     bad_claims: dict[str, dict[str, Any]] = {
         "no exp": {"exp": None},
@@ -181,7 +181,7 @@ def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> 
     }
     for name, changes in bad_claims.items():
         with subtests.test(name):
-            refused(api(LIST, token=signed({"alg": "HS256"}, claims(**changes), SECRET)))
+            assert_unauthenticated(api(LIST, token=signed({"alg": "HS256"}, claims(**changes), SECRET)))
 
     good_claims: dict[str, dict[str, Any]] = {
         "exp 50 s ago": {"exp": now - 50},
@@ -189,29 +189,29 @@ def test_hs256_rules(api: Api, subtests: pytest.Subtests, logs: io.StringIO) -> 
         "nbf in 50 s": {"nbf": now + 50},
         "aud a list with us": {"aud": ["other", AUDIENCE]},
         "workspace of 64": {"workspace_id": "a_-" + "Z" * 61},
-        "a sub that is odd": {"sub": "auth0|<b>#é\u0000"},
-        "claims that we do not know": {"email": "a@b.test", "jti": "1"},
+        "an unusual sub": {"sub": "auth0|<b>#é\u0000"},
+        "unknown claims": {"email": "a@b.test", "jti": "1"},
     }
     for name, changes in good_claims.items():
         with subtests.test(name):
             assert api(LIST, token=signed({"alg": "HS256"}, claims(**changes), SECRET)).status == 200
-    with subtests.test("a kid that nobody needs"):
+    with subtests.test("an unnecessary kid"):
         assert api(LIST, token=signed({"alg": "HS256", "kid": "1"}, claims(), SECRET)).status == 200
     with subtests.test("no token in the logs"):
         assert signature not in logs.getvalue()
 
 
 def signed_text(payload: bytes) -> str:
-    """A well-signed token whose payload may be anything."""
+    """A correctly signed token with any payload."""
     import joserfc.jws as jws
 
     return jws.serialize_compact({"alg": "HS256"}, payload, SECRET, algorithms=["HS256"])
 
 
-def test_headers_that_carry_credentials(api: Api, subtests: pytest.Subtests) -> None:
+def test_credential_headers(api: Api, subtests: pytest.Subtests) -> None:
     token = jwt_for("acme")
-    made = api(f"POST {KEYS}", json={"name": "a", "scopes": ["webhooks:read"]}).json()
-    key = made["key"]
+    created = api(f"POST {KEYS}", json={"name": "a", "scopes": ["webhooks:read"]}).json()
+    key = created["key"]
     other = api(f"POST {KEYS}", json={"name": "b", "scopes": ["webhooks:read"]}).json()["key"]
 
     for headers in (
@@ -223,7 +223,7 @@ def test_headers_that_carry_credentials(api: Api, subtests: pytest.Subtests) -> 
         {"X-API-Key": f" {key} "},
         {"Authorization": f"Bearer {key}", "X-API-Key": key},
     ):
-        with subtests.test(f"taken: {names(headers, key, token)}"):
+        with subtests.test(f"accepted: {redacted(headers, key, token)}"):
             assert api(LIST, token=None, headers=headers).status == 200
     for headers in (
         {},
@@ -245,8 +245,8 @@ def test_headers_that_carry_credentials(api: Api, subtests: pytest.Subtests) -> 
         {"Cookie": f"token={token}"},
         {"X-Amz-Security-Token": token, "Proxy-Authorization": f"Bearer {token}"},
     ):
-        with subtests.test(f"refused: {names(headers, key, token)}"):
-            refused(api(LIST, token=None, headers=headers))
+        with subtests.test(f"refused: {redacted(headers, key, token)}"):
+            assert_unauthenticated(api(LIST, token=None, headers=headers))
     for query in (
         f"access_token={token}",
         f"token={token}",
@@ -256,43 +256,43 @@ def test_headers_that_carry_credentials(api: Api, subtests: pytest.Subtests) -> 
         f"x-api-key={key}",
     ):
         with subtests.test(f"in the query: {query[:20]}"):
-            refused(api(f"{LIST}?{query}", token=None))
+            assert_unauthenticated(api(f"{LIST}?{query}", token=None))
     for name, wrong in {
         "another secret": key[:-20] + ("a" if key[-20] != "a" else "b") + key[-19:],
-        "another id": made["maskedKey"][:8] + key[8:][::-1],
+        "another id": created["maskedKey"][:8] + key[8:][::-1],
         "upper case": key.upper(),
         "cut": key[:-1],
         "longer": key + "a",
     }.items():
         with subtests.test(f"a key with {name}"):
-            detail = refused(api(LIST, token=wrong))
+            detail = assert_unauthenticated(api(LIST, token=wrong))
             assert wrong not in detail
     with subtests.test("revoked"):
-        assert api(f"DELETE {KEYS}/{made['id']}").status == 200
-        refused(api(LIST, token=key))
+        assert api(f"DELETE {KEYS}/{created['id']}").status == 200
+        assert_unauthenticated(api(LIST, token=key))
 
 
-def names(headers: dict[str, str], key: str, token: str) -> str:
+def redacted(headers: dict[str, str], key: str, token: str) -> str:
     return str(headers).replace(key, "<key>").replace(token, "<jwt>")
 
 
 @pytest.mark.parameters(JwtWorkspaceClaim="https://x.test/ws", JwtRoleClaim="r", JwtScopeClaim="scp")
-def test_claim_names_are_parameters(api: Api) -> None:
-    mine = {"workspace_id": None, "role": None, "https://x.test/ws": "acme", "r": "viewer"}
-    token = signed({"alg": "HS256"}, claims(**mine), SECRET)
+def test_claim_names_are_configurable(api: Api) -> None:
+    custom = {"workspace_id": None, "role": None, "https://x.test/ws": "acme", "r": "viewer"}
+    token = signed({"alg": "HS256"}, claims(**custom), SECRET)
     assert api(LIST, token=token).status == 200
-    refused(api(f"POST {WEBHOOKS}", json={}, token=token), 403, "forbidden")
-    scoped = signed({"alg": "HS256"}, claims(**mine, scp="webhooks:write"), SECRET)
+    assert_problem(api(f"POST {WEBHOOKS}", json={}, token=token), 403)
+    scoped = signed({"alg": "HS256"}, claims(**custom, scp="webhooks:write"), SECRET)
     assert api(f"POST {WEBHOOKS}", json={}, token=scoped).status == 422
-    refused(api(LIST, token=signed({"alg": "HS256"}, claims(), SECRET)))
+    assert_unauthenticated(api(LIST, token=signed({"alg": "HS256"}, claims(), SECRET)))
 
 
-def test_a_short_secret_admits_nobody(api: Api, backend: Backend, logs: io.StringIO) -> None:
+def test_short_secret_is_refused(api: Api, backend: Backend, logs: io.StringIO) -> None:
     arn = backend.environment["JWT_SECRET_ARN"]
     backend.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="short" * 6)
     short = signed({"alg": "HS256"}, claims(), OctKey.import_key("short" * 6))
     answer = api(LIST, token=short)
-    assert (answer.status, answer.json()["code"]) == (500, "internal")
+    assert_problem(answer, 500, "internal")
     assert "32 bytes" in logs.getvalue()
     assert "short" * 6 not in logs.getvalue()
 
@@ -302,7 +302,7 @@ def test_a_short_secret_admits_nobody(api: Api, backend: Backend, logs: io.Strin
 
 @dataclass
 class Platform:
-    """The platform's JWKS, served on loopback; `answer` may be replaced. The clock is ours."""
+    """Serves the platform's JWKS on loopback. Tests may replace `answer`. `seconds` is the clock."""
 
     url: str = ""
     keys: list[dict[str, Any]] = field(default_factory=list)
@@ -353,7 +353,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
 
 @pytest.fixture
 def jwks_api(backend: Backend, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Api:
-    """A deployment with a JWKS. The template takes only https, so the address is put in afterwards."""
+    """A deployment with a JWKS. The template accepts only https, so the URL is set afterwards."""
     monkeypatch.setenv("JWKS_URL", platform.url)
     clear_caches()
     return Api(backend.template)
@@ -363,7 +363,7 @@ jwks = pytest.mark.parameters(JwksUrl="https://platform.test/jwks.json")
 
 
 @jwks
-def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests) -> None:
+def test_jwks_tokens(jwks_api: Api, platform: Platform, subtests: pytest.Subtests) -> None:
     other_rsa = RSAKey.generate_key(2048)
     p384 = ECKey.generate_key("P-384", {"kid": "p384"})
     encryption = RSAKey.generate_key(2048)
@@ -372,7 +372,7 @@ def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests
         p384.as_dict(private=False),
         {**encryption.as_dict(private=False), "kid": "enc", "use": "enc"},
         shared.as_dict(private=True),
-        {"kty": "FUTURE", "kid": "future", "x": "AA"},  # RFC 7517, 5: passed over
+        {"kty": "FUTURE", "kid": "future", "x": "AA"},  # RFC 7517, 5: ignored
     ]
     for name, token in {
         "RS256": signed({"alg": "RS256", "kid": "rsa"}, claims(), RSA),
@@ -393,9 +393,7 @@ def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests
         for number, key in enumerate(public)
     }
     tokens |= {
-        f"HS256 under the raw public key {number}": hs256_by_hand(
-            {"alg": "HS256", "kid": "rsa"}, claims(), key
-        )
+        f"HS256 with the raw public key {number}": sign_hs256({"alg": "HS256", "kid": "rsa"}, claims(), key)
         for number, key in enumerate(public)
     }
     tokens |= {
@@ -410,7 +408,7 @@ def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests
         "PS256": signed({"alg": "PS256", "kid": "rsa"}, claims(), RSA),
         "RS512": signed({"alg": "RS512", "kid": "rsa"}, claims(), RSA),
         "a key for encryption": signed({"alg": "RS256", "kid": "enc"}, claims(), encryption),
-        "an unknown kid": signed({"alg": "RS256", "kid": "who"}, claims(), RSA),
+        "an unknown kid": signed({"alg": "RS256", "kid": "unknown"}, claims(), RSA),
         "no kid, though there are several": signed({"alg": "RS256"}, claims(), RSA),
         "a kid that is no text": signed({"alg": "RS256", "kid": ["rsa"]}, claims(), RSA),
         "a kid that is a number": signed({"alg": "RS256", "kid": 0}, claims(), RSA),
@@ -423,12 +421,12 @@ def test_jwks_rules(jwks_api: Api, platform: Platform, subtests: pytest.Subtests
     }
     for name, token in tokens.items():
         with subtests.test(name):
-            refused(jwks_api(LIST, token=token))
+            assert_unauthenticated(jwks_api(LIST, token=token))
     assert platform.fetched == 1
 
 
-def hs256_by_hand(header: dict[str, Any], payload: dict[str, Any], secret: bytes) -> str:
-    """What libraries refuse to sign: an HMAC under the text of a public key (CVE-2016-5431)."""
+def sign_hs256(header: dict[str, Any], payload: dict[str, Any], secret: bytes) -> str:
+    """Sign with any secret. Libraries refuse an HMAC with the text of a public key (CVE-2016-5431)."""
     import hashlib
     import hmac
 
@@ -437,57 +435,61 @@ def hs256_by_hand(header: dict[str, Any], payload: dict[str, Any], secret: bytes
 
 
 @jwks
-def test_garbage_reaches_no_jwks_and_the_only_key_needs_no_kid(jwks_api: Api, platform: Platform) -> None:
+def test_garbage_causes_no_jwks_fetch_and_a_single_key_needs_no_kid(
+    jwks_api: Api, platform: Platform
+) -> None:
     for token in ("garbage", "a.b.c", signed({"alg": "HS256"}, claims(), SECRET), "sk_test_x"):
-        refused(jwks_api(LIST, token=token))
+        assert_unauthenticated(jwks_api(LIST, token=token))
     assert platform.fetched == 0
     platform.keys = [EC.as_dict(private=False)]
     assert jwks_api(LIST, token=signed({"alg": "ES256"}, claims(), EC)).status == 200
 
 
 @jwks
-def test_an_unknown_kid_asks_at_most_every_five_minutes(jwks_api: Api, platform: Platform) -> None:
-    """So a caller who makes kids up cannot turn us on the platform, and a new key is soon found."""
+def test_unknown_kid_refetches_the_jwks_at_most_every_five_minutes(jwks_api: Api, platform: Platform) -> None:
+    """So callers cannot cause many fetches with made-up key IDs, and a new key is found soon."""
     new = ECKey.generate_key("P-256", {"kid": "new"})
     token = signed({"alg": "ES256", "kid": "new"}, claims(), new)
     known = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
     assert jwks_api(LIST, token=known).status == 200
     platform.keys.append(new.as_dict(private=False))
     for _ in range(3):
-        refused(jwks_api(LIST, token=token))
+        assert_unauthenticated(jwks_api(LIST, token=token))
     platform.seconds += 299
-    refused(jwks_api(LIST, token=token))
+    assert_unauthenticated(jwks_api(LIST, token=token))
     assert platform.fetched == 1
     platform.seconds += 2
     assert jwks_api(LIST, token=token).status == 200
     assert platform.fetched == 2
     for number in range(5):
-        refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": f"x{number}"}, claims(), new)))
+        assert_unauthenticated(
+            jwks_api(LIST, token=signed({"alg": "ES256", "kid": f"x{number}"}, claims(), new))
+        )
     assert platform.fetched == 2
 
 
 @jwks
-def test_a_withdrawn_key_ends_within_the_hour(jwks_api: Api, platform: Platform) -> None:
+def test_withdrawn_key_is_refused_within_an_hour(jwks_api: Api, platform: Platform) -> None:
     token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
     assert jwks_api(LIST, token=token).status == 200
     platform.keys = [RSA.as_dict(private=False)]
     platform.seconds += 3601
-    refused(jwks_api(LIST, token=token))
+    assert_unauthenticated(jwks_api(LIST, token=token))
     assert jwks_api(LIST, token=signed({"alg": "RS256", "kid": "rsa"}, claims(), RSA)).status == 200
 
 
 @jwks
-def test_a_withdrawn_key_ends_when_an_unknown_one_is_looked_for(jwks_api: Api, platform: Platform) -> None:
+def test_withdrawn_key_is_refused_after_a_refetch(jwks_api: Api, platform: Platform) -> None:
     token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
     assert jwks_api(LIST, token=token).status == 200
     platform.keys = [RSA.as_dict(private=False)]
     platform.seconds += 301
-    refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "who"}, claims(), EC)))
-    refused(jwks_api(LIST, token=token))
+    assert_unauthenticated(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "unknown"}, claims(), EC)))
+    assert_unauthenticated(jwks_api(LIST, token=token))
 
 
 @jwks
-def test_a_jwks_that_cannot_be_had_is_502(
+def test_unavailable_jwks_returns_502(
     jwks_api: Api, platform: Platform, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
@@ -511,7 +513,7 @@ def test_a_jwks_that_cannot_be_had_is_502(
             try:
                 request.wfile.write(b" ")
             except OSError:
-                return  # the caller has hung up
+                return  # the caller closed the connection
             dripped.append(b" ")
             time.sleep(0.002)
 
@@ -521,7 +523,7 @@ def test_a_jwks_that_cannot_be_had_is_502(
         "204": lambda request: reply(request, 204, b""),
         "a redirect": redirect,
         "over 64 KB": lambda request: reply(request, 200, good.encode().ljust(64 * 1024 + 1)),
-        "a drip of 5 s and more": drip,
+        "a slow response": drip,
         "no JSON": lambda request: reply(request, 200, b"<html>"),
         "no UTF-8": lambda request: reply(request, 200, b"\xff\xfe\xfd"),
         "a list": lambda request: reply(request, 200, b"[]"),
@@ -545,31 +547,31 @@ def test_a_jwks_that_cannot_be_had_is_502(
         with subtests.test(name):
             clear_caches()
             platform.answer = answer
-            detail = refused(response := jwks_api(LIST, token=token), 502, "upstream_failed")
+            detail = assert_problem(response := jwks_api(LIST, token=token), 502, "upstream_failed")["detail"]
             assert int(header(response, "retry-after")) > 0
             assert platform.url not in detail
     assert elsewhere == []
-    with subtests.test("a drip is not waited for"):
+    with subtests.test("a slow response is aborted"):
         assert len(dripped) < 1000
 
     with subtests.test("64 KB to the byte"):
         clear_caches()
         platform.answer = lambda request: reply(request, 200, good.encode().ljust(64 * 1024))
         assert jwks_api(LIST, token=token).status == 200
-    with subtests.test("nobody there"):
+    with subtests.test("connection refused"):
         clear_caches()
         monkeypatch.setenv("JWKS_URL", "http://127.0.0.1:1/jwks.json")
-        refused(jwks_api(LIST, token=token), 502, "upstream_failed")
+        assert_problem(jwks_api(LIST, token=token), 502, "upstream_failed")
 
 
 @jwks
-def test_a_jwks_that_fails_later_leaves_the_keys_that_are_known(jwks_api: Api, platform: Platform) -> None:
+def test_failed_jwks_refresh_keeps_the_cached_keys(jwks_api: Api, platform: Platform) -> None:
     token = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
     assert jwks_api(LIST, token=token).status == 200
     platform.answer = lambda request: reply(request, 503, b"")
     platform.seconds += 301
     for _ in range(3):
-        refused(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "who"}, claims(), EC)))
+        assert_unauthenticated(jwks_api(LIST, token=signed({"alg": "ES256", "kid": "unknown"}, claims(), EC)))
     assert platform.fetched == 2
     assert jwks_api(LIST, token=token).status == 200
 
@@ -589,9 +591,9 @@ ADMIN = MEMBER | {
 OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "workspace:export"}
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
 PLATFORM_ONLY = {"actions:handle"}
-# Scopes that are neither `:read` for GET nor `:write` for the rest, by the routes' first words.
-ONE_SCOPE = {"/api/automations/": "automations:use", "/api/actions/": "actions:handle"}
-OTHER_SCOPES = {
+# Scopes that are neither `:read` for GET nor `:write` for other methods, by path prefix.
+SCOPE_BY_PREFIX = {"/api/automations/": "automations:use", "/api/actions/": "actions:handle"}
+SCOPE_BY_ROUTE = {
     "POST /api/events": "events:publish",
     "POST /api/events/batch": "events:publish",
     "POST /api/integrations/api-keys/verify": "api-keys:verify",
@@ -599,85 +601,90 @@ OTHER_SCOPES = {
 
 
 @dataclass(frozen=True)
-class Door:
-    """A route of the template and the scope that its handler asks for."""
+class Route:
+    """A route of the template and the scope that its handler requires."""
 
     line: str
     scope: str | None
 
 
-def doors(backend: Backend) -> list[Door]:
+def routes(backend: Backend) -> list[Route]:
     functions = backend.template.functions()
-    found = []
+    result = []
     for route in gateway.read(backend.template).routes:
         module, _, name = functions[route.function].handler.rpartition(".")
         handler = getattr(importlib.import_module(module), name)
         line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
-        found.append(Door(line, handler.endpoint["scope"]))
-    return found
+        result.append(Route(line, handler.endpoint["scope"]))
+    return result
 
 
-def test_every_route_that_is_not_public_asks_who_is_there(
+def test_every_route_that_is_not_public_requires_its_scope(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    found = doors(backend)
-    open_doors = {door.line for door in found if door.scope is None}
-    callback = "GET /api/integrations/x/oauth/callback"  # providers send browsers there
-    assert open_doors == {"GET /api/health", "GET /no-such-route", callback}
-    for door in found:
-        with subtests.test(door.line):
-            if door.scope is None:
-                assert api(door.line, token=None).status in (200, 404)
+    all_routes = routes(backend)
+    public = {route.line for route in all_routes if route.scope is None}
+    callback = "GET /api/integrations/x/oauth/callback"  # providers redirect browsers to it
+    assert public == {"GET /api/health", "GET /no-such-route", callback}
+    for route in all_routes:
+        with subtests.test(route.line):
+            if route.scope is None:
+                assert api(route.line, token=None).status in (200, 404)
                 continue
-            method, _, path = door.line.partition(" ")
+            method, _, path = route.line.partition(" ")
             rule = ":read" if method == "GET" else ":write"
-            one = [scope for start, scope in ONE_SCOPE.items() if path.startswith(start)]
-            usual = one[0] if one else door.scope.partition(":")[0] + rule
-            assert door.scope == OTHER_SCOPES.get(door.line, usual)
-            assert door.scope in OWNER | PLATFORM_ONLY
-            refused(api(door.line, token=None))
-            refused(api(door.line, token="garbage"))
-            none = jwt_for("acme", scope="posts:read")
-            assert door.scope in refused(api(door.line, token=none), 403, "forbidden")
-            others = " ".join(OWNER - {door.scope})
-            assert door.scope in refused(
-                api(door.line, token=jwt_for("acme", scope=others)), 403, "forbidden"
+            special = [scope for prefix, scope in SCOPE_BY_PREFIX.items() if path.startswith(prefix)]
+            usual = special[0] if special else route.scope.partition(":")[0] + rule
+            assert route.scope == SCOPE_BY_ROUTE.get(route.line, usual)
+            assert route.scope in OWNER | PLATFORM_ONLY
+            assert_unauthenticated(api(route.line, token=None))
+            assert_unauthenticated(api(route.line, token="garbage"))
+            unrelated = jwt_for("acme", scope="posts:read")
+            assert route.scope in assert_problem(api(route.line, token=unrelated), 403)["detail"]
+            others = " ".join(OWNER - {route.scope})
+            assert (
+                route.scope
+                in assert_problem(api(route.line, token=jwt_for("acme", scope=others)), 403)["detail"]
             )
-            workspace = "platform" if door.scope in PLATFORM_ONLY else "acme"
-            allowed = api(door.line, token=jwt_for(workspace, scope=door.scope), json={})
+            workspace = "platform" if route.scope in PLATFORM_ONLY else "acme"
+            allowed = api(route.line, token=jwt_for(workspace, scope=route.scope), json={})
             assert allowed.status in (200, 400, 404, 422), allowed
 
 
-def test_roles_stand_for_their_scopes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
-    """Seen from outside: a role may create a key with each of its scopes, and with no other."""
-    from patchbay.auth.scopes import granted
+def test_roles_imply_their_scopes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+    """A role grants exactly its scopes, and calls exactly the routes that require them."""
+    from patchbay.auth.scopes import granted_scopes
 
     for role, scopes in ROLES.items():
         with subtests.test(role):
-            assert granted(role, None, platform=False) == scopes
+            assert granted_scopes(role, None, platform=False) == scopes
     for role in ("", "Owner", "root", "owner ", "admin,owner", "superuser"):
         with subtests.test(f"role {role!r}"):
-            assert granted(role, None, platform=True) == set()
-            refused(api(LIST, token=jwt_for("acme", role=role)), 403, "forbidden")
+            assert granted_scopes(role, None, platform=True) == set()
+            assert_problem(api(LIST, token=jwt_for("acme", role=role)), 403)
     with subtests.test("no role and no scope"):
-        refused(api(LIST, token=jwt_for("acme", role=None)), 403, "forbidden")
+        assert_problem(api(LIST, token=jwt_for("acme", role=None)), 403)
 
-    for door in doors(backend):
+    for route in routes(backend):
         for role, scopes in ROLES.items():
-            if door.scope is None:
+            if route.scope is None:
                 continue
-            with subtests.test(f"{door.line} as {role}"):
-                answer = api(door.line, token=jwt_for("acme", role=role), json={})
-                assert (answer.status == 403) == (door.scope not in scopes), answer
+            with subtests.test(f"{route.line} as {role}"):
+                answer = api(route.line, token=jwt_for("acme", role=role), json={})
+                assert (answer.status == 403) == (route.scope not in scopes), answer
 
 
 def test_scope_overrides_role(api: Api, subtests: pytest.Subtests) -> None:
     read, write = LIST, f"POST {WEBHOOKS}"
     for name, token, statuses in (
-        ("a scope takes from an owner", {"role": "owner", "scope": "webhooks:read"}, (200, 403)),
-        ("a scope gives to a viewer", {"role": "viewer", "scope": "webhooks:write"}, (403, 422)),
-        ("an empty scope takes all", {"role": "owner", "scope": ""}, (403, 403)),
-        ("other scopes are no matter", {"scope": "openid profile  webhooks:read posts:read"}, (200, 403)),
+        ("a scope claim reduces an owner's scopes", {"role": "owner", "scope": "webhooks:read"}, (200, 403)),
+        (
+            "a scope claim extends a viewer's scopes",
+            {"role": "viewer", "scope": "webhooks:write"},
+            (403, 422),
+        ),
+        ("an empty scope claim grants nothing", {"role": "owner", "scope": ""}, (403, 403)),
+        ("other scopes are ignored", {"scope": "openid profile  webhooks:read posts:read"}, (200, 403)),
         ("separated by spaces only", {"scope": "webhooks:read,webhooks:write"}, (403, 403)),
         ("no wildcards", {"scope": "* *:* webhooks:* webhooks"}, (403, 403)),
         ("case matters", {"scope": "Webhooks:Read WEBHOOKS:READ"}, (403, 403)),
@@ -687,8 +694,10 @@ def test_scope_overrides_role(api: Api, subtests: pytest.Subtests) -> None:
             assert (api(read, token=bearer).status, api(write, token=bearer, json={}).status) == statuses
 
 
-def test_actions_handle_is_the_platforms_alone(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
-    """A key can be given what its maker holds; so what may be given shows what is held."""
+def test_actions_handle_is_reserved_for_the_platform(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    """A caller can grant a key only the scopes that it has, so the grant shows the caller's scopes."""
     line, body = f"POST {KEYS}", {"name": "a", "scopes": ["actions:handle"]}
     for workspace, role, scope, status in (
         ("platform", "owner", None, 201),
@@ -704,10 +713,10 @@ def test_actions_handle_is_the_platforms_alone(api: Api, backend: Backend, subte
             answer = api(line, json=body, token=jwt_for(workspace, role=role, scope=scope))
             assert answer.status == status, answer
             if status == 403:
-                assert "actions:handle" in refused(answer, 403, "forbidden")
+                assert "actions:handle" in assert_problem(answer, 403)["detail"]
 
 
-def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -> None:
+def test_callers_cannot_grant_more_than_they_have(api: Api, subtests: pytest.Subtests) -> None:
     line = f"POST {KEYS}"
     for name, token, scopes, status in (
         ("an admin, an owner's scope", {"role": "admin"}, ["credentials:read"], 403),
@@ -715,7 +724,7 @@ def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -
         ("a scope token, another scope", {"scope": "api-keys:write"}, ["webhooks:read"], 403),
         ("a scope token, the platform's", {"scope": "api-keys:write", "role": "owner"}, ["posts:read"], 403),
         ("a holder of the platform's", {"scope": "api-keys:write posts:read"}, ["posts:read"], 201),
-        ("one good, one not", {"role": "admin"}, ["webhooks:read", "workspace:delete"], 403),
+        ("one own scope, one other", {"role": "admin"}, ["webhooks:read", "workspace:delete"], 403),
     ):
         with subtests.test(name):
             answer = api(
@@ -723,14 +732,14 @@ def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -
             )
             assert answer.status == status, answer
 
-    giver = {
-        "name": "giver",
+    parent = {
+        "name": "parent",
         "scopes": ["api-keys:write", "webhooks:read", "posts:read"],
         "rateLimitPerHour": 100,
         "rateLimitPerDay": 200,
         "expiresAt": "2999-01-01T00:00:00Z",
     }
-    key = api(line, json=giver).json()["key"]
+    key = api(line, json=parent).json()["key"]
     within = {
         "name": "a",
         "scopes": ["webhooks:read", "posts:read"],
@@ -738,9 +747,9 @@ def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -
         "rateLimitPerDay": 200,
         "expiresAt": "2999-01-01T00:00:00Z",
     }
-    with subtests.test("a key gives nothing, not even what it has"):
+    with subtests.test("a key cannot create keys"):
         assert api(line, json=within, token=key).status == 403
-    # But it narrows what has as much, and touches nothing that has more.
+    # But it can update keys with equal rights, and no keys with more.
     for name, changes, status in (
         ("the same", {}, 200),
         ("another scope", {"scopes": ["webhooks:write"]}, 403),
@@ -748,7 +757,7 @@ def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -
         ("more an hour", {"rateLimitPerHour": 101}, 403),
         ("more a day", {"rateLimitPerDay": 201}, 403),
         ("for longer", {"expiresAt": "2999-01-01T00:00:01Z"}, 403),
-        ("for ever", {"expiresAt": None}, 403),
+        ("without expiry", {"expiresAt": None}, 403),
     ):
         with subtests.test(f"a key renames one with {name}"):
             target = api(line, json={**within, **changes}).json()["id"]
@@ -756,10 +765,10 @@ def test_nobody_gives_more_than_they_have(api: Api, subtests: pytest.Subtests) -
             assert answer.status == status, answer
 
 
-# ── what does not start ──────────────────────────────────────────────────────────────────────────────
+# ── start-up errors ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_endpoint_says_who_may_call_it() -> None:
+def test_endpoint_requires_a_scope_or_public() -> None:
     with pytest.raises(TypeError, match=r"scope.*public"):
         endpoint()
     with pytest.raises(TypeError, match=r"scope.*public"):
@@ -776,8 +785,8 @@ def test_an_endpoint_says_who_may_call_it() -> None:
             return Empty()
 
 
-def test_a_set_encryption_key_stops_every_function(backend: Backend) -> None:
-    """An earlier design's variable: whoever sets it believes that it protects something."""
+def test_encryption_key_variable_stops_every_function(backend: Backend) -> None:
+    """A variable of an earlier design: setting it suggests that it has an effect."""
     handlers = sorted({function.handler for function in backend.template.functions().values()})
     code = f"""
 import importlib, sys, types
@@ -814,7 +823,7 @@ for name in {handlers!r}:
     assert "c2VjcmV0" not in run.stdout + run.stderr
 
 
-def test_a_set_encryption_key_stops_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encryption_key_variable_stops_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCRYPTION_KEY", "")
     with pytest.raises(ConfigurationError, match="KMS"):
         endpoint(public=True)

@@ -1,4 +1,4 @@
-"""Ceilings of a workspace, set by template parameters: each refuses, says which it is, and gives way."""
+"""The ceilings of a workspace, which are template parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from patchbay.rate_limits import ceilings
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from tests.catalogued import POST
-from tests.conftest import Answer, Api, Backend, jwt_for
+from tests.conftest import Api, Backend, jwt_for
+from tests.problems import assert_problem
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
@@ -21,82 +22,79 @@ EVENT = {"type": "POST_PUBLISHED", "data": POST}
 MINUTE_MS = 60_000
 
 
-def refused(answer: Answer, status: int, code: str, *words: str) -> dict[str, str]:
-    """The headers of a refusal that names its ceiling."""
-    assert (answer.status, answer.json()["code"]) == (status, code), answer
-    assert all(word in answer.json()["detail"] for word in words), answer
-    return {name.lower(): value for name, value in answer.headers.items()}
-
-
 @pytest.mark.parameters(MaxWebhooks=2, MaxApiKeys=3)
 @pytest.mark.parametrize(
-    ("path", "body", "most", "word"), [(WEBHOOKS, WEBHOOK, 2, "webhooks"), (KEYS, KEY, 3, "API keys")]
+    ("path", "body", "ceiling", "noun"), [(WEBHOOKS, WEBHOOK, 2, "webhooks"), (KEYS, KEY, 3, "API keys")]
 )
-def test_how_many_there_may_be(
-    api: Api, backend: Backend, path: str, body: dict[str, Any], most: int, word: str
+def test_webhook_and_key_ceilings(
+    api: Api, backend: Backend, path: str, body: dict[str, Any], ceiling: int, noun: str
 ) -> None:
-    ids = [api(f"POST {path}", json=body).json()["id"] for _ in range(most)]
+    ids = [api(f"POST {path}", json=body).json()["id"] for _ in range(ceiling)]
     rows = {table: backend.rows(table) for table in ("WebhooksTable", "ApiKeysTable")}
     for headers in ({}, {"Idempotency-Key": "k"}):
-        refused(api(f"POST {path}", json=body, headers=headers), 409, "conflict", str(most), word, "ceiling")
+        assert_problem(
+            api(f"POST {path}", json=body, headers=headers), 409, None, str(ceiling), noun, "ceiling"
+        )
     assert {table: backend.rows(table) for table in rows} == rows
     assert api(f"POST {path}", json=body, token=jwt_for("rival")).status == 201
 
-    # Only what was really removed makes room, and only once.
+    # Only a real deletion makes room, and only once.
     assert api(f"DELETE {path}/{ids[0]}").status == 200
     api(f"DELETE {path}/{ids[0]}")
     api(f"DELETE {path}/{ids[0]}", token=jwt_for("rival"))
     assert api(f"POST {path}", json=body).status == 201
-    refused(api(f"POST {path}", json=body), 409, "conflict")
+    assert_problem(api(f"POST {path}", json=body), 409)
 
 
 @pytest.mark.parameters(MaxWebhooks=1)
-def test_changing_needs_no_room(api: Api) -> None:
+def test_updates_are_possible_at_the_ceiling(api: Api) -> None:
     id = api(f"POST {WEBHOOKS}", json=WEBHOOK).json()["id"]
     assert api(f"PUT {WEBHOOKS}/{id}", json={"events": ["POST_FAILED"]}).status == 200
     assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
-    refused(api(f"POST {WEBHOOKS}", json=WEBHOOK), 409, "conflict")  # a paused one counts
+    assert_problem(api(f"POST {WEBHOOKS}", json=WEBHOOK), 409)  # a paused webhook counts
 
 
-def heavy(values: int) -> list[dict[str, Any]]:
-    """Filters of about 260 bytes for each value."""
+def large_filters(values: int) -> list[dict[str, Any]]:
+    """Filters of about 260 bytes per value."""
     return [{"path": "a", "op": "in", "value": [f"{n:256}" for n in range(values)]}]
 
 
-def test_how_many_bytes_of_filters_there_may_be(api: Api, backend: Backend) -> None:
-    def refuses(line: str, body: dict[str, Any]) -> None:
+def test_filter_size_ceiling(api: Api, backend: Backend) -> None:
+    def assert_refused(line: str, body: dict[str, Any]) -> None:
         rows = backend.rows("WebhooksTable")
-        refused(api(line, json=body), 409, "conflict", "filters", str(256 * 1024))
+        assert_problem(api(line, json=body), 409, None, "filters", str(256 * 1024))
         assert backend.rows("WebhooksTable") == rows
 
-    # 33 of them have 7.9 KB each, of 256 KB.
-    ids = [api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(31)}).json()["id"] for _ in range(32)]
-    refuses(f"POST {WEBHOOKS}", {**WEBHOOK, "filters": heavy(31)})
-    small = api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(1)}).json()["id"]
-    refuses(f"PUT {WEBHOOKS}/{small}", {"filters": heavy(31)})
+    # Each has 7.9 KB, and 33 of them exceed the 256 KB.
+    ids = [
+        api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": large_filters(31)}).json()["id"]
+        for _ in range(32)
+    ]
+    assert_refused(f"POST {WEBHOOKS}", {**WEBHOOK, "filters": large_filters(31)})
+    small = api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": large_filters(1)}).json()["id"]
+    assert_refused(f"PUT {WEBHOOKS}/{small}", {"filters": large_filters(31)})
     assert (
-        api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": heavy(31)}, token=jwt_for("rival")).status == 201
+        api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": large_filters(31)}, token=jwt_for("rival")).status
+        == 201
     )
 
-    # A change that does not grow the filters needs no room; shortening or deleting them makes room.
+    # A change that does not enlarge the filters needs no room. Reducing or deleting them makes room.
     assert api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "events": ["POST_FAILED"]}).status == 200
-    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(1)}).status == 200
-    assert api(f"PUT {WEBHOOKS}/{small}", json={"filters": heavy(31)}).status == 200
-    refuses(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": heavy(31)})
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": large_filters(1)}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{small}", json={"filters": large_filters(31)}).status == 200
+    assert_refused(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": large_filters(31)})
     assert api(f"PUT {WEBHOOKS}/{ids[1]}/status", json={"status": "INACTIVE"}).status == 200
-    refuses(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": heavy(31)})  # a paused one counts
+    assert_refused(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": large_filters(31)})  # a paused webhook counts
     assert api(f"DELETE {WEBHOOKS}/{ids[1]}").status == 200
-    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(31)}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": large_filters(31)}).status == 200
     for id in {*ids, small} - {ids[1]}:
         assert api(f"DELETE {WEBHOOKS}/{id}").status == 200
     counts = {row["workspaceId"]: row for row in backend.rows("WebhooksTable") if row["sk"] == "count"}
     assert (counts["acme"]["webhooks"], counts["acme"]["filterBytes"]) == (0, 0)
 
 
-def test_filters_that_an_earlier_release_did_not_count_are_not_counted_out(
-    api: Api, backend: Backend
-) -> None:
-    body = {**WEBHOOK, "filters": heavy(2)}
+def test_filters_not_counted_by_an_earlier_release_are_not_subtracted(api: Api, backend: Backend) -> None:
+    body = {**WEBHOOK, "filters": large_filters(2)}
     ids = [api(f"POST {WEBHOOKS}", json=body).json()["id"] for _ in range(2)]
     table = backend.template.name("WebhooksTable")
     for id in ids:
@@ -108,7 +106,7 @@ def test_filters_that_an_earlier_release_did_not_count_are_not_counted_out(
         (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
         return int(count["filterBytes"])
 
-    # The first change of what it matches counts a webhook in.
+    # The first change of its events or filters counts a webhook's filters.
     assert api(f"POST {WEBHOOKS}/{ids[0]}/rotate-secret", json={}).status == 200
     assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"events": ["POST_FAILED"]}).status == 200
     assert counted() > 500
@@ -117,10 +115,8 @@ def test_filters_that_an_earlier_release_did_not_count_are_not_counted_out(
     assert counted() == 0
 
 
-def test_above_the_ceiling_a_webhook_of_an_earlier_release_can_be_paused_and_disabled(
-    api: Api, backend: Backend
-) -> None:
-    body = {**WEBHOOK, "filters": heavy(2)}
+def test_webhook_of_an_earlier_release_can_be_paused_above_the_ceiling(api: Api, backend: Backend) -> None:
+    body = {**WEBHOOK, "filters": large_filters(2)}
     ids = [api(f"POST {WEBHOOKS}", json=body).json()["id"] for _ in range(2)]
     table = backend.template.name("WebhooksTable")
     for id in ids:
@@ -132,11 +128,11 @@ def test_above_the_ceiling_a_webhook_of_an_earlier_release_can_be_paused_and_dis
     assert webhooks.disable("acme", WebhookId(ids[1]), "gone")
     (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
     assert count["filterBytes"] > full + 2 * 500
-    refused(api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": heavy(3)}), 409, "conflict", "filters")
+    assert_problem(api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": large_filters(3)}), 409, None, "filters")
 
 
 class Clock:
-    """Stands at the middle of a minute, so that no test runs over its end."""
+    """A clock in the middle of a minute, so that no test crosses its end."""
 
     def __init__(self) -> None:
         self.now_ms = 1_800_000_030_000
@@ -147,31 +143,32 @@ class Clock:
 
 @pytest.fixture
 def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    ours = Clock()
-    monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings(ours))
-    return ours
+    clock = Clock()
+    monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings(clock))
+    return clock
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=3)
-def test_requests_a_minute(api: Api, clock: Clock) -> None:
+def test_request_ceiling_per_minute(api: Api, clock: Clock) -> None:
     line = f"GET {WEBHOOKS}"
     rival = jwt_for("rival")
     assert [api(line).status for _ in range(3)] == [200] * 3
     for other in (line, f"POST {WEBHOOKS}", f"GET {KEYS}/nope", f"GET {WEBHOOKS}"):
-        headers = refused(api(other), 429, "rate_limited", "3 requests a minute", "ceiling")
-        assert 1 <= int(headers["retry-after"]) <= 120
-    assert api("GET /api/health").status == 200  # a public route belongs to nobody
+        answer = api(other)
+        assert_problem(answer, 429, "rate_limited", "3 requests a minute", "ceiling")
+        assert 1 <= int(answer.headers["retry-after"]) <= 120
+    assert api("GET /api/health").status == 200  # a public route has no workspace
     assert api(line, token=None).status == 401
     assert api(line, token=rival).status == 200
 
-    clock.now_ms += int(headers["retry-after"]) * 1000
+    clock.now_ms += int(answer.headers["retry-after"]) * 1000
     assert api(line).status == 200
     clock.now_ms += 2 * MINUTE_MS
     assert [api(line).status for _ in range(4)] == [200, 200, 200, 429]
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=4)
-def test_refused_requests_count_too_but_not_those_of_strangers(api: Api, clock: Clock) -> None:
+def test_failed_requests_count_but_unauthenticated_ones_do_not(api: Api, clock: Clock) -> None:
     line = f"GET {WEBHOOKS}"
     for _ in range(5):
         assert api(line, token="garbage").status == 401
@@ -183,31 +180,31 @@ def test_refused_requests_count_too_but_not_those_of_strangers(api: Api, clock: 
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=3)
-def test_a_key_at_the_workspaces_ceiling_still_sees_its_own_limits(api: Api, clock: Clock) -> None:
+def test_response_at_the_ceiling_carries_the_keys_limits(api: Api, clock: Clock) -> None:
     key = api(f"POST {KEYS}", json={**KEY, "rateLimitPerHour": 50}).json()["key"]
     line = f"GET {WEBHOOKS}"
     assert [api(line, token=key).status for _ in range(2)] == [200, 200]
-    headers = refused(api(line, token=key), 429, "rate_limited", "3 requests a minute")
-    assert headers["x-ratelimit-limit"] == "50"
-    assert headers["retry-after"]
+    answer = api(line, token=key)
+    assert_problem(answer, 429, "rate_limited", "3 requests a minute")
+    assert answer.headers["x-ratelimit-limit"] == "50"
+    assert answer.headers["retry-after"]
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=2)
-def test_events_a_minute(api: Api, backend: Backend, clock: Clock) -> None:
+def test_event_ceiling_per_minute(api: Api, backend: Backend, clock: Clock) -> None:
     line = "POST /api/events"
     assert [api(line, json=EVENT).status for _ in range(2)] == [202, 202]
     backend.messages("EventsQueue")
     for headers in ({}, {"Idempotency-Key": "k"}):
-        found = refused(
-            api(line, json=EVENT, headers=headers), 429, "rate_limited", "2 events a minute", "ceiling"
-        )
-        assert 1 <= int(found["retry-after"]) <= 120
+        answer = api(line, json=EVENT, headers=headers)
+        assert_problem(answer, 429, "rate_limited", "2 events a minute", "ceiling")
+        assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert backend.messages("EventsQueue") == []
     assert backend.rows("IdempotencyTable") == []
 
-    # What the platform publishes for a workspace counts for that workspace.
+    # An event that the platform publishes for a workspace counts against that workspace.
     platform = jwt_for("platform")
-    refused(api(line, json={**EVENT, "workspaceId": "acme"}, token=platform), 429, "rate_limited")
+    assert_problem(api(line, json={**EVENT, "workspaceId": "acme"}, token=platform), 429, "rate_limited")
     assert api(line, json={**EVENT, "workspaceId": "other"}, token=platform).status == 202
     assert api(line, json=EVENT, token=platform).status == 202
     assert api("GET /api/events").status == 200
@@ -217,7 +214,7 @@ def test_events_a_minute(api: Api, backend: Backend, clock: Clock) -> None:
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=2)
-def test_events_that_are_refused_cost_nothing(api: Api, clock: Clock) -> None:
+def test_rejected_events_are_not_counted(api: Api, clock: Clock) -> None:
     line = "POST /api/events"
     for _ in range(3):
         assert api(line, json={**EVENT, "type": "NOPE"}).status == 422
@@ -229,25 +226,26 @@ def test_events_that_are_refused_cost_nothing(api: Api, clock: Clock) -> None:
     assert [api(line, json=EVENT).status for _ in range(3)] == [202, 202, 429]
 
 
-def test_the_limits_of_a_key(api: Api) -> None:
-    """Both windows, on every answer to a key: RFC 9110's Retry-After on the refusal."""
-    made = api(f"POST {KEYS}", json={**KEY, "rateLimitPerHour": 2, "rateLimitPerDay": 5}).json()
+def test_key_limits_are_in_every_response(api: Api) -> None:
+    """Both windows are in every response to a key; a refusal also has Retry-After (RFC 9110)."""
+    key = api(f"POST {KEYS}", json={**KEY, "rateLimitPerHour": 2, "rateLimitPerDay": 5}).json()
     line = f"GET {WEBHOOKS}"
-    wanted = {
+    limit_headers = {
         "x-ratelimit-limit",
         "x-ratelimit-remaining",
         "x-ratelimit-reset",
         "ratelimit-policy",
         "ratelimit",
     }
-    first = api(line, token=made["key"])
-    assert wanted <= set(first.headers)
+    first = api(line, token=key["key"])
+    assert limit_headers <= set(first.headers)
     assert first.headers["x-ratelimit-remaining"] == "1"
-    forbidden = api(f"POST {WEBHOOKS}", json={}, token=made["key"])
+    forbidden = api(f"POST {WEBHOOKS}", json={}, token=key["key"])
     assert forbidden.status == 403
     assert forbidden.headers["x-ratelimit-remaining"] == "0"
-    headers = refused(api(line, token=made["key"]), 429, "rate_limited", "2 requests per hour")
-    assert wanted <= set(headers)
-    assert 1 <= int(headers["retry-after"]) <= 7200
-    assert not wanted & set(api(line).headers)
-    assert not wanted & set(api(line, token="sk_test_nope").headers)
+    answer = api(line, token=key["key"])
+    assert_problem(answer, 429, "rate_limited", "2 requests per hour")
+    assert limit_headers <= set(answer.headers)
+    assert 1 <= int(answer.headers["retry-after"]) <= 7200
+    assert not limit_headers & set(api(line).headers)
+    assert not limit_headers & set(api(line, token="sk_test_nope").headers)

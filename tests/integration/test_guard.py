@@ -1,4 +1,4 @@
-"""The API-key guard against the tables of template.yaml."""
+"""The API-key guard, with the tables of template.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from patchbay import aws
 from patchbay.api_keys import guard, hashing, key_format, service
-from patchbay.api_keys.guard import Guard, InvalidKey, NeverAdmitted
+from patchbay.api_keys.guard import Guard, InvalidKey, KeyCostExceedsLimit
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
@@ -21,22 +21,20 @@ from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
+from tests.api_keys import ADA, DAY, HOUR
 from tests.conftest import Backend
 
-HOUR, DAY = 3_600_000, 86_400_000
-OWNER = Principal("acme", "user:ada", ROLES["owner"], role="owner")
 
-
-def make(**changes: Any) -> ApiKeyWithSecret:
+def create(**changes: Any) -> ApiKeyWithSecret:
     body = {"name": "CI", "scopes": ["events:publish"]} | changes
-    return service.create(OWNER, CreateApiKey.model_validate_json(json.dumps(body)))
+    return service.create(ADA, CreateApiKey.model_validate_json(json.dumps(body)))
 
 
 class Clock:
-    """Milliseconds that stand still until moved."""
+    """A clock in milliseconds that stands still until a test moves it."""
 
     def __init__(self, at: int | None = None) -> None:
-        # Well inside of an hour and a day.
+        # Not near the end of an hour or a day.
         self.now = (at or now_ms()) // DAY * DAY + 10 * HOUR + 60_000
 
     def __call__(self) -> int:
@@ -44,12 +42,12 @@ class Clock:
 
 
 def change(key: ApiKeyWithSecret, expression: str, **values: Any) -> None:
-    """What an edit of a key does to its row: the change, and the next version."""
+    """Change a key's row as an update does, with the next version."""
     dynamo.update(settings().api_keys_table, {"id": key.id}, f"{expression}, v = v + :one", one=1, **values)
 
 
 def wrong_secret(key: ApiKeyWithSecret) -> str:
-    """A key of the right form, with another secret."""
+    """A well-formed key with another secret."""
     return key_format.assemble(settings().api_key_prefix, key.id, key_format.mint_secret())
 
 
@@ -67,13 +65,13 @@ def bcrypts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-# ── what a request costs ─────────────────────────────────────────────────────────────────────────────
+# ── cost of a request ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_first_sight_is_a_read_and_a_write_then_every_request_one_write(
+def test_first_request_costs_a_read_and_a_write_and_others_one_write(
     backend: Backend, bcrypts: list[str]
 ) -> None:
-    key = make()
+    key = create()
     backend.calls.clear()
     guard.admit(key.key)
     assert backend.calls.count == {"dynamodb.GetItem": 1, "dynamodb.UpdateItem": 1}
@@ -84,8 +82,8 @@ def test_first_sight_is_a_read_and_a_write_then_every_request_one_write(
     assert len(bcrypts) == 1
 
 
-def test_what_is_no_key_costs_no_call(backend: Backend, bcrypts: list[str]) -> None:
-    key = make().key
+def test_malformed_key_costs_no_call(backend: Backend, bcrypts: list[str]) -> None:
+    key = create().key
     backend.calls.clear()
     for token in (key[:-1] + ("a" if key[-1] != "a" else "b"), key[:-3], key + "x", "sk_live_", "", "é"):
         with pytest.raises(InvalidKey) as refused:
@@ -96,8 +94,8 @@ def test_what_is_no_key_costs_no_call(backend: Backend, bcrypts: list[str]) -> N
     assert bcrypts == []
 
 
-def test_a_new_window_costs_no_second_try(backend: Backend) -> None:
-    key, clock = make(), Clock()
+def test_new_window_costs_no_retry(backend: Backend) -> None:
+    key, clock = create(), Clock()
     process = Guard(clock)
     process.admit(key.key)
     backend.calls.clear()
@@ -107,8 +105,8 @@ def test_a_new_window_costs_no_second_try(backend: Backend) -> None:
     assert backend.calls.count == {"dynamodb.UpdateItem": 4}
 
 
-def test_a_belief_made_stale_by_another_process_costs_one_retry(backend: Backend) -> None:
-    key, clock = make(), Clock()
+def test_stale_cache_entry_costs_one_retry(backend: Backend) -> None:
+    key, clock = create(), Clock()
     one, other = Guard(clock), Guard(clock)
     one.admit(key.key)
     other.admit(key.key)
@@ -119,11 +117,13 @@ def test_a_belief_made_stale_by_another_process_costs_one_retry(backend: Backend
     assert backend.calls.count == {"dynamodb.UpdateItem": 2}
 
 
-# ── whose key it is ──────────────────────────────────────────────────────────────────────────────────
+# ── principal ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_principal_is_the_key_with_its_scopes_and_limits(backend: Backend) -> None:
-    key = make(scopes=["events:publish", "posts:read"], rateLimitPerHour=7, expiresAt="2999-01-01T00:00:00Z")
+def test_principal_has_the_keys_scopes_and_limits(backend: Backend) -> None:
+    key = create(
+        scopes=["events:publish", "posts:read"], rateLimitPerHour=7, expiresAt="2999-01-01T00:00:00Z"
+    )
     principal = guard.admit(key.key).principal
     assert principal.id == key.id
     assert principal.workspace_id == "acme"
@@ -135,7 +135,7 @@ def test_the_principal_is_the_key_with_its_scopes_and_limits(backend: Backend) -
     assert principal.key.expires_at == key.expires_at
 
 
-def test_scopes_of_the_platform_hold_in_its_workspace_only(backend: Backend) -> None:
+def test_platform_only_scopes_are_void_in_other_workspaces(backend: Backend) -> None:
     platform = Principal("platform", "user:root", ROLES["owner"] | {"actions:handle"}, "owner")
     body = CreateApiKey(name="worker", scopes=["actions:handle"])
     key = service.create(platform, body)
@@ -144,51 +144,51 @@ def test_scopes_of_the_platform_hold_in_its_workspace_only(backend: Backend) -> 
     assert Guard().admit(key.key).principal.scopes == frozenset()
 
 
-# ── who is refused, and when ─────────────────────────────────────────────────────────────────────────
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def refusal(process: Guard, token: str) -> str:
+def refusal_reason(process: Guard, token: str) -> str:
     with pytest.raises(InvalidKey) as refused:
         process.admit(token)
     return refused.value.reason
 
 
-def test_a_revoked_key_is_refused_by_the_next_request_in_every_process(backend: Backend) -> None:
-    key = make()
+def test_revoked_key_is_refused_by_the_next_request_in_every_process(backend: Backend) -> None:
+    key = create()
     one, other, fresh = Guard(), Guard(), Guard()
     one.admit(key.key)
     other.admit(key.key)
-    service.revoke(OWNER, key.id)
-    assert [refusal(process, key.key) for process in (one, other, fresh)] == ["REVOKED"] * 3
+    service.revoke(ADA, key.id)
+    assert [refusal_reason(process, key.key) for process in (one, other, fresh)] == ["REVOKED"] * 3
     backend.calls.clear()
-    assert refusal(other, key.key) == "REVOKED"
-    assert backend.calls.made == [], "what is final is not asked again"
+    assert refusal_reason(other, key.key) == "REVOKED"
+    assert backend.calls.made == [], "a permanent refusal is cached"
 
 
-def test_a_key_ends_at_its_expiry_in_every_process(backend: Backend) -> None:
+def test_key_expires_on_time_in_every_process(backend: Backend) -> None:
     clock = Clock(now_ms() + DAY)
-    key = make(expiresAt=iso(at_ms(clock.now + 5_000)))
+    key = create(expiresAt=iso(at_ms(clock.now + 5_000)))
     one, fresh = Guard(clock), Guard(clock)
     clock.now += 4_999
     one.admit(key.key)
     clock.now += 1
-    assert refusal(one, key.key) == "EXPIRED"
-    assert refusal(fresh, key.key) == "EXPIRED"
+    assert refusal_reason(one, key.key) == "EXPIRED"
+    assert refusal_reason(fresh, key.key) == "EXPIRED"
 
 
-def test_a_shortened_expiry_holds_from_the_next_request_on(backend: Backend) -> None:
-    key, clock = make(), Clock()
+def test_shortened_expiry_applies_to_the_next_request(backend: Backend) -> None:
+    key, clock = create(), Clock()
     process = Guard(clock)
     process.admit(key.key)
     change(key, "SET x = :now", now=clock.now)
-    assert refusal(process, key.key) == "EXPIRED"
+    assert refusal_reason(process, key.key) == "EXPIRED"
     change(key, "SET x = :later", later=clock.now + 60_000)
     clock.now += 1_000
     process.admit(key.key)
 
 
-def test_changed_scopes_and_limits_hold_from_the_next_request_on(backend: Backend) -> None:
-    key, clock = make(scopes=["events:publish", "events:read"]), Clock()
+def test_changed_scopes_and_limits_apply_to_the_next_request(backend: Backend) -> None:
+    key, clock = create(scopes=["events:publish", "events:read"]), Clock()
     process = Guard(clock)
     process.admit(key.key)
     change(key, "SET sc = :sc, hl = :hl", sc="events:read", hl=2)
@@ -196,73 +196,71 @@ def test_changed_scopes_and_limits_hold_from_the_next_request_on(backend: Backen
     admission = process.admit(key.key)
     assert admission.principal.scopes == {"events:read"}
     assert admission.headers()["x-ratelimit-limit"] == "2"
-    assert backend.calls.count == {"dynamodb.UpdateItem": 2}, "the refused write brings the change"
+    assert backend.calls.count == {"dynamodb.UpdateItem": 2}, "the refused write returns the changed row"
     with pytest.raises(RateLimited):
         process.admit(key.key)
 
 
-def test_a_deleted_key_is_refused_though_it_is_remembered(backend: Backend) -> None:
-    key = make()
+def test_deleted_key_is_refused_despite_the_cache(backend: Backend) -> None:
+    key = create()
     process = Guard()
     process.admit(key.key)
     dynamo.delete(settings().api_keys_table, {"id": key.id})
-    assert refusal(process, key.key) == "NOT_FOUND"
-    assert backend.rows("ApiKeysTable") == [{"id": "count#acme", "n": 1}], "nothing was made of it"
+    assert refusal_reason(process, key.key) == "NOT_FOUND"
+    assert backend.rows("ApiKeysTable") == [{"id": "count#acme", "n": 1}], "the row was not recreated"
 
 
-def test_a_row_with_another_hash_is_another_key(backend: Backend) -> None:
-    key, other = make(), make()
+def test_key_with_a_replaced_hash_is_refused(backend: Backend) -> None:
+    key, other = create(), create()
     process = Guard()
     process.admit(key.key)
     row = dynamo.get(settings().api_keys_table, {"id": other.id})
     assert row is not None
     change(key, "SET sh = :sh", sh=row["sh"])
-    assert refusal(process, key.key) == "NOT_FOUND"
+    assert refusal_reason(process, key.key) == "NOT_FOUND"
 
 
-# ── who tries to guess ───────────────────────────────────────────────────────────────────────────────
+# ── guessed keys ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_wrong_secrets_burn_no_cpu_and_never_lock_the_genuine_key_out(
-    backend: Backend, bcrypts: list[str]
-) -> None:
-    key = make()
-    known, fresh = Guard(), Guard()
-    known.admit(key.key)
+def test_wrong_secrets_never_reach_bcrypt_or_lock_the_key(backend: Backend, bcrypts: list[str]) -> None:
+    key = create()
+    cached, fresh = Guard(), Guard()
+    cached.admit(key.key)
     bcrypts.clear()
     backend.calls.clear()
     for _ in range(300):
         token = wrong_secret(key)
-        assert refusal(known, token) == refusal(fresh, token) == "NOT_FOUND"
+        assert refusal_reason(cached, token) == refusal_reason(fresh, token) == "NOT_FOUND"
     assert len(bcrypts) <= 1  # 0.01 expected
     assert backend.calls.count == {"dynamodb.GetItem": 2}, "one read per process"
-    known.admit(key.key)
+    cached.admit(key.key)
     fresh.admit(key.key)
 
 
-def test_a_wrong_secret_that_fits_the_mark_reaches_bcrypt_once(
+def test_wrong_secret_with_matching_fingerprint_reaches_bcrypt_once(
     backend: Backend, bcrypts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, clock = make(), Clock()
+    key, clock = create(), Clock()
     process, token = Guard(clock), wrong_secret(key)
-    monkeypatch.setattr(hashing, "mark", lambda secret, secret_hash: 7)
+    monkeypatch.setattr(hashing, "fingerprint", lambda secret, secret_hash: 7)
     change(key, "SET sm = :seven", seven=7)
     for _ in range(5):
-        assert refusal(process, token) == "NOT_FOUND"
+        assert refusal_reason(process, token) == "NOT_FOUND"
     assert len(bcrypts) == 1
 
 
-def test_an_unknown_id_is_read_once_and_not_hashed(backend: Backend, bcrypts: list[str]) -> None:
+def test_unknown_id_is_read_once_and_not_hashed(backend: Backend, bcrypts: list[str]) -> None:
     process = Guard()
     token = key_format.assemble("sk_test", ApiKeyId.new(), key_format.mint_secret())
     for _ in range(5):
-        assert refusal(process, token) == "NOT_FOUND"
+        assert refusal_reason(process, token) == "NOT_FOUND"
     assert backend.calls.count == {"dynamodb.GetItem": 1}
     assert bcrypts == []
 
 
-def test_the_counter_row_is_not_reachable_as_a_key(backend: Backend) -> None:
-    make()
+def test_count_row_cannot_be_used_as_a_key(backend: Backend) -> None:
+    create()
     with pytest.raises(InvalidKey):
         guard.admit("sk_test_count#acme")
 
@@ -281,64 +279,64 @@ def admitted(process: Guard, key: ApiKeyWithSecret, times: int) -> int:
     return sum(passes() for _ in range(times))
 
 
-def test_the_hour_is_a_sliding_window(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=10), Clock()
+def test_hour_is_a_sliding_window(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=10), Clock()
     process = Guard(clock)
     clock.now = clock.now // HOUR * HOUR
     assert admitted(process, key, 12) == 10
-    clock.now += HOUR  # a new stretch: all ten of the one before still count
+    clock.now += HOUR  # a new interval: all ten of the previous one still count
     assert admitted(process, key, 1) == 0
     clock.now += HOUR // 2
     assert admitted(process, key, 9) == 5
-    clock.now += HOUR // 4  # 2.5 of the ten are left, and five new
+    clock.now += HOUR // 4  # 2.5 of the ten still count, and five new ones
     assert admitted(process, key, 9) == 2
 
 
-def test_the_day_bounds_what_the_hours_allow(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=4, rateLimitPerDay=10), Clock()
+def test_day_limit_applies_across_hours(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=4, rateLimitPerDay=10), Clock()
     clock.now = clock.now // DAY * DAY
     process = Guard(clock)
-    passed = []
+    counts = []
     for _ in range(5):
-        passed.append(admitted(process, key, 6))
+        counts.append(admitted(process, key, 6))
         clock.now += 2 * HOUR
-    assert passed == [4, 4, 2, 0, 0]
+    assert counts == [4, 4, 2, 0, 0]
 
 
-def test_a_refusal_says_how_the_windows_stand_and_when_to_come_back(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=2), Clock()
+def test_refusal_has_quota_statuses_and_retry_after(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=2), Clock()
     process = Guard(clock)
     first = process.admit(key.key).headers()
     assert first["x-ratelimit-remaining"] == "1"
     process.admit(key.key)
     with pytest.raises(RateLimited, match="2 requests per hour") as refused:
         process.admit(key.key)
-    got = refused.value.headers
+    headers = refused.value.headers
     end = (clock.now // HOUR + 1) * HOUR
-    again = end + HOUR // 2  # when one of the two has faded
-    assert got["x-ratelimit-limit"] == "2"
-    assert got["x-ratelimit-remaining"] == "0"
-    assert got["x-ratelimit-reset"] == str(again // 1000)
-    assert got["retry-after"] == str((again - clock.now) // 1000)
-    assert got["ratelimit-policy"] == '"hour";q=2;w=3600, "day";q=10000;w=86400'
-    assert re.fullmatch(r'"hour";r=0;t=\d+, "day";r=9998;t=\d+', got["ratelimit"])
-    clock.now = again - 1
+    available_at = end + HOUR // 2  # when one of the two no longer counts
+    assert headers["x-ratelimit-limit"] == "2"
+    assert headers["x-ratelimit-remaining"] == "0"
+    assert headers["x-ratelimit-reset"] == str(available_at // 1000)
+    assert headers["retry-after"] == str((available_at - clock.now) // 1000)
+    assert headers["ratelimit-policy"] == '"hour";q=2;w=3600, "day";q=10000;w=86400'
+    assert re.fullmatch(r'"hour";r=0;t=\d+, "day";r=9998;t=\d+', headers["ratelimit"])
+    clock.now = available_at - 1
     assert admitted(process, key, 1) == 0
-    clock.now = again
+    clock.now = available_at
     assert admitted(process, key, 1) == 1
 
 
-def test_a_refused_request_is_not_counted(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=2), Clock()
+def test_refused_request_is_not_counted(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=2), Clock()
     process = Guard(clock)
     assert admitted(process, key, 9) == 2
     clock.now += 1_000
     assert admitted(process, key, 9) == 0
-    assert service.get(OWNER, key.id).usage.total == 2
+    assert service.get(ADA, key.id).usage.total == 2
 
 
-def test_a_full_window_refuses_without_a_call_for_a_second_at_most(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=2), Clock()
+def test_full_window_is_refused_without_a_call_for_at_most_a_second(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=2), Clock()
     process = Guard(clock)
     admitted(process, key, 3)
     backend.calls.clear()
@@ -350,29 +348,29 @@ def test_a_full_window_refuses_without_a_call_for_a_second_at_most(backend: Back
     assert backend.calls.count == {"dynamodb.UpdateItem": 1}
 
 
-def test_processes_share_the_limit_whatever_their_clocks_say(backend: Backend) -> None:
-    key, now = make(rateLimitPerHour=20), Clock()
+def test_processes_share_the_limit_despite_clock_skew(backend: Backend) -> None:
+    key, now = create(rateLimitPerHour=20), Clock()
     late, early = Clock(), Clock()
     late.now, early.now = now.now - 90_000, now.now + 90_000
     processes = [Guard(clock) for clock in (now, late, early)]
     assert sum(admitted(process, key, 1) for _ in range(20) for process in processes) == 20
 
 
-def test_a_cost_is_counted_whole_or_not_at_all(backend: Backend) -> None:
-    key, clock = make(rateLimitPerHour=10), Clock()
+def test_cost_is_counted_completely_or_not_at_all(backend: Backend) -> None:
+    key, clock = create(rateLimitPerHour=10), Clock()
     process = Guard(clock)
     process.admit(key.key, cost=8)
     with pytest.raises(RateLimited):
         process.admit(key.key, cost=3)
     assert process.admit(key.key, cost=2).headers()["x-ratelimit-remaining"] == "0"
-    fresh = make(rateLimitPerHour=10)
-    with pytest.raises(NeverAdmitted, match="limit of 10 per hour: it is never admitted") as refused:
+    fresh = create(rateLimitPerHour=10)
+    with pytest.raises(KeyCostExceedsLimit, match="limit of 10 per hour: it is never admitted") as refused:
         Guard(clock).admit(fresh.key, cost=11)
     assert (refused.value.status, refused.value.headers) == (422, {})
 
 
-def test_a_row_that_takes_no_writes_answers_429(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = make()
+def test_throttled_row_returns_429(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = create()
     process = Guard()
     process.admit(key.key)
     for code in (
@@ -392,25 +390,25 @@ def test_a_row_that_takes_no_writes_answers_429(backend: Backend, monkeypatch: p
         assert refused.value.headers["retry-after"] == "1"
 
 
-# ── use ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── usage ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def size(row: dynamo.Row) -> int:
-    """Bytes of a row as DynamoDB counts them: names and texts in UTF-8, a number one byte for every
-    two digits that matter and one more.
+    """The size of a row in bytes by DynamoDB's rules: names and strings in UTF-8; for a number, one byte for
+    every two significant digits, plus one.
     """
 
-    def of(value: Any) -> int:
+    def value_size(value: Any) -> int:
         if isinstance(value, str):
             return len(value.encode())
         digits = len(str(value).strip("-0")) or 1
         return (digits + 1) // 2 + 1
 
-    return sum(len(name.encode()) + of(value) for name, value in row.items())
+    return sum(len(name.encode()) + value_size(value) for name, value in row.items())
 
 
-def test_the_row_stays_under_1_kb_over_60_days_of_sparse_use(backend: Backend) -> None:
-    key = make(
+def test_row_stays_below_1_kb_over_60_days_of_sparse_use(backend: Backend) -> None:
+    key = create(
         name="Zapier: publish to the newsroom",
         scopes=["integrations:read", "webhooks:read", "webhooks:write", "events:publish", "posts:read"],
         rateLimitPerHour=100_000,
@@ -431,13 +429,13 @@ def test_the_row_stays_under_1_kb_over_60_days_of_sparse_use(backend: Backend) -
         sizes.append(size(row))
         names.add(frozenset(row))
     assert max(sizes) < 1_024, max(sizes)
-    assert max(sizes[35:]) == max(sizes), "settled"
+    assert max(sizes[35:]) == max(sizes), "the size is stable"
     assert len(max(names, key=len)) <= 31 + 22
 
 
-def test_use_is_counted_in_all_and_by_day(backend: Backend) -> None:
-    key = make()
-    fresh = service.get(OWNER, key.id)
+def test_usage_is_counted_in_total_and_per_day(backend: Backend) -> None:
+    key = create()
+    fresh = service.get(ADA, key.id)
     assert fresh.last_used_at is None
     assert fresh.usage.total == 0
     assert [day.count for day in fresh.usage.daily] == [0] * 30
@@ -450,15 +448,15 @@ def test_use_is_counted_in_all_and_by_day(backend: Backend) -> None:
         for _ in range(times):
             process.admit(key.key)
         expected[29 - days_ago] = times
-    shown = service.get(OWNER, key.id)
+    shown = service.get(ADA, key.id)
     assert shown.usage.total == 37
-    assert [day.count for day in shown.usage.daily] == [expected.get(at, 0) for at in range(30)]
+    assert [day.count for day in shown.usage.daily] == [expected.get(index, 0) for index in range(30)]
     assert (shown.usage.daily[-1].date - shown.usage.daily[0].date).days == 29
     assert shown.last_used_at == at_ms(clock.now)
 
 
-def test_no_key_in_what_a_developer_may_print(backend: Backend) -> None:
-    key = make()
+def test_repr_contains_no_secret(backend: Backend) -> None:
+    key = create()
     admission = guard.admit(key.key)
     secret = key.key.split("_")[-2]
     rows = backend.rows("ApiKeysTable")

@@ -740,7 +740,7 @@ def test_the_copies_of_a_workspace_share_the_publisher_s_limit_also_with_deleted
     assert [initiate(api, again).status for _ in range(3)] == [200, 200, 429]
     answer = initiate(api, other)
     assert (answer.status, answer.json()["code"]) == (429, "rate_limited")
-    assert "copies of the integration have together reached the limit of 6 uses" in answer.json()["detail"]
+    assert "copies of the integration have reached the limit of 6 uses" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
     # The publisher's own uses and those of other workspaces are counted apart.
     assert initiate(api, made, OWNER, OFFER["config"]["redirectUris"][0]).status == 200

@@ -482,8 +482,8 @@ def fail_with_a_key(hunt: KeyHunt, keys: HuntedKeys) -> None:
             status = hunt.call(line, json=sent, headers=headers).status
         assert status == (502 if operation.startswith("kms") else 500), operation
     for function in (
-        *("api_keys.hashing.matches", "api_keys.hashing.mark", "api_keys.key_format.parse"),
-        *("api_keys.store.count", "api_keys.store.state", "rate_limits.sliding_window.plan"),
+        *("api_keys.hashing.matches", "api_keys.hashing.fingerprint", "api_keys.key_format.parse"),
+        *("api_keys.store.count", "api_keys.store.get_state", "rate_limits.sliding_window.plan"),
     ):
         with pytest.MonkeyPatch.context() as broken:
             broken.setattr(f"patchbay.{function}", lambda *_, **__: int("nothing"))

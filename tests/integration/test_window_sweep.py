@@ -1,4 +1,4 @@
-"""Rate-limit windows that are over: swept by the worker of template.yaml, and without meaning before that."""
+"""Expired rate-limit windows: deleted by the scheduled worker, and without effect before that."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-class Time:
-    """A Lambda context whose time is over when it was looked at so many times."""
+class Context:
+    """A Lambda context whose time runs out after a number of checks."""
 
-    def __init__(self, looks: int = 1_000) -> None:
-        self._left = looks
+    def __init__(self, checks: int = 1_000) -> None:
+        self._left = checks
 
     def get_remaining_time_in_millis(self) -> int:
         self._left -= 1
@@ -39,45 +39,43 @@ class Time:
 
 
 def sweep(context: Any = None) -> int:
-    """One run of the worker; how many rows it says it deleted."""
+    """One run of the worker. Returns the number of rows that it reports as deleted."""
     handler = importlib.import_module("workers.sweep_windows").handler
-    deleted: int = handler({}, context or Time())["deleted"]
+    deleted: int = handler({}, context or Context())["deleted"]
     return deleted
 
 
-def put(row_id: str, ends_ms: int, **counts: int) -> None:
+def put_row(row_id: str, ends_ms: int, **counts: int) -> None:
     dynamo.put(settings().rate_limits_table, {"id": row_id, "ttl": ends_ms // 1000, **counts})
 
 
-def ids(backend: Backend) -> set[str]:
+def row_ids(backend: Backend) -> set[str]:
     return {row["id"] for row in backend.rows("RateLimitsTable")}
 
 
-def test_rows_that_ended_more_than_two_days_ago_are_deleted_and_no_others(
-    backend: Backend, clock: Clock
-) -> None:
+def test_sweep_deletes_only_rows_expired_more_than_two_days_ago(backend: Backend, clock: Clock) -> None:
     old = clock.now - 2 * DAYS
     for at in range(40):
-        put(f"requests#old-{at}", old - 1_000 - at * DAYS, mw=1, mn=1, mp=0)
-    put("requests#at-two-days", old, mw=1, mn=1, mp=0)
-    put("requests#ended", clock.now - 1_000, mw=1, mn=1, mp=0)
-    put("requests#alive", clock.now + 1_000, mw=1, mn=1, mp=0)
+        put_row(f"requests#old-{at}", old - 1_000 - at * DAYS, mw=1, mn=1, mp=0)
+    put_row("requests#at-two-days", old, mw=1, mn=1, mp=0)
+    put_row("requests#ended", clock.now - 1_000, mw=1, mn=1, mp=0)
+    put_row("requests#alive", clock.now + 1_000, mw=1, mn=1, mp=0)
     dynamo.put(settings().rate_limits_table, {"id": "requests#endless"})
     assert sweep() == 40
     left = {"requests#at-two-days", "requests#ended", "requests#alive", "requests#endless"}
-    assert ids(backend) == left
+    assert row_ids(backend) == left
     assert sweep() == 0
-    assert ids(backend) == left
+    assert row_ids(backend) == left
 
 
-def test_what_real_use_leaves_behind_goes_two_days_after_its_end(
+def test_rows_of_real_requests_are_deleted_two_days_after_expiry(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
-    """A row's life: counted by the endpoint and by a limiter, ended, past TTL, and swept."""
+    """Rows are created by the API and by a limiter, expire, pass their TTL, and are swept."""
     ceilings.clear_cache()
     assert api("GET /api/integrations/webhooks").status == 200
     Limiter().admit("integration#int_1", QUOTAS)
-    counted = ids(backend)
+    counted = row_ids(backend)
     assert counted == {"requests#acme", "integration#int_1"}
     ends = Counter(row["ttl"] for row in backend.rows("RateLimitsTable"))
     for ttl in sorted(ends):
@@ -85,58 +83,56 @@ def test_what_real_use_leaves_behind_goes_two_days_after_its_end(
         assert sweep() == 0
         clock.move(1)
         assert sweep() == ends[ttl]
-    assert ids(backend) == set()
+    assert row_ids(backend) == set()
 
 
-def test_a_row_that_is_counted_in_again_before_the_delete_stays(backend: Backend, clock: Clock) -> None:
+def test_row_used_again_before_the_delete_is_kept(backend: Backend, clock: Clock) -> None:
     limiter = Limiter()
     limiter.admit("integration#int_1", QUOTAS)
     clock.move(9 * 86_400)
     with meanwhile("dynamodb.DeleteItem", lambda: limiter.admit("integration#int_1", QUOTAS, 2)):
-        assert sweep() == 0, "it was not deleted"
+        assert sweep() == 0
     (row,) = backend.rows("RateLimitsTable")
     assert (row["hn"], row["dn"]) == (2, 2)
     assert row["ttl"] * 1000 > clock.now
     assert sweep() == 0
 
 
-def test_a_row_that_another_run_deleted_first_does_no_harm(backend: Backend, clock: Clock) -> None:
-    put("requests#old", clock.now - 3 * DAYS)
+def test_row_deleted_by_another_run_is_ignored(backend: Backend, clock: Clock) -> None:
+    put_row("requests#old", clock.now - 3 * DAYS)
     table = settings().rate_limits_table
     with meanwhile("dynamodb.DeleteItem", lambda: dynamo.delete(table, {"id": "requests#old"})):
         assert sweep() == 0
-    assert ids(backend) == set()
+    assert row_ids(backend) == set()
 
 
-def test_a_run_without_time_deletes_what_it_can_and_the_next_goes_on(
-    backend: Backend, clock: Clock, logs: Any
-) -> None:
-    """Each run begins at another part, so that none of them is never reached."""
+def test_run_out_of_time_is_continued_by_the_next_run(backend: Backend, clock: Clock, logs: Any) -> None:
+    """Each run starts at a random part, so every part is reached eventually."""
     for at in range(60):
-        put(f"requests#old-{at}", clock.now - 3 * DAYS)
-    assert sweep(Time(looks=0)) == 0
-    assert len(ids(backend)) == 60
-    assert "the next run goes on" in logs.getvalue()
+        put_row(f"requests#old-{at}", clock.now - 3 * DAYS)
+    assert sweep(Context(checks=0)) == 0
+    assert len(row_ids(backend)) == 60
+    assert "the next run continues" in logs.getvalue()
     deleted, runs = 0, 0
-    while ids(backend):
-        deleted += sweep(Time(looks=3))
+    while row_ids(backend):
+        deleted += sweep(Context(checks=3))
         runs += 1
-        assert deleted == 60 - len(ids(backend))
-        assert runs < 500, "some rows are never reached"
-    assert runs > 1, "one run had not the time for all"
+        assert deleted == 60 - len(row_ids(backend))
+        assert runs < 500, "some rows are not reached"
+    assert runs > 1, "one run did not have enough time for all rows"
 
 
-def test_a_run_that_dies_leaves_the_rest_to_the_next(backend: Backend, clock: Clock) -> None:
+def test_failed_run_leaves_the_rest_to_the_next_run(backend: Backend, clock: Clock) -> None:
     for at in range(6):
-        put(f"requests#old-{at}", clock.now - 3 * DAYS)
+        put_row(f"requests#old-{at}", clock.now - 3 * DAYS)
     with failing("dynamodb.DeleteItem", at=3), pytest.raises(Exception, match="ProvisionedThroughput"):
         sweep()
-    assert len(ids(backend)) == 4
+    assert len(row_ids(backend)) == 4
     assert sweep() == 4
 
 
-def test_every_page_is_read(backend: Backend, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than an answer holds: DynamoDB gives 1 MB at a time, of which the filter may leave nothing."""
+def test_sweep_reads_every_page(backend: Backend, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table exceeds one page: DynamoDB reads 1 MB at a time, and the filter may drop all of it."""
     monkeypatch.setattr(sweeper, "_PARTS", 1)
     table = settings().rate_limits_table
     for at in range(10):
@@ -151,7 +147,7 @@ def test_every_page_is_read(backend: Backend, clock: Clock, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("swept", [True, False])
-def test_an_old_row_changes_no_admission_swept_or_not(backend: Backend, clock: Clock, swept: bool) -> None:
+def test_expired_row_does_not_affect_admission(backend: Backend, clock: Clock, swept: bool) -> None:
     def admitted(limiter: Limiter) -> int:
         count = 0
         try:
@@ -164,11 +160,11 @@ def test_an_old_row_changes_no_admission_swept_or_not(backend: Backend, clock: C
     known = Limiter()
     assert admitted(known) == 3
     clock.move(2 * 3_600)
-    assert admitted(known) == 2, "of the day"
-    # Full to the end, and in its last hour: but over.
+    assert admitted(known) == 2, "the day limit"
+    # Both windows are full, but expired.
     clock.move(10 * 86_400)
     assert (sweep() if swept else 0) == swept
-    assert admitted(known) == 3, "to the process that filled it"
+    assert admitted(known) == 3, "in the process that filled it"
     clock.move(10 * 86_400)
     assert (sweep() if swept else 0) == swept
-    assert admitted(Limiter()) == 3, "and to one that never saw it"
+    assert admitted(Limiter()) == 3, "and in a process that never saw it"

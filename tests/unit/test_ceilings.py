@@ -22,7 +22,7 @@ MINUTE = 60_000
 
 
 class World:
-    """A table, a clock, and as many processes as asked for."""
+    """A table, a clock, and any number of processes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, requests: int, events: int = 10) -> None:
         self.now = 1_000 * MINUTE
@@ -41,32 +41,32 @@ class World:
 
 
 def admitted(process: Ceilings, times: int = 1, cost: int = 1, workspace: str = "acme") -> int:
-    """How many of so many requests pass."""
+    """The number of admitted requests."""
 
-    def passes() -> bool:
+    def is_admitted() -> bool:
         try:
             process.admit(workspace, "requests", cost)
         except (RateLimited, CostExceedsLimit):
             return False
         return True
 
-    return sum(passes() for _ in range(times))
+    return sum(is_admitted() for _ in range(times))
 
 
-def test_a_small_ceiling_is_exact_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_ceiling_is_exact_across_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=100)
     one, other = world.process(), world.process()
     assert sum(admitted(process) for _ in range(100) for process in (one, other)) == 100
 
 
-def test_a_process_writes_once_per_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_writes_once_per_block(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=6_000)
     process = world.process()
     assert admitted(process, 120) == 120
     assert world.table.writes == 10
 
 
-def test_a_reservation_ends_with_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reservation_expires_with_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=6_000)
     process = world.process()
     admitted(process)
@@ -76,7 +76,7 @@ def test_a_reservation_ends_with_its_minute(monkeypatch: pytest.MonkeyPatch) -> 
     assert world.table.writes == 2
 
 
-def test_near_the_ceiling_single_units_are_still_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_units_are_available_near_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=1_000)  # blocks of two
     one, other = world.process(), world.process()
     assert admitted(one, 997) == 997  # 998 reserved
@@ -84,7 +84,7 @@ def test_near_the_ceiling_single_units_are_still_had(monkeypatch: pytest.MonkeyP
     assert admitted(one, 3) == 1
 
 
-def test_the_refusal_names_the_ceiling_and_when_to_come_back(
+def test_refusal_names_the_ceiling_and_has_retry_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(monkeypatch, requests=5, events=3)
@@ -93,7 +93,7 @@ def test_the_refusal_names_the_ceiling_and_when_to_come_back(
     process.admit("acme", "requests")
     with pytest.raises(RateLimited, match="ceiling of 3 events a minute") as refused:
         process.admit("acme", "events")
-    # At the end of the minute the three begin to fade: one in a third of the next.
+    # After a third of the next minute, one of the three no longer counts.
     wait = int(refused.value.headers["retry-after"])
     assert wait == 80
     world.now += (wait - 1) * 1_000
@@ -103,14 +103,14 @@ def test_the_refusal_names_the_ceiling_and_when_to_come_back(
     process.admit("acme", "events")
 
 
-def test_workspaces_have_ceilings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workspaces_have_separate_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=5)
     process = world.process()
     assert admitted(process, 9, workspace="acme") == 5
     assert admitted(process, 9, workspace="globex") == 5
 
 
-def test_a_full_ceiling_refuses_without_a_write_for_a_second_at_most(
+def test_full_ceiling_is_refused_without_a_write_for_at_most_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(monkeypatch, requests=5)
@@ -125,7 +125,7 @@ def test_a_full_ceiling_refuses_without_a_write_for_a_second_at_most(
     assert world.table.writes == writes + 1
 
 
-def test_the_memory_of_a_refusal_does_not_refuse_what_costs_less(
+def test_cached_refusal_does_not_apply_to_lower_costs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(monkeypatch, requests=5)
@@ -134,7 +134,7 @@ def test_the_memory_of_a_refusal_does_not_refuse_what_costs_less(
     assert admitted(process, 5) == 5
 
 
-def test_what_costs_more_than_the_ceiling_never_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_above_the_ceiling_is_never_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=5)
     process = world.process()
     for _ in range(4):
@@ -143,34 +143,34 @@ def test_what_costs_more_than_the_ceiling_never_passes(monkeypatch: pytest.Monke
     assert world.table.rows == {}
     with pytest.raises(CostExceedsLimit, match="ceiling of 5 requests a minute: 6 at once") as refused:
         process.admit("acme", "requests", 6)
-    assert refused.value.headers == {}, "waiting helps nobody"
+    assert refused.value.headers == {}, "waiting does not help"
 
 
-@pytest.mark.parametrize(("ceiling", "passes"), [(50, 50), (1, 1), (0, 0)])
-def test_of_a_batch_above_the_ceiling_as_many_pass_as_fit(
-    monkeypatch: pytest.MonkeyPatch, ceiling: int, passes: int
+@pytest.mark.parametrize(("ceiling", "expected"), [(50, 50), (1, 1), (0, 0)])
+def test_batch_above_the_ceiling_is_admitted_partially(
+    monkeypatch: pytest.MonkeyPatch, ceiling: int, expected: int
 ) -> None:
     world = World(monkeypatch, requests=5, events=ceiling)
     monkeypatch.setattr(ceilings, "_process", world.process())
-    admitted, refusal = ceilings.admit_some("acme", "events", 100)
-    assert admitted == passes
-    # One at a time, the others pass later; under a ceiling of 0 nothing ever does.
+    admitted, refusal = ceilings.admit_up_to("acme", "events", 100)
+    assert admitted == expected
+    # The other events can be sent later, one at a time. With a ceiling of 0, they never can.
     assert isinstance(refusal, RateLimited if ceiling else CostExceedsLimit)
     assert bool(refusal.headers) is bool(ceiling)
 
 
-def test_what_is_charged_counts_above_the_ceiling_and_passes_as_it_would(
+def test_recorded_usage_counts_above_the_ceiling_and_expires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(monkeypatch, requests=10)
-    publisher, charger = world.process(), world.process()
+    publisher, recorder = world.process(), world.process()
     assert admitted(publisher, 4) == 4
-    charger.charge("acme", "requests", 20)
+    recorder.record_usage("acme", "requests", 20)
     assert admitted(publisher) == 0
-    charger.charge("acme", "requests", 1)  # as it has room or not
+    recorder.record_usage("acme", "requests", 1)  # even without room
     assert admitted(world.process()) == 0
-    world.now += MINUTE  # 25 of the minute before, of which the half still counts
-    charger.charge("acme", "requests", 1)
+    world.now += MINUTE  # 25 units of the previous minute, of which half still counts
+    recorder.record_usage("acme", "requests", 1)
     world.now += MINUTE // 2
     assert admitted(world.process()) == 0
     world.now += MINUTE * 2
@@ -180,7 +180,7 @@ def test_what_is_charged_counts_above_the_ceiling_and_passes_as_it_would(
 @pytest.mark.parametrize(
     "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 )
-def test_a_throttled_row_answers_429(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_throttled_row_returns_429(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     world = World(monkeypatch, requests=5)
     monkeypatch.setattr(dynamo, "update", failing(code))
     with pytest.raises(RateLimited) as refused:
@@ -188,7 +188,7 @@ def test_a_throttled_row_answers_429(monkeypatch: pytest.MonkeyPatch, code: str)
     assert refused.value.headers["retry-after"] == "1"
 
 
-def test_other_failures_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_propagate(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=5)
     monkeypatch.setattr(dynamo, "update", failing("ResourceNotFoundException"))
     with pytest.raises(aws.ServiceError, match="ResourceNotFound"):
@@ -202,29 +202,29 @@ def failing(code: str) -> Callable[..., dynamo.Row]:
     return update
 
 
-def test_threads_of_one_process_share_its_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_of_a_process_share_its_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, requests=2_000)
     lock, update = Lock(), world.table.update
 
-    def atomic(*given: Any, **values: Any) -> dynamo.Row:
+    def atomic(*args: Any, **values: Any) -> dynamo.Row:
         with lock:
-            return update(*given, **values)
+            return update(*args, **values)
 
     monkeypatch.setattr(dynamo, "update", atomic)
     process = world.process()
     with ThreadPoolExecutor(8) as pool:
-        passed = sum(pool.map(lambda _: admitted(process, 100), range(30)))
+        total = sum(pool.map(lambda _: admitted(process, 100), range(30)))
     (row,) = world.table.rows.values()
     assert row["mn"] == 2_000
-    # What a thread that was refused left behind in the reservation may lapse: 4 units a thread.
-    assert 2_000 - 8 * 4 <= passed <= 2_000
+    # Units that a refused thread left in the reservation may expire unused: up to 4 per thread.
+    assert 2_000 - 8 * 4 <= total <= 2_000
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), limit=st.sampled_from([3, 40, 1_000, 1_700, 6_000]))
-def test_processes_never_admit_more_than_the_ceiling_together(data: st.DataObject, limit: int) -> None:
-    """All that is served was reserved in the row first, and no minute of the row's time holds more
-    than the limit, whatever the hosts' clocks say.
+def test_processes_together_never_exceed_the_ceiling(data: st.DataObject, limit: int) -> None:
+    """All served units were reserved in the row first, and no minute of the row exceeds the limit, despite
+    clock skew.
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         world = World(monkeypatch, limit)
@@ -232,8 +232,8 @@ def test_processes_never_admit_more_than_the_ceiling_together(data: st.DataObjec
         processes = [world.process(skew) for skew in skews]
         reserved: Counter[int] = Counter()
 
-        def update(*given: Any, **values: Any) -> dynamo.Row:
-            updated = world.table.update(*given, **values)
+        def update(*args: Any, **values: Any) -> dynamo.Row:
+            updated = world.table.update(*args, **values)
             reserved[values["mw"]] += values["cost"]
             assert reserved[values["mw"]] == updated["mn"] <= limit
             return updated

@@ -1,24 +1,24 @@
-"""Misspelled scopes of Patchbay's own are refused; the platform's own are carried as they are."""
+"""Misspelled scopes of Patchbay are rejected. The platform's scopes are accepted unchanged."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from patchbay.auth.scopes import KNOWN, Scope
+from patchbay.auth.scopes import PATCHBAY_SCOPES, Scope
 
 SCOPE = TypeAdapter(Scope)
 
 
-@pytest.mark.parametrize("scope", sorted(KNOWN))
-def test_every_scope_of_patchbay_is_taken(scope: str) -> None:
+@pytest.mark.parametrize("scope", sorted(PATCHBAY_SCOPES))
+def test_every_patchbay_scope_is_accepted(scope: str) -> None:
     assert SCOPE.validate_python(scope) == scope
 
 
 @pytest.mark.parametrize(
-    ("scope", "meant"),
+    ("scope", "suggestions"),
     [
-        # A verb that the resource does not have: its scopes, the nearest first.
+        # A verb that the resource does not have: its scopes, the most similar first.
         ("events:wirte", ["events:read", "events:publish"]),
         ("events:write", ["events:read", "events:publish"]),
         ("events:publsh", ["events:publish", "events:read"]),
@@ -51,24 +51,24 @@ def test_every_scope_of_patchbay_is_taken(scope: str) -> None:
         ("webhook:wirte", ["webhooks:write", "webhooks:read"]),
     ],
 )
-def test_a_misspelled_scope_is_refused_with_those_it_may_mean(scope: str, meant: list[str]) -> None:
+def test_misspelled_scope_is_rejected_with_suggestions(scope: str, suggestions: list[str]) -> None:
     with pytest.raises(ValidationError) as refused:
         SCOPE.validate_python(scope)
     (error,) = refused.value.errors()
-    assert error["msg"].endswith(f"{scope} is not a scope; did you mean {' or '.join(meant)}?")
+    assert error["msg"].endswith(f"{scope} is not a scope; did you mean {' or '.join(suggestions)}?")
 
 
 @pytest.mark.parametrize(
     "scope",
     [
-        # Resembles a resource of Patchbay's, but not its verbs; the platform has workspaces too.
+        # The resource resembles one of Patchbay's, but the verb does not. The platform also has workspaces.
         "workspace:read", "workspaces:read", "auctions:read", "automation:run", "event:archive",
         *(f"{name}:{verb}" for name in ("posts", "media") for verb in ("read", "wirte", "publish")),
-        # Two letters or more away: other words.
+        # Two or more letters differ: other words.
         "collections:read", "agents:read", "reactions:write", "options:read", "sections:read", "assets:read",
         "interactions:read", "transactions:read", "keys:read", "hooks:read", "campaigns:read",
         "integrators:read", "event-types:read", "webhooks-v2:read", "notebooks:read", "inspections:read",
     ],
 )  # fmt: skip
-def test_a_scope_of_the_platform_s_own_is_carried_as_it_is(scope: str) -> None:
+def test_platform_scope_is_accepted(scope: str) -> None:
     assert SCOPE.validate_python(scope) == scope

@@ -1,4 +1,4 @@
-"""What the schedule does for keys that end: says so 7 days and 1 day before, and counts them out after."""
+"""The scheduled run for API keys: announces their expiry 7 days and 1 day before, and retires ended keys."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from patchbay import aws
 from patchbay.api_keys import expiry, key_format, store
+from patchbay.api_keys.stored_key import StoredKey
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.settings import settings
 
-# Left for what is begun; the next run goes on.
+# Enough to finish the key in progress. The next run continues.
 _RESERVE_MS = 10_000
 
 
@@ -23,35 +24,35 @@ class ExpirySummary(NamedTuple):
 
 
 class Incomplete(Exception):
-    """Some keys could not be looked at; they are due still."""
+    """Some keys failed and are still due."""
 
 
 def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
-    """Announce and retire what is due, as far as the time goes. Two runs at once, or one that died, do no
-    harm: a notice is sent before it is noted, under an id that makes a repeat the same event.
+    """Process the keys that are due until time runs short. Concurrent or interrupted runs do no harm: a
+    notice is published before it is recorded, under an ID that makes a repeat the same event.
 
-    Raises Incomplete, after all the others, when AWS failed for some.
+    Raises Incomplete, after all other keys, if AWS failed for some.
     """
-    now, done, failed = now_ms(), ExpirySummary(), 0
-    for due in store.due(now):
+    now, summary, failed = now_ms(), ExpirySummary(), 0
+    for key in store.list_due(now):
         if remaining_ms() < _RESERVE_MS:
-            logger.warning("not all keys that are due were looked at; the next run goes on")
+            logger.warning("key expiry out of time, the next run continues")
             break
         try:
-            done = _look_at(due, done, now)
+            summary = _process(key, summary, now)
         except aws.CallFailed:
-            logger.exception("a key could not be looked at", key_id=due.key.id)
+            logger.exception("key expiry failed", key_id=key.id)
             failed += 1
     if failed:
-        raise Incomplete(f"{failed} keys could not be looked at; the next run tries again")
-    return done
+        raise Incomplete(f"{failed} keys could not be processed; the next run tries again")
+    return summary
 
 
-def _look_at(due: store.DueKey, done: ExpirySummary, now: int) -> ExpirySummary:
-    key, expires_ms = due.key, due.key.terms.expires_ms
-    if expires_ms is None or key.ended(now):  # one without an end is due once it is revoked
-        return done._replace(retired=done.retired + store.retire(key, now))
-    notice = expiry.notice(expires_ms, now)
+def _process(key: StoredKey, summary: ExpirySummary, now: int) -> ExpirySummary:
+    expires_ms = key.terms.expires_ms
+    if expires_ms is None or key.has_ended(now):  # a key that never expires is due only if it was revoked
+        return summary._replace(retired=summary.retired + store.retire(key, now))
+    notice = expiry.latest_notice(expires_ms, now)
     events.announce(
         key.workspace_id,
         "API_KEY_EXPIRING",
@@ -64,4 +65,4 @@ def _look_at(due: store.DueKey, done: ExpirySummary, now: int) -> ExpirySummary:
         },
         id=EventId.derived(key.id, str(expires_ms), str(notice.days), at_ms=notice.due_ms),
     )
-    return done._replace(announced=done.announced + store.put_off(due, now))
+    return summary._replace(announced=summary.announced + store.reschedule(key, now))

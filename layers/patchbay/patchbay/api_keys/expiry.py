@@ -1,8 +1,8 @@
-"""When an API key's end is announced: 7 days before it and 1 day before it, once each.
+"""When to announce that an API key expires: once 7 days before, and once 1 day before. Pure.
 
-A key that expires has one moment at which the schedule looks at it next (`next_due_ms`); what is to be said
-then follows from the expiry and the clock alone (`notice`). So a schedule that was late, or died half way,
-goes on where it was; of two notices that are both due, the later one says it all.
+A key that expires has one moment at which the schedule processes it next (`next_due_ms`). The notice then
+follows from the expiry and the clock alone (`latest_notice`). So a run that is late, or that follows an
+interrupted one, continues where it was. If both notices are due, only the later one is sent.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ _NOTICE_DAYS = (7, 1)
 
 
 class Notice(NamedTuple):
-    """Say that the key ends in `days`; it was due at `due_ms`."""
+    """The notice that the key expires in `days`, due at `due_ms`."""
 
     days: int
     due_ms: int
 
 
 def next_due_ms(expires_ms: int | None, after_ms: int) -> int | None:
-    """The first moment after `after_ms` at which something is to be done; at the latest the end, also when
-    that is over. None for a key without an end.
+    """When the key is due next after `after_ms`: for a notice, or else at its expiry, even if that has
+    passed. None for a key that never expires.
     """
     if expires_ms is None:
         return None
-    notices = (_noticed_ms(expires_ms, days) for days in _NOTICE_DAYS)
+    notices = (_notice_ms(expires_ms, days) for days in _NOTICE_DAYS)
     return next((moment for moment in notices if moment > after_ms), expires_ms)
 
 
-def notice(expires_ms: int, now_ms: int) -> Notice:
-    """What is to be said at `now_ms`. Raises ValueError before the first notice."""
-    days = min(days for days in _NOTICE_DAYS if _noticed_ms(expires_ms, days) <= now_ms)
-    return Notice(days, _noticed_ms(expires_ms, days))
+def latest_notice(expires_ms: int, now_ms: int) -> Notice:
+    """The latest notice that is due at `now_ms`. Raises ValueError before the first one."""
+    days = min(days for days in _NOTICE_DAYS if _notice_ms(expires_ms, days) <= now_ms)
+    return Notice(days, _notice_ms(expires_ms, days))
 
 
-def _noticed_ms(expires_ms: int, days: int) -> int:
+def _notice_ms(expires_ms: int, days: int) -> int:
     return expires_ms - days * DAY.length_ms

@@ -1,14 +1,14 @@
-"""Admits requests that come with an API key.
+"""Admits requests that carry an API key.
 
-The first time that a process meets a key it reads the row and runs bcrypt; then it remembers the
-token, as an HMAC under a key that only this process knows. From then on a request is one
-conditional update of the key's row: it decides active, unexpired, unchanged and within both
-windows, and counts the use. So nothing is cached that could outlive a revocation: what a process
-remembers about a key may only refuse by itself, and only briefly; to admit takes the write.
+When a process sees a key for the first time, it reads the key's row and runs bcrypt. It then caches the
+token, as an HMAC under a secret that only this process knows. From then on, a request is one conditional
+update of the key's row: the condition requires that the key is active, not expired, unchanged and has room in
+both windows, and the update counts the use. So no cache can outlive a revocation: a cache entry alone may
+only refuse a request, for a short time. Admission always takes the write.
 
-What comes without being a key costs little: a bad checksum nothing at all, an unknown id one read,
-a wrong secret one read per process and key and no bcrypt (`hashing.mark`). Answers for an unknown
-id and a wrong secret may differ in time; ids are no secret.
+Invalid keys are cheap: a wrong checksum costs nothing, an unknown ID one read, a wrong secret one read per
+process and key, and no bcrypt (`hashing.fingerprint`). Response times may differ between an unknown ID and a
+wrong secret, because IDs are not secret.
 """
 
 from __future__ import annotations
@@ -28,33 +28,32 @@ from patchbay.clock import at_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
-from patchbay.rate_limits.headers import headers, retry_after
+from patchbay.rate_limits.headers import rate_limit_headers, retry_after
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import Count, QuotaStatus, most_restrictive
-from patchbay.rate_limits.throttling import BUSY, throttling_is_429
+from patchbay.rate_limits.throttling import THROTTLED_DETAIL, throttling_as_429
 from patchbay.settings import settings
 
-# An entry is 2 KB, and a key that is forgotten costs a read and bcrypt again.
-_REMEMBERED = 8_192
-# What cannot change again (an unknown id, a wrong secret, a revoked key) is refused without a call
-# for …
-_REFUSE_FINAL_MS = 60_000
-# … and what can (an expired key, a full window) for:
-_REFUSE_BRIEFLY_MS = 1_000
-# A wrong belief costs one try, a change of the key another; more is a crowd at the same row.
+# An entry takes 2 KB. A key that was dropped costs a read and bcrypt again.
+_CACHE_SIZE = 8_192
+# How long a process refuses without a call: a permanent state (unknown ID, wrong secret, revoked key) …
+_PERMANENT_REFUSAL_MS = 60_000
+# … and a state that can change (expired key, full window).
+_TEMPORARY_REFUSAL_MS = 1_000
+# A stale cache entry costs one try, a change of the key another. More tries mean contention for the row.
 _TRIES = 5
 
 Reason = Literal["MALFORMED", "NOT_FOUND", "EXPIRED", "REVOKED"]
 _DETAILS: dict[Reason, str] = {
-    "MALFORMED": "This is not an API key of this deployment, or a part of it is missing.",
-    "NOT_FOUND": "There is no such API key.",
+    "MALFORMED": "This is not an API key of this deployment, or the key is incomplete.",
+    "NOT_FOUND": "This API key does not exist.",
     "EXPIRED": "This API key has expired.",
     "REVOKED": "This API key was revoked.",
 }
 
 
 class InvalidKey(Unauthenticated):
-    """A key that admits nobody. `key` is the one that it was, where there is or was one."""
+    """The key authenticates no caller. `key` is its row, if the key exists or existed."""
 
     def __init__(self, reason: Reason, key: StoredKey | None = None) -> None:
         super().__init__(_DETAILS[reason])
@@ -63,30 +62,30 @@ class InvalidKey(Unauthenticated):
 
 
 class InsufficientScopes(Forbidden):
-    """A live key without all the scopes that were asked for. Nothing was counted."""
+    """The key is active but lacks requested scopes. Nothing was counted."""
 
     def __init__(self, principal: Principal, missing: Collection[str]) -> None:
         super().__init__(f"This API key does not have {', '.join(sorted(missing))}.")
         self.principal = principal
 
 
-class Exhausted(RateLimited):
-    """A live key whose windows are full, or whose row takes no write for now: from `admits_ms` on, what
-    was asked for is admitted, if nothing else comes.
+class KeyRateLimited(RateLimited):
+    """The key is active, but a window is full or its row is throttled. The same request is admitted from
+    `available_at_ms` on, if no others come before it.
     """
 
     def __init__(
-        self, detail: str, principal: Principal, statuses: Sequence[QuotaStatus], admits_ms: int
+        self, detail: str, principal: Principal, statuses: Sequence[QuotaStatus], available_at_ms: int
     ) -> None:
-        wait_ms = admits_ms - statuses[0].now_ms
-        super().__init__(detail, headers=headers(statuses) | retry_after(wait_ms))
+        wait_ms = available_at_ms - statuses[0].now_ms
+        super().__init__(detail, headers=rate_limit_headers(statuses) | retry_after(wait_ms))
         self.principal = principal
         self.statuses = statuses
-        self.admits_ms = admits_ms
+        self.available_at_ms = available_at_ms
 
 
-class NeverAdmitted(CostExceedsLimit):
-    """The cost is above one of the live key's limits, so no wait helps. Nothing was counted."""
+class KeyCostExceedsLimit(CostExceedsLimit):
+    """The cost is above a limit of the active key, so waiting does not help. Nothing was counted."""
 
     def __init__(self, principal: Principal, quota_status: QuotaStatus, cost: int) -> None:
         window, limit = quota_status.quota
@@ -99,19 +98,19 @@ class NeverAdmitted(CostExceedsLimit):
 
 
 class Admission(NamedTuple):
-    """A request that was counted, and how the key's windows stand after it."""
+    """A request that was counted, and the statuses of the key's quotas after it."""
 
     principal: Principal
     statuses: tuple[QuotaStatus, ...]
 
     def headers(self) -> dict[str, str]:
         """The rate-limit headers of the response."""
-        return headers(self.statuses)
+        return rate_limit_headers(self.statuses)
 
 
-class _Known(NamedTuple):
-    """A key whose secret was proven in this process, and what is believed about its row. Never
-    changed, only replaced: threads that race for it lose a try at most.
+class _CachedKey(NamedTuple):
+    """A key whose secret this process has verified, and its row as last seen. Entries are replaced, never
+    changed: threads that race lose a try at most.
     """
 
     key: StoredKey
@@ -121,32 +120,32 @@ class _Known(NamedTuple):
     refused_cost: int = 0
 
     @classmethod
-    def of(cls, state: KeyState) -> _Known:
+    def from_state(cls, state: KeyState) -> _CachedKey:
         return cls(state.key, _principal(state.key), state.counts)
 
     def statuses(self, now: int) -> tuple[QuotaStatus, ...]:
         return sliding_window.statuses(self.key.quotas, self.counts, now)
 
     def refuses(self, cost: int, now: int) -> bool:
-        """Whether the row has just refused as much. A clock that was set back asks again."""
-        return 0 < self.refused_until_ms - now <= _REFUSE_BRIEFLY_MS and cost >= self.refused_cost
+        """Whether the row has just refused this cost. If the clock was set back, the answer is False."""
+        return 0 < self.refused_until_ms - now <= _TEMPORARY_REFUSAL_MS and cost >= self.refused_cost
 
 
-class _Refusal(NamedTuple):
+class _Rejection(NamedTuple):
     reason: Reason
     key: StoredKey | None
     until_ms: int
 
 
 class Guard:
-    """What one process remembers of API keys. `clock` gives Unix milliseconds."""
+    """The API keys that one process has cached. `clock` returns Unix milliseconds."""
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
-        self._known: LruCache[bytes, _Known] = LruCache(_REMEMBERED)
-        self._refused: LruCache[bytes, _Refusal] = LruCache(_REMEMBERED)
-        # Of keys that wrong secrets came for: hash and mark, which never change.
-        self._marks: LruCache[ApiKeyId, tuple[str, int]] = LruCache(_REMEMBERED)
+        self._keys: LruCache[bytes, _CachedKey] = LruCache(_CACHE_SIZE)
+        self._rejections: LruCache[bytes, _Rejection] = LruCache(_CACHE_SIZE)
+        # Keys that got wrong secrets: their hash and fingerprint, which never change.
+        self._fingerprints: LruCache[ApiKeyId, tuple[str, int]] = LruCache(_CACHE_SIZE)
 
     def admit(
         self,
@@ -156,149 +155,152 @@ class Guard:
         scopes: Collection[str] = (),
         workspace_id: str | None = None,
     ) -> Admission:
-        """Count a request of `cost` units, if the key has `scopes` and is of that workspace.
+        """Count a request of `cost` units, if the key has `scopes` and belongs to the workspace.
 
-        Raises InvalidKey (also for another workspace's), InsufficientScopes, NeverAdmitted, Exhausted;
-        RateLimited when the row cannot even be read. Whatever it raises, nothing was counted.
+        Raises InvalidKey (also for a key of another workspace), InsufficientScopes, KeyCostExceedsLimit or
+        KeyRateLimited; RateLimited if the row cannot even be read. If it raises, nothing was counted.
         """
         now = self._clock()
         try:
-            digest, known = self._recognise(token, now)
-            if workspace_id not in (None, known.key.workspace_id):
+            digest, cached = self._authenticate(token, now)
+            if workspace_id not in (None, cached.key.workspace_id):
                 raise InvalidKey("NOT_FOUND")
-            return self._count(digest, known, cost, frozenset(scopes), now)
-        except InvalidKey as refused:
-            if refused.key and workspace_id not in (None, refused.key.workspace_id):
+            return self._count(digest, cached, cost, frozenset(scopes), now)
+        except InvalidKey as error:
+            if error.key and workspace_id not in (None, error.key.workspace_id):
                 raise InvalidKey("NOT_FOUND") from None
             raise
 
     def clear(self) -> None:
-        for memory in (self._known, self._refused, self._marks):
-            memory.clear()
+        for cache in (self._keys, self._rejections, self._fingerprints):
+            cache.clear()
 
-    def _recognise(self, token: str, now: int) -> tuple[bytes, _Known]:
-        """The key whose token this is, with what it is remembered by. Raises InvalidKey."""
+    def _authenticate(self, token: str, now: int) -> tuple[bytes, _CachedKey]:
+        """The key of this token, and the digest that it is cached under. Raises InvalidKey."""
         parsed = key_format.parse(settings().api_key_prefix, token)
         if parsed is None:
             raise InvalidKey("MALFORMED")
         digest = hmac.digest(self._secret, token.encode("ascii"), hashlib.sha256)
-        known = self._known.get(digest)
-        if known is None:
-            known = self._meet(parsed, digest, now)
-            self._known.put(digest, known)
-        return digest, known
+        cached = self._keys.get(digest)
+        if cached is None:
+            cached = self._load(parsed, digest, now)
+            self._keys.put(digest, cached)
+        return digest, cached
 
-    def _meet(self, parsed: key_format.ParsedKey, digest: bytes, now: int) -> _Known:
-        """First sight of a token in this process: read the row, then prove the secret."""
-        refused = self._refused.get(digest)
-        if refused and now < refused.until_ms:
-            raise InvalidKey(refused.reason, refused.key)
-        mark = self._marks.get(parsed.id)
-        if mark and hashing.mark(parsed.secret, mark[0]) != mark[1]:
+    def _load(self, parsed: key_format.ParsedKey, digest: bytes, now: int) -> _CachedKey:
+        """Read the row of a key that is not cached, and verify the secret. Raises InvalidKey."""
+        rejection = self._rejections.get(digest)
+        if rejection and now < rejection.until_ms:
+            raise InvalidKey(rejection.reason, rejection.key)
+        fingerprint = self._fingerprints.get(parsed.id)
+        if fingerprint and hashing.fingerprint(parsed.secret, fingerprint[0]) != fingerprint[1]:
             raise InvalidKey("NOT_FOUND")
-        with throttling_is_429():
-            state = store.state(parsed.id)
+        with throttling_as_429():
+            state = store.get_state(parsed.id)
         if state is None:
-            raise self._refuse(digest, "NOT_FOUND", None, now)
+            raise self._reject(digest, "NOT_FOUND", None, now)
         key = state.key
-        if hashing.mark(parsed.secret, key.secret_hash) != key.secret_mark:
-            self._marks.put(key.id, (key.secret_hash, key.secret_mark))
+        if hashing.fingerprint(parsed.secret, key.secret_hash) != key.secret_fingerprint:
+            self._fingerprints.put(key.id, (key.secret_hash, key.secret_fingerprint))
             raise InvalidKey("NOT_FOUND")
-        self._check_alive(key, digest, now)
+        self._check_active(key, digest, now)
         if not hashing.matches(parsed.secret, key.secret_hash):
-            raise self._refuse(digest, "NOT_FOUND", None, now)
-        return _Known.of(state)
+            raise self._reject(digest, "NOT_FOUND", None, now)
+        return _CachedKey.from_state(state)
 
-    def _count(self, digest: bytes, known: _Known, cost: int, scopes: frozenset[str], now: int) -> Admission:
-        """The write that admits. It is conditional on the key's version, so what was checked of `known`
-        before it is true when it is written.
+    def _count(
+        self, digest: bytes, cached: _CachedKey, cost: int, scopes: frozenset[str], now: int
+    ) -> Admission:
+        """The write that admits. It requires the version of the cached key, so every earlier check of the
+        cached key still holds when it is written.
         """
-        if scopes - known.principal.scopes:  # or they were given since
-            with throttling_is_429(partial(_busy, known, now)):
-                known = self._reconsider(digest, known, store.state(known.key.id), now)
-            _check_scopes(known, scopes)
-        if known.refuses(cost, now):
-            raise _refusal(known.principal, known.statuses(now), cost)
+        if scopes - cached.principal.scopes:  # unless they were added since
+            with throttling_as_429(partial(_throttled, cached, now)):
+                cached = self._refresh(digest, cached, store.get_state(cached.key.id), now)
+            _check_scopes(cached, scopes)
+        if cached.refuses(cost, now):
+            raise _refusal(cached.principal, cached.statuses(now), cost)
         shared: tuple[QuotaStatus, ...] = ()
         for _ in range(_TRIES):
-            successor = known.key.shares_with
-            if successor and not shared and sliding_window.admits(known.statuses(now), cost):
-                shared = self._count_in_successor(successor, digest, known, cost, now)
-            update = sliding_window.plan(known.key.quotas, known.counts, cost, now)
+            successor_id = cached.key.shares_with
+            if successor_id and not shared and sliding_window.has_room(cached.statuses(now), cost):
+                shared = self._count_shared(successor_id, digest, cached, cost, now)
+            update = sliding_window.plan(cached.key.quotas, cached.counts, cost, now)
             try:
-                with throttling_is_429(partial(_busy, known, now)):
-                    counts = store.count(known.key, update, now)
-            except store.Refused as refused:
-                known = self._reconsider(digest, known, refused.state, now)
-                _check_scopes(known, scopes)
-                statuses = known.statuses(now)
-                if sliding_window.admits(statuses, cost):
+                with throttling_as_429(partial(_throttled, cached, now)):
+                    counts = store.count(cached.key, update, now)
+            except store.NotCounted as error:
+                cached = self._refresh(digest, cached, error.state, now)
+                _check_scopes(cached, scopes)
+                statuses = cached.statuses(now)
+                if sliding_window.has_room(statuses, cost):
                     continue
-                until = sliding_window.refuses_until_ms(statuses, cost, _REFUSE_BRIEFLY_MS)
-                self._known.put(digest, known._replace(refused_until_ms=until, refused_cost=cost))
-                raise _refusal(known.principal, statuses, cost) from None
-            known = known._replace(counts=counts)
-            self._known.put(digest, known)
-            statuses = known.statuses(now)
-            return Admission(known.principal, _tighter(statuses, shared) if shared else statuses)
-        raise _busy(known, now)
+                until = sliding_window.refusal_expires_ms(statuses, cost, _TEMPORARY_REFUSAL_MS)
+                self._keys.put(digest, cached._replace(refused_until_ms=until, refused_cost=cost))
+                raise _refusal(cached.principal, statuses, cost) from None
+            cached = cached._replace(counts=counts)
+            self._keys.put(digest, cached)
+            statuses = cached.statuses(now)
+            return Admission(cached.principal, _lower(statuses, shared) if shared else statuses)
+        raise _throttled(cached, now)
 
-    def _count_in_successor(
-        self, id: ApiKeyId, digest: bytes, known: _Known, cost: int, now: int
+    def _count_shared(
+        self, id: ApiKeyId, digest: bytes, cached: _CachedKey, cost: int, now: int
     ) -> tuple[QuotaStatus, ...]:
-        """Count a request of a key that rotated itself in its successor's windows too: until the old key
-        ends, the two keys share one limit. Returns the statuses of these windows after this request.
+        """Also count a request of a key that rotated itself in the windows of its successor: until the old
+        key ends, the two keys share one limit. Returns the statuses of these windows after this request.
 
-        This costs one more read and write while both keys work. The write comes before the key's own: if the
-        key is revoked in between, the successor loses one request and never gains one. The write requires the
-        successor's version. So once the successor has rotated itself too, nothing is counted there that its
-        own successor does not know of.
+        This costs an additional read and write while both keys work. The write comes before the key's own: if
+        the key is revoked in between, the successor loses one request and never gains one. The write requires
+        the successor's version. So once the successor has rotated itself too, nothing is counted there that
+        its own successor does not know of.
         """
-        with throttling_is_429(partial(_busy, known, now)):
-            state = store.state(id)
+        with throttling_as_429(partial(_throttled, cached, now)):
+            state = store.get_state(id)
         for _ in range(_TRIES):
             if state is None:  # deleted, a month after its end
-                return known.statuses(now)
+                return cached.statuses(now)
             successor = state.key
             if successor.rotated_itself:
-                raise self._refuse(digest, "EXPIRED", known.key, now)
+                raise self._reject(digest, "EXPIRED", cached.key, now)
             statuses = sliding_window.statuses(successor.quotas, state.counts, now)
-            if not sliding_window.admits(statuses, cost):
-                raise _refusal(known.principal, statuses, cost)
+            if not sliding_window.has_room(statuses, cost):
+                raise _refusal(cached.principal, statuses, cost)
             update = sliding_window.plan(successor.quotas, state.counts, cost, now)
             try:
-                with throttling_is_429(partial(_busy, known, now)):
-                    counts = store.count_for_predecessor(successor, update)
-            except store.Refused as refused:
-                state = refused.state
+                with throttling_as_429(partial(_throttled, cached, now)):
+                    counts = store.count_shared(successor, update)
+            except store.NotCounted as error:
+                state = error.state
                 continue
             return sliding_window.statuses(successor.quotas, counts, now)
-        raise _busy(known, now)
+        raise _throttled(cached, now)
 
-    def _reconsider(self, digest: bytes, known: _Known, state: KeyState | None, now: int) -> _Known:
-        """What to believe of the key by its row as it stands. Raises InvalidKey."""
-        if state is None or state.key.secret_hash != known.key.secret_hash:
-            raise self._refuse(digest, "NOT_FOUND", None, now)
-        self._check_alive(state.key, digest, now)
-        known = _Known.of(state)
-        self._known.put(digest, known)
-        return known
+    def _refresh(self, digest: bytes, cached: _CachedKey, state: KeyState | None, now: int) -> _CachedKey:
+        """Replace the cache entry by the current row. Raises InvalidKey."""
+        if state is None or state.key.secret_hash != cached.key.secret_hash:
+            raise self._reject(digest, "NOT_FOUND", None, now)
+        self._check_active(state.key, digest, now)
+        cached = _CachedKey.from_state(state)
+        self._keys.put(digest, cached)
+        return cached
 
-    def _check_alive(self, key: StoredKey, digest: bytes, now: int) -> None:
-        if key.revoked:
-            raise self._refuse(digest, "REVOKED", key, now)
-        if key.ended(now):
-            raise self._refuse(digest, "EXPIRED", key, now)
+    def _check_active(self, key: StoredKey, digest: bytes, now: int) -> None:
+        if key.is_revoked:
+            raise self._reject(digest, "REVOKED", key, now)
+        if key.has_ended(now):
+            raise self._reject(digest, "EXPIRED", key, now)
 
-    def _refuse(self, digest: bytes, reason: Reason, key: StoredKey | None, now: int) -> InvalidKey:
-        self._known.remove(digest)
-        lasting = _REFUSE_BRIEFLY_MS if reason == "EXPIRED" else _REFUSE_FINAL_MS
-        self._refused.put(digest, _Refusal(reason, key, now + lasting))
+    def _reject(self, digest: bytes, reason: Reason, key: StoredKey | None, now: int) -> InvalidKey:
+        """Cache a rejection, and return the error to raise."""
+        self._keys.remove(digest)
+        duration_ms = _TEMPORARY_REFUSAL_MS if reason == "EXPIRED" else _PERMANENT_REFUSAL_MS
+        self._rejections.put(digest, _Rejection(reason, key, now + duration_ms))
         return InvalidKey(reason, key)
 
     @cached_property
     def _secret(self) -> bytes:
-        """Made at first use, so that no two processes started from one snapshot share it."""
+        """Created at first use, so that two processes started from one snapshot do not share it."""
         return secrets.token_bytes(32)
 
 
@@ -315,48 +317,50 @@ def _principal(key: StoredKey) -> Principal:
     return Principal(key.workspace_id, key.id, scopes, key=grant)
 
 
-def _check_scopes(known: _Known, scopes: frozenset[str]) -> None:
-    if missing := scopes - known.principal.scopes:
-        raise InsufficientScopes(known.principal, missing)
+def _check_scopes(cached: _CachedKey, scopes: frozenset[str]) -> None:
+    if missing := scopes - cached.principal.scopes:
+        raise InsufficientScopes(cached.principal, missing)
 
 
-def _tighter(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
-    """For each window, the status with less left."""
+def _lower(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
+    """For each window, the status with less remaining."""
     return tuple(most_restrictive(pair) for pair in zip(own, shared, strict=True))
 
 
-def _refusal(principal: Principal, statuses: Sequence[QuotaStatus], cost: int) -> Exhausted | NeverAdmitted:
+def _refusal(
+    principal: Principal, statuses: Sequence[QuotaStatus], cost: int
+) -> KeyRateLimited | KeyCostExceedsLimit:
     """The error for windows that have no room for `cost`."""
-    admits_ms = sliding_window.admits_ms(statuses, cost)
-    if admits_ms is None:
-        return NeverAdmitted(principal, sliding_window.lowest(statuses), cost)
+    available_at_ms = sliding_window.available_at_ms(statuses, cost)
+    if available_at_ms is None:
+        return KeyCostExceedsLimit(principal, sliding_window.lowest_limit(statuses), cost)
     full = [status.quota for status in statuses if status.remaining < cost]
     limits = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
-    return Exhausted(
-        f"This API key does not have {cost} left of its {limits}.", principal, statuses, admits_ms
+    return KeyRateLimited(
+        f"This API key does not have {cost} left of its {limits}.", principal, statuses, available_at_ms
     )
 
 
-def _busy(known: _Known, now: int) -> Exhausted:
-    return Exhausted(BUSY, known.principal, known.statuses(now), now + 1_000)
+def _throttled(cached: _CachedKey, now: int) -> KeyRateLimited:
+    return KeyRateLimited(THROTTLED_DETAIL, cached.principal, cached.statuses(now), now + 1_000)
 
 
-# Of this process: functions share it, and it begins empty.
+# The functions of a process share one instance.
 _process = Guard()
 
 
 def admit(
     token: str, *, cost: int = 1, scopes: Collection[str] = (), workspace_id: str | None = None
 ) -> Admission:
-    """Count a request of `cost` units that comes with that API key, and say whose it is; only if the key
-    has `scopes`, and is of that workspace where one is given.
+    """Authenticate a request that carries an API key, and count `cost` units. The key must have `scopes` and,
+    if `workspace_id` is given, belong to that workspace.
 
     Raises InvalidKey (401), InsufficientScopes (403), RateLimited (429) with the rate-limit headers and
-    Retry-After, and NeverAdmitted (422) for a cost above one of its limits.
+    Retry-After, or KeyCostExceedsLimit (422) if the cost is above one of the key's limits.
     """
     return _process.admit(token, cost=cost, scopes=scopes, workspace_id=workspace_id)
 
 
 def clear_cache() -> None:
-    """Give up what this process remembers, for tests that change the backend."""
+    """Empty this process's cache, for tests that change the backend."""
     _process.clear()

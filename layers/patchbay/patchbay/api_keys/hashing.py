@@ -1,11 +1,10 @@
-"""What is kept of a key's secret: a bcrypt hash, and a mark of 16 bits.
+"""The stored form of a key's secret: a bcrypt hash and a 16-bit fingerprint.
 
-The mark is why wrong secrets cannot be used to burn CPU. It is a part of a SHA-256 over the
-secret, keyed with the hash's own random salt. 65,535 of 65,536 wrong secrets do not fit it and
-never reach bcrypt, while the genuine one always fits: nobody has to be locked out, however many
-wrong secrets come for their key. Nobody outside knows the salt, so nobody can look for secrets
-that fit. Whoever gets hold of the table learns 16 bits of 160 from it, and has 144 left to try
-against bcrypt.
+The fingerprint prevents wrong secrets from burning CPU. It is a part of a SHA-256 HMAC over the secret, keyed
+with the random salt of the hash. Of 65,536 wrong secrets, 65,535 do not match it and never reach bcrypt, and
+the genuine secret always matches. So no key has to be locked out, however many wrong secrets it gets. The
+salt is not public, so attackers cannot search for secrets that match. If the table leaks, it reveals 16 of
+160 bits, and 144 bits remain to be tried against bcrypt.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-# Each round more doubles the time. 10 is 70 ms of a full vCPU, once per key and process.
+# Each additional round doubles the time. 10 rounds take 70 ms of a full vCPU, once per key and process.
 _ROUNDS = 10
-# `$2b$10$` and 22 characters of salt, then the hash.
-_SALTED = 29
+# `$2b$10$` and 22 characters of salt precede the hash.
+_SALT_LENGTH = 29
 
 
 def hash_secret(secret: str) -> str:
@@ -27,13 +26,13 @@ def hash_secret(secret: str) -> str:
 
 
 def matches(secret: str, secret_hash: str) -> bool:
-    """Whether it is the secret of that hash. Slow on purpose; compare marks first."""
+    """Whether the hash is of this secret. Slow by design: compare fingerprints first."""
     import bcrypt
 
     return bcrypt.checkpw(secret.encode(), secret_hash.encode())
 
 
-def mark(secret: str, secret_hash: str) -> int:
-    """16 bits that this secret has under that hash's salt."""
-    digest = hmac.digest(secret_hash[:_SALTED].encode(), secret.encode(), hashlib.sha256)
+def fingerprint(secret: str, secret_hash: str) -> int:
+    """The 16-bit fingerprint of the secret, under the salt of the hash."""
+    digest = hmac.digest(secret_hash[:_SALT_LENGTH].encode(), secret.encode(), hashlib.sha256)
     return int.from_bytes(digest[:2], "big")

@@ -1,13 +1,12 @@
 """The text of an API key: `<prefix>_<id>_<secret>_<checksum>`, 65 characters with `sk_live`.
 
-- id: the 22 characters of the key's id, last one first. Ids begin with the time, so keys made on
-  one day would all look alike where only the beginning is shown (`sk_live_ab12…`).
-- secret: 160 random bits, 27 characters. Only this part is hashed: bcrypt takes 72 bytes.
-- checksum: CRC-32 of all before it, 6 characters. It proves nothing; it turns typing errors,
-  cut-off keys and rubbish away before anything is read, and lets a scanner tell our keys from
-  chance.
+- id: the 22 characters of the key's ID in reverse order. IDs start with the time, so the masked forms
+  (`sk_live_ab12…`) of keys created on the same day would otherwise look alike.
+- secret: 160 random bits, 27 characters. Only this part is hashed, because bcrypt takes 72 bytes.
+- checksum: CRC-32 of everything before it, 6 characters. It proves nothing. It rejects typing errors,
+  truncated keys and garbage before any read, and lets secret scanners distinguish keys from random text.
 
-All are base62 (`ids.ALPHABET`), so a double click selects the whole key.
+All parts are base62 (`ids.ALPHABET`), so a double click selects the whole key.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from dataclasses import dataclass, field
 from patchbay.ids import ApiKeyId, base62
 
 _SECRET_BITS = 160
-_SHOWN = 4
+_MASK_LENGTH = 4
 _BODY = r"[0-9A-Za-z]{21}[0-7]_[0-9A-Za-z]{27}_[0-9A-Za-z]{6}"
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 22, 27, 6
-_REST = re.compile(_BODY, re.ASCII)
+_BODY_PATTERN = re.compile(_BODY, re.ASCII)
 
 SECRET_SCANNING_PATTERN = rf"\bsk_(?:live|test)_{_BODY}\b"
-"""Finds keys of the default prefixes: for GitHub's custom patterns, gitleaks and the like."""
+"""Matches keys with the default prefixes, for GitHub's custom patterns, gitleaks and similar scanners."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
-    """A well-formed key: which row it claims to belong to, and the secret to prove that with."""
+    """A well-formed key: the ID of the row that it claims, and the secret that proves the claim."""
 
     id: ApiKeyId
     secret: str = field(repr=False)
@@ -49,14 +48,14 @@ def assemble(prefix: str, key_id: ApiKeyId, secret: str) -> str:
 
 
 def mask(prefix: str, key_id: ApiKeyId) -> str:
-    """What of a key may be shown: its prefix and first characters, none of the secret."""
-    return f"{prefix}_{key_id.body[: -_SHOWN - 1 : -1]}…"
+    """The part of a key that may be shown: its prefix and first characters, nothing of the secret."""
+    return f"{prefix}_{key_id.body[: -_MASK_LENGTH - 1 : -1]}…"
 
 
 def parse(prefix: str, token: str) -> ParsedKey | None:
-    """The parts of `token`, or None when it is no key of that prefix or its checksum is wrong."""
+    """The parts of `token`, or None if it is not a key with this prefix or its checksum is wrong."""
     start = len(prefix) + 1
-    if not token.startswith(prefix + "_") or not _REST.fullmatch(token, start):
+    if not token.startswith(prefix + "_") or not _BODY_PATTERN.fullmatch(token, start):
         return None
     head, checksum = token[:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
     if _checksum(head) != checksum:

@@ -1,4 +1,4 @@
-"""What the API takes and gives of API keys."""
+"""Request and response models of API keys."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from patchbay.api_model import ApiModel, Name, Timestamp
-from patchbay.auth.scopes import HeldScope, Scope
+from patchbay.auth.scopes import Scope, ScopeName
 from patchbay.ids import ApiKeyId
 
 MAX_PER_HOUR = 1_000_000
-# A day of full hours.
 MAX_PER_DAY = 24 * MAX_PER_HOUR
 MAX_OVERLAP_SECONDS = 30 * 86_400
 
 
 class KeyStatus(StrEnum):
-    """Computed when read: a row does not notice that its time is over."""
+    """Computed on each read, because nothing writes to a row at the moment of its expiry."""
 
     ACTIVE = "ACTIVE"
     EXPIRED = "EXPIRED"
@@ -40,7 +39,7 @@ Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidat
 
 
 class CreateApiKey(ApiModel):
-    """A new key. Limits count requests in any hour and any day; `expiresAt` may be left out."""
+    """A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires."""
 
     name: Name
     scopes: Scopes
@@ -50,36 +49,36 @@ class CreateApiKey(ApiModel):
 
 
 class UpdateApiKey(CreateApiKey):
-    """Only what is sent changes; the values here stand for what is not sent. `expiresAt: null` lets the key
-    live on without end. The service checks the scopes that the key does not hold yet.
+    """Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
+    expiry. The service checks the scopes that the key does not have yet.
     """
 
     name: Name = ""
-    scopes: Annotated[list[HeldScope], Field(min_length=1, max_length=50)] = Field(default_factory=list)
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=50)] = Field(default_factory=list)
 
 
 class RotateApiKey(ApiModel):
-    """For how many seconds the old key goes on beside the new one; 0 ends it at once."""
+    """How many seconds the old key keeps working beside the new one; 0 ends it immediately."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
 
 
 class DailyUse(ApiModel):
-    """Requests admitted on one day, UTC."""
+    """The number of requests admitted on one day (UTC)."""
 
     date: date
     count: int
 
 
 class Usage(ApiModel):
-    """Requests admitted in all, and on each of the last 30 days, today last."""
+    """The number of requests admitted in total, and on each of the last 30 days, ending with today."""
 
     total: int
     daily: list[DailyUse]
 
 
 class ApiKey(ApiModel):
-    """A key as it may be shown. `rotatedFrom` is the key that this one replaces."""
+    """A key without its secret. `rotatedFrom` is the key that this one replaces."""
 
     id: ApiKeyId
     name: str
@@ -99,19 +98,19 @@ class ApiKey(ApiModel):
 
 
 class ApiKeyWithSecret(ApiKey):
-    """The answer that creates a key: the only one that holds it."""
+    """The response that creates a key, the only one that contains it."""
 
     key: Annotated[str, Field(repr=False)]
 
 
 class VerifyApiKey(ApiModel):
-    """A key that came with a request to one of the platform's own APIs: is it good for `scopes`, and has it
-    `cost` units left? They are counted if so. Any well-formed scope may be asked for: keys hold names that
-    would be refused for a new key.
+    """Check a key that came with a request to one of the platform's own APIs: is it valid, does it have
+    `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is
+    accepted, because existing keys may have scopes that are refused for new keys.
     """
 
     key: Annotated[str, Field(max_length=256, repr=False)]
-    scopes: Annotated[list[HeldScope], Field(max_length=50)] = Field(default_factory=list)
+    scopes: Annotated[list[ScopeName], Field(max_length=50)] = Field(default_factory=list)
     cost: Annotated[int, Field(ge=1, le=1_000)] = 1
 
 
@@ -127,8 +126,9 @@ class VerificationCode(StrEnum):
 
 
 class RateLimit(ApiModel):
-    """The tighter of the key's two windows. `resetAt` is when that window ends; where the cost is more than
-    what remains, when it would be admitted. It is null when the cost is above `limit`: no wait helps.
+    """The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is
+    above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not
+    help.
     """
 
     allowed: bool
@@ -138,8 +138,8 @@ class RateLimit(ApiModel):
 
 
 class Verification(ApiModel):
-    """Whether to serve a request that came with the key. Only `VALID` counts its cost. `workspaceId` and
-    `keyId` are there once it is known which key it is, `rateLimit` where the windows were asked.
+    """Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and
+    `keyId` are set if the key is identified, `rateLimit` if its windows were checked.
     """
 
     valid: bool

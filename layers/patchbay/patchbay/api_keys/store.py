@@ -1,24 +1,26 @@
-"""The ApiKeys table: a row per key, which also counts its use, and `count#<workspace>` with how
-many live keys a workspace has (without the index's attribute, so no list shows it).
+"""The ApiKeys table: a row for each key, which also counts its use, and `count#<workspace>` with the number
+of a workspace's keys that are not retired. (The count row lacks the attribute of the index, so no list
+contains it.)
 
-A request is one write to its key's row, and a write costs by the row's size: names are short, and
-nothing grows with time. 60 days of use take under 700 bytes with a usual name and scopes.
+A request is one write to its key's row, and the cost of a write depends on the row's size. So names are
+short, and nothing grows with time: 60 days of use take less than 700 bytes with a typical name and scopes.
 
     id, workspaceId
     nm  name                 v   version             hw hn hp  the hour's window
     sc  scopes               r   retired at          dw dn dp  the day's; its number is the UTC day
-    hl  limit an hour        x   expires at          u0 … u30  requests of a day, at day modulo 31
-    dl  limit a day          up  updated at          t         requests in all
-    sh  hash of the secret   by  created by          lu        last used at
-    sm  mark of the secret   rf  rotated from        k d       always 0; when the schedule looks next
+    hl  limit per hour       x   expires at          u0 … u30  requests of a day, at day modulo 31
+    dl  limit per day        up  updated at          t         total requests
+    sh  secret's hash        by  created by          lu        last used at
+    sm  its fingerprint      rf  rotated from        k d       always 0; when the key is due next
                              rt  rotated into        ttl
                              rs  1: rotated itself
 
-Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so that what it held
-31 days before is not taken for today's. Windows: rate_limits.sliding_window.
+Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so a count from 31 days before
+is not taken for today's. Windows: rate_limits.sliding_window.
 
-A key ends with r and ttl: first it is dead, then the workspace's count is put right. k and d, which use never
-changes, hold it in the index `due` while something is to be done: announce its end, end it, count it out.
+A key ends by getting r and ttl: first it is retired, then it is removed from the workspace's count. k and d,
+which use never changes, keep it in the index `due` while something remains to be done: announce its expiry,
+retire it, remove it from the count.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, NamedTuple
 
 from patchbay import idempotency
 from patchbay.api_keys import expiry
@@ -34,21 +35,21 @@ from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
-from patchbay.rate_limits.sliding_window import DAY, NEVER, Count, Update, read
+from patchbay.rate_limits.sliding_window import DAY, NO_COUNT, Count, Update, read
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
 
-_RING = 31
-# Above MAX_PER_DAY, which no day's count passes.
+_DAY_SLOTS = 31
+# Above MAX_PER_DAY, so no day's count reaches it.
 _DAY_FACTOR = 10**8
-_LISTED_AFTER_ITS_END_MS = 30 * DAY.length_ms
-# What a key must be to be used or changed; `now` and `version` are values.
-_LIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
+_RETENTION_MS = 30 * DAY.length_ms
+# Required to use or change a key. `now` and `version` are values.
+_IS_ACTIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
 
 
-class Refused(Exception):
-    """A request was not counted. `state` is what stands in the row, None where none does."""
+class NotCounted(Exception):
+    """A request was not counted. `state` is the current row, or None if it does not exist."""
 
     def __init__(self, state: KeyState | None) -> None:
         super().__init__("the key's row does not admit the request")
@@ -56,87 +57,86 @@ class Refused(Exception):
 
 
 class KeyChanged(Exception):
-    """The key is no longer as it was read, or has ended since."""
+    """The key was changed or has ended since it was read."""
 
 
 # ── one request ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def state(key_id: ApiKeyId) -> KeyState | None:
+def get_state(key_id: ApiKeyId) -> KeyState | None:
     """A key and its counts, strongly consistent."""
     row = dynamo.get(settings().api_keys_table, {"id": key_id})
-    return _state(row) if row else None
+    return _state_from_row(row) if row else None
 
 
 def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
-    """Count a request: only if the row is at the key's version, not retired, not expired, and
-    `update` says that its windows have room. Returns their counts. Raises Refused.
+    """Count a request, if the row has the key's version, is not retired, is not expired and, by `update`, has
+    room in its windows. Returns the new counts. Raises NotCounted.
     """
-    # The day's first request moves its window, so the slot is known to be today's from then on.
-    if update.fresh[1]:
-        slot, values = _slot(update.numbers[1], update.values["cost"])
-        use = f"{slot} = :u"
+    # A day's first request moves the day's window, so from then on the slot is known to be today's.
+    if update.starts_interval[1]:
+        slot, values = _day_slot(update.numbers[1], update.values["cost"])
+        usage = f"{slot} = :u"
     else:
-        (slot, _), values = _slot(update.numbers[1]), {}
-        use = f"{slot} = {slot} + :cost"
-    return _count(key, update, f"{use}, t = t + :cost, lu = :now", _LIVE, now=now, **values)
+        (slot, _), values = _day_slot(update.numbers[1]), {}
+        usage = f"{slot} = {slot} + :cost"
+    return _count(key, update, f"{usage}, t = t + :cost, lu = :now", _IS_ACTIVE, now=now, **values)
 
 
-def count_for_predecessor(key: StoredKey, update: Update) -> tuple[Count, ...]:
-    """Count a request of the key that `key` replaces in the windows of `key`, if the row has the key's
-    version and, by `update`, room in its windows. Raises Refused.
+def count_shared(key: StoredKey, update: Update) -> tuple[Count, ...]:
+    """Count a request of the predecessor of `key` in the windows of `key`, if the row has the key's version
+    and, by `update`, room in its windows. Returns the new counts. Raises NotCounted.
     """
-    if not update.fresh[1]:
+    if not update.starts_interval[1]:
         return _count(key, update, "", "v = :version")
-    slot, values = _slot(update.numbers[1], 0)  # a new day's window comes with its slot
+    slot, values = _day_slot(update.numbers[1], 0)  # a new day's window needs its slot
     return _count(key, update, f"{slot} = :u", "v = :version", **values)
 
 
-def _count(key: StoredKey, update: Update, use: str, condition: str, **values: int) -> tuple[Count, ...]:
+def _count(key: StoredKey, update: Update, usage: str, condition: str, **values: int) -> tuple[Count, ...]:
     try:
         updated = dynamo.update(
             settings().api_keys_table,
             {"id": key.id},
-            f"SET {update.assignments}" + (f", {use}" if use else ""),
+            f"SET {update.assignments}" + (f", {usage}" if usage else ""),
             returning="UPDATED_NEW",
             condition=f"{condition} AND {update.condition}",
             version=key.version,
             **values,
             **update.values,
         )
-    except dynamo.ConditionFailed as refused:
-        raise Refused(_state(refused.row) if refused.row else None) from None
-    return update.after(updated, key.quotas)
+    except dynamo.ConditionFailed as error:
+        raise NotCounted(_state_from_row(error.row) if error.row else None) from None
+    return update.counts_after(updated, key.quotas)
 
 
 # ── management ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def create(key: StoredKey, completing: Sequence[dynamo.TransactItem]) -> None:
-    """Store a new key, together with what records the answer. Raises Conflict at the workspace's
-    ceiling.
+def create(key: StoredKey, extra_actions: Sequence[dynamo.TransactItem]) -> None:
+    """Store a new key in one transaction with `extra_actions`, which record the response. Raises Conflict at
+    the workspace's ceiling.
     """
-    actions = [_counting(key.workspace_id), dynamo.put_action(*_new(key))]
+    actions = [_count_action(key.workspace_id), _put_action(key)]
     try:
-        dynamo.transact([*actions, *completing])
-    except dynamo.TransactionRefused as refused:
-        if 0 in refused.failed:
-            raise _ceiling("Revoke one first.") from None
+        dynamo.transact([*actions, *extra_actions])
+    except dynamo.TransactionRefused as error:
+        if 0 in error.failed:
+            raise _at_ceiling("Revoke one first.") from None
         raise idempotency.still_running() from None
 
 
 def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
-    """The workspace's key of that id."""
+    """The workspace's key with this ID, or None."""
     row = dynamo.get(settings().api_keys_table, {"id": key_id})
-    if row is None or row["workspaceId"] != workspace_id or _forgotten(row):
+    key = None if row is None else _from_row(row)
+    if key is None or key.workspace_id != workspace_id or key.is_deleted(now_ms()):
         return None
-    return _key(row)
+    return key
 
 
-def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey]:
-    """The workspace's keys, newest first. The index holds ids only: use would rewrite anything
-    more.
-    """
+def list_page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey]:
+    """The workspace's keys, newest first. The index has IDs only, so that use does not write to it."""
     table = settings().api_keys_table
     found = dynamo.page(
         table,
@@ -147,14 +147,14 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey
         cursor=cursor,
     )
     rows = dynamo.whole(table, found, "id", ConsistentRead=True)
-    return rows.map(lambda row: None if _forgotten(row) else _key(row))
+    return rows.map(_from_row).map(lambda key: None if key.is_deleted(now_ms()) else key)
 
 
 def revoke(key: StoredKey, version: int | None = None) -> None:
-    """Revoke a key for good; its row stays listed for 30 days. A second time changes nothing.
+    """Revoke a key permanently. Its row stays listed for 30 days. Revoking it again changes nothing.
 
-    Raises KeyChanged when the key no longer has the scopes that it was read with, or is not at `version`, if one
-    is given. Other edits don't matter: a key that keeps renaming itself can't hold up its revocation.
+    Raises KeyChanged if the key no longer has the scopes that it was read with or, if `version` is given,
+    another version. Other edits don't matter: a key that keeps renaming itself cannot delay its revocation.
     """
     at_version = {} if version is None else {"version": version}
     try:
@@ -163,127 +163,123 @@ def revoke(key: StoredKey, version: int | None = None) -> None:
             "up = :now, v = v + :one, ",
             "attribute_not_exists(r) AND sc = :sc" + (" AND v = :version" if at_version else ""),
             now_ms(),
-            sc=_terms(key.terms)["sc"],
+            sc=_join_scopes(key.terms),
             one=1,
             **at_version,
         )
-    except dynamo.ConditionFailed as refused:
-        if refused.row is None or "r" not in refused.row:
+    except dynamo.ConditionFailed as error:
+        if error.row is None or "r" not in error.row:
             raise KeyChanged from None
     else:
-        with suppress(dynamo.Throttled):  # a crowd at the workspace's count: the schedule does it
-            _count_out(key.workspace_id, key.id)
+        with suppress(dynamo.Throttled):  # contention for the workspace's count: the schedule removes the key
+            _remove_from_count(key.workspace_id, key.id)
 
 
 def change(old: StoredKey, new: StoredKey) -> StoredKey:
-    """Store `new`, an edit of `old`: its name, scopes, limits and expiry. Raises KeyChanged."""
-    edited = {"up": new.updated_ms, "v": new.version, **_terms(new.terms)}
-    if new.terms.expires_ms != old.terms.expires_ms:  # else what is due stays due
-        edited |= _due(new.terms.expires_ms, new.updated_ms)
-    kept = {name: value for name, value in edited.items() if value is not None}
-    gone = ", ".join(edited.keys() - kept.keys())
+    """Store `new`, an edit of the name, scopes, limits or expiry of `old`. Raises KeyChanged."""
+    edited: dynamo.Row = {"up": new.updated_ms, "v": new.version, **_terms_to_row(new.terms)}
+    if new.terms.expires_ms != old.terms.expires_ms:  # otherwise, pending notices stay due
+        edited |= _due_attributes(new.terms.expires_ms, new.updated_ms)
+    values = {name: value for name, value in edited.items() if value is not None}
+    removed = ", ".join(edited.keys() - values.keys())
     try:
         row = dynamo.update(
             settings().api_keys_table,
             {"id": old.id},
-            f"SET {', '.join(f'{name} = :{name}' for name in kept)}" + (f" REMOVE {gone}" if gone else ""),
-            condition=_LIVE,
+            f"SET {', '.join(f'{name} = :{name}' for name in values)}"
+            + (f" REMOVE {removed}" if removed else ""),
+            condition=_IS_ACTIVE,
             version=old.version,
             now=new.updated_ms,
-            **kept,
+            **values,
         )
-    except dynamo.ConditionFailed as refused:
-        # Our own write, whose answer was lost and which the client sent again?
-        if refused.row is None or any(refused.row.get(name) != value for name, value in edited.items()):
+    except dynamo.ConditionFailed as error:
+        # Our own write succeeded if its response was lost and the client sent it again.
+        if error.row is None or any(error.row.get(name) != value for name, value in edited.items()):
             raise KeyChanged from None
-        row = refused.row
-    return _key(row)
+        row = error.row
+    return _from_row(row)
 
 
 def rotate(
     old: StoredKey,
     new: StoredKey,
     ends_ms: int,
-    completing: Sequence[dynamo.TransactItem],
-    carried: Sequence[Count] | None = None,
+    extra_actions: Sequence[dynamo.TransactItem],
+    initial_counts: Sequence[Count] | None = None,
 ) -> None:
-    """Store `new` and let `old` end at `ends_ms`; both count until then. Raises KeyChanged, and Conflict at the
-    workspace's ceiling.
+    """Store `new` and let `old` end at `ends_ms`. Until then, the workspace's count includes both. Raises
+    KeyChanged, or Conflict at the workspace's ceiling.
 
-    `carried` is given when the key rotates itself: the counts that `new` begins with. If `old` has counted
-    more when this is written, it raises KeyChanged.
+    If the key rotates itself, `initial_counts` are the counts that `new` starts with. Raises KeyChanged if
+    `old` has counted more by the time of the write.
     """
-    now, at_once = new.updated_ms, ends_ms <= new.updated_ms
-    ending: dict[str, Any] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
+    now, ends_now = new.updated_ms, ends_ms <= new.updated_ms
+    edited: dict[str, int | str | None] = {"x": ends_ms, "rt": new.id, "up": now, "v": old.version + 1}
     condition = ""
     counts: dict[str, int] = {}
-    if carried is not None:
-        ending["rs"] = 1
-        condition, counts = _counted_at_most(old, carried)
-    if at_once:
-        ending |= {"r": now, "ttl": _listed_until(now)}
-    elif ends_ms != old.terms.expires_ms:  # else what is due stays due
-        ending |= _due(ends_ms, now)
+    if initial_counts is not None:
+        edited["rs"] = 1
+        condition, counts = _counted_at_most(old, initial_counts)
+    if ends_now:
+        edited |= {"r": now, "ttl": _ttl(now)}
+    elif ends_ms != old.terms.expires_ms:  # otherwise, pending notices stay due
+        edited |= _due_attributes(ends_ms, now)
     actions = [
         dynamo.update_action(
             settings().api_keys_table,
             {"id": old.id},
-            "SET " + ", ".join(f"#{name} = :{name}" for name in ending) + (" REMOVE k, d" if at_once else ""),
-            condition=_LIVE + condition,
-            names={f"#{name}": name for name in ending},
+            "SET "
+            + ", ".join(f"#{name} = :{name}" for name in edited)
+            + (" REMOVE k, d" if ends_now else ""),
+            condition=_IS_ACTIVE + condition,
+            names={f"#{name}": name for name in edited},
             version=old.version,
             now=now,
-            **ending,
+            **edited,
             **counts,
         ),
-        dynamo.put_action(*_new(new, carried or ())),
-        *([] if at_once else [_counting(new.workspace_id)]),
+        _put_action(new, initial_counts or ()),
+        *([] if ends_now else [_count_action(new.workspace_id)]),
     ]
     try:
-        dynamo.transact([*actions, *completing])
-    except dynamo.TransactionRefused as refused:
-        if 0 in refused.failed:
+        dynamo.transact([*actions, *extra_actions])
+    except dynamo.TransactionRefused as error:
+        if 0 in error.failed:
             raise KeyChanged from None
-        if 2 in refused.failed and not at_once:
-            raise _ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
+        if 2 in error.failed and not ends_now:
+            raise _at_ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
         raise idempotency.still_running() from None
 
 
 # ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
 
 
-class DueKey(NamedTuple):
-    """A key that the schedule has to look at, since `due_ms`."""
-
-    key: StoredKey
-    due_ms: int
-
-
-def due(now: int) -> Iterator[DueKey]:
-    """Keys that the schedule has to look at, as they stand now."""
+def list_due(now: int) -> Iterator[StoredKey]:
+    """Keys that are due at `now`, read with strong consistency."""
     table = settings().api_keys_table
     found = dynamo.query(table, "k = :k AND d <= :now", index="due", k=0, now=now)
     while ids := [{"id": row["id"]} for row in islice(found, 100)]:
-        for row in dynamo.get_many(table, ids, ConsistentRead=True):
-            # The index lags: what it shows may have been done, or changed.
-            if "d" in row and row["d"] <= now:
-                yield DueKey(_key(row), row["d"])
+        for key in map(_from_row, dynamo.get_many(table, ids, ConsistentRead=True)):
+            # The index lags: a key that it returns may have been processed or changed.
+            if key.due_ms is not None and key.due_ms <= now:
+                yield key
 
 
-def put_off(due: DueKey, now: int) -> bool:
-    """What was due at `now` is done; the schedule looks at the key again when the next is. False when the key
+def reschedule(key: StoredKey, now: int) -> bool:
+    """Record that a key was processed at `now`, and make it due at its next moment. Returns False if the key
     was edited or ended meanwhile, or another run was faster.
     """
-    expires_ms = due.key.terms.expires_ms
+    expires_ms = key.terms.expires_ms
     try:
         dynamo.update(
             settings().api_keys_table,
-            {"id": due.key.id},
+            {"id": key.id},
             "SET d = :d",
             returning="UPDATED_NEW",
             condition="d = :was AND x = :x AND attribute_not_exists(r)",
             d=expiry.next_due_ms(expires_ms, now),
-            was=due.due_ms,
+            was=key.due_ms,
             x=expires_ms,
         )
     except dynamo.ConditionFailed:
@@ -292,37 +288,37 @@ def put_off(due: DueKey, now: int) -> bool:
 
 
 def retire(key: StoredKey, now: int) -> bool:
-    """End a key for good whose time is over, and count it out; only the latter for one that was revoked.
-    False when another run was faster.
+    """End an expired key permanently, and remove it from the workspace's count. A revoked key is only removed
+    from the count. Returns False if another run was faster.
     """
     if key.retired_ms is None:
         try:
             _retire(key.id, "", "attribute_not_exists(r) AND x <= :now", now)
         except dynamo.ConditionFailed:
             return False
-    return _count_out(key.workspace_id, key.id)
+    return _remove_from_count(key.workspace_id, key.id)
 
 
-def _retire(key_id: ApiKeyId, setting: str, condition: str, now: int, **values: Any) -> None:
-    """No clock that is late believes in the key any more, and TTL takes its row in the end. Until it is
-    counted out, it is due. Raises ConditionFailed.
+def _retire(key_id: ApiKeyId, assignments: str, condition: str, now: int, **values: int | str) -> None:
+    """Mark a key as retired: hosts whose clocks lag refuse it too, and TTL deletes its row later. It is due
+    until it is removed from the count. Raises ConditionFailed.
     """
     dynamo.update(
         settings().api_keys_table,
         {"id": key_id},
-        f"SET {setting}r = :now, #ttl = :ttl, k = :k, d = :now",
+        f"SET {assignments}r = :now, #ttl = :ttl, k = :k, d = :now",
         returning="UPDATED_NEW",
         condition=condition,
         names={"#ttl": "ttl"},
         now=now,
-        ttl=_listed_until(now),
+        ttl=_ttl(now),
         k=0,
         **values,
     )
 
 
-def _count_out(workspace_id: str, key_id: ApiKeyId) -> bool:
-    """The ceiling counts an ended key no more. False when that was done before."""
+def _remove_from_count(workspace_id: str, key_id: ApiKeyId) -> bool:
+    """Remove a retired key from the workspace's count. Returns False if it was removed before."""
     actions = [
         dynamo.update_action(
             settings().api_keys_table,
@@ -344,43 +340,14 @@ def _count_out(workspace_id: str, key_id: ApiKeyId) -> bool:
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new(key: StoredKey, carried: Sequence[Count] = ()) -> tuple[str, dynamo.Row]:
-    return settings().api_keys_table, _row(key) | _windows(key, carried)
+def _put_action(key: StoredKey, initial_counts: Sequence[Count] = ()) -> dynamo.TransactItem:
+    return dynamo.put_action(
+        settings().api_keys_table, _to_row(key) | _window_attributes(key, initial_counts)
+    )
 
 
-def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:
-    """A condition to append to others, that the row's windows hold no more than `counts`, and its values."""
-    values = _attributes(key, counts)
-    known = [f"{name} {'=' if name[1] == 'w' else '<='} :{name}" for name in values]
-    letters = [quota.window.letter for quota in key.quotas]
-    never = [f"attribute_not_exists({letter}w)" for letter in letters if f"{letter}w" not in values]
-    return "".join(f" AND {term}" for term in [*known, *never]), values
-
-
-def _windows(key: StoredKey, counts: Sequence[Count]) -> dynamo.Row:
-    """The windows of a new row that begins with `counts`, and the slot of the day that they count."""
-    row: dynamo.Row = _attributes(key, counts)
-    if "dw" in row:
-        slot, values = _slot(row["dw"], 0)
-        row[slot] = values["u"]
-    return row
-
-
-def _attributes(key: StoredKey, counts: Sequence[Count]) -> dict[str, int]:
-    return {
-        quota.window.letter + name: value
-        for quota, count in zip(key.quotas, counts, strict=False)
-        if count != NEVER
-        for name, value in zip("wnp", count, strict=True)
-    }
-
-
-def _slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
-    """The attribute that counts a day's requests, and its value `u` for that many requests."""
-    return f"u{day % _RING}", {"u": day * _DAY_FACTOR + requests}
-
-
-def _counting(workspace_id: str) -> dynamo.TransactItem:
+def _count_action(workspace_id: str) -> dynamo.TransactItem:
+    """Add a key to the workspace's count, below the ceiling."""
     return dynamo.update_action(
         settings().api_keys_table,
         {"id": _count_id(workspace_id)},
@@ -391,57 +358,99 @@ def _counting(workspace_id: str) -> dynamo.TransactItem:
     )
 
 
-def _ceiling(advice: str) -> Conflict:
+def _at_ceiling(advice: str) -> Conflict:
     return Conflict(f"This workspace has {settings().max_api_keys} API keys, its ceiling. {advice}")
 
 
-def _listed_until(ended_ms: int) -> int:
-    return (ended_ms + _LISTED_AFTER_ITS_END_MS) // 1000
+def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:
+    """A condition to append to others: the row's windows have at most `counts`. Returned with its values."""
+    values = _count_attributes(key, counts)
+    within = [f"{name} {'=' if name[1] == 'w' else '<='} :{name}" for name in values]
+    letters = [quota.window.letter for quota in key.quotas]
+    unused = [f"attribute_not_exists({letter}w)" for letter in letters if f"{letter}w" not in values]
+    return "".join(f" AND {term}" for term in [*within, *unused]), values
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _row(key: StoredKey) -> dynamo.Row:
-    """The row of a new key: without windows, ring and last use."""
+def _to_row(key: StoredKey) -> dynamo.Row:
+    """The row of a new key, without windows, day slots and last use."""
     return {
         "id": key.id,
         "workspaceId": key.workspace_id,
         "sh": key.secret_hash,
-        "sm": key.secret_mark,
+        "sm": key.secret_fingerprint,
         "by": key.created_by,
         "up": key.updated_ms,
         "rf": key.rotated_from,
         "v": key.version,
         "t": 0,
-        **_terms(key.terms),
-        **_due(key.terms.expires_ms, key.updated_ms),
+        **_terms_to_row(key.terms),
+        **_due_attributes(key.terms.expires_ms, key.updated_ms),
     }
 
 
-def _terms(terms: Terms) -> dynamo.Row:
+def _terms_to_row(terms: Terms) -> dict[str, int | str | None]:
     return {
         "nm": terms.name,
-        "sc": " ".join(terms.scopes),
+        "sc": _join_scopes(terms),
         "hl": terms.rate_limit_per_hour,
         "dl": terms.rate_limit_per_day,
         "x": terms.expires_ms,
     }
 
 
-def _due(expires_ms: int | None, now: int) -> dynamo.Row:
-    """What holds a key in the index `due`."""
+def _join_scopes(terms: Terms) -> str:
+    return " ".join(terms.scopes)
+
+
+def _due_attributes(expires_ms: int | None, now: int) -> dict[str, int | None]:
+    """The attributes that keep a key in the index `due`."""
     due_ms = expiry.next_due_ms(expires_ms, now)
     return {"k": None if due_ms is None else 0, "d": due_ms}
 
 
-def _state(row: dynamo.Row) -> KeyState:
-    key = _key(row)
+def _window_attributes(key: StoredKey, counts: Sequence[Count]) -> dict[str, int]:
+    """The windows of a new row that starts with `counts`, and the slot of their day."""
+    attributes = _count_attributes(key, counts)
+    day = attributes.get("dw")
+    if day is not None:
+        slot, values = _day_slot(day, 0)
+        attributes[slot] = values["u"]
+    return attributes
+
+
+def _count_attributes(key: StoredKey, counts: Sequence[Count]) -> dict[str, int]:
+    return {
+        quota.window.letter + name: value
+        for quota, count in zip(key.quotas, counts, strict=False)
+        if count != NO_COUNT
+        for name, value in zip("wnp", count, strict=True)
+    }
+
+
+def _day_slot(day: int, requests: int = 0) -> tuple[str, dict[str, int]]:
+    """The attribute that counts a day's requests, and its value `u` for this number of requests."""
+    return f"u{day % _DAY_SLOTS}", {"u": day * _DAY_FACTOR + requests}
+
+
+def _ttl(retired_ms: int) -> int:
+    """The TTL (Unix seconds) of a retired key."""
+    return (retired_ms + _RETENTION_MS) // 1000
+
+
+def _count_id(workspace_id: str) -> str:
+    return f"count#{workspace_id}"
+
+
+def _state_from_row(row: dynamo.Row) -> KeyState:
+    key = _from_row(row)
     return KeyState(key, read(row, key.quotas))
 
 
-def _key(row: dynamo.Row) -> StoredKey:
-    slots = (divmod(row.get(f"u{at}", 0), _DAY_FACTOR) for at in range(_RING))
+def _from_row(row: dynamo.Row) -> StoredKey:
+    slots = (divmod(row.get(f"u{index}", 0), _DAY_FACTOR) for index in range(_DAY_SLOTS))
     return StoredKey(
         id=ApiKeyId(row["id"]),
         workspace_id=row["workspaceId"],
@@ -453,7 +462,7 @@ def _key(row: dynamo.Row) -> StoredKey:
             expires_ms=row.get("x"),
         ),
         secret_hash=row["sh"],
-        secret_mark=row["sm"],
+        secret_fingerprint=row["sm"],
         created_by=row["by"],
         updated_ms=row["up"],
         rotated_from=ApiKeyId(row["rf"]) if "rf" in row else None,
@@ -461,16 +470,9 @@ def _key(row: dynamo.Row) -> StoredKey:
         rotated_itself="rs" in row,
         version=row["v"],
         retired_ms=row.get("r"),
+        ttl=row.get("ttl"),
+        due_ms=row.get("d"),
         uses=row["t"],
         last_used_ms=row.get("lu"),
         daily={day: requests for day, requests in slots if day},
     )
-
-
-def _forgotten(row: dynamo.Row) -> bool:
-    """TTL deletes late, so a row past its time is taken for absent."""
-    return "ttl" in row and row["ttl"] * 1000 <= now_ms()
-
-
-def _count_id(workspace_id: str) -> str:
-    return f"count#{workspace_id}"

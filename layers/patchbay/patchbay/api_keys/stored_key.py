@@ -1,4 +1,4 @@
-"""What a key's row holds, without the names that it has there."""
+"""A key's row as a typed object, without the short attribute names of the table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patchbay.rate_limits.sliding_window import DAY, HOUR, Count, Quota
 
 
 class Terms(NamedTuple):
-    """What a key may do and until when (Unix milliseconds; None is without end)."""
+    """A key's scopes, limits and expiry (Unix milliseconds; None if it never expires)."""
 
     name: str
     scopes: tuple[str, ...]
@@ -22,18 +22,18 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key's row. Times in Unix milliseconds; `daily` maps days since 1970 (UTC) to requests.
+    """A key's row. Times are Unix milliseconds; `daily` maps days since 1970 (UTC) to requests.
 
-    `retired_ms` is when it was ended for good: revoked, or counted out after its expiry.
-    `rotated_itself` says that the key made `rotated_into`: until it ends, its requests also count in the
-    windows of that key.
+    `retired_ms` is when the key ended permanently: it was revoked, or the schedule retired it after its
+    expiry. `rotated_itself` says that the key itself created `rotated_into`: until it ends, its requests also
+    count in the windows of that key. `due_ms` is when the schedule processes the key next.
     """
 
     id: ApiKeyId
     workspace_id: str
     terms: Terms
     secret_hash: str = field(repr=False)
-    secret_mark: int = field(repr=False)
+    secret_fingerprint: int = field(repr=False)
     created_by: str
     updated_ms: int
     rotated_from: ApiKeyId | None = None
@@ -41,6 +41,8 @@ class StoredKey:
     rotated_itself: bool = False
     version: int = 1
     retired_ms: int | None = None
+    ttl: int | None = None
+    due_ms: int | None = None
     uses: int = 0
     last_used_ms: int | None = None
     daily: Mapping[int, int] = field(default_factory=dict)
@@ -51,24 +53,28 @@ class StoredKey:
 
     @property
     def shares_with(self) -> ApiKeyId | None:
-        """The key in whose windows the requests of this one count too."""
+        """The key in whose windows the requests of this one also count."""
         return self.rotated_into if self.rotated_itself else None
 
     @property
-    def revoked(self) -> bool:
-        """Whether it was ended before its time."""
-        return self.retired_ms is not None and not self._expired(self.retired_ms)
+    def is_revoked(self) -> bool:
+        """Whether it was ended before its expiry."""
+        return self.retired_ms is not None and not self._is_expired(self.retired_ms)
 
-    def ended(self, at_ms: int) -> bool:
-        """Whether its time is over by that clock, or it was ended for good, whatever the clock says."""
-        return self.retired_ms is not None or self._expired(at_ms)
+    def has_ended(self, at_ms: int) -> bool:
+        """Whether it is retired, whatever the clock says, or expired at `at_ms`."""
+        return self.retired_ms is not None or self._is_expired(at_ms)
 
-    def _expired(self, at_ms: int) -> bool:
+    def is_deleted(self, at_ms: int) -> bool:
+        """Whether its TTL has passed. TTL deletes rows late, so such a row is treated as absent."""
+        return self.ttl is not None and self.ttl * 1000 <= at_ms
+
+    def _is_expired(self, at_ms: int) -> bool:
         return self.terms.expires_ms is not None and self.terms.expires_ms <= at_ms
 
 
 class KeyState(NamedTuple):
-    """What a write to a key's row brings back: the key, and the counts of its windows."""
+    """The content of a key's row: the key and the counts of its windows."""
 
     key: StoredKey
     counts: tuple[Count, ...]

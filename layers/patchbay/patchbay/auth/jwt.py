@@ -1,5 +1,5 @@
-"""The platform's JWTs (RFC 7519), by the rules of RFC 8725: one algorithm family per deployment, keys only
-from where the deployment says, nothing that the token itself brings.
+"""Authenticates the platform's JWTs (RFC 7519) by the rules of RFC 8725: one algorithm family per deployment,
+keys only from the source that the deployment configures, and never from the token itself.
 """
 
 from __future__ import annotations
@@ -7,71 +7,82 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from patchbay import aws
 from patchbay.auth.principal import Principal
-from patchbay.auth.scopes import granted
+from patchbay.auth.scopes import granted_scopes
 from patchbay.errors import Unauthenticated, UpstreamFailed
 from patchbay.observability import logger
 from patchbay.settings import ConfigurationError, Settings, settings
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key, KeySet, OctKey
+    from joserfc.jwt import JWTClaimsRegistry
 
 _LEEWAY_SECONDS = 60
 _MAX_TOKEN_LENGTH = 8192
-_MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: at least the hash's size
+_MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: at least the size of the hash
 _JWKS_ALGORITHMS = ("RS256", "ES256")
 _JWKS_MAX_BYTES = 64 * 1024
 _JWKS_TIMEOUT_SECONDS = 5
-# A key that the platform withdrew is believed for an hour at most; an unknown one asked for once in 5 min.
+# A key that the platform withdrew is accepted for at most 1 hour. An unknown key ID causes at most one fetch
+# in 5 minutes.
 _JWKS_MAX_AGE_SECONDS = 3600
 _JWKS_REFETCH_SECONDS = 300
 _JWKS_RETRY_SECONDS = 5
 _SECRET_MAX_AGE_SECONDS = 300
-# They name or carry a key, or ask for semantics that we do not have (RFC 8725, 3.10; RFC 7515, 4.1.11).
-_REFUSED_HEADERS = ("crit", "jku", "jwk", "x5u", "x5c")
+# They refer to a key, contain one, or require semantics that are not supported (RFC 8725, 3.10; RFC 7515,
+# 4.1.11).
+_FORBIDDEN_HEADERS = ("crit", "jku", "jwk", "x5u", "x5c")
 _WORKSPACE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 @dataclass
-class _Fetched:
-    """Keys in memory, and when they were last asked for (monotonic seconds)."""
+class _KeyCache:
+    """The keys, when they were fetched, and when a fetch was last attempted (monotonic seconds)."""
 
     keys: KeySet | OctKey
-    at: float
-    tried_at: float
+    fetched_at: float
+    attempted_at: float
 
 
-_fetched: _Fetched | None = None
-_not_before = 0.0  # while nothing could be fetched: when to ask again (monotonic seconds)
+class _Header(NamedTuple):
+    """The parameters of a token's header that are used. `kid` is unchecked."""
+
+    algorithm: str
+    kid: object
+
+
+_cache: _KeyCache | None = None
+_retry_at = 0.0  # while there are no keys: when to fetch again (monotonic seconds)
 _lock = Lock()
 
 
 def authenticate(token: str) -> Principal:
-    """Who the token says is calling. Raises Unauthenticated with the reason; UpstreamFailed when the
-    platform's keys cannot be had.
+    """The caller that the token identifies. Raises Unauthenticated with the reason, or UpstreamFailed if the
+    platform's keys cannot be fetched.
     """
     from joserfc import jwt
     from joserfc.errors import JoseError
 
     config = settings()
-    header = _header(token)
-    key = _key(header, config)
+    header = _parse_header(token)
+    key = _verification_key(header, config)
     try:
-        claims = jwt.decode(token, key, algorithms=[header["alg"]]).claims
-        _registry(config).validate(claims)
+        claims = jwt.decode(token, key, algorithms=[header.algorithm]).claims
+        _claims_registry(config).validate(claims)
     except (JoseError, ValueError, RecursionError) as error:
-        # The library's words name the claim or the fault, never the token.
-        raise Unauthenticated(f"The token was refused: {error}.") from None
+        # The library's message names the claim or the fault, never the token.
+        raise Unauthenticated(f"The token is invalid: {error}.") from None
     return _principal(claims, config)
 
 
-def _principal(claims: dict[str, Any], config: Settings) -> Principal:
+def _principal(claims: Mapping[str, object], config: Settings) -> Principal:
     workspace_id = claims.get(config.jwt_workspace_claim)
     if not isinstance(workspace_id, str) or not _WORKSPACE_ID.match(workspace_id):
         raise Unauthenticated(
@@ -83,24 +94,24 @@ def _principal(claims: dict[str, Any], config: Settings) -> Principal:
         raise Unauthenticated(
             f"The token's claims {config.jwt_role_claim} and {config.jwt_scope_claim} must be text."
         )
-    subject: str = claims["sub"]
+    subject = cast("str", claims["sub"])
     try:
         subject.encode()
     except UnicodeEncodeError:
-        # JSON can escape half of a surrogate pair ("\\ud800"), which no row and no log can hold.
+        # JSON can escape half of a surrogate pair ("\\ud800"), which cannot be stored or logged.
         raise Unauthenticated(
             "The token's claim sub is not valid Unicode text. Get a token with a valid sub."
         ) from None
     return Principal(
         workspace_id=workspace_id,
         id=f"user:{subject}",
-        scopes=granted(role, scope, platform=workspace_id == config.platform_workspace_id),
+        scopes=granted_scopes(role, scope, platform=workspace_id == config.platform_workspace_id),
         role=role if scope is None else None,
     )
 
 
-def _header(token: str) -> dict[str, Any]:
-    """The token's header, if it is one that may be looked at further."""
+def _parse_header(token: str) -> _Header:
+    """The token's header. Raises Unauthenticated if it is malformed or has a forbidden parameter."""
     from joserfc.util import urlsafe_b64decode
 
     try:
@@ -110,15 +121,15 @@ def _header(token: str) -> dict[str, Any]:
         if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
             raise ValueError("no algorithm")
     except (ValueError, RecursionError):
-        raise Unauthenticated("The Authorization header holds neither a JWT nor an API key.") from None
-    for name in _REFUSED_HEADERS:
+        raise Unauthenticated("The Authorization header contains neither a JWT nor an API key.") from None
+    for name in _FORBIDDEN_HEADERS:
         if name in header:
-            raise Unauthenticated(f"The token was refused: its header has {name}.")
-    return header
+            raise Unauthenticated(f"The token is invalid: its header must not have {name}.")
+    return _Header(header["alg"], header.get("kid"))
 
 
 @cache
-def _registry(config: Settings) -> Any:
+def _claims_registry(config: Settings) -> JWTClaimsRegistry:
     from joserfc.jwt import JWTClaimsRegistry
 
     return JWTClaimsRegistry(
@@ -133,66 +144,66 @@ def _registry(config: Settings) -> Any:
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _key(header: dict[str, Any], config: Settings) -> Key:
+def _verification_key(header: _Header, config: Settings) -> Key:
     allowed = _JWKS_ALGORITHMS if config.jwks_url else ("HS256",)
-    if header["alg"] not in allowed:
-        raise Unauthenticated(f"The token was refused: it must be signed with {' or '.join(allowed)}.")
-    return _from_jwks(header, config) if config.jwks_url else _shared_secret(config)
+    if header.algorithm not in allowed:
+        raise Unauthenticated(f"The token is invalid: it must be signed with {' or '.join(allowed)}.")
+    return _jwks_key(header.kid, config) if config.jwks_url else _shared_secret(config)
 
 
 def _shared_secret(config: Settings) -> OctKey:
     from joserfc.jwk import OctKey
 
-    global _fetched
+    global _cache
     with _lock:
         now = time.monotonic()
-        if _fetched is None or now - _fetched.at > _SECRET_MAX_AGE_SECONDS:
+        if _cache is None or now - _cache.fetched_at > _SECRET_MAX_AGE_SECONDS:
             if not config.jwt_secret_arn:
-                raise ConfigurationError("set JWKS_URL or JWT_SECRET_ARN: nobody can sign in")
-            answer = aws.call("secretsmanager", "GetSecretValue", {"SecretId": config.jwt_secret_arn})
-            secret = answer["SecretString"].encode()
+                raise ConfigurationError("set JWKS_URL or JWT_SECRET_ARN, otherwise no token can be verified")
+            response = aws.call("secretsmanager", "GetSecretValue", {"SecretId": config.jwt_secret_arn})
+            secret = response["SecretString"].encode()
             if len(secret) < _MIN_SECRET_BYTES:
                 raise ConfigurationError(
                     f"the secret that signs JWTs must have {_MIN_SECRET_BYTES} bytes or more"
                 )
-            _fetched = _Fetched(OctKey.import_key(secret), now, now)
-        return cast("OctKey", _fetched.keys)
+            _cache = _KeyCache(OctKey.import_key(secret), now, now)
+        return cast("OctKey", _cache.keys)
 
 
-def _from_jwks(header: dict[str, Any], config: Settings) -> Key:
-    global _fetched, _not_before
-    kid = header.get("kid")
+def _jwks_key(kid: object, config: Settings) -> Key:
+    global _cache, _retry_at
     with _lock:
         now = time.monotonic()
-        if _fetched is None:
-            if now < _not_before:
-                raise _unreachable()
-            _not_before = now + _JWKS_RETRY_SECONDS
-            _fetched = _Fetched(_fetch(config.jwks_url), now, now)
-        elif now - _fetched.tried_at > _JWKS_REFETCH_SECONDS and (
-            now - _fetched.at > _JWKS_MAX_AGE_SECONDS or _find(_fetched.keys, kid) is None
+        if _cache is None:
+            if now < _retry_at:
+                raise _jwks_unavailable()
+            _retry_at = now + _JWKS_RETRY_SECONDS
+            _cache = _KeyCache(_fetch_jwks(config.jwks_url), now, now)
+        elif now - _cache.attempted_at > _JWKS_REFETCH_SECONDS and (
+            now - _cache.fetched_at > _JWKS_MAX_AGE_SECONDS
+            or _find_key(cast("KeySet", _cache.keys), kid) is None
         ):
-            _fetched.tried_at = now
+            _cache.attempted_at = now
             try:
-                _fetched = _Fetched(_fetch(config.jwks_url), now, now)
+                _cache = _KeyCache(_fetch_jwks(config.jwks_url), now, now)
             except UpstreamFailed as error:
-                logger.warning("JWKS not refreshed, keeping the old ones", reason=error.detail)
-        key = _find(_fetched.keys, kid)
+                logger.warning("JWKS refresh failed, cached keys stay in use", reason=error.detail)
+        key = _find_key(cast("KeySet", _cache.keys), kid)
     if key is None:
-        raise Unauthenticated("The token was refused: its key is not one of the platform's.")
+        raise Unauthenticated("The token is invalid: it is not signed with a key of the platform.")
     return key
 
 
-def _find(keys: Any, kid: str | None) -> Key | None:
-    """The signing key of that id; without an id, the only key there is."""
+def _find_key(keys: KeySet, kid: object) -> Key | None:
+    """The signing key with this ID or, without an ID, the only key of the set."""
     signing: list[Key] = [key for key in keys.keys if key.get("use", "sig") == "sig"]
     if kid is None:
         return signing[0] if len(signing) == 1 else None
     return next((key for key in signing if key.kid == kid), None)
 
 
-def _fetch(url: str) -> KeySet:
-    """The JWKS at `url`: no redirects, 64 KB, 5 s in all."""
+def _fetch_jwks(url: str) -> KeySet:
+    """Fetch the JWKS at `url`: no redirects, at most 64 KB, at most 5 s in total."""
     import httpx
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet
@@ -214,19 +225,19 @@ def _fetch(url: str) -> KeySet:
                     raise ValueError("too slow")
         return KeySet.import_key_set(json.loads(body))
     except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
-        logger.error("the platform's JWKS could not be read", url=url, reason=str(error))
-        raise _unreachable() from error
+        logger.error("JWKS fetch failed", url=url, reason=str(error))
+        raise _jwks_unavailable() from error
 
 
-def _unreachable() -> UpstreamFailed:
+def _jwks_unavailable() -> UpstreamFailed:
     return UpstreamFailed(
-        "The keys that sign the platform's tokens cannot be read now. Try again in a moment.",
+        "The platform's signing keys are not available at the moment. Try again in a moment.",
         headers={"Retry-After": str(_JWKS_RETRY_SECONDS)},
     )
 
 
 def clear_cache() -> None:
-    """Drop the keys from memory, so that the next token reads them anew."""
-    global _fetched, _not_before
+    """Empty this process's cache: the next token fetches the keys again."""
+    global _cache, _retry_at
     with _lock:
-        _fetched, _not_before = None, 0.0
+        _cache, _retry_at = None, 0.0

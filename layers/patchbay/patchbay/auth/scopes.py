@@ -1,4 +1,4 @@
-"""Scopes and the roles that stand for them (API.md, "Authentication and authorisation")."""
+"""Scopes, and the roles that imply them."""
 
 from __future__ import annotations
 
@@ -34,74 +34,78 @@ _OWNER = _ADMIN | {
 }
 ROLES = {"viewer": _VIEWER, "member": _MEMBER, "admin": _ADMIN, "owner": _OWNER}
 
-# Held in the platform's own workspace and nowhere else, whatever a token says.
+# Valid only in the platform's own workspace, whatever a token says.
 PLATFORM_ONLY = frozenset({"actions:handle"})
 
-# Every scope that Patchbay itself asks for. Others are the platform's own, and carried as they are.
-KNOWN = _OWNER | PLATFORM_ONLY
+# Every scope that Patchbay itself requires. Other scopes belong to the platform, and Patchbay only stores
+# them.
+PATCHBAY_SCOPES = _OWNER | PLATFORM_ONLY
 
 SCOPE_PATTERN = r"^[a-z][a-z0-9-]{0,31}:[a-z][a-z0-9-]{0,31}$"
 _SCOPE = re.compile(SCOPE_PATTERN)
 _VERBS = {
-    resource: {scope.partition(":")[2] for scope in KNOWN if scope.startswith(f"{resource}:")}
-    for resource in sorted({scope.partition(":")[0] for scope in KNOWN})
+    resource: {scope.partition(":")[2] for scope in PATCHBAY_SCOPES if scope.startswith(f"{resource}:")}
+    for resource in sorted({scope.partition(":")[0] for scope in PATCHBAY_SCOPES})
 }
-# The platform has workspaces too, and scopes for them such as `workspace:read`.
-_SHARED = frozenset({"workspace"})
+# The platform also has workspaces, and scopes for them such as `workspace:read`.
+_SHARED_RESOURCES = frozenset({"workspace"})
 
 
 def check_spelling(scope: str) -> str:
-    """The scope, unless it is a misspelling of one of Patchbay's own: a key with it would be useless, and its
-    owner would not know why.
+    """Return the scope, unless it is a misspelling of one of Patchbay's own: a key with it would be useless,
+    and its owner would not know why.
 
-    Patchbay's resources have no other verbs than its own. A resource that is one letter away from one of them
-    counts as a slip if the verb resembles one too (`webhook:read`, `webhook:wirte`); otherwise it belongs to
-    the platform (`auctions:read` is not `actions:handle`).
+    Patchbay's resources have no verbs other than its own. A resource within one typo of a Patchbay resource
+    counts as misspelled if the verb also resembles one of that resource's verbs (`webhook:read`,
+    `webhook:wirte`). Otherwise it belongs to the platform (`auctions:read` is not `actions:handle`).
 
-    Raises ValueError with the scopes that the caller may have meant.
+    Raises ValueError with suggestions.
     """
-    if scope in KNOWN:
+    if scope in PATCHBAY_SCOPES:
         return scope
     resource, _, verb = scope.partition(":")
-    for ours, verbs in _VERBS.items():
-        if not _one_slip_apart(resource, ours):
+    for candidate, verbs in _VERBS.items():
+        if not _within_one_typo(resource, candidate):
             continue
-        strict = resource == ours and ours not in _SHARED
-        if strict or any(_one_slip_apart(verb, own) for own in verbs):
-            raise ValueError(f"{scope} is not a scope; did you mean {' or '.join(_meant(ours, verb))}?")
+        is_ours = resource == candidate and candidate not in _SHARED_RESOURCES
+        if is_ours or any(_within_one_typo(verb, valid) for valid in verbs):
+            suggestions = " or ".join(_suggestions(candidate, verb))
+            raise ValueError(f"{scope} is not a scope; did you mean {suggestions}?")
     return scope
 
 
-def _meant(resource: str, verb: str) -> list[str]:
-    """The scopes of a resource that a verb may stand for, the nearest first."""
+def _suggestions(resource: str, verb: str) -> list[str]:
+    """The scopes of a resource that a misspelled verb may mean, the most similar one first."""
     verbs = _VERBS[resource]
-    nearest = sorted(verbs, key=lambda own: (-SequenceMatcher(None, verb, own).ratio(), own))
-    return [f"{resource}:{own}" for own in ([verb] if verb in verbs else nearest)]
+    by_similarity = sorted(verbs, key=lambda valid: (-SequenceMatcher(None, verb, valid).ratio(), valid))
+    return [f"{resource}:{valid}" for valid in ([verb] if verb in verbs else by_similarity)]
 
 
-def _one_slip_apart(one: str, other: str) -> bool:
-    """Whether two words differ only in hyphens and in at most one letter that is missing, added, changed or
+def _within_one_typo(one: str, other: str) -> bool:
+    """Whether two words differ only in hyphens and at most one letter that is missing, added, changed or
     swapped with its neighbor.
     """
     short, long = sorted((one.replace("-", ""), other.replace("-", "")), key=len)
-    at = next((at for at, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    short, long = short[at:], long[at:]
+    pairs = enumerate(zip(short, long, strict=False))
+    start = next((index for index, (a, b) in pairs if a != b), len(short))
+    short, long = short[start:], long[start:]
     if len(short) < len(long):
         return short == long[1:]
     return short[1:] == long[1:] or (short[1::-1] == long[:2] and short[2:] == long[2:])
 
 
-# Any scope that a key may hold: Patchbay's, the platform's, and what older keys hold.
-HeldScope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
-# One that a key is given.
-Scope = Annotated[HeldScope, AfterValidator(check_spelling)]
+# Any well-formed scope: Patchbay's, the platform's, and misspelled ones that older keys have.
+ScopeName = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
+# A scope that is granted_scopes to a key.
+Scope = Annotated[ScopeName, AfterValidator(check_spelling)]
 
 
-def granted(role: str | None, scope: str | None, *, platform: bool) -> frozenset[str]:
-    """What a token grants: its `scope` (space-separated) when it has one, else its role.
+def granted_scopes(role: str | None, scope: str | None, *, platform: bool) -> frozenset[str]:
+    """The scopes that a token grants: those of its `scope` claim (space-separated) if it has one, or else of
+    its role.
 
-    Words that are no scopes are dropped (identity providers add `openid` and the like), and so is what
-    only the platform's workspace may hold. An unknown role grants nothing.
+    Drops words that are not scopes (identity providers add `openid` and the like) and, outside the platform's
+    workspace, PLATFORM_ONLY. An unknown role grants nothing.
     """
     if scope is not None:
         scopes = frozenset(word for word in scope.split() if _SCOPE.match(word))

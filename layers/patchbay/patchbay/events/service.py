@@ -272,7 +272,7 @@ def _above_ceiling(orders: Mapping[int, Order]) -> dict[int, Problem]:
         places[order.workspace_id].append(at)
     refused: dict[int, Problem] = {}
     for workspace_id, its in places.items():
-        admitted, refusal = ceilings.admit_some(workspace_id, "events", len(its))
+        admitted, refusal = ceilings.admit_up_to(workspace_id, "events", len(its))
         if refusal is not None:
             refused |= dict.fromkeys(its[admitted:], refusal)
     return refused

@@ -23,7 +23,7 @@ from patchbay.http import credentials
 from patchbay.http.request import Request
 from patchbay.observability import logger, sampled
 from patchbay.rate_limits import ceilings
-from patchbay.rate_limits.throttling import busy, is_throttling
+from patchbay.rate_limits.throttling import is_throttling, throttled
 from patchbay.settings import refuse_encryption_key
 from patchbay.validation import validated
 
@@ -91,7 +91,7 @@ def endpoint(
             except Exception as error:
                 if is_throttling(error):
                     logger.warning("throttled", exc_info=True)
-                    response = _problem(busy(), event)
+                    response = _problem(throttled(), event)
                 else:
                     # The edge: the caller gets an id to quote, the log gets the rest.
                     logger.exception("unhandled error")

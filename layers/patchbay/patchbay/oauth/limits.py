@@ -1,4 +1,4 @@
-"""An integration's own hourly and daily limits, counted where it is used."""
+"""An integration's own hourly and daily limits, counted on each use."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, most_restrictive, wait_ms
 
-# Of this process: functions share it, and it begins empty.
+# The functions of a process share one instance.
 _process = Limiter()
 
 
 def admit(integration: StoredIntegration) -> None:
-    """Count one use. Raises RateLimited, naming the limit; without limits nothing is counted.
+    """Count one use. Raises RateLimited, which names the limit. Without limits, counts nothing.
 
     All copies of a public integration in one workspace, deleted ones included, share the publisher's limits:
-    installing it again gives no extra uses. A copy with lower limits has those too.
+    another installation gives no extra uses. A copy with lower limits has those too.
     """
-    own = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
+    own_quotas = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
     if integration.source_workspace_id is None:
-        _admit(f"integration#{integration.id}", own, "The integration has")
+        _admit(f"integration#{integration.id}", own_quotas, "The integration has")
         return
     copy = bounded(integration)
-    approved = _quotas(copy.approved_per_hour, copy.approved_per_day)
-    if own != approved:
-        _admit(f"integration#{copy.id}", own, "The integration has")
+    approved_quotas = _quotas(copy.approved_per_hour, copy.approved_per_day)
+    if own_quotas != approved_quotas:
+        _admit(f"integration#{copy.id}", own_quotas, "The integration has")
     _admit(
         f"copies#{copy.installed_from}#{copy.workspace_id}",
-        approved,
-        "This workspace's copies of the integration have together",
+        approved_quotas,
+        "Together, this workspace's copies of the integration have",
     )
 
 
@@ -39,19 +39,20 @@ def _quotas(per_hour: int | None, per_day: int | None) -> list[Quota]:
     return [Quota(window, limit) for window, limit in limits if limit is not None]
 
 
-def _admit(row_id: str, quotas: list[Quota], who: str) -> None:
+def _admit(row_id: str, quotas: list[Quota], subject: str) -> None:
+    """Count one use. `subject` starts the error's detail."""
     if not quotas:
         return
     try:
         _process.admit(row_id, quotas)
-    except QuotaExceeded as refused:
-        quota = most_restrictive(refused.statuses).quota
+    except QuotaExceeded as exceeded:
+        quota = most_restrictive(exceeded.statuses).quota
         raise RateLimited(
-            f"{who} reached the limit of {quota.limit} uses per {quota.window.name}.",
-            headers=retry_after(wait_ms(refused.statuses, 1)),
+            f"{subject} reached the limit of {quota.limit} uses per {quota.window.name}.",
+            headers=retry_after(wait_ms(exceeded.statuses, 1)),
         ) from None
 
 
 def clear_cache() -> None:
-    """Give up what this process remembers, for tests that change the backend."""
+    """Empty this process's cache, for tests that change the backend."""
     _process.clear()

@@ -342,7 +342,7 @@ def _finished(work: _Work) -> bool:
         events.finish_fan_out(event)
         if work.is_new and event.source == "api":
             calls = -(-len(work.webhook_ids) // queues.MAX_ENTRIES)
-            ceilings.charge(event.workspace_id, "events", calls - 1)
+            ceilings.record_usage(event.workspace_id, "events", calls - 1)
     except Exception:
         logger.exception("fan-out failed", id=event.id)
         return False

@@ -1,11 +1,12 @@
-"""Ceilings of a workspace: requests and events a minute.
+"""Ceilings of a workspace: requests and events per minute.
 
-A write per request to one row would make it the narrowest place of a busy workspace (an item takes
-about 1,000 writes a second), and a second write beside the API key's own. So a process reserves a
-block of units with one write, a five-hundredth of the ceiling, and serves from it, without a call,
-what follows in the same minute; with the minute the rest of the block lapses. What is reserved is
-counted at once, so the ceiling is never passed; what lapses unused is the price, near the ceiling
-at most a block per process. Where no block is free any more, the exact cost is still tried. A
+A write per request to one row would limit a busy workspace (an item accepts about 1,000 writes per second),
+and requests with an API key already write to the key's row. So a process reserves a block of units with one
+write, a five-hundredth of the ceiling, and serves the following requests of the same minute from it without a
+call. The rest of the block expires with the minute.
+
+Reserved units count at once, so the ceiling is never exceeded. The price is the units that expire unused:
+near the ceiling, at most one block per process. If no block is free, the process tries the exact cost. A
 ceiling below 1,000 has blocks of one: every request is a write, and the count is exact.
 """
 
@@ -26,75 +27,76 @@ from patchbay.settings import settings
 
 Kind = Literal["requests", "events"]
 
-# Explains how units are counted, if the caller cannot know.
-_COUNTING = {"requests": "", "events": "An event counts once for every 10 webhooks that it goes to. "}
+# Explains how units are counted where the caller cannot know it.
+_COST_NOTES = {"requests": "", "events": "An event counts once for every 10 webhooks that it goes to. "}
 _BLOCKS = 500
-_REMEMBERED = 1_024
+_CACHE_SIZE = 1_024
 
 
 @dataclass(slots=True)
-class _Share:
-    """What one process holds of one ceiling: units reserved in the minute `number`."""
+class _Reservation:
+    """Units of one ceiling that a process reserved in `minute` and has not used."""
 
-    number: int = -1
-    left: int = 0
+    minute: int = -1
+    remaining: int = 0
 
     def take(self, cost: int, at_ms: int) -> bool:
-        """Serve `cost` units from the reservation, if it has them and its minute is not over."""
-        if self.left < cost or at_ms // MINUTE.length_ms > self.number:
+        """Take `cost` units, if there are enough and the minute has not ended."""
+        if self.remaining < cost or at_ms // MINUTE.length_ms > self.minute:
             return False
-        self.left -= cost
+        self.remaining -= cost
         return True
 
-    def keep(self, units: int, number: int) -> None:
-        """Keep what a write reserved beyond its own cost."""
-        if number > self.number:
-            self.number, self.left = number, 0
-        if number == self.number:
-            self.left += units
+    def add(self, units: int, minute: int) -> None:
+        """Add the units that a write reserved beyond its own cost."""
+        if minute > self.minute:
+            self.minute, self.remaining = minute, 0
+        if minute == self.minute:
+            self.remaining += units
 
 
 class Ceilings:
-    """The shares of one process. `clock` gives Unix milliseconds."""
+    """The reservations of one process. `clock` returns Unix milliseconds."""
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
         self._limiter = Limiter(clock)
-        self._shares: LruCache[str, _Share] = LruCache(_REMEMBERED)
+        self._reservations: LruCache[str, _Reservation] = LruCache(_CACHE_SIZE)
         self._lock = Lock()
 
     def admit(self, workspace_id: str, kind: Kind, cost: int = 1) -> None:
-        """Count `cost` units against the workspace's ceiling. Raises RateLimited, and CostExceedsLimit when
-        the ceiling has no room for them in any minute.
+        """Count `cost` units against the workspace's ceiling.
+
+        Raises RateLimited, or CostExceedsLimit if `cost` is above the ceiling.
         """
         quota, row_id = _quota(kind), f"{kind}#{workspace_id}"
         with self._lock:
-            share = self._shares.get(row_id)
-            if share is None:
-                share = _Share()
-                self._shares.put(row_id, share)
-            if share.take(cost, self._clock()):
+            reservation = self._reservations.get(row_id)
+            if reservation is None:
+                reservation = _Reservation()
+                self._reservations.put(row_id, reservation)
+            if reservation.take(cost, self._clock()):
                 return
         block = max(cost, quota.limit // _BLOCKS)
         for units in dict.fromkeys((block, cost)):
             try:
                 (status,) = self._limiter.admit(row_id, [quota], units)
-            except QuotaExceeded as refused:
-                (full,) = refused.statuses
+            except QuotaExceeded as exceeded:
+                (full,) = exceeded.statuses
                 if full.remaining < cost:
                     break
                 continue
             with self._lock:
-                share.keep(units - cost, status.count.number)
+                reservation.add(units - cost, status.count.number)
             return
         raise _refusal(kind, full, cost)
 
-    def charge(self, workspace_id: str, kind: Kind, cost: int) -> None:
-        """Count `cost` units, even above the ceiling; then later units are refused."""
-        self._limiter.charge(f"{kind}#{workspace_id}", [MINUTE], cost)
+    def record_usage(self, workspace_id: str, kind: Kind, cost: int) -> None:
+        """Count `cost` units even above the ceiling. Later units are refused instead."""
+        self._limiter.record_usage(f"{kind}#{workspace_id}", [MINUTE], cost)
 
     def clear(self) -> None:
-        self._shares.clear()
+        self._reservations.clear()
         self._limiter.clear()
 
 
@@ -107,41 +109,46 @@ def _quota(kind: Kind) -> Quota:
 
 
 def _refusal(kind: Kind, status: QuotaStatus, cost: int) -> RateLimited | CostExceedsLimit:
-    admits_ms = status.admits_ms(cost)
-    if admits_ms is None:
+    available_at_ms = status.available_at_ms(cost)
+    if available_at_ms is None:
         return CostExceedsLimit(
             f"This workspace has a ceiling of {status.quota.limit} {kind} a minute: "
             f"{cost} at once are never admitted. Send fewer at a time."
         )
-    later = retry_after(admits_ms - status.now_ms)
+    headers = retry_after(available_at_ms - status.now_ms)
     return RateLimited(
-        f"This workspace has reached its ceiling of {status.quota.limit} {kind} a minute. {_COUNTING[kind]}"
-        f"Try again in {later['retry-after']} s.",
-        headers=later,
+        f"This workspace has reached its ceiling of {status.quota.limit} {kind} a minute. {_COST_NOTES[kind]}"
+        f"Try again in {headers['retry-after']} s.",
+        headers=headers,
     )
 
 
-# Of this process: functions share it, and it begins empty.
+# The functions of a process share one instance.
 _process = Ceilings()
 
 
 def admit(workspace_id: str, kind: Kind, cost: int = 1) -> None:
-    """Count `cost` requests or events against the ceiling of the workspace. Raises RateLimited,
-    which names the ceiling and says when to come back, and CostExceedsLimit for more than it ever admits.
+    """Count `cost` requests or events against the workspace's ceiling.
+
+    Raises RateLimited, which names the ceiling and has Retry-After, or CostExceedsLimit if `cost` is above
+    the ceiling.
     """
     _process.admit(workspace_id, kind, cost)
 
 
-def charge(workspace_id: str, kind: Kind, cost: int) -> None:
+def record_usage(workspace_id: str, kind: Kind, cost: int) -> None:
     """Count `cost` units that were not known when the request was admitted, even above the ceiling."""
-    _process.charge(workspace_id, kind, cost)
+    _process.record_usage(workspace_id, kind, cost)
 
 
-def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimited | CostExceedsLimit | None]:
-    """Count as many of `cost` requests or events as there is room for: how many, and what the rest hears.
+def admit_up_to(
+    workspace_id: str, kind: Kind, cost: int
+) -> tuple[int, RateLimited | CostExceedsLimit | None]:
+    """Count as many of `cost` requests or events as there is room for. Returns their number, and the error
+    for the rest, or None if all fit.
 
-    One write where all fit. Where they do not, their number is halved until some do: about a dozen writes
-    for a hundred, and only at the ceiling.
+    Takes one write if all fit. Otherwise it halves the number until some fit: about a dozen writes for 100
+    events, and only at the ceiling.
     """
     admitted, step = 0, cost
     refusal: RateLimited | CostExceedsLimit | None = None
@@ -149,12 +156,12 @@ def admit_some(workspace_id: str, kind: Kind, cost: int) -> tuple[int, RateLimit
         try:
             admit(workspace_id, kind, step)
             admitted += step
-        except (RateLimited, CostExceedsLimit) as refused:
-            refusal, step = refused, step // 2
+        except (RateLimited, CostExceedsLimit) as error:
+            refusal, step = error, step // 2
         step = min(step, cost - admitted)
     return admitted, refusal if admitted < cost else None
 
 
 def clear_cache() -> None:
-    """Give up what this process holds, for tests that change the backend."""
+    """Empty this process's cache, for tests that change the backend."""
     _process.clear()

@@ -1,8 +1,8 @@
 """Rate limits as response headers.
 
-`X-RateLimit-*` are what most clients know; `RateLimit` and `RateLimit-Policy` are the structured
-fields of draft-ietf-httpapi-ratelimit-headers-10. They tell the same: `Reset` is a Unix time, `t`
-the seconds until then.
+Most clients know `X-RateLimit-*`. `RateLimit` and `RateLimit-Policy` are the structured fields of
+draft-ietf-httpapi-ratelimit-headers-10. Both have the same content: `Reset` is a Unix time, `t` the seconds
+until then.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from patchbay.rate_limits.sliding_window import QuotaStatus, most_restrictive
 
 
-def headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
-    """How the quotas stand; `X-RateLimit-*` tell of the tighter one, with less remaining."""
-    tight = most_restrictive(statuses)
+def rate_limit_headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
+    """The headers for these quotas. `X-RateLimit-*` are about the quota with the least remaining."""
+    tightest = most_restrictive(statuses)
     return {
-        "x-ratelimit-limit": str(tight.quota.limit),
-        "x-ratelimit-remaining": str(tight.remaining),
-        "x-ratelimit-reset": str(_ceil_seconds(tight.resets_ms)),
+        "x-ratelimit-limit": str(tightest.quota.limit),
+        "x-ratelimit-remaining": str(tightest.remaining),
+        "x-ratelimit-reset": str(_ceil_seconds(tightest.resets_ms)),
         "ratelimit-policy": ", ".join(
             f'"{window.name}";q={limit};w={window.length_ms // 1000}'
             for window, limit in (status.quota for status in statuses)
@@ -32,7 +32,9 @@ def headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
 
 
 def retry_after(wait_ms: int | None) -> dict[str, str]:
-    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1; nothing when no wait helps."""
+    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1. Empty if `wait_ms` is None: then
+    waiting does not help.
+    """
     if wait_ms is None:
         return {}
     return {"retry-after": str(max(_ceil_seconds(wait_ms), 1))}

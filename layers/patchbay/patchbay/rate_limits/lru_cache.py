@@ -1,4 +1,4 @@
-"""What a process remembers between requests: bounded, least used out first, thread-safe."""
+"""A bounded, thread-safe cache that drops the least recently used entry."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """A mapping that holds at most `size`, where an entry counts 1 unless it has a weight. Forgetting one
-    must only ever cost time.
+    """A mapping whose entries weigh `size` in total at most; an entry weighs 1 unless `put` gets a weight.
+    Losing an entry must only cost time.
     """
 
     def __init__(self, size: int) -> None:

@@ -1,23 +1,24 @@
-"""Sliding windows that one conditional write keeps exact.
+"""Sliding windows that one conditional write keeps exact. Pure.
 
-A window counts units over its length: `current` in the present stretch of time, `previous` in the
-one before, of which the part still counts that the sliding window overlaps:
+Time is divided into intervals of the window's length. A row counts the units of the current interval and of
+the previous one. The previous interval counts for the part of it that the sliding window still overlaps:
 
-    current + previous × overlap ≤ limit     (overlap: 1 at the start of a stretch, 0 at its end)
+    current + previous × overlap ≤ limit     (overlap: 1 at the start of an interval, 0 at its end)
 
-In a row a window is three attributes, for ever: its number (time // length), current and previous.
-A DynamoDB condition cannot calculate, so the caller does, from what it believes stands in the row:
+In a row, a window is always three attributes: w, the interval's number (time // length); n, the current
+count; and p, the previous count. A DynamoDB condition cannot calculate, so the caller does, from the counts
+that it expects in the row:
 
     same      SET n = n + cost                     IF w = number     AND p <= previous AND n <= most
     next      SET p = n, n = cost, w = number      IF w = number - 1 AND n <= most
     older     SET p = 0, n = cost, w = number      IF w < number - 1, or there is no window yet
 
-`most` makes each condition the formula above. A wrong belief only fails the condition; the refused
-write brings the row, which says whether to try again or to refuse. Overlap is counted in whole
-milliseconds and all arithmetic is in integers, so the formula holds exactly.
+`most` makes each condition equal to the formula above. A wrong expectation only fails the condition: the
+refused write returns the row, which shows whether to retry or to refuse. The overlap is in whole milliseconds
+and all arithmetic is in integers, so the formula holds exactly.
 
-Time never runs before the row's window: a host whose clock lags decides as at that window's start,
-where the overlap is whole. So it can refuse too much, but never refill a stretch that is over.
+Time never goes back before the row's interval: a host whose clock lags decides as if at the start of that
+interval, where the overlap is 1. So it can refuse too much, but it never refills an interval that has ended.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 
 class Window(NamedTuple):
-    """A length of time, its name in headers, and the letter its attributes begin with."""
+    """A length of time, its name in headers, and the first letter of its attributes."""
 
     name: str
     length_ms: int
@@ -41,69 +42,71 @@ DAY = Window("day", 86_400_000, "d")
 
 
 class Quota(NamedTuple):
-    """So many units in any stretch of that length."""
+    """At most `limit` units in a window."""
 
     window: Window
     limit: int
 
 
 class Count(NamedTuple):
-    """What a row holds of one window."""
+    """The counts of one window in a row; `number` is the current interval's."""
 
     number: int
     current: int
     previous: int
 
 
-# Of a row that was never counted in: older than the window before the first one.
-NEVER = Count(-2, 0, 0)
+# For a row without counts: older than the interval before the first one.
+NO_COUNT = Count(-2, 0, 0)
 
 
 def read(row: Mapping[str, Any] | None, quotas: Sequence[Quota]) -> tuple[Count, ...]:
-    """The counts of a row, in the order of `quotas`; NEVER where it has none."""
+    """The counts of a row, in the order of `quotas`; NO_COUNT for windows that it does not have."""
     row = row or {}
     return tuple(
-        Count(row[letter + "w"], row[letter + "n"], row[letter + "p"]) if letter + "w" in row else NEVER
+        Count(row[letter + "w"], row[letter + "n"], row[letter + "p"]) if letter + "w" in row else NO_COUNT
         for letter in (quota.window.letter for quota in quotas)
     )
 
 
 class Update(NamedTuple):
-    """One attempt at counting: the parts of an UpdateItem, for a caller to add its own to.
+    """One attempt to count: the parts of an UpdateItem request, which a caller may extend.
 
-    `numbers[i]` is the window that the i-th quota would count in, and `fresh[i]` says whether this
-    write would be the first in it. Values are named `cost`, and `w`, `o`, `m`, `p` after the
-    window's letter.
+    `numbers[i]` is the interval that the i-th quota counts in, and `starts_interval[i]` says whether this
+    write is the first one in it. The values are named `cost`, and `w`, `o`, `m`, `p` after the window's
+    letter.
     """
 
     condition: str
     assignments: str
     values: dict[str, int]
     numbers: tuple[int, ...]
-    fresh: tuple[bool, ...]
+    starts_interval: tuple[bool, ...]
 
-    def after(self, updated: Mapping[str, Any], quotas: Sequence[Quota]) -> tuple[Count, ...]:
-        """The counts of the row once it is written, from what the write says it updated. What it leaves
-        as it was (`w` and `p` in the same window) stands in its values. Should the answer leave out what
-        was set to the value it had, a belief in `previous` that is too low costs the next request a try.
+    def counts_after(self, updated: Mapping[str, Any], quotas: Sequence[Quota]) -> tuple[Count, ...]:
+        """The counts of the row after the write, from the attributes that it returned as updated.
+
+        Attributes that the write left unchanged (`w` and `p` within the same interval) are in `values`. If
+        the response omits attributes that were set to their old value, `previous` may be too low here: that
+        costs the next request a try.
         """
-        known = {quota.window.letter + "n": self.values["cost"] for quota in quotas}
-        known |= {quota.window.letter + "p": 0 for quota in quotas}
-        return read({**known, **self.values, **updated}, quotas)
+        defaults = {quota.window.letter + "n": self.values["cost"] for quota in quotas}
+        defaults |= {quota.window.letter + "p": 0 for quota in quotas}
+        return read({**defaults, **self.values, **updated}, quotas)
 
 
-def plan(quotas: Sequence[Quota], belief: Sequence[Count], cost: int, now_ms: int) -> Update:
-    """The update that admits `cost` units to all windows or none, if the row is as believed."""
+def plan(quotas: Sequence[Quota], expected: Sequence[Count], cost: int, now_ms: int) -> Update:
+    """The update that counts `cost` units in all windows or in none, if the row has the expected counts."""
     conditions: list[str] = []
     assignments: list[str] = []
     values = {"cost": cost}
     numbers: list[int] = []
-    fresh: list[bool] = []
-    for (window, limit), count in zip(quotas, belief, strict=True):
+    starts_interval: list[bool] = []
+    for (window, limit), count in zip(quotas, expected, strict=True):
         x = window.letter
-        number, overlap_ms = _moment(window, count, now_ms)
+        number, overlap_ms = _interval(window, count, now_ms)
         numbers.append(number)
-        fresh.append(count.number != number)
+        starts_interval.append(count.number != number)
         values[x + "w"] = number
         if count.number == number:
             allowed_ms = limit * window.length_ms - count.previous * overlap_ms
@@ -121,16 +124,18 @@ def plan(quotas: Sequence[Quota], belief: Sequence[Count], cost: int, now_ms: in
             values[x + "p"] = 0
             if cost <= limit:
                 conditions.append(f"(attribute_not_exists({x}w) OR {x}w < :{x}o)")
-            else:  # more than any window holds: numbers begin at 0, so no row fits
+            else:  # more than the limit: numbers start at 0, so this condition never holds
                 values[x + "o"] = 0
                 conditions.append(f"{x}w < :{x}o")
             assignments.append(f"{x}p = :{x}p, {x}n = :cost, {x}w = :{x}w")
-    return Update(" AND ".join(conditions), ", ".join(assignments), values, tuple(numbers), tuple(fresh))
+    return Update(
+        " AND ".join(conditions), ", ".join(assignments), values, tuple(numbers), tuple(starts_interval)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """How one quota stands at `now_ms`, if nothing more is counted."""
+    """The status of one quota at `now_ms`, if nothing more is counted."""
 
     quota: Quota
     count: Count
@@ -138,9 +143,9 @@ class QuotaStatus:
 
     @property
     def remaining(self) -> int:
-        """Units that would be admitted now."""
+        """Units that a request would get now."""
         (window, limit), count = self.quota, self.count
-        number, overlap_ms = _moment(window, count, self.now_ms)
+        number, overlap_ms = _interval(window, count, self.now_ms)
         if count.number == number:
             current, previous = count.current, count.previous
         else:
@@ -150,27 +155,27 @@ class QuotaStatus:
 
     @property
     def resets_ms(self) -> int:
-        """When the present stretch ends; where nothing remains, when a unit is admitted again."""
-        if self.remaining == 0 and (admits := self.admits_ms(1)) is not None:
-            return admits
-        number, _ = _moment(self.quota.window, self.count, self.now_ms)
+        """When the current interval ends or, if nothing remains, when the next unit is available."""
+        if self.remaining == 0 and (available_at_ms := self.available_at_ms(1)) is not None:
+            return available_at_ms
+        number, _ = _interval(self.quota.window, self.count, self.now_ms)
         return (number + 1) * self.quota.window.length_ms
 
-    def admits_ms(self, cost: int) -> int | None:
-        """The first moment from now on that admits `cost` units; None when that is above the limit."""
+    def available_at_ms(self, cost: int) -> int | None:
+        """The first moment from now on with room for `cost` units. None if `cost` is above the limit."""
         if cost > self.quota.limit:
             return None
         if self.remaining >= cost:
             return self.now_ms
         (window, limit), (number, current, previous) = self.quota, self.count
         length, free = window.length_ms, limit - cost
-        # `previous` fades to the end of the stretch that was counted in, `current` to that of the
-        # next. What fades has to be down to free - kept.
-        for end, kept, fading in (
+        # The weight of `previous` falls to 0 until the end of the counted interval, that of `current` until
+        # the end of the next one. There is room once the weighted count is at most `free - constant`.
+        for end, constant, fading in (
             ((number + 1) * length, current, previous),
             ((number + 2) * length, 0, current),
         ):
-            room = free - kept
+            room = free - constant
             if room < 0 or end <= self.now_ms:
                 continue
             overlap_ms = length if room >= fading else room * length // fading
@@ -180,51 +185,49 @@ class QuotaStatus:
 
 
 def statuses(quotas: Sequence[Quota], counts: Sequence[Count], now_ms: int) -> tuple[QuotaStatus, ...]:
-    """How each quota of a row stands."""
+    """The status of each quota of a row."""
     return tuple(QuotaStatus(quota, count, now_ms) for quota, count in zip(quotas, counts, strict=True))
 
 
-def admits(statuses: Sequence[QuotaStatus], cost: int) -> bool:
+def has_room(statuses: Sequence[QuotaStatus], cost: int) -> bool:
     """Whether every quota has room for `cost` units now."""
     return all(status.remaining >= cost for status in statuses)
 
 
-def admits_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
-    """The first moment that every quota has room: the last of theirs, as room only grows with
-    time. None when the cost is above a limit.
+def available_at_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
+    """The first moment at which every quota has room: the latest of theirs, because room only grows with
+    time. None if `cost` is above a limit.
     """
-    moments = [moment for status in statuses if (moment := status.admits_ms(cost)) is not None]
+    moments = [moment for status in statuses if (moment := status.available_at_ms(cost)) is not None]
     return max(moments) if len(moments) == len(statuses) else None
 
 
-def lowest(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
-    """The one with the lowest limit: the one to name when a cost is above it."""
+def lowest_limit(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
+    """The status with the lowest limit, which an error for a cost above it names."""
     return min(statuses, key=lambda status: status.quota.limit)
 
 
 def wait_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
-    """How long until every quota has room; None when the cost is above a limit."""
-    admits = admits_ms(statuses, cost)
-    return None if admits is None else admits - statuses[0].now_ms
+    """The time until every quota has room. None if `cost` is above a limit."""
+    moment = available_at_ms(statuses, cost)
+    return None if moment is None else moment - statuses[0].now_ms
 
 
-def refuses_until_ms(statuses: Sequence[QuotaStatus], cost: int, at_most_ms: int) -> int:
-    """How long a process may refuse `cost` by itself after a row has: until the row has room, and no longer
-    than `at_most_ms`.
+def refusal_expires_ms(statuses: Sequence[QuotaStatus], cost: int, at_most_ms: int) -> int:
+    """Until when a process may refuse `cost` without a write after a row refused it: until the row has room,
+    for at most `at_most_ms`.
     """
-    latest, admits = statuses[0].now_ms + at_most_ms, admits_ms(statuses, cost)
-    return latest if admits is None else min(admits, latest)
+    latest, moment = statuses[0].now_ms + at_most_ms, available_at_ms(statuses, cost)
+    return latest if moment is None else min(moment, latest)
 
 
 def most_restrictive(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
-    """The one with the least left; of equals, that which resets last."""
+    """The status with the least remaining; of equal ones, the one that resets last."""
     return min(statuses, key=lambda status: (status.remaining, -status.resets_ms))
 
 
-def _moment(window: Window, count: Count, now_ms: int) -> tuple[int, int]:
-    """The window's number at `now_ms`, never before the row's, and its overlap with the one
-    before.
-    """
+def _interval(window: Window, count: Count, now_ms: int) -> tuple[int, int]:
+    """The interval's number at `now_ms`, never before the row's, and the overlap with the previous one."""
     number = max(now_ms // window.length_ms, count.number)
     elapsed_ms = max(now_ms - number * window.length_ms, 0)
     return number, window.length_ms - elapsed_ms

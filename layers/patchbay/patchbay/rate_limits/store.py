@@ -1,4 +1,4 @@
-"""The RateLimits table: one row per thing that is limited, gone when its windows are over."""
+"""The RateLimits table: one row for each limited thing, deleted by TTL when its windows have expired."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from patchbay.storage import dynamo
 
 
 def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
-    """Count by `update` and return what it changed. Raises dynamo.ConditionFailed with what stands there.
+    """Apply `update` and return the attributes that it changed. Raises dynamo.ConditionFailed with the row.
 
-    TTL deletes the row some time after `keep_until_ms`; by then its counts must mean nothing any
-    more.
+    TTL deletes the row some time after `keep_until_ms`, when its counts must have expired.
     """
     return dynamo.update(
         settings().rate_limits_table,
@@ -27,8 +26,8 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
     )
 
 
-def ended(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:
-    """Ids of rows that TTL should have deleted before that time; of one part of the table, some at a time."""
+def list_expired(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:
+    """IDs of rows that TTL should have deleted before `before_ms`, from one part of the table, in batches."""
     pages = dynamo.scan(
         settings().rate_limits_table,
         "#ttl < :before",
@@ -42,8 +41,8 @@ def ended(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:
         yield [row["id"] for row in rows]
 
 
-def delete_ended(row_id: str, before_ms: int) -> bool:
-    """Delete such a row. False when it counts again, or is gone."""
+def delete_expired(row_id: str, before_ms: int) -> bool:
+    """Delete such a row. Returns False if it was used again or is already deleted."""
     try:
         dynamo.delete(
             settings().rate_limits_table,

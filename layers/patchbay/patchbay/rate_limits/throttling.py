@@ -1,7 +1,7 @@
-"""A row, or a service, that takes no more for now answers 429, not 500.
+"""Throttling by AWS becomes a 429 response, not a 500.
 
-One item takes about 1,000 writes a second, refused ones included; whoever passes that is the
-caller whom the row counts. By then the client, or `dynamo`, has tried again.
+An item accepts about 1,000 writes per second, including refused ones. Only the caller that the row counts can
+exceed that rate. At this point, the AWS client or `dynamo` has already retried.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from patchbay import aws
 from patchbay.errors import RateLimited
 from patchbay.storage import dynamo
 
-BUSY = "Too many requests at the same moment. Try again in a second."
+THROTTLED_DETAIL = "Too many requests at the same moment. Try again in a second."
 _CODES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -24,23 +24,23 @@ _CODES = {
 
 
 def is_throttling(error: Exception) -> bool:
-    """Whether it is AWS's way to say: not now."""
+    """Whether AWS refused a call because of its rate."""
     if isinstance(error, dynamo.Throttled):
         return True
     return isinstance(error, aws.ServiceError) and error.code in _CODES
 
 
 @contextmanager
-def throttling_is_429(answer: Callable[[], RateLimited] | None = None) -> Iterator[None]:
-    """Turns throttling into what `answer` makes, by default `busy`; other errors pass."""
+def throttling_as_429(make_error: Callable[[], RateLimited] | None = None) -> Iterator[None]:
+    """Replace a throttling error by the result of `make_error` (default: `throttled`). Others propagate."""
     try:
         yield
     except Exception as error:
         if is_throttling(error):
-            raise (answer or busy)() from None
+            raise (make_error or throttled)() from None
         raise
 
 
-def busy() -> RateLimited:
-    """The answer when a row could not be written, though it may have room."""
-    return RateLimited(BUSY, headers={"retry-after": "1"})
+def throttled() -> RateLimited:
+    """The error for a row that could not be written, though it may have room."""
+    return RateLimited(THROTTLED_DETAIL, headers={"retry-after": "1"})

@@ -1,0 +1,57 @@
+"""Helpers for tests of API keys."""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from patchbay import ids
+from patchbay.api_keys import hashing, models
+from patchbay.auth.principal import Principal
+from patchbay.auth.scopes import ROLES
+from patchbay.clock import at_ms, now_ms
+from tests.conftest import Backend
+from tests.faults import Clock
+
+PATH = "/api/integrations/api-keys"
+ADA = Principal("acme", "user:ada", ROLES["owner"], role="owner")
+AMPLE_TIME_MS = 300_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+# The settings that keys in memory need.
+CONFIG = SimpleNamespace(
+    api_keys_table="keys", api_key_prefix="sk_test", platform_workspace_id="platform", max_api_keys=100
+)
+
+
+def use_weak_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reduce the rounds of bcrypt, for tests that create many keys."""
+    monkeypatch.setattr(hashing, "_ROUNDS", 4)
+
+
+def use_test_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """One clock for keys, their IDs and the validation of `expiresAt`."""
+    clock = Clock(monkeypatch)
+    now = SimpleNamespace(time_ns=lambda: (clock.now + clock.skew) * 1_000_000)
+    monkeypatch.setattr(ids, "time", now)
+    monkeypatch.setattr(models, "datetime", SimpleNamespace(now=lambda _: at_ms(now_ms())))
+    return clock
+
+
+def key_count(backend: Backend, workspace: str = "acme") -> int:
+    """The number of keys that count against the workspace's ceiling."""
+    (row,) = (row for row in backend.rows("ApiKeysTable") if row["id"] == f"count#{workspace}")
+    return int(row["n"])
+
+
+def fast_hash(secret: str) -> str:
+    """A substitute for bcrypt."""
+    return f"$2b$00${'.' * 22}{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
+def use_fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace bcrypt, for thousands of keys in memory."""
+    monkeypatch.setattr(hashing, "hash_secret", fast_hash)
+    monkeypatch.setattr(hashing, "matches", lambda secret, secret_hash: fast_hash(secret) == secret_hash)
