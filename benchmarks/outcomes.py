@@ -67,7 +67,7 @@ def _held(made: Engine, webhook_id: str) -> None:
 
     key, now = webhook_key(WORKSPACE, webhook_id), now_ms()
     health_store.set_backlog(key, now)
-    health_store.held(key, now, now)
+    health_store.schedule_sweep(key, now, now)
 
 
 def _occupied(made: Engine, webhook_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether data are what the catalogue of event types says of them."""
+"""Data of event types, and checks of data against the catalogue."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from patchbay.catalogue.entries import Entry, load
 
 FORMATS = FormatChecker(formats=())
 
-# The least that POST_PUBLISHED has: the type that most tests publish.
+# The minimal data of POST_PUBLISHED, the type that most tests publish.
 POST: dict[str, Any] = {"postId": "post_1", "network": "instagram"}
 
 
-def least(type: str) -> dict[str, Any]:
-    """The least that data of that type have, as the catalogue's sample says them."""
+def minimal_data(type: str) -> dict[str, Any]:
+    """The required fields of an event type, with the values of the catalogue's sample."""
     entry = load(type)
     required: Any = entry.json_schema["required"]
     return {name: entry.sample[name] for name in required}
@@ -33,14 +33,14 @@ def _is_url(value: object) -> bool:
     return not isinstance(value, str) or bool(urlsplit(value).scheme and urlsplit(value).netloc)
 
 
-def errors(entry: Entry, data: Any) -> list[str]:
-    """Where data do not fit the schema of their event type, formats included."""
-    checker = Draft202012Validator(entry.json_schema, format_checker=FORMATS)
-    return [error.message for error in checker.iter_errors(data)]
+def schema_errors(entry: Entry, data: Any) -> list[str]:
+    """The schema_errors of data against the schema of an event type, including formats."""
+    validator = Draft202012Validator(entry.json_schema, format_checker=FORMATS)
+    return [error.message for error in validator.iter_errors(data)]
 
 
 def assert_catalogued(type: str, data: dict[str, Any]) -> None:
-    """For what Patchbay announces itself: the very fields that the catalogue shows."""
+    """Check that an event of Patchbay's own has exactly the fields in the catalogue."""
     entry = load(type)
-    assert errors(entry, data) == []
+    assert schema_errors(entry, data) == []
     assert list(data) == list(entry.sample)

@@ -1,7 +1,7 @@
-"""Rows in memory, under the small part of DynamoDB's expressions that counting uses.
+"""Rows in memory, with the small part of DynamoDB's expressions that rate limits use.
 
-For property tests: thousands of runs, an exact clock, and a write is atomic as DynamoDB's is. That moto and
-the local stack read the same expressions alike is for the integration tests to show.
+For property tests, which need thousands of runs and an exact clock. Writes are atomic, as in DynamoDB. The
+integration tests check that moto and the local stack interpret the same expressions in the same way.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _CLAUSE = re.compile(r"(SET|ADD|REMOVE) (.+?)(?= (?:SET|ADD|REMOVE) |$)")
 
 
 class FakeRows:
-    """Stands in for `dynamo.get`, `dynamo.update` and `dynamo.transact` of one table. `reads` and `writes`
-    count the calls of the first two. Each of `meanwhile` is done once, right before such a write: another
-    process is a moment faster.
+    """Replaces `dynamo.get`, `dynamo.update` and `dynamo.transact` for one table. `reads` and `writes` count
+    the calls of the first two. Each callable in `meanwhile` runs once, right before an update, to simulate
+    another process.
     """
 
     def __init__(self) -> None:
@@ -49,20 +49,20 @@ class FakeRows:
     ) -> Row:
         if self.meanwhile:
             act, *later = self.meanwhile
-            self.meanwhile = []  # they are for the next writes of the one that is interrupted
+            self.meanwhile = []  # the rest interrupt the next updates of this caller, not those of `act`
             act()
             self.meanwhile = later
         self.writes += 1
         old = self.rows.get(key["id"])
-        if not holds(named(condition, names), old or {}, values):
+        if not holds(resolve_names(condition, names), old or {}, values):
             raise ConditionFailed(old)
-        new, updated = changed(named(expression, names), old or key, values)
+        new, updated = apply_update(resolve_names(expression, names), old or key, values)
         self.rows[key["id"]] = new
         return updated if returning == "UPDATED_NEW" else dict(new)
 
     def transact(self, actions: Sequence[Any]) -> None:
-        after, failed, found = dict(self.rows), [], []
-        for at, action in enumerate(actions):
+        after, failed, conflicts = dict(self.rows), [], []
+        for index, action in enumerate(actions):
             ((kind, call),) = action.items()
             id = unpack(call["Item" if kind == "Put" else "Key"]["id"])
             values = {
@@ -70,27 +70,29 @@ class FakeRows:
             }
             names = call.get("ExpressionAttributeNames")
             old = self.rows.get(id)
-            fits = holds(named(call.get("ConditionExpression"), names), old or {}, values)
-            found.append(None if fits else old)
-            if not fits:
-                failed.append(at)
+            condition_holds = holds(resolve_names(call.get("ConditionExpression"), names), old or {}, values)
+            conflicts.append(None if condition_holds else old)
+            if not condition_holds:
+                failed.append(index)
             elif kind == "Put":
                 after[id] = unpack_row(call["Item"])
             else:
                 assert kind == "Update"
-                after[id], _ = changed(named(call["UpdateExpression"], names), old or {"id": id}, values)
+                after[id], _ = apply_update(
+                    resolve_names(call["UpdateExpression"], names), old or {"id": id}, values
+                )
         if failed:
-            raise TransactionRefused(failed, found)
+            raise TransactionRefused(failed, conflicts)
         self.rows = after
 
 
-def named(expression: str | None, names: dict[str, str] | None) -> str:
-    """An expression with its `#name`s filled in."""
+def resolve_names(expression: str | None, names: dict[str, str] | None) -> str:
+    """An expression with its `#name` placeholders replaced."""
     return re.sub(r"#\w+", lambda short: (names or {})[short[0]], expression or "")
 
 
 def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:
-    """Whether a condition holds for `row`: comparisons, or `(a OR b)` of them, joined by AND."""
+    """Whether a row meets a condition: comparisons, and `(a OR b)` groups of them, joined by AND."""
     return not condition or all(
         any(_true(term, row, values) for term in part.strip("()").split(" OR "))
         for part in condition.split(" AND ")
@@ -98,27 +100,29 @@ def holds(condition: str, row: Row, values: dict[str, Any]) -> bool:
 
 
 def _true(term: str, row: Row, values: dict[str, Any]) -> bool:
-    if asked := re.fullmatch(r"attribute_(not_)?exists\((\w+)\)?", term):
-        return (asked[2] in row) is not bool(asked[1])
-    left, sign, right = term.split(" ")
-    # A comparison with an attribute that is not there is false.
-    return left in row and _COMPARE[sign](row[left], values[right.removeprefix(":")])
+    if match := re.fullmatch(r"attribute_(not_)?exists\((\w+)\)?", term):
+        return (match[2] in row) is not bool(match[1])
+    name, symbol, value = term.split(" ")
+    # A comparison with a missing attribute is false.
+    return name in row and _COMPARE[symbol](row[name], values[value.removeprefix(":")])
 
 
-def changed(expression: str, row: Row, values: dict[str, Any]) -> tuple[Row, Row]:
-    """The row as an update expression leaves it, and what of it was updated."""
+def apply_update(expression: str, row: Row, values: dict[str, Any]) -> tuple[Row, Row]:
+    """The row after an update expression, and the attributes that it updated."""
     clauses = dict(_CLAUSE.findall(expression))
-    assert " ".join(f"{name} {body}" for name, body in clauses.items()) == expression, "not understood"
-    updated = assigned(clauses["SET"], row, values) if "SET" in clauses else {}
+    assert " ".join(f"{name} {body}" for name, body in clauses.items()) == expression, (
+        "unsupported expression"
+    )
+    updated = assign(clauses["SET"], row, values) if "SET" in clauses else {}
     for addition in filter(None, clauses.get("ADD", "").split(", ")):
         name, value = addition.split(" :")
         updated[name] = row.get(name, 0) + values[value]
-    gone = clauses.get("REMOVE", "").split(", ")
-    return {name: value for name, value in {**row, **updated}.items() if name not in gone}, updated
+    removed = clauses.get("REMOVE", "").split(", ")
+    return {name: value for name, value in {**row, **updated}.items() if name not in removed}, updated
 
 
-def assigned(assignments: str, row: Row, values: dict[str, Any]) -> Row:
-    """What `a = b, c = c + :d` assigns; every right side is read before anything is written."""
+def assign(assignments: str, row: Row, values: dict[str, Any]) -> Row:
+    """The result of `a = b, c = c + :d`. Every right side is evaluated before anything is written."""
 
     def value(text: str) -> Any:
         return values[text[1:]] if text.startswith(":") else row[text]

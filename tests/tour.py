@@ -24,7 +24,7 @@ from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, Step, receiver
@@ -302,7 +302,7 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     # So large that the worker reads its body from the event's row.
     large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
-    campaign = {"type": "CAMPAIGN_STARTED", "data": least("CAMPAIGN_STARTED")}
+    campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
     batch = {"events": [campaign, {"type": publisher["key"], "data": {}}]}
     items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
     assert ["error" in item for item in items] == [False, True]

@@ -6,5 +6,5 @@ from patchbay.ids import EventId
 
 @endpoint(scope="events:read")
 def handler(request: Request, id: EventId) -> Event:
-    """One event, and where it went."""
+    """Get an event with its deliveries."""
     return service.event_with_deliveries(request.principal, id)

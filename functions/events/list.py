@@ -6,5 +6,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="events:read")
 def handler(request: Request, query: EventQuery) -> Listing[EventSummary]:
-    """The workspace's events, newest first, without their data."""
+    """List the workspace's events, newest first, without their data."""
     return service.list_events(request.principal, query)

@@ -5,6 +5,6 @@ from patchbay.publishing.publish import publish
 
 @endpoint(scope="events:publish", status=202)
 def handler(request: Request, body: PublishEvent) -> PublishedEvent:
-    """Publish an event to every webhook that matches."""
+    """Publish an event to every webhook that it matches."""
     key = request.headers.get("idempotency-key")
     return publish(request.principal, body, idempotency_key=key)

@@ -10,5 +10,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The platform's word on public integrations, invoked by its operators: list what waits, or decide."""
+    """List the integrations that wait for review, or decide on one. Invoked by the platform's operators."""
     return marketplace.review(ReviewPublication.model_validate(event, by_alias=True, by_name=False))

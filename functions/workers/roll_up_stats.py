@@ -7,5 +7,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Add the successes of the last hour to the webhooks' counters."""
+    """Add the successes of the hours that have ended to the webhooks' counters."""
     return {"rolledUp": roll_up(context.get_remaining_time_in_millis)}

@@ -51,5 +51,5 @@ def test_from_the_bus_to_a_receiver(running: RunningStack, workspace: Workspace)
     assert event["source"] == "bus"
     rejected = workspace(f"GET /api/events/{events['REJECTED']['id']}")
     assert (rejected["type"], rejected["source"]) == ("NOPE", "bus")
-    assert rejected["reason"].startswith("type: NOPE is no event type")
+    assert rejected["reason"].startswith("type: NOPE is not an event type")
     assert rejected["deliveries"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ WEBHOOKS = "/api/integrations/webhooks"
 
 def health(key: str) -> Health:
     """What stands in the table of a webhook's health."""
-    return health_store.read(dynamo.get(*health_store.table_key(*of_webhook_key(key))))
+    return health_store.health_from_row(dynamo.get(*health_store.table_key(*of_webhook_key(key))))
 
 
 def fan_out(event: EventMessage) -> None:
@@ -34,6 +35,15 @@ def fan_out(event: EventMessage) -> None:
     assert (
         fan_out_batch([{"messageId": "m", "body": compact_json.dumps(event.fields())}], lambda: 30_000) == []
     )
+
+
+def take_deliveries(backend: Backend) -> list[dict[str, Any]]:
+    """Take the queued deliveries off their queue, and return their messages."""
+    sqs, url = backend.client("sqs"), backend.queue_url("DeliveriesQueue")
+    records = backend.messages("DeliveriesQueue")
+    for record in records:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+    return [json.loads(record["body"]) for record in records]
 
 
 class Pipeline:
@@ -132,3 +142,9 @@ def pipeline(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Ite
 def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still until a test moves it."""
     return Clock(monkeypatch)
+
+
+@pytest.fixture
+def source(backend: Backend, clock: Clock) -> Source:
+    """The events queue with its fan-out worker."""
+    return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)

@@ -1,4 +1,4 @@
-"""Events put on the EventBridge bus: they reach webhooks as published ones do, and bad ones are kept."""
+"""Events on the EventBridge bus: they reach webhooks like published events, and invalid ones are stored."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from local.settings import ROOT
 from patchbay.events.models import EventMessage
 from patchbay.ids import EventId
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import THROTTLED, Clock, Source, failing, killed
+from tests.integration.conftest import take_deliveries
 
 PAGE = ROOT / "docs/events.md"
 KB = 1024
@@ -25,13 +26,8 @@ DETAIL: dict[str, Any] = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(monkeypatch)
-    clock.now -= clock.now % 1000  # envelopes tell whole seconds
+    clock.now -= clock.now % 1000  # the time of an envelope has whole seconds
     return clock
-
-
-@pytest.fixture
-def source(backend: Backend, clock: Clock) -> Source:
-    return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
 
 
 @pytest.fixture
@@ -42,8 +38,8 @@ def webhook(api: Api) -> str:
     return str(answer.json()["id"])
 
 
-def envelope(clock: Clock, detail: Any, id: str = "bus-1", **more: Any) -> dict[str, Any]:
-    """What EventBridge sends to a queue: the shape of its user guide, "Event structure"."""
+def envelope(clock: Clock, detail: Any, id: str = "bus-1", **extra: Any) -> dict[str, Any]:
+    """A message that EventBridge sends to a queue (EventBridge user guide, "Event structure")."""
     return {
         "version": "0",
         "id": id,
@@ -54,24 +50,19 @@ def envelope(clock: Clock, detail: Any, id: str = "bus-1", **more: Any) -> dict[
         "region": "eu-central-1",
         "resources": [],
         "detail": detail,
-        **more,
+        **extra,
     }
 
 
-def sent(backend: Backend) -> list[dict[str, Any]]:
-    """The deliveries that wait in their queue; taken off it."""
-    return [json.loads(record["body"]) for record in backend.messages("DeliveriesQueue")]
-
-
 def listed(api: Api, workspace: str = "acme", query: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api(f"GET /api/events{query}", token=jwt_for(workspace)).json()["items"]
-    return found
+    items: list[dict[str, Any]] = api(f"GET /api/events{query}", token=jwt_for(workspace)).json()["items"]
+    return items
 
 
-# ── good ones ────────────────────────────────────────────────────────────────────────────────────────
+# ── valid events ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_put_on_the_bus_reaches_the_webhooks(
+def test_event_on_the_bus_reaches_the_webhooks(
     api: Api, backend: Backend, source: Source, webhook: str
 ) -> None:
     (bus,) = backend.template.of_type("AWS::Events::EventBus")
@@ -88,37 +79,37 @@ def test_what_is_put_on_the_bus_reaches_the_webhooks(
     source.poll()
     (event,) = listed(api)
     assert (event["source"], event["status"], event["reason"]) == ("bus", "ACCEPTED", None)
-    (delivery,) = sent(backend)
+    (delivery,) = take_deliveries(backend)
     assert (delivery["webhook_id"], delivery["event_id"]) == (webhook, event["id"])
     assert json.loads(delivery["body"])["data"] == {**POST, "title": "Grüße 🎈"}
 
 
-def test_the_page_s_way_to_put_one(api: Api, backend: Backend, source: Source) -> None:
+def test_documented_code_puts_an_event_on_the_bus(api: Api, backend: Backend, source: Source) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (bus,) = backend.template.of_type("AWS::Events::EventBus")
     assert '"EventBusName": "patchbay"' in code
     code = code.replace('"EventBusName": "patchbay"', f'"EventBusName": "{bus.properties["Name"]}"')
-    exec(code, {})  # noqa: S102  # that it runs as it stands is what is tested
+    exec(code, {})  # noqa: S102  # the test is that the documented code runs
     source.poll()
     assert [(event["type"], event["status"]) for event in listed(api)] == [("POST_PUBLISHED", "ACCEPTED")]
 
 
-def test_its_time_and_id_are_the_envelopes(
+def test_event_has_the_time_and_correlation_id_of_the_envelope(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
-    happened = clock.now - 3 * 86_400_000
-    time = datetime.fromtimestamp(happened / 1000, UTC).isoformat()
+    happened_at = clock.now - 3 * 86_400_000
+    time = datetime.fromtimestamp(happened_at / 1000, UTC).isoformat()
     source.send(envelope(clock, DETAIL, time=time))
     source.poll()
     (event,) = listed(api)
     assert datetime.fromisoformat(event["timestamp"]) == datetime.fromisoformat(time)
-    assert EventId(event["id"]).time_ms == happened
-    (delivery,) = sent(backend)
+    assert EventId(event["id"]).time_ms == happened_at
+    (delivery,) = take_deliveries(backend)
     assert json.loads(delivery["body"])["timestamp"] == event["timestamp"]
     assert delivery["correlation_id"] == "bus-1"
 
 
-def test_the_same_envelope_again_is_the_same_event(
+def test_repeated_envelope_is_the_same_event(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
     """EventBridge and SQS both deliver at least once."""
@@ -128,10 +119,10 @@ def test_the_same_envelope_again_is_the_same_event(
     source.send(envelope(clock, DETAIL, id="bus-2"))
     source.poll()
     assert len(listed(api)) == 2
-    assert len({delivery["id"] for delivery in sent(backend)}) == 2
+    assert len({delivery["id"] for delivery in take_deliveries(backend)}) == 2
 
 
-def test_the_same_idempotency_key_is_the_same_event(
+def test_same_idempotency_key_is_the_same_event(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
     keyed = {**DETAIL, "idempotencyKey": "mine"}
@@ -140,21 +131,21 @@ def test_the_same_idempotency_key_is_the_same_event(
         source.poll()
         clock.move(5)
     (event,) = listed(api)
-    assert len({delivery["id"] for delivery in sent(backend)}) == 1
+    assert len({delivery["id"] for delivery in take_deliveries(backend)}) == 1
     source.send(envelope(clock, {**keyed, "workspaceId": "rival"}, id="bus-7"))
     source.poll()
     assert [item["status"] for item in listed(api, "rival")] == ["ACCEPTED"]
 
     source.send(envelope(clock, {**keyed, "data": {**POST, "n": 2}}, id="bus-8"))
     source.poll()
-    rejected, kept = listed(api)
-    assert kept == event
+    rejected, accepted = listed(api)
+    assert accepted == event
     assert rejected["status"] == "REJECTED"
     assert "Idempotency-Key" in rejected["reason"]
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=1)
-def test_there_is_no_ceiling(api: Api, source: Source, clock: Clock, webhook: str) -> None:
+def test_bus_has_no_ceiling(api: Api, source: Source, clock: Clock, webhook: str) -> None:
     for n in range(5):
         source.send(envelope(clock, DETAIL, id=f"bus-{n}"))
     source.poll()
@@ -163,7 +154,7 @@ def test_there_is_no_ceiling(api: Api, source: Source, clock: Clock, webhook: st
 
 @pytest.mark.parametrize("operation", ["dynamodb.PutItem", "sqs.SendMessageBatch"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_worker_that_dies_loses_nothing(
+def test_worker_crash_loses_no_event(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str, operation: str, after: bool
 ) -> None:
     source.send(envelope(clock, {**DETAIL, "idempotencyKey": "mine"}))
@@ -171,15 +162,15 @@ def test_a_worker_that_dies_loses_nothing(
         source.poll()
     source.run(3600)
     assert len(listed(api)) == 1
-    assert {delivery["webhook_id"] for delivery in sent(backend)} == {webhook}
+    assert {delivery["webhook_id"] for delivery in take_deliveries(backend)} == {webhook}
 
 
-# ── bad ones ─────────────────────────────────────────────────────────────────────────────────────────
+# ── invalid events ───────────────────────────────────────────────────────────────────────────────────
 
 REJECTED: list[tuple[dict[str, Any], str]] = [
-    ({"type": "NOPE"}, "type: NOPE is no event type"),
-    ({"type": "WEBHOOK_DISABLED"}, "type: WEBHOOK_DISABLED is Patchbay's own"),
-    ({"type": "ACTION_REQUESTED"}, "type: ACTION_REQUESTED is Patchbay's own"),
+    ({"type": "NOPE"}, "type: NOPE is not an event type"),
+    ({"type": "WEBHOOK_DISABLED"}, "type: WEBHOOK_DISABLED is reserved for Patchbay"),
+    ({"type": "ACTION_REQUESTED"}, "type: ACTION_REQUESTED is reserved for Patchbay"),
     ({"data": [1]}, "data: "),
     ({"data": None}, "data: "),
     ({"data": {**POST, "x": "x" * 256 * KB}}, "data has "),
@@ -191,7 +182,7 @@ REJECTED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "reason"), REJECTED, ids=[reason for _, reason in REJECTED])
-def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
+def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
     api: Api,
     backend: Backend,
     source: Source,
@@ -201,10 +192,10 @@ def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
     change: dict[str, Any],
     reason: str,
 ) -> None:
-    for _ in range(2):  # the second time it is there already
+    for _ in range(2):  # the second time, it is stored already
         source.send(envelope(clock, {**DETAIL, **change}))
         assert source.poll() == 1
-    assert (source.waits, sent(backend)) == ([], [])
+    assert (source.waits, take_deliveries(backend)) == ([], [])
     assert backend.messages("EventsDeadLetterQueue") == []
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "EventsRejected" in line]
     assert [line["EventsRejected"] for line in counted] == [[1.0]]
@@ -215,12 +206,12 @@ def test_a_bad_one_is_kept_with_the_reason_counted_and_goes_nowhere(
     assert "secret" not in event["reason"]
     assert event["type"] == change.get("type", "POST_PUBLISHED")
     shown = api(f"GET /api/events/{event['id']}").json()
-    kept = DETAIL["data"] if reason[:4] != "data" else {}
-    assert shown == {**event, "data": kept, "deliveries": []}
+    stored = DETAIL["data"] if reason[:4] != "data" else {}
+    assert shown == {**event, "data": stored, "deliveries": []}
     assert listed(api, query=f"?type={event['type']}") == [event]
 
 
-# What stands where `n` is 1, and why that is no JSON to us.
+# Malformed JSON in place of the 1 of `n`, and the reason.
 MALFORMED: list[tuple[str, str]] = [
     ('"\\ud800"', "A string contains half of a surrogate pair."),
     ('{"\\udc00": 1}', "A string contains half of a surrogate pair."),
@@ -238,7 +229,7 @@ MALFORMED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("value", "reason"), MALFORMED, ids=[f"{value[:12]}" for value, _ in MALFORMED])
-def test_json_that_is_not_taken_is_kept_by_its_workspace_with_the_reason(
+def test_malformed_json_is_stored_in_its_workspace_with_the_reason(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str, value: str, reason: str
 ) -> None:
     text = json.dumps(envelope(clock, DETAIL))
@@ -246,15 +237,15 @@ def test_json_that_is_not_taken_is_kept_by_its_workspace_with_the_reason(
     source.send(envelope(clock, DETAIL, id="bus-2"))
     assert source.poll() == 2
     assert backend.messages("EventsDeadLetterQueue") == []
-    kept = {event["status"]: event for event in listed(api)}
-    assert kept["REJECTED"]["reason"] == reason
-    assert kept["REJECTED"]["type"] == "POST_PUBLISHED"
-    assert api(f"GET /api/events/{kept['REJECTED']['id']}").json()["data"] == {}
-    assert [delivery["event_id"] for delivery in sent(backend)] == [kept["ACCEPTED"]["id"]]
+    by_status = {event["status"]: event for event in listed(api)}
+    assert by_status["REJECTED"]["reason"] == reason
+    assert by_status["REJECTED"]["type"] == "POST_PUBLISHED"
+    assert api(f"GET /api/events/{by_status['REJECTED']['id']}").json()["data"] == {}
+    assert [delivery["event_id"] for delivery in take_deliveries(backend)] == [by_status["ACCEPTED"]["id"]]
 
 
 @pytest.mark.parametrize("detail", [[], [DETAIL], "text", 5, None, True], ids=repr)
-def test_a_detail_that_is_no_object_is_kept_by_the_platform(
+def test_detail_that_is_not_an_object_is_stored_in_the_platform_workspace(
     api: Api, backend: Backend, source: Source, clock: Clock, detail: Any
 ) -> None:
     source.send(envelope(clock, detail))
@@ -264,16 +255,16 @@ def test_a_detail_that_is_no_object_is_kept_by_the_platform(
     assert backend.messages("EventsDeadLetterQueue") == []
 
 
-@pytest.mark.parametrize("odd", [{"source": "\ud800"}, {"detail-type": 5}, {"source": None}], ids=repr)
-def test_odd_labels_of_an_envelope_lose_no_event(
-    api: Api, source: Source, clock: Clock, odd: dict[str, Any]
+@pytest.mark.parametrize("label", [{"source": "\ud800"}, {"detail-type": 5}, {"source": None}], ids=repr)
+def test_invalid_labels_of_an_envelope_lose_no_event(
+    api: Api, source: Source, clock: Clock, label: dict[str, Any]
 ) -> None:
-    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}, **odd))
+    source.send(envelope(clock, {**DETAIL, "type": "NOPE"}, **label))
     source.poll()
     assert [event["status"] for event in listed(api)] == ["REJECTED"]
 
 
-def test_each_log_line_has_the_correlation_id_of_its_own_message(
+def test_log_lines_have_the_correlation_id_of_their_message(
     source: Source, clock: Clock, webhook: str, logs: io.StringIO
 ) -> None:
     source.send(envelope(clock, DETAIL))
@@ -283,11 +274,11 @@ def test_each_log_line_has_the_correlation_id_of_its_own_message(
     lines = [json.loads(line) for line in logs.getvalue().splitlines()]
     assert {line["message"]: line.get("correlation_id") for line in lines} == {
         "unreadable message moved to the dead-letter queue": None,
-        "event on the bus rejected": "bus-2",
+        "bus event rejected": "bus-2",
     }
 
 
-def test_the_reason_tells_all_that_is_wrong(api: Api, source: Source, clock: Clock) -> None:
+def test_reason_has_all_errors(api: Api, source: Source, clock: Clock) -> None:
     source.send(envelope(clock, {**DETAIL, "data": [1], "extra": 1}))
     source.poll()
     (event,) = listed(api)
@@ -295,7 +286,9 @@ def test_the_reason_tells_all_that_is_wrong(api: Api, source: Source, clock: Clo
 
 
 @pytest.mark.parametrize("type", [None, 5, "post published", "", "A" * 65, ["POST_PUBLISHED"]], ids=repr)
-def test_what_can_be_no_type_is_listed_without_one(api: Api, source: Source, clock: Clock, type: Any) -> None:
+def test_event_with_an_invalid_type_is_listed_without_type(
+    api: Api, source: Source, clock: Clock, type: Any
+) -> None:
     source.send(envelope(clock, {**DETAIL, "type": type}))
     source.poll()
     (event,) = listed(api)
@@ -304,7 +297,7 @@ def test_what_can_be_no_type_is_listed_without_one(api: Api, source: Source, clo
 
 
 @pytest.mark.parametrize("workspace", [None, 5, "", "a b", "acme\n", "a" * 65, "../acme"], ids=repr)
-def test_what_names_no_workspace_is_kept_by_the_platform(
+def test_event_without_a_valid_workspace_is_stored_in_the_platform_workspace(
     api: Api, backend: Backend, source: Source, clock: Clock, workspace: Any
 ) -> None:
     source.send(envelope(clock, {**DETAIL, "workspaceId": workspace}))
@@ -314,20 +307,20 @@ def test_what_names_no_workspace_is_kept_by_the_platform(
     events = listed(api, "platform")
     assert [event["status"] for event in events] == ["REJECTED"] * 2
     assert all(event["reason"].startswith("workspaceId: ") for event in events)
-    assert sent(backend) == []
+    assert take_deliveries(backend) == []
 
 
 @pytest.mark.parametrize(
     ("days", "reason"),
     [
         (-29.9, None),
-        (-30.1, "time: is over 30 days"),
+        (-30.1, "time: is more than 30 days"),
         (0.002, None),
         (0.1, "time: is in"),
         (9_999, "time: is in"),
     ],
 )
-def test_a_time_that_nothing_is_kept_by_is_refused(
+def test_time_in_the_future_or_before_the_retention_is_rejected(
     api: Api, backend: Backend, source: Source, clock: Clock, days: float, reason: str | None
 ) -> None:
     when = datetime.fromtimestamp(clock.now / 1000, UTC) + timedelta(days=days)
@@ -340,25 +333,25 @@ def test_a_time_that_nothing_is_kept_by_is_refused(
     assert row["ttl"] == clock.now // 1000 + 30 * 86_400
 
 
-def test_a_time_before_all_times_is_refused(api: Api, source: Source, clock: Clock) -> None:
+def test_time_before_1970_is_rejected(api: Api, source: Source, clock: Clock) -> None:
     source.send(envelope(clock, DETAIL, time="1901-01-01T00:00:00Z"))
     source.poll()
     (event,) = listed(api)
     assert event["status"] == "REJECTED"
 
 
-def test_a_bad_one_stops_nobody(
+def test_invalid_event_does_not_stop_the_others(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
     source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
     source.send(envelope(clock, DETAIL, id="bus-2"))
-    event = {"type": "POST_FAILED", "data": least("POST_FAILED")}
+    event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
     api("POST /api/events/batch", json={"events": [event]})
     assert source.poll() == 3
-    assert len(sent(backend)) == 2
+    assert len(take_deliveries(backend)) == 2
 
 
-def test_a_bad_one_that_cannot_be_kept_comes_again(
+def test_invalid_event_is_redelivered_if_it_cannot_be_stored(
     api: Api, backend: Backend, source: Source, clock: Clock
 ) -> None:
     source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
@@ -369,34 +362,34 @@ def test_a_bad_one_that_cannot_be_kept_comes_again(
     assert [event["status"] for event in listed(api)] == ["REJECTED"]
 
 
-def test_a_key_whose_row_is_just_gone_comes_again(
+def test_event_is_redelivered_if_its_idempotency_key_is_in_use(
     api: Api, source: Source, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another moment decides is no reason to reject."""
+    """The conflict is temporary, so it is not a reason to reject the event."""
     from patchbay import idempotency
 
-    def between(*_: Any, **__: Any) -> None:
+    def conflict(*_: Any, **__: Any) -> None:
         raise idempotency.still_running()
 
     source.send(envelope(clock, {**DETAIL, "idempotencyKey": "mine"}))
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "remember", between)
+        patch.setattr(idempotency, "remember", conflict)
         source.poll()
     assert source.waits == [180]
     source.run(3600)
     assert [event["status"] for event in listed(api)] == ["ACCEPTED"]
 
 
-def test_what_is_no_envelope_goes_to_the_dead_letter_queue(
+def test_message_that_is_not_an_envelope_goes_to_the_dead_letter_queue(
     backend: Backend, source: Source, clock: Clock
 ) -> None:
-    good = envelope(clock, DETAIL)
-    bad: list[dict[str, Any]] = [{"time": "now"}, {"id": ""}, {"id": 5}, {"time": 5}]
+    valid = envelope(clock, DETAIL)
+    invalid: list[dict[str, Any]] = [{"time": "now"}, {"id": ""}, {"id": 5}, {"time": 5}]
     texts = [
-        *(json.dumps({name: good[name] for name in good if name != missing}) for missing in ("id", "time")),
-        *(json.dumps(good | change) for change in bad),
-        json.dumps(good)[:-1],
-        json.dumps([good]),
+        *(json.dumps({name: valid[name] for name in valid if name != missing}) for missing in ("id", "time")),
+        *(json.dumps(valid | change) for change in invalid),
+        json.dumps(valid)[:-1],
+        json.dumps([valid]),
         "[" * 100_000,
         "",
     ]
@@ -407,18 +400,20 @@ def test_what_is_no_envelope_goes_to_the_dead_letter_queue(
     assert backend.rows("EventsTable") == []
 
 
-def test_a_detail_is_never_taken_for_a_message_of_our_own(
+def test_detail_is_never_read_as_an_internal_message(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
-    """Nobody announces an operational event over the bus, whatever form its detail has."""
-    own = EventMessage(EventId.new(), "acme", "API_KEY_EXPIRING", clock.now, {}, "patchbay", "x").fields()
-    source.send(envelope(clock, own))
+    """No one can publish an operational event over the bus, whatever its detail looks like."""
+    internal = EventMessage(
+        EventId.new(), "acme", "API_KEY_EXPIRING", clock.now, {}, "patchbay", "x"
+    ).fields()
+    source.send(envelope(clock, internal))
     source.poll()
-    assert sent(backend) == []
+    assert take_deliveries(backend) == []
     assert [event["status"] for event in listed(api, "platform")] == ["REJECTED"]
 
 
-def test_the_log_names_the_envelope(source: Source, clock: Clock, logs: Any) -> None:
+def test_log_of_a_rejection_has_the_envelope_id(source: Source, clock: Clock, logs: Any) -> None:
     source.send(envelope(clock, {**DETAIL, "type": "NOPE"}))
     source.poll()
     (line,) = [json.loads(line) for line in logs.getvalue().splitlines() if "rejected" in line]
@@ -429,7 +424,7 @@ def test_the_log_names_the_envelope(source: Source, clock: Clock, logs: Any) -> 
 # ── the template ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_the_rule_may_send_to_the_queues(backend: Backend) -> None:
+def test_only_the_rule_can_send_to_the_queues(backend: Backend) -> None:
     (rule,) = [r for r in backend.template.of_type("AWS::Events::Rule") if "EventPattern" in r.properties]
     (target,) = rule.properties["Targets"]
     queues = {
@@ -437,7 +432,7 @@ def test_only_the_rule_may_send_to_the_queues(backend: Backend) -> None:
         backend.template.queue_named(target["DeadLetterConfig"]["Arn"]),
     }
     assert queues == {"EventsQueue", "EventsDeadLetterQueue"}
-    opened = set()
+    allowed = set()
     for policy in backend.template.of_type("AWS::SQS::QueuePolicy"):
         (url,) = policy.properties["Queues"]
         (statement,) = policy.properties["PolicyDocument"]["Statement"]
@@ -449,12 +444,14 @@ def test_only_the_rule_may_send_to_the_queues(backend: Backend) -> None:
         name = backend.template.queue_named(statement["Resource"])
         assert name is not None
         assert url == backend.queue_url(name)
-        opened.add(name)
-    assert opened == queues
+        allowed.add(name)
+    assert allowed == queues
 
 
-def test_a_fan_out_has_time_for_what_it_gets(backend: Backend, source: Source, clock: Clock) -> None:
-    """Out of time, an envelope goes back unread like any event."""
+def test_envelope_returns_to_the_queue_unread_when_time_runs_out(
+    backend: Backend, source: Source, clock: Clock
+) -> None:
+    """An envelope is treated like any other event."""
     source.send(envelope(clock, DETAIL))
     records = source.receive()
     context = type("Context", (), {**vars(LAMBDA_CONTEXT), "get_remaining_time_in_millis": lambda _: 9_000})()

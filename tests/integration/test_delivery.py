@@ -1026,7 +1026,7 @@ def test_a_sweep_with_too_much_to_do_leaves_nobody_out(pipeline: Pipeline) -> No
         due(pipeline)
         for _ in range(80):
             key = webhook_key("acme", WebhookId.new())
-            health_store.held(key, pipeline.clock.now, pipeline.clock.now)
+            health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)
         left = chain([60_000] * 3 * len(due_index.SHARDS), repeat(0))
         assert sweeper.sweep(lambda: next(left)) == 1
         pipeline.deliveries.poll()
@@ -1051,7 +1051,7 @@ def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(pipeline: Pipeline) ->
 def test_a_webhook_is_looked_at_in_every_sweep(pipeline: Pipeline) -> None:
     """Also when the one before came to it seconds after it began, and this one does not."""
     key = webhook_key("acme", WebhookId.new())
-    health_store.held(key, pipeline.clock.now, pipeline.clock.now)
+    health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)
     pipeline.clock.move(5)
     pipeline.sweep()
     first = health(key).due_at

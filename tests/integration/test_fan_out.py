@@ -1,4 +1,4 @@
-"""Fan-out against the tables and queues of template.yaml: what matches, what is sent, and every crash."""
+"""Fan-out against the tables and queues of template.yaml: matches, messages, and every crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.webhooks import service
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import (
     REFUSED,
@@ -35,19 +35,11 @@ from tests.faults import (
     partly_refused,
     watched,
 )
+from tests.integration.conftest import take_deliveries
+from tests.problems import assert_problem
 
 HOOK = "https://receiver.example/hook"
 Subscribe = Callable[..., str]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
-def source(backend: Backend, clock: Clock) -> Source:
-    return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
 
 
 @pytest.fixture
@@ -66,115 +58,108 @@ def subscribe(api: Api) -> Subscribe:
 def publish(
     api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any
 ) -> str:
-    """Through the events queue, which batches go through, whatever their events match."""
-    event = {"type": type, "data": {**least(type), **(data or {})}}
+    """Publish as a batch: its events go through the events queue, however many webhooks they match."""
+    event = {"type": type, "data": {**minimal_data(type), **(data or {})}}
     answer = api("POST /api/events/batch", json={"events": [event]}, **more)
     assert answer.status == 202, answer.text
     return str(answer.json()["items"][0]["id"])
 
 
-def sent(backend: Backend) -> list[dict[str, Any]]:
-    """The deliveries that wait in their queue; taken off it."""
-    sqs, url = backend.client("sqs"), backend.queue_url("DeliveriesQueue")
-    records = backend.messages("DeliveriesQueue")
-    for record in records:
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
-    return [json.loads(record["body"]) for record in records]
-
-
-def receivers(backend: Backend) -> list[str]:
-    """The webhooks that deliveries wait for, sorted."""
-    return sorted(message["webhook_id"] for message in sent(backend))
+def take_webhooks(backend: Backend) -> list[str]:
+    """Take the queued deliveries, and return their webhooks, sorted."""
+    return sorted(message["webhook_id"] for message in take_deliveries(backend))
 
 
 def fan_outs(backend: Backend) -> list[str]:
-    """How far the fan-out of each event is."""
+    """The state of each event's fan-out."""
     return [row["fanOut"] for row in backend.events()]
 
 
 # ── matching ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_event_reaches_the_webhooks_of_its_type_and_those_of_all_types(
+def test_event_reaches_webhooks_of_its_type_and_of_all_types(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     one, every = subscribe("POST_PUBLISHED"), subscribe("*")
     subscribe("POST_FAILED")
     id = publish(api)
     source.run()
-    assert receivers(backend) == sorted([one, every])
+    assert take_webhooks(backend) == sorted([one, every])
     assert api(f"GET /api/events/{id}").json()["deliveries"] == [
         {"id": DeliveryId.derived(EventId(id), webhook), "webhookId": webhook, "status": "PENDING"}
         for webhook in [one, every]
     ]
 
 
-def test_a_webhook_that_matches_twice_gets_one_delivery(
+def test_webhook_that_matches_twice_gets_one_delivery(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe("POST_PUBLISHED", "*", "POST_FAILED")
     publish(api)
     source.run()
-    assert receivers(backend) == [webhook]
+    assert take_webhooks(backend) == [webhook]
 
 
-def test_a_type_whose_name_begins_like_another_is_another(
+def test_types_with_a_common_prefix_are_distinct(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe("CAMPAIGN_STARTED")
     completed = subscribe("CAMPAIGN_COMPLETED")
     publish(api, type="CAMPAIGN_COMPLETED")
     source.run()
-    assert receivers(backend) == [completed]
+    assert take_webhooks(backend) == [completed]
 
 
-def test_filters_decide(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+def test_event_reaches_only_webhooks_whose_filters_match(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
     data = {"post": {"channel": "x"}, "one": 1, "yes": True, "none": None, "tags": ["a"]}
-    passing = [
+    matching = [
         [{"path": "post.channel", "op": "equals", "value": "x"}],
         [{"path": "one", "op": "equals", "value": 1.0}],
         [{"path": "none", "op": "in", "value": [0.1, None, "a"]}],
         [{"path": "tags.1", "op": "exists", "value": False}],
         [{"path": "tags.0", "op": "exists"}, {"path": "yes", "op": "equals", "value": True}],
     ]
-    refusing = [
+    not_matching = [
         [{"path": "post.channel", "op": "equals", "value": "y"}],
         [{"path": "yes", "op": "equals", "value": 1}],
         [{"path": "nowhere", "op": "in", "value": [0.1, None, "a"]}],
         [{"path": "one", "op": "exists"}, {"path": "one", "op": "equals", "value": 2}],
     ]
-    wanted = [subscribe("POST_PUBLISHED", filters=filters) for filters in passing]
-    for filters in refusing:
+    webhooks = [subscribe("POST_PUBLISHED", filters=filters) for filters in matching]
+    for filters in not_matching:
         subscribe("POST_PUBLISHED", filters=filters)
     publish(api, data)
     source.run()
-    assert receivers(backend) == sorted(wanted)
+    assert take_webhooks(backend) == sorted(webhooks)
 
 
-def test_what_is_not_active_gets_nothing(
+def test_inactive_webhooks_get_no_deliveries(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    paused, gone, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
+    paused, deleted, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
     for webhook in (paused, resumed):
         api(f"PUT /api/integrations/webhooks/{webhook}/status", json={"status": "INACTIVE"})
     api(f"PUT /api/integrations/webhooks/{resumed}/status", json={"status": "ACTIVE"})
-    api(f"DELETE /api/integrations/webhooks/{gone}")
+    api(f"DELETE /api/integrations/webhooks/{deleted}")
     service.disable("acme", WebhookId(disabled), "endpoint_gone")
     publish(api)
     source.run()
-    assert receivers(backend) == [resumed]
+    assert take_webhooks(backend) == [resumed]
 
 
-def test_another_workspace_gets_nothing(
+def test_event_does_not_reach_other_workspaces(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe("*")
     publish(api, token=jwt_for("other"))
     source.run()
-    assert sent(backend) == []
+    assert take_deliveries(backend) == []
 
 
-def test_subscriptions_follow_a_change(
+def test_changed_subscriptions_apply_to_later_events(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe("POST_FAILED")
@@ -182,17 +167,17 @@ def test_subscriptions_follow_a_change(
     publish(api, type="POST_FAILED")
     publish(api, type="POST_PUBLISHED")
     source.run()
-    assert [message["event_type"] for message in sent(backend)] == ["POST_PUBLISHED"]
+    assert [message["event_type"] for message in take_deliveries(backend)] == ["POST_PUBLISHED"]
 
 
-KNOWN = {"name": "test", "url": HOOK, "events": ["POST_PUBLISHED"]}
+WEBHOOK = {"name": "test", "url": HOOK, "events": ["POST_PUBLISHED"]}
 CHANGES: dict[str, Callable[[Api, str], object]] = {
-    "created": lambda api, id: api("POST /api/integrations/webhooks", json=KNOWN),
+    "created": lambda api, id: api("POST /api/integrations/webhooks", json=WEBHOOK),
     "events": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}", json={"events": ["POST_FAILED"]}),
     "filters": lambda api, id: api(
         f"PUT /api/integrations/webhooks/{id}", json={"filters": [{"path": "no", "op": "exists"}]}
     ),
-    # In Python these filters are equal to those before.
+    # In Python, these filters are equal to the ones before.
     "true for 1": lambda api, id: api(
         f"PUT /api/integrations/webhooks/{id}",
         json={"filters": [{"path": "n", "op": "equals", "value": True}]},
@@ -204,20 +189,20 @@ CHANGES: dict[str, Callable[[Api, str], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_process_that_knows_the_subscriptions_notices_a_change(
+def test_cached_subscriptions_are_replaced_after_a_change(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, change: str
 ) -> None:
     webhook = subscribe(filters=[{"path": "n", "op": "equals", "value": 1}])
     publish(api, {"n": 1})
     source.run()
-    assert receivers(backend) == [webhook]
+    assert take_webhooks(backend) == [webhook]
     CHANGES[change](api, webhook)
     publish(api, {"n": 1})
     source.run()
-    assert len(receivers(backend)) == (2 if change == "created" else 0)
+    assert len(take_webhooks(backend)) == (2 if change == "created" else 0)
 
 
-def test_what_does_not_change_matching_keeps_the_known_subscriptions(
+def test_cached_subscriptions_survive_changes_that_do_not_affect_matching(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe(filters=[{"path": "n", "op": "exists", "value": False}])
@@ -229,7 +214,7 @@ def test_what_does_not_change_matching_keeps_the_known_subscriptions(
     backend.calls.clear()
     source.run()
     assert "dynamodb.Query" not in backend.calls.count
-    assert receivers(backend) == [webhook] * 2
+    assert take_webhooks(backend) == [webhook] * 2
 
 
 def test_subscriptions_written_by_an_earlier_release_are_noticed_within_a_minute(
@@ -238,49 +223,51 @@ def test_subscriptions_written_by_an_earlier_release_are_noticed_within_a_minute
     publish(api)
     source.run()
     row = {"workspaceId": "acme", "sk": "sub#*#whk_0000000000000000000000", "filters": []}
-    dynamo.put(settings().webhooks_table, row)  # and no version
+    dynamo.put(settings().webhooks_table, row)  # but no version
     clock.move(60)
     publish(api)
     source.run()
-    assert receivers(backend) == ["whk_0000000000000000000000"]
+    assert take_webhooks(backend) == ["whk_0000000000000000000000"]
 
 
-# ── what is sent ─────────────────────────────────────────────────────────────────────────────────────
+# ── delivery messages ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_delivery_message(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+def test_delivery_message_has_an_id_a_body_and_a_message_group(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
     webhook = subscribe()
     data = {**POST, "title": "Grüße 🎈"}
     with watched("sqs.SendMessageBatch") as calls:
         published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).json()
-    (message,) = sent(backend)
+    (message,) = take_deliveries(backend)
     assert message["id"] == DeliveryId.derived(EventId(published["id"]), webhook)
     assert json.loads(message["body"]) == published | {"data": data}
     assert [entry["MessageGroupId"] for call in calls for entry in call["Entries"]] == ["acme"]
 
 
 def padding(id: str, size: int) -> dict[str, str]:
-    """Data that makes the body exactly so many bytes long."""
+    """Data that makes the body exactly `size` bytes long."""
     empty = len(payload(EventId(id), "POST_PUBLISHED", 0, {**POST, "x": ""}).encode())
     return {**POST, "x": "x" * (size - empty)}
 
 
-@pytest.mark.parametrize(("over", "inside"), [(0, True), (1, False)])
-def test_a_body_of_64_kb_travels_along_and_a_larger_one_by_reference(
-    backend: Backend, api: Api, source: Source, subscribe: Subscribe, over: int, inside: bool
+@pytest.mark.parametrize(("extra", "is_inline"), [(0, True), (1, False)])
+def test_body_larger_than_64_kb_is_not_in_the_message(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe, extra: int, is_inline: bool
 ) -> None:
     subscribe()
-    data = padding(EventId.new(), MAX_BODY_BYTES + over)
+    data = padding(EventId.new(), MAX_BODY_BYTES + extra)
     id = publish(api, data)
     source.run()
-    (message,) = sent(backend)
-    assert (message["body"] is not None) is inside
+    (message,) = take_deliveries(backend)
+    assert (message["body"] is not None) is is_inline
     if message["body"] is not None:
         assert len(message["body"].encode()) == MAX_BODY_BYTES
     assert api(f"GET /api/events/{id}").json()["data"] == data
 
 
-def test_many_webhooks_go_out_ten_a_call(
+def test_deliveries_are_sent_ten_in_a_call(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhooks = [subscribe() for _ in range(23)]
@@ -288,25 +275,27 @@ def test_many_webhooks_go_out_ten_a_call(
     with watched("sqs.SendMessageBatch") as calls:
         source.run()
     assert [len(call["Entries"]) for call in calls] == [10, 10, 3]
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
 
 
-def test_a_call_holds_at_most_1_mib(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
+def test_call_to_sqs_has_at_most_1_mib(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
     webhooks = [subscribe() for _ in range(12)]
-    # Quotes double in a text within a text: 64 KB of body make a message of about 128 KB.
+    # JSON within JSON escapes quotes, so a body of 64 KB becomes a message of about 128 KB.
     publish(api, {"x": '"' * 32_000})
     with watched("sqs.SendMessageBatch") as calls:
         source.run()
     sizes = [sum(len(entry["MessageBody"].encode()) for entry in call["Entries"]) for call in calls]
     assert max(sizes) <= 1024 * 1024 < sum(sizes)
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
 
 
-# What SQS takes in a message (SendMessage's reference); it refuses, or replaces, all else.
+# The characters that SQS accepts in a message (SendMessage reference). It rejects or replaces all others.
 SQS_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
-def test_every_text_of_json_passes_through_sqs(
+def test_every_json_string_passes_through_sqs(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
@@ -315,18 +304,20 @@ def test_every_text_of_json_passes_through_sqs(
         publish(api, data)
         source.run()
     bodies = [entry["MessageBody"] for call in calls for entry in call["Entries"]]
-    assert len(bodies) == 2  # the event's and the delivery's
+    assert len(bodies) == 2  # of the event and of the delivery
     assert all(SQS_TEXT.fullmatch(body) for body in bodies)
-    (message,) = sent(backend)
+    (message,) = take_deliveries(backend)
     assert json.loads(message["body"])["data"] == data
 
 
-# A batch of events in a process that knows the workspace's subscriptions.
+# The calls of a batch in a process that has cached the workspace's subscriptions.
 WARM = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 
-def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe) -> None:
-    """What a batch costs: ten events to one webhook each are three calls."""
+def test_batch_costs_three_aws_calls(
+    backend: Backend, api: Api, source: Source, subscribe: Subscribe
+) -> None:
+    """Ten events to one webhook each take three calls; a cold cache and more deliveries take more."""
 
     def cost(events: int) -> dict[str, int]:
         for n in range(events):
@@ -342,7 +333,7 @@ def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe)
     subscribe()
     assert cost(10) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 1}
     assert cost(10) == WARM | {"sqs.SendMessageBatch": 1}
-    assert len(sent(backend)) == 20
+    assert len(take_deliveries(backend)) == 20
 
     for _ in range(2):
         subscribe()
@@ -350,7 +341,7 @@ def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe)
 
     for _ in range(8):
         subscribe()
-    # An event to more than ten webhooks: done, and charged.
+    # An event to more than ten webhooks: it is recorded as done, and charged.
     assert cost(1) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
     assert cost(1) == WARM | {"sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
 
@@ -358,7 +349,7 @@ def test_calls(backend: Backend, api: Api, source: Source, subscribe: Subscribe)
 # ── repeats and crashes ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_repeat_of_what_is_done_is_dropped(
+def test_repeat_of_a_finished_event_is_dropped(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     first = [subscribe() for _ in range(11)]
@@ -367,11 +358,11 @@ def test_a_repeat_of_what_is_done_is_dropped(
     subscribe()
     assert publish(api, headers={"idempotency-key": "1"}) == id
     source.run()
-    assert receivers(backend) == first
+    assert take_webhooks(backend) == first
     assert fan_outs(backend) == ["DONE"]
 
 
-def test_a_repeat_of_what_went_out_in_one_send_goes_to_the_same_webhooks(
+def test_repeat_of_an_event_in_one_send_goes_to_the_same_webhooks(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     first = [subscribe() for _ in range(10)]
@@ -382,14 +373,14 @@ def test_a_repeat_of_what_went_out_in_one_send_goes_to_the_same_webhooks(
     subscribe()
     publish(api, headers={"idempotency-key": "1"})
     source.run()
-    assert receivers(backend) == sorted(first * 2)  # each is dropped by its delivery's claim
+    assert take_webhooks(backend) == sorted(first * 2)  # the delivery worker drops the copies
     assert fan_outs(backend) == ["IN_ONE_SEND"]
 
 
-def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
+def test_sweeper_requeues_a_stalled_fan_out(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
 ) -> None:
-    """Its message is lost: SQS gave it up, or somebody emptied the queue."""
+    """The event's message is lost: SQS dropped it, or someone purged the queue."""
     sweep = importlib.import_module("workers.sweep_deliveries").handler
     webhooks = [subscribe() for _ in range(23)]
     id = publish(api, {**POST, "n": 1})
@@ -397,13 +388,13 @@ def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
         source.invoke(source.receive())
     backend.client("sqs").purge_queue(QueueUrl=source.url)
     sweep({}, LAMBDA_CONTEXT)
-    assert source.waits == []  # its own message may still come back
+    assert source.waits == []  # SQS may still redeliver the event's own message
     clock.move(15 * 60 + 1)
     with meanwhile("dynamodb.UpdateItem", lambda: sweep({}, LAMBDA_CONTEXT)):  # two sweepers
         sweep({}, LAMBDA_CONTEXT)
     assert source.waits == [0]
     source.run()
-    assert set(receivers(backend)) == set(webhooks)
+    assert set(take_webhooks(backend)) == set(webhooks)
     assert fan_outs(backend) == ["DONE"]
     assert api(f"GET /api/events/{id}").json()["data"] == {**POST, "n": 1}
     clock.move(15 * 60 + 1)
@@ -411,7 +402,7 @@ def test_a_fan_out_that_stopped_for_good_is_queued_again_by_the_sweeper(
     assert source.waits == []
 
 
-def test_an_event_for_nobody_is_done_at_once(
+def test_event_without_matches_is_done_immediately(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     id = publish(api, headers={"idempotency-key": "1"})
@@ -419,7 +410,7 @@ def test_an_event_for_nobody_is_done_at_once(
     subscribe()
     publish(api, headers={"idempotency-key": "1"})
     source.run()
-    assert sent(backend) == []
+    assert take_deliveries(backend) == []
     assert api(f"GET /api/events/{id}").json()["deliveries"] == []
 
 
@@ -438,7 +429,7 @@ def test_an_event_for_nobody_is_done_at_once(
         ("dynamodb.UpdateItem", 2, True),
     ],
     ids=[
-        "before_the_look",
+        "before_the_read",
         "before_matching",
         "before_the_row",
         "after_the_row",
@@ -450,7 +441,7 @@ def test_an_event_for_nobody_is_done_at_once(
         "after_the_charge",
     ],
 )
-def test_a_worker_that_dies_loses_no_webhook(
+def test_worker_crash_loses_no_delivery(
     backend: Backend,
     api: Api,
     source: Source,
@@ -465,17 +456,17 @@ def test_a_worker_that_dies_loses_no_webhook(
         source.poll()
     assert source.waits == [180]
     source.run()
-    messages = sent(backend)
+    messages = take_deliveries(backend)
     assert {message["webhook_id"] for message in messages} == set(webhooks)
-    # What went out before the crash may go out again: under the same ids, so it is delivered once.
+    # Deliveries sent before the crash may be sent again with the same ids, so they are delivered once.
     assert len({message["id"] for message in messages}) == len(webhooks)
     assert fan_outs(backend) == ["DONE"]
 
 
-def test_what_was_cut_down_resumes_its_stored_list(
+def test_interrupted_fan_out_resumes_its_stored_list(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Those that matched when the event came get it; one that came later does not."""
+    """The webhooks that matched at first get the event; a later webhook does not."""
     first, second = subscribe(), subscribe()
     publish(api)
     with killed("sqs.SendMessageBatch"):
@@ -483,10 +474,10 @@ def test_what_was_cut_down_resumes_its_stored_list(
     api(f"PUT /api/integrations/webhooks/{first}/status", json={"status": "INACTIVE"})
     subscribe("*")
     source.run()
-    assert receivers(backend) == sorted([first, second])
+    assert take_webhooks(backend) == sorted([first, second])
 
 
-def test_what_was_cut_down_resumes_though_nothing_matches_any_more(
+def test_interrupted_fan_out_resumes_if_nothing_matches_now(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe()
@@ -495,11 +486,11 @@ def test_what_was_cut_down_resumes_though_nothing_matches_any_more(
         source.poll()
     api(f"DELETE /api/integrations/webhooks/{webhook}")
     source.run()
-    assert receivers(backend) == [webhook]
+    assert take_webhooks(backend) == [webhook]
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_answer"])
-def test_aws_failing_for_a_while_loses_nothing(
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_response"])
+def test_aws_errors_lose_no_delivery(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, lost: bool
 ) -> None:
     webhooks = {subscribe() for _ in range(11)}
@@ -516,55 +507,55 @@ def test_aws_failing_for_a_while_loses_nothing(
             source.poll()
         assert source.waits == [180], operation
         source.run()
-        assert set(receivers(backend)) == webhooks, operation
+        assert set(take_webhooks(backend)) == webhooks, operation
         assert set(fan_outs(backend)) == {"DONE"}, operation
 
 
-def test_a_call_repeated_after_a_lost_answer_is_no_failure(
+def test_retry_after_a_lost_response_is_not_a_failure(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Botocore's own retry meets what its first try has written."""
+    """The client's retry finds the result of its first attempt."""
     webhooks = {subscribe() for _ in range(11)}
     for operation in ("dynamodb.BatchWriteItem", "sqs.SendMessageBatch", "dynamodb.UpdateItem"):
         publish(api)
         with failing(operation, lost=True, tries=1):
             source.poll()
         assert source.waits == [], operation
-        assert set(receivers(backend)) == webhooks, operation
+        assert set(take_webhooks(backend)) == webhooks, operation
         assert set(fan_outs(backend)) == {"DONE"}, operation
 
 
-def test_two_workers_with_the_same_event(
+def test_copies_of_a_message_in_one_batch_are_sent_once(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """A repeat that comes while the first is at it sends the same list under the same ids."""
+    """After a crash, the redelivered message and a copy of it send the stored list once."""
     webhooks = [subscribe() for _ in range(11)]
     publish(api)
     (record,) = source.receive()
     with killed("sqs.SendMessageBatch"):
         source.invoke([record])
     assert source.invoke([record, {**record, "messageId": "again"}]) == []
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
 
 
-def test_two_workers_with_the_same_event_at_the_same_moment(
+def test_concurrent_workers_with_one_event_send_the_same_delivery_ids(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Neither sees the other's row: both write it and send. A webhook that was subscribed between is in the
-    one's list; a row that falls back to STARTED is finished by its writer.
+    """Neither sees the other's row, so both write it and send. A webhook that was subscribed in between is in
+    one of the lists. A row that falls back to STARTED is finished by its writer.
     """
     webhooks = [subscribe() for _ in range(11)]
     id = publish(api)
     (record,) = source.receive()
 
-    def another() -> None:
+    def other_worker() -> None:
         webhooks.append(subscribe())
         assert source.invoke([record]) == []
         assert fan_outs(backend) == ["DONE"]
 
-    with meanwhile("dynamodb.BatchWriteItem", another):
+    with meanwhile("dynamodb.BatchWriteItem", other_worker):
         assert source.invoke([record]) == []
-    messages = sent(backend)
+    messages = take_deliveries(backend)
     assert {message["webhook_id"] for message in messages} == set(webhooks)
     assert {message["id"] for message in messages} == {
         DeliveryId.derived(EventId(id), WebhookId(webhook)) for webhook in webhooks
@@ -572,10 +563,10 @@ def test_two_workers_with_the_same_event_at_the_same_moment(
     assert fan_outs(backend) == ["DONE"]
 
 
-def test_a_row_that_dynamodb_keeps_throttling_is_not_sent(
+def test_event_is_not_sent_if_its_row_or_its_marker_is_throttled(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither an event's own row, nor the marker, which all events of the workspace depend on."""
+    """An event depends on its own row, and on its workspace's marker, which all its events share."""
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(3)]
     records = source.receive()
@@ -583,115 +574,117 @@ def test_a_row_that_dynamodb_keeps_throttling_is_not_sent(
     with monkeypatch.context() as patch:
         patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[1:]), 0])
         assert source.invoke(records) == [records[0]["messageId"]]
-    assert len(sent(backend)) == 2
+    assert len(take_deliveries(backend)) == 2
     cold_start()
     hour = EventId(publish(api)).time_ms // 3_600_000
     dynamo.delete(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
     with monkeypatch.context() as patch:
         patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[:-1]), len(rows) - 1])
         source.poll()
-    assert sent(backend) == []
+    assert take_deliveries(backend) == []
     source.run()
-    assert {message["event_id"] for message in sent(backend)} > {ids[0]}
-    assert list(events.active(hour)) == ["acme"]
+    assert {message["event_id"] for message in take_deliveries(backend)} > {ids[0]}
+    assert list(events.active_workspaces(hour)) == ["acme"]
 
 
-def test_entries_that_sqs_does_not_take_are_sent_once_more(
+def test_entries_that_sqs_rejects_are_retried_once(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhooks = [subscribe() for _ in range(12)]
-    unlucky = webhooks[3]
+    rejected = webhooks[3]
     publish(api)
-    with partly_refused(lambda body: unlucky in body):
+    with partly_refused(lambda body: rejected in body):
         source.poll()
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
     assert source.waits == []
 
 
-def test_entries_that_sqs_never_takes_come_again_with_the_event(
+def test_event_is_redelivered_if_sqs_rejects_an_entry_twice(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhooks = [subscribe() for _ in range(12)]
-    unlucky = webhooks[3]
+    rejected = webhooks[3]
     publish(api)
-    with partly_refused(lambda body: unlucky in body, times=2):
+    with partly_refused(lambda body: rejected in body, times=2):
         source.poll()
-    assert receivers(backend) == sorted(set(webhooks) - {unlucky})
+    assert take_webhooks(backend) == sorted(set(webhooks) - {rejected})
     assert fan_outs(backend) == ["STARTED"]
     source.run()
-    assert unlucky in receivers(backend)
+    assert rejected in take_webhooks(backend)
     assert fan_outs(backend) == ["DONE"]
 
 
-def test_a_whole_batch_that_sqs_does_not_take(
+def test_batch_that_sqs_rejects_completely_is_retried(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe()
     publish(api)
     with partly_refused(lambda body: True):
         source.poll()
-    assert receivers(backend) == [webhook]
+    assert take_webhooks(backend) == [webhook]
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_out_of_time_the_rest_of_the_batch_goes_back(
+def test_rest_of_a_batch_returns_to_the_queue_when_time_runs_out(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(5)]
-    left = iter([12_000, 11_500, 11_400, 9_000, 8_000, 7_000, *[11_300] * 10])
+    remaining = iter([12_000, 11_500, 11_400, 9_000, 8_000, 7_000, *[11_300] * 10])
     records = source.receive()
-    again = source.invoke(records, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left)))
-    assert again == [record["messageId"] for record in records[2:]]
-    assert len(sent(backend)) == 2
+    redelivered = source.invoke(
+        records, SimpleNamespace(get_remaining_time_in_millis=lambda: next(remaining))
+    )
+    assert redelivered == [record["messageId"] for record in records[2:]]
+    assert len(take_deliveries(backend)) == 2
     assert source.waits == [0, 0, 0]
     source.run()
     assert sorted(row["id"] for row in backend.events()) == sorted(ids)
 
 
-def test_a_heavy_tenant_holds_an_invocation_for_a_second(
+def test_events_to_many_webhooks_occupy_an_invocation_for_a_second(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Events to many webhooks come last, one by one; the rest goes back and is received again at once."""
+    """Events to many webhooks come last, one at a time. The rest returns to the queue immediately."""
     for _ in range(11):
         subscribe()
     big = [publish(api, {"n": n}) for n in range(4)]
     small = publish(api, token=jwt_for("other"))
     records = source.receive()
-    # A send takes 0.6 s, by the clock of the invocation.
+    # Each send takes 0.6 s of the invocation's time.
     with watched("sqs.SendMessageBatch") as sends:
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000 - 600 * len(sends))
-        again = source.invoke(records, context)
-    assert again == [record["messageId"] for record in records[1:4]]
+        redelivered = source.invoke(records, context)
+    assert redelivered == [record["messageId"] for record in records[1:4]]
     assert source.waits == [0, 0, 0]
     assert {row["id"] for row in backend.events()} == {big[0], small}
     source.run()
     assert {row["fanOut"] for row in backend.events()} == {"DONE"}
 
 
-def test_what_a_throttled_workspace_leaves_no_time_for_goes_back_at_once(
+def test_events_delayed_by_a_throttled_workspace_return_to_the_queue(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read that DynamoDB throttles takes 0.6 s here."""
+    """Each throttled read takes 0.6 s of the invocation's time."""
     throttled, reads = [publish(api), publish(api)], []
     publish(api, token=jwt_for("other"))
-    look_up = fan_out._look_up
+    load = fan_out._load
 
-    def slow(works: Any) -> Any:
-        if any(work.event.id in throttled for work in works):
-            reads.append(works)
+    def slow(fan_outs: Any) -> Any:
+        if any(each.event.id in throttled for each in fan_outs):
+            reads.append(fan_outs)
             raise dynamo.Throttled
-        return look_up(works)
+        return load(fan_outs)
 
-    monkeypatch.setattr(fan_out, "_look_up", slow)
+    monkeypatch.setattr(fan_out, "_load", slow)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000 - 600 * len(reads))
     source.invoke(source.receive(), context)
     assert source.waits == [0, 0, 180]
 
 
-def test_what_is_late_comes_again_though_sqs_does_not_put_it_back(
+def test_late_message_is_redelivered_if_its_visibility_cannot_be_changed(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
@@ -707,7 +700,7 @@ def test_what_is_late_comes_again_though_sqs_does_not_put_it_back(
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=4)
-def test_an_event_counts_once_for_every_ten_webhooks(
+def test_event_counts_once_for_every_ten_webhooks(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     for _ in range(21):
@@ -717,19 +710,18 @@ def test_an_event_counts_once_for_every_ten_webhooks(
     cold_start()
     ceilings.clear_cache()  # the fan-out is another process
     source.run()
-    assert len(sent(backend)) == 42
+    assert len(take_deliveries(backend)) == 42
     answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
-    assert (answer.status, answer.json()["code"]) == (429, "rate_limited")
-    assert "An event counts once for every 10 webhooks" in answer.json()["detail"]
+    assert_problem(answer, 429, "rate_limited", "An event counts once for every 10 webhooks")
     (row,) = (row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme")
     assert row["mn"] == 2 * 3
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=4)
-def test_a_copy_of_an_event_is_not_charged(
+def test_copy_of_an_event_is_not_charged(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Another worker gets a copy of the message after the event's row was written."""
+    """Another worker gets a copy of the message after the event's row is written."""
     for _ in range(11):
         subscribe()
     publish(api)
@@ -741,7 +733,7 @@ def test_a_copy_of_an_event_is_not_charged(
     assert row["mn"] == 2
 
 
-def test_what_has_no_ceiling_is_not_charged(
+def test_events_without_a_ceiling_are_not_charged(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     for _ in range(11):
@@ -751,14 +743,14 @@ def test_what_has_no_ceiling_is_not_charged(
         event = EventMessage(id, "acme", "POST_PUBLISHED", id.time_ms, POST, origin, "c")
         source.send(event.fields())
     source.run()
-    assert len(sent(backend)) == 22
+    assert len(take_deliveries(backend)) == 22
     assert not [row for row in backend.rows("RateLimitsTable") if row["id"] == "events#acme"]
 
 
-# ── who is active ────────────────────────────────────────────────────────────────────────────────────
+# ── active workspaces ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_workspace_with_deliveries_is_marked_once_an_hour(
+def test_workspace_with_deliveries_is_marked_active_once_an_hour(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
 ) -> None:
     hour = clock.now // 3_600_000
@@ -767,22 +759,22 @@ def test_a_workspace_with_deliveries_is_marked_once_an_hour(
     with watched("dynamodb.BatchWriteItem") as writes:
         for _ in range(2):
             publish(api)
-            publish(api, token=jwt_for("other"))  # to nobody
+            publish(api, token=jwt_for("other"))  # matches no webhook
             source.run(60)
     assert [len(call["RequestItems"][settings().events_table]) for call in writes] == [3, 2]
-    assert list(events.active(hour)) == ["acme"]
+    assert list(events.active_workspaces(hour)) == ["acme"]
     clock.move(3600)
-    assert list(events.active(hour + 1)) == []
+    assert list(events.active_workspaces(hour + 1)) == []
     publish(api)
     source.run(60)
-    assert list(events.active(hour + 1)) == ["acme"]
+    assert list(events.active_workspaces(hour + 1)) == ["acme"]
     assert len(api("GET /api/events").json()["items"]) == 3
 
 
-def test_a_crash_loses_no_marker(
+def test_worker_crash_loses_no_activity_marker(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
 ) -> None:
-    """The row of the event was written, the marker of its workspace was not."""
+    """The event's row was written, but not its workspace's marker."""
     subscribe()
     publish(api)
     with killed("dynamodb.BatchWriteItem", after=True):
@@ -791,39 +783,39 @@ def test_a_crash_loses_no_marker(
     marker = {"workspaceId": f"active#{hour}", "id": "acme"}
     dynamo.delete(settings().events_table, marker)
     source.run()
-    assert len(sent(backend)) == 1
-    assert list(events.active(hour)) == ["acme"]
+    assert len(take_deliveries(backend)) == 1
+    assert list(events.active_workspaces(hour)) == ["acme"]
 
 
-# ── one event among others ───────────────────────────────────────────────────────────────────────────
+# ── invalid and throttled events ─────────────────────────────────────────────────────────────────────
 
 
-def test_one_poisonous_event_does_not_stop_the_others(
+def test_invalid_event_does_not_stop_the_others(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
     good = publish(api)
-    # A row that nobody wrote through the API.
+    # The API does not accept this filter.
     row = {"workspaceId": "broken", "sk": "sub#*#whk_0000000000000000000000", "filters": [{"op": "no such"}]}
     dynamo.put(settings().webhooks_table, row)
     publish(api, token=jwt_for("broken"))
     other = publish(api)
     assert source.poll() == 3
     assert source.waits == [180]
-    assert sorted(message["event_id"] for message in sent(backend)) == sorted([good, other])
+    assert sorted(message["event_id"] for message in take_deliveries(backend)) == sorted([good, other])
 
 
-def test_a_throttled_event_does_not_stop_the_others(
+def test_throttled_event_does_not_stop_the_others(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     subscribe()
     ids = [publish(api) for _ in range(4)]
-    # The batch's call, then the one for that event alone.
+    # The call for the batch fails, then the call for this event alone.
     with failing("dynamodb.BatchWriteItem", where=ids[1], times=2, error=THROTTLED):
         source.poll()
-    assert sorted(message["event_id"] for message in sent(backend)) == sorted({*ids} - {ids[1]})
+    assert sorted(message["event_id"] for message in take_deliveries(backend)) == sorted({*ids} - {ids[1]})
     source.run()
-    assert [message["event_id"] for message in sent(backend)] == [ids[1]]
+    assert [message["event_id"] for message in take_deliveries(backend)] == [ids[1]]
 
 
 UNREADABLE = [
@@ -839,7 +831,7 @@ UNREADABLE = [
 ]
 
 
-def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(
+def test_unreadable_messages_go_to_the_dead_letter_queue(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe()
@@ -847,7 +839,7 @@ def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(
         source.send(text)
     publish(api)
     assert source.poll() == len(UNREADABLE) + 1
-    assert receivers(backend) == [webhook]
+    assert take_webhooks(backend) == [webhook]
     assert sorted(record["body"] for record in backend.messages("EventsDeadLetterQueue")) == sorted(
         UNREADABLE
     )
@@ -855,7 +847,7 @@ def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(
 
 
 @pytest.mark.parametrize("error", [REFUSED, TIMEOUT])
-def test_an_unreadable_message_that_cannot_be_moved_comes_again(
+def test_unreadable_message_is_redelivered_if_it_cannot_be_moved(
     backend: Backend, source: Source, error: str
 ) -> None:
     source.send("not JSON")
@@ -868,11 +860,11 @@ def test_an_unreadable_message_that_cannot_be_moved_comes_again(
 
 # ── within the publish request ───────────────────────────────────────────────────────────────────────
 
-ONCE: dict[str, Any] = {"headers": {"idempotency-key": "1"}}
+KEYED: dict[str, Any] = {"headers": {"idempotency-key": "1"}}
 
 
 def publish_one(api: Api, data: dict[str, Any] | None = None, **more: Any) -> str:
-    """Through the route for one event, which fans out what goes to ten webhooks or fewer."""
+    """Publish with the route for one event, which fans out events to ten webhooks or fewer."""
     answer = api(
         "POST /api/events", json={"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}, **more
     )
@@ -886,7 +878,7 @@ def deliveries(id: str, webhooks: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 10])
-def test_an_event_to_ten_webhooks_or_fewer_needs_no_worker(
+def test_event_to_ten_webhooks_or_fewer_needs_no_worker(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, count: int
 ) -> None:
     webhooks = [subscribe() for _ in range(count)]
@@ -895,31 +887,31 @@ def test_an_event_to_ten_webhooks_or_fewer_needs_no_worker(
     id = publish_one(api, {"n": 1})
     assert backend.calls.count == WARM | ({"sqs.SendMessageBatch": 1} if count else {})
     assert source.waits == []
-    messages = [message for message in sent(backend) if message["event_id"] == id]
+    messages = [message for message in take_deliveries(backend) if message["event_id"] == id]
     assert len(messages) == count
     assert {message["id"] for message in messages} == deliveries(id, webhooks)
     assert set(fan_outs(backend)) == {"IN_ONE_SEND" if count else "DONE"}
-    shown = api(f"GET /api/events/{id}").json()
-    assert (shown["data"], len(shown["deliveries"])) == ({**POST, "n": 1}, count)
+    event = api(f"GET /api/events/{id}").json()
+    assert (event["data"], len(event["deliveries"])) == ({**POST, "n": 1}, count)
 
 
-def test_an_event_to_more_webhooks_is_left_to_the_worker(
+def test_event_to_more_than_ten_webhooks_is_left_to_the_worker(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhooks = [subscribe() for _ in range(11)]
     publish_one(api)
-    assert (backend.events(), sent(backend), source.waits) == ([], [], [0])
+    assert (backend.events(), take_deliveries(backend), source.waits) == ([], [], [0])
     source.run()
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
     assert fan_outs(backend) == ["DONE"]
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_answer"])
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost_response"])
 @pytest.mark.parametrize(
     "operation",
     ["dynamodb.BatchGetItem", "dynamodb.Query", "dynamodb.BatchWriteItem", "sqs.SendMessageBatch"],
 )
-def test_a_publish_whose_fan_out_fails_is_left_to_the_worker(
+def test_publish_is_left_to_the_worker_if_its_fan_out_fails(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, operation: str, lost: bool
 ) -> None:
     webhooks = [subscribe(), subscribe()]
@@ -927,14 +919,14 @@ def test_a_publish_whose_fan_out_fails_is_left_to_the_worker(
         id = publish_one(api)
     assert source.waits == [0]
     source.run()
-    messages = sent(backend)
+    messages = take_deliveries(backend)
     assert {message["id"] for message in messages} == deliveries(id, webhooks)
     if operation != "sqs.SendMessageBatch":
         assert len(messages) == 2
     assert fan_outs(backend) == ["IN_ONE_SEND"]
 
 
-def test_a_publish_of_which_sqs_takes_a_part_is_left_to_the_worker(
+def test_publish_is_left_to_the_worker_if_sqs_rejects_an_entry(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     first, second = subscribe(), subscribe()
@@ -942,21 +934,21 @@ def test_a_publish_of_which_sqs_takes_a_part_is_left_to_the_worker(
         publish_one(api)
     assert source.waits == [0]
     source.run()
-    assert receivers(backend) == sorted([first, first, second])
+    assert take_webhooks(backend) == sorted([first, first, second])
 
 
-def test_a_publish_fails_when_the_events_queue_fails_too(
+def test_publish_fails_if_the_events_queue_fails_too(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Its row stays, and a repeat under its key sends the row's list."""
+    """The event's row stays, and a repeat with the same key sends the row's list."""
     webhook = subscribe()
     body = {"type": "POST_PUBLISHED", "data": POST}
     with failing("sqs.SendMessageBatch"), failing("sqs.SendMessage", error=REFUSED):
-        assert api("POST /api/events", json=body, **ONCE).status == 500
-    assert (sent(backend), source.waits, fan_outs(backend)) == ([], [], ["IN_ONE_SEND"])
+        assert api("POST /api/events", json=body, **KEYED).status == 500
+    assert (take_deliveries(backend), source.waits, fan_outs(backend)) == ([], [], ["IN_ONE_SEND"])
     subscribe()
-    id = publish_one(api, **ONCE)
-    assert {message["id"] for message in sent(backend)} == deliveries(id, [webhook])
+    id = publish_one(api, **KEYED)
+    assert {message["id"] for message in take_deliveries(backend)} == deliveries(id, [webhook])
     assert [row["id"] for row in backend.events()] == [id]
 
 
@@ -971,14 +963,14 @@ def test_a_publish_fails_when_the_events_queue_fails_too(
         "sqs.SendMessageBatch",
     ],
 )
-def test_a_repeat_resumes_a_publish_that_died(
+def test_repeat_resumes_a_publish_that_crashed(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, operation: str, after: bool
 ) -> None:
     webhook = subscribe()
     with killed(operation, after=after):
-        publish_one(api, **ONCE)
-    id = publish_one(api, **ONCE)
-    messages = sent(backend)
+        publish_one(api, **KEYED)
+    id = publish_one(api, **KEYED)
+    messages = take_deliveries(backend)
     assert {message["id"] for message in messages} == deliveries(id, [webhook])
     assert len(messages) == (2 if operation == "sqs.SendMessageBatch" and after else 1)
     assert source.waits == []
@@ -986,72 +978,72 @@ def test_a_repeat_resumes_a_publish_that_died(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_repeat_resumes_a_publish_that_died_at_the_events_queue(
+def test_repeat_resumes_a_publish_that_crashed_at_the_events_queue(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, after: bool
 ) -> None:
     webhooks = [subscribe() for _ in range(11)]
     with killed("sqs.SendMessage", after=after):
-        publish_one(api, **ONCE)
-    id = publish_one(api, **ONCE)
+        publish_one(api, **KEYED)
+    id = publish_one(api, **KEYED)
     source.run()
-    messages = sent(backend)
+    messages = take_deliveries(backend)
     assert {message["id"] for message in messages} == deliveries(id, webhooks)
     assert len(messages) == 11
     assert fan_outs(backend) == ["DONE"]
 
 
 @pytest.mark.parametrize("count", [0, 11])
-def test_a_repeat_of_a_publish_that_is_done_sends_nothing(
+def test_repeat_of_a_finished_publish_sends_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, count: int
 ) -> None:
     webhooks = [subscribe() for _ in range(count)]
-    id = publish_one(api, **ONCE)
+    id = publish_one(api, **KEYED)
     source.run()
     subscribe()
-    assert publish_one(api, **ONCE) == id
+    assert publish_one(api, **KEYED) == id
     assert source.waits == []
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
 
 
-def test_a_repeat_of_a_publish_whose_fan_out_is_going_on_is_left_to_the_worker(
+def test_repeat_of_a_publish_with_a_running_fan_out_is_left_to_the_worker(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhooks = [subscribe() for _ in range(11)]
-    publish_one(api, **ONCE)
+    publish_one(api, **KEYED)
     with killed("sqs.SendMessageBatch"):
         source.poll()
-    publish_one(api, **ONCE)
+    publish_one(api, **KEYED)
     assert fan_outs(backend) == ["STARTED"]
     assert source.poll() == 1
-    assert receivers(backend) == sorted(webhooks)
+    assert take_webhooks(backend) == sorted(webhooks)
     assert fan_outs(backend) == ["DONE"]
 
 
-def test_two_repeats_at_the_same_moment_send_the_same_event(
+def test_concurrent_repeats_send_the_same_event(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Neither sees the other's row, and a webhook that was subscribed between is in the one's list."""
+    """Neither sees the other's row. A webhook that was subscribed in between is in one of the lists."""
     webhooks, ids = [subscribe()], []
 
-    def another() -> None:
+    def other_request() -> None:
         webhooks.append(subscribe())
-        ids.append(publish_one(api, **ONCE))
+        ids.append(publish_one(api, **KEYED))
 
-    with meanwhile("dynamodb.BatchWriteItem", another):
-        ids.append(publish_one(api, **ONCE))
+    with meanwhile("dynamodb.BatchWriteItem", other_request):
+        ids.append(publish_one(api, **KEYED))
     assert ids[0] == ids[1]
-    assert {message["id"] for message in sent(backend)} == deliveries(ids[0], webhooks)
+    assert {message["id"] for message in take_deliveries(backend)} == deliveries(ids[0], webhooks)
     assert source.waits == []
     assert [row["id"] for row in backend.events()] == [ids[0]]
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=1)
-def test_a_publish_above_the_ceiling_writes_nothing(
+def test_publish_above_the_ceiling_writes_nothing(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe()
     publish_one(api)
     backend.calls.clear()
-    assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, **ONCE).status == 429
-    assert set(backend.calls.count) <= {"dynamodb.UpdateItem"}  # of the ceiling
-    assert (receivers(backend), len(backend.events()), source.waits) == ([webhook], 1, [])
+    assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, **KEYED).status == 429
+    assert set(backend.calls.count) <= {"dynamodb.UpdateItem"}  # the ceiling's counter
+    assert (take_webhooks(backend), len(backend.events()), source.waits) == ([webhook], 1, [])

@@ -13,7 +13,7 @@ import pytest
 
 from patchbay.clock import now_ms
 from patchbay.rate_limits import ceilings
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.wire import Params, around_calls
 
@@ -30,7 +30,7 @@ KEY = {"name": "ci", "scopes": ["events:publish", "webhooks:write"]}
 # Its data fit POST_FAILED as well.
 EVENT: dict[str, Any] = {
     "type": "POST_PUBLISHED",
-    "data": {**least("POST_FAILED"), "a": 1, "b": [True, None]},
+    "data": {**minimal_data("POST_FAILED"), "a": 1, "b": [True, None]},
 }
 CREATES: dict[str, dict[str, Any]] = {WEBHOOKS: WEBHOOK, KEYS: KEY}
 SECRETS = {WEBHOOKS: "secret", KEYS: "key"}

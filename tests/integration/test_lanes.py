@@ -20,7 +20,7 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.receivers.lanes import LATELY_MS, MANY_SLOW, Traffic, most_permits
+from patchbay.receivers.lanes import RECENT_MS, SLOW_WORKSPACE_THRESHOLD, Traffic, max_permits
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.catalogued import POST
@@ -47,7 +47,7 @@ def health_of(webhook: Any) -> Health:
 def take_permits(pipeline: Pipeline, workspace: str = "acme") -> list[str]:
     """Take all permits that the workspace has left, as other workers would."""
     taken = []
-    while permit := health_store.take_permit(workspace, pipeline.clock.now):
+    while permit := health_store.acquire_permit(workspace, pipeline.clock.now):
         taken.append(permit)
     return taken
 
@@ -208,7 +208,7 @@ def test_a_fast_answer_does_not_undo_a_slow_one_of_another_worker(pipeline: Pipe
 @pytest.mark.usefixtures("impatient")
 def test_many_slow_webhooks_take_their_workspace_to_the_slow_lane_for_a_while(pipeline: Pipeline) -> None:
     with receiver([Answer(delay=4 * SLOW)]) as slow, receiver() as fast:
-        for _ in range(MANY_SLOW):
+        for _ in range(SLOW_WORKSPACE_THRESHOLD):
             pipeline.webhook(slow.url)
         healthy = pipeline.webhook(fast.url)
         pipeline.clock.move(1)
@@ -234,7 +234,7 @@ def test_many_slow_webhooks_take_their_workspace_to_the_slow_lane_for_a_while(pi
 
 def test_a_few_slow_webhooks_leave_the_others_of_their_workspace_in_the_fast_lane(pipeline: Pipeline) -> None:
     with receiver() as r:
-        slow = [pipeline.webhook(r.url) for _ in range(MANY_SLOW - 1)]
+        slow = [pipeline.webhook(r.url) for _ in range(SLOW_WORKSPACE_THRESHOLD - 1)]
         pipeline.webhook(r.url)
         for _ in range(2):  # twice slow counts once
             pipeline.clock.move(1)
@@ -258,14 +258,14 @@ def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(
         pipeline.publish()
         pipeline.deliveries.poll()
         taken = take_permits(pipeline)
-        assert len(taken) == most_permits(settings().slow_delivery_concurrency) == 5
+        assert len(taken) == max_permits(settings().slow_delivery_concurrency) == 5
         elsewhere(pipeline, api, other.url)
         pipeline.deliveries.poll()
         waits = []
         while pipeline.slow.waits:
             pipeline.clock.move(pipeline.slow.waits[0] + 0.001)
             for permit in taken:
-                health_store.give_back_permit("acme", permit)
+                health_store.release_permit("acme", permit)
             taken = take_permits(pipeline)
             pipeline.slow.poll()
             waits += pipeline.slow.waits
@@ -276,7 +276,7 @@ def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(
         (held,) = (row for row in pipeline.rows if row["webhookKey"].startswith("acme#"))
         assert (held["status"], held["reason"]) == ("HELD", "held:slow")
         for permit in taken:
-            health_store.give_back_permit("acme", permit)
+            health_store.release_permit("acme", permit)
         pipeline.run()
         assert len(r.requests) == 1
     assert pipeline.ends() == [("DELIVERED", None)] * 2
@@ -307,19 +307,19 @@ def test_a_permit_is_given_back(pipeline: Pipeline) -> None:
 
 def test_the_last_permit_is_ours_though_the_answer_was_lost(pipeline: Pipeline) -> None:
     first, *_ = take_permits(pipeline)
-    health_store.give_back_permit("acme", first)
+    health_store.release_permit("acme", first)
     with failing("dynamodb.UpdateItem", lost=True, tries=1):
-        assert health_store.take_permit("acme", pipeline.clock.now) is not None
-    assert health_store.take_permit("acme", pipeline.clock.now) is None
+        assert health_store.acquire_permit("acme", pipeline.clock.now) is not None
+    assert health_store.acquire_permit("acme", pipeline.clock.now) is None
 
 
 def test_webhooks_that_were_slow_long_ago_are_forgotten(pipeline: Pipeline) -> None:
     key, fast = webhook_key("acme", WebhookId.new()), Health(fast_at=1)
     health_store.mark_slow(key, fast, Traffic(), pipeline.clock.now)
-    known = health_store.read_traffic(dynamo.get(*health_store.traffic_table_key("acme")))
-    pipeline.clock.move(LATELY_MS / 1000)
+    known = health_store.traffic_from_row(dynamo.get(*health_store.traffic_table_key("acme")))
+    pipeline.clock.move(RECENT_MS / 1000)
     health_store.mark_slow(key, fast, known, pipeline.clock.now)
-    (entry,) = health_store.read_traffic(dynamo.get(*health_store.traffic_table_key("acme"))).slow
+    (entry,) = health_store.traffic_from_row(dynamo.get(*health_store.traffic_table_key("acme"))).slow
     assert entry.startswith(f"{pipeline.clock.now}#")
 
 
@@ -387,7 +387,7 @@ def test_retries_by_hand_need_a_permit(pipeline: Pipeline) -> None:
         assert len(r.requests) == 1
         assert 5 <= pipeline.slow.waits[0] <= 7
         for permit in taken:
-            health_store.give_back_permit("acme", permit)
+            health_store.release_permit("acme", permit)
         pipeline.run()
         assert len(r.requests) == 2
     assert pipeline.ends() == [("DELIVERED", None)]
@@ -449,7 +449,7 @@ class Other:
         store.write(row, end)
 
     def holds(self) -> None:
-        health_store.held(webhook_key("acme", self.copy.webhook_id), self.now, self.now)
+        health_store.schedule_sweep(webhook_key("acme", self.copy.webhook_id), self.now, self.now)
         most_held = settings().max_hold_seconds * 1000
         terms: dict[str, Any] = {
             "reason": "held:timeouts",

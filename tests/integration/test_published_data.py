@@ -1,4 +1,4 @@
-"""What is published fits its type's schema, whichever way it comes; and a type more is a file more."""
+"""Published data must match its type's schema on every path, and a new file adds a type."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from patchbay.events.models import PublishEvent
 from patchbay.ids import DeliveryId, EventId
 from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.settings import settings
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import Api, Backend
 from tests.integration.conftest import Pipeline
+from tests.problems import assert_problem
 from tests.receivers import receiver
 
-PRIVATE = "somebody's private words"
-# What does not fit, and where.
-WRONG: list[tuple[dict[str, Any], list[str]]] = [
+PRIVATE = "private text of a user"
+# Invalid data, and the paths of the errors.
+INVALID: list[tuple[dict[str, Any], list[str]]] = [
     ({}, ["data.postId", "data.network"]),
     ({"postId": "p"}, ["data.network"]),
     ({**POST, "postId": 1}, ["data.postId"]),
@@ -44,35 +45,34 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "paths"), WRONG, ids=lambda value: json.dumps(value)[:50])
-def test_what_does_not_fit_is_refused_with_its_path(
+@pytest.mark.parametrize(("data", "paths"), INVALID, ids=lambda value: json.dumps(value)[:50])
+def test_publish_rejects_invalid_data_with_its_path(
     api: Api, backend: Backend, logs: io.StringIO, data: dict[str, Any], paths: list[str]
 ) -> None:
-    once = {"Idempotency-Key": "one"}
-    answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}, headers=once)
-    assert (answer.status, answer.json()["code"]) == (422, "validation_failed")
-    assert [error["path"] for error in answer.json()["errors"]] == paths
-    assert answer.json()["detail"].startswith(paths[0])
-    # Nothing is told to anybody, nothing is used up, and nothing private is said again.
+    key = {"Idempotency-Key": "one"}
+    answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}, headers=key)
+    problem = assert_problem(answer, 422, paths=paths)
+    assert problem["detail"].startswith(paths[0])
+    # Nothing is queued or counted, and private data is not repeated.
     assert backend.messages("EventsQueue") == []
     assert backend.rows("IdempotencyTable") == []
     assert not [row for row in backend.rows("RateLimitsTable") if row["id"].startswith("events#")]
     assert PRIVATE not in answer.text + logs.getvalue()
-    # The same key for what fits is a first request.
-    right = {"type": "POST_PUBLISHED", "data": POST}
-    assert api("POST /api/events", json=right, headers=once).status == 202
+    # The same key with valid data is a first request.
+    valid = {"type": "POST_PUBLISHED", "data": POST}
+    assert api("POST /api/events", json=valid, headers=key).status == 202
 
 
-def test_a_publish_that_fails_is_logged_and_one_that_succeeds_is_sampled(
+def test_failed_publish_is_logged_and_successful_publish_is_sampled(
     api: Api, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = {"type": "POST_PUBLISHED", "data": POST}
+    valid = {"type": "POST_PUBLISHED", "data": POST}
     for percent, logged in (("0", [422]), ("100", [202, 422])):
         monkeypatch.setenv("SUCCESS_LOG_PERCENT", percent)
         settings.cache_clear()
         logs.truncate(0)
         logs.seek(0)
-        assert api("POST /api/events", json=right).status == 202
+        assert api("POST /api/events", json=valid).status == 202
         assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}}).status == 422
         assert api("GET /api/events").status == 200
         lines = [json.loads(line) for line in logs.getvalue().splitlines()]
@@ -80,7 +80,7 @@ def test_a_publish_that_fails_is_logged_and_one_that_succeeds_is_sampled(
 
 
 @pytest.mark.parametrize(
-    "more",
+    "extra",
     [
         {"anything": {"else": [1, None, True]}},
         {"url": "https://example.com/ok"},
@@ -91,18 +91,18 @@ def test_a_publish_that_fails_is_logged_and_one_that_succeeds_is_sampled(
         {"mediaUrls": []},
         {"text": "🌷" * 1000},
     ],
-    ids=lambda more: "-".join(map(str, next(iter(more.items()))))[:40],
+    ids=lambda extra: "-".join(map(str, next(iter(extra.items()))))[:40],
 )
-def test_what_fits_is_taken_as_it_is(api: Api, backend: Backend, more: dict[str, Any]) -> None:
-    data = {**POST, **more}
+def test_publish_stores_valid_data_unchanged(api: Api, backend: Backend, extra: dict[str, Any]) -> None:
+    data = {**POST, **extra}
     assert api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}).status == 202
     (event,) = backend.events()
     assert json.loads(event["data"]) == data
 
 
 @pytest.mark.parametrize("event", sorted(catalogue.PUBLISHABLE))
-def test_every_types_sample_can_be_published(api: Api, event: str) -> None:
-    for data in (entries.load(event).sample, least(event)):
+def test_sample_of_every_type_can_be_published(api: Api, event: str) -> None:
+    for data in (entries.load(event).sample, minimal_data(event)):
         assert api("POST /api/events", json={"type": event, "data": data}).status == 202
 
 
@@ -115,14 +115,14 @@ def test_every_types_sample_can_be_published(api: Api, event: str) -> None:
         ("2026-03-02T24:00:00Z", 422),
     ],
 )
-def test_a_query_and_data_read_the_same_times(api: Api, time: str, status: int) -> None:
+def test_query_and_data_accept_the_same_times(api: Api, time: str, status: int) -> None:
     assert api(f"GET /api/events?since={time}").status == status
     data = {**POST, "publishedAt": time.replace("%2B", "+")}
     published = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data})
     assert published.status == {200: 202}.get(status, status)
 
 
-def test_in_a_batch_only_what_does_not_fit_is_refused(api: Api, backend: Backend) -> None:
+def test_batch_rejects_only_invalid_data(api: Api, backend: Backend) -> None:
     batch = [POST, {"postId": PRIVATE}, {**POST, "n": 1}]
     body = {"events": [{"type": "POST_PUBLISHED", "data": data} for data in batch]}
     answer = api("POST /api/events/batch", json=body)
@@ -136,7 +136,7 @@ def test_in_a_batch_only_what_does_not_fit_is_refused(api: Api, backend: Backend
     assert len(backend.messages("EventsQueue")) == 2
 
 
-def test_over_the_bus_it_is_kept_as_rejected_with_the_reason(api: Api, backend: Backend) -> None:
+def test_invalid_data_on_the_bus_is_stored_as_rejected_with_the_reason(api: Api, backend: Backend) -> None:
     detail = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {**POST, "mediaUrls": [1, 2]}}
     envelope = {"id": "b", "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d", "detail": detail}
     assert fan_out_batch([{"messageId": "m", "body": json.dumps(envelope)}], lambda: 30_000) == []
@@ -146,10 +146,10 @@ def test_over_the_bus_it_is_kept_as_rejected_with_the_reason(api: Api, backend: 
     assert backend.messages("DeliveriesQueue") == []
 
 
-def test_a_platform_function_is_told_as_everybody(backend: Backend) -> None:
-    with pytest.raises(ValidationFailed) as refused:
+def test_publish_in_process_rejects_invalid_data(backend: Backend) -> None:
+    with pytest.raises(ValidationFailed) as failure:
         events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={"postId": "p"}))
-    assert [error.path for error in refused.value.errors] == ["data.network"]
+    assert [error.path for error in failure.value.errors] == ["data.network"]
 
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -158,8 +158,8 @@ NUMBERS = "[1.10,123456789012345.123456,1e2,1E+5,-0,-0.0,0.30000000000000004,184
 WRITTEN = f'{{"postId":"post_1","network":"instagram","price":1.10,"n":{NUMBERS}}}'
 
 
-def test_numbers_reach_the_receiver_as_they_were_sent(pipeline: Pipeline) -> None:
-    """Over HTTP, in a batch and over the bus, at each attempt, and where they are shown."""
+def test_numbers_reach_the_receiver_as_they_were_written(pipeline: Pipeline) -> None:
+    """Over HTTP, in a batch and over the bus, at each attempt, and in the API's responses."""
     equals = {"path": "price", "op": "equals", "value": 1.1}
     with receiver((500, 200)) as r:
         webhook = pipeline.webhook(r.url, filters=[equals])
@@ -179,43 +179,42 @@ def test_numbers_reach_the_receiver_as_they_were_sent(pipeline: Pipeline) -> Non
         StandardWebhook(webhook["secret"]).verify(request.body, dict(request.headers))
 
     delivery = DeliveryId.derived(EventId(id), webhook["id"])
-    for shown in (
+    for route in (
         f"GET /api/events/{id}",
         f"GET /api/integrations/webhooks/{webhook['id']}/deliveries/{delivery}",
         "GET /api/automations/make/triggers/POST_PUBLISHED/samples",
     ):
-        assert f'"data":{WRITTEN}' in pipeline.api(shown).text, shown
+        assert f'"data":{WRITTEN}' in pipeline.api(route).text, route
 
 
-def test_a_number_that_is_written_otherwise_is_another_body(api: Api) -> None:
-    once = {"Idempotency-Key": "one"}
+def test_number_written_differently_is_a_different_body(api: Api) -> None:
+    key = {"Idempotency-Key": "one"}
     for batch in (False, True):
         codes = []
         for number in ("123456789012345.123456", "123456789012345.123456", "123456789012345.12"):
             data = json.dumps(POST)[:-1] + f',"n":{number}}}'
             event = f'{{"type":"POST_PUBLISHED","data":{data}}}'
             path, body = ("/batch", f'{{"events":[{event}]}}') if batch else ("", event)
-            answer = api(f"POST /api/events{path}", body=body.encode(), headers=once)
+            answer = api(f"POST /api/events{path}", body=body.encode(), headers=key)
             codes.append(answer.json().get("code"))
         assert codes == [None, None, "idempotency_mismatch"]
 
 
-def test_a_wrong_number_is_refused_by_its_schema(api: Api) -> None:
+def test_schema_rejects_a_number_in_place_of_a_string(api: Api) -> None:
     body = json.dumps({"type": "POST_PUBLISHED", "data": {**POST, "text": 0}}).replace("0}", "1.10}")
-    answer = api("POST /api/events", body=body.encode())
-    assert [error["path"] for error in answer.json()["errors"]] == ["data.text"]
+    assert_problem(api("POST /api/events", body=body.encode()), 422, paths=["data.text"])
 
 
 @pytest.mark.parametrize("value", [float("inf"), object(), "\ud800"])
-def test_a_platform_function_publishes_only_what_json_has(backend: Backend, value: Any) -> None:
+def test_publish_in_process_rejects_values_that_are_not_json(backend: Backend, value: Any) -> None:
     with pytest.raises(ValidationFailed, match="data"):
         events.publish(in_process("acme"), PublishEvent(type="POST_PUBLISHED", data={**POST, "x": value}))
     assert backend.messages("EventsQueue") == []
 
 
-# ── a type of the platform's own ─────────────────────────────────────────────────────────────────────
+# ── custom event types ───────────────────────────────────────────────────────────────────────────────
 
-OWN: dict[str, Any] = {
+CUSTOM: dict[str, Any] = {
     "noun": "Story",
     "label": "Story Viewed",
     "description": "Triggers when a story has been viewed.",
@@ -229,13 +228,13 @@ OWN: dict[str, Any] = {
 }
 
 
-def test_a_file_more_is_a_type_more(
+def test_new_catalogue_file_adds_an_event_type(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "catalogue"
     shutil.copytree(catalogue.FOLDER, folder)
-    (folder / "events/publishable/STORY_VIEWED.json").write_text(json.dumps(OWN))
-    # As if the process had begun with that folder.
+    (folder / "events/publishable/STORY_VIEWED.json").write_text(json.dumps(CUSTOM))
+    # As if the process had started with this folder.
     monkeypatch.setattr(catalogue, "FOLDER", str(folder))
     for name in ("PUBLISHABLE", "TRIGGERS", "ALL"):
         monkeypatch.setattr(catalogue, name, getattr(catalogue, name) | {"STORY_VIEWED"})
@@ -248,52 +247,52 @@ def test_a_file_more_is_a_type_more(
         webhook = {"name": "w", "url": "https://example.com/", "events": ["STORY_VIEWED"]}
         assert api("POST /api/integrations/webhooks", json=webhook).status == 201
         assert api("POST /api/events", json={"type": "STORY_VIEWED", "data": {"storyId": "s"}}).status == 202
-        refused = api("POST /api/events", json={"type": "STORY_VIEWED", "data": {}})
-        assert [error["path"] for error in refused.json()["errors"]] == ["data.storyId"]
+        invalid = api("POST /api/events", json={"type": "STORY_VIEWED", "data": {}})
+        assert_problem(invalid, 422, paths=["data.storyId"])
         types = api("GET /api/integrations/webhooks/event-types").json()["items"]
-        assert [one["sample"] for one in types if one["key"] == "STORY_VIEWED"] == [OWN["sample"]]
+        assert [type["sample"] for type in types if type["key"] == "STORY_VIEWED"] == [CUSTOM["sample"]]
         assert "STORY_VIEWED" in api("GET /api/automations/zapier/triggers").text
     finally:
         entries.all_entries.cache_clear()
     assert [event["type"] for event in backend.events()] == ["STORY_VIEWED"]
 
 
-def test_the_automation_apps_are_made_of_it_too(tmp_path: Path) -> None:
+def test_new_event_type_appears_in_the_automation_apps(tmp_path: Path) -> None:
     layer = tmp_path / "layer"
     shutil.copytree(ROOT / "layers/patchbay/patchbay", layer / "patchbay")
-    (layer / "patchbay/catalogue/events/publishable/STORY_VIEWED.json").write_text(json.dumps(OWN))
+    (layer / "patchbay/catalogue/events/publishable/STORY_VIEWED.json").write_text(json.dumps(CUSTOM))
     code = (
         "from patchbay import catalogue; from tools.apps.derived import files\n"
         "assert 'STORY_VIEWED' in catalogue.TRIGGERS\n"
         "print([path.split('/')[1] for path, text in files().items() if 'story viewed' in text.lower()])"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env={"PYTHONPATH": f"{layer}:{ROOT}"},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     for app in ("zapier", "make", "n8n"):
-        assert app in done.stdout, f"{app} does not know it"
+        assert app in process.stdout, f"{app} does not have the event type"
 
 
-# ── who pays for it ──────────────────────────────────────────────────────────────────────────────────
+# ── cold starts ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     "module",
     ["webhooks.list", "webhooks.create", "automations.subscribe", "workers.deliver"],
 )
-def test_only_what_checks_data_loads_the_checker(module: str) -> None:
+def test_functions_that_do_not_publish_do_not_load_the_validator(module: str) -> None:
     code = f"import sys, {module}; print('jsonschema_rs' in sys.modules)"
     path = f"{ROOT}/layers/patchbay:{ROOT}/functions"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": path, "AWS_DEFAULT_REGION": "eu-central-1"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "False"
+    assert process.stdout.strip() == "False"

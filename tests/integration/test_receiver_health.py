@@ -1,4 +1,4 @@
-"""What a receiver that is not well leads to: breaker, holds, probes, limits; what the sweeper releases."""
+"""Unhealthy receivers: the breaker, holds, probes and limits, and what the sweeper releases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def health_of(pipeline: Pipeline, webhook: Any) -> Health:
 
 
 def listed(pipeline: Pipeline, webhook: Any, status: str) -> list[str]:
-    """The events of a webhook's deliveries with that status, as the API lists them, newest first."""
+    """The events of a webhook's deliveries with this status, as the API lists them, newest first."""
     answer = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status={status}&limit=100").json()
     return [item["eventId"] for item in answer["items"]]
 
@@ -40,16 +40,16 @@ def statuses(pipeline: Pipeline) -> dict[str, int]:
     return counts
 
 
-def opened(pipeline: Pipeline, url: str, **more: Any) -> Any:
-    """A webhook whose breaker has just been opened."""
+def with_open_breaker(pipeline: Pipeline, url: str, **more: Any) -> Any:
+    """A webhook whose breaker was just opened."""
     webhook = pipeline.webhook(url, retryConfig=NO_RETRIES, **more)
     probe_at = pipeline.clock.now + settings().probe_seconds * 1000
     health_store.open_breaker(webhook_key("acme", webhook["id"]), pipeline.clock.now, probe_at)
     return webhook
 
 
-def hung(pipeline: Pipeline, url: str, **more: Any) -> Any:
-    """A webhook whose breaker three timeouts have opened; their deliveries have failed."""
+def after_timeouts(pipeline: Pipeline, url: str, **more: Any) -> Any:
+    """A webhook whose breaker was opened by three timeouts. The three deliveries have failed."""
     webhook = pipeline.webhook(url, retryConfig=NO_RETRIES, **more)
     for _ in range(3):
         pipeline.publish()
@@ -61,36 +61,36 @@ def hung(pipeline: Pipeline, url: str, **more: Any) -> Any:
 # ── several workers and sweepers at once ─────────────────────────────────────────────────────────────
 
 
-def test_an_earlier_success_that_is_written_later_changes_nothing(pipeline: Pipeline) -> None:
+def test_success_written_after_a_later_one_changes_nothing(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("https://hooks.example.com/")
     key = webhook_key("acme", webhook["id"])
     ids = [DeliveryId.new() for _ in range(3)]
-    health_store.note_failure(key, 1, ids[0])
-    seen = health_store.note_failure(key, 6, ids[1])
-    health_store.note_success(key, 9, seen)
-    health_store.note_success(key, 3, seen)
-    health_store.note_failure(key, 7, ids[2])  # of before the success, and also written late
+    health_store.record_failure(key, 1, ids[0])
+    seen = health_store.record_failure(key, 6, ids[1])
+    health_store.record_success(key, 9, seen)
+    health_store.record_success(key, 3, seen)
+    health_store.record_failure(key, 7, ids[2])  # before the success, but written later
     assert health_of(pipeline, webhook).succeeded_at == 9
     assert health_of(pipeline, webhook).consecutive_failures(0) == 0
 
 
-def test_of_two_sweepers_one_visits_a_webhook(pipeline: Pipeline) -> None:
+def test_one_of_two_sweepers_claims_a_webhook(pipeline: Pipeline) -> None:
     key = webhook_key("acme", pipeline.webhook("https://hooks.example.com/")["id"])
     now = pipeline.clock.now
-    health_store.held(key, now, now)
-    assert health_store.take_due(key, now, now + 30_000) is not None
-    assert health_store.take_due(key, now, now + 30_000) is None
+    health_store.schedule_sweep(key, now, now)
+    assert health_store.claim_due(key, now, now + 30_000) is not None
+    assert health_store.claim_due(key, now, now + 30_000) is None
 
 
-def test_a_webhook_for_which_something_is_held_meanwhile_is_not_settled(pipeline: Pipeline) -> None:
+def test_webhook_is_not_marked_idle_after_a_new_hold(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("https://hooks.example.com/")
     key, now = webhook_key("acme", webhook["id"]), pipeline.clock.now
-    health_store.held(key, now, now)
+    health_store.schedule_sweep(key, now, now)
     seen = health_of(pipeline, webhook)
-    health_store.held(key, now + 1, now + 1)
-    health_store.settled(key, seen)
+    health_store.schedule_sweep(key, now + 1, now + 1)
+    health_store.mark_idle(key, seen)
     assert health_of(pipeline, webhook).due_at == now
-    health_store.settled(key, health_of(pipeline, webhook))
+    health_store.mark_idle(key, health_of(pipeline, webhook))
     assert health_of(pipeline, webhook).due_at == 0
 
 
@@ -98,25 +98,25 @@ def test_a_webhook_for_which_something_is_held_meanwhile_is_not_settled(pipeline
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_a_receiver_that_hangs_is_left_alone_until_it_answers(pipeline: Pipeline) -> None:
-    with receiver([HANGS, HANGS, HANGS, 200]) as r, receiver() as well:
-        webhook = hung(pipeline, r.url)
-        healthy = pipeline.webhook(well.url)
+def test_breaker_stops_requests_to_a_hanging_receiver_until_it_responds(pipeline: Pipeline) -> None:
+    with receiver([HANGS, HANGS, HANGS, 200]) as r, receiver() as other:
+        webhook = after_timeouts(pipeline, r.url)
+        healthy = pipeline.webhook(other.url)
         events = [pipeline.publish() for _ in range(8)]
         while pipeline.deliveries.poll():
             pass
-        assert len(r.requests) == 3  # nobody asked it again
-        assert sorted(well.ids) == sorted(
+        assert len(r.requests) == 3  # no further request
+        assert sorted(other.ids) == sorted(
             row["sk"] for row in pipeline.rows if row["webhookKey"].endswith(healthy["id"])
         )
         assert listed(pipeline, webhook, "HELD") == events[::-1]
-        assert pipeline.deliveries.waits == []  # they wait in the table, not in the queue
+        assert pipeline.deliveries.waits == []  # the deliveries wait in the table
         shown = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()
         assert (shown["stats"]["pending"], shown["stats"]["failed"]) == (8, 3)
         assert shown["recentDeliveries"][0]["reason"] == "held:timeouts"
 
         pipeline.clock.move(61)
-        assert pipeline.sweep() == 1  # the oldest is the probe
+        assert pipeline.sweep() == 1  # the oldest delivery is the probe
         pipeline.poll()
         assert listed(pipeline, webhook, "DELIVERED") == events[:1]
         pipeline.clock.move(61)
@@ -127,32 +127,32 @@ def test_a_receiver_that_hangs_is_left_alone_until_it_answers(pipeline: Pipeline
     assert [row for row in pipeline.backend.rows("HealthTable") if "dueAt" in row] == []
 
 
-def test_a_fresh_event_may_be_the_probe(pipeline: Pipeline) -> None:
+def test_new_event_can_be_the_probe(pipeline: Pipeline) -> None:
     with receiver([200]) as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         pipeline.clock.move(61)
         event = pipeline.publish()
         other = pipeline.publish()
         pipeline.deliveries.poll()
-        assert r.requests == []  # the probe is made in the slow lane
+        assert r.requests == []  # the probe is sent in the slow lane
         pipeline.slow.poll()
-        assert len(r.requests) == 1  # one of the two
+        assert len(r.requests) == 1  # one of the two is the probe
         assert len(listed(pipeline, webhook, "DELIVERED")) == len(listed(pipeline, webhook, "HELD")) == 1
         pipeline.run()
     assert set(listed(pipeline, webhook, "DELIVERED")) == {event, other}
 
 
-def test_of_two_workers_one_makes_the_probe(pipeline: Pipeline) -> None:
+def test_one_of_two_workers_claims_the_probe(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         pipeline.clock.move(61)
         pipeline.publish()
         pipeline.deliveries.poll()
         key, known = webhook_key("acme", webhook["id"]), health_of(pipeline, webhook)
         until = pipeline.clock.now + 45_000
-        # After this worker's permit, before it asks for the probe.
+        # After this worker has a permit, and before it claims the probe.
         with meanwhile(
-            "dynamodb.UpdateItem", lambda: health_store.take_probe(key, known.probe_at, until), at=2
+            "dynamodb.UpdateItem", lambda: health_store.claim_probe(key, known.probe_at, until), at=2
         ):
             pipeline.slow.poll()
         assert r.requests == []
@@ -161,9 +161,9 @@ def test_of_two_workers_one_makes_the_probe(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_each_probe_that_hangs_makes_the_next_one_later(pipeline: Pipeline) -> None:
+def test_each_probe_that_times_out_doubles_the_delay(pipeline: Pipeline) -> None:
     with receiver([HANGS]) as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         waits = []
         for requests in (1, 2, 3):
             known = health_of(pipeline, webhook)
@@ -180,9 +180,9 @@ def test_each_probe_that_hangs_makes_the_next_one_later(pipeline: Pipeline) -> N
 
 
 @pytest.mark.parameters(MaxHoldSeconds=600, ProbeSeconds=900)
-def test_what_is_held_too_long_fails_with_the_reason(pipeline: Pipeline) -> None:
+def test_delivery_held_too_long_fails_with_the_reason(pipeline: Pipeline) -> None:
     with receiver() as r:
-        opened(pipeline, r.url, disableAfter=1000)
+        with_open_breaker(pipeline, r.url, disableAfter=1000)
         pipeline.publish()
         pipeline.publish()
         pipeline.run()
@@ -194,37 +194,37 @@ def test_what_is_held_too_long_fails_with_the_reason(pipeline: Pipeline) -> None
 
 
 @pytest.mark.parameters(MaxHoldSeconds=600)
-def test_what_is_released_and_held_again_is_not_held_for_ever(pipeline: Pipeline) -> None:
-    """Without an attempt, time counts from the first hold."""
+def test_hold_time_counts_from_the_first_hold(pipeline: Pipeline) -> None:
+    """A delivery is released and held again, but never attempted."""
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
         first_held, ends_at = 0, pipeline.clock.now + 1_200_000
         while pipeline.row["status"] != "FAILED" if pipeline.rows else True:
             assert pipeline.clock.now < ends_at
-            while health_store.take_permit("acme", pipeline.clock.now):
+            while health_store.acquire_permit("acme", pipeline.clock.now):
                 pass
             pipeline.poll()
             first_held = first_held or (pipeline.clock.now if pipeline.rows else 0)
             waits = pipeline.deliveries.waits + pipeline.slow.waits
             pipeline.clock.move(min(waits, default=30) + 0.001)
-            if not waits:  # held: a sweep, which finds it so each time
+            if not waits:  # held: only the sweeper can release it
                 pipeline.sweep()
         assert r.requests == []
         assert 500_000 <= pipeline.clock.now - first_held <= 800_000
     assert pipeline.ends() == [("FAILED", "held_too_long")]
 
 
-def test_enabling_a_webhook_again_releases_what_is_held(pipeline: Pipeline) -> None:
+def test_resuming_a_webhook_releases_held_deliveries(pipeline: Pipeline) -> None:
     with receiver([200]) as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         pipeline.publish()
         pipeline.deliveries.poll()
         pipeline.clock.move(1)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
         pipeline.publish()
         pipeline.deliveries.poll()
-        assert len(r.requests) == 1  # the fresh one goes at once
+        assert len(r.requests) == 1  # the new event is sent immediately
         pipeline.clock.move(60)
         assert pipeline.sweep() == 1
         pipeline.deliveries.poll()
@@ -232,11 +232,11 @@ def test_enabling_a_webhook_again_releases_what_is_held(pipeline: Pipeline) -> N
 
 
 @pytest.mark.parametrize(("status", "reason"), [("INACTIVE", "webhook_inactive"), (None, "webhook_deleted")])
-def test_what_is_held_for_a_webhook_that_is_switched_off_ends(
+def test_held_deliveries_of_an_inactive_webhook_are_cancelled(
     pipeline: Pipeline, status: str | None, reason: str
 ) -> None:
     with receiver() as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         pipeline.publish()
         pipeline.deliveries.poll()
         if status:
@@ -249,9 +249,9 @@ def test_what_is_held_for_a_webhook_that_is_switched_off_ends(
 
 
 @pytest.mark.parametrize("call", range(1, 12, 2))
-def test_a_worker_or_sweeper_that_dies_while_holding_loses_nothing(pipeline: Pipeline, call: int) -> None:
+def test_crash_while_deliveries_are_held_loses_none(pipeline: Pipeline, call: int) -> None:
     with receiver([200]) as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         pipeline.publish()
         pipeline.publish()
         records = pipeline.deliveries.receive()
@@ -266,9 +266,9 @@ def test_a_worker_or_sweeper_that_dies_while_holding_loses_nothing(pipeline: Pip
     assert len(r.requests) == 2
 
 
-def test_what_is_retried_by_hand_does_not_wait_for_the_breaker(pipeline: Pipeline) -> None:
+def test_manual_retry_does_not_wait_for_the_breaker(pipeline: Pipeline) -> None:
     with receiver() as r:
-        webhook = opened(pipeline, r.url)
+        webhook = with_open_breaker(pipeline, r.url)
         event = pipeline.publish()
         pipeline.deliveries.poll()
         id = pipeline.shown(webhook, event)["id"]
@@ -277,17 +277,17 @@ def test_what_is_retried_by_hand_does_not_wait_for_the_breaker(pipeline: Pipelin
         assert pipeline.deliveries.waits == []
         pipeline.slow.poll()
         assert len(r.requests) == 1
-        assert not health_of(pipeline, webhook).is_open(0)  # it was answered
+        assert not health_of(pipeline, webhook).is_open(0)  # the receiver responded
     assert statuses(pipeline) == {"DELIVERED": 1}
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_a_recovery_finds_out_whether_the_breaker_may_close(pipeline: Pipeline) -> None:
+def test_recovery_provides_the_probe_of_an_open_breaker(pipeline: Pipeline) -> None:
     with receiver([HANGS, HANGS, HANGS, 200]) as r:
         since = iso(at_ms(pipeline.clock.now))
-        webhook = hung(pipeline, r.url)
+        webhook = after_timeouts(pipeline, r.url)
         pipeline.clock.move(61)
-        # Nothing is held and no event comes: only the recovery has deliveries to probe with.
+        # No delivery is held and no event is published: only the recovery has deliveries for a probe.
         answer = pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json={"since": since})
         assert answer.json() == {"queued": 3}
         pipeline.run(days=1)
@@ -296,9 +296,9 @@ def test_a_recovery_finds_out_whether_the_breaker_may_close(pipeline: Pipeline) 
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_timeouts_of_before_a_webhook_was_enabled_again_open_no_breaker(pipeline: Pipeline) -> None:
+def test_timeouts_before_a_webhook_was_resumed_do_not_open_the_breaker(pipeline: Pipeline) -> None:
     with receiver([HANGS]) as r:
-        webhook = hung(pipeline, r.url)
+        webhook = after_timeouts(pipeline, r.url)
         pipeline.clock.move(1)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
         resumed_at = pipeline.clock.now
@@ -312,13 +312,13 @@ def test_timeouts_of_before_a_webhook_was_enabled_again_open_no_breaker(pipeline
     assert open_after == [False, False, True]
 
 
-# ── too many that wait ───────────────────────────────────────────────────────────────────────────────
+# ── backlog ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=4)
-def test_with_too_many_retries_waiting_further_deliveries_are_held(pipeline: Pipeline) -> None:
-    well = {"now": False}
-    with receiver([lambda _: 200 if well["now"] else 503]) as r:
+def test_deliveries_are_held_while_too_many_retries_wait(pipeline: Pipeline) -> None:
+    healthy = False
+    with receiver([lambda _: 200 if healthy else 503]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 60, "maxRetries": 9})
         for _ in range(5):
             pipeline.publish()
@@ -330,7 +330,7 @@ def test_with_too_many_retries_waiting_further_deliveries_are_held(pipeline: Pip
         assert listed(pipeline, webhook, "HELD") == held[::-1]
         assert set(listed(pipeline, webhook, "HELD")).isdisjoint(listed(pipeline, webhook, "RETRYING"))
         assert len(pipeline.deliveries.waits) == 5
-        well["now"] = True
+        healthy = True
         pipeline.run()
         assert len(r.requests) == 5 + 5 + 6
     assert statuses(pipeline) == {"DELIVERED": 11}
@@ -338,7 +338,7 @@ def test_with_too_many_retries_waiting_further_deliveries_are_held(pipeline: Pip
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=8)
-def test_what_is_held_stays_so_until_the_backlog_has_ended(pipeline: Pipeline) -> None:
+def test_held_deliveries_stay_held_until_the_backlog_has_ended(pipeline: Pipeline) -> None:
     with receiver([503]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         events = [pipeline.publish() for _ in range(8)]
@@ -346,7 +346,7 @@ def test_what_is_held_stays_so_until_the_backlog_has_ended(pipeline: Pipeline) -
         held = [pipeline.publish() for _ in range(6)]
         pipeline.deliveries.poll()
         assert statuses(pipeline) == {"RETRYING": 8, "HELD": 6}
-        # Two end; released now, what is held would be held again, minute after minute.
+        # Two end. If the held deliveries were released now, they would be held again every minute.
         for row in [row for row in pipeline.rows if row["eventId"] in events[:2]]:
             ended = states.given_up(row, Status.CANCELLED, "webhook_inactive", pipeline.clock.now)
             assert ended is not None
@@ -360,14 +360,14 @@ def test_what_is_held_stays_so_until_the_backlog_has_ended(pipeline: Pipeline) -
 # ── the rate limit ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_rate_limit_gives_each_delivery_its_slot(pipeline: Pipeline) -> None:
+def test_rate_limit_gives_each_delivery_a_slot(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         for _ in range(10):
             pipeline.publish()
         start = pipeline.clock.now
         pipeline.deliveries.poll()
-        assert len(r.requests) == 2  # now, and a second later: that the worker waits for itself
+        assert len(r.requests) == 2  # now, and after a second that the worker itself waits
         slots = sorted(row["slotAt"] - start for row in pipeline.rows if "slotAt" in row)
         assert slots == [second * 1000 for second in range(2, 10)]
         assert pipeline.deliveries.waits == list(range(2, 10))
@@ -375,12 +375,12 @@ def test_a_rate_limit_gives_each_delivery_its_slot(pipeline: Pipeline) -> None:
         assert len(listed(pipeline, webhook, "PENDING")) == 8
         pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 10
-        # Each has slept once: nobody has asked for a second slot.
+        # Each delivery has reserved one slot.
         assert health_of(pipeline, webhook).next_slot == (start + 10_000) * 1000
     assert statuses(pipeline) == {"DELIVERED": 10}
 
 
-def test_a_retry_takes_a_slot_of_its_own(pipeline: Pipeline) -> None:
+def test_retry_takes_its_own_slot(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         pipeline.publish()
@@ -391,7 +391,7 @@ def test_a_retry_takes_a_slot_of_its_own(pipeline: Pipeline) -> None:
     assert statuses(pipeline) == {"DELIVERED": 1}
 
 
-def test_a_slot_survives_the_worker_that_reserved_it(pipeline: Pipeline) -> None:
+def test_slot_survives_a_crash_of_the_worker_that_reserved_it(pipeline: Pipeline) -> None:
     with receiver() as r:
         pipeline.webhook(r.url, rateLimitPerSecond=1)
         for _ in range(4):
@@ -403,11 +403,11 @@ def test_a_slot_survives_the_worker_that_reserved_it(pipeline: Pipeline) -> None
     assert statuses(pipeline) == {"DELIVERED": 4}
 
 
-def test_beyond_the_horizon_deliveries_are_held_and_released_in_their_order(pipeline: Pipeline) -> None:
+def test_deliveries_beyond_the_horizon_are_held_and_released_in_order(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         key = webhook_key("acme", webhook["id"])
-        # As if 15 minutes' worth of others waited before them.
+        # As if other deliveries had reserved the slots of 15 minutes.
         now = pipeline.clock.now
         health_store.reserve_slots(key, 899, 1, now=now, health=Health())
         held = [pipeline.publish() for _ in range(5)]
@@ -415,7 +415,7 @@ def test_beyond_the_horizon_deliveries_are_held_and_released_in_their_order(pipe
         assert listed(pipeline, webhook, "HELD") == held[::-1]
         assert {row["reason"] for row in pipeline.rows} == {"held:rate_limit"}
         pipeline.clock.move(300)
-        assert pipeline.sweep() == 0  # there are still 10 minutes of slots given out
+        assert pipeline.sweep() == 0  # the slots of 10 minutes are still reserved
         pipeline.clock.move(500)
         assert pipeline.sweep() == 5
         pipeline.run()
@@ -424,7 +424,7 @@ def test_beyond_the_horizon_deliveries_are_held_and_released_in_their_order(pipe
     assert statuses(pipeline) == {"DELIVERED": 5}
 
 
-def test_an_unlimited_webhook_asks_nothing_for_its_pass(pipeline: Pipeline) -> None:
+def test_webhook_without_a_limit_needs_no_call_for_admission(pipeline: Pipeline) -> None:
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -434,7 +434,7 @@ def test_an_unlimited_webhook_asks_nothing_for_its_pass(pipeline: Pipeline) -> N
     assert pipeline.backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 
-def test_one_batch_reserves_its_slots_with_one_write(pipeline: Pipeline) -> None:
+def test_batch_reserves_its_slots_with_one_write(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1000)
         for _ in range(10):
@@ -455,7 +455,7 @@ def test_one_batch_reserves_its_slots_with_one_write(pipeline: Pipeline) -> None
         assert health_of(pipeline, webhook).next_slot == pipeline.clock.now * 1000 + 10_000
 
 
-def test_two_workers_that_reserve_at_once_get_different_slots(pipeline: Pipeline) -> None:
+def test_concurrent_workers_reserve_different_slots(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:9999/")
     key, now = webhook_key("acme", webhook["id"]), pipeline.clock.now
     stale = Health()
@@ -467,7 +467,7 @@ def test_two_workers_that_reserve_at_once_get_different_slots(pipeline: Pipeline
     assert health_store.reserve_slots(key, 1, 2, now=now + 60_500 - 900_000, health=stale) is None
 
 
-def test_a_limit_that_is_raised_does_not_wait_for_the_slots_of_before(pipeline: Pipeline) -> None:
+def test_raised_limit_does_not_wait_for_earlier_slots(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:9999/")
     key, now = webhook_key("acme", webhook["id"]), pipeline.clock.now
     health_store.reserve_slots(key, 600, 1, now=now, health=Health())
@@ -475,10 +475,10 @@ def test_a_limit_that_is_raised_does_not_wait_for_the_slots_of_before(pipeline: 
     assert health_store.reserve_slots(key, 1, 1000, now=now, health=health(key)) == [now + 2]
 
 
-# ── rights to look ───────────────────────────────────────────────────────────────────────────────────
+# ── lists and indexes ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_pages_by_status_go_on_where_they_ended(pipeline: Pipeline) -> None:
+def test_pages_by_status_continue_at_the_cursor(pipeline: Pipeline) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000)
         events = [pipeline.publish() for _ in range(7)]
@@ -500,7 +500,7 @@ def test_pages_by_status_go_on_where_they_ended(pipeline: Pipeline) -> None:
     assert pipeline.api(f"GET {path}").json()["items"] == []
 
 
-def test_a_first_success_writes_no_index(pipeline: Pipeline) -> None:
+def test_first_attempt_success_writes_no_index(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()

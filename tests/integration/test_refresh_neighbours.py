@@ -330,7 +330,7 @@ def test_a_slow_workspace_has_four_calls_open_at_once_and_the_others_are_told_at
 
 def take_all_permits(lease_ms: int) -> None:
     for _ in range(4):
-        assert store.take_permit("slow", now_ms(), lease_ms)
+        assert store.acquire_permit("slow", now_ms(), lease_ms)
 
 
 def test_without_a_permit_a_good_token_is_served_and_nothing_else_waits(

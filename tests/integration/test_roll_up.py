@@ -1,4 +1,4 @@
-"""The hourly count of first-attempt successes, and reads of the hours that are not rolled up yet."""
+"""The hourly roll-up of first-attempt successes, and reads of the hours that are not rolled up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patchbay.ids import DeliveryId, webhook_key
 from patchbay.settings import settings
 from patchbay.stats import counters, roll_up
 from patchbay.stats import store as stats_store
-from patchbay.stats.counters import HOUR_MS, Tally
+from patchbay.stats.counters import HOUR_MS, AttemptCounts
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
@@ -24,7 +24,7 @@ MINUTE = 60_000
 
 
 class Ledger:
-    """Deliveries of a workspace as the worker leaves them, and the stats that the API shows of them."""
+    """A workspace's deliveries as the worker writes them, and their statistics in the API."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline, self.clock = pipeline, pipeline.clock
@@ -35,32 +35,32 @@ class Ledger:
     def key(self, number: int = 0) -> str:
         return webhook_key("acme", self.webhooks[number])
 
-    def deliver(self, count: int, hour: int, *, webhook: int = 0, **more: Any) -> None:
-        """So many deliveries of events of that hour, a minute each."""
+    def deliver(self, count: int, hour: int, *, webhook: int = 0, **extra: Any) -> None:
+        """Add `count` deliveries of events of this hour, one each minute."""
         for number in range(count):
-            at = hour * HOUR_MS + number * MINUTE
+            time_ms = hour * HOUR_MS + number * MINUTE
             row: dict[str, Any] = {
                 "webhookKey": self.key(webhook),
-                "sk": DeliveryId.new(at),
+                "sk": DeliveryId.new(time_ms),
                 "status": "DELIVERED",
             }
-            success = {"durationMs": 40, "startedAt": at, "statusCode": 200}
-            row |= {"attempts": 1, "deliveredAt": at + 40, "success": success, **more}
+            success = {"durationMs": 40, "startedAt": time_ms, "statusCode": 200}
+            row |= {"attempts": 1, "deliveredAt": time_ms + 40, "success": success, **extra}
             dynamo.put(settings().deliveries_table, row)
         self.mark(hour)
 
     def mark(self, hour: int) -> None:
-        """What the fan-out leaves of the hour's events."""
+        """Mark the workspace as active in this hour, as the fan-out does."""
         dynamo.put(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
 
-    def count(self, at: int, *, reason: str | None = None) -> None:
-        """Record what the worker itself counts."""
-        tally = Tally()
-        tally.add(at, 200, reason=reason, ended=True)
-        stats_store.count(self.key(), tally)
+    def count(self, time_ms: int, *, reason: str | None = None) -> None:
+        """Count an attempt, as the worker does."""
+        counts = AttemptCounts()
+        counts.add(time_ms, 200, reason=reason, ended=True)
+        stats_store.add_counts(self.key(), counts)
 
     def stats(self) -> list[Any]:
-        """The stats of both webhooks."""
+        """The statistics of both webhooks."""
         items = self.pipeline.api(f"GET {WEBHOOKS}").json()["items"]
         return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
 
@@ -75,7 +75,7 @@ class Ledger:
         return [row for row in rows if row["sk"].startswith("hour#") and "rolledTo" in row]
 
     def rolled_through(self) -> int | None:
-        return stats_store.rolled_through(dynamo.get(*stats_store.progress()))
+        return stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def ledger(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     return ledger
 
 
-def test_the_figures_are_the_same_before_and_after_an_hour_is_rolled_up(
+def test_stats_are_the_same_before_and_after_a_roll_up(
     ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     last = ledger.hour - 1
@@ -95,7 +95,7 @@ def test_the_figures_are_the_same_before_and_after_an_hour_is_rolled_up(
     ledger.deliver(2, last, webhook=1)
     ledger.count(last * HOUR_MS + 1, reason="http_500")
     ledger.count(last * HOUR_MS + 2)
-    ledger.deliver(1, last, counted=True)  # the one that was counted just now
+    ledger.deliver(1, last, counted=True)  # the success that was counted above
     ledger.deliver(1, last, status="SENDING")
     before = ledger.stats()
     assert [(stats["delivered"], stats["failed"]) for stats in before] == [(12, 1), (2, 0)]
@@ -110,7 +110,7 @@ def test_the_figures_are_the_same_before_and_after_an_hour_is_rolled_up(
     assert ledger.stats() == before
 
 
-def test_an_hour_is_rolled_up_a_quarter_of_an_hour_after_its_end(ledger: Ledger) -> None:
+def test_hour_is_rolled_up_15_minutes_after_its_end(ledger: Ledger) -> None:
     ledger.deliver(2, ledger.hour - 1)
     ledger.clock.move(-6 * 60)
     assert ledger.roll_up() == 0
@@ -121,7 +121,7 @@ def test_an_hour_is_rolled_up_a_quarter_of_an_hour_after_its_end(ledger: Ledger)
 
 
 @pytest.mark.parametrize("call", range(1, 12))
-def test_a_run_that_dies_before_any_call_counts_all_once(ledger: Ledger, call: int) -> None:
+def test_run_that_crashes_before_a_call_counts_every_success_once(ledger: Ledger, call: int) -> None:
     ledger.deliver(7, ledger.hour - 1)
     ledger.deliver(2, ledger.hour - 1, webhook=1)
     with dying(call) as process:
@@ -134,7 +134,7 @@ def test_a_run_that_dies_before_any_call_counts_all_once(ledger: Ledger, call: i
 
 
 @pytest.mark.parametrize("write", range(1, 6))
-def test_a_run_that_dies_after_any_write_counts_all_once(ledger: Ledger, write: int) -> None:
+def test_run_that_crashes_after_a_write_counts_every_success_once(ledger: Ledger, write: int) -> None:
     ledger.deliver(7, ledger.hour - 1)
     ledger.deliver(2, ledger.hour - 1, webhook=1)
     with killed("dynamodb.UpdateItem", at=write, after=True):
@@ -145,7 +145,7 @@ def test_a_run_that_dies_after_any_write_counts_all_once(ledger: Ledger, write: 
 
 
 @pytest.mark.parametrize("write", range(1, 6))
-def test_of_two_runs_at_once_one_counts(ledger: Ledger, write: int) -> None:
+def test_concurrent_runs_count_every_success_once(ledger: Ledger, write: int) -> None:
     ledger.deliver(7, ledger.hour - 1)
     ledger.deliver(2, ledger.hour - 1, webhook=1)
     rolled_up = []
@@ -155,18 +155,18 @@ def test_of_two_runs_at_once_one_counts(ledger: Ledger, write: int) -> None:
     assert ledger.delivered() == 9
 
 
-def test_a_write_whose_answer_is_lost_counts_once(ledger: Ledger) -> None:
+def test_write_with_a_lost_response_counts_once(ledger: Ledger) -> None:
     ledger.deliver(7, ledger.hour - 1)
     with failing("dynamodb.UpdateItem", lost=True, tries=1):
         ledger.roll_up()
     assert ledger.delivered() == 7
 
 
-def test_a_run_without_time_goes_on_later_where_it_was(ledger: Ledger) -> None:
+def test_run_out_of_time_is_continued_by_the_next_run(ledger: Ledger) -> None:
     ledger.deliver(10, ledger.hour - 1)
-    looks = iter([20_000, 20_000, 10_000])
+    remaining = iter([20_000, 20_000, 10_000])
     with pytest.raises(roll_up.Incomplete):
-        ledger.roll_up(lambda: next(looks))
+        ledger.roll_up(lambda: next(remaining))
     assert ledger.delivered() == 10
     (row,) = ledger.rows()
     assert row["delivered"] == 6
@@ -174,7 +174,7 @@ def test_a_run_without_time_goes_on_later_where_it_was(ledger: Ledger) -> None:
     assert ledger.delivered() == 10
 
 
-def test_a_webhook_that_cannot_be_read_holds_up_no_other(ledger: Ledger) -> None:
+def test_webhook_that_cannot_be_read_does_not_delay_others(ledger: Ledger) -> None:
     last = ledger.hour - 1
     for webhook in (0, 1):
         ledger.deliver(2, last, webhook=webhook)
@@ -186,14 +186,14 @@ def test_a_webhook_that_cannot_be_read_holds_up_no_other(ledger: Ledger) -> None
     ):
         ledger.roll_up()
     assert [row["webhookKey"] for row in ledger.rows()] == [ledger.key(1)]
-    assert ledger.rolled_through() == last - 1  # so the next hour of the other one waits, too
+    assert ledger.rolled_through() == last - 1  # so the other webhook's next hour waits too
     assert ledger.delivered() == 5
     ledger.roll_up()
     assert ledger.delivered() == 5
     assert ledger.rolled_through() == last + 1
 
 
-def test_hours_whose_roll_up_is_late_are_read(ledger: Ledger) -> None:
+def test_stats_include_hours_whose_roll_up_is_late(ledger: Ledger) -> None:
     hours = range(ledger.hour, ledger.hour + 5)
     for hour in hours:
         ledger.deliver(2, hour)
@@ -204,9 +204,9 @@ def test_hours_whose_roll_up_is_late_are_read(ledger: Ledger) -> None:
     assert ledger.delivered() == 11
 
 
-def test_before_the_first_run_what_an_earlier_version_counted_counts_once(ledger: Ledger) -> None:
-    """Its fan-out marked no hours, and its workers did not mark what they counted."""
-    dynamo.delete(*stats_store.progress())
+def test_successes_that_an_earlier_release_counted_count_once(ledger: Ledger) -> None:
+    """Its fan-out marked no hours as active, and its workers did not mark what they counted."""
+    dynamo.delete(*stats_store.progress_table_key())
     for hour in (ledger.hour - 3, ledger.hour - 1):
         ledger.deliver(1, hour)
         ledger.count(hour * HOUR_MS)
@@ -221,7 +221,7 @@ def test_before_the_first_run_what_an_earlier_version_counted_counts_once(ledger
     assert ledger.delivered() == 4
 
 
-def test_of_a_busy_webhook_only_the_newest_are_read_for_a_request(
+def test_stats_read_only_the_newest_deliveries_of_a_busy_webhook(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_NEWEST", 4)
@@ -234,10 +234,10 @@ def test_of_a_busy_webhook_only_the_newest_are_read_for_a_request(
     assert ledger.delivered() == 7
 
 
-def test_a_busy_webhook_is_read_once_in_half_a_minute(
+def test_stats_of_a_busy_webhook_are_cached_for_30_seconds(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roll_up, "_MANY", 3)
+    monkeypatch.setattr(roll_up, "_BUSY", 3)
     ledger.deliver(3, ledger.hour - 1)
     ledger.deliver(1, ledger.hour - 1, webhook=1)
     assert ledger.delivered() == 4
@@ -245,9 +245,11 @@ def test_a_busy_webhook_is_read_once_in_half_a_minute(
     ledger.deliver(1, ledger.hour)
     ledger.deliver(1, ledger.hour, webhook=1)
     assert ledger.delivered() == 5
-    assert ledger.pipeline.backend.calls.count["dynamodb.Query"] == 1 + 1  # the webhooks, and the quiet one's
+    assert (
+        ledger.pipeline.backend.calls.count["dynamodb.Query"] == 1 + 1
+    )  # the webhooks, and the deliveries of the other webhook
     ledger.roll_up()
-    assert ledger.delivered() == 6  # what is kept counts no more
+    assert ledger.delivered() == 6  # the cached counts are not added again
     ledger.deliver(2, ledger.hour)
     assert ledger.delivered() == 8
     ledger.deliver(1, ledger.hour)
@@ -256,9 +258,9 @@ def test_a_busy_webhook_is_read_once_in_half_a_minute(
     assert ledger.delivered() == 9
 
 
-def test_what_a_roll_up_costs(ledger: Ledger) -> None:
-    """An hour without events: the progress, who is active, and the progress again. A workspace with events:
-    its webhooks, their counters, a query a webhook, and a write for each that had deliveries.
+def test_number_of_aws_calls_of_a_roll_up(ledger: Ledger) -> None:
+    """An hour without events: the progress, the active workspaces, and the progress again. For a workspace
+    with events: its webhooks, their counters, a query for each webhook, and a write for each with deliveries.
     """
     calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour)
@@ -276,8 +278,8 @@ def test_what_a_roll_up_costs(ledger: Ledger) -> None:
     }
 
 
-def test_what_stats_cost(ledger: Ledger) -> None:
-    """A workspace without events since the last roll-up has no deliveries read."""
+def test_number_of_aws_calls_of_stats(ledger: Ledger) -> None:
+    """Deliveries are read only if the workspace had events since the last roll-up."""
     calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour - 1)
     ledger.roll_up()

@@ -31,7 +31,7 @@ from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.storage import dynamo
-from tests.catalogued import least
+from tests.catalogued import minimal_data
 from tests.conftest import JWT_SECRET, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, failing, one_at_a_time
 from tests.receivers import receiver
@@ -50,7 +50,7 @@ from tests.tour import (
     tour,
 )
 
-FAILED_POST = {"type": "POST_FAILED", "data": least("POST_FAILED")}
+FAILED_POST = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
 
 
 def forms(secret: str) -> set[str]:

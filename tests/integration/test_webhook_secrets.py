@@ -19,7 +19,7 @@ from patchbay.ids import WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.webhooks import service
-from tests.catalogued import POST, least
+from tests.catalogued import POST, minimal_data
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.faults import (
     REFUSED,
@@ -178,7 +178,7 @@ def test_a_later_overlap_shortens_an_earlier_one_and_never_lengthens_it(bench: B
 
 def test_what_a_retry_sends_is_signed_by_who_is_live_then(bench: Bench) -> None:
     """A delivery that was queued before a rotation is signed as of its attempt."""
-    event = {"type": "POST_FAILED", "data": least("POST_FAILED")}
+    event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
     assert bench.call("POST /api/events", json=event).status == 202
     bench.events.poll()
     new = bench.rotated(0)

@@ -35,7 +35,7 @@ from patchbay.catalogue.entries import (
 from patchbay.catalogue.schemas import CHOICES
 from patchbay.catalogue.templates import AutomationTemplate, OurTrigger, all_templates
 from patchbay.errors import ValidationFailed
-from tests.catalogued import errors
+from tests.catalogued import schema_errors
 
 ENTRIES = {entry.key: entry for entry in all_entries()}
 ACTIONS = {action.key: action for action in all_actions()}
@@ -55,17 +55,17 @@ def test_the_types_are_the_contracts() -> None:
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_a_sample_fits_its_schema_and_shows_all_of_it(entry: Entry) -> None:
     Draft202012Validator.check_schema(entry.json_schema)
-    assert errors(entry, entry.sample) == []
+    assert schema_errors(entry, entry.sample) == []
     properties = entry.json_schema["properties"]
     assert isinstance(properties, dict)
     assert list(entry.sample) == list(properties)
     # Further fields may come along; what is required may not be missing.
-    assert errors(entry, {**entry.sample, "more": 1}) == []
+    assert schema_errors(entry, {**entry.sample, "more": 1}) == []
     required = entry.json_schema["required"]
     assert isinstance(required, list)
     assert required
     for name in required:
-        assert errors(entry, {key: value for key, value in entry.sample.items() if key != name})
+        assert schema_errors(entry, {key: value for key, value in entry.sample.items() if key != name})
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)

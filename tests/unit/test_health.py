@@ -1,4 +1,4 @@
-"""What is known of a receiver: failures in a row, timeouts in a row, how long a breaker waits."""
+"""The health of a receiver: consecutive failures, consecutive timeouts, the breaker's probe delays."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from hypothesis import strategies as st
 
 from patchbay.ids import DeliveryId
 from patchbay.receivers import health
-from patchbay.receivers.health import Health, failure
+from patchbay.receivers.health import Health, failure_entry
 
 IDS = [DeliveryId.new(at) for at in range(1, 6)]
 
 
 def failures(*entries: tuple[int, DeliveryId]) -> frozenset[str]:
-    return frozenset(failure(at, id) for at, id in entries)
+    return frozenset(failure_entry(at, id) for at, id in entries)
 
 
-def test_failures_are_counted_by_delivery() -> None:
-    known = Health(failures=failures((10, IDS[0]), (20, IDS[0]), (30, IDS[1])))
-    assert known.consecutive_failures(0) == 2
+def test_two_failures_of_one_delivery_count_once() -> None:
+    state = Health(failures=failures((10, IDS[0]), (20, IDS[0]), (30, IDS[1])))
+    assert state.consecutive_failures(0) == 2
 
 
 @pytest.mark.parametrize(
-    ("succeeded_at", "since", "left"),
+    ("succeeded_at", "since", "remaining"),
     [(0, 0, 3), (10, 0, 2), (0, 20, 1), (25, 10, 1), (30, 0, 0), (0, 99, 0)],
 )
-def test_a_success_forgets_the_failures_before_it_and_no_others(
-    succeeded_at: int, since: int, left: int
-) -> None:
-    known = Health(failures=failures((10, IDS[0]), (20, IDS[1]), (30, IDS[2])), succeeded_at=succeeded_at)
-    assert known.consecutive_failures(since) == left
-    assert len(known.stale_failures(since)) == 3 - left
+def test_success_resets_only_the_failures_before_it(succeeded_at: int, since: int, remaining: int) -> None:
+    state = Health(failures=failures((10, IDS[0]), (20, IDS[1]), (30, IDS[2])), succeeded_at=succeeded_at)
+    assert state.consecutive_failures(since) == remaining
+    assert len(state.stale_failures(since)) == 3 - remaining
 
 
 @given(
-    st.lists(st.tuples(st.booleans(), st.integers(1, 50)), max_size=20, unique_by=lambda each: each[1]),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 50)), max_size=20, unique_by=lambda result: result[1]),
     st.randoms(),
 )
-def test_the_order_of_writing_does_not_matter(story: list[tuple[bool, int]], random: object) -> None:
-    """Successes and failures that reach the row in any order leave the count that their times tell."""
-    told = sorted(story, key=lambda each: each[1])
+def test_consecutive_failures_do_not_depend_on_the_order_of_writes(
+    results: list[tuple[bool, int]], random: object
+) -> None:
+    """Successes and failures can reach the row in any order: the count follows their times."""
     expected = 0
-    for failed, _ in told:
+    for failed, _ in sorted(results, key=lambda result: result[1]):
         expected = expected + 1 if failed else 0
 
-    known = Health()
-    shuffled = list(story)
+    state = Health()
+    shuffled = list(results)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     for failed, at in shuffled:
         if failed:
-            known = Health(
-                failures=known.failures | {failure(at, DeliveryId.new(at))}, succeeded_at=known.succeeded_at
+            state = Health(
+                failures=state.failures | {failure_entry(at, DeliveryId.new(at))},
+                succeeded_at=state.succeeded_at,
             )
-        elif at > known.succeeded_at:  # the condition of the write
-            known = Health(failures=known.failures - known.stale_failures(at), succeeded_at=at)
-    assert known.consecutive_failures(0) == expected
+        elif at > state.succeeded_at:  # the condition of the write
+            state = Health(failures=state.failures - state.stale_failures(at), succeeded_at=at)
+    assert state.consecutive_failures(0) == expected
 
 
-def test_a_row_is_clean_when_a_success_changes_nothing() -> None:
+def test_health_is_clean_if_a_success_has_nothing_to_reset() -> None:
     assert Health().is_clean()
     assert Health(failures=failures((10, IDS[0])), succeeded_at=10).is_clean()
     assert not Health(failures=failures((11, IDS[0])), succeeded_at=10).is_clean()
@@ -68,22 +68,22 @@ def test_a_row_is_clean_when_a_success_changes_nothing() -> None:
     assert not Health(opened_at=5).is_clean()
 
 
-def test_enabling_a_webhook_closes_its_breaker() -> None:
-    known = Health(opened_at=10, backlog_at=10)
-    assert known.is_open(9)
-    assert known.has_backlog(9)
-    assert not known.is_open(10)
-    assert not known.has_backlog(10)
+def test_resuming_a_webhook_closes_its_breaker_and_ends_its_backlog() -> None:
+    state = Health(opened_at=10, backlog_at=10)
+    assert state.is_open(9)
+    assert state.has_backlog(9)
+    assert not state.is_open(10)
+    assert not state.has_backlog(10)
 
 
 @pytest.mark.parametrize(
-    ("ended", "in_a_row"), [("", 0), ("a", 0), ("t", 1), ("at", 1), ("ta", 0), ("attt", 3), ("tat", 1)]
+    ("attempts", "count"), [("", 0), ("a", 0), ("t", 1), ("at", 1), ("ta", 0), ("attt", 3), ("tat", 1)]
 )
-def test_timeouts_in_a_row(ended: str, in_a_row: int) -> None:
-    assert health.timeouts_in_a_row([letter == "t" for letter in ended]) == in_a_row
+def test_trailing_timeouts(attempts: str, count: int) -> None:
+    assert health.trailing_timeouts([letter == "t" for letter in attempts]) == count
 
 
-def test_probes_come_ever_more_seldom_but_they_come() -> None:
+def test_probe_delay_doubles_up_to_15_minutes() -> None:
     delays = [health.probe_delay_seconds(probes, 60) for probes in range(100)]
     assert delays[:5] == [60, 120, 240, 480, 900]
     assert delays == sorted(delays)

@@ -30,7 +30,7 @@ def test_what_is_put_off_waits_longer_each_time() -> None:
 
 @pytest.mark.parametrize(("concurrency", "most"), [(2, 1), (3, 1), (4, 1), (8, 2), (20, 5), (1000, 250)])
 def test_a_workspace_holds_a_quarter_of_the_slow_lane(concurrency: int, most: int) -> None:
-    assert lanes.most_permits(concurrency) == most
+    assert lanes.max_permits(concurrency) == most
 
 
 @pytest.mark.parametrize(

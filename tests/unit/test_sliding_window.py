@@ -11,7 +11,7 @@ from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import rate_limit_headers, retry_after
 from patchbay.rate_limits.sliding_window import Count, Quota, QuotaStatus, Window
 from patchbay.storage.dynamo import ConditionFailed
-from tests.fake_rows import FakeRows, assigned, holds
+from tests.fake_rows import FakeRows, assign, holds
 
 # Short windows, so that a few hundred milliseconds cross many interval boundaries.
 SHORT = Window("hour", 7, "h")
@@ -167,7 +167,7 @@ def test_wrong_expectations_never_admit_too_much(
         remaining = {0: (count.current, count.previous), 1: (0, count.current)}.get(
             number - count.number, (0, 0)
         )
-        after = row | assigned(update.assignments, row, update.values)
+        after = row | assign(update.assignments, row, update.values)
         assert after == {"hw": number, "hn": remaining[0] + cost, "hp": remaining[1]}
 
 

@@ -1,4 +1,4 @@
-"""Counters of an hour, the histogram of latency, and what the API makes of them."""
+"""Hourly counters, the latency histogram, and the statistics that the API returns."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbay.clock import at_ms
-from patchbay.stats import counters
-from patchbay.stats.counters import BOUNDS_MS, HOUR_MS, Tally
+from patchbay.stats import counters, store
+from patchbay.stats.counters import BOUNDS_MS, BUCKETS, HOUR_MS, AttemptCounts, HourCounters
 
 NOW = 1_700_000_000_000
 
 
-def hour(**counters: object) -> dict[str, object]:
-    return {"attempts": 0, **counters}
+def hour(**row: object) -> HourCounters:
+    """The counters of a row."""
+    return store.from_row(row)
 
 
-def test_a_tally_counts_attempts_and_what_ended() -> None:
-    tally = Tally()
-    tally.add(1, 40, reason=None, ended=True)
-    tally.add(2, 70, reason="http_500", ended=False)
-    tally.add(3, 70, reason="timeout", ended=True)
-    assert (tally.attempts, tally.delivered, tally.failed) == (3, 1, 1)
-    assert tally.latency == {counters.bucket(40): 1, counters.bucket(70): 2}
-    assert (tally.last_attempt_at, tally.last_success_at, tally.last_error) == (3, 1, (3, "timeout"))
+def test_add_counts_attempts_and_ended_deliveries() -> None:
+    counts = AttemptCounts()
+    counts.add(1, 40, reason=None, ended=True)
+    counts.add(2, 70, reason="http_500", ended=False)
+    counts.add(3, 70, reason="timeout", ended=True)
+    assert (counts.attempts, counts.delivered, counts.failed) == (3, 1, 1)
+    assert counts.latency == {counters.bucket(40): 1, counters.bucket(70): 2}
+    assert (counts.last_attempt_at, counts.last_success_at, counts.last_error) == (3, 1, (3, "timeout"))
 
 
 @pytest.mark.parametrize(
     ("ms", "number"), [(0, 0), (10, 0), (11, 1), (25, 1), (15_000, 15), (15_001, 16), (10**9, 16)]
 )
-def test_a_bucket_holds_its_bound(ms: int, number: int) -> None:
+def test_bucket_includes_its_upper_bound(ms: int, number: int) -> None:
     assert counters.bucket(ms) == number
 
 
 @given(st.lists(st.integers(0, 15_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
-def test_a_percentile_lies_in_the_bucket_of_the_true_one(latencies: list[int], share: float) -> None:
-    histogram: dict[int, int] = {}
+def test_percentile_is_in_the_bucket_of_the_exact_percentile(latencies: list[int], share: float) -> None:
+    histogram = [0] * BUCKETS
     for ms in latencies:
-        histogram[counters.bucket(ms)] = histogram.get(counters.bucket(ms), 0) + 1
+        histogram[counters.bucket(ms)] += 1
     rank = max(-(-round(share * 1000) * len(latencies) // 1000), 1)
-    true = sorted(latencies)[rank - 1]
-    found = counters.percentile(histogram, share)
-    number = counters.bucket(true)
-    assert found is not None
-    assert (BOUNDS_MS[number - 1] if number else 0) <= found <= BOUNDS_MS[number]
+    exact = sorted(latencies)[rank - 1]
+    estimate = counters.percentile(histogram, share)
+    number = counters.bucket(exact)
+    assert estimate is not None
+    assert (BOUNDS_MS[number - 1] if number else 0) <= estimate <= BOUNDS_MS[number]
 
 
-def test_percentiles_of_nothing_and_of_what_is_too_slow_for_a_bucket() -> None:
-    assert counters.percentile({}, 0.5) is None
-    assert counters.percentile({16: 3}, 0.5) == BOUNDS_MS[-1]
+def test_percentile_of_an_empty_histogram_and_of_the_open_bucket() -> None:
+    assert counters.percentile([0] * BUCKETS, 0.5) is None
+    assert counters.percentile([*[0] * 16, 3], 0.5) == BOUNDS_MS[-1]
 
 
-def test_a_summary_is_the_sum_of_its_hours() -> None:
-    summary = counters.summary(
+def test_summarize_adds_up_the_hours() -> None:
+    summary = counters.summarize(
         [
             hour(attempts=3, delivered=2, l3=3, lastAttemptAt=NOW - 5, lastError=[NOW - 9, "http_500"]),
             hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW - 1, lastError=[NOW, "timeout"]),
@@ -75,36 +76,36 @@ def test_a_summary_is_the_sum_of_its_hours() -> None:
     assert 50 < summary.latency_ms.p50 <= 75
 
 
-def test_a_summary_of_nothing_claims_nothing() -> None:
-    summary = counters.summary([], NOW)
+def test_summarize_without_hours_has_no_rates() -> None:
+    summary = counters.summarize([], NOW)
     assert (summary.deliveries, summary.success_rate, summary.last_error) == (0, None, None)
     assert summary.latency_ms.p99 is None
 
 
-def test_successes_are_counted_once_by_the_worker_or_by_the_roll_up() -> None:
+def test_count_successes_skips_those_that_a_worker_counted() -> None:
     rows: list[dict[str, Any]] = [
         {"status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
         {"status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
         {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "counted": True},
-        # Of the release before the roll-up, whose worker counted it.
+        # Written by the release before the roll-up, whose worker counted it.
         {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "claims": 1},
         {"status": "FAILED"},
         {"status": "SENDING"},
     ]
-    tally = counters.uncounted(rows)
+    counts = counters.count_successes(rows)
     latency = {f"l{counters.bucket(ms)}": 1 for ms in (40, 70)}
-    assert tally.sums() == {"attempts": 2, "delivered": 2, **latency}
-    assert tally.last_success_at == 7
+    assert counts.sums() == {"attempts": 2, "delivered": 2, **latency}
+    assert counts.last_success_at == 7
 
 
 @given(st.integers(0, 2 * HOUR_MS), st.integers(0, 2 * HOUR_MS))
-def test_an_hour_is_rolled_up_only_when_the_worker_counts_the_rest(event: int, late: int) -> None:
+def test_hour_is_rolled_up_only_after_the_worker_counts_its_later_successes(event: int, late: int) -> None:
     event += NOW
     recorded = event + late
-    if counters.hour_of(event) in counters.to_roll_up(None, recorded, 30):
-        assert not counters.counted_by_roll_up(event, recorded)
+    if counters.hour_of(event) in counters.hours_to_roll_up(None, recorded, 30):
+        assert not counters.is_counted_by_roll_up(event, recorded)
     if counters.hour_of(recorded - 10 * 60_000) == counters.hour_of(event):
-        assert counters.counted_by_roll_up(event, recorded)
+        assert counters.is_counted_by_roll_up(event, recorded)
 
 
 HOUR = 500_000
@@ -119,15 +120,13 @@ HOUR = 500_000
         (HOUR - 2, 15, range(HOUR - 1, HOUR)),
         (HOUR - 4, 15, range(HOUR - 3, HOUR)),
         (HOUR - 1, 15, range(0)),
-        (HOUR - 1000, 15, range(HOUR - 15 * 24, HOUR)),  # what was before that is no longer kept
+        (HOUR - 1000, 15, range(HOUR - 15 * 24, HOUR)),  # earlier deliveries have expired
     ],
 )
-def test_hours_are_rolled_up_in_order_once_they_are_complete(
-    through: int | None, minutes: int, hours: range
-) -> None:
-    assert counters.to_roll_up(through, HOUR * HOUR_MS + minutes * 60_000, kept_days=15) == hours
+def test_hours_to_roll_up_are_complete_and_in_order(through: int | None, minutes: int, hours: range) -> None:
+    assert counters.hours_to_roll_up(through, HOUR * HOUR_MS + minutes * 60_000, retention_days=15) == hours
 
 
-def test_only_what_did_not_succeed_can_be_waiting() -> None:
-    assert not counters.may_have_pending([hour(attempts=3, delivered=3), {"rolledTo": "dlv_…"}])
+def test_may_have_pending_only_after_a_failed_attempt() -> None:
+    assert not counters.may_have_pending([hour(attempts=3, delivered=3), hour(rolledTo="dlv_…")])
     assert counters.may_have_pending([hour(attempts=3, delivered=3), hour(attempts=1)])

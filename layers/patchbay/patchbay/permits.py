@@ -1,40 +1,46 @@
-"""Permits: at most so many holders at a time. They are the set `permits` of a row, `<end>#<token>` for each
-holder. A permit ends with its lease, so a holder that dies keeps it for that long at most. Times in Unix
-milliseconds.
+"""Permits limit how many holders use something at the same time.
+
+A row keeps them in its set `permits`, as `<end>#<token>` for each holder. A permit expires with its lease, so
+a holder that dies keeps it no longer than that. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from typing import Protocol
 
 from patchbay.storage import dynamo
 
-# Updates the row: an expression, and what `dynamo.update` takes besides.
-Update = Callable[..., object]
+
+class Update(Protocol):
+    """Updates the row, as `dynamo.update` does. Raises ConditionFailed with the row."""
+
+    def __call__(self, expression: str, /, *, condition: str | None = None, **values: object) -> object: ...
 
 
-def ended(entries: frozenset[str], now: int) -> frozenset[str]:
+def expired(entries: frozenset[str], now: int) -> frozenset[str]:
     """The entries `<time>#…` whose time has passed."""
     return frozenset(entry for entry in entries if int(entry.partition("#")[0]) <= now)
 
 
-def take(update: Update, most: int, *, now: int, lease_ms: int) -> str | None:
-    """Take one of `most` permits. Returns None while all are taken. Removes those of holders that died."""
+def acquire(update: Update, limit: int, *, now: int, lease_ms: int) -> str | None:
+    """Acquire one of `limit` permits, or return None if all are in use. Removes the permits of holders that
+    died.
+    """
     permit = f"{now + lease_ms}#{secrets.token_hex(4)}"
     for _ in range(2):
         try:
             update(
                 "ADD permits :permit",
-                condition="attribute_not_exists(permits) OR size(permits) < :most",
+                condition="attribute_not_exists(permits) OR size(permits) < :limit",
                 permit=frozenset((permit,)),
-                most=most,
+                limit=limit,
             )
-        except dynamo.ConditionFailed as refused:
-            held: frozenset[str] = (refused.row or {}).get("permits", frozenset())
+        except dynamo.ConditionFailed as failure:
+            held: frozenset[str] = (failure.row or {}).get("permits", frozenset())
             if permit in held:
-                return permit  # our own write: its answer was lost, and the client sent it again
-            stale = ended(held, now)
+                return permit  # our own write: the response was lost, and the client retried
+            stale = expired(held, now)
             if not stale:
                 return None
             _remove(update, stale)
@@ -43,7 +49,8 @@ def take(update: Update, most: int, *, now: int, lease_ms: int) -> str | None:
     return None
 
 
-def give_back(update: Update, permit: str) -> None:
+def release(update: Update, permit: str) -> None:
+    """Return a permit before its lease ends. Safe to repeat."""
     _remove(update, frozenset((permit,)))
 
 

@@ -91,7 +91,7 @@ def defer(share: WebhookBatch, *, is_crowded: bool) -> list[Admission]:
 
 def _tell_sweeper(share: WebhookBatch, admissions: Sequence[Admission], now: int) -> None:
     if any(isinstance(each, Hold) for each in admissions):
-        health_store.held(share.key, now, now + _SWEEP_MS)
+        health_store.schedule_sweep(share.key, now, now + _SWEEP_MS)
 
 
 def _requested_by_hand(lane: Lane) -> Admission:
@@ -106,7 +106,7 @@ def _admissions(share: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
         if health.probe_at <= now:
             if lane is Lane.FAST:
                 held[0] = MoveToSlowLane()
-            elif health_store.take_probe(
+            elif health_store.claim_probe(
                 share.key,
                 health.probe_at,
                 now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS,

@@ -15,7 +15,7 @@ from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import Traffic
 from patchbay.settings import settings
-from patchbay.stats.counters import Tally
+from patchbay.stats.counters import AttemptCounts
 from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
@@ -60,7 +60,7 @@ class WebhookBatch:
     traffic: Traffic
     queued: list[QueuedDelivery]
     receiver: Receiver | None = None
-    tally: Tally = field(default_factory=Tally)
+    counts: AttemptCounts = field(default_factory=AttemptCounts)
     timed_out: list[bool] = field(default_factory=list)
     last_success_at: int = 0
     probing: bool = False
@@ -119,8 +119,8 @@ def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
         WebhookBatch(
             key,
             webhooks_store.read(next(of_webhooks)),
-            health_store.read(next(of_webhooks)),
-            health_store.read_traffic(next(of_webhooks)),
+            health_store.health_from_row(next(of_webhooks)),
+            health_store.traffic_from_row(next(of_webhooks)),
             own,
         )
         for key, own in by_webhook.items()

@@ -34,9 +34,9 @@ def failed(share: WebhookBatch, delivery: DeliveryMessage, at: int, asked_at: in
         return
     stale = share.health.stale_failures(share.resumed_at)
     if stale:
-        health_store.forget_failures(share.key, stale)
+        health_store.remove_failures(share.key, stale)
     # Of our own: the share's is also set by the attempts beside this one, not always to the latest.
-    known = share.health = health_store.note_failure(share.key, at, delivery.id)
+    known = share.health = health_store.record_failure(share.key, at, delivery.id)
     limit = share.webhook["disableAfter"] if share.webhook else 0
     if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
@@ -61,7 +61,7 @@ def gone(share: WebhookBatch, delivery: DeliveryMessage, reason: str, asked_at: 
         ended = webhooks.remove(
             delivery.workspace_id,
             delivery.webhook_id,
-            [health_store.disabled(share.key, now_ms(), None)],
+            [health_store.disable_action(share.key, now_ms(), None)],
             asked_at=asked_at,
         )
         if ended:
@@ -79,7 +79,7 @@ def disable(
 
     def also(webhook: dynamo.Row) -> list[dynamo.TransactItem]:
         announce = _announcement(webhook, count) if tells else None
-        return [health_store.disabled(share.key, now_ms(), announce)]
+        return [health_store.disable_action(share.key, now_ms(), announce)]
 
     workspace_id, webhook_id = of_webhook_key(share.key)
     if webhooks.disable(workspace_id, webhook_id, reason, also, asked_at=asked_at):
@@ -107,7 +107,7 @@ def changes_nothing(share: WebhookBatch) -> bool:
     return (
         not share.timed_out
         or share.is_callback
-        or (not share.tally.attempts and share.health.is_clean() and share.health.is_fast)
+        or (not share.counts.attempts and share.health.is_clean() and share.health.is_fast)
     )
 
 
@@ -115,8 +115,8 @@ def settle(share: WebhookBatch) -> None:
     """Run after the share's attempts. One write adds to the counters what the roll-up does not count. If the
     receiver is not well, or has recovered, this also updates its breaker and its lane.
     """
-    if share.tally.attempts:
-        stats.count(share.key, share.tally)
+    if share.counts.attempts:
+        stats.add_counts(share.key, share.counts)
     if not share.is_active:
         return
     _settle_breaker(share)
@@ -124,7 +124,7 @@ def settle(share: WebhookBatch) -> None:
     if known.proves_fast(now) and not share.was_slow:
         health_store.mark_fast(share.key, known, now)
     if share.last_success_at and not known.is_clean():
-        health_store.note_success(share.key, share.last_success_at, known)
+        health_store.record_success(share.key, share.last_success_at, known)
     if not share.queued_retries or known.has_backlog(share.resumed_at):
         return
     if store.waiting(share.key) >= settings().max_waiting_per_webhook:
@@ -135,7 +135,7 @@ def settle(share: WebhookBatch) -> None:
 def _settle_breaker(share: WebhookBatch) -> None:
     known, now = share.health, now_ms()
     is_open = known.is_open(share.resumed_at)
-    in_a_row = health.timeouts_in_a_row(share.timed_out)
+    in_a_row = health.trailing_timeouts(share.timed_out)
     if in_a_row < len(share.timed_out):
         if known.timeouts != in_a_row or is_open:
             health_store.set_timeouts(share.key, in_a_row)
@@ -144,7 +144,7 @@ def _settle_breaker(share: WebhookBatch) -> None:
     elif is_open:
         if share.probing:
             delay = health.probe_delay_seconds(known.probes + 1, settings().probe_seconds)
-            health_store.probe_failed(share.key, now + delay * 1000)
+            health_store.record_probe_failure(share.key, now + delay * 1000)
         return
     elif known.opened_at:  # and the webhook was enabled by hand since: what opened it counts no more
         health_store.set_timeouts(share.key, in_a_row)

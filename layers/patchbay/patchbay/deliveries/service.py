@@ -168,7 +168,7 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     key = webhook_key(principal.workspace_id, webhook_id)
     between = DeliveryId.range(body.since, until)
     queued = sum(1 for _ in islice(store.ended_badly(key, *between), _COUNTED))
-    if queued and not health_store.begin_recovery(key, between, now):
+    if queued and not health_store.start_recovery(key, between, now):
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
 
@@ -179,7 +179,7 @@ def recovering(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.Transact
     """
     now = now_ms()
     between = DeliveryId.range(at_ms(now - _BROUGHT_BACK_MS), at_ms(now))
-    return [health_store.recovering(webhook_key(workspace_id, webhook_id), between, now)]
+    return [health_store.start_recovery_action(webhook_key(workspace_id, webhook_id), between, now)]
 
 
 def event_with_deliveries(principal: Principal, id: EventId) -> Event:
@@ -230,7 +230,7 @@ def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
         complete.append(
             webhook.model_copy(
                 update={
-                    "stats": counters.summary(hours, now, pending),
+                    "stats": counters.summarize(hours, now, pending),
                     "consecutive_failures": health.consecutive_failures(resumed_at),
                 }
             )

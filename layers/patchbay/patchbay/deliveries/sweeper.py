@@ -75,7 +75,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
 
 
 def _due_webhooks(shard: int) -> Iterator[Step]:
-    return (partial(_visit, key) for key in health_store.due(shard, now_ms()))
+    return (partial(_visit, key) for key in health_store.due_webhooks(shard, now_ms()))
 
 
 def _due_deliveries(shard: int) -> Iterator[Step]:
@@ -85,12 +85,12 @@ def _due_deliveries(shard: int) -> Iterator[Step]:
 
 
 def _stopped_fan_outs(shard: int) -> Iterator[Step]:
-    return (partial(_go_on, *each) for each in events_store.stopped(shard, now_ms()))
+    return (partial(_go_on, *each) for each in events_store.stalled(shard, now_ms()))
 
 
 def _go_on(workspace_id: str, id: EventId) -> int:
     """Queue an event again whose fan-out stopped half-way; that is no delivery yet."""
-    event = events_store.take_stopped(workspace_id, id, now_ms())
+    event = events_store.claim_stalled(workspace_id, id, now_ms())
     if event is not None:
         queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
         logger.warning("stopped fan-out queued again", event_id=id, workspace=workspace_id)
@@ -115,7 +115,7 @@ def _requeue(ids: Iterable[tuple[str, DeliveryId]]) -> int:
 def _visit(key: str) -> int:
     """Whatever a webhook needs; how many of its deliveries were queued."""
     now = now_ms()
-    health = health_store.take_due(key, now, now + _AGAIN_MS)
+    health = health_store.claim_due(key, now, now + _AGAIN_MS)
     if health is None:
         return 0
     workspace_id, webhook_id = of_webhook_key(key)
@@ -123,7 +123,7 @@ def _visit(key: str) -> int:
         data = dict(announcement)
         events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
     if health.announce:
-        health_store.announced(key, health.announce)
+        health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
     reason = webhooks.inactive_reason(webhook)
     if webhook is None or reason:
@@ -149,7 +149,7 @@ def _end_waiting(key: str, health: Health, reason: str) -> int:
                 return _send(_restarted(key, cancelled))
             ended += len(cancelled)
     if health.recover is not None:
-        health_store.recovered(key, health, None)
+        health_store.advance_recovery(key, health, None)
     if ended:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=ended)
     else:
@@ -202,7 +202,7 @@ def _settle(key: str, health: Health) -> None:
     once nothing has been held for a while.
     """
     if now_ms() - health.held_at > _SETTLED_MS:
-        health_store.settled(key, health)
+        health_store.mark_idle(key, health)
 
 
 def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[dynamo.Row]:
@@ -222,7 +222,7 @@ def _recover(key: str, health: Health, room: int) -> int:
     after, until = str(health.recover), str(health.recover_until)
     ids = list(islice(store.ended_badly(key, after, until), room))
     queued = _send(_restarted(key, ids))
-    health_store.recovered(key, health, ids[-1] if len(ids) == room else None)
+    health_store.advance_recovery(key, health, ids[-1] if len(ids) == room else None)
     return queued
 
 

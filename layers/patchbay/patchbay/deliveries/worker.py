@@ -242,7 +242,7 @@ async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch])
         return
     workspace_id = batches[0].workspace_id
     try:
-        permit = await asyncio.to_thread(health_store.take_permit, workspace_id, now_ms())
+        permit = await asyncio.to_thread(health_store.acquire_permit, workspace_id, now_ms())
     except Exception:
         logger.exception("no permit for the slow lane", workspace=workspace_id)
         results.again += [work.message_id for share in batches for work in share.queued]
@@ -250,7 +250,7 @@ async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch])
     await asyncio.gather(*(_work(results, share, is_deferred=permit is None) for share in batches))
     if permit is not None:
         try:
-            await asyncio.to_thread(health_store.give_back_permit, workspace_id, permit)
+            await asyncio.to_thread(health_store.release_permit, workspace_id, permit)
         except Exception:
             # The permit ends with its lease.
             logger.exception("permit not given back", workspace=workspace_id)
@@ -508,9 +508,9 @@ def _delivered(begun: StartedAttempt, made: CompletedAttempt) -> Delivered:
     share.last_success_at = max(share.last_success_at, now)
     if sampled(delivery.correlation_id):
         _log(begun, made, "Delivered")
-    by_roll_up = begun.number == 1 and counters.counted_by_roll_up(delivery.id.time_ms, now)
+    by_roll_up = begun.number == 1 and counters.is_counted_by_roll_up(delivery.id.time_ms, now)
     if not by_roll_up:
-        share.tally.add(now, made.result.duration_ms, reason=None, ended=True)
+        share.counts.add(now, made.result.duration_ms, reason=None, ended=True)
     return Delivered(
         states.delivered(
             begun.lease,
@@ -540,7 +540,7 @@ def _record_failure(results: BatchResult, begun: StartedAttempt, made: Completed
     _log(begun, made, type(plan).__name__)
     metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
     share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
-    share.tally.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
+    share.counts.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
     row = made.row(begun.receiver.headers) | {"number": begun.number}
     match plan:
         case retry.Retry(delay_seconds, reason):

@@ -1,17 +1,18 @@
-"""Events that came over the EventBridge bus instead of HTTP.
+"""Events from an EventBridge bus, instead of HTTP.
 
-EventBridge puts its whole envelope into the events queue; its `detail` is `{workspaceId, type, data,
-idempotencyKey?}`. Nobody waits for an answer, so what POST /api/events would refuse is kept as a rejected
-event. The right to put events on the bus is the authority: it is the platform's own, for any workspace and
-without a ceiling.
+EventBridge puts its whole envelope into the events queue. The envelope's `detail` is `{workspaceId, type,
+data, idempotencyKey?}`. No caller waits for a response, so an event that POST /api/events would reject is
+stored as a rejected event. Permission to put events on the bus is all that a publisher needs: it belongs to
+the platform, covers every workspace, and has no ceiling.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from patchbay import compact_json, strict_json
 from patchbay.api_model import Timestamp, WorkspaceId
@@ -26,15 +27,15 @@ from patchbay.settings import settings
 from patchbay.validation import validated
 
 _SOURCE = "bus"
-# Of an idempotency key: where no HTTP route is its scope.
+# The scope of idempotency keys, in place of an HTTP route.
 _ROUTE = "bus"
-# Clocks differ; a time further ahead would head every list until then.
-_AHEAD_MS = 5 * 60_000
+# The allowed difference between clocks. An event of the future would stay at the top of every list.
+_MAX_AHEAD_MS = 5 * 60_000
 
 
 class Envelope(BaseModel):
-    """A message from EventBridge; other fields are ignored. `malformed` says why its JSON is not accepted;
-    `detail` then has the parts that could be read.
+    """A message from EventBridge. Other fields are ignored. If its JSON is malformed, `malformed` says why,
+    and `detail` has the parts that could be read.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
     """
@@ -43,29 +44,29 @@ class Envelope(BaseModel):
 
     id: str = Field(min_length=1)
     time: Timestamp
-    source: Any
-    detail_type: Any = Field(alias="detail-type")
-    detail: Any
+    source: object
+    detail_type: object = Field(alias="detail-type")
+    detail: object
     malformed: str | None = Field(default=None, exclude=True)
 
     @property
     def event_id(self) -> EventId:
-        """The one event id that belongs to this envelope, however often it comes; ordered by its time."""
+        """The event id that derives from this envelope, ordered by its time. A redelivery has the same id."""
         earliest, _ = EventId.range(self.time, None)
         return EventId.derived(earliest, _SOURCE, self.id)
 
 
 class _Detail(PublishEvent):
-    """An event on the bus says whose it is."""
+    """An event on the bus must name its workspace."""
 
     workspace_id: WorkspaceId
 
 
 def read(body: str) -> Envelope:
-    """Raises ValueError when the text is no envelope."""
+    """Raises ValueError if the text is not an envelope."""
     malformed = None
     try:
-        # The detail lies one level down, and may be as deep as a body of the API.
+        # The detail is nested one level down, and can be as deep as a request body.
         value = strict_json.loads(body.encode(errors="surrogatepass"), max_depth=strict_json.MAX_DEPTH + 1)
     except MalformedJson as problem:
         malformed = problem.detail
@@ -75,10 +76,10 @@ def read(body: str) -> Envelope:
     return Envelope.model_validate({**value, "malformed": malformed})
 
 
-def admit(envelope: Envelope) -> EventMessage | None:
-    """The event in it; None when it is rejected, which is then stored and counted. Safe to repeat.
+def accept(envelope: Envelope) -> EventMessage | None:
+    """The event in an envelope, or None if it is rejected, stored and counted. Safe to repeat.
 
-    Under an idempotency key all envelopes of a workspace are one event, that of the first.
+    All envelopes of a workspace with the same idempotency key are one event, the first one.
     """
     logger.set_correlation_id(envelope.id)
     try:
@@ -89,9 +90,9 @@ def admit(envelope: Envelope) -> EventMessage | None:
             raise ValidationFailed.of("detail", "must be an object")
         body = validated(_Detail, envelope.detail)
         caller = Principal(body.workspace_id, _SOURCE)
-        order = service.judge(caller, body, key=body.idempotency_key, route=_ROUTE)
-        return service.message(
-            order, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
+        draft = service.prepare(caller, body, key=body.idempotency_key, route=_ROUTE)
+        return service.to_message(
+            draft, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
         )
     except (MalformedJson, ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
         _reject(envelope, _reason(problem))
@@ -99,16 +100,17 @@ def admit(envelope: Envelope) -> EventMessage | None:
 
 
 def _check_time(envelope: Envelope) -> None:
-    """Whoever puts an event on the bus may set its time, and what is kept is kept by it."""
+    """Its publisher can set an event's time, and ids, lists and statistics depend on that time."""
     age_ms = now_ms() - to_ms(envelope.time)
-    if age_ms < -_AHEAD_MS:
+    if age_ms < -_MAX_AHEAD_MS:
         raise ValidationFailed.of("time", "is in the future")
-    if age_ms > settings().retention_days * 86_400_000:
-        raise ValidationFailed.of("time", f"is over {settings().retention_days} days ago; so long is kept")
+    days = settings().retention_days
+    if age_ms > days * 86_400_000:
+        raise ValidationFailed.of("time", f"is more than {days} days ago; events are not kept that long")
 
 
 def _reason(problem: Problem) -> str:
-    """All that is wrong: an answer of the API has it field by field, a rejected event has this alone."""
+    """All errors in one text: the API's responses list them by field, but a rejected event has only this."""
     if isinstance(problem, ValidationFailed):
         return "; ".join(f"{error.path}: {error.message}" for error in problem.errors)
     return problem.detail
@@ -116,29 +118,21 @@ def _reason(problem: Problem) -> str:
 
 def _reject(envelope: Envelope, reason: str) -> None:
     detail = envelope.detail if isinstance(envelope.detail, dict) else {}
-    is_somebodys = _fits(WorkspaceId, detail.get("workspaceId"))
-    workspace_id = detail["workspaceId"] if is_somebodys else settings().platform_workspace_id
-    data = detail.get("data")
-    # A row cannot hold much more (400 KB), and malformed parts cannot be written as JSON.
-    if (
-        envelope.malformed is not None
-        or not isinstance(data, dict)
-        or compact_json.size(data) > service.MAX_DATA_BYTES
-    ):
-        data = {}
+    has_workspace = _matches(WorkspaceId, detail.get("workspaceId"))
+    workspace_id = detail["workspaceId"] if has_workspace else settings().platform_workspace_id
     event = EventMessage(
         id=envelope.event_id,
         workspace_id=workspace_id,
-        type=detail["type"] if _fits(EventType, detail.get("type")) else "",
+        type=detail["type"] if _matches(EventType, detail.get("type")) else "",
         timestamp=envelope.event_id.time_ms,
-        data=data,
+        data=_storable_data(envelope, detail),
         source=_SOURCE,
         correlation_id=envelope.id,
     )
     if store.reject(event, reason):
         metrics().add_metric("EventsRejected", "Count", 1)
     logger.warning(
-        "event on the bus rejected",
+        "bus event rejected",
         event_id=event.id,
         workspace=workspace_id,
         reason=reason,
@@ -148,11 +142,21 @@ def _reject(envelope: Envelope, reason: str) -> None:
     )
 
 
-def _loggable(value: Any) -> str:
+def _storable_data(envelope: Envelope, detail: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """The data of a rejected event, or `{}` if a row cannot hold it: rows have at most 400 KB, and malformed
+    parts cannot be written as JSON.
+    """
+    data = detail.get("data")
+    if envelope.malformed is not None or not isinstance(data, dict):
+        return {}
+    return data if compact_json.size(data) <= service.MAX_DATA_BYTES else {}
+
+
+def _loggable(value: object) -> str:
     return str(value).encode(errors="replace").decode()
 
 
-def _fits(kind: Any, value: Any) -> bool:
+def _matches(kind: object, value: object) -> bool:
     try:
         _adapter(kind).validate_python(value, strict=True)
     except ValidationError:
@@ -161,5 +165,5 @@ def _fits(kind: Any, value: Any) -> bool:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: object) -> TypeAdapter[object]:
     return TypeAdapter(kind)

@@ -1,10 +1,11 @@
-"""Events as the API takes and gives them, and as they travel through the queues."""
+"""The shapes of events in the API, and in the queues."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -20,13 +21,14 @@ from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp, Works
 from patchbay.clock import at_ms, iso
 from patchbay.ids import DeliveryId, EventId, WebhookId
 
+EventStatus = Literal["ACCEPTED", "REJECTED"]
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 
 
 class PublishEvent(ApiModel):
-    """`data` is the event's own content, an object of at most 256 KB as JSON.
+    """`data` is the event's content, an object of at most 256 KB as JSON.
 
-    `workspaceId` is for the platform's workspace, which publishes for others.
+    Only the platform's workspace can set `workspaceId`, to publish for another workspace.
     """
 
     type: EventType
@@ -42,11 +44,11 @@ class PublishedEvent(ApiModel):
 
 
 class PublishEvents(ApiModel):
-    """A batch. Its events come as they were sent: each is validated by itself, so that one which does not
-    fit refuses no other. A MalformedJson stands for an event whose JSON is not accepted.
+    """A batch. Each event is validated on its own, so that an invalid event does not affect the others. An
+    event with malformed JSON is a MalformedJson here.
     """
 
-    judged_by_item: ClassVar[str] = "events"
+    validated_per_item: ClassVar[str] = "events"
 
     events: Annotated[list[SkipValidation[PublishEvent]], Field(min_length=1, max_length=100)]
 
@@ -57,8 +59,8 @@ class ItemFieldError(ApiModel):
 
 
 class ItemError(ApiModel):
-    """Why one item of a batch was refused, as the same request alone would be told (problem+json's `code`
-    and `detail`; `errors` with `validation_failed`).
+    """Why one item of a batch was rejected: the problem+json fields that a request with this item alone would
+    get (`code` and `detail`, and `errors` with `validation_failed`).
     """
 
     code: str
@@ -66,21 +68,21 @@ class ItemError(ApiModel):
     errors: list[ItemFieldError] | None = None
 
     @model_serializer(mode="wrap")
-    def _without_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        shape: dict[str, object] = handler(self)
+    def _omit_null_errors(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        serialized: dict[str, object] = handler(self)
         if self.errors is None:
-            del shape["errors"]
-        return shape
+            del serialized["errors"]
+        return serialized
 
 
-class RefusedEvent(ApiModel):
+class RejectedItem(ApiModel):
     error: ItemError
 
 
 class PublishedEvents(ApiModel):
-    """One item per event, in the order in which they were sent."""
+    """One item for each event, in the order of the request."""
 
-    items: list[PublishedEvent | RefusedEvent]
+    items: list[PublishedEvent | RejectedItem]
 
 
 class EventQuery(ListQuery):
@@ -92,17 +94,17 @@ class EventQuery(ListQuery):
 class EventSummary(PublishedEvent):
     """An event in a list. `source` is `api`, `bus` or `patchbay`.
 
-    REJECTED is what came over the bus and is no event: it is kept for the `reason`, and goes nowhere. Its
-    `type` is empty when what it had there cannot be one.
+    A REJECTED event came over the bus and is invalid. It is stored with the `reason`, but not delivered. Its
+    `type` is empty if the bus event has no valid one.
     """
 
     source: str
-    status: Literal["ACCEPTED", "REJECTED"] = "ACCEPTED"
+    status: EventStatus = "ACCEPTED"
     reason: str | None = None
 
 
 class EventDelivery(ApiModel):
-    """`status` is PENDING until the first attempt begins."""
+    """`status` is PENDING until the first attempt starts."""
 
     id: DeliveryId
     webhook_id: WebhookId
@@ -116,34 +118,34 @@ class Event(EventSummary):
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """An event on its way to the fan-out. `timestamp` in Unix milliseconds."""
+    """An event in the events queue. `timestamp` is in Unix milliseconds."""
 
     id: EventId
     workspace_id: str
     type: str
     timestamp: int
-    data: dict[str, Any]
+    data: JsonObject
     source: str
     correlation_id: str
 
     @classmethod
     def read(cls, body: str) -> EventMessage:
-        """Raises ValueError when the text is no event."""
-        return _message().validate_python(compact_json.loads(body))
+        """Raises ValueError if the text is not an event."""
+        return _adapter().validate_python(compact_json.loads(body))
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def payload(self) -> str:
-        """The body that receivers get; the same text on every attempt."""
+        """The request body for receivers, the same text on every attempt."""
         return payload(self.id, self.type, self.timestamp, self.data)
 
 
 @cache
-def _message() -> TypeAdapter[EventMessage]:
+def _adapter() -> TypeAdapter[EventMessage]:
     return TypeAdapter(EventMessage)
 
 
-def payload(id: EventId, type: str, timestamp: int, data: dict[str, Any]) -> str:
+def payload(id: EventId, type: str, timestamp: int, data: Mapping[str, object]) -> str:
     """`{"id", "type", "timestamp", "data"}` as compact JSON."""
     return compact_json.dumps({"id": id, "type": type, "timestamp": iso(at_ms(timestamp)), "data": data})

@@ -1,4 +1,4 @@
-"""Publishing events and looking at them."""
+"""Publish events, and read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from patchbay import catalogue, compact_json, idempotency, queues
 from patchbay.api_model import Listing
@@ -32,13 +32,12 @@ from patchbay.events.models import (
     PublishedEvents,
     PublishEvent,
     PublishEvents,
-    RefusedEvent,
+    RejectedItem,
 )
 from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
-from patchbay.storage import dynamo
 from patchbay.validation import validated
 
 MAX_DATA_BYTES = 256 * 1024
@@ -49,66 +48,67 @@ _BATCH_ROUTE = "POST /api/events/batch"
 def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
-    """Queue an event for every webhook that matches: one SQS call, and with an idempotency key one write.
+    """Queue an event for every webhook that it matches: one SQS call, and one write with an idempotency key.
     On the HTTP route, most events skip this queue; see `patchbay.publishing`.
 
-    When this returns, the event will reach each of them or its delivery ends FAILED with the reason. A
-    repeat with the same key answers the same and sends again: the first send may have been lost, and the
-    fan-out drops what it has done already.
+    After this returns, the event reaches each webhook, or its delivery ends FAILED with a reason. A repeat
+    with the same key returns the same result and queues the event again, because the first send may have been
+    lost. The fan-out drops what it has done already.
     """
     event = accept(principal, body, idempotency_key=idempotency_key)
-    queue(event)
-    return published(event)
+    enqueue(event)
+    return to_published(event)
 
 
 def publish_batch(
     principal: Principal, body: PublishEvents, *, idempotency_key: str | None = None
 ) -> PublishedEvents:
-    """Queue up to 100 events, ten an SQS call. Each is judged as `publish` judges it, under its own
-    idempotency key, and a refused one refuses no other: its item says why.
+    """Queue up to 100 events, ten for each SQS call. Each is checked as in `publish`, under its own
+    idempotency key. A rejected event does not affect the others: its item says why it was rejected.
 
-    The ceiling counts what passed that judgement. Where not all of a workspace's events fit under it, the
-    first ones do and the rest are `rate_limited`. What SQS does not take is `upstream_failed`: nobody has
-    it, so it is to be sent again. A batch that ends in an error as a whole leaves open what was queued.
+    Only events that pass these checks count against the ceiling. If a workspace's events exceed it, the first
+    ones are queued and the rest are `rate_limited`. An event that SQS does not accept is `upstream_failed`:
+    it is not queued, so the caller must send it again. If the whole batch ends in an error, some of
+    its events may have been queued.
 
-    `idempotency_key` is one key for the batch, at the price of one write: an event's id derives from the
-    first request under it and the event's place, unless the event has a key of its own. A repeat answers
-    the same ids and sends all again, as in `publish`; with other events it raises IdempotencyMismatch.
+    `idempotency_key` is one key for the batch, at the cost of one write: an event's id derives from the first
+    request with the key and the event's position, unless the event has its own key. A repeat returns the same
+    ids and queues all events again, as in `publish`. With other events, it raises IdempotencyMismatch.
     """
     scope = None
     if idempotency_key is not None:
-        content = [_content(event) for event in body.events]
+        content = [_content(item) for item in body.events]
         scope = idempotency.scope(principal, _BATCH_ROUTE, idempotency_key, content)
-    orders: dict[int, Order] = {}
-    refused: dict[int, Problem] = {}
-    for at, value in enumerate(body.events):
+    drafts: dict[int, EventDraft] = {}
+    rejected: dict[int, Problem] = {}
+    for index, item in enumerate(body.events):
         try:
-            event = _event(value)
-            orders[at] = judge(principal, event, key=event.idempotency_key)
+            event = _parse_item(item)
+            drafts[index] = prepare(principal, event, key=event.idempotency_key)
         except Problem as problem:
-            refused[at] = problem
-    refused |= _above_ceiling(orders)
-    admitted = {at: order for at, order in orders.items() if at not in refused}
-    events: dict[int, EventMessage] = {}
+            rejected[index] = problem
+    rejected |= _exceeding_ceiling(drafts)
+    admitted = {index: draft for index, draft in drafts.items() if index not in rejected}
+    messages: dict[int, EventMessage] = {}
     if admitted:
         batch = _batch_id(scope)
-        for at, order in admitted.items():
+        for index, draft in admitted.items():
             try:
-                events[at] = message(order, EventId.derived(batch, str(at)), batch.time_ms)
+                messages[index] = to_message(draft, EventId.derived(batch, str(index)), batch.time_ms)
             except Problem as problem:
-                refused[at] = problem
-    refused |= _send(events)
+                rejected[index] = problem
+    rejected |= _enqueue_all(messages)
     return PublishedEvents(
         items=[
-            _refused(refused[at]) if at in refused else published(events[at])
-            for at in range(len(body.events))
+            _to_rejected_item(rejected[index]) if index in rejected else to_published(messages[index])
+            for index in range(len(body.events))
         ]
     )
 
 
 def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId) -> None:
-    """Queue an operational event of Patchbay's own. Its id says when it happened, and the same id again is
-    the same event. Ceilings are for callers: it passes them.
+    """Queue an operational event, which Patchbay itself publishes. Its id has the time when it happened, and
+    a repeat with the same id is the same event. Ceilings do not apply to it.
     """
     event = EventMessage(
         id=id,
@@ -119,7 +119,7 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
         source="patchbay",
         correlation_id=str(logger.get_correlation_id() or id),
     )
-    queues.send(settings().events_queue_url, _queued(event))
+    enqueue(event)
 
 
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
@@ -130,17 +130,17 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(_summary))
+    return Listing.of(page.map(_to_summary))
 
 
-def _summary(row: dynamo.Row) -> EventSummary:
+def _to_summary(event: store.StoredEvent) -> EventSummary:
     return EventSummary(
-        id=EventId(row["id"]),
-        type=row["type"],
-        timestamp=at_ms(row["timestamp"]),
-        source=row["source"],
-        status=row.get("status", "ACCEPTED"),
-        reason=row.get("reason"),
+        id=event.id,
+        type=event.type,
+        timestamp=at_ms(event.timestamp),
+        source=event.source,
+        status=event.status,
+        reason=event.reason,
     )
 
 
@@ -148,75 +148,82 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     """Raises NotFound, also in the seconds between the 202 and the fan-out."""
     event = store.get(principal.workspace_id, id)
     if event is None:
-        raise NotFound("There is no such event. One just published appears within seconds.")
+        raise NotFound("No event with this ID. A new event appears within seconds.")
     return event
 
 
-# ── one event, whichever way it came ─────────────────────────────────────────────────────────────────
+# ── one event, from any source ───────────────────────────────────────────────────────────────────────
 
 
 def accept(principal: Principal, body: PublishEvent, *, idempotency_key: str | None) -> EventMessage:
-    """The event to send, judged and counted. Raises what `judge` and `message` raise, and RateLimited."""
-    order = judge(principal, body, key=_key(body, idempotency_key))
-    ceilings.admit(order.workspace_id, "events")
+    """The event to queue, checked and counted against the ceiling. Raises the errors of `prepare` and
+    `to_message`, and RateLimited.
+    """
+    draft = prepare(principal, body, key=_key(body, idempotency_key))
+    ceilings.admit(draft.workspace_id, "events")
     now = now_ms()
-    return message(order, EventId.new(now), now)
+    return to_message(draft, EventId.new(now), now)
 
 
-def queue(event: EventMessage) -> None:
+def enqueue(event: EventMessage) -> None:
     """Queue an event for the fan-out worker."""
-    queues.send(settings().events_queue_url, _queued(event))
+    queues.send(settings().events_queue_url, _queue_message(event))
 
 
-def published(event: EventMessage) -> PublishedEvent:
-    """The answer to its publisher."""
+def to_published(event: EventMessage) -> PublishedEvent:
+    """An event as its publisher gets it."""
     return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An event that may be published. `scope` is where its idempotency key means something."""
+class EventDraft:
+    """An event that passed all checks, before it gets an id. `scope` is that of its idempotency key."""
 
     workspace_id: str
     type: str
-    data: dict[str, Any]
+    data: dict[str, JsonValue]
     scope: idempotency.Scope | None
 
 
-def judge(principal: Principal, body: PublishEvent, *, key: str | None, route: str = _ROUTE) -> Order:
-    """Whether that caller may publish that event. Raises Forbidden, ValidationFailed, PayloadTooLarge."""
-    workspace_id = _workspace(principal, body)
+def prepare(principal: Principal, body: PublishEvent, *, key: str | None, route: str = _ROUTE) -> EventDraft:
+    """Check that the caller can publish the event. Raises Forbidden, ValidationFailed, PayloadTooLarge."""
+    workspace_id = _target_workspace(principal, body)
     _check(body)
     content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
     scope = None if key is None else idempotency.scope(principal, route, key, content)
-    return Order(workspace_id, body.type, body.data, scope)
+    return EventDraft(workspace_id, body.type, body.data, scope)
 
 
-def message(
-    order: Order, id: EventId, timestamp: int, *, source: str = "api", correlation_id: str | None = None
+def to_message(
+    draft: EventDraft,
+    id: EventId,
+    timestamp: int,
+    *,
+    source: str = "api",
+    correlation_id: str | None = None,
 ) -> EventMessage:
-    """The event under that id and time, or under those that its idempotency key got first. Raises
+    """The event with this id and time, or those of the first request with its idempotency key. Raises
     IdempotencyMismatch, Conflict.
     """
-    first: dict[str, Any] = {"id": id, "timestamp": timestamp}
-    if order.scope is not None:
-        first = _first(order.scope, first)
+    if draft.scope is not None:
+        first = _remember(draft.scope, {"id": id, "timestamp": timestamp})
+        id, timestamp = EventId(first["id"]), first["timestamp"]
     return EventMessage(
-        id=EventId(first["id"]),
-        workspace_id=order.workspace_id,
-        type=order.type,
-        timestamp=first["timestamp"],
-        data=order.data,
+        id=id,
+        workspace_id=draft.workspace_id,
+        type=draft.type,
+        timestamp=timestamp,
+        data=draft.data,
         source=source,
-        correlation_id=correlation_id or str(logger.get_correlation_id() or first["id"]),
+        correlation_id=correlation_id or str(logger.get_correlation_id() or id),
     )
 
 
-def _workspace(principal: Principal, body: PublishEvent) -> str:
+def _target_workspace(principal: Principal, body: PublishEvent) -> str:
     if body.workspace_id is None or body.workspace_id == principal.workspace_id:
         return principal.workspace_id
     if not principal.is_platform:
-        raise Forbidden("Only the platform publishes for another workspace; leave workspaceId out.")
+        raise Forbidden("Only the platform can publish for another workspace. Omit workspaceId.")
     return body.workspace_id
 
 
@@ -225,9 +232,9 @@ def _check(body: PublishEvent) -> None:
         reserved = body.type in catalogue.ALL
         raise ValidationFailed.of(
             "type",
-            f"{body.type} is Patchbay's own and cannot be published"
+            f"{body.type} is reserved for Patchbay and cannot be published"
             if reserved
-            else f"{body.type} is no event type; there are {', '.join(sorted(catalogue.PUBLISHABLE))}",
+            else f"{body.type} is not an event type; use one of {', '.join(sorted(catalogue.PUBLISHABLE))}",
         )
     compact_json.check_size("data", body.data, MAX_DATA_BYTES)
     check_data(body.type, body.data)
@@ -235,70 +242,72 @@ def _check(body: PublishEvent) -> None:
 
 def _key(body: PublishEvent, header: str | None) -> str | None:
     if header is not None and body.idempotency_key not in (None, header):
-        raise ValidationFailed.of("idempotencyKey", "differs from the header Idempotency-Key")
+        raise ValidationFailed.of("idempotencyKey", "must match the header Idempotency-Key")
     return body.idempotency_key if header is None else header
 
 
-def _first(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
-    """The first answer under that key; kept as long as the event."""
+def _remember(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
+    """The first answer under this idempotency key, which is kept as long as the event."""
     return idempotency.remember(scope, answer, keep_seconds=settings().retention_days * 86_400)
 
 
-def _queued(event: EventMessage) -> queues.Message:
+def _queue_message(event: EventMessage) -> queues.Message:
     return queues.Message.of(event.fields(), event.workspace_id)
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _event(value: Any) -> PublishEvent:
-    """An item of a batch. Raises the item's own Problem."""
-    if isinstance(value, Problem):
-        raise value
-    return validated(PublishEvent, value)
+def _parse_item(item: object) -> PublishEvent:
+    """An item of a batch. Raises the Problem with this item."""
+    if isinstance(item, Problem):
+        raise item
+    return validated(PublishEvent, item)
 
 
-def _content(item: Any) -> Any:
+def _content(item: object) -> object:
     """The content of a batch's item, for comparison under the batch's idempotency key."""
     if isinstance(item, Problem):
         return item.detail
     return item.model_dump(by_alias=True) if isinstance(item, BaseModel) else item
 
 
-def _above_ceiling(orders: Mapping[int, Order]) -> dict[int, Problem]:
-    """The events that their workspaces' ceilings have no room for: the last ones of each."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for at, order in orders.items():
-        places[order.workspace_id].append(at)
-    refused: dict[int, Problem] = {}
-    for workspace_id, its in places.items():
-        admitted, refusal = ceilings.admit_up_to(workspace_id, "events", len(its))
-        if refusal is not None:
-            refused |= dict.fromkeys(its[admitted:], refusal)
-    return refused
+def _exceeding_ceiling(drafts: Mapping[int, EventDraft]) -> dict[int, Problem]:
+    """The last events of each workspace whose events exceed its ceiling."""
+    indexes: dict[str, list[int]] = defaultdict(list)
+    for index, draft in drafts.items():
+        indexes[draft.workspace_id].append(index)
+    rejected: dict[int, Problem] = {}
+    for workspace_id, own in indexes.items():
+        admitted, problem = ceilings.admit_up_to(workspace_id, "events", len(own))
+        if problem is not None:
+            rejected |= dict.fromkeys(own[admitted:], problem)
+    return rejected
 
 
 def _batch_id(scope: idempotency.Scope | None) -> EventId:
-    """What the events' ids derive from: new, or that of the first batch under its key."""
+    """The id that the events' ids derive from: a new one, or that of the first batch with this key."""
     id = EventId.new(now_ms())
-    return id if scope is None else EventId(_first(scope, {"id": id})["id"])
+    return id if scope is None else EventId(_remember(scope, {"id": id})["id"])
 
 
-def _send(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
-    """Queue them; those that SQS does not take. Two under one idempotency key are one message."""
-    messages = {at: _queued(event) for at, event in events.items()}
+def _enqueue_all(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
+    """Queue the events, and return those that SQS does not accept. Two with one idempotency key are one
+    message.
+    """
+    messages = {index: _queue_message(event) for index, event in events.items()}
     try:
         queues.send_all(settings().events_queue_url, dict.fromkeys(messages.values()))
     except queues.BatchSendFailed as failure:
-        logger.exception("events not queued", count=len(failure.messages))
-        left = set(failure.messages)
-        problem = UpstreamFailed("The queue did not take this event, so nobody gets it. Send it again.")
-        return {at: problem for at, queued in messages.items() if queued in left}
+        logger.exception("failed to queue events", count=len(failure.messages))
+        unsent = set(failure.messages)
+        problem = UpstreamFailed("The event was not queued, so it is not delivered. Send it again.")
+        return {index: problem for index, message in messages.items() if message in unsent}
     return {}
 
 
-def _refused(problem: Problem) -> RefusedEvent:
+def _to_rejected_item(problem: Problem) -> RejectedItem:
     errors = None
     if isinstance(problem, ValidationFailed):
         errors = [ItemFieldError(path=error.path, message=error.message) for error in problem.errors]
-    return RefusedEvent(error=ItemError(code=problem.code, detail=problem.detail, errors=errors))
+    return RejectedItem(error=ItemError(code=problem.code, detail=problem.detail, errors=errors))

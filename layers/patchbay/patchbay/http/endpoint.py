@@ -54,7 +54,7 @@ def endpoint(
     import. `idempotent=True` takes an Idempotency-Key: the function hands `request.once` to its service.
     `located=True` says in `Location` where what was created is. `optional_body=True` takes no body for `{}`.
     A model with a `http_status` of its own is answered with that, where it is another than the endpoint's.
-    A body's model can name a list in `judged_by_item`: malformed JSON in one of its items is that item's
+    A body's model can name a list in `validated_per_item`: malformed JSON in one of its items is that item's
     error instead of the request's.
     """
     if (scope is None) is not public:
@@ -166,7 +166,7 @@ def _query_reader(model: type[BaseModel]) -> _Reader:
 
 def _body_reader(model: type[BaseModel], *, optional: bool) -> _Reader:
     def read(request: Request) -> BaseModel:
-        each: str | None = getattr(model, "judged_by_item", None)
+        each: str | None = getattr(model, "validated_per_item", None)
         return validated(model, request.json(optional=optional, each=each))
 
     return read

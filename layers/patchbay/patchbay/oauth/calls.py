@@ -45,14 +45,14 @@ def admitted(calls: Calls) -> Iterator[None]:
     if not calls.slow(now):
         yield
         return
-    permit = store.take_permit(calls.workspace_id, now, _LEASE_MS) if calls.has_room(now) else None
+    permit = store.acquire_permit(calls.workspace_id, now, _LEASE_MS) if calls.has_room(now) else None
     if permit is None:
         raise ProvidersBusy
     try:
         yield
     finally:
         try:
-            store.give_back_permit(calls.workspace_id, permit)
+            store.release_permit(calls.workspace_id, permit)
         except aws.CallFailed:
             logger.exception("permit not given back; its lease ends")
 

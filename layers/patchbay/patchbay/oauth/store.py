@@ -111,7 +111,7 @@ class Calls:
 
     def has_room(self, now: int) -> bool:
         """Whether there is a permit to take."""
-        return len(self.permits - permits.ended(self.permits, now)) < _MOST_SLOW_CALLS
+        return len(self.permits - permits.expired(self.permits, now)) < _MOST_SLOW_CALLS
 
 
 class Found(NamedTuple):
@@ -427,13 +427,13 @@ def mark_slow(workspace_id: str, until: int) -> None:
     _update_calls(workspace_id, "SET slowUntil = :until", until=until)
 
 
-def take_permit(workspace_id: str, now: int, lease_ms: int) -> str | None:
+def acquire_permit(workspace_id: str, now: int, lease_ms: int) -> str | None:
     """A permit for calls to the workspace's providers; None while all are taken."""
-    return permits.take(partial(_update_calls, workspace_id), _MOST_SLOW_CALLS, now=now, lease_ms=lease_ms)
+    return permits.acquire(partial(_update_calls, workspace_id), _MOST_SLOW_CALLS, now=now, lease_ms=lease_ms)
 
 
-def give_back_permit(workspace_id: str, permit: str) -> None:
-    permits.give_back(partial(_update_calls, workspace_id), permit)
+def release_permit(workspace_id: str, permit: str) -> None:
+    permits.release(partial(_update_calls, workspace_id), permit)
 
 
 def _update_calls(workspace_id: str, expression: str, **terms: Any) -> None:

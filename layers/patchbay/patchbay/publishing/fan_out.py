@@ -4,16 +4,16 @@ The events of an SQS batch are processed together:
 
     read      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
     match     new events with the subscriptions; a stored event already has its list of webhooks
-    write     the rows of new events, with their lists, and which workspaces are active this hour (one
-              BatchWriteItem)
-    send      the deliveries of all events, ten an SQS call
-    finish    events to more than ten webhooks: their rows say `DONE`, and their further sends are charged
+    write     the rows of new events, with their lists, and the markers of workspaces that are active this
+              hour (one BatchWriteItem)
+    send      the deliveries of all events, ten for each SQS call
+    finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends are charged
 
-What a crash leaves behind, and what happens then. The event's message is deleted only after the last step, so
-it comes back in each case. Delivery ids derive from event and webhook: what is sent twice is delivered once.
+The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery ids
+derive from event and webhook, so a delivery that is sent twice is delivered once. A crash leaves:
 
     before write          nothing
-    in write              some rows: those events resume with their stored lists, the others begin
+    in write              some rows: those events resume with their stored lists, the others start
     between write, send   the lists: the repeat of the message sends them
     in send               some deliveries: the repeat sends the whole list again
     between send, finish  all deliveries: the repeat sends the whole list again, and each delivery is dropped
@@ -21,19 +21,20 @@ it comes back in each case. Delivery ids derive from event and webhook: what is 
     in finish             a row that is `DONE`, perhaps without its charge: the repeat is dropped
     the message is lost   a row that is `STARTED` for 15 minutes: the sweeper queues its event again
 
-Rows are written without a condition. A row that was read is never written again, so only two copies of an
-event that are processed at the same moment both write. That is harmless: both send what they matched. If a
-subscription changed between, a webhook of either list gets the event, as it would from a single copy a moment
-earlier or later; the row has the list of the later one. If a row falls back from `DONE` to `STARTED`, the
-worker that wrote it finishes it, or the sweeper.
+Rows are written without a condition. A row that was read is never written again, so two copies of an event
+both write only if they are processed at the same moment. That is harmless: each sends to the webhooks that it
+matched. If a subscription changed in between, a webhook of either list gets the event, as it would from a
+single copy a moment earlier or later; the row has the list of the later one. If a row falls back from `DONE`
+to `STARTED`, the worker that wrote it finishes it, or the sweeper does.
 
 `POST /api/events` takes the same steps within its request, with one event to ten webhooks or fewer
-(publish.py). All other events come through the queue: those to more webhooks, those of batches and of
-functions that use the library, those that Patchbay itself announces, and envelopes of the EventBridge bus, of
-which some are rejected.
+(publish.py). All other events come through the queue: events to more webhooks, events of batches and of
+functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus, some of which are
+rejected.
 
-An invocation works for about a second. Events to many webhooks come last and one by one. What there is no
-time for goes back to the queue at once, so that the events of other workspaces get their turn.
+An invocation works for about a second. Events to many webhooks come last, and one at a time. Messages that
+the time is too short for return to the queue immediately, so that the events of other workspaces get their
+turn.
 """
 
 from __future__ import annotations
@@ -58,90 +59,99 @@ from patchbay.webhooks import store as webhooks
 if TYPE_CHECKING:
     from patchbay.events.bus import Envelope
 
-# A larger body is left out of the messages and read from the event's row at each attempt.
+# A larger body is not in the messages: each attempt reads it from the event's row.
 MAX_BODY_BYTES = 64 * 1024
-# For how long an invocation begins further events.
-_SLICE_MS = 1_000
-# The time that one event's fan-out may take (500 webhooks are 50 calls). With less left, no event is begun.
+# How long an invocation keeps starting events.
+_TIME_SLICE_MS = 1_000
+# The time that the fan-out of one event can take (500 webhooks are 50 calls). With less left, none starts.
 _RESERVE_MS = 10_000
 
-# The (workspace, hour) that this process has marked as active.
-_marked: LruCache[tuple[str, int], bool] = LruCache(10_000)
+# A message of the events queue, as Lambda passes it.
+Record = Mapping[str, Any]
+
+# The (workspace, hour) pairs that this process has marked as active.
+_active_hours: LruCache[tuple[str, int], bool] = LruCache(10_000)
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
-    """An event, with the messages that brought it. `row` is the event's row in the table, which is read
-    only if the event `may_be_stored`, or the row to be written.
+class _FanOut:
+    """An event and the messages that brought it. `stored` is the event's row in the table, which is read only
+    if the event `may_be_stored`. Without it, `new_row` is the row to write.
     """
 
     event: EventMessage
-    records: list[Mapping[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     may_be_stored: bool = True
     version: int = 0
-    row: dynamo.Row | None = None
-    is_new: bool = False
+    stored: events.StoredEvent | None = None
+    new_row: dynamo.Row | None = None
     webhook_ids: Sequence[WebhookId] = ()
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the event takes more than one send."""
+        return len(self.webhook_ids) > queues.MAX_ENTRIES
 
-class _Slice:
+
+class _TimeSlice:
     """The time that an invocation has for its batch."""
 
     def __init__(self, remaining_ms: Callable[[], int]) -> None:
         self._remaining_ms = remaining_ms
-        self._ends_at_ms = remaining_ms() - _SLICE_MS
+        self._ends_at_ms = remaining_ms() - _TIME_SLICE_MS
 
-    def is_over(self, *, begun: bool) -> bool:
-        """Whether no further event is begun. The first one may be, however late it is."""
-        left = self._remaining_ms()
-        return left < _RESERVE_MS or (begun and left < self._ends_at_ms)
+    def has_expired(self, *, started: bool) -> bool:
+        """Whether it is too late to start another event. The first one can start when the slice has ended."""
+        remaining = self._remaining_ms()
+        return remaining < _RESERVE_MS or (started and remaining < self._ends_at_ms)
 
 
-def fan_out_batch(records: Iterable[Mapping[str, Any]], remaining_ms: Callable[[], int]) -> list[str]:
-    """Fan out the events of an SQS batch; returns the ids of the messages that must come again."""
-    time = _Slice(remaining_ms)
-    works: dict[tuple[str, str], _Work] = {}
-    again: list[Mapping[str, Any]] = []
-    late: list[Mapping[str, Any]] = []
+def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) -> list[str]:
+    """Fan out the events of an SQS batch. Returns the ids of the messages to redeliver."""
+    time = _TimeSlice(remaining_ms)
+    fan_outs: dict[tuple[str, str], _FanOut] = {}
+    failed_records: list[Record] = []
+    late_records: list[Record] = []
     for record in records:
-        logger.set_correlation_id(None)  # log lines before this message is read must not have the last one's
+        # Until this message is read, log lines must not have the last message's id.
+        logger.set_correlation_id(None)
         try:
             message = _read(record["body"])
         except ValueError:
             if not queues.move_to_dlq(settings().events_dlq_url, record):
-                again.append(record)
+                failed_records.append(record)
             continue
-        if time.is_over(begun=bool(works)):
-            late.append(record)
+        if time.has_expired(started=bool(fan_outs)):
+            late_records.append(record)
             continue
         try:
-            event = message if isinstance(message, EventMessage) else _admit(message)
+            event = message if isinstance(message, EventMessage) else _accept(message)
         except Exception:
-            # Our own fault or AWS's: this event comes again, and the others of the batch continue.
+            # A bug or an AWS fault: this event is redelivered, and the rest of the batch continues.
             logger.exception("fan-out failed", message_id=record["messageId"], id=message.id)
-            again.append(record)
+            failed_records.append(record)
             continue
         if event is not None:
-            works.setdefault((event.workspace_id, event.id), _Work(event)).records.append(record)
-    failed, left = _fan_out(list(works.values()), time)
-    again += [record for work in failed for record in work.records]
-    late += [record for work in left for record in work.records]
-    _put_back(late)
+            fan_outs.setdefault((event.workspace_id, event.id), _FanOut(event)).records.append(record)
+    failed, late = _fan_out(list(fan_outs.values()), time)
+    failed_records += [record for fan_out in failed for record in fan_out.records]
+    late_records += [record for fan_out in late for record in fan_out.records]
+    _return_to_queue(late_records)
     flush_metrics()
-    return [record["messageId"] for record in (*again, *late)]
+    return [record["messageId"] for record in (*failed_records, *late_records)]
 
 
 def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
     """Queue the deliveries of an event that goes to ten webhooks or fewer. Returns False if it goes to more,
-    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. If `is_new`,
-    nobody else has the event's id, so its row is not looked for.
+    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. If `is_new`, the id
+    was never used before, so there is no row to look for.
     """
-    work = _Work(event, may_be_stored=not is_new)
+    fan_out = _FanOut(event, may_be_stored=not is_new)
     try:
-        _look_up([work])
-        if not _matched(work) or _is_large(work):
+        _load([fan_out])
+        if not _match(fan_out) or fan_out.is_large:
             return False
-        return not _write([work]) and not _send([work])
+        return not _write([fan_out]) and not _send([fan_out])
     except Exception:
         # The caller queues the event instead.
         logger.exception("fan-out failed", id=event.id)
@@ -149,8 +159,8 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
 
 
 def _read(body: str) -> EventMessage | Envelope:
-    """Raises ValueError when the text is neither. An envelope's id is no event's, so it is not taken for
-    one, whatever its detail holds.
+    """Raises ValueError if the text is neither. An envelope's id is not an event id, so an envelope is never
+    read as an event, whatever its detail contains.
     """
     try:
         return EventMessage.read(body)
@@ -161,164 +171,164 @@ def _read(body: str) -> EventMessage | Envelope:
         return bus.read(body)
 
 
-def _admit(envelope: Envelope) -> EventMessage | None:
-    """The event in it, or None when it is rejected."""
+def _accept(envelope: Envelope) -> EventMessage | None:
+    """The event in the envelope, or None if it is rejected."""
     from patchbay.events import bus
 
-    return bus.admit(envelope)
+    return bus.accept(envelope)
 
 
-def _put_back(records: Sequence[Mapping[str, Any]]) -> None:
-    """Make messages visible again at once."""
+def _return_to_queue(records: Sequence[Record]) -> None:
+    """Make messages visible immediately."""
     try:
         queues.change_visibility(
             settings().events_queue_url, [(record["receiptHandle"], 0) for record in records]
         )
     except Exception:
-        # They come back later by themselves.
-        logger.exception("events not put back", count=len(records))
+        # They become visible after the queue's visibility timeout.
+        logger.exception("failed to change message visibility", count=len(records))
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _fan_out(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Work]]:
-    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those for
-    which there was no time.
+def _fan_out(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
+    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those that the
+    time was too short for.
     """
-    failed, late = _together(_look_up, works, time)
-    small: list[_Work] = []
-    large: list[_Work] = []
-    for work in works:
-        if work in failed or work in late:
+    failed, late = _run_step(_load, fan_outs, time)
+    small: list[_FanOut] = []
+    large: list[_FanOut] = []
+    for fan_out in fan_outs:
+        if fan_out in failed or fan_out in late:
             continue
-        if time.is_over(begun=bool(small or large)):
-            late.append(work)
-        elif not _matched(work):
-            failed.append(work)
+        if time.has_expired(started=bool(small or large)):
+            late.append(fan_out)
+        elif not _match(fan_out):
+            failed.append(fan_out)
         else:
-            (large if _is_large(work) else small).append(work)
-    queued = [_queue(small, time)]
-    for at, work in enumerate(large):
-        if time.is_over(begun=bool(small or at)):
-            late.append(work)
+            (large if fan_out.is_large else small).append(fan_out)
+    results = [_write_and_send(small, time)]
+    for index, fan_out in enumerate(large):
+        if time.has_expired(started=bool(small or index)):
+            late.append(fan_out)
         else:
-            queued.append(_queue([work], time))
-    for its_failed, its_late in queued:
-        failed += its_failed
-        late += its_late
+            results.append(_write_and_send([fan_out], time))
+    for newly_failed, newly_late in results:
+        failed += newly_failed
+        late += newly_late
     return failed, late
 
 
-def _together(
-    step: Callable[[Sequence[_Work]], list[_Work]], works: Sequence[_Work], time: _Slice
-) -> tuple[list[_Work], list[_Work]]:
-    """Take a step with all events at once or, if that fails, with each alone, so that a bad event does not
-    stop the others. Returns those that failed, and those for which there was no time.
+def _run_step(
+    step: Callable[[Sequence[_FanOut]], list[_FanOut]], fan_outs: Sequence[_FanOut], time: _TimeSlice
+) -> tuple[list[_FanOut], list[_FanOut]]:
+    """Run a step for all events together or, if that fails, for each one alone, so that an invalid event does
+    not stop the others. Returns the events that failed, and those that the time was too short for.
     """
     try:
-        return step(works) if works else [], []
+        return step(fan_outs) if fan_outs else [], []
     except Exception:
-        logger.exception("fan-out failed", events=[work.event.id for work in works])
-        if len(works) == 1:
-            return list(works), []
-    failed: list[_Work] = []
-    for at, work in enumerate(works):
-        if time.is_over(begun=bool(at)):
-            return failed, list(works[at:])
-        failed += _together(step, [work], time)[0]
+        logger.exception("fan-out failed", events=[fan_out.event.id for fan_out in fan_outs])
+        if len(fan_outs) == 1:
+            return list(fan_outs), []
+    failed: list[_FanOut] = []
+    for index, fan_out in enumerate(fan_outs):
+        if time.has_expired(started=bool(index)):
+            return failed, list(fan_outs[index:])
+        failed += _run_step(step, [fan_out], time)[0]
     return failed, []
 
 
-def _look_up(works: Sequence[_Work]) -> list[_Work]:
-    versions = [webhooks.subscriptions_version_key(work.event.workspace_id) for work in works]
-    known = [work for work in works if work.may_be_stored]
-    found = dynamo.get_each([*versions, *(events.table_key(work.event) for work in known)])
-    for work, version in zip(works, found, strict=False):
-        work.version = webhooks.version(version)
-    for work, row in zip(known, found[len(works) :], strict=True):
-        work.row = row
+def _load(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
+    """Read the events' rows and the versions of the workspaces' subscriptions."""
+    versions = [webhooks.subscriptions_version_key(fan_out.event.workspace_id) for fan_out in fan_outs]
+    maybe_stored = [fan_out for fan_out in fan_outs if fan_out.may_be_stored]
+    rows = dynamo.get_each([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
+    for fan_out, row in zip(fan_outs, rows, strict=False):
+        fan_out.version = webhooks.version(row)
+    for fan_out, row in zip(maybe_stored, rows[len(fan_outs) :], strict=True):
+        fan_out.stored = events.from_row(row) if row else None
     return []
 
 
-def _matched(work: _Work) -> bool:
+def _match(fan_out: _FanOut) -> bool:
     """Find the webhooks that the event still has to be sent to. Returns False if that fails."""
-    event = work.event
+    event = fan_out.event
     logger.set_correlation_id(event.correlation_id)
-    if work.row is not None:
-        work.webhook_ids = events.left_to_send(work.row)
+    if fan_out.stored is not None:
+        fan_out.webhook_ids = fan_out.stored.remaining_webhook_ids
         return True
     try:
-        work.webhook_ids = matching.match(event.workspace_id, event.type, event.data, work.version)
+        fan_out.webhook_ids = matching.match(event.workspace_id, event.type, event.data, fan_out.version)
     except Exception:
         logger.exception("fan-out failed", id=event.id)
         return False
-    work.row, work.is_new = events.begun(event, work.webhook_ids, in_one_send=not _is_large(work)), True
+    fan_out.new_row = events.new_row(event, fan_out.webhook_ids, in_one_send=not fan_out.is_large)
     return True
 
 
-def _is_large(work: _Work) -> bool:
-    return len(work.webhook_ids) > queues.MAX_ENTRIES
-
-
-def _queue(works: Sequence[_Work], time: _Slice) -> tuple[list[_Work], list[_Work]]:
-    """Write the events, then send their deliveries; returns those that failed, and those that there was no
-    time for.
+def _write_and_send(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
+    """Write the events, then send their deliveries. Returns the events that failed, and those that the time
+    was too short for.
     """
-    failed, late = _together(_write, works, time)
+    failed, late = _run_step(_write, fan_outs, time)
     unwritten = {*failed, *late}
-    written = [work for work in works if work not in unwritten and work.webhook_ids]
+    written = [fan_out for fan_out in fan_outs if fan_out not in unwritten and fan_out.webhook_ids]
     failed += _send(written)
-    failed += [work for work in written if work not in failed and _is_large(work) and not _finished(work)]
+    failed += [
+        fan_out for fan_out in written if fan_out not in failed and fan_out.is_large and not _finish(fan_out)
+    ]
     return failed, late
 
 
-def _write(works: Sequence[_Work]) -> list[_Work]:
+def _write(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     """Write the rows of new events, and markers of active workspaces. Stored events need this too, because
     their marker may be missing. Returns the events that failed.
     """
     rows: list[dynamo.Row] = []
-    needed_by: list[list[_Work]] = []
-    marking: dict[tuple[str, int], list[_Work]] = {}
-    for work in works:
-        if work.is_new and work.row is not None:
-            rows.append(work.row)
-            needed_by.append([work])
-        place = work.event.workspace_id, events.hour_of(work.event)
-        if work.webhook_ids and not _marked.get(place):
-            marking.setdefault(place, []).append(work)
-    rows += [events.activity(*place) for place in marking]
-    needed_by += marking.values()
-    refused = events.write(rows)
-    failed = {work for at in refused for work in needed_by[at]}
-    for place, its in marking.items():
-        if failed.isdisjoint(its):
-            _marked.put(place, True)
+    needed_by: list[list[_FanOut]] = []
+    unmarked: dict[tuple[str, int], list[_FanOut]] = {}
+    for fan_out in fan_outs:
+        if fan_out.new_row is not None:
+            rows.append(fan_out.new_row)
+            needed_by.append([fan_out])
+        active_hour = fan_out.event.workspace_id, events.hour_of(fan_out.event)
+        if fan_out.webhook_ids and not _active_hours.get(active_hour):
+            unmarked.setdefault(active_hour, []).append(fan_out)
+    rows += [events.activity_row(*active_hour) for active_hour in unmarked]
+    needed_by += unmarked.values()
+    throttled = events.write(rows)
+    failed = {fan_out for position in throttled for fan_out in needed_by[position]}
+    for active_hour, marked_by in unmarked.items():
+        if failed.isdisjoint(marked_by):
+            _active_hours.put(active_hour, True)
     return list(failed)
 
 
-def _send(works: Sequence[_Work]) -> list[_Work]:
+def _send(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
+    """Send the deliveries of the events. Returns the events that failed."""
+    messages = (message for fan_out in fan_outs for message in _messages(fan_out))
     try:
-        queues.send_all(settings().deliveries_queue_url, (each for work in works for each in _messages(work)))
+        queues.send_all(settings().deliveries_queue_url, messages)
     except queues.BatchSendFailed as failure:
         logger.exception("fan-out failed", count=len(failure.messages))
         unsent = {DeliveryMessage.read(message.body).event_id for message in failure.messages}
-        return [work for work in works if work.event.id in unsent]
+        return [fan_out for fan_out in fan_outs if fan_out.event.id in unsent]
     except Exception:
-        logger.exception("fan-out failed", events=[work.event.id for work in works])
-        return list(works)
-    for work in works:
-        logger.debug(
-            "fanned out", event_id=work.event.id, type=work.event.type, webhooks=len(work.webhook_ids)
-        )
+        logger.exception("fan-out failed", events=[fan_out.event.id for fan_out in fan_outs])
+        return list(fan_outs)
+    for fan_out in fan_outs:
+        event, count = fan_out.event, len(fan_out.webhook_ids)
+        logger.debug("fan-out completed", event_id=event.id, type=event.type, webhooks=count)
     return []
 
 
-def _messages(work: _Work) -> Iterator[queues.Message]:
-    event = work.event
+def _messages(fan_out: _FanOut) -> Iterator[queues.Message]:
+    event = fan_out.event
     payload = event.payload()
     body = payload if len(payload.encode()) <= MAX_BODY_BYTES else None
-    for webhook_id in work.webhook_ids:
+    for webhook_id in fan_out.webhook_ids:
         message = DeliveryMessage(
             id=DeliveryId.derived(event.id, webhook_id),
             workspace_id=event.workspace_id,
@@ -332,16 +342,16 @@ def _messages(work: _Work) -> Iterator[queues.Message]:
         yield queues.Message.of(message.fields(), event.workspace_id)
 
 
-def _finished(work: _Work) -> bool:
+def _finish(fan_out: _FanOut) -> bool:
     """Record that every delivery of a large event is queued, and charge for it. Returns False if that fails.
     Events from the bus and Patchbay's own events have no ceiling.
     """
-    event = work.event
+    event = fan_out.event
     logger.set_correlation_id(event.correlation_id)
     try:
         events.finish_fan_out(event)
-        if work.is_new and event.source == "api":
-            calls = -(-len(work.webhook_ids) // queues.MAX_ENTRIES)
+        if fan_out.new_row is not None and event.source == "api":
+            calls = -(-len(fan_out.webhook_ids) // queues.MAX_ENTRIES)
             ceilings.record_usage(event.workspace_id, "events", calls - 1)
     except Exception:
         logger.exception("fan-out failed", id=event.id)
@@ -350,6 +360,6 @@ def _finished(work: _Work) -> bool:
 
 
 def clear_cache() -> None:
-    """Forget what this process remembers."""
-    _marked.clear()
+    """Empty this process's cache."""
+    _active_hours.clear()
     matching.clear_cache()

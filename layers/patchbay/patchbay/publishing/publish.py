@@ -1,16 +1,16 @@
 """`POST /api/events`: an event to ten webhooks or fewer is fanned out within its request.
 
-    accept    judge and count the event; an idempotency key keeps the first id (one write)
+    accept    check and count the event; an idempotency key keeps the first id (one write)
     fan out   read, match, write the event's row, send the deliveries (fan_out.py)
     queue     the event, if it goes to more webhooks or a step failed: the worker starts from the row
 
-The answer comes after the last step. So if the caller has a 202, either all deliveries are in their queue, or
-the event is in its queue. A crash leaves:
+The response comes after the last step. So if the caller gets a 202, either all deliveries are in their queue,
+or the event is in its queue. A crash leaves:
 
-    after the key               the event's id: a repeat under the key gets it
-    after the row               a row that nobody sends; lists show the event. The caller has no 202. A repeat
-                                under the key sends the row's list; a repeat without a key is a new event
-    in or after the send        some deliveries, or all: a repeat under the key sends the whole list again,
+    after the key               the event's id: a repeat with the key gets it
+    after the row               a row that no one sends; lists show the event. The caller has no 202. A repeat
+                                with the key sends the row's list; a repeat without a key is a new event
+    in or after the send        some deliveries, or all: a repeat with the key sends the whole list again,
                                 and each delivery is dropped by its own row
     after the event is queued   the event, which the worker fans out: a repeat finds the same row
 
@@ -28,9 +28,9 @@ from patchbay.publishing import fan_out
 def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
-    """Publish an event to every webhook that matches, with the same promise as `events.service.publish`."""
+    """Publish an event to every webhook that matches, with the same guarantee as `events.service.publish`."""
     event = events.accept(principal, body, idempotency_key=idempotency_key)
     is_new = idempotency_key is None and body.idempotency_key is None
     if not fan_out.fan_out_now(event, is_new=is_new):
-        events.queue(event)
-    return events.published(event)
+        events.enqueue(event)
+    return events.to_published(event)

@@ -1,29 +1,31 @@
-"""The health table: how each webhook's receiver is doing, and its counters by the hour.
+"""The health table: the health of each webhook's receiver, and the webhook's counters by the hour.
 
 Key: webhookKey (`<workspace>#<webhook>`), sk. Three kinds of rows:
-    health              see `health.Health`; with dueShard and dueAt while the sweeper has something to do
-    traffic             of a workspace (`<workspace>#`): see `lanes.Traffic`
+    health              see `health.Health`; has dueShard and dueAt while the sweeper has work for the webhook
+    traffic             of a workspace (`<workspace>#`), see `lanes.Traffic`
     hour#<nnnnnn>       attempts, delivered, failed, l<bucket> (latency), lastError …; hours since the epoch.
                         The roll-up has added the deliveries up to `rolledTo`
-And one row of the deployment: `roll-up`, `progress`, with the last hour that is rolled up.
-Index, sparse: `due` (dueShard, dueAt). Rows end by TTL. Times in Unix milliseconds.
+And one row for the deployment: `roll-up`, `progress`, with the last hour that was rolled up.
+Index, sparse: `due` (dueShard, dueAt). Rows expire by TTL. Times are Unix milliseconds.
 
-Nothing here is worth a transaction: all but the failures are written as they are seen, the last one counts.
+Nothing here needs a transaction: everything except the failures is written as observed, and the last write
+wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+
+from pydantic import JsonValue
 
 from patchbay import permits
 from patchbay.clock import now_ms
 from patchbay.ids import DeliveryId, RunId, WebhookId, of_webhook_key, webhook_key
-from patchbay.permits import ended
+from patchbay.permits import expired
 from patchbay.receivers import slots
-from patchbay.receivers.health import Health, failure
-from patchbay.receivers.lanes import LATELY_MS, Traffic, most_permits
+from patchbay.receivers.health import Health, failure_entry
+from patchbay.receivers.lanes import RECENT_MS, Traffic, max_permits
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.records import from_row, kept_until
@@ -31,59 +33,56 @@ from patchbay.storage.records import from_row, kept_until
 _HEALTH = "health"
 _TRAFFIC = "traffic"
 _RECOVERY = "recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now"
-# Two workers that want slots at once: one of them finds its belief out of date.
-_TRIES = 5
+# If two workers reserve slots at the same time, one of them finds its view of the row outdated and retries.
+_RESERVE_ATTEMPTS = 5
 
 
-class TooContended(Exception):
-    """The row changed again and again under our hands."""
+class TooMuchContention(Exception):
+    """The row changed during every attempt to update it."""
 
 
 def table_key(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
-    """The table and the key of a webhook's health, to be read along with other rows."""
+    """The table key of a webhook's health."""
     return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
 
 
-def read(row: dynamo.Row | None) -> Health:
+def health_from_row(row: dynamo.Row | None) -> Health:
     return from_row(Health, row) if row else Health()
 
 
 def traffic_table_key(workspace_id: str) -> tuple[str, dynamo.Row]:
-    """The table and the key of a workspace's traffic, to be read along with other rows."""
+    """The table key of a workspace's traffic."""
     return settings().health_table, _key(webhook_key(workspace_id, ""), _TRAFFIC)
 
 
-def read_traffic(row: dynamo.Row | None) -> Traffic:
+def traffic_from_row(row: dynamo.Row | None) -> Traffic:
     return from_row(Traffic, row) if row else Traffic()
 
 
-# ── what attempts came to ────────────────────────────────────────────────────────────────────────────
+# ── results of attempts ──────────────────────────────────────────────────────────────────────────────
 
 
-def note_failure(key: str, at: int, id: DeliveryId) -> Health:
+def record_failure(key: str, time_ms: int, id: DeliveryId) -> Health:
     """Count a failed delivery. Safe to repeat."""
-    return _update(key, "ADD failures :entry", entry=frozenset((failure(at, id),)))
+    return _update(key, "ADD failures :entry", entry=frozenset((failure_entry(time_ms, id),)))
 
 
-def forget_failures(key: str, stale: frozenset[str]) -> None:
-    """Take out what counts no more since the webhook was enabled by hand: the row must not grow for ever."""
+def remove_failures(key: str, stale: frozenset[str]) -> None:
+    """Remove the failures from before a user re-enabled the webhook, to keep the row small."""
     _update(key, "DELETE failures :stale", stale=stale)
 
 
-def note_success(key: str, at: int, health: Health) -> None:
-    """Forget the failures before `at`; those after it stay, whichever is written first."""
-    stale = health.stale_failures(at)
-    try:
-        if stale:
-            _update(
-                key,
-                "SET succeededAt = :at DELETE failures :stale",
-                condition="attribute_not_exists(succeededAt) OR succeededAt < :at",
-                at=at,
-                stale=stale,
-            )
-    except dynamo.ConditionFailed:
-        return  # a later success was faster
+def record_success(key: str, time_ms: int, health: Health) -> None:
+    """Remove the failures before a success. Later failures stay, in whichever order the two are written."""
+    stale = health.stale_failures(time_ms)
+    if stale:
+        _try_update(
+            key,
+            "SET succeededAt = :time DELETE failures :stale",
+            condition="attribute_not_exists(succeededAt) OR succeededAt < :time",
+            time=time_ms,
+            stale=stale,
+        )
 
 
 def add_timeouts(key: str, count: int) -> Health:
@@ -91,7 +90,7 @@ def add_timeouts(key: str, count: int) -> Health:
 
 
 def set_timeouts(key: str, count: int) -> None:
-    """Begin the count anew, after an answer or with the webhook enabled by hand; it closes the breaker."""
+    """Restart the count after a response, or after a user re-enabled the webhook. Closes the breaker."""
     _update(key, "SET timeouts = :count, openedAt = :none, probes = :none", count=count, none=0)
 
 
@@ -99,9 +98,11 @@ def open_breaker(key: str, now: int, probe_at: int) -> None:
     _update(key, "SET openedAt = :now, probeAt = :probe, probes = :none", now=now, probe=probe_at, none=0)
 
 
-def take_probe(key: str, seen: int, until: int) -> bool:
-    """Whether the probe that is due is ours; `until` is when the next one would be, were ours lost."""
-    return _unless_refused(
+def claim_probe(key: str, seen: int, until: int) -> bool:
+    """Claim the probe that is due, and return False if another worker has it. `seen` is the `probe_at` that
+    was read. `until` is the time of the next probe, in case this one is lost.
+    """
+    return _try_update(
         key,
         "SET probeAt = :until",
         condition="probeAt = :seen",
@@ -110,39 +111,39 @@ def take_probe(key: str, seen: int, until: int) -> bool:
     )
 
 
-def probe_failed(key: str, next_probe_at: int) -> None:
+def record_probe_failure(key: str, next_probe_at: int) -> None:
     _update(key, "SET probeAt = :next ADD probes :one", next=next_probe_at, one=1)
 
 
 def set_backlog(key: str, since: int) -> None:
-    """Too many retries wait since then; 0: no more."""
+    """Record since when too many retries wait in the queue; 0 for no backlog."""
     _update(key, "SET backlogAt = :since", since=since)
 
 
 def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: Health) -> Sequence[int] | None:
-    """The times of the next `count` slots of the webhook's rate limit; None when they would lie behind the
-    horizon. Raises TooContended.
+    """The times of the next `count` slots of the webhook's rate limit, or None if they are beyond the
+    horizon. Raises TooMuchContention.
     """
     now_us, span, horizon = now * 1000, slots.span_us(count, per_second), slots.horizon_us(per_second)
-    believed = health.next_slot
-    for _ in range(_TRIES):
-        ahead = believed - now_us
-        # Those of a lower limit, before it was raised, are not waited for.
-        begins_anew = ahead <= 0 or ahead > horizon + slots.SKEW_US
-        if not begins_anew and span > horizon - ahead:
+    expected = health.next_slot
+    for _ in range(_RESERVE_ATTEMPTS):
+        ahead = expected - now_us
+        # A slot far beyond the horizon was reserved under a lower limit, so it does not count.
+        restarts = ahead <= 0 or ahead > horizon + slots.SKEW_US
+        if not restarts and span > horizon - ahead:
             return None
         try:
-            if begins_anew:
-                row = _update(
+            if restarts:
+                health = _update(
                     key,
                     "SET nextSlot = :next",
-                    condition="attribute_not_exists(nextSlot) OR nextSlot <= :now OR nextSlot = :believed",
+                    condition="attribute_not_exists(nextSlot) OR nextSlot <= :now OR nextSlot = :expected",
                     next=now_us + span,
                     now=now_us,
-                    believed=believed,
+                    expected=expected,
                 )
             else:
-                row = _update(
+                health = _update(
                     key,
                     "SET nextSlot = nextSlot + :span",
                     condition="nextSlot > :now AND nextSlot <= :latest",
@@ -150,29 +151,29 @@ def reserve_slots(key: str, count: int, per_second: int, *, now: int, health: He
                     now=now_us,
                     latest=now_us + horizon - span,
                 )
-        except dynamo.ConditionFailed as refused:
-            believed = read(refused.row).next_slot
+        except dynamo.ConditionFailed as failure:
+            expected = health_from_row(failure.row).next_slot
             continue
-        return slots.slots_ms(row.next_slot - span, count, per_second)
-    raise TooContended
+        return slots.slot_times_ms(health.next_slot - span, count, per_second)
+    raise TooMuchContention
 
 
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def mark_fast(key: str, known: Health, now: int) -> None:
-    """Put the webhook into the fast lane, unless it was slow after `known` was read."""
-    _unless_refused(
+def mark_fast(key: str, health: Health, now: int) -> None:
+    """Put the webhook into the fast lane, unless it became slow after `health` was read."""
+    _try_update(
         key,
         "SET fastAt = :now",
-        condition="attribute_not_exists(slowAt) OR slowAt <= :known",
-        known=known.slow_at,
+        condition="attribute_not_exists(slowAt) OR slowAt <= :seen",
+        seen=health.slow_at,
         now=now,
     )
 
 
 def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
-    """Put the webhook into the slow lane. If it leaves the fast lane, that counts for its workspace."""
+    """Put the webhook into the slow lane. If it was in the fast lane, its workspace's traffic records it."""
     _update(
         key,
         "SET slowAt = :now, slowdowns = :count",
@@ -181,46 +182,49 @@ def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
     )
     if health.is_fast:
         workspace_id, webhook_id = of_webhook_key(key)
-        if stale := ended(traffic.slow, now - LATELY_MS):
-            _traffic(workspace_id, "DELETE slow :stale", stale=stale)
-        _traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
+        if stale := expired(traffic.slow, now - RECENT_MS):
+            _update_traffic(workspace_id, "DELETE slow :stale", stale=stale)
+        _update_traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
 
 
-def take_permit(workspace_id: str, now: int) -> str | None:
-    """Take one of the workspace's permits for the slow lane, for as long as a lease. Returns None while all
-    are taken. Also removes the permits of workers that died.
+def acquire_permit(workspace_id: str, now: int) -> str | None:
+    """Acquire one of the workspace's permits for the slow lane, for the length of a delivery's lease. Returns
+    None if all are in use. Removes the permits of workers that died.
     """
-    return permits.take(
-        partial(_traffic, workspace_id),
-        most_permits(settings().slow_delivery_concurrency),
+    return permits.acquire(
+        partial(_update_traffic, workspace_id),
+        max_permits(settings().slow_delivery_concurrency),
         now=now,
         lease_ms=settings().delivery_lease_seconds * 1000,
     )
 
 
-def give_back_permit(workspace_id: str, permit: str) -> None:
-    permits.give_back(partial(_traffic, workspace_id), permit)
+def release_permit(workspace_id: str, permit: str) -> None:
+    permits.release(partial(_update_traffic, workspace_id), permit)
 
 
-def _traffic(workspace_id: str, expression: str, **terms: Any) -> None:
+def _update_traffic(
+    workspace_id: str, expression: str, *, condition: str | None = None, **values: object
+) -> None:
     table, key = traffic_table_key(workspace_id)
     dynamo.update(
         table,
         key,
         f"SET #ttl = :ttl {expression}",
+        condition=condition,
         names={"#ttl": "ttl"},
         returning="NONE",
         ttl=kept_until(now_ms()),
-        **terms,
+        **values,
     )
 
 
-# ── what waits for the sweeper ───────────────────────────────────────────────────────────────────────
+# ── work for the sweeper ─────────────────────────────────────────────────────────────────────────────
 
 
-def held(key: str, now: int, due_at: int) -> None:
-    """Deliveries are about to be held: the sweeper looks at the webhook from `due_at` on, until it has found
-    nothing held for a while.
+def schedule_sweep(key: str, now: int, due_at: int) -> None:
+    """Run before deliveries are held: from `due_at` on, the sweeper visits the webhook until nothing of it
+    has been held for a while.
     """
     _update(
         key,
@@ -231,16 +235,16 @@ def held(key: str, now: int, due_at: int) -> None:
     )
 
 
-def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> dynamo.TransactItem:
-    """For the transaction that disables a webhook: the sweeper ends what waits for it, and tells its owner
-    what is in `announce`.
+def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None) -> dynamo.TransactItem:
+    """For the transaction that disables a webhook: makes the sweeper cancel the waiting deliveries and
+    publish `announce`, the data of a WEBHOOK_DISABLED event.
     """
-    telling = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
-    values: dict[str, Any] = {"announce": [announce], "nothing": []} if announce else {}
+    append = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
+    values: dict[str, object] = {"announce": [announce], "nothing": []} if announce else {}
     return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
-        f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{telling}",
+        f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{append}",
         names={"#ttl": "ttl"},
         now=now,
         shard=due_index.shard_of(key),
@@ -249,16 +253,18 @@ def disabled(key: str, now: int, announce: Mapping[str, Any] | None) -> dynamo.T
     )
 
 
-def announced(key: str, seen: Sequence[Mapping[str, Any]]) -> None:
-    """All of these are told. With another come since, they are told again: under their ids, that is once."""
-    _unless_refused(key, "REMOVE announce", condition="announce = :seen", seen=seen)
-
-
-def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
-    """Have the sweeper recover what ended badly, of the deliveries in this range; False while another
-    recovery runs.
+def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) -> None:
+    """Remove announcements that were published. If another one was added since, all stay and are published
+    again, which has no effect, because their ids are the same.
     """
-    return _unless_refused(
+    _try_update(key, "REMOVE announce", condition="announce = :published", published=published)
+
+
+def start_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
+    """Make the sweeper recover the failed and cancelled deliveries in this range of ids. Returns False if a
+    recovery is running.
+    """
+    return _try_update(
         key,
         f"SET {_RECOVERY}",
         condition="attribute_not_exists(recover)",
@@ -269,18 +275,19 @@ def begin_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
     )
 
 
-def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
-    """Like `begin_recovery`, for the transaction that brings a webhook back. A recovery that was less far
-    when the webhook was disabled goes on from there; one that begins at this moment refuses the transaction.
+def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
+    """Like `start_recovery`, for the transaction that restores a webhook. If a recovery was interrupted
+    before this range when the webhook was disabled, it continues from there. If another one starts at the
+    same time, the transaction fails.
     """
-    running = read(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
+    interrupted_at = health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
     return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET #ttl = :ttl, {_RECOVERY}",
         condition="attribute_not_exists(recover) OR recover >= :low",
         names={"#ttl": "ttl"},
-        low=between[0] if running is None else min(running, between[0]),
+        low=between[0] if interrupted_at is None else min(interrupted_at, between[0]),
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,
@@ -288,35 +295,41 @@ def recovering(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dy
     )
 
 
-def recovered(key: str, seen: Health, done: DeliveryId | None) -> None:
-    """How far the recovery is that `seen` has; None: to its end. Another one may have begun at the same id,
-    but it goes further.
+def advance_recovery(key: str, seen: Health, reached: DeliveryId | None) -> None:
+    """Record how far the recovery in `seen` is; None if it is complete. A recovery that was started since
+    then can start at the same id, but it ends at a later one.
     """
     condition = "recover = :after AND recoverUntil = :until"
-    terms: dict[str, Any] = {"after": seen.recover, "until": seen.recover_until}
-    if done is None:
-        _unless_refused(key, "REMOVE recover, recoverUntil", condition=condition, **terms)
+    after, until = seen.recover, seen.recover_until
+    if reached is None:
+        _try_update(key, "REMOVE recover, recoverUntil", condition=condition, after=after, until=until)
     else:
-        _unless_refused(key, "SET recover = :done", condition=condition, done=done, **terms)
+        _try_update(
+            key, "SET recover = :reached", condition=condition, reached=reached, after=after, until=until
+        )
 
 
-def due(shard: int, now: int) -> Iterator[str]:
-    """The webhooks that the sweeper has to look at, the longest waiting first."""
+def due_webhooks(shard: int, now: int) -> Iterator[str]:
+    """The keys of the webhooks that the sweeper has to visit, the longest due first."""
     for row in due_index.rows(settings().health_table, shard, now):
         yield row["webhookKey"]
 
 
-def take_due(key: str, now: int, again_at: int) -> Health | None:
-    """The health of a webhook that is due, now due again later; None if another sweeper was faster."""
+def claim_due(key: str, now: int, next_due_at: int) -> Health | None:
+    """Claim a due webhook and return its health, or None if another sweeper has it. It is due again at
+    `next_due_at`.
+    """
     try:
-        return _update(key, "SET dueAt = :again", condition="dueAt <= :now", again=again_at, now=now)
+        return _update(key, "SET dueAt = :next", condition="dueAt <= :now", next=next_due_at, now=now)
     except dynamo.ConditionFailed:
         return None
 
 
-def settled(key: str, health: Health) -> None:
-    """Nothing is left to do, unless something was held or begun since `health` was read."""
-    _unless_refused(
+def mark_idle(key: str, health: Health) -> None:
+    """Stop the sweeper's visits, unless a hold, a recovery or an announcement was added since `health` was
+    read.
+    """
+    _try_update(
         key,
         "REMOVE dueShard, dueAt",
         condition="heldAt = :held AND attribute_not_exists(recover) AND attribute_not_exists(announce)",
@@ -327,24 +340,27 @@ def settled(key: str, health: Health) -> None:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _update(key: str, expression: str, **terms: Any) -> Health:
-    """Change a webhook's health; a webhook that nobody writes of for a month is forgotten."""
+def _update(key: str, expression: str, *, condition: str | None = None, **values: object) -> Health:
+    """Update a webhook's health and renew its TTL. Raises ConditionFailed with the row."""
     verb, _, rest = expression.partition(" ")
     with_ttl = f"SET #ttl = :ttl, {rest}" if verb == "SET" else f"SET #ttl = :ttl {expression}"
     row = dynamo.update(
         settings().health_table,
         _key(key, _HEALTH),
         with_ttl,
+        condition=condition,
         names={"#ttl": "ttl"},
+        returning="ALL_NEW",
         ttl=kept_until(now_ms()),
-        **terms,
+        **values,
     )
-    return read(row)
+    return health_from_row(row)
 
 
-def _unless_refused(key: str, expression: str, **terms: Any) -> bool:
+def _try_update(key: str, expression: str, *, condition: str, **values: object) -> bool:
+    """Whether the condition held and the row was updated."""
     try:
-        _update(key, expression, **terms)
+        _update(key, expression, condition=condition, **values)
     except dynamo.ConditionFailed:
         return False
     return True

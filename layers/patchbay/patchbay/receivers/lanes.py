@@ -1,9 +1,9 @@
-"""Which lane a delivery takes, and how much of the slow lane a workspace may use. Pure.
+"""Which lane a delivery takes, and how much of the slow lane a workspace can use. Pure.
 
 The fast lane is for webhooks that have proved fast, so that no attempt there occupies a worker for long. All
-others take the slow lane: new webhooks until their first fast answer, webhooks that lately took over two
-seconds, whatever the answer, and every webhook of a workspace in which many became slow. In the slow lane,
-a workspace uses at most a quarter of the workers.
+others take the slow lane: new webhooks until their first fast response, webhooks that recently took over two
+seconds, whatever the response, and all webhooks of a workspace in which many became slow. In the slow lane, a
+workspace uses at most a quarter of the workers.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from patchbay.permits import ended
+from patchbay.permits import expired
 
 SLOW_AFTER_SECONDS = 2
 # How long after a slow attempt a webhook can prove fast. Doubles each time that it becomes slow again.
 _PROVING_MS = 60_000
 _LONGEST_PROVING_MS = 3_600_000
-# If this many webhooks became slow lately, all webhooks of the workspace take the slow lane.
-MANY_SLOW = 5
-LATELY_MS = 600_000
-# Above its workspace's share, a message comes back after 5, 20 and 80 seconds, and its delivery is then held
-# in the table. Messages that wait in the queue are in flight (120,000 at most, for all webhooks).
+# If this many webhooks became slow recently, all webhooks of the workspace take the slow lane.
+SLOW_WORKSPACE_THRESHOLD = 5
+RECENT_MS = 600_000
+# If a workspace exceeds its share, its message is redelivered after 5, 20 and 80 seconds. Then the delivery
+# is held in the table. Messages that wait in the queue are in flight (at most 120,000 for all webhooks).
 _DEFER_SECONDS = 5
 MAX_DEFERRALS = 3
 
@@ -36,21 +36,21 @@ class Lane(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """A workspace's use of the lanes. `slow` has `<time>#<webhook>` for each webhook that became slow;
-    `permits` has `<end>#<token>` for each worker of the slow lane that works for the workspace. Times in Unix
-    milliseconds.
+    `permits` has `<end>#<token>` for each worker of the slow lane that works for the workspace. Times are
+    Unix milliseconds.
     """
 
     slow: frozenset[str] = frozenset()
     permits: frozenset[str] = frozenset()
 
     def is_slow(self, now: int) -> bool:
-        """Whether all of its webhooks take the slow lane."""
-        lately = self.slow - ended(self.slow, now - LATELY_MS)
-        return len({entry.partition("#")[2] for entry in lately}) >= MANY_SLOW
+        """Whether all webhooks of the workspace take the slow lane."""
+        recent = self.slow - expired(self.slow, now - RECENT_MS)
+        return len({entry.partition("#")[2] for entry in recent}) >= SLOW_WORKSPACE_THRESHOLD
 
 
-def most_permits(concurrency: int) -> int:
-    """How many workers of the slow lane work for one workspace at a time."""
+def max_permits(concurrency: int) -> int:
+    """How many of the slow lane's `concurrency` workers can work for one workspace at the same time."""
     return max(concurrency // 4, 1)
 
 
@@ -60,5 +60,5 @@ def proving_ms(slowdowns: int) -> int:
 
 
 def defer_seconds(receives: int) -> int:
-    """In how many seconds a message that was received `receives` times comes back."""
+    """The delay before a message that was received `receives` times is redelivered."""
     return _DEFER_SECONDS << 2 * min(max(receives - 1, 0), MAX_DEFERRALS - 1)

@@ -1,13 +1,13 @@
-"""First-attempt successes, which no worker counts: an hourly roll-up reads the deliveries' rows and adds them
-to each webhook's counters. Hours that are not rolled up yet are read when someone asks for stats.
+"""The hourly roll-up of first-attempt successes, which no worker counts: it reads the deliveries' rows and
+adds the sums to each webhook's counters. Requests for statistics also read the hours that come after it.
 
 A delivery's id has the time of its event, so the deliveries of an hour are a range of ids. An hour is read
-when no further success can be left to the roll-up (`counters.to_roll_up`). For a webhook with n deliveries of
-b bytes that costs one write and n * b / 8192 read units, and half a unit for the counters; a webhook without
-deliveries costs one read unit, and a workspace without events costs nothing.
+when it cannot get another success for the roll-up to count (`counters.hours_to_roll_up`). For a webhook with
+n deliveries of b bytes that costs one write and n * b / 8192 read units, plus half a read unit for the
+counters. A webhook without deliveries costs one read unit, and a workspace without events costs nothing.
 
-Each write adds the sums and moves `rolledTo` in one step, on the condition that `rolledTo` is still where the
-read began. So no success is counted twice if a run dies, repeats another's work, or overlaps with another.
+Each write adds the sums and advances `rolledTo` in one step, on the condition that `rolledTo` is still where
+the read started. So no success is counted twice if a run dies, repeats another run, or overlaps with it.
 """
 
 from __future__ import annotations
@@ -27,49 +27,50 @@ from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
 from patchbay.stats import counters, store
+from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
 from patchbay.webhooks import store as webhooks_store
 
-# The time for a chunk and its write.
+# The time that a chunk and its write take at most.
 _RESERVE_MS = 15_000
 # How many deliveries one write covers.
 _CHUNK = 5_000
 _THREADS = 8
-# Reading 1,000 deliveries takes about 125 read units. So that polling does not use up what the table can give
-# to everyone, a process keeps what it has read of a busy webhook for a while.
-_MANY = 100
-_KEEP_MS = 30_000
+# Reading 1,000 deliveries takes about 125 read units. So that polling does not use up the table's throughput,
+# a process caches for a while what it read of a busy webhook.
+_BUSY = 100
+_CACHE_MS = 30_000
 
 
-class _Read(NamedTuple):
-    """What the deliveries of a webhook that follow `reached` came to, for use until `until_ms`."""
+class _CachedCounts(NamedTuple):
+    """The counts of the deliveries after `after`, valid until `expires_at`."""
 
-    reached: str
-    until_ms: int
-    tally: counters.Tally
+    after: str
+    expires_at: int
+    counts: AttemptCounts
 
 
-_read_lately: LruCache[str, _Read] = LruCache(1_000)
+_cached_counts: LruCache[str, _CachedCounts] = LruCache(1_000)
 
 
 class Incomplete(Exception):
-    """Not everything was rolled up. The next run continues; until then, readers read the deliveries."""
+    """The roll-up is not complete. The next run continues it; until then, requests read the deliveries."""
 
 
 # ── roll up ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def roll_up(remaining_ms: Callable[[], int]) -> int:
-    """Add the successes of each hour that has ended, the oldest first, and return how many there were.
+    """Add the successes of each hour that has ended, the oldest first, and return their number.
 
-    The next hour begins only when the one before is done for all webhooks. Raises Incomplete if there was not
-    enough time, or if AWS failed for some webhooks.
+    The next hour starts only when the one before it is complete for all webhooks. Raises Incomplete if the
+    time is too short, or if AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
-    through = store.rolled_through(dynamo.get(*store.progress()))
+    through = store.rolled_through(dynamo.get(*store.progress_table_key()))
     try:
-        for hour in counters.to_roll_up(through, now_ms(), settings().retention_days):
-            run.hour(hour)
+        for hour in counters.hours_to_roll_up(through, now_ms(), settings().retention_days):
+            run.roll_up_hour(hour)
             store.set_rolled_through(hour)
     finally:
         if run.rolled_up:
@@ -83,108 +84,121 @@ class _Run:
         self._remaining_ms = remaining_ms
         self.rolled_up = 0
 
-    def hour(self, hour: int) -> None:
+    def roll_up_hour(self, hour: int) -> None:
         failed = 0
-        for workspace_id in events_store.active(hour):
+        for workspace_id in events_store.active_workspaces(hour):
             ids = webhooks_store.ids(workspace_id)
             while keys := [webhook_key(workspace_id, id) for id in islice(ids, 100)]:
-                known = store.of_hour(keys, hour)
+                stored = store.get_hour(keys, hour)
                 for key in keys:
                     try:
-                        self._webhook(key, hour, known.get(key, {}))
+                        self._roll_up_webhook(key, hour, stored.get(key, HourCounters()))
                     except Incomplete:
                         raise
                     except Exception:
-                        # AWS's fault; the next run tries this webhook again.
-                        logger.exception("webhook's hour not rolled up", webhook=key, hour=hour)
+                        # An AWS fault. The next run retries this webhook.
+                        logger.exception("roll-up failed", webhook=key, hour=hour)
                         failed += 1
         if failed:
-            raise Incomplete(f"{failed} webhooks were not rolled up; the next run tries again")
+            raise Incomplete(f"the roll-up failed for {failed} webhooks; the next run retries them")
 
-    def _webhook(self, key: str, hour: int, row: dynamo.Row) -> None:
-        begin, end = _ids(hour, hour)
-        reached = row.get("rolledTo", begin)
+    def _roll_up_webhook(self, key: str, hour: int, stored: HourCounters) -> None:
+        start, end = _id_range(hour, hour)
+        reached = stored.rolled_to or start
         rows = deliveries.outcomes(key, reached, end)
         while reached < end:
             if self._remaining_ms() < _RESERVE_MS:
                 raise Incomplete("no time left; the next run continues")
             chunk = list(islice(rows, _CHUNK))
-            tally = counters.uncounted(chunk)
+            counts = counters.count_successes(chunk)
             until = str(chunk[-1]["sk"]) if len(chunk) == _CHUNK else end
-            if until == end and not tally.attempts and "rolledTo" not in row:
+            if until == end and not counts.attempts and stored.rolled_to is None:
                 return
             try:
-                row = store.roll_up(key, hour, row, tally, until)
-                self.rolled_up += tally.delivered
-            except dynamo.ConditionFailed as refused:  # by another run, or by our write whose answer was lost
-                row = refused.row or {}
-                rows = deliveries.outcomes(key, row.get("rolledTo", begin), end)
-            reached = row.get("rolledTo", begin)
+                stored = store.add_rolled_up(key, hour, stored, counts, until)
+                self.rolled_up += counts.delivered
+            except dynamo.ConditionFailed as failure:
+                # Another run wrote it, or we did and the response was lost.
+                stored = store.from_row(failure.row or {})
+                rows = deliveries.outcomes(key, stored.rolled_to or start, end)
+            reached = stored.rolled_to or start
 
 
 # ── read ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class WebhookActivity(NamedTuple):
-    """The health of a webhook, and the counters of the last day."""
+    """The health of a webhook, and its counters of the last day."""
 
     health: Health
-    hours: list[dynamo.Row]
+    hours: list[HourCounters]
 
 
 def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[WebhookActivity]:
-    """The health and counters of webhooks of a workspace; eventually consistent. If the workspace has events
-    in hours that are not rolled up, this reads each webhook's newest deliveries of these hours.
+    """The health and counters of webhooks of one workspace, eventually consistent. If the workspace has
+    events in hours that are not rolled up, this reads the newest deliveries of each webhook in these hours.
     """
     if not keys:
         return []
     window = counters.window(now)
     latest = (window[-1], window[-2])
-    table_keys = [store.progress(), *(events_store.activity_table_key(workspace_id, hour) for hour in latest)]
+    table_keys = [
+        store.progress_table_key(),
+        *(events_store.activity_table_key(workspace_id, hour) for hour in latest),
+    ]
     for key in keys:
         table_keys += (health_store.table_key(*of_webhook_key(key)), *store.table_keys(key, window))
-    row, *found = _read(table_keys)
-    through = store.rolled_through(row)
+    rows = iter(_read(table_keys))
+    through = store.rolled_through(next(rows))
     if through is None:
         through = window[-3]
-    active, found = found[: len(latest)], found[len(latest) :]
-    size = 1 + len(window)
-    each = [
-        WebhookActivity(health_store.read(rows[0]), [row for row in rows[1:] if row])
-        for rows in (found[at : at + size] for at in range(0, len(found), size))
+    markers = islice(rows, len(latest))
+    unread = [hour for hour, marker in zip(latest, markers, strict=True) if marker and hour > through]
+    result = [
+        WebhookActivity(
+            health_store.health_from_row(next(rows)),
+            [store.from_row(row) for row in islice(rows, len(window)) if row],
+        )
+        for _ in keys
     ]
-    to_read = [hour for hour, row in zip(latest, active, strict=True) if row and hour > through]
     if through < window[-3]:  # the roll-up is late
-        to_read.append(max(through + 1, window[0]))
-    if to_read:
-        begin, end = _ids(min(to_read), window[-1])
-        _add_newest(keys, each, begin, end)
-    return each
+        unread.append(max(through + 1, window[0]))
+    if unread:
+        _add_newest(keys, result, *_id_range(min(unread), window[-1]))
+    return result
 
 
 def clear_cache() -> None:
-    """Give up what this process keeps."""
-    _read_lately.clear()
+    """Empty this process's cache."""
+    _cached_counts.clear()
 
 
-def _add_newest(keys: Sequence[str], each: Sequence[WebhookActivity], begin: str, end: str) -> None:
-    """Add each webhook's successes that are not rolled up, as one more hour."""
+def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], start: str, end: str) -> None:
+    """Add the successes of each webhook that are not rolled up, as another hour."""
 
-    def tally(key: str, standing: WebhookActivity) -> counters.Tally:
-        reached = max([begin, *(row["rolledTo"] for row in standing.hours if "rolledTo" in row)])
-        known = _read_lately.get(key)
-        if known is not None and known.reached == reached and now_ms() < known.until_ms:
-            return known.tally
-        rows = list(deliveries.newest(key, reached, end))
-        found = counters.uncounted(rows)
-        if len(rows) >= _MANY:
-            _read_lately.put(key, _Read(reached, now_ms() + _KEEP_MS, found))
-        return found
+    def count(key: str, hours: Sequence[HourCounters]) -> AttemptCounts:
+        after = max([start, *(hour.rolled_to for hour in hours if hour.rolled_to)])
+        cached = _cached_counts.get(key)
+        if cached is not None and cached.after == after and now_ms() < cached.expires_at:
+            return cached.counts
+        rows = list(deliveries.newest(key, after, end))
+        counts = counters.count_successes(rows)
+        if len(rows) >= _BUSY:
+            _cached_counts.put(key, _CachedCounts(after, now_ms() + _CACHE_MS, counts))
+        return counts
 
+    hours = [activity.hours for activity in activities]
     with ThreadPoolExecutor(_THREADS) as pool:
-        for standing, found in zip(each, pool.map(tally, keys, each), strict=True):
-            if found.attempts:
-                standing.hours.append({**found.sums(), "lastDeliveredAt": found.last_success_at})
+        for webhook_hours, counts in zip(hours, pool.map(count, keys, hours), strict=True):
+            if counts.attempts:
+                webhook_hours.append(
+                    HourCounters(
+                        attempts=counts.attempts,
+                        delivered=counts.delivered,
+                        latency=[counts.latency[number] for number in range(counters.BUCKETS)],
+                        last_delivered_at=counts.last_success_at,
+                    )
+                )
 
 
 def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
@@ -195,6 +209,6 @@ def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
     return rows
 
 
-def _ids(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
+def _id_range(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
     """The lowest and the highest id of the deliveries of these hours."""
     return DeliveryId.range(at_ms(first * counters.HOUR_MS), at_ms((last + 1) * counters.HOUR_MS - 1))

@@ -1,82 +1,109 @@
-"""The counters of webhooks: rows of the health table, by the hour.
+"""The counters of webhooks by the hour: rows of the health table.
 
     webhookKey, hour#<nnnnnn>   attempts, delivered, failed, l<bucket> (latency) …; hours since the epoch
-    roll-up, progress           the last hour that is rolled up completely
-Rows end by TTL. Times in Unix milliseconds.
+    roll-up, progress           the last hour that was rolled up completely
+Rows expire by TTL. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from patchbay.settings import settings
 from patchbay.stats import counters
+from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
 from patchbay.storage.records import kept_until
 
+_LATENCY = [f"l{number}" for number in range(counters.BUCKETS)]
 
-def count(key: str, tally: counters.Tally) -> None:
-    """Add the outcomes of a batch to the counters of its hour."""
-    now = tally.last_attempt_at
-    known: dict[str, Any] = {"lastAttemptAt": now}
-    if tally.last_error:
-        known["lastError"] = list(tally.last_error)
-    _add(key, counters.hour_of(now), tally, known)
+
+def add_counts(key: str, counts: AttemptCounts) -> None:
+    """Add a batch to the counters of its hour."""
+    now = counts.last_attempt_at
+    changes: dict[str, object] = {"lastAttemptAt": now}
+    if counts.last_error:
+        changes["lastError"] = list(counts.last_error)
+    _add(key, counters.hour_of(now), counts, changes)
 
 
 def table_keys(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
-    """The tables and keys of a webhook's counters of these hours, to be read along with other rows."""
+    """The table keys of a webhook's counters in these hours."""
     return [(settings().health_table, _key(key, _hour(hour))) for hour in hours]
 
 
-def of_hour(keys: Iterable[str], hour: int) -> Mapping[str, dynamo.Row]:
-    """The counters of some webhooks in that hour, by webhook; eventually consistent."""
+def get_hour(keys: Iterable[str], hour: int) -> Mapping[str, HourCounters]:
+    """The counters of several webhooks in one hour, by webhook. Eventually consistent."""
     rows = dynamo.get_many(settings().health_table, [_key(key, _hour(hour)) for key in keys])
-    return {row["webhookKey"]: row for row in rows}
+    return {row["webhookKey"]: from_row(row) for row in rows}
 
 
-def roll_up(key: str, hour: int, row: Mapping[str, Any], tally: counters.Tally, until: str) -> dynamo.Row:
-    """Add the successes that follow `row`'s `rolledTo`, up to the delivery `until`, and return the new row.
-    Raises ConditionFailed with the row if another run has added them.
-    """
-    known = {
-        "rolledTo": until,
-        "lastDeliveredAt": max(tally.last_success_at, row.get("lastDeliveredAt", 0)),
-    }
-    if "rolledTo" not in row:
-        return _add(key, hour, tally, known, condition="attribute_not_exists(rolledTo)")
-    return _add(key, hour, tally, known, condition="rolledTo = :seen", seen=row["rolledTo"])
-
-
-def _add(key: str, hour: int, tally: counters.Tally, known: Mapping[str, Any], **terms: Any) -> dynamo.Row:
-    sums: dict[str, Any] = dict(tally.sums())
-    adding = f" ADD {', '.join(f'{name} :{name}' for name in sums)}" if sums else ""
-    return dynamo.update(
-        settings().health_table,
-        _key(key, _hour(hour)),
-        f"SET #ttl = :ttl, {', '.join(f'{name} = :{name}' for name in known)}{adding}",
-        names={"#ttl": "ttl"},
-        ttl=kept_until(hour * counters.HOUR_MS),
-        **known,
-        **sums,
-        **terms,
+def from_row(row: dynamo.Row) -> HourCounters:
+    last_error = row.get("lastError")
+    return HourCounters(
+        attempts=row.get("attempts", 0),
+        delivered=row.get("delivered", 0),
+        failed=row.get("failed", 0),
+        latency=[row.get(name, 0) for name in _LATENCY],
+        last_attempt_at=row.get("lastAttemptAt", 0),
+        last_delivered_at=row.get("lastDeliveredAt", 0),
+        last_error=(last_error[0], last_error[1]) if last_error else None,
+        rolled_to=row.get("rolledTo"),
     )
 
 
-def progress() -> tuple[str, dynamo.Row]:
-    """The table and the key of the roll-up's progress, to be read along with other rows."""
+def add_rolled_up(key: str, hour: int, old: HourCounters, counts: AttemptCounts, until: str) -> HourCounters:
+    """Add the successes after `old.rolled_to`, up to the delivery `until`, and return the new counters.
+    Raises ConditionFailed with the row if another run has added them.
+    """
+    changes: dict[str, object] = {
+        "rolledTo": until,
+        "lastDeliveredAt": max(counts.last_success_at, old.last_delivered_at),
+    }
+    if old.rolled_to is None:
+        row = _add(key, hour, counts, changes, condition="attribute_not_exists(rolledTo)")
+    else:
+        row = _add(key, hour, counts, changes, condition="rolledTo = :seen", seen=old.rolled_to)
+    return from_row(row)
+
+
+def _add(
+    key: str,
+    hour: int,
+    counts: AttemptCounts,
+    changes: Mapping[str, object],
+    condition: str | None = None,
+    **values: object,
+) -> dynamo.Row:
+    sums = counts.sums()
+    addition = f" ADD {', '.join(f'{name} :{name}' for name in sums)}" if sums else ""
+    return dynamo.update(
+        settings().health_table,
+        _key(key, _hour(hour)),
+        f"SET #ttl = :ttl, {', '.join(f'{name} = :{name}' for name in changes)}{addition}",
+        condition=condition,
+        names={"#ttl": "ttl"},
+        returning="ALL_NEW",
+        ttl=kept_until(hour * counters.HOUR_MS),
+        **changes,
+        **sums,
+        **values,
+    )
+
+
+def progress_table_key() -> tuple[str, dynamo.Row]:
+    """The table key of the roll-up's progress."""
     return settings().health_table, _key("roll-up", "progress")
 
 
 def rolled_through(row: dynamo.Row | None) -> int | None:
-    """The last hour that is rolled up completely; None before the first run."""
+    """The last hour that was rolled up completely, or None before the first run."""
     return row["rolledThrough"] if row else None
 
 
 def set_rolled_through(hour: int) -> None:
-    """Record that an hour is rolled up, unless another run has recorded a later one."""
-    table, key = progress()
+    """Record that an hour was rolled up, unless another run has recorded a later one."""
+    table, key = progress_table_key()
     try:
         dynamo.update(
             table,
