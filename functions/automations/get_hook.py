@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, id: WebhookId) -> Hook:
-    """One hook: whether it is still there, and what it listens to."""
+    """Get a hook."""
     return hooks.get(request.principal, platform, id)

@@ -6,5 +6,5 @@ from patchbay.ids import RunId
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, id: RunId) -> Run:
-    """How a run stands, and what came of it."""
+    """Get a run with its status and result."""
     return runs.get(request.principal, platform, id)

@@ -5,5 +5,5 @@ from patchbay.http import endpoint
 
 @endpoint(scope="automations:use")
 def handler(platform: AutomationPlatform) -> Actions:
-    """Every action that an automation may ask the platform for."""
+    """List the actions that an automation can start."""
     return runs.list_actions()

@@ -7,5 +7,5 @@ from patchbay.http import Request, endpoint
 def handler(
     request: Request, platform: AutomationPlatform, resource: Resource, query: ChoicesQuery
 ) -> Choices:
-    """What a field that takes an id may hold, for dropdowns."""
+    """List the IDs that a field accepts, for dropdowns."""
     return choices.list_choices(request.principal, resource, query)

@@ -6,5 +6,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
-    """The hooks of one automation platform, newest first."""
+    """List the hooks of one automation platform, newest first."""
     return hooks.list_hooks(request.principal, platform, query)

@@ -6,5 +6,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, query: RunQuery) -> Listing[Run]:
-    """The runs of one automation platform, newest first."""
+    """List the runs of one automation platform, newest first."""
     return runs.list_runs(request.principal, platform, query)

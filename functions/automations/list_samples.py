@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, event: TriggerKey, query: SampleQuery) -> Samples:
-    """The newest events of a type, in the shape in which a hook gets them."""
+    """List the newest events of a type, in the shape that a hook gets."""
     return hooks.samples(request.principal, event, query)

@@ -5,5 +5,5 @@ from patchbay.http import endpoint
 
 @endpoint(scope="automations:use")
 def handler(platform: AutomationPlatform) -> Triggers:
-    """Every event type that an automation may begin with."""
+    """List the event types that can start an automation."""
     return hooks.triggers()

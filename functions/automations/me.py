@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform) -> Me:
-    """Whose credentials these are."""
+    """Get the workspace of the credentials."""
     return hooks.me(request.principal)

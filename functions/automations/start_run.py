@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use", status=202, idempotent=True)
 def handler(request: Request, platform: AutomationPlatform, key: ActionKey, body: StartRun) -> Run:
-    """Ask the platform for an action; it answers within 15 minutes."""
+    """Start a run of an action. The platform answers within 15 minutes."""
     return runs.start(request.principal, platform, key, body, request.once)

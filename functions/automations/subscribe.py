@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use", status=201, idempotent=True, located=True)
 def handler(request: Request, platform: AutomationPlatform, body: Subscribe) -> SubscribedHook:
-    """Send events to an automation; the signing secret is in this response only."""
+    """Subscribe an automation to events. Only this response has the signing secret."""
     return hooks.subscribe(request.principal, platform, body, request.once)

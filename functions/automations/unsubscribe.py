@@ -7,5 +7,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform, id: WebhookId) -> Empty:
-    """Send an automation nothing more."""
+    """Remove a hook."""
     return hooks.unsubscribe(request.principal, platform, id, request.if_match)

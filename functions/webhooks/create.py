@@ -5,5 +5,5 @@ from patchbay.webhooks.models import CreateWebhook, WebhookWithSecret
 
 @endpoint(scope="webhooks:write", status=201, idempotent=True)
 def handler(request: Request, body: CreateWebhook) -> WebhookWithSecret:
-    """Register a webhook; its signing secret is in this response only."""
+    """Register a webhook. Only this response has its signing secret."""
     return service.create(request.principal, body, request.once)

@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request) -> Listing[EventTypeInfo]:
-    """Every event type: what it means, the JSON Schema of its data, and a sample."""
+    """List the event types, with their descriptions, JSON Schemas and samples."""
     return Listing(items=[entry.info() for entry in all_entries()])

@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request, id: WebhookId) -> WebhookDetail:
-    """One webhook with its latest deliveries."""
+    """Get a webhook with its stats and latest deliveries."""
     return service.webhook_with_recent(request.principal, id)

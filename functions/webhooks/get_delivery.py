@@ -6,5 +6,5 @@ from patchbay.ids import DeliveryId, WebhookId
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId) -> DeliveryDetail:
-    """One delivery with its payload and every attempt."""
+    """Get a delivery with its payload and attempts."""
     return service.get_delivery(request.principal, id, delivery_id)

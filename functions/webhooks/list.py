@@ -6,5 +6,5 @@ from patchbay.webhooks.models import Webhook, WebhookQuery
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request, query: WebhookQuery) -> Listing[Webhook]:
-    """The workspace's webhooks with their stats, newest first."""
+    """List the workspace's webhooks with their stats, newest first."""
     return service.list_webhooks(request.principal, query)

@@ -7,5 +7,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request, id: WebhookId, query: DeliveryQuery) -> Listing[Delivery]:
-    """A webhook's deliveries, newest event first."""
+    """List a webhook's deliveries, newest event first."""
     return service.list_deliveries(request.principal, id, query)

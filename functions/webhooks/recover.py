@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write", status=202)
 def handler(request: Request, id: WebhookId, body: Recover) -> Recovering:
-    """Send again what failed since then."""
+    """Redeliver the deliveries that failed since a time."""
     return service.recover(request.principal, id, body)

@@ -6,5 +6,5 @@ from patchbay.ids import DeliveryId, WebhookId
 
 @endpoint(scope="webhooks:write", status=202)
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId) -> Delivery:
-    """Send a delivery again, now."""
+    """Redeliver a delivery now."""
     return service.retry(request.principal, id, delivery_id)

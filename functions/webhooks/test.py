@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write", optional_body=True)
 def handler(request: Request, id: WebhookId, body: SendTestEvent) -> Attempt:
-    """Send the receiver a test event now; the answer is what came of it."""
+    """Send a test event to the receiver now, and return the attempt."""
     return test_event.send_test(request.principal, id, body)

@@ -515,7 +515,7 @@ def test_what_the_platform_refuses_is_said(n8n: N8n) -> None:
     given = parameters("create_post", accountId="")
     assert "input.accountId: is missing" in n8n.refused("execute", parameters=given)
     unknown = {"resource": "run", "operation": "get_run", "runId": "run_032asvoIJtqWn0GGw1sIDt"}
-    assert "no such run" in n8n.refused("execute", parameters=unknown)
+    assert "No run of n8n" in n8n.refused("execute", parameters=unknown)
 
 
 # ── times ────────────────────────────────────────────────────────────────────────────────────────────

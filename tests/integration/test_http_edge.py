@@ -593,8 +593,8 @@ def test_what_does_not_fit_is_said_in_the_words_of_json(api: Api) -> None:
         "url": "is missing",
         "events": "must have 1 or more items",
         "filters.0": "'op' must be one of 'equals', 'in', 'exists'",
-        "filters.1.path": "must be names in the event's data with dots between, as post.channel or tags.0; "
-        "up to 8, each of up to 64 characters",
+        "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
+        "tags.0; at most 8 names of at most 64 characters",
         "headers": "must be an object",
         "rateLimitPerSecond": "must be 1 or more",
         "retryConfig.schedule": "must be 'standard'",

@@ -1,4 +1,4 @@
-"""The services as the platform's own functions call them: through the layer, without HTTP."""
+"""The services when called in process, through the layer, as the platform's own functions do."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.conftest import Backend
 ACME = in_process("acme", "posts:read")
 
 
-def test_publish(backend: Backend) -> None:
+def test_publish_queues_the_event(backend: Backend) -> None:
     published = events.publish(ACME, PublishEvent(type="POST_PUBLISHED", data={**POST, "id": 1}))
     (message,) = backend.messages("EventsQueue")
     sent = json.loads(message["body"])
     assert (sent["id"], sent["workspace_id"], sent["data"]) == (published.id, "acme", {**POST, "id": 1})
 
 
-def test_publish_for_another_workspace_is_the_platforms(backend: Backend) -> None:
+def test_only_the_platform_publishes_for_another_workspace(backend: Backend) -> None:
     event = PublishEvent(type="POST_PUBLISHED", data=POST, workspace_id="other")
     with pytest.raises(Forbidden):
         events.publish(ACME, event)
@@ -37,8 +37,8 @@ def test_publish_for_another_workspace_is_the_platforms(backend: Backend) -> Non
     assert json.loads(message["body"])["workspace_id"] == "other"
 
 
-def test_webhooks(backend: Backend) -> None:
-    made = webhooks.create(
+def test_webhook_is_created_and_updated(backend: Backend) -> None:
+    created = webhooks.create(
         ACME,
         CreateWebhook(
             name="Hook",
@@ -47,20 +47,20 @@ def test_webhooks(backend: Backend) -> None:
             retry_config=RetryConfig(schedule="standard"),
         ),
     )
-    assert made.secret.startswith("whsec_")
-    changed = webhooks.update(ACME, made.id, UpdateWebhook(name="Renamed"))
-    assert (changed.name, changed.url, changed.version) == ("Renamed", made.url, 2)
-    assert changed.retry_config == RetryConfig(schedule="standard")
+    assert created.secret.startswith("whsec_")
+    updated = webhooks.update(ACME, created.id, UpdateWebhook(name="Renamed"))
+    assert (updated.name, updated.url, updated.version) == ("Renamed", created.url, 2)
+    assert updated.retry_config == RetryConfig(schedule="standard")
     with pytest.raises(ValidationFailed):
         webhooks.create(ACME, CreateWebhook(name="x", url="https://10.0.0.1/", events=["*"]))
 
 
-def test_verify(backend: Backend) -> None:
+def test_api_key_is_verified_and_revoked(backend: Backend) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=5)
-    made = api_keys.create(ACME, CreateApiKey(name="Key", scopes=["posts:read"], expires_at=soon))
-    platform, asked = in_process("platform"), VerifyApiKey(key=made.key, scopes=["posts:read"], cost=3)
-    verified = api_keys.verify(platform, asked)
+    created = api_keys.create(ACME, CreateApiKey(name="Key", scopes=["posts:read"], expires_at=soon))
+    platform, request = in_process("platform"), VerifyApiKey(key=created.key, scopes=["posts:read"], cost=3)
+    verified = api_keys.verify(platform, request)
     assert (verified.code, verified.workspace_id, verified.scopes) == ("VALID", "acme", ["posts:read"])
-    assert api_keys.get(ACME, made.id).usage.total == 3
-    api_keys.revoke(ACME, made.id)
-    assert api_keys.verify(platform, asked).code == "REVOKED"
+    assert api_keys.get(ACME, created.id).usage.total == 3
+    api_keys.revoke(ACME, created.id)
+    assert api_keys.verify(platform, request).code == "REVOKED"

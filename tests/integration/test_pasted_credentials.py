@@ -1,4 +1,4 @@
-"""Every field that takes a credential refuses what copying adds to it, with a 422 that names the field."""
+"""Every field for a credential rejects characters that copying adds, with a 422 that names the field."""
 
 from __future__ import annotations
 
@@ -7,60 +7,67 @@ from typing import Any
 import pytest
 
 from tests.conftest import Api
+from tests.problems import assert_problem
 
 INTEGRATIONS = "/api/integrations"
 WEBHOOK = {"name": "w", "url": "https://example.com/hook", "events": ["*"]}
 
 
-def by_config(field: str, value: str) -> tuple[str, Any]:
+def config_request(field: str, value: str) -> tuple[str, Any]:
     return f"POST {INTEGRATIONS}", {"name": "i", "type": "CUSTOM", "config": {field: value}}
 
 
-def by_credentials(id: str, field: str, value: str) -> tuple[str, Any]:
-    whole = {"apiKey": "k"} if field == "apiKey" else {"username": "u", "password": "p"}
-    return f"POST {INTEGRATIONS}/{id}/connections", {"credentials": {**whole, field: value}}
+def credentials_request(id: str, field: str, value: str) -> tuple[str, Any]:
+    credentials = {"apiKey": "k"} if field == "apiKey" else {"username": "u", "password": "p"}
+    return f"POST {INTEGRATIONS}/{id}/connections", {"credentials": {**credentials, field: value}}
 
 
-def by_header(value: str) -> tuple[str, Any]:
+def header_request(value: str) -> tuple[str, Any]:
     return f"POST {INTEGRATIONS}/webhooks", {**WEBHOOK, "headers": {"X-Key": value}}
 
 
 @pytest.mark.parametrize(
-    "wrong", ["{} ", " {}", "{}\n", "\t{}", "{}\u00a0", "\ufeff{}", "{}\u200b", "5\u200b{}"]
+    "pattern", ["{} ", " {}", "{}\n", "\t{}", "{}\u00a0", "\ufeff{}", "{}\u200b", "5\u200b{}"]
 )
-def test_every_credential_is_refused_with_what_copying_adds(api: Api, wrong: str) -> None:
+def test_every_credential_field_rejects_characters_added_by_copying(
+    api: Api, pattern: str, subtests: pytest.Subtests
+) -> None:
     secret = "s3cret-value-5f2c"
-    value = wrong.format(secret)
+    value = pattern.format(secret)
     id = api(f"POST {INTEGRATIONS}", json={"name": "i", "type": "CUSTOM"}).json()["id"]
-    for (line, body), path, named in (
-        *((by_config(name, value), f"config.{name}", "") for name in ("clientId", "clientSecret", "apiKey")),
+    for (line, body), path, name in (
         *(
-            (by_credentials(id, name, value), f"credentials.{name}", "")
-            for name in ("apiKey", "username", "password")
+            (config_request(field, value), f"config.{field}", "")
+            for field in ("clientId", "clientSecret", "apiKey")
         ),
-        (by_header(value), "headers", "X-Key"),
-        (by_header(f"Bearer {value}" if wrong[0] == "{" else value), "headers", "X-Key"),
+        *(
+            (credentials_request(id, field, value), f"credentials.{field}", "")
+            for field in ("apiKey", "username", "password")
+        ),
+        (header_request(value), "headers", "X-Key"),
+        (header_request(f"Bearer {value}" if pattern[0] == "{" else value), "headers", "X-Key"),
     ):
-        answer = api(line, json=body)
-        assert (answer.status, answer.json()["code"]) == (422, "validation_failed"), (line, body)
-        (error,) = answer.json()["errors"]
-        assert error["path"] == path
-        assert named in error["message"]
-        assert "begins or ends with a blank" in error["message"] or "invisible character" in error["message"]
-        assert secret not in answer.text
-    changed = api(f"PUT {INTEGRATIONS}/{id}", json={"config": {"clientSecret": value}})
-    assert (changed.status, changed.json()["errors"][0]["path"]) == (422, "config.clientSecret")
+        with subtests.test(f"{line}, {path}"):
+            answer = api(line, json=body)
+            (error,) = assert_problem(answer, 422, paths=[path])["errors"]
+            message = error["message"]
+            assert name in message
+            assert "begins or ends with a blank" in message or "invisible character" in message
+            assert secret not in answer.text
+    answer = api(f"PUT {INTEGRATIONS}/{id}", json={"config": {"clientSecret": value}})
+    assert_problem(answer, 422, paths=["config.clientSecret"])
 
 
-def test_credentials_as_they_were_issued_are_taken(api: Api) -> None:
+def test_valid_credentials_are_accepted(api: Api, subtests: pytest.Subtests) -> None:
     key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
     id = api(f"POST {INTEGRATIONS}", json={"name": "i", "type": "CUSTOM"}).json()["id"]
     for line, body in (
-        by_config("clientSecret", "two words"),
-        by_config("privateKey", f"{key}\n"),
-        by_config("privateKey", '{\n\t"key": "5f2c"\n}\n'),
-        by_credentials(id, "password", "pass:wörd ☃"),
-        by_header("Bearer 5f2c"),
-        by_header(""),
+        config_request("clientSecret", "two words"),
+        config_request("privateKey", f"{key}\n"),
+        config_request("privateKey", '{\n\t"key": "5f2c"\n}\n'),
+        credentials_request(id, "password", "pass:wörd ☃"),
+        header_request("Bearer 5f2c"),
+        header_request(""),
     ):
-        assert api(line, json=body).status == 201, body
+        with subtests.test(str(body)):
+            assert api(line, json=body).status == 201

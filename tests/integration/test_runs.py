@@ -1,5 +1,5 @@
-"""Actions that automations ask for: the platform hears of each once, answers it or does not, and whoever
-waits is called back once, whatever dies in between.
+"""Runs of actions: the platform gets each once, answers it or not, and the callback is sent once, whatever
+crashes in between.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
 from tests.faults import dying, failing, meanwhile
 from tests.integration.conftest import WEBHOOKS, Pipeline
+from tests.problems import assert_problem
 from tests.receivers import Receiver, receiver
 
 START = "POST /api/automations/zapier/actions/create_post"
@@ -25,7 +26,7 @@ OUTPUT = {"postId": "post_1", "status": "published"}
 
 
 class Actions:
-    """An automation that asks, and the platform that answers, with the clock in hand."""
+    """An automation that starts runs, the platform that answers them, and the clock."""
 
     def __init__(self, pipeline: Pipeline, platform: Receiver) -> None:
         self.pipeline, self.platform = pipeline, platform
@@ -33,9 +34,9 @@ class Actions:
         body = {"name": "actions", "url": platform.url, "events": ["ACTION_REQUESTED"]}
         assert self.as_platform(f"POST {WEBHOOKS}", json=body).status == 201
 
-    def as_platform(self, line: str, **more: Any) -> Answer:
+    def as_platform(self, line: str, **options: Any) -> Answer:
         claims = {"exp": self.pipeline.clock.now // 1000 + 600}
-        return self.pipeline._api(line, token=jwt_for("platform", claims=claims), **more)
+        return self.pipeline._api(line, token=jwt_for("platform", claims=claims), **options)
 
     def start(self, **body: Any) -> Any:
         answer = self.pipeline.api(START, json={"input": INPUT, **body})
@@ -57,7 +58,7 @@ class Actions:
         return int(self._sweep({}, LAMBDA_CONTEXT)["seen"])
 
     def minutes(self, count: int) -> None:
-        """Let time pass, with the workers at work and a sweep a minute."""
+        """Let time pass, with running workers and a sweep every minute."""
         for _ in range(count):
             self.pipeline.clock.move(60)
             self.sweep()
@@ -66,8 +67,8 @@ class Actions:
             self.pipeline.poll()
 
     @property
-    def heard(self) -> list[Any]:
-        """What the platform was asked, by the requests that reached it."""
+    def requested(self) -> list[Any]:
+        """The data of each ACTION_REQUESTED that reached the platform."""
         return [request.json()["data"] for request in self.platform.requests]
 
 
@@ -77,17 +78,17 @@ def actions(pipeline: Pipeline) -> Iterator[Actions]:
         yield Actions(pipeline, platform)
 
 
-# ── asking ───────────────────────────────────────────────────────────────────────────────────────────
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
+def test_platform_gets_a_run_and_answers_it(actions: Actions) -> None:
     run = actions.start()
     assert (run["status"], run["output"], run["error"]) == ("PENDING", None, None)
     assert run["input"] == INPUT
     assert run["id"].startswith("run_")
     actions.pipeline.events.run()
     actions.pipeline.poll()
-    (data,) = actions.heard
+    (data,) = actions.requested
     assert_catalogued("ACTION_REQUESTED", data)
     assert data == {
         "runId": run["id"],
@@ -103,15 +104,15 @@ def test_the_platform_hears_of_an_action_and_answers(actions: Actions) -> None:
     assert actions.get(run["id"]) == ended
     # Nothing is left to do.
     actions.minutes(20)
-    assert len(actions.heard) == 1
+    assert len(actions.requested) == 1
     assert actions.get(run["id"]) == ended
     (row,) = actions.pipeline.backend.rows("AutomationsTable")
     assert not {"dueAt", "dueShard"} & row.keys()
     assert row["ttl"] > row["createdAt"] // 1000
 
 
-def test_numbers_stay_as_they_were_written(actions: Actions) -> None:
-    """In the input and the output, in answers and their repeats, for the platform and in the callback."""
+def test_numbers_keep_their_json_text(actions: Actions) -> None:
+    """In inputs and outputs, in responses and their repeats, for the platform and in the callback."""
     written = '"n":[1.10,123456789012345.123456,1e2,-0]'
 
     def with_numbers(value: Any) -> str:
@@ -133,15 +134,15 @@ def test_numbers_stay_as_they_were_written(actions: Actions) -> None:
     assert actions.pipeline.api("GET /api/automations/zapier/runs").text.count(written) == 2
 
 
-def test_it_may_fail_with_a_word_why(actions: Actions) -> None:
+def test_platform_can_fail_a_run_with_an_error(actions: Actions) -> None:
     run = actions.start()
-    failed = {"status": "FAILED", "error": "The account is not connected any more."}
+    failed = {"status": "FAILED", "error": "The account is not connected."}
     ended = actions.answer(run["id"], failed)
     assert (ended["status"], ended["output"], ended["error"]) == ("FAILED", None, failed["error"])
     assert actions.get(run["id"]) == ended
 
 
-def test_the_same_word_again_is_answered_the_same(actions: Actions) -> None:
+def test_repeated_answer_gets_the_same_response(actions: Actions) -> None:
     run = actions.start()
     ended = actions.answer(run["id"])
     assert actions.answer(run["id"]) == ended
@@ -153,7 +154,7 @@ def test_the_same_word_again_is_answered_the_same(actions: Actions) -> None:
     assert actions.get(run["id"]) == ended
 
 
-def test_the_same_word_twice_at_once_is_answered_the_same(actions: Actions) -> None:
+def test_concurrent_identical_answers_get_the_same_response(actions: Actions) -> None:
     run = actions.start()
     with meanwhile("dynamodb.TransactWriteItems", lambda: actions.answer(run["id"])):
         ended = actions.answer(run["id"])
@@ -163,24 +164,24 @@ def test_the_same_word_twice_at_once_is_answered_the_same(actions: Actions) -> N
         actions.answer(run["id"], {"status": "FAILED", "error": "no"}, status=409)
 
 
-def test_an_answer_to_another_version_is_refused(actions: Actions) -> None:
+def test_answer_rejects_an_outdated_if_match(actions: Actions) -> None:
     run = actions.start()
     line, body = f"PUT /api/actions/runs/{run['id']}", {"status": "SUCCEEDED", "output": OUTPUT}
     assert actions.as_platform(line, json=body, headers={"If-Match": "2"}).status == 409
     assert actions.as_platform(line, json=body, headers={"If-Match": "1"}).status == 200
 
 
-def test_a_write_whose_answer_is_lost_asks_once(actions: Actions) -> None:
+def test_write_with_a_lost_response_starts_one_run(actions: Actions) -> None:
     with failing("dynamodb.PutItem", lost=True, tries=1):
         run = actions.start()
     actions.minutes(2)
-    assert [data["runId"] for data in actions.heard] == [run["id"]]
+    assert [data["runId"] for data in actions.requested] == [run["id"]]
 
 
-def test_fields_that_nobody_filled_in_are_absent(actions: Actions) -> None:
-    given = {**INPUT, "campaignId": "", "mediaUrls": None, "requireApproval": False, "more": ""}
-    run = actions.start(input=given)
-    # A field that the action does not know is let through as it is.
+def test_empty_fields_are_removed_from_the_input(actions: Actions) -> None:
+    input = {**INPUT, "campaignId": "", "mediaUrls": None, "requireApproval": False, "more": ""}
+    run = actions.start(input=input)
+    # Fields that the action does not define are unchanged.
     assert run["input"] == {**INPUT, "requireApproval": False, "more": ""}
 
 
@@ -198,7 +199,7 @@ def test_fields_that_nobody_filled_in_are_absent(actions: Actions) -> None:
         ({"input": INPUT, "callback": "x"}, "callback"),
     ],
 )
-def test_an_input_that_does_not_fit(api: Api, backend: Backend, body: Any, path: str) -> None:
+def test_start_rejects_invalid_body(api: Api, backend: Backend, body: Any, path: str) -> None:
     answer = api(START, json=body)
     assert answer.status == 422, answer.text
     assert answer.json()["errors"][0]["path"] == path
@@ -206,7 +207,7 @@ def test_an_input_that_does_not_fit(api: Api, backend: Backend, body: Any, path:
     assert backend.messages("EventsQueue") == []
 
 
-def test_too_large_an_input_or_output(actions: Actions) -> None:
+def test_input_and_output_that_are_too_large_are_rejected(actions: Actions) -> None:
     large = {**INPUT, "text": "x" * 64 * 1024}
     assert actions.pipeline.api(START, json={"input": large}).status == 413
     run = actions.start(input={**INPUT, "text": "x" * 63 * 1024})
@@ -229,13 +230,13 @@ def test_too_large_an_input_or_output(actions: Actions) -> None:
         ({"output": OUTPUT}, "body"),
     ],
 )
-def test_an_answer_that_does_not_fit(actions: Actions, body: Any, path: str) -> None:
+def test_answer_rejects_invalid_body(actions: Actions, body: Any, path: str) -> None:
     run = actions.start()
     assert actions.answer(run["id"], body, status=422)["errors"][0]["path"] == path
     assert actions.get(run["id"])["status"] == "PENDING"
 
 
-def test_only_the_platform_answers(actions: Actions) -> None:
+def test_only_the_platform_can_answer(actions: Actions) -> None:
     run = actions.start()
     line = f"PUT /api/actions/runs/{run['id']}"
     body = {"status": "SUCCEEDED", "output": OUTPUT}
@@ -272,34 +273,34 @@ def test_runs_are_listed_by_platform_and_status(actions: Actions) -> None:
     assert [run["id"] for run in first["items"]] == ids[:0:-1]
     assert listed(f"?limit=2&cursor={first['nextCursor']}") == ids[:1]
     assert actions.pipeline.api("GET /api/automations/zapier/runs?status=NOPE").status == 422
-    # By its own platform and workspace only, and the platform's own workspace is another, too.
+    # Only its automation platform and its workspace can read a run, not even the platform's workspace.
     assert actions.pipeline.api(f"GET /api/automations/n8n/runs/{ids[0]}").status == 404
     assert actions.as_platform(f"GET /api/automations/zapier/runs/{ids[0]}").status == 404
     assert actions.as_platform("GET /api/automations/zapier/runs").json()["items"] == []
 
 
-def test_an_idempotency_key_asks_once(actions: Actions) -> None:
+def test_repeat_with_the_idempotency_key_starts_one_run(actions: Actions) -> None:
     key = {"Idempotency-Key": "step-2"}
     answers = [actions.pipeline.api(START, json={"input": INPUT}, headers=key) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert [answer.status for answer in answers] == [202, 202]
     actions.minutes(2)
-    assert len(actions.heard) == 1
+    assert len(actions.requested) == 1
     other = actions.pipeline.api(START, json={"input": {**INPUT, "text": "other"}}, headers=key)
     assert (other.status, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
 @pytest.mark.parametrize("key", ["nope", "CREATE_POST", "..%2Fcreate_post"])
-def test_other_actions_are_404(api: Api, key: str) -> None:
+def test_unknown_action_is_404(api: Api, key: str) -> None:
     assert api(f"POST /api/automations/zapier/actions/{key}", json={"input": {}}).status == 404
 
 
-def test_actions_are_the_catalogues(api: Api) -> None:
-    found = api("GET /api/automations/n8n/actions").json()
-    assert [action["id"] for action in found] == sorted(action["id"] for action in found)
-    for shown in found:
-        action = load_action(shown["id"])
-        assert shown == {
+def test_actions_match_the_catalogue(api: Api) -> None:
+    listed = api("GET /api/automations/n8n/actions").json()
+    assert [action["id"] for action in listed] == sorted(action["id"] for action in listed)
+    for item in listed:
+        action = load_action(item["id"])
+        assert item == {
             "id": action.key,
             "label": action.label,
             "noun": action.noun,
@@ -310,10 +311,10 @@ def test_actions_are_the_catalogues(api: Api) -> None:
         }
 
 
-# ── calling back ─────────────────────────────────────────────────────────────────────────────────────
+# ── callbacks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_whoever_waits_is_called_back_once(actions: Actions) -> None:
+def test_callback_is_sent_once(actions: Actions) -> None:
     with receiver() as waiting:
         run = actions.start(callbackUrl=waiting.url)
         actions.minutes(3)
@@ -324,7 +325,7 @@ def test_whoever_waits_is_called_back_once(actions: Actions) -> None:
         assert request.json() == {"runId": run["id"], "status": "SUCCEEDED", "output": OUTPUT, "error": None}
         assert request.headers["webhook-id"].startswith("dlv_")
         assert "webhook-signature" not in request.headers
-    # It is nobody's webhook.
+    # It is not a webhook in the API.
     assert actions.pipeline.api(f"GET {WEBHOOKS}").json()["items"] == []
     assert actions.pipeline.api(f"GET {WEBHOOKS}/{run['id']}").status == 404
     assert "callback" not in json.dumps(actions.get(run["id"]))
@@ -332,7 +333,7 @@ def test_whoever_waits_is_called_back_once(actions: Actions) -> None:
     assert rows[run["id"]]["ttl"] > actions.pipeline.clock.now // 1000 + 86_400
 
 
-def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
+def test_failed_callback_is_retried(actions: Actions) -> None:
     with receiver([500, 503, 200]) as waiting:
         run = actions.start(callbackUrl=waiting.url)
         actions.answer(run["id"])
@@ -340,15 +341,13 @@ def test_a_callback_that_fails_is_tried_again(actions: Actions) -> None:
         assert len(waiting.requests) == 3
         assert len(set(waiting.ids)) == 1
         assert len({request.body for request in waiting.requests}) == 1
-    # It is one delivery: nothing was learned of its receiver.
+    # A callback does not affect the health of its receiver.
     assert [
         row["sk"] for row in actions.pipeline.backend.rows("HealthTable") if run["id"] in row["webhookKey"]
     ] == []
 
 
-def test_a_callback_whose_message_is_parked_keeps_its_body(
-    actions: Actions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parked_callback_keeps_its_body(actions: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
     from patchbay.settings import settings
 
     monkeypatch.setenv("MAX_VISIBILITY_WAIT_SECONDS", "1")
@@ -361,7 +360,7 @@ def test_a_callback_whose_message_is_parked_keeps_its_body(
 
 
 @pytest.mark.parametrize("status", [404, 410, 400, 301])
-def test_a_callback_that_nobody_takes_troubles_nobody(actions: Actions, status: int) -> None:
+def test_rejected_callback_fails_without_other_effects(actions: Actions, status: int) -> None:
     with receiver([status]) as waiting:
         for _ in range(2):
             actions.answer(actions.start(callbackUrl=waiting.url)["id"])
@@ -373,7 +372,7 @@ def test_a_callback_that_nobody_takes_troubles_nobody(actions: Actions, status: 
     assert types == ["ACTION_REQUESTED"] * 2
 
 
-def test_a_run_that_nobody_answers_ends(actions: Actions) -> None:
+def test_run_without_an_answer_fails(actions: Actions) -> None:
     with receiver() as waiting:
         run = actions.start(callbackUrl=waiting.url)
         silent = actions.start()
@@ -387,29 +386,29 @@ def test_a_run_that_nobody_answers_ends(actions: Actions) -> None:
             actions.answer(id, status=409)
         (request,) = waiting.requests
         assert request.json()["error"] == ended["error"]
-    # It was told again, under the same ids: the platform heard once of each.
-    assert len(actions.heard) == 2
+    # Each run was announced twice with the same ID, so the platform got it once.
+    assert len(actions.requested) == 2
 
 
-def test_what_has_expired_is_not_answered_even_before_the_sweep(actions: Actions) -> None:
+def test_answer_to_an_expired_run_is_rejected_before_the_sweep(actions: Actions) -> None:
     run = actions.start()
     actions.pipeline.clock.move(15 * 60)
     assert "15 minutes" in actions.answer(run["id"], status=409)["detail"]
 
 
-# ── whatever dies ────────────────────────────────────────────────────────────────────────────────────
+# ── crashes ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["refused", "done, but nobody knows"])
-def test_a_telling_that_fails_is_made_good(actions: Actions, lost: bool) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["rejected", "response lost"])
+def test_sweep_repeats_a_failed_announcement(actions: Actions, lost: bool) -> None:
     with failing("sqs.SendMessage", lost=lost):
         run = actions.start()
     actions.minutes(2)
-    assert [data["runId"] for data in actions.heard] == [run["id"]]
+    assert [data["runId"] for data in actions.requested] == [run["id"]]
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["refused", "done, but nobody knows"])
-def test_a_callback_that_is_not_queued_is_made_good(actions: Actions, lost: bool) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["rejected", "response lost"])
+def test_sweep_queues_a_callback_that_was_not_queued(actions: Actions, lost: bool) -> None:
     with receiver() as waiting:
         run = actions.start(callbackUrl=waiting.url)
         with failing("sqs.SendMessage", lost=lost):
@@ -418,7 +417,7 @@ def test_a_callback_that_is_not_queued_is_made_good(actions: Actions, lost: bool
         assert len(waiting.requests) == 1
 
 
-def test_whatever_call_the_platforms_answer_dies_at(actions: Actions) -> None:
+def test_answer_that_crashes_at_any_call_sends_one_callback(actions: Actions) -> None:
     with receiver() as waiting:
         died, calls = True, 0
         while died:
@@ -428,13 +427,13 @@ def test_whatever_call_the_platforms_answer_dies_at(actions: Actions) -> None:
             with dying(calls) as process:
                 actions.answer(run["id"])
             died = process.died
-            actions.answer(run["id"])  # the platform repeats what it got no answer to
+            actions.answer(run["id"])  # the platform repeats a request without a response
             actions.minutes(3)
             assert [request.json()["runId"] for request in waiting.requests].count(run["id"]) == 1
         assert calls >= 4
 
 
-def test_whatever_call_a_start_dies_at(actions: Actions) -> None:
+def test_start_that_crashes_at_any_call_requests_one_action(actions: Actions) -> None:
     key = 0
     died, calls = True, 0
     while died:
@@ -444,17 +443,17 @@ def test_whatever_call_a_start_dies_at(actions: Actions) -> None:
         with dying(calls) as process:
             actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         died = process.died
-        actions.pipeline.clock.move(31)  # the lease of the request that died
+        actions.pipeline.clock.move(31)  # the lease of the request that crashed
         answer = actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         assert answer.status == 202, answer.text
         actions.minutes(3)
-        heard = [data["runId"] for data in actions.heard]
-        assert heard.count(answer.json()["id"]) == 1
-        assert len(heard) == key
+        requested = [data["runId"] for data in actions.requested]
+        assert requested.count(answer.json()["id"]) == 1
+        assert len(requested) == key
     assert calls >= 4
 
 
-def test_whatever_call_a_sweep_dies_at(actions: Actions) -> None:
+def test_sweep_that_crashes_at_any_call_is_completed_by_the_next(actions: Actions) -> None:
     with receiver() as waiting:
         died, calls = True, 0
         while died:
@@ -466,13 +465,13 @@ def test_whatever_call_a_sweep_dies_at(actions: Actions) -> None:
                 actions.sweep()
             died = process.died
             actions.minutes(16)
-            assert [data["runId"] for data in actions.heard].count(run["id"]) == 1
+            assert [data["runId"] for data in actions.requested].count(run["id"]) == 1
             assert actions.get(run["id"])["status"] == "FAILED"
             assert [request.json()["runId"] for request in waiting.requests].count(run["id"]) == 1
         assert calls >= 5
 
 
-def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> None:
+def test_run_that_cannot_be_processed_does_not_block_others(actions: Actions) -> None:
     runs = [actions.start() for _ in range(3)]
     actions.pipeline.clock.move(15 * 60 + 1)
     with failing("dynamodb.GetItem", error="refused"):
@@ -483,73 +482,71 @@ def test_one_run_that_cannot_be_seen_to_holds_up_no_other(actions: Actions) -> N
     assert {actions.get(run["id"])["status"] for run in runs} == {"FAILED"}
 
 
-def test_a_sweep_stops_in_time(actions: Actions) -> None:
+def test_sweep_stops_when_its_time_runs_out(actions: Actions) -> None:
     started = [actions.start()["id"] for _ in range(3)]
     actions.pipeline.clock.move(15 * 60 + 1)
 
-    def left() -> int:
+    def remaining_ms() -> int:
         return 60_000 if all(actions.get(id)["status"] == "PENDING" for id in started) else 9_000
 
-    assert runs.sweep(left) == 1
+    assert runs.sweep(remaining_ms) == 1
     assert sorted(actions.get(id)["status"] for id in started) == ["FAILED", "PENDING", "PENDING"]
 
 
-# ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
+# ── lists of choices ─────────────────────────────────────────────────────────────────────────────────
 
 
-def choose(api: Any, query: str = "", resource: str = "accounts", token: str = "owner") -> Any:
+def list_choices(api: Any, query: str = "", resource: str = "accounts", token: str = "owner") -> Any:
     answer = api(f"GET /api/automations/make/choices/{resource}{query}", token=token)
     assert answer.status == 200, answer.text
     return answer.json()
 
 
-def fill(api: Api, items: Any, status: int = 200, resource: str = "accounts", **more: Any) -> Any:
-    body = {"workspaceId": "acme", "items": items, **more}
+def set_choices(api: Api, items: Any, status: int = 200, resource: str = "accounts", **fields: Any) -> Any:
+    body = {"workspaceId": "acme", "items": items, **fields}
     answer = api(f"PUT /api/actions/choices/{resource}", json=body, token=jwt_for("platform"))
     assert answer.status == status, answer.text
     return answer.json()
 
 
-def test_the_platform_fills_the_lists(api: Api) -> None:
-    assert choose(api) == []
+def test_platform_sets_the_choices(api: Api) -> None:
+    assert list_choices(api) == []
     items = [{"id": "acc_2", "label": "Instagram: Tart & Tine"}, {"id": "acc_1", "label": "Facebook: Café Ä"}]
-    assert fill(api, items) == {}
-    assert choose(api) == items
-    assert choose(api, "?search=tart") == items[:1]
-    assert choose(api, "?search=caf%C3%A9%20%C3%A4") == items[1:]
-    assert choose(api, "?search=ACC_1") == items[1:]
-    assert choose(api, "?search=nothing") == []
-    assert choose(api, resource="approvals") == []
-    assert choose(api, token=jwt_for("rival")) == []
-    fill(api, [])
-    assert choose(api) == []
+    assert set_choices(api, items) == {}
+    assert list_choices(api) == items
+    assert list_choices(api, "?search=tart") == items[:1]
+    assert list_choices(api, "?search=caf%C3%A9%20%C3%A4") == items[1:]
+    assert list_choices(api, "?search=ACC_1") == items[1:]
+    assert list_choices(api, "?search=nothing") == []
+    assert list_choices(api, resource="approvals") == []
+    assert list_choices(api, token=jwt_for("rival")) == []
+    set_choices(api, [])
+    assert list_choices(api) == []
 
 
-def test_long_lists_come_a_hundred_at_a_time(api: Api) -> None:
+def test_choices_are_listed_in_pages_of_a_hundred(api: Api) -> None:
     items = [{"id": f"a{n}", "label": f"Account {n}"} for n in range(250)]
-    fill(api, items)
-    found: list[Any] = []
+    set_choices(api, items)
+    items_read: list[Any] = []
     for size in (100, 100, 50):
-        page = choose(api, f"?cursor={found[-1]['id']}" if found else "")
+        page = list_choices(api, f"?cursor={items_read[-1]['id']}" if items_read else "")
         assert len(page) == size
-        found += page
-    assert found == items
-    assert choose(api, "?cursor=a249") == []
-    assert choose(api, "?cursor=unknown") == []
-    assert [item["id"] for item in choose(api, "?search=account%201&cursor=a150")][:1] == ["a151"]
+        items_read += page
+    assert items_read == items
+    assert list_choices(api, "?cursor=a249") == []
+    assert list_choices(api, "?cursor=unknown") == []
+    assert [item["id"] for item in list_choices(api, "?search=account%201&cursor=a150")][:1] == ["a151"]
 
 
-def test_what_is_no_list(api: Api) -> None:
-    for resource in ("postings", "Accounts", "x"):
-        assert api(f"GET /api/automations/make/choices/{resource}").status == 404
-        assert (
-            api(
-                f"PUT /api/actions/choices/{resource}",
-                json={"workspaceId": "acme", "items": []},
-                token=jwt_for("platform"),
-            ).status
-            == 404
-        )
+@pytest.mark.parametrize("resource", ["postings", "Accounts", "x"])
+def test_unknown_list_of_choices_is_404(api: Api, resource: str) -> None:
+    assert_problem(api(f"GET /api/automations/make/choices/{resource}"), 404)
+    body = {"workspaceId": "acme", "items": []}
+    answer = api(f"PUT /api/actions/choices/{resource}", json=body, token=jwt_for("platform"))
+    assert_problem(answer, 404)
+
+
+def test_set_choices_rejects_invalid_body(api: Api, subtests: pytest.Subtests) -> None:
     lists: list[Any] = [
         [{"id": "a", "label": "A"}, {"id": "a", "label": "B"}],
         [{"id": "", "label": "A"}],
@@ -562,8 +559,10 @@ def test_what_is_no_list(api: Api) -> None:
         {},
     ]
     for items in lists:
-        assert fill(api, items, 422)["errors"][0]["path"].startswith("items")
-    assert fill(api, [], 422, workspaceId="a b")["errors"][0]["path"] == "workspaceId"
+        with subtests.test(str(items)[:60]):
+            assert set_choices(api, items, 422)["errors"][0]["path"].startswith("items")
+    assert set_choices(api, [], 422, workspaceId="a b")["errors"][0]["path"] == "workspaceId"
     many = [{"id": str(n), "label": "ä" * 200} for n in range(800)]
-    assert fill(api, many, 413)["code"] == "payload_too_large"
-    assert api("PUT /api/actions/choices/accounts", json={"workspaceId": "acme", "items": []}).status == 403
+    assert set_choices(api, many, 413)["code"] == "payload_too_large"
+    answer = api("PUT /api/actions/choices/accounts", json={"workspaceId": "acme", "items": []})
+    assert_problem(answer, 403)

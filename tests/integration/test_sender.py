@@ -1,4 +1,4 @@
-"""The sender against real servers on loopback, most of them badly behaved."""
+"""The sender with real servers on loopback, most of which misbehave."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ async def send_to(
         await sender.aclose()
 
 
-# What is sent
+# Requests
 
 
-def test_the_request() -> None:
+def test_request_has_the_required_headers_and_body() -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
@@ -92,17 +92,17 @@ def test_the_request() -> None:
 @pytest.mark.parametrize(
     "header", [("x-split", "a\r\nx-other: b"), ("x-nul", "\x00"), ("x bad", "a"), ("", "a")]
 )
-def test_headers_that_cannot_be_sent_are_not(header: tuple[str, str]) -> None:
+def test_invalid_headers_are_not_sent(header: tuple[str, str]) -> None:
     result = run(send_to(OK, [*HEADERS, header]))
     assert result.error_kind is ErrorKind.INVALID_REQUEST
     assert result.status_code is None
 
 
-# Answers
+# Responses
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 404, 410, 500, 503, 599])
-def test_a_status_and_its_body(status: int) -> None:
+def test_result_has_the_status_headers_and_body(status: int) -> None:
     result = run(send_to(answer(f"{status} Because", "X-A: 1", "X-A: 2", body=b"caf\xc3\xa9")))
     assert result.status_code == status
     assert result.error is None
@@ -113,19 +113,19 @@ def test_a_status_and_its_body(status: int) -> None:
     assert result.duration_ms >= 0
 
 
-def test_a_204_has_no_body_and_is_complete() -> None:
+def test_204_without_a_body_is_complete() -> None:
     result = run(send_to(b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert (result.status_code, result.response_body, result.truncated) == (204, "", False)
 
 
-def test_interim_answers_are_passed_over_and_an_upgrade_is_not_an_answer() -> None:
+def test_interim_responses_are_skipped_and_an_upgrade_is_invalid() -> None:
     result = run(send_to(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK))
     assert result.status_code == 200
     result = run(send_to(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"))
     assert result.error_kind is ErrorKind.INVALID_RESPONSE
 
 
-def test_retry_after_reaches_the_outcome() -> None:
+def test_outcome_has_retry_after_in_seconds() -> None:
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     result = run(send_to(answer("503 Busy", "Retry-After: Mon, 23 Nov 2026 12:01:00 GMT")))
     assert result.outcome(now) == Outcome(503, retry_after=60)
@@ -134,10 +134,10 @@ def test_retry_after_reaches_the_outcome() -> None:
     assert timeout.outcome(now) == Outcome(error=ErrorKind.TIMEOUT)
 
 
-# Bounds
+# Limits
 
 
-def test_headers_are_kept_up_to_fifty_and_8_kb() -> None:
+def test_result_has_at_most_50_headers_and_8_kb() -> None:
     many = run(send_to(answer("200 OK", *(f"x-{n}: {n}" for n in range(100)))))
     assert len(many.response_headers) == 50
     large = run(send_to(answer("200 OK", *(f"x-{n}: {'v' * 1000}" for n in range(20)))))
@@ -152,7 +152,7 @@ def test_headers_are_kept_up_to_fifty_and_8_kb() -> None:
     [(MAX_BODY_BYTES - 1, False), (MAX_BODY_BYTES, False), (MAX_BODY_BYTES + 1, True)],
 )
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
-def test_the_body_is_kept_up_to_16_kb(size: int, truncated: bool, encoding: str) -> None:
+def test_result_has_at_most_16_kb_of_the_body(size: int, truncated: bool, encoding: str) -> None:
     body = b"a" * size
     packed = {"identity": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}
     result = run(send_to(answer("200 OK", f"content-encoding: {encoding}", body=packed[encoding])))
@@ -160,13 +160,13 @@ def test_the_body_is_kept_up_to_16_kb(size: int, truncated: bool, encoding: str)
     assert result.truncated is truncated
 
 
-def test_a_character_cut_by_the_cap_is_dropped() -> None:
+def test_character_at_the_size_limit_is_dropped() -> None:
     result = run(send_to(answer("200 OK", body=b"a" + "\u00e9".encode() * MAX_BODY_BYTES)))
     assert result.response_body == "a" + "\u00e9" * (MAX_BODY_BYTES // 2 - 1)
     assert result.truncated
 
 
-def test_a_body_that_is_no_text() -> None:
+def test_binary_body_is_decoded_with_replacement_characters() -> None:
     result = run(send_to(answer("200 OK", body=b"\xff\xfea\xc3")))
     assert result.response_body == "\ufffd\ufffda\ufffd"
 
@@ -181,12 +181,12 @@ def test_a_body_that_is_no_text() -> None:
     ],
     ids=["br", "zstd", "twice", "broken"],
 )
-def test_a_body_that_cannot_be_decoded_is_left_out(encoding: str, body: bytes) -> None:
+def test_body_in_an_unsupported_encoding_is_omitted(encoding: str, body: bytes) -> None:
     result = run(send_to(answer("200 OK", f"content-encoding: {encoding}", body=body)))
     assert (result.status_code, result.response_body, result.truncated) == (200, "", True)
 
 
-def test_a_packed_body_with_too_little_or_too_much_is_marked() -> None:
+def test_incomplete_or_trailing_compressed_data_is_marked_truncated() -> None:
     packed = gzip.compress(b"ok")
     for body, text in [(packed[:-9], "ok"), (packed + b"more", "ok"), (packed * 2, "ok")]:
         result = run(send_to(answer("200 OK", "content-encoding: gzip", body=body)))
@@ -209,7 +209,7 @@ BOMB = pack(bytes(1_000_000), 100, 31)  # of 100 MB: about 1000 to 1
     [("gzip", BOMB), ("x-gzip", pack(BOMB, 1000, 31)), ("deflate", pack(bytes(1_000_000), 100, 15))],
     ids=["gzip", "nested", "deflate"],
 )
-def test_a_bomb_costs_little_memory(encoding: str, bomb: bytes) -> None:
+def test_decompression_bomb_takes_little_memory(encoding: str, bomb: bytes) -> None:
     tracemalloc.start()
     try:
         result = run(send_to(answer("200 OK", f"content-encoding: {encoding}", body=bomb)))
@@ -218,14 +218,14 @@ def test_a_bomb_costs_little_memory(encoding: str, bomb: bytes) -> None:
         tracemalloc.stop()
     assert (result.status_code, result.truncated) == (200, True)
     assert result.response_body
-    assert peak < 5_000_000  # of 100 MB; the test's own server and client are in it
+    assert peak < 5_000_000  # of 100 MB; includes the server and the client of the test
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 GZIP = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"
 FLOODS = {
-    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", None),
-    "interim answers with headers": (b"", b"HTTP/1.1 103 Hints\r\n" + b"link: a\r\n" * 50 + b"\r\n", None),
+    "interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", None),
+    "interim responses with headers": (b"", b"HTTP/1.1 103 Hints\r\n" + b"link: a\r\n" * 50 + b"\r\n", None),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n", None),
     "a folded header": (b"HTTP/1.1 200 OK\r\na: b\r\n", b" b\r\n", None),
     "a header's value": (b"HTTP/1.1 200 OK\r\na: ", b"b" * 1000, None),
@@ -234,17 +234,17 @@ FLOODS = {
     "chunk extensions": (CHUNKED, b"1;" + b"x" * 50_000 + b"\r\na\r\n", 200),
     "one chunk extension": (CHUNKED + b"1;", b"x" * 1000, 200),
     "trailers": (CHUNKED + b"0\r\n", b"a: b\r\n", 200),
-    "packed blocks that hold nothing": (GZIP + gzip.compress(b"")[:10], b"\0\0\0\xff\xff", 200),
+    "empty compressed blocks": (GZIP + gzip.compress(b"")[:10], b"\0\0\0\xff\xff", 200),
     "the name in a gzip header": (GZIP + b"\x1f\x8b\x08\x08\0\0\0\0\0\0", b"x" * 1000, 200),
     "a body of many GB": (b"HTTP/1.1 200 OK\r\ncontent-length: 9000000000000\r\n\r\n", b"x" * 1000, 200),
     "a body until the end": (b"HTTP/1.0 200 OK\r\n\r\n", b"x" * 1000, 200),
-    "what no answer has": (b"HTTP/1.1 204 No Content\r\n\r\n", b"x" * 1000, 204),
+    "a body after a 204": (b"HTTP/1.1 204 No Content\r\n\r\n", b"x" * 1000, 204),
 }
 
 
 @pytest.mark.parametrize(("first", "endless", "status"), FLOODS.values(), ids=FLOODS)
-def test_a_flood_is_cut_long_before_the_deadline(first: bytes, endless: bytes, status: int | None) -> None:
-    """Nothing waits here, so that a deadline alone would let it take the processor for all that time."""
+def test_flood_is_cut_off_before_the_deadline(first: bytes, endless: bytes, status: int | None) -> None:
+    """The flood never pauses, so a deadline alone would let it use the processor until then."""
 
     async def flood(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
@@ -266,7 +266,7 @@ def test_a_flood_is_cut_long_before_the_deadline(first: bytes, endless: bytes, s
     assert peak < 5_000_000
 
 
-def test_a_flood_under_tls_is_cut(certificate: Path) -> None:
+def test_flood_over_tls_is_cut_off(certificate: Path) -> None:
     async def flood(_: bytes, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
@@ -285,7 +285,7 @@ def test_a_flood_under_tls_is_cut(certificate: Path) -> None:
     run(scenario())
 
 
-def test_a_connection_is_kept_for_one_workspace() -> None:
+def test_workspaces_do_not_share_connections() -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
@@ -297,8 +297,8 @@ def test_a_connection_is_kept_for_one_workspace() -> None:
     run(scenario())
 
 
-def test_each_answer_of_a_kept_connection_may_be_as_long() -> None:
-    """In the costliest form that a body of 16 KB has: chunks of one byte."""
+def test_size_limit_applies_to_each_response_of_a_connection() -> None:
+    """The most expensive form of a body of 16 KB has chunks of one byte."""
     long = CHUNKED + b"1\r\na\r\n" * MAX_BODY_BYTES + b"0\r\n\r\n"
 
     async def scenario() -> None:
@@ -314,7 +314,7 @@ def test_each_answer_of_a_kept_connection_may_be_as_long() -> None:
     run(scenario())
 
 
-def test_a_flood_on_a_kept_connection_is_not_asked_for_again() -> None:
+def test_flood_on_a_reused_connection_is_not_repeated() -> None:
     async def scenario() -> None:
         sender = local_sender()
 
@@ -336,7 +336,7 @@ def test_a_flood_on_a_kept_connection_is_not_asked_for_again() -> None:
     run(scenario())
 
 
-def test_an_endless_body_is_cut_and_its_connection_closed() -> None:
+def test_endless_body_is_cut_off_and_its_connection_closed() -> None:
     closed = asyncio.Event()
 
     async def endless(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -360,7 +360,7 @@ def test_an_endless_body_is_cut_and_its_connection_closed() -> None:
     run(scenario())
 
 
-# Time
+# Timeouts
 
 
 async def drip(data: bytes, writer: asyncio.StreamWriter) -> None:
@@ -370,7 +370,7 @@ async def drip(data: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_a_drip_of_headers_meets_the_total_deadline() -> None:
+def test_slow_headers_time_out_at_the_total_deadline() -> None:
     started = time.monotonic()
     result = run(send_to(lambda _, writer: drip(b"HTTP/1.1 200 OK\r\n", writer), total_timeout=0.5))
     assert result.error_kind is ErrorKind.TIMEOUT
@@ -379,7 +379,7 @@ def test_a_drip_of_headers_meets_the_total_deadline() -> None:
     assert result.duration_ms >= 500
 
 
-def test_a_drip_of_body_keeps_the_status_that_had_come() -> None:
+def test_slow_body_keeps_the_received_status() -> None:
     async def slow_body(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
         await drip(b"x", writer)
@@ -389,18 +389,18 @@ def test_a_drip_of_body_keeps_the_status_that_had_come() -> None:
     assert set(result.response_body) == {"x"}
 
 
-def test_a_receiver_that_never_answers() -> None:
+def test_receiver_that_never_responds_times_out() -> None:
     async def silent(_: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(20)
 
     result = run(send_to(silent, total_timeout=0.3))
     assert (result.error_kind, result.error) == (
         ErrorKind.TIMEOUT,
-        "The receiver did not answer in time.",
+        "The receiver did not respond in time.",
     )
 
 
-def test_a_receiver_that_never_reads() -> None:
+def test_receiver_that_never_reads_times_out() -> None:
     async def scenario() -> None:
         done = asyncio.Event()
 
@@ -420,7 +420,7 @@ def test_a_receiver_that_never_reads() -> None:
     run(scenario())
 
 
-def test_a_slow_name_server_meets_the_connect_timeout() -> None:
+def test_slow_dns_lookup_times_out_at_the_connect_timeout() -> None:
     async def slow(_host: str, _port: int) -> list[str]:
         await asyncio.sleep(20)
         return [PUBLIC]
@@ -437,7 +437,7 @@ def test_a_slow_name_server_meets_the_connect_timeout() -> None:
     run(scenario())
 
 
-def test_cancellation_passes() -> None:
+def test_cancellation_propagates() -> None:
     async def scenario() -> None:
         arrived = asyncio.Event()
 
@@ -457,7 +457,7 @@ def test_cancellation_passes() -> None:
     run(scenario())
 
 
-def test_a_batch_is_sent_concurrently() -> None:
+def test_requests_are_sent_concurrently() -> None:
     async def half_a_second(_: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.5)
         writer.write(OK)
@@ -471,7 +471,7 @@ def test_a_batch_is_sent_concurrently() -> None:
             )
             took = time.monotonic() - started
         assert [result.status_code for result in results] == [200] * 10
-        assert took < 2.5  # one after the other it would be 5 s
+        assert took < 2.5  # sequentially, it would be 5 s
         await sender.aclose()
 
     run(scenario())
@@ -480,7 +480,7 @@ def test_a_batch_is_sent_concurrently() -> None:
 # Connections
 
 
-def test_connections_are_kept_and_used_again() -> None:
+def test_connections_are_reused() -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
@@ -495,8 +495,8 @@ def test_connections_are_kept_and_used_again() -> None:
     run(scenario())
 
 
-def test_a_kept_connection_that_closes_as_we_write_is_not_the_receivers_fault() -> None:
-    """Each connection answers once, and closes only when the second request has come."""
+def test_request_is_repeated_when_a_reused_connection_closes() -> None:
+    """Each connection answers one request, and closes when the second one arrives."""
 
     async def scenario() -> None:
         sender = local_sender()
@@ -521,8 +521,8 @@ def test_a_kept_connection_that_closes_as_we_write_is_not_the_receivers_fault() 
 
 
 @pytest.mark.parametrize("body", [b'{"a":1}', b'{"text": "a b c"}', bytes(70_000)], ids=["501", "400", "414"])
-def test_a_body_that_a_server_left_unread_fails_no_later_delivery(body: bytes) -> None:
-    """http.server takes it for the start of the next request, which it refuses."""
+def test_unread_body_does_not_fail_the_next_request(body: bytes) -> None:
+    """http.server takes the body for the start of the next request, and rejects that."""
     refusals: list[int] = []
 
     class Deaf(BaseHTTPRequestHandler):
@@ -552,7 +552,7 @@ def test_a_body_that_a_server_left_unread_fails_no_later_delivery(body: bytes) -
             assert run(scenario(f"http://127.0.0.1:{server.server_port}/hook")) == [200] * 4
         finally:
             server.shutdown()
-    assert refusals, "no unread body met a reused connection"
+    assert refusals, "no reused connection had an unread body"
 
 
 @pytest.mark.parametrize(
@@ -566,10 +566,10 @@ def test_a_body_that_a_server_left_unread_fails_no_later_delivery(body: bytes) -
         (answer("500 Oops", "connection: close"), 2),
     ],
 )
-def test_a_refusal_that_closes_a_kept_connection_is_asked_for_once_more(
+def test_request_is_repeated_after_a_rejection_that_closes_a_reused_connection(
     refusal: bytes, requests: int
 ) -> None:
-    """The second answer counts, also if it is the same."""
+    """The second response counts, even if it is the same."""
 
     async def scenario() -> None:
         sender = local_sender()
@@ -587,7 +587,7 @@ def test_a_refusal_that_closes_a_kept_connection_is_asked_for_once_more(
     run(scenario())
 
 
-def test_it_is_repeated_once_only() -> None:
+def test_request_is_repeated_only_once() -> None:
     async def scenario() -> None:
         sender = local_sender()
         count = 0
@@ -610,10 +610,10 @@ def test_it_is_repeated_once_only() -> None:
     run(scenario())
 
 
-def test_a_kept_connection_that_the_network_gives_up_is_not_the_receivers_fault(
+def test_request_is_repeated_when_a_reused_connection_times_out_in_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The socket then raises a TimeoutError (ETIMEDOUT), as the deadline does."""
+    """The socket raises a TimeoutError (ETIMEDOUT), as the deadline does."""
 
     async def lost(_: Connection) -> bytes:
         monkeypatch.undo()
@@ -631,7 +631,7 @@ def test_a_kept_connection_that_the_network_gives_up_is_not_the_receivers_fault(
     run(scenario())
 
 
-def test_a_late_answer_on_a_kept_connection_is_not_repeated() -> None:
+def test_timeout_on_a_reused_connection_is_not_repeated() -> None:
     async def scenario() -> None:
         sender = local_sender()
         count = 0
@@ -654,7 +654,7 @@ def test_a_late_answer_on_a_kept_connection_is_not_repeated() -> None:
     run(scenario())
 
 
-def test_a_connection_that_closes_without_an_answer_is_tried_once() -> None:
+def test_new_connection_that_closes_without_a_response_is_not_repeated() -> None:
     async def scenario() -> None:
         sender = local_sender()
 
@@ -670,7 +670,7 @@ def test_a_connection_that_closes_without_an_answer_is_tried_once() -> None:
     run(scenario())
 
 
-def test_a_connection_dropped_inside_the_answer() -> None:
+def test_connection_closed_within_the_response() -> None:
     async def in_the_head(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nx-half")
         await writer.drain()
@@ -687,14 +687,14 @@ def test_a_connection_dropped_inside_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [b"220 mail.example ESMTP\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"HTTP/9 x\r\n\r\n"]
+    "response", [b"220 mail.example ESMTP\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"HTTP/9 x\r\n\r\n"]
 )
-def test_what_is_not_http(reply: bytes) -> None:
-    result = run(send_to(reply))
+def test_response_that_is_not_http_is_invalid(response: bytes) -> None:
+    result = run(send_to(response))
     assert (result.status_code, result.error_kind) == (None, ErrorKind.INVALID_RESPONSE)
 
 
-def test_connection_refused() -> None:
+def test_refused_connection_is_an_error() -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK) as server:
@@ -707,10 +707,10 @@ def test_connection_refused() -> None:
     run(scenario())
 
 
-# Names
+# DNS
 
 
-def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_a_dns_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def lookup(*_: Any, **__: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -718,14 +718,14 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         sender = Sender()
         result = await sender.send("https://does-not-exist.example/", HEADERS, BODY, workspace_id=WORKSPACE)
         assert result.error_kind is ErrorKind.DNS
-        assert result.error == "The host's name could not be resolved."
+        assert result.error == "The host name could not be resolved."
         await sender.aclose()
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     run(scenario())
 
 
-def test_a_name_without_addresses_and_a_label_too_long_for_dns() -> None:
+def test_host_name_without_addresses_or_with_too_long_a_label_is_not_resolved() -> None:
     async def scenario() -> None:
         with pytest.raises(NameNotResolved):
             await GuardedDialer(resolver=static_resolver()).dial("https", "example.com", 443, 5)
@@ -735,7 +735,7 @@ def test_a_name_without_addresses_and_a_label_too_long_for_dns() -> None:
     run(scenario())
 
 
-def test_lookups_that_hang_do_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_dns_lookups_do_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     def lookup(host: str, *_: Any, **__: Any) -> list[Any]:
@@ -768,7 +768,7 @@ def trusting(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
 
 
-def test_a_self_signed_certificate_is_refused(certificate: Path) -> None:
+def test_self_signed_certificate_is_rejected(certificate: Path) -> None:
     async def scenario() -> None:
         sender = local_sender()
         async with receiver(OK, server_tls(certificate)) as server:
@@ -783,8 +783,8 @@ def test_a_self_signed_certificate_is_refused(certificate: Path) -> None:
     run(scenario())
 
 
-def test_a_server_that_asks_for_a_client_certificate(certificate: Path) -> None:
-    """With TLS 1.3 its refusal comes after the handshake, in place of an answer."""
+def test_server_that_requires_a_client_certificate_is_an_error(certificate: Path) -> None:
+    """With TLS 1.3, the server rejects the client after the handshake, in place of a response."""
 
     async def scenario() -> None:
         context = server_tls(certificate)
@@ -803,7 +803,7 @@ def test_a_server_that_asks_for_a_client_certificate(certificate: Path) -> None:
     run(scenario())
 
 
-def test_a_server_that_speaks_no_tls() -> None:
+def test_server_without_tls_is_a_tls_error() -> None:
     async def scenario() -> None:
         async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -821,10 +821,10 @@ def test_a_server_that_speaks_no_tls() -> None:
     run(scenario())
 
 
-def test_a_handshake_that_never_ends() -> None:
+def test_endless_tls_handshake_times_out() -> None:
     async def scenario() -> None:
         async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()  # until the sender gives up and closes
+            await reader.read()  # until the sender closes the connection
             writer.close()
             closed.set()
 
@@ -848,7 +848,7 @@ def test_a_handshake_that_never_ends() -> None:
     run(scenario())
 
 
-def test_a_tls_connection_cut_before_the_answer(certificate: Path) -> None:
+def test_tls_connection_aborted_before_the_response_is_an_error(certificate: Path) -> None:
     async def cut(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 

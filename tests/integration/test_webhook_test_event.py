@@ -1,4 +1,4 @@
-"""The test event: what the receiver gets, what the caller is told, and that nothing else comes of it."""
+"""The test event: the request to the receiver, the response to the caller, and no other effects."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.webhooks import service
 from tests.catalogued import POST
-from tests.conftest import Answer, Api, Backend, jwt_for
+from tests.conftest import Api, Backend, jwt_for
 from tests.faults import REFUSED, Clock, Source, cold_start, failing
+from tests.integration.conftest import WEBHOOKS
+from tests.problems import assert_problem
 from tests.receivers import Answer as Reply
 from tests.receivers import Receiver, Request, receiver
 
-HOOKS = "/api/integrations/webhooks"
 KB = 1024
 
 
@@ -37,47 +38,42 @@ def cold(backend: Backend) -> Iterator[None]:
     cold_start()
 
 
-def webhook(api: Api, url: str, **more: Any) -> Any:
-    body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
-    answer = api(f"POST {HOOKS}", json=body)
+def create_webhook(api: Api, url: str, **fields: Any) -> Any:
+    body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **fields}
+    answer = api(f"POST {WEBHOOKS}", json=body)
     assert answer.status == 201, answer
     return answer.json()
 
 
-def try_out(api: Api, made: Any, **more: Any) -> Any:
-    """The attempt that a test event was."""
-    answer = api(f"POST {HOOKS}/{made['id']}/test", **more)
+def send_test(api: Api, webhook: Any, **options: Any) -> Any:
+    """Send a test event, and return its attempt."""
+    answer = api(f"POST {WEBHOOKS}/{webhook['id']}/test", **options)
     assert answer.status == 200, answer
     assert answer.headers["cache-control"] == "no-store"
     return answer.json()
 
 
-def problem(answer: Answer, status: int, code: str) -> str:
-    assert (answer.status, answer.json()["code"]) == (status, code), answer
-    return str(answer.json()["detail"])
-
-
-def kept(backend: Backend) -> dict[str, Any]:
-    """Every row but those that count requests, and what waits."""
-    found: dict[str, Any] = {
+def stored(backend: Backend) -> dict[str, Any]:
+    """Every row, except those that count requests, and every message."""
+    state: dict[str, Any] = {
         table.logical_id: sorted(map(repr, backend.rows(table.logical_id)))
         for table in backend.template.of_type("AWS::DynamoDB::Table")
         if table.logical_id != "RateLimitsTable"
     }
     for queue in backend.template.of_type("AWS::SQS::Queue"):
-        found[queue.logical_id] = backend.messages(queue.logical_id)
-    return found
+        state[queue.logical_id] = backend.messages(queue.logical_id)
+    return state
 
 
-# ── what the receiver gets ───────────────────────────────────────────────────────────────────────────
+# ── the request to the receiver ──────────────────────────────────────────────────────────────────────
 
 
-def test_it_is_signed_and_shaped_like_a_real_event(
+def test_test_event_has_the_shape_and_signature_of_a_real_event(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiver() as r:
-        made = webhook(api, r.url, headers={"X-Team": "social"})
-        try_out(api, made)
+        webhook = create_webhook(api, r.url, headers={"X-Team": "social"})
+        send_test(api, webhook)
         api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
         clock = Clock(monkeypatch)
         for queue, worker in (
@@ -88,7 +84,7 @@ def test_it_is_signed_and_shaped_like_a_real_event(
             Source(backend, queue, f"workers.{worker}.handler", clock).poll()
         test, real = r.requests
     for verifier in (StandardWebhook, SvixWebhook):
-        verifier(made["secret"]).verify(test.body, dict(test.headers))
+        verifier(webhook["secret"]).verify(test.body, dict(test.headers))
     assert (test.method, test.path, set(test.headers)) == (real.method, real.path, set(real.headers))
     for name in set(real.headers) - {"webhook-id", "webhook-timestamp", "webhook-signature"}:
         assert test.headers[name] == real.headers[name] or name == "content-length"
@@ -100,11 +96,11 @@ def test_it_is_signed_and_shaped_like_a_real_event(
     assert body["timestamp"] == iso(at_ms(EventId.parse(body["id"]).time_ms))
 
 
-def test_each_is_an_event_of_its_own(api: Api) -> None:
+def test_each_test_event_has_its_own_ids(api: Api) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
+        webhook = create_webhook(api, r.url)
         for _ in range(3):
-            try_out(api, made)
+            send_test(api, webhook)
     assert len(set(r.ids)) == len({request.json()["id"] for request in r.requests}) == 3
 
 
@@ -121,50 +117,52 @@ def test_each_is_an_event_of_its_own(api: Api) -> None:
         (["POST_FAILED"], {"eventType": "CONNECTION_EXPIRED"}, "CONNECTION_EXPIRED"),
     ],
 )
-def test_which_type_it_has(api: Api, events: list[str], body: dict[str, Any], expected: str) -> None:
+def test_event_type_is_the_requested_or_first_subscribed_one(
+    api: Api, events: list[str], body: dict[str, Any], expected: str
+) -> None:
     with receiver() as r:
-        made = webhook(api, r.url, events=events)
-        try_out(api, made, **({"json": body} if body else {}))
+        webhook = create_webhook(api, r.url, events=events)
+        send_test(api, webhook, **({"json": body} if body else {}))
     assert r.requests[0].json()["type"] == expected
     assert r.requests[0].json()["data"] == load(expected).sample
 
 
 @pytest.mark.parametrize("event_type", sorted(catalogue.ALL))
-def test_every_type_has_a_sample(event_type: str) -> None:
+def test_every_event_type_has_a_sample(event_type: str) -> None:
     sample = load(event_type).sample
     assert sample
     assert all(isinstance(name, str) for name in sample)
 
 
-def test_filters_do_not_hold_it_back(api: Api) -> None:
+def test_filters_do_not_apply_to_a_test_event(api: Api) -> None:
     with receiver() as r:
-        made = webhook(api, r.url, filters=[{"path": "never", "op": "equals", "value": "there"}])
-        assert try_out(api, made)["statusCode"] == 200
+        webhook = create_webhook(api, r.url, filters=[{"path": "never", "op": "equals", "value": "there"}])
+        assert send_test(api, webhook)["statusCode"] == 200
 
 
-def test_both_secrets_sign_it_during_a_rotation(api: Api) -> None:
+def test_both_secrets_sign_a_test_event_during_a_rotation(api: Api) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
-        new = api(f"POST {HOOKS}/{made['id']}/rotate-secret").json()
-        try_out(api, made)
-    for secret in (new["secret"], made["secret"]):
+        webhook = create_webhook(api, r.url)
+        new = api(f"POST {WEBHOOKS}/{webhook['id']}/rotate-secret").json()
+        send_test(api, webhook)
+    for secret in (new["secret"], webhook["secret"]):
         StandardWebhook(secret).verify(r.requests[0].body, dict(r.requests[0].headers))
 
 
-# ── what the caller is told ──────────────────────────────────────────────────────────────────────────
+# ── the response to the caller ───────────────────────────────────────────────────────────────────────
 
 
-def test_the_answer_is_the_attempt(api: Api) -> None:
+def test_response_is_the_attempt(api: Api) -> None:
     before = now_ms()
     with receiver([Reply(202, {"x-trace": "t-1"}, b"queued")]) as r:
-        made = webhook(api, r.url)
-        shown = try_out(api, made)
+        webhook = create_webhook(api, r.url)
+        attempt = send_test(api, webhook)
     (request,) = r.requests
-    assert to_ms(datetime.fromisoformat(shown.pop("startedAt"))) >= before
-    assert shown.pop("durationMs") >= 0
-    assert shown.pop("responseHeaders")["x-trace"] == "t-1"
+    assert to_ms(datetime.fromisoformat(attempt.pop("startedAt"))) >= before
+    assert attempt.pop("durationMs") >= 0
+    assert attempt.pop("responseHeaders")["x-trace"] == "t-1"
     names = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature")
-    assert shown == {
+    assert attempt == {
         "number": 1,
         "trigger": "TEST",
         "statusCode": 202,
@@ -176,113 +174,119 @@ def test_the_answer_is_the_attempt(api: Api) -> None:
     }
 
 
-def test_an_answer_that_repeats_a_header_value_is_not_shown(api: Api) -> None:
+def test_response_that_repeats_a_header_value_is_withheld(api: Api) -> None:
     value = "Bearer receiver-token-5f2c"
 
     def echo(request: Request) -> Reply:
         return Reply(200, {"x-echo": request.headers["authorization"]}, b"hello")
 
     with receiver([echo]) as r:
-        made = webhook(api, r.url, headers={"Authorization": value})
-        answer = api(f"POST {HOOKS}/{made['id']}/test")
+        webhook = create_webhook(api, r.url, headers={"Authorization": value})
+        answer = api(f"POST {WEBHOOKS}/{webhook['id']}/test")
     assert r.requests[0].headers["authorization"] == value
     assert value not in answer.text
-    shown = answer.json()
-    assert shown["requestHeaders"]["Authorization"] == MASK
-    assert (shown["responseHeaders"], shown["responseBody"]) == ({}, None)
-    assert "repeats part of a header value" in shown["withheld"]
+    attempt = answer.json()
+    assert attempt["requestHeaders"]["Authorization"] == MASK
+    assert (attempt["responseHeaders"], attempt["responseBody"]) == ({}, None)
+    assert "repeats part of a header value" in attempt["withheld"]
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_16_kb_of_the_answers_body_are_shown(api: Api, status: int) -> None:
+def test_attempt_has_16_kb_of_the_response_body(api: Api, status: int) -> None:
     with receiver([Reply(status, body=b"x" * (16 * KB + 1))]) as r:
-        shown = try_out(api, webhook(api, r.url))
-    assert (shown["responseBody"], shown["truncated"]) == ("x" * 16 * KB, True)
+        attempt = send_test(api, create_webhook(api, r.url))
+    assert (attempt["responseBody"], attempt["truncated"]) == ("x" * 16 * KB, True)
 
 
 @pytest.mark.parametrize("status", [301, 302, 400, 404, 410, 429, 500, 503])
-def test_whatever_the_receiver_answers_is_a_200_of_ours(api: Api, status: int) -> None:
+def test_any_status_of_the_receiver_is_a_200(api: Api, status: int) -> None:
     with receiver() as elsewhere, receiver([Reply(status, {"location": elsewhere.url})]) as r:
-        shown = try_out(api, webhook(api, r.url))
-    assert (shown["statusCode"], shown["error"]) == (status, None)
+        attempt = send_test(api, create_webhook(api, r.url))
+    assert (attempt["statusCode"], attempt["error"]) == (status, None)
     assert elsewhere.requests == []
 
 
-def closed() -> str:
-    """An address at which nobody listens."""
+def closed_url() -> str:
+    """A URL whose port is closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}/hook"
 
 
-def test_a_receiver_that_does_not_answer_is_a_200_of_ours(api: Api) -> None:
+def test_receiver_without_a_response_is_a_200(api: Api) -> None:
     with receiver([Reply(hang_up=True)]) as r:
-        for url in (r.url, closed()):
-            shown = try_out(api, webhook(api, url))
-            assert (shown["statusCode"], shown["responseBody"], shown["responseHeaders"]) == (None, "", {})
-            assert shown["error"] == "The connection was refused, or closed before an answer."
+        for url in (r.url, closed_url()):
+            attempt = send_test(api, create_webhook(api, url))
+            assert (attempt["statusCode"], attempt["responseBody"], attempt["responseHeaders"]) == (
+                None,
+                "",
+                {},
+            )
+            assert attempt["error"] == "The connection was refused, or closed before a response."
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_a_receiver_that_hangs_is_given_up(api: Api) -> None:
+def test_receiver_that_hangs_times_out(api: Api) -> None:
     with receiver([Reply(delay=60)]) as r:
-        shown = try_out(api, webhook(api, r.url))
-    assert (shown["statusCode"], shown["error"]) == (None, "The receiver did not answer in time.")
-    assert shown["durationMs"] >= 1000
+        attempt = send_test(api, create_webhook(api, r.url))
+    assert (attempt["statusCode"], attempt["error"]) == (None, "The receiver did not respond in time.")
+    assert attempt["durationMs"] >= 1000
 
 
-def test_a_target_that_is_forbidden_now_is_not_called(
+def test_forbidden_target_is_not_called(
     api: Api, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """Registered while it was allowed: what counts is the guard's word at the send."""
+    """The target was allowed at registration; the guard's check at the request decides."""
     with receiver() as r:
-        by_address, by_name = (webhook(api, url) for url in (r.url, r.url.replace("127.0.0.1", "localhost")))
+        by_address, by_name = (
+            create_webhook(api, url) for url in (r.url, r.url.replace("127.0.0.1", "localhost"))
+        )
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "0")
         settings.cache_clear()
-        for made, error in (
+        for webhook, error in (
             (by_address, "The host's address is not public."),
             (by_name, "The host is the name of a local network."),
         ):
-            with subtests.test(made["url"]):
-                shown = try_out(api, made)
-                assert (shown["statusCode"], shown["error"]) == (None, error)
+            with subtests.test(webhook["url"]):
+                attempt = send_test(api, webhook)
+                assert (attempt["statusCode"], attempt["error"]) == (None, error)
     assert r.requests == []
 
 
-# ── what comes of it otherwise: nothing ──────────────────────────────────────────────────────────────
+# ── no other effects ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("answer", [200, 500, 410, Reply(hang_up=True)], ids=repr)
-def test_nothing_is_stored_and_nothing_counts(api: Api, backend: Backend, answer: Any) -> None:
+def test_test_event_stores_and_counts_nothing(api: Api, backend: Backend, answer: Any) -> None:
     with receiver([answer]) as r:
-        made = webhook(api, r.url, disableAfter=1)
-        before = kept(backend)
+        webhook = create_webhook(api, r.url, disableAfter=1)
+        before = stored(backend)
         for _ in range(2):
-            try_out(api, made)
-    assert kept(backend) == before
+            send_test(api, webhook)
+    assert stored(backend) == before
     assert len(r.requests) >= 2
-    shown = api(f"GET {HOOKS}/{made['id']}").json()
-    assert (shown["status"], shown["consecutiveFailures"], shown["version"]) == ("ACTIVE", 0, 1)
-    assert shown["recentDeliveries"] == api(f"GET {HOOKS}/{made['id']}/deliveries").json()["items"] == []
+    detail = api(f"GET {WEBHOOKS}/{webhook['id']}").json()
+    assert (detail["status"], detail["consecutiveFailures"], detail["version"]) == ("ACTIVE", 0, 1)
+    assert (
+        detail["recentDeliveries"] == api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries").json()["items"] == []
+    )
     assert api(f"GET /api/events/{r.requests[0].json()['id']}").status == 404
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DISABLED"])
-def test_a_webhook_that_is_not_active_can_be_tried_and_stays_so(
-    api: Api, backend: Backend, status: str
-) -> None:
+def test_inactive_webhook_can_be_tested_and_stays_inactive(api: Api, backend: Backend, status: str) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
+        webhook = create_webhook(api, r.url)
         if status == "INACTIVE":
-            assert api(f"PUT {HOOKS}/{made['id']}/status", json={"status": status}).status == 200
+            assert api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status}).status == 200
         else:
-            service.disable("acme", WebhookId(made["id"]), "http_410")
-        before = kept(backend)
-        assert try_out(api, made)["statusCode"] == 200
-    assert kept(backend) == before
-    assert api(f"GET {HOOKS}/{made['id']}").json()["status"] == status
+            service.disable("acme", WebhookId(webhook["id"]), "http_410")
+        before = stored(backend)
+        assert send_test(api, webhook)["statusCode"] == 200
+    assert stored(backend) == before
+    assert api(f"GET {WEBHOOKS}/{webhook['id']}").json()["status"] == status
 
 
-# ── who may, and how often ───────────────────────────────────────────────────────────────────────────
+# ── permissions and limits ───────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -290,75 +294,81 @@ def test_a_webhook_that_is_not_active_can_be_tried_and_stays_so(
     [{"eventType": "POST_DELETED"}, {"eventType": "*"}, {"eventType": ""}, {"type": "POST_FAILED"}, []],
     ids=repr,
 )
-def test_bodies_that_do_not_fit_send_nothing(api: Api, body: Any) -> None:
+def test_test_event_rejects_invalid_body(api: Api, body: Any) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
-        problem(api(f"POST {HOOKS}/{made['id']}/test", json=body), 422, "validation_failed")
+        webhook = create_webhook(api, r.url)
+        assert_problem(api(f"POST {WEBHOOKS}/{webhook['id']}/test", json=body), 422, "validation_failed")
     assert r.requests == []
 
 
-def test_others_send_nothing(api: Api, backend: Backend) -> None:
+def test_test_event_rejects_other_workspaces_and_missing_scopes(api: Api, backend: Backend) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
-        line = f"POST {HOOKS}/{made['id']}/test"
+        webhook = create_webhook(api, r.url)
+        line = f"POST {WEBHOOKS}/{webhook['id']}/test"
         for workspace in ("rival", "platform"):
-            problem(api(line, token=jwt_for(workspace)), 404, "not_found")
+            assert_problem(api(line, token=jwt_for(workspace)), 404, "not_found")
         for token in (jwt_for("acme", role="viewer"), jwt_for("acme", scope="webhooks:read events:publish")):
-            problem(api(line, token=token), 403, "forbidden")
-        assert api(f"DELETE {HOOKS}/{made['id']}").status == 200
-        problem(api(line), 404, "not_found")
+            assert_problem(api(line, token=token), 403, "forbidden")
+        assert api(f"DELETE {WEBHOOKS}/{webhook['id']}").status == 200
+        assert_problem(api(line), 404, "not_found")
     assert r.requests == []
-    assert not [row for row in backend.rows("RateLimitsTable") if "tests" in row["id"]], "nothing was counted"
+    assert not [row for row in backend.rows("RateLimitsTable") if "tests" in row["id"]], (
+        "no request was counted"
+    )
 
 
-def trials(api: Api, r: Receiver, made: Any, count: int, clock: Clock, workspace: str = "acme") -> list[int]:
-    """The statuses of that many; each 200 reached the receiver, and nothing else did."""
+def send_tests(
+    api: Api, r: Receiver, webhook: Any, count: int, clock: Clock, workspace: str = "acme"
+) -> list[int]:
+    """The statuses of `count` test events. Only those with a 200 reach the receiver."""
     token = jwt_for(workspace, claims={"exp": clock.now // 1000 + 600})
     before = len(r.requests)
-    answers = [api(f"POST {HOOKS}/{made['id']}/test", token=token).status for _ in range(count)]
+    answers = [api(f"POST {WEBHOOKS}/{webhook['id']}/test", token=token).status for _ in range(count)]
     assert len(r.requests) - before == answers.count(200)
     return answers
 
 
-def test_ten_a_minute_for_all_webhooks_of_a_workspace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workspace_can_send_ten_test_events_a_minute(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    clock.now = clock.now // 60_000 * 60_000  # a minute begins
+    clock.now = clock.now // 60_000 * 60_000  # the start of a minute
     with receiver([500]) as r:
-        one, other = webhook(api, r.url), webhook(api, r.url)
+        one, other = create_webhook(api, r.url), create_webhook(api, r.url)
         body = {"name": "theirs", "url": r.url, "events": ["*"]}
-        theirs = api(f"POST {HOOKS}", json=body, token=jwt_for("rival")).json()
-        assert trials(api, r, one, 4, clock) == [200] * 4
+        theirs = api(f"POST {WEBHOOKS}", json=body, token=jwt_for("rival")).json()
+        assert send_tests(api, r, one, 4, clock) == [200] * 4
         limits.clear_cache()  # another process
-        assert trials(api, r, other, 7, clock) == [200] * 6 + [429]
+        assert send_tests(api, r, other, 7, clock) == [200] * 6 + [429]
         limits.clear_cache()
-        refused = api(f"POST {HOOKS}/{one['id']}/test")
-        assert "10 test events a minute" in problem(refused, 429, "rate_limited")
-        wait = int(refused.headers["retry-after"])
+        answer = api(f"POST {WEBHOOKS}/{one['id']}/test")
+        assert_problem(answer, 429, "rate_limited", "10 test events a minute")
+        wait = int(answer.headers["retry-after"])
         assert 60 <= wait <= 66
-        problem(api(f"POST {HOOKS}/{one['id']}/test", json={"eventType": "x"}), 422, "validation_failed")
-        assert trials(api, r, theirs, 1, clock, "rival") == [200]
+        assert_problem(
+            api(f"POST {WEBHOOKS}/{one['id']}/test", json={"eventType": "x"}), 422, "validation_failed"
+        )
+        assert send_tests(api, r, theirs, 1, clock, "rival") == [200]
 
         clock.move(wait - 1)
-        assert trials(api, r, one, 1, clock) == [429]
+        assert send_tests(api, r, one, 1, clock) == [429]
         clock.move(1)
-        assert trials(api, r, one, 2, clock) == [200, 429]
+        assert send_tests(api, r, one, 2, clock) == [200, 429]
         clock.move(120)
-        assert trials(api, r, one, 11, clock) == [200] * 10 + [429]
+        assert send_tests(api, r, one, 11, clock) == [200] * 10 + [429]
 
 
-# ── our own faults are not the receiver's ────────────────────────────────────────────────────────────
+# ── internal failures ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_secrets_that_do_not_open_send_nothing(api: Api) -> None:
+def test_webhook_whose_secrets_cannot_be_decrypted_sends_nothing(api: Api) -> None:
     with receiver() as r:
-        made = webhook(api, r.url)
-        line = f"POST {HOOKS}/{made['id']}/test"
+        webhook = create_webhook(api, r.url)
+        line = f"POST {WEBHOOKS}/{webhook['id']}/test"
         vault.clear_cache()
         with failing("kms.Decrypt", error=REFUSED):
-            problem(api(line), 502, "upstream_failed")
-        key = {"workspaceId": "acme", "sk": made["id"]}
+            assert_problem(api(line), 502, "upstream_failed")
+        key = {"workspaceId": "acme", "sk": webhook["id"]}
         dynamo.update(settings().webhooks_table, key, "SET secrets = :s", s=[{"sealed": "v1.1.AAAA"}])
-        problem(api(line), 500, "internal")
+        assert_problem(api(line), 500, "internal")
         assert r.requests == []
-        assert api(f"POST {HOOKS}/{made['id']}/rotate-secret", json={"overlapSeconds": 0}).status == 200
-        assert try_out(api, made)["statusCode"] == 200
+        assert api(f"POST {WEBHOOKS}/{webhook['id']}/rotate-secret", json={"overlapSeconds": 0}).status == 200
+        assert send_test(api, webhook)["statusCode"] == 200

@@ -1,4 +1,4 @@
-"""Connections kept between attempts: only quiet ones, each for one workspace, and not too many."""
+"""The pool has only quiet connections, each for one workspace, and a bounded number of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ A, B, C = (Route("acme", "https", host, 443) for host in "abc")
 
 
 class Connection:
-    """As much of a connection as is asked for."""
+    """A fake with the methods that the pool calls."""
 
     def __init__(self) -> None:
-        self.quiet, self.closed, self.looks = True, False, 0
+        self.quiet, self.closed, self.checks = True, False, 0
 
     def is_quiet(self) -> bool:
-        self.looks += 1
+        self.checks += 1
         return self.quiet
 
     def close(self) -> None:
@@ -27,24 +27,24 @@ class Connection:
 
 
 @pytest.fixture
-def kept() -> ConnectionPool:
+def pool() -> ConnectionPool:
     return ConnectionPool(3)
 
 
-def give(kept: ConnectionPool, *routes: Route) -> list[Any]:
-    """New connections, given back in this order."""
-    made: list[Any] = [Connection() for _ in routes]
-    for route, connection in zip(routes, made, strict=True):
-        kept.give_back(route, connection)
-    return made
+def add(pool: ConnectionPool, *routes: Route) -> list[Any]:
+    """Add new connections, in this order."""
+    connections: list[Any] = [Connection() for _ in routes]
+    for route, connection in zip(routes, connections, strict=True):
+        pool.give_back(route, connection)
+    return connections
 
 
-def test_a_connection_is_used_again_and_by_one_at_a_time(kept: ConnectionPool) -> None:
-    first, second = give(kept, A, A)
-    assert kept.take(B) is None
-    assert kept.take(A) is second  # the last used is the likeliest to be open still
-    assert kept.take(A) is first
-    assert kept.take(A) is None
+def test_take_returns_each_idle_connection_once(pool: ConnectionPool) -> None:
+    first, second = add(pool, A, A)
+    assert pool.take(B) is None
+    assert pool.take(A) is second  # the last used is the most likely to be open
+    assert pool.take(A) is first
+    assert pool.take(A) is None
 
 
 @pytest.mark.parametrize(
@@ -56,48 +56,48 @@ def test_a_connection_is_used_again_and_by_one_at_a_time(kept: ConnectionPool) -
         A._replace(port=8443),
     ],
 )
-def test_a_connection_is_kept_for_one_workspace_and_origin(kept: ConnectionPool, other: Route) -> None:
-    [connection] = give(kept, A)
-    assert kept.take(other) is None
-    assert kept.take(A) is connection
+def test_connection_is_reused_only_by_its_workspace_and_origin(pool: ConnectionPool, other: Route) -> None:
+    [connection] = add(pool, A)
+    assert pool.take(other) is None
+    assert pool.take(A) is connection
 
 
-def test_a_connection_on_which_something_came_is_closed(kept: ConnectionPool) -> None:
-    quiet, noisy = give(kept, A, A)
+def test_connection_with_unread_data_is_closed(pool: ConnectionPool) -> None:
+    quiet, noisy = add(pool, A, A)
     noisy.quiet = False
-    assert kept.take(A) is quiet
+    assert pool.take(A) is quiet
     assert noisy.closed
 
 
-def test_a_connection_unused_for_long_is_closed(
-    kept: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+def test_connection_is_closed_after_the_idle_limit(
+    pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(connection_pool, "monotonic", lambda: now)
-    [connection] = give(kept, A)
+    [connection] = add(pool, A)
     now += MAX_IDLE_SECONDS
-    assert kept.take(A) is None
+    assert pool.take(A) is None
     assert connection.closed
 
 
-def test_the_one_unused_for_longest_gives_way(kept: ConnectionPool) -> None:
-    made = give(kept, A, A, B, C)
-    assert [connection.closed for connection in made] == [True, False, False, False]
-    again = kept.take(A)
-    assert again is made[1]
-    kept.give_back(A, again)
-    give(kept, B._replace(host="d"))
-    assert [connection.closed for connection in made] == [True, False, True, False]
+def test_full_pool_closes_the_least_recently_used_connection(pool: ConnectionPool) -> None:
+    connections = add(pool, A, A, B, C)
+    assert [connection.closed for connection in connections] == [True, False, False, False]
+    again = pool.take(A)
+    assert again is connections[1]
+    pool.give_back(A, again)
+    add(pool, B._replace(host="d"))
+    assert [connection.closed for connection in connections] == [True, False, True, False]
 
 
-def test_only_what_is_taken_is_looked_at(kept: ConnectionPool) -> None:
-    made = give(kept, A, B, C)
-    kept.take(B)
-    assert [connection.looks for connection in made] == [0, 1, 0]
+def test_take_checks_only_the_connection_that_it_returns(pool: ConnectionPool) -> None:
+    connections = add(pool, A, B, C)
+    pool.take(B)
+    assert [connection.checks for connection in connections] == [0, 1, 0]
 
 
-def test_all_are_closed_in_the_end(kept: ConnectionPool) -> None:
-    made = give(kept, A, A, B)
-    kept.close()
-    assert all(connection.closed for connection in made)
-    assert kept.take(A) is None
+def test_close_closes_all_connections(pool: ConnectionPool) -> None:
+    connections = add(pool, A, A, B)
+    pool.close()
+    assert all(connection.closed for connection in connections)
+    assert pool.take(A) is None

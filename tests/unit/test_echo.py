@@ -1,4 +1,4 @@
-"""An answer that repeats a header value, however it is written, is recognised; ordinary answers are kept."""
+"""Responses that repeat a header value in any encoding are recognized, and ordinary responses are not."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import random
 import string
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from patchbay.webhooks.echo import repeats
+from patchbay.webhooks.echo import contains_header_value
 
+contains = partial(contains_header_value, truncated=False)
 # With characters that each encoding replaces.
 SECRET = 'kx"9/Qm+2<w\\7&Lz>0'
 HEADERS = {"X-Key": SECRET}
@@ -64,20 +66,20 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("encoded", ENCODINGS.values(), ids=ENCODINGS)
-def test_a_value_is_recognised_in_every_common_encoding(encoded: Callable[[str], str]) -> None:
-    for before in ("", "a", "ab", "héllo: "):  # base64 depends on what stands before it
-        assert repeats(HEADERS, f"{before}{encoded(SECRET)} and more")
+def test_value_is_recognized_in_every_common_encoding(encoded: Callable[[str], str]) -> None:
+    for before in ("", "a", "ab", "héllo: "):  # the text before a value shifts its base64
+        assert contains(HEADERS, f"{before}{encoded(SECRET)} and more")
 
 
-@pytest.mark.parametrize("at", range(len(SECRET) - 7))
-def test_any_8_characters_of_a_value_are_recognised(at: int) -> None:
-    piece = SECRET[at : at + 8]
+@pytest.mark.parametrize("start", range(len(SECRET) - 7))
+def test_any_8_characters_of_a_value_are_recognized(start: int) -> None:
+    piece = SECRET[start : start + 8]
     for text in (piece, json.dumps(piece), html.escape(piece), quote(piece)):
-        assert repeats(HEADERS, f"<p>{text}</p>")
+        assert contains(HEADERS, f"<p>{text}</p>")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "echo"),
+    ("name", "value", "response"),
     [
         ("Authorization", "Bearer 5f2c91d0 ", "Bearer 5f2c91d0"),
         ("Authorization", "\tBearer 5f2c91d0", "the token 5f2c91d0 is unknown"),
@@ -94,29 +96,31 @@ def test_any_8_characters_of_a_value_are_recognised(at: int) -> None:
         ("X-Words", "correct horse battery", "correct+horse+battery"),
     ],
 )
-def test_parts_of_a_value_are_recognised(name: str, value: str, echo: str) -> None:
-    assert repeats({name: value}, echo)
+def test_parts_of_a_value_are_recognized(name: str, value: str, response: str) -> None:
+    assert contains({name: value}, response)
 
 
 @pytest.mark.parametrize("cut", [4, 5, 6, 7])
 @pytest.mark.parametrize("encode", [str, lambda text: json.dumps(text)[:-1], lambda text: quote(text)])
-def test_a_value_that_the_end_of_an_answer_cuts_is_recognised(encode: Callable[[str], str], cut: int) -> None:
+def test_value_is_recognized_at_the_end_of_a_truncated_response(
+    encode: Callable[[str], str], cut: int
+) -> None:
     secret = 'kx"9/Qm<w7&Lz0'
     headers = {"Authorization": f"Bearer {secret}"}
-    shown = "you sent Bearer " + encode(secret[:cut])
-    assert repeats(headers, shown, cut=True)
-    assert not repeats(headers, shown + " and more", cut=True)
-    assert not repeats(headers, shown), "a complete answer: a coincidence"
+    response = "you sent Bearer " + encode(secret[:cut])
+    assert contains_header_value(headers, response, truncated=True)
+    assert not contains_header_value(headers, response + " and more", truncated=True)
+    assert not contains(headers, response), "a complete response: a coincidence"
 
 
-def test_an_escape_that_the_end_of_an_answer_cuts_hides_nothing() -> None:
+def test_value_is_recognized_before_a_truncated_escape() -> None:
     escaped = "".join(f"\\u{ord(c):04x}" for c in SECRET)
     for end in range(4 * 6, len(escaped) + 1):
-        assert repeats(HEADERS, escaped[:end], cut=True), escaped[:end]
+        assert contains_header_value(HEADERS, escaped[:end], truncated=True), escaped[:end]
 
 
 @pytest.mark.parametrize(
-    ("headers", "answer"),
+    ("headers", "response"),
     [
         ({}, "anything"),
         ({"X-Version": "2", "X-On": "yes"}, "2 yes"),
@@ -132,8 +136,8 @@ def test_an_escape_that_the_end_of_an_answer_cuts_hides_nothing() -> None:
         ({"Authorization": basic("ada:5f2c91d0")}, "connection: keep-alive\nBasic realm"),
     ],
 )
-def test_an_ordinary_answer_is_no_echo(headers: dict[str, str], answer: str) -> None:
-    assert not repeats(headers, answer, cut=True)
+def test_ordinary_response_is_not_an_echo(headers: dict[str, str], response: str) -> None:
+    assert not contains_header_value(headers, response, truncated=True)
 
 
 LARGE = {
@@ -160,16 +164,16 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("answer", LARGE.values(), ids=LARGE)
-def test_no_answer_raises(answer: str) -> None:
-    """What raises here would keep a delivery that succeeded from being recorded."""
-    assert repeats({"X-Key": SECRET}, answer, cut=True) is (SECRET in answer)
+@pytest.mark.parametrize("response", LARGE.values(), ids=LARGE)
+def test_no_response_raises(response: str) -> None:
+    """An exception would prevent the record of a successful delivery."""
+    assert contains_header_value({"X-Key": SECRET}, response, truncated=True) is (SECRET in response)
 
 
-@pytest.mark.parametrize("answer", LARGE.values(), ids=LARGE)
-def test_the_largest_answer_takes_a_bounded_time(answer: str) -> None:
+@pytest.mark.parametrize("response", LARGE.values(), ids=LARGE)
+def test_largest_response_takes_bounded_time(response: str) -> None:
     """Quadratic matching of 16 KB would take seconds."""
     headers = {"X-Key": "".join(random.Random(2).choices(string.ascii_letters, k=4_000))}
     started = time.process_time()
-    repeats(headers, answer, cut=True)
+    contains_header_value(headers, response, truncated=True)
     assert time.process_time() - started < 0.5

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from patchbay import compact_json
-from patchbay.webhooks.filters import Content, Filters, compiled
+from patchbay.webhooks.filters import Content, Filters, compile_all
 
 adapter: TypeAdapter[Any] = TypeAdapter(Filters)
 
@@ -40,7 +40,7 @@ documents = st.recursive(
 
 def passes(*filters: dict[str, Any], data: Any = DATA) -> bool:
     adapter.validate_python(list(filters))
-    return Content(data).passes(compiled(filters))
+    return Content(data).passes(compile_all(filters))
 
 
 def equals(path: str, value: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def equals(path: str, value: Any) -> dict[str, Any]:
         ("tags.1.name", "b"),
     ],
 )
-def test_equal(path: str, value: Any) -> None:
+def test_equal_value_passes(path: str, value: Any) -> None:
     assert passes(equals(path, value))
     assert passes({"path": path, "op": "in", "value": ["other", value]})
     assert passes({"path": path, "op": "exists"})
@@ -84,7 +84,7 @@ def test_equal(path: str, value: Any) -> None:
         ("tags", "a"),
     ],
 )
-def test_not_equal(path: str, value: Any) -> None:
+def test_unequal_value_does_not_pass(path: str, value: Any) -> None:
     assert not passes(equals(path, value))
     assert not passes({"path": path, "op": "in", "value": [value]})
 
@@ -98,17 +98,17 @@ def test_not_equal(path: str, value: Any) -> None:
         "tags.2",
         "tags.-1",
         "tags.00",
-        "tags.\u0660",  # a digit elsewhere
+        "tags.\u0660",  # a digit, but not ASCII
         "post.id",
     ],
 )
-def test_absent_is_not_null(path: str) -> None:
+def test_absent_value_is_not_null(path: str) -> None:
     assert not passes(equals(path, None))
     assert not passes({"path": path, "op": "exists", "value": True})
     assert passes({"path": path, "op": "exists", "value": False})
 
 
-def test_all_filters_must_pass_and_none_let_all_pass() -> None:
+def test_data_must_pass_every_filter() -> None:
     assert passes()
     assert passes(equals("count", 1), equals("draft", True))
     assert not passes(equals("count", 1), equals("draft", False))
@@ -116,7 +116,7 @@ def test_all_filters_must_pass_and_none_let_all_pass() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5])
-def test_data_that_is_no_object(data: Any) -> None:
+def test_data_that_is_not_an_object_does_not_pass(data: Any) -> None:
     assert not passes(equals("a", 1), data=data)
 
 
@@ -127,7 +127,7 @@ def test_large_integers_are_compared_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "filter_",
     [
         {"path": "a", "op": "equals"},
         {"path": "a", "op": "in"},
@@ -159,12 +159,12 @@ def test_large_integers_are_compared_exactly() -> None:
         {"path": 5, "op": "exists"},
     ],
 )
-def test_what_is_not_a_filter_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_filter_is_rejected(filter_: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        adapter.validate_python([wrong])
+        adapter.validate_python([filter_])
 
 
-def test_the_limits_themselves_are_allowed() -> None:
+def test_filters_at_the_limits_are_valid() -> None:
     deep = {"path": "1.2.3.4.5.6.7.8", "op": "in", "value": list(range(50))}
     assert len(adapter.validate_python([deep] * 10)) == 10
     with pytest.raises(ValidationError):
@@ -172,14 +172,14 @@ def test_the_limits_themselves_are_allowed() -> None:
 
 
 @given(scalars)
-def test_a_filter_survives_storage_as_json(value: Any) -> None:
+def test_filter_keeps_its_type_as_json(value: Any) -> None:
     filters = adapter.validate_python([equals("a", value)])
     stored = adapter.validate_json(adapter.dump_json(filters))
     assert passes(stored[0].model_dump(), data={"a": value})
     assert type(stored[0].value) is type(value)
 
 
-# ── the plain reading of the filters, which the compiled one must agree with ─────────────────────────
+# ── a plain implementation, with which the compiled filters must agree ───────────────────────────────
 
 ABSENT = object()
 
@@ -190,10 +190,10 @@ def model(filters: list[dict[str, Any]], data: Any) -> bool:
     )
 
 
-def _passes(op: str, wanted: Any, found: Any) -> bool:
+def _passes(op: str, expected: Any, value: Any) -> bool:
     if op == "exists":
-        return (found is not ABSENT) is wanted
-    return any(_same(found, value) for value in (wanted if op == "in" else [wanted]))
+        return (value is not ABSENT) is expected
+    return any(_is_same(value, entry) for entry in (expected if op == "in" else [expected]))
 
 
 def _value_at(data: Any, path: str) -> Any:
@@ -207,24 +207,24 @@ def _value_at(data: Any, path: str) -> Any:
     return data
 
 
-def _same(found: Any, wanted: Any) -> bool:
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    if isinstance(found, int | float) and isinstance(wanted, int | float):
-        return found == wanted
-    return type(found) is type(wanted) and found == wanted
+def _is_same(left: Any, right: Any) -> bool:
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return left == right
+    return type(left) is type(right) and left == right
 
 
-# Few values, so that they meet, and those that Python and JSON do not compare alike.
-alike = st.sampled_from([None, True, False, 0, 1, 0.0, 1.0, 2**53 + 1, float(2**53), "", "a", "1", "true"])
+# A few values, so that they often match, with some that Python and JSON compare differently.
+values = st.sampled_from([None, True, False, 0, 1, 0.0, 1.0, 2**53 + 1, float(2**53), "", "a", "1", "true"])
 paths = st.lists(st.sampled_from(["a", "b", "0", "1"]), min_size=1, max_size=3).map(".".join)
 any_filter = (
-    st.fixed_dictionaries({"path": paths, "op": st.just("equals"), "value": alike})
-    | st.fixed_dictionaries({"path": paths, "op": st.just("in"), "value": st.lists(alike, min_size=1)})
+    st.fixed_dictionaries({"path": paths, "op": st.just("equals"), "value": values})
+    | st.fixed_dictionaries({"path": paths, "op": st.just("in"), "value": st.lists(values, min_size=1)})
     | st.fixed_dictionaries({"path": paths, "op": st.just("exists"), "value": st.booleans()})
 )
 contents = st.recursive(
-    alike | st.sampled_from(["-0", "1.10", "1e2"]).map(compact_json.loads),
+    values | st.sampled_from(["-0", "1.10", "1e2"]).map(compact_json.loads),
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "0"]), inner, max_size=3)
     ),
@@ -232,24 +232,26 @@ contents = st.recursive(
 
 
 @given(contents, st.lists(st.lists(any_filter, max_size=3), max_size=4))
-def test_compiled_filters_agree_with_a_plain_reading(data: Any, webhooks: list[list[dict[str, Any]]]) -> None:
+def test_compiled_filters_agree_with_a_plain_implementation(
+    data: Any, webhooks: list[list[dict[str, Any]]]
+) -> None:
     content = Content(data)
-    assert [content.passes(compiled(filters)) for filters in webhooks] == [
+    assert [content.passes(compile_all(filters)) for filters in webhooks] == [
         model(filters, data) for filters in webhooks
     ]
 
 
 @given(documents, st.lists(st.text("ab01", min_size=1, max_size=2), min_size=1, max_size=8))
-def test_exists_and_its_opposite_never_agree(data: Any, segments: list[str]) -> None:
+def test_exists_true_and_exists_false_never_agree(data: Any, segments: list[str]) -> None:
     path = ".".join(segments)
-    there = passes({"path": path, "op": "exists"}, data=data)
-    assert there is not passes({"path": path, "op": "exists", "value": False}, data=data)
+    exists = passes({"path": path, "op": "exists"}, data=data)
+    assert exists is not passes({"path": path, "op": "exists", "value": False}, data=data)
 
 
 @given(scalars, scalars)
-def test_in_one_value_is_equals(found: Any, wanted: Any) -> None:
-    data = {"a": found}
-    same = passes(equals("a", wanted), data=data)
-    assert same is passes({"path": "a", "op": "in", "value": [wanted]}, data=data)
-    if isinstance(found, bool) is not isinstance(wanted, bool):
-        assert not same
+def test_in_with_one_value_is_equals(value: Any, expected: Any) -> None:
+    data = {"a": value}
+    is_equal = passes(equals("a", expected), data=data)
+    assert is_equal is passes({"path": "a", "op": "in", "value": [expected]}, data=data)
+    if isinstance(value, bool) is not isinstance(expected, bool):
+        assert not is_equal

@@ -18,12 +18,12 @@ from patchbay.webhooks.retry import (
     Delivered,
     DisableWebhook,
     ErrorKind,
-    GiveUp,
+    Fail,
     Outcome,
     Plan,
+    ReceiverMessage,
     Retry,
     RetryPolicy,
-    Said,
     plan,
 )
 
@@ -38,8 +38,8 @@ RETRIED_ERRORS = [
     ErrorKind.INVALID_RESPONSE,
 ]
 
-draws = st.floats(0, 1)
-configs = st.builds(
+jitters = st.floats(0, 1)
+policies = st.builds(
     RetryPolicy,
     max_retries=st.integers(0, 15),
     backoff_multiplier=st.floats(1, 10),
@@ -53,23 +53,23 @@ retried = st.builds(
 ) | st.builds(Outcome, error=st.sampled_from(RETRIED_ERRORS))
 
 
-def middle(outcome: Outcome, attempt: int = 1, config: RetryPolicy = DEFAULT) -> Plan:
-    return plan(outcome, attempt, config, lambda: 0.5)
+def plan_without_jitter(outcome: Outcome, attempt: int = 1, policy: RetryPolicy = DEFAULT) -> Plan:
+    return plan(outcome, attempt, policy, lambda: 0.5)
 
 
 @pytest.mark.parametrize("status", range(200, 300))
 def test_2xx_is_delivered(status: int) -> None:
-    assert middle(Outcome(status)) == Delivered()
+    assert plan_without_jitter(Outcome(status)) == Delivered()
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, *range(500, 600)])
-def test_these_statuses_are_retried(status: int) -> None:
-    assert middle(Outcome(status)) == Retry(30, f"http_{status}")
+def test_retryable_status_codes_are_retried(status: int) -> None:
+    assert plan_without_jitter(Outcome(status)) == Retry(30, f"http_{status}")
 
 
 @pytest.mark.parametrize("error", RETRIED_ERRORS)
-def test_these_errors_are_retried(error: ErrorKind) -> None:
-    assert middle(Outcome(error=error)) == Retry(30, error.value)
+def test_retryable_errors_are_retried(error: ErrorKind) -> None:
+    assert plan_without_jitter(Outcome(error=error)) == Retry(30, error.value)
 
 
 @pytest.mark.parametrize(
@@ -86,98 +86,115 @@ def test_these_errors_are_retried(error: ErrorKind) -> None:
         (Outcome(error=ErrorKind.INVALID_REQUEST), "invalid_request"),
     ],
 )
-def test_these_end_the_delivery_at_once(outcome: Outcome, reason: str) -> None:
-    assert middle(outcome) == GiveUp(reason)
+def test_other_outcomes_fail_the_delivery_without_retry(outcome: Outcome, reason: str) -> None:
+    assert plan_without_jitter(outcome) == Fail(reason)
 
 
 @pytest.mark.parametrize("attempt", [1, 4, 9])
-def test_410_disables_the_webhook_whatever_the_attempt(attempt: int) -> None:
-    assert middle(Outcome(410), attempt) == DisableWebhook("endpoint_gone")
+def test_410_disables_the_webhook_on_any_attempt(attempt: int) -> None:
+    assert plan_without_jitter(Outcome(410), attempt) == DisableWebhook("endpoint_gone")
 
 
-OF_N8N = RetryPolicy(schedule=SCHEDULES["standard"], retries_not_found=True)
+N8N_POLICY = RetryPolicy(schedule=SCHEDULES["standard"], retries_not_found=True)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempt", "seconds", "follows"),
+    ("outcome", "attempt", "seconds", "expected"),
     [
         (Outcome(404), 1, 0, Retry(5, "http_404")),
         (Outcome(404), 4, 9999, Retry(7200, "http_404")),
-        (Outcome(404), 8, 9999, GiveUp("retries_exhausted:http_404")),
-        (Outcome(404, said=Said.NOT_REGISTERED), 1, 0, Retry(5, "not_registered")),
-        (Outcome(404, said=Said.NOT_REGISTERED), 2, 179, Retry(300, "not_registered")),
-        (Outcome(404, said=Said.NOT_REGISTERED), 6, 0, Retry(300, "not_registered")),
-        (Outcome(404, said=Said.NOT_REGISTERED), 3, 180, DisableWebhook("endpoint_not_found")),
-        (Outcome(404, said=Said.NOT_REGISTERED), 8, 0, GiveUp("retries_exhausted:not_registered")),
-        (Outcome(200, said=Said.STARTING), 1, 9999, Retry(5, "receiver_starting")),
-        (Outcome(200, said=Said.STARTING), 5, 0, Retry(18000, "receiver_starting")),
-        (Outcome(200, said=Said.STARTING), 8, 0, GiveUp("retries_exhausted:receiver_starting")),
+        (Outcome(404), 8, 9999, Fail("retries_exhausted:http_404")),
+        (Outcome(404, message=ReceiverMessage.NOT_REGISTERED), 1, 0, Retry(5, "not_registered")),
+        (Outcome(404, message=ReceiverMessage.NOT_REGISTERED), 2, 179, Retry(300, "not_registered")),
+        (Outcome(404, message=ReceiverMessage.NOT_REGISTERED), 6, 0, Retry(300, "not_registered")),
+        (Outcome(404, message=ReceiverMessage.NOT_REGISTERED), 3, 180, DisableWebhook("endpoint_not_found")),
+        (
+            Outcome(404, message=ReceiverMessage.NOT_REGISTERED),
+            8,
+            0,
+            Fail("retries_exhausted:not_registered"),
+        ),
+        (Outcome(200, message=ReceiverMessage.STARTING), 1, 9999, Retry(5, "receiver_starting")),
+        (Outcome(200, message=ReceiverMessage.STARTING), 5, 0, Retry(18000, "receiver_starting")),
+        (Outcome(200, message=ReceiverMessage.STARTING), 8, 0, Fail("retries_exhausted:receiver_starting")),
     ],
 )
-def test_what_follows_what_an_n8n_says(outcome: Outcome, attempt: int, seconds: int, follows: Plan) -> None:
-    assert plan(outcome, attempt, OF_N8N, lambda: 0.5, not_registered_seconds=seconds) == follows
+def test_plan_for_messages_of_n8n(outcome: Outcome, attempt: int, seconds: int, expected: Plan) -> None:
+    assert plan(outcome, attempt, N8N_POLICY, lambda: 0.5, not_registered_seconds=seconds) == expected
 
 
-REGISTERED_NOT = 'The requested webhook "POST 5f/webhook" is not registered.'
+NOT_REGISTERED_TEXT = 'The requested webhook "POST 5f/webhook" is not registered.'
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "heard"),
+    ("status", "body", "message"),
     [
-        (404, json.dumps({"code": 404, "message": REGISTERED_NOT, "hint": "…"}), Said.NOT_REGISTERED),
-        (404, json.dumps({"message": REGISTERED_NOT.replace("POST ", "")}), Said.NOT_REGISTERED),
+        (
+            404,
+            json.dumps({"code": 404, "message": NOT_REGISTERED_TEXT, "hint": "…"}),
+            ReceiverMessage.NOT_REGISTERED,
+        ),
+        (
+            404,
+            json.dumps({"message": NOT_REGISTERED_TEXT.replace("POST ", "")}),
+            ReceiverMessage.NOT_REGISTERED,
+        ),
         (
             404,
             '{"message": "This webhook is not registered for POST requests. Did you mean to make a GET …?"}',
-            Said.NOT_REGISTERED,
+            ReceiverMessage.NOT_REGISTERED,
         ),
-        (200, "n8n is starting up. Please wait", Said.STARTING),
-        (404, REGISTERED_NOT, None),
-        (404, f"<html>{REGISTERED_NOT}</html>", None),
-        (404, json.dumps([REGISTERED_NOT]), None),
-        (404, json.dumps({"message": [REGISTERED_NOT]}), None),
-        (404, json.dumps({"detail": REGISTERED_NOT}), None),
-        (404, json.dumps({"message": f"nginx: {REGISTERED_NOT}"}), None),
+        (200, "n8n is starting up. Please wait", ReceiverMessage.STARTING),
+        (404, NOT_REGISTERED_TEXT, None),
+        (404, f"<html>{NOT_REGISTERED_TEXT}</html>", None),
+        (404, json.dumps([NOT_REGISTERED_TEXT]), None),
+        (404, json.dumps({"message": [NOT_REGISTERED_TEXT]}), None),
+        (404, json.dumps({"detail": NOT_REGISTERED_TEXT}), None),
+        (404, json.dumps({"message": f"nginx: {NOT_REGISTERED_TEXT}"}), None),
         (404, json.dumps({"message": "Not Found"}), None),
-        (404, json.dumps({"message": REGISTERED_NOT})[:-2], None),  # cut off
+        (404, json.dumps({"message": NOT_REGISTERED_TEXT})[:-2], None),  # cut off
         (404, "", None),
         (404, "null", None),
         (404, "[" * 16_384, None),
         (404, '{"message":' * 1_400, None),
         (404, "9" * 16_384, None),
         (404, "n8n is starting up. Please wait", None),
-        (200, json.dumps({"message": REGISTERED_NOT}), None),
-        (500, json.dumps({"message": REGISTERED_NOT}), None),
+        (200, json.dumps({"message": NOT_REGISTERED_TEXT}), None),
+        (500, json.dumps({"message": NOT_REGISTERED_TEXT}), None),
         (None, "", None),
     ],
 )
-def test_only_an_n8n_speaks_for_itself(status: int | None, body: str, heard: Said | None) -> None:
-    assert n8n.said(status, body) is heard
+def test_only_messages_of_n8n_itself_are_recognized(
+    status: int | None, body: str, message: ReceiverMessage | None
+) -> None:
+    assert n8n.receiver_message(status, body) is message
 
 
-def test_the_default_delays() -> None:
-    waits = [middle(Outcome(500), attempt) for attempt in (1, 2, 3, 4)]
-    assert waits == [
+def test_default_delays() -> None:
+    delays = [plan_without_jitter(Outcome(500), attempt) for attempt in (1, 2, 3, 4)]
+    assert delays == [
         Retry(30, "http_500"),
         Retry(60, "http_500"),
         Retry(120, "http_500"),
-        GiveUp("retries_exhausted:http_500"),
+        Fail("retries_exhausted:http_500"),
     ]
 
 
-def test_the_standard_schedule() -> None:
+def test_standard_schedule() -> None:
     assert STANDARD.max_attempts == 8
-    waits = [middle(Outcome(500), attempt, STANDARD) for attempt in range(1, 8)]
-    assert waits == [Retry(step, "http_500") for step in SCHEDULES["standard"]]
-    assert middle(Outcome(500), 8, STANDARD) == GiveUp("retries_exhausted:http_500")
+    delays = [plan_without_jitter(Outcome(500), attempt, STANDARD) for attempt in range(1, 8)]
+    assert delays == [Retry(step, "http_500") for step in SCHEDULES["standard"]]
+    assert plan_without_jitter(Outcome(500), 8, STANDARD) == Fail("retries_exhausted:http_500")
 
 
-def test_no_retries_means_one_attempt() -> None:
-    config = RetryPolicy(max_retries=0)
-    assert middle(Outcome(error=ErrorKind.TIMEOUT), 1, config) == GiveUp("retries_exhausted:timeout")
+def test_zero_retries_allow_one_attempt() -> None:
+    policy = RetryPolicy(max_retries=0)
+    assert plan_without_jitter(Outcome(error=ErrorKind.TIMEOUT), 1, policy) == Fail(
+        "retries_exhausted:timeout"
+    )
 
 
-def test_the_jitter_is_drawn_from_the_system_unless_given() -> None:
+def test_jitter_is_random_by_default() -> None:
     delays = set()
     for _ in range(200):
         planned = plan(Outcome(500), 1, RetryPolicy(initial_delay_seconds=1000))
@@ -187,59 +204,57 @@ def test_the_jitter_is_drawn_from_the_system_unless_given() -> None:
     assert len(delays) > 20
 
 
-@given(outcome=retried, attempt=st.integers(1, 16), config=configs, draw=draws)
-def test_a_delay_stays_within_its_bounds(
-    outcome: Outcome, attempt: int, config: RetryPolicy, draw: float
+@given(outcome=retried, attempt=st.integers(1, 16), policy=policies, jitter=jitters)
+def test_delay_stays_within_bounds(
+    outcome: Outcome, attempt: int, policy: RetryPolicy, jitter: float
 ) -> None:
-    planned = plan(outcome, attempt, config, lambda: draw)
-    if attempt >= config.max_attempts:
-        assert planned == GiveUp(f"retries_exhausted:{outcome.reason}")
+    planned = plan(outcome, attempt, policy, lambda: jitter)
+    if attempt >= policy.max_attempts:
+        assert planned == Fail(f"retries_exhausted:{outcome.reason}")
         return
     assert isinstance(planned, Retry)
     assert 1 <= planned.delay_seconds <= MAX_DELAY_SECONDS
-    step = config.step_seconds(attempt)
+    step = policy.step_seconds(attempt)
     assert planned.delay_seconds >= int(step * 0.8)
     if outcome.retry_after is None:
         assert planned.delay_seconds <= step * 1.2 + 1
     else:
-        asked = min(outcome.retry_after, MAX_DELAY_SECONDS)
-        assert planned.delay_seconds >= asked
-        assert planned.delay_seconds <= max(step, asked) * 1.2 + 1
+        minimum = min(outcome.retry_after, MAX_DELAY_SECONDS)
+        assert planned.delay_seconds >= minimum
+        assert planned.delay_seconds <= max(step, minimum) * 1.2 + 1
 
 
-@given(config=configs, draw=draws)
-def test_delays_grow_up_to_the_cap(config: RetryPolicy, draw: float) -> None:
+@given(policy=policies, jitter=jitters)
+def test_delays_grow_up_to_the_maximum(policy: RetryPolicy, jitter: float) -> None:
     delays = []
-    for attempt in range(1, config.max_attempts):
-        planned = plan(Outcome(500), attempt, config, lambda: draw)
+    for attempt in range(1, policy.max_attempts):
+        planned = plan(Outcome(500), attempt, policy, lambda: jitter)
         assert isinstance(planned, Retry)
         delays.append(planned.delay_seconds)
     assert delays == sorted(delays)
-    assert all(config.step_seconds(n) <= MAX_STEP_SECONDS for n in range(1, config.max_attempts))
+    assert all(policy.step_seconds(n) <= MAX_STEP_SECONDS for n in range(1, policy.max_attempts))
 
 
-@given(outcomes=st.lists(retried, min_size=20, max_size=20), config=configs)
-def test_no_delivery_has_more_attempts_than_configured(outcomes: list[Outcome], config: RetryPolicy) -> None:
-    made = 0
+@given(outcomes=st.lists(retried, min_size=20, max_size=20), policy=policies)
+def test_attempts_never_exceed_the_configured_maximum(outcomes: list[Outcome], policy: RetryPolicy) -> None:
+    attempts = 0
     for outcome in outcomes:
-        made += 1
-        if not isinstance(middle(outcome, made, config), Retry):
+        attempts += 1
+        if not isinstance(plan_without_jitter(outcome, attempts, policy), Retry):
             break
-    assert made == config.max_attempts
-    assert made == 1 + (7 if config.schedule else config.max_retries)
+    assert attempts == policy.max_attempts
+    assert attempts == 1 + (7 if policy.schedule else policy.max_retries)
 
 
 @given(
     outcome=retried | st.builds(Outcome, status_code=st.integers(100, 999)),
     attempt=st.integers(1, 20),
-    config=configs,
-    draw=draws,
+    policy=policies,
+    jitter=jitters,
 )
-def test_the_same_input_gives_the_same_plan(
-    outcome: Outcome, attempt: int, config: RetryPolicy, draw: float
-) -> None:
-    first = plan(outcome, attempt, config, lambda: draw)
-    assert first == plan(outcome, attempt, config, lambda: draw)
+def test_plan_is_deterministic(outcome: Outcome, attempt: int, policy: RetryPolicy, jitter: float) -> None:
+    first = plan(outcome, attempt, policy, lambda: jitter)
+    assert first == plan(outcome, attempt, policy, lambda: jitter)
 
 
 @pytest.mark.parametrize(
@@ -256,18 +271,18 @@ def test_the_same_input_gives_the_same_plan(
         {"schedule": (36_001,)},
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is 1|is 0"):
+def test_policy_rejects_values_out_of_range(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must be [01] to"):
         RetryPolicy(**settings)
 
 
-def test_impossible_outcomes_and_attempts_are_refused() -> None:
+def test_invalid_outcomes_and_attempt_numbers_are_rejected() -> None:
     with pytest.raises(ValueError, match="either"):
         Outcome()
     with pytest.raises(ValueError, match="either"):
         Outcome(200, ErrorKind.TIMEOUT)
-    with pytest.raises(ValueError, match="from 1"):
-        middle(Outcome(500), 0)
+    with pytest.raises(ValueError, match="start at 1"):
+        plan_without_jitter(Outcome(500), 0)
 
 
 @pytest.mark.parametrize(
@@ -299,17 +314,17 @@ def test_impossible_outcomes_and_attempts_are_refused() -> None:
         ("Mon, 23 Nov 2026 12:02:00 +99999999999", None),
     ],
 )
-def test_retry_after_in_all_its_forms(value: str | None, seconds: int | None) -> None:
+def test_parse_retry_after(value: str | None, seconds: int | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
 
 
 @given(st.text() | st.text("0123456789 ,:-+GMTNovMon", max_size=40))
-def test_no_retry_after_breaks_the_parser(value: str) -> None:
+def test_parse_retry_after_accepts_any_text(value: str) -> None:
     seconds = parse_retry_after(value, NOW)
     assert seconds is None or seconds >= 0
 
 
 @given(st.integers(0, 10**8))
-def test_a_date_means_the_seconds_until_then(seconds: int) -> None:
+def test_parse_retry_after_converts_a_date_to_seconds(seconds: int) -> None:
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert parse_retry_after(date, NOW) == seconds

@@ -36,23 +36,23 @@ def headers(signature: str, message_id: str, timestamp: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("prefix", ["", "whsec_"])
-def test_the_vector_of_the_specification(prefix: str) -> None:
+def test_signature_matches_the_vector_of_the_specification(prefix: str) -> None:
     secret = prefix + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     signature = sign([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, BODY)
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a_new_secret_has_32_random_bytes() -> None:
-    made = {new_secret() for _ in range(50)}
-    assert len(made) == 50
-    for secret in made:
+def test_new_secret_has_32_random_bytes() -> None:
+    secrets = {new_secret() for _ in range(50)}
+    assert len(secrets) == 50
+    for secret in secrets:
         assert secret.startswith("whsec_")
         assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
 
 
 @verifiers
 @given(text=st.text())
-def test_real_verifiers_accept_any_body(verify: Verify, text: str) -> None:
+def test_verifiers_accept_any_body(verify: Verify, text: str) -> None:
     secret, now, body = new_secret(), int(time.time()), text.encode("utf-8", "replace")
     signed = headers(sign([secret], "msg_1", now, body), "msg_1", now)
     verify(secret, body, signed)
@@ -70,20 +70,20 @@ def test_both_secrets_sign_during_a_rotation(verify: Verify) -> None:
 
 
 @verifiers
-def test_real_verifiers_refuse_what_was_tampered_with(verify: Verify) -> None:
+@pytest.mark.parametrize(
+    ("body", "message_id", "seconds"), [(BODY + b" ", "msg_1", 0), (BODY, "msg_2", 0), (BODY, "msg_1", 1)]
+)
+def test_verifiers_reject_a_tampered_message(
+    verify: Verify, body: bytes, message_id: str, seconds: int
+) -> None:
     secret, now = new_secret(), int(time.time())
     signature = sign([secret], "msg_1", now, BODY)
-    for body, message_id, timestamp in [
-        (BODY + b" ", "msg_1", now),
-        (BODY, "msg_2", now),
-        (BODY, "msg_1", now + 1),
-    ]:
-        with pytest.raises(standardwebhooks.WebhookVerificationError):
-            verify(secret, body, headers(signature, message_id, timestamp))
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        verify(secret, body, headers(signature, message_id, now + seconds))
 
 
 @pytest.mark.parametrize("secrets", [[], ["whsec_not base64!"], ["whsec_abc"]])
-def test_a_secret_that_cannot_sign_is_an_error_that_does_not_show_it(secrets: list[str]) -> None:
+def test_error_for_an_invalid_secret_does_not_contain_it(secrets: list[str]) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         sign(secrets, "msg_1", 1, BODY)
     assert not any(secret.removeprefix("whsec_") in str(caught.value) for secret in secrets)

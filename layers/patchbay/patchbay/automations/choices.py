@@ -1,4 +1,4 @@
-"""Lists to choose from: what the platform lets an automation's fields take ids of."""
+"""Lists of choices: the IDs that an automation's fields accept, as the platform sets them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from patchbay.auth.principal import Principal
 from patchbay.automations import store
 from patchbay.automations.models import Choices, ChoicesQuery, Resource, SetChoices
 
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
 def set_choices(resource: Resource, body: SetChoices) -> Empty:
-    """Replace what a workspace may choose from. Raises PayloadTooLarge."""
+    """Replace a workspace's list of choices. Raises PayloadTooLarge."""
     store.set_choices(body.workspace_id, resource, body.items)
     return Empty()
 
 
 def list_choices(principal: Principal, resource: Resource, query: ChoicesQuery) -> Choices:
-    """What the caller's workspace may choose from, a hundred at a time. After a cursor that is no longer in
-    the list nothing follows.
+    """The choices of the caller's workspace, a hundred per page. The page after a cursor that is no longer in
+    the list is empty.
     """
     items = store.choices(principal.workspace_id, resource)
     if query.cursor:
-        places = [at for at, item in enumerate(items) if item.id == query.cursor]
-        items = items[places[0] + 1 :] if places else []
-    wanted = query.search.casefold()
-    found = [
-        item for item in items if wanted in item.label.casefold() or item.id.casefold().startswith(wanted)
+        ids = [item.id for item in items]
+        items = items[ids.index(query.cursor) + 1 :] if query.cursor in ids else []
+    search = query.search.casefold()
+    matches = [
+        item for item in items if search in item.label.casefold() or item.id.casefold().startswith(search)
     ]
-    return Choices(found[:_PAGE])
+    return Choices(matches[:_PAGE_SIZE])

@@ -1,5 +1,5 @@
-"""Triggers: what automations may begin with, and their hooks. A hook is a webhook whose source is the
-automation platform; the delivery engine knows no difference.
+"""Triggers, which start automations, and their hooks. A hook is a webhook whose source is the automation
+platform; the delivery engine treats it like any other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def me(principal: Principal) -> Me:
 
 
 def triggers() -> Triggers:
-    """What automations may begin with, by label."""
+    """Every trigger, sorted by label."""
     entries = sorted((load(key) for key in catalogue.TRIGGERS), key=lambda entry: entry.label)
     return Triggers(
         [
@@ -63,20 +63,20 @@ def triggers() -> Triggers:
 
 
 def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samples:
-    """The workspace's newest events of that type, then the catalogue's sample. Whoever sets up an automation
-    sees their own data; and one who has none yet still sees every field.
+    """The workspace's newest events of that type, then the catalogue's sample: users who set up an automation
+    see their own data, and every field even before there is any.
     """
-    found = [
+    samples = [
         Sample(id=stored.id, type=stored.type, timestamp=at_ms(stored.timestamp), data=stored.data)
         for stored in events.newest(principal.workspace_id, event, query.limit)
     ]
-    if len(found) < query.limit:
-        found.append(sample(event))
-    return Samples(found)
+    if len(samples) < query.limit:
+        samples.append(sample(event))
+    return Samples(samples)
 
 
 def sample(event: str) -> Sample:
-    """The catalogue's sample as a hook would get it; its id is always the same."""
+    """The catalogue's sample in the shape that a hook gets; its ID never changes."""
     return Sample(
         id=EventId.of_name("sample", event),
         type=event,
@@ -89,29 +89,29 @@ def subscribe(
     principal: Principal, platform: AutomationPlatform, body: Subscribe, once: Once | None = None
 ) -> SubscribedHook:
     """Send events to an automation. Returns the existing hook if there is one. A deleted or disabled hook
-    comes back with its deliveries and a new secret; a disabled one is also sent the events that it missed.
+    becomes active again with its deliveries and a new secret, and a disabled one gets the events that it
+    missed.
 
-    Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
+    Raises ValidationFailed for a URL that Patchbay does not call, Conflict at the workspace's ceiling.
     """
     check_registered_url("targetUrl", body.target_url)
-    wanted = CreateWebhook(
+    webhook = CreateWebhook(
         name=f"{platform.label}: {load(body.event).label}",
         url=body.target_url,
         events=[body.event],
         filters=body.filters,
-        **webhooks.HOOK_RETRIES,
     )
 
-    def recording(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
+    def record_actions(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
         return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
 
-    def recovering(id: WebhookId) -> list[dynamo.TransactItem]:
-        # Imported here: few subscriptions bring a hook back, and all would pay for the import.
+    def recover_actions(id: WebhookId) -> list[dynamo.TransactItem]:
+        # Imported here: few subscriptions reactivate a hook, and the import would slow all of them.
         from patchbay.deliveries import service as deliveries
 
         return deliveries.recovering(principal.workspace_id, id)
 
-    id, secret = webhooks.subscribe(principal, wanted, platform, recording, recovering)
+    id, secret = webhooks.subscribe(principal, webhook, platform, record_actions, recover_actions)
     if secret is not None:
         return SubscribedHook(id=id, secret=secret)
     if once:
@@ -120,27 +120,27 @@ def subscribe(
 
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
-    asked = WebhookQuery(limit=query.limit, cursor=query.cursor)
-    return Listing.of(webhooks.page(principal, asked, source=platform).map(_shown))
+    page = webhooks.page(principal, WebhookQuery(limit=query.limit, cursor=query.cursor), source=platform)
+    return Listing.of(page.map(_to_api))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:
-    """Raises NotFound, also for another workspace's, or another platform's."""
+    """Raises NotFound, also for a hook of another workspace or platform."""
     webhook = webhooks.get(principal, id)
     if webhook.source != platform:
-        raise NotFound(f"There is no such hook of {platform.label}.")
-    return _shown(webhook)
+        raise NotFound(f"No hook of {platform.label} with this ID.")
+    return _to_api(webhook)
 
 
 def unsubscribe(
     principal: Principal, platform: AutomationPlatform, id: WebhookId, if_match: int | None = None
 ) -> Empty:
-    """Send it nothing more. Raises NotFound as `get` does."""
+    """Delete a hook. Raises NotFound as `get` does."""
     get(principal, platform, id)
     return webhooks.delete(principal, id, if_match)
 
 
-def _shown(webhook: Webhook) -> Hook:
+def _to_api(webhook: Webhook) -> Hook:
     return Hook(
         id=webhook.id,
         platform=webhook.source,

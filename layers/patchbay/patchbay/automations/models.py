@@ -1,10 +1,10 @@
-"""Automations as the API takes and gives them: hooks, actions and their runs, lists to choose from."""
+"""The API models of automations: hooks, actions and their runs, lists of choices."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
 
@@ -18,11 +18,11 @@ from patchbay.webhooks.models import BoundedFilters, Url
 _MAX_CHOICES = 5_000
 _MAX_ERROR_LENGTH = 1_000
 
-# ── what stands in the paths ─────────────────────────────────────────────────────────────────────────
+# ── path parameters ──────────────────────────────────────────────────────────────────────────────────
 
 
 class AutomationPlatform(StrEnum):
-    """Where an automation runs."""
+    """The platform that an automation runs on."""
 
     ZAPIER = "zapier"
     MAKE = "make"
@@ -30,8 +30,8 @@ class AutomationPlatform(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when there is no such platform."""
-        return cls(_known(text, [platform.value for platform in cls]))
+        """Raises ValueError for an unknown platform."""
+        return cls(_check_known(text, [platform.value for platform in cls]))
 
     @property
     def label(self) -> str:
@@ -39,14 +39,14 @@ class AutomationPlatform(StrEnum):
 
 
 class TriggerKey(str):
-    """An event type that automations may begin with."""
+    """An event type that can start an automation."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when it is none."""
-        return cls(_known(text, catalogue.TRIGGERS))
+        """Raises ValueError for an unknown key."""
+        return cls(_check_known(text, catalogue.TRIGGERS))
 
 
 class ActionKey(str):
@@ -56,39 +56,39 @@ class ActionKey(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when it is none."""
-        return cls(_known(text, catalogue.ACTIONS))
+        """Raises ValueError for an unknown key."""
+        return cls(_check_known(text, catalogue.ACTIONS))
 
 
 class Resource(str):
-    """A list to choose from: what fields of the catalogue take ids of."""
+    """A list of choices: the objects whose IDs fields of the catalogue accept."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when no field does."""
-        return cls(_known(text, resources()))
+        """Raises ValueError when no field uses this list."""
+        return cls(_check_known(text, resources()))
 
 
-def _known(text: str, known: Collection[str]) -> str:
+def _check_known(text: str, known: Collection[str]) -> str:
     if text not in known:
-        raise ValueError(f"not one of {', '.join(sorted(known))}")
+        raise ValueError(f"must be one of {', '.join(sorted(known))}")
     return text
 
 
-# ── who is calling, and what there is ────────────────────────────────────────────────────────────────
+# ── credentials and catalogue ────────────────────────────────────────────────────────────────────────
 
 
 class Me(ApiModel):
-    """Whose credentials these are; `label` names the connection in the automation platform."""
+    """The owner of the credentials; `label` names the connection in the automation platform."""
 
     workspace_id: str
     label: str
 
 
 class Trigger(ApiModel):
-    """An event type as a trigger. `schema` and `sample` are of an event's `data`."""
+    """An event type as a trigger. `schema` and `sample` describe an event's `data`."""
 
     id: str
     label: str
@@ -99,7 +99,7 @@ class Trigger(ApiModel):
 
 
 class Triggers(RootModel[list[Trigger]]):
-    """A bare array, as the automation platforms take it."""
+    """A bare array, as the automation platforms require."""
 
 
 class SampleQuery(QueryModel):
@@ -107,7 +107,7 @@ class SampleQuery(QueryModel):
 
 
 class Sample(ApiModel):
-    """An event in the very shape in which a hook gets it."""
+    """An event in exactly the shape that a hook gets."""
 
     id: EventId
     type: str
@@ -116,7 +116,7 @@ class Sample(ApiModel):
 
 
 class Samples(RootModel[list[Sample]]):
-    """A bare array, newest first. If the events are very large, there are fewer than `limit`."""
+    """A bare array, newest first. Has fewer than `limit` events if they are very large."""
 
     def parts(self) -> Sequence[Sample]:
         return self.root
@@ -126,7 +126,7 @@ class Samples(RootModel[list[Sample]]):
 
 
 class ActionInfo(ApiModel):
-    """An action. `input` and `output` are JSON Schemas; a text with `x-choices` takes an id of that list."""
+    """An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list."""
 
     id: str
     label: str
@@ -138,14 +138,14 @@ class ActionInfo(ApiModel):
 
 
 class Actions(RootModel[list[ActionInfo]]):
-    """A bare array, as the automation platforms take it."""
+    """A bare array, as the automation platforms require."""
 
 
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _without_unset(filters: Any) -> Any:
-    """A field that nobody filled in reaches us as the value `""` or null: then there is no such filter."""
+def _without_unset(filters: object) -> object:
+    """Remove filters whose value is `""` or null: automation platforms send those for empty fields."""
     if not isinstance(filters, list):
         return filters
     return [
@@ -155,27 +155,27 @@ def _without_unset(filters: Any) -> Any:
     ]
 
 
-def _trigger(event: str) -> str:
-    return _known(event, catalogue.TRIGGERS)
+def _check_trigger(event: str) -> str:
+    return _check_known(event, catalogue.TRIGGERS)
 
 
 class Subscribe(ApiModel):
-    """What an automation listens to, and where. A filter without a value (`""` or null) is passed over."""
+    """The event and URL of an automation. Ignores filters without a value (`""` or null)."""
 
     target_url: Url
-    event: Annotated[EventType, AfterValidator(_trigger)]
+    event: Annotated[EventType, AfterValidator(_check_trigger)]
     filters: Annotated[BoundedFilters, BeforeValidator(_without_unset)] = Field(default_factory=list)
 
 
 class SubscribedHook(ApiModel):
-    """`secret` signs what the hook gets (Standard Webhooks); null when the hook was there already."""
+    """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook existed already."""
 
     id: WebhookId
     secret: str | None = Field(repr=False)
 
 
 class KnownHook(SubscribedHook):
-    """The hook that was there already."""
+    """A hook that existed already."""
 
     http_status: ClassVar[int] = 200
     secret: None = None
@@ -197,14 +197,14 @@ class Hook(ApiModel):
 
 
 class StartRun(ApiModel):
-    """`callbackUrl` gets `{runId, status, output, error}` once the platform has answered."""
+    """`callbackUrl` gets `{runId, status, output, error}` when the run ends."""
 
     input: JsonObject = Field(default_factory=dict)
     callback_url: Url | None = None
 
 
 class Run(ApiModel):
-    """An action that was asked for. It ends FAILED when nobody has answered by `expiresAt`."""
+    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
 
     id: RunId
     platform: str
@@ -224,24 +224,24 @@ class RunQuery(ListQuery):
 
 
 class Succeeded(ApiModel):
-    """`output` fits the action's schema."""
+    """`output` must match the action's schema."""
 
     status: Literal["SUCCEEDED"]
     output: JsonObject
 
 
 class Failed(ApiModel):
-    """`error` says to the automation's owner what went wrong."""
+    """`error` is a message for the automation's owner."""
 
     status: Literal["FAILED"]
     error: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ERROR_LENGTH)]
 
 
 class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="status")]]):
-    """How the platform ended a run."""
+    """The platform's answer to a run."""
 
 
-# ── lists to choose from ─────────────────────────────────────────────────────────────────────────────
+# ── lists of choices ─────────────────────────────────────────────────────────────────────────────────
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(named)]
 
@@ -252,11 +252,11 @@ class Choice(ApiModel):
 
 
 class Choices(RootModel[list[Choice]]):
-    """A bare array, as the automation platforms take it."""
+    """A bare array, as the automation platforms require."""
 
 
 class ChoicesQuery(QueryModel):
-    """`search` is in the label or begins the id; `cursor` is the id of the last one that the caller has."""
+    """`search` is part of the label or the start of the ID; `cursor` is the ID of the last item received."""
 
     search: Annotated[str, StringConstraints(max_length=256)] = ""
     cursor: Annotated[str, StringConstraints(max_length=256)] = ""
@@ -264,12 +264,12 @@ class ChoicesQuery(QueryModel):
 
 def _unique(items: list[Choice]) -> list[Choice]:
     if len({item.id for item in items}) != len(items):
-        raise ValueError("an id stands twice")
+        raise ValueError("must not contain an ID twice")
     return items
 
 
 class SetChoices(ApiModel):
-    """All that a workspace may choose from, in the order in which it is shown; it replaces what was there."""
+    """A workspace's whole list of choices, in display order; replaces the previous list."""
 
     workspace_id: WorkspaceId
     items: Annotated[list[Choice], Field(max_length=_MAX_CHOICES), AfterValidator(_unique)]

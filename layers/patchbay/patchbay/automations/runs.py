@@ -1,10 +1,11 @@
-"""Actions: what an automation asks the platform to do, and how it ends.
+"""Actions that an automation asks the platform to perform, and their runs.
 
-A run is stored before anybody hears of it. The platform is told by an ACTION_REQUESTED event in its own
-workspace, whose id derives from the run's; told twice, that is one event. Where a process dies between the
-two, or between a run's end and its callback, the sweep does what is left, within a minute:
-    pending     told once more after a minute, for the first telling may be lost; FAILED at `expiresAt`
-    ended       its callback is queued; the delivery's id derives from the run's, so that is one delivery
+A run is stored first. Then an ACTION_REQUESTED event in the platform's workspace announces it. The event's ID
+derives from the run's, so a repeated announcement is one event. If the process crashes between these steps,
+or between a run's end and its callback, the sweep completes the rest within a minute:
+    pending     announced once more after a minute, because the first announcement may be lost; FAILED at
+                `expiresAt`
+    ended       its callback is queued; the delivery's ID derives from the run's, so it is one delivery
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from patchbay.automations.models import (
     Actions,
     AnswerRun,
     AutomationPlatform,
+    Failed,
     Run,
     RunQuery,
     StartRun,
@@ -42,19 +44,21 @@ from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from patchbay.idempotency import Once
 
-_ANSWER_MS = 15 * 60_000
-_TELL_AGAIN_MS = 60_000
-# Of an input, and of an output.
+_EXPIRES_AFTER_MS = 15 * 60_000
+_REANNOUNCE_AFTER_MS = 60_000
+# The size of an input, and of an output.
 _MAX_BYTES = 64 * 1024
-_NOT_ANSWERED = "The platform did not answer within 15 minutes."
-# What one run of the sweep may take at most; the next, a minute later, goes on.
+_TIMEOUT_ERROR = "The platform did not answer within 15 minutes."
+# The sweep stops when its function has less time left; the next sweep, a minute later, continues.
 _RESERVE_MS = 10_000
 
 
 def list_actions() -> Actions:
-    """What automations may ask for."""
+    """Every action that an automation can start."""
     return Actions(
         [
             ActionInfo(
@@ -78,13 +82,13 @@ def start(
     body: StartRun,
     once: Once | None = None,
 ) -> Run:
-    """Ask the platform for an action. Raises ValidationFailed for an input that does not fit, or a URL that
-    is not called; PayloadTooLarge.
+    """Start a run of an action. Raises ValidationFailed for an input that does not match the action's schema,
+    or for a URL that Patchbay does not call; PayloadTooLarge.
     """
     action = load_action(key)
-    given = _filled_in(action, body.input)
-    check_input(key, given)
-    compact_json.check_size("input", given, _MAX_BYTES)
+    input = _without_unset(action, body.input)
+    check_input(key, input)
+    compact_json.check_size("input", input, _MAX_BYTES)
     if body.callback_url is not None:
         check_registered_url("callbackUrl", body.callback_url)
     now = now_ms()
@@ -94,105 +98,109 @@ def start(
         workspace_id=principal.workspace_id,
         platform=platform,
         action=key,
-        input=given,
+        input=input,
         status="PENDING",
         callback_url=body.callback_url,
-        expires_at=now + _ANSWER_MS,
+        expires_at=now + _EXPIRES_AFTER_MS,
         created_at=now,
         updated_at=now,
     )
-    shown = _shown(run)
-    store.create(run, principal.id, now + _TELL_AGAIN_MS, once.completing(shown) if once else ())
-    _unless_aws_fails(lambda: _tell(run), "action not announced; the sweep will")
-    return shown
+    response = _to_api(run)
+    store.create(run, principal.id, now + _REANNOUNCE_AFTER_MS, once.completing(response) if once else ())
+    _leave_to_sweep_on_failure(lambda: _announce(run), "run not announced")
+    return response
 
 
 def list_runs(principal: Principal, platform: AutomationPlatform, query: RunQuery) -> Listing[Run]:
     page = store.page(
         principal.workspace_id, platform, status=query.status, limit=query.limit, cursor=query.cursor
     )
-    return Listing.of(page.map(_shown))
+    return Listing.of(page.map(_to_api))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: RunId) -> Run:
-    """Raises NotFound, also for another workspace's, or another platform's."""
+    """Raises NotFound, also for a run of another workspace or platform."""
     run = store.get(id)
     if run is None or (run.workspace_id, run.platform) != (principal.workspace_id, platform):
-        raise NotFound(f"There is no such run of {platform.label}.")
-    return _shown(run)
+        raise NotFound(f"No run of {platform.label} with this ID.")
+    return _to_api(run)
 
 
 def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
-    """The platform's word on a run of any workspace. The same word again is answered the same.
+    """End a run of any workspace with the platform's answer. Repeating an answer gets the same response.
 
-    Raises NotFound, ValidationFailed for an output that does not fit, PayloadTooLarge, Conflict for a run
-    that has ended otherwise, or when `if_match` is not the version of one that is pending.
+    Raises NotFound, ValidationFailed for an output that does not match the action's schema, PayloadTooLarge,
+    Conflict for a run that has ended with another answer or has expired, or when `if_match` is not the
+    version of a pending run.
     """
-    run = _read(id)
-    said = body.root
-    if isinstance(said, Succeeded):
-        if run.action in catalogue.ACTIONS:
-            check_output(run.action, said.output)
-        compact_json.check_size("output", said.output, _MAX_BYTES)
-        ended = replace(run, status=said.status, output=said.output)
-    else:
-        ended = replace(run, status=said.status, error=said.error)
+    run = _get_stored(id)
+    ended = _with_answer(run, body.root)
     if run.status == "PENDING":
         check_version("run", run.version, if_match)
         if now_ms() >= run.expires_at:
-            raise Conflict("This run has expired: it was to be answered within 15 minutes.")
+            raise Conflict("This run has expired: the platform must answer within 15 minutes.")
         try:
-            return _shown(_finish(ended))
+            return _to_api(_finish(ended))
         except store.RunChanged:
-            run = _read(id)
+            run = _get_stored(id)
     if (run.status, run.output, run.error) != (ended.status, ended.output, ended.error):
-        raise Conflict(f"This run has ended {run.status} already, and stays so.")
-    return _shown(run)
+        raise Conflict(f"This run has already ended {run.status}, which cannot be changed.")
+    return _to_api(run)
 
 
 def sweep(remaining_ms: Callable[[], int]) -> int:
-    """See to the runs that are due; returns how many. What fails is due again by itself."""
-    seen = 0
+    """Process the runs that are due. Returns their number; a run that fails stays due."""
+    count = 0
     due = [store.due(shard, now_ms()) for shard in due_index.SHARDS]
     for id in due_index.in_turns(due, remaining_ms, _RESERVE_MS):
         try:
-            _see_to(id)
+            _process_due(id)
         except Exception:
-            # Our own fault or AWS's: the others go on, and this one is looked at again.
-            logger.exception("run not seen to", run_id=id)
-        seen += 1
-    return seen
+            # A bug, or a failed call to AWS. The next sweep retries this run.
+            logger.exception("run not processed", run_id=id)
+        count += 1
+    return count
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(id: RunId) -> StoredRun:
+def _get_stored(id: RunId) -> StoredRun:
     run = store.get(id)
     if run is None:
-        raise NotFound("There is no such run.")
+        raise NotFound("No run with this ID.")
     return run
 
 
-def _see_to(id: RunId) -> None:
+def _with_answer(run: StoredRun, answer: Succeeded | Failed) -> StoredRun:
+    """Raises ValidationFailed, PayloadTooLarge."""
+    if isinstance(answer, Failed):
+        return replace(run, status=answer.status, error=answer.error)
+    if run.action in catalogue.ACTIONS:
+        check_output(run.action, answer.output)
+    compact_json.check_size("output", answer.output, _MAX_BYTES)
+    return replace(run, status=answer.status, output=answer.output)
+
+
+def _process_due(id: RunId) -> None:
     run = store.get(id)
     if run is None:
         return
     if run.status != "PENDING":
-        # Without a callback the index was behind: there is nothing to do for one that has ended.
+        # An ended run without a callback is here only because the index is eventually consistent.
         if run.callback_url is not None:
-            _call_back(run)
+            _queue_callback(run)
     elif now_ms() < run.expires_at:
-        _tell(run)
-        store.put_off(run, run.expires_at)
+        _announce(run)
+        store.set_due(run, run.expires_at)
     else:
         try:
-            _finish(replace(run, status="FAILED", error=_NOT_ANSWERED))
+            _finish(replace(run, status="FAILED", error=_TIMEOUT_ERROR))
         except store.RunChanged:
-            return  # answered in the last moment
+            return  # answered at the last moment
 
 
-def _tell(run: StoredRun) -> None:
+def _announce(run: StoredRun) -> None:
     data = {
         "runId": run.id,
         "workspaceId": run.workspace_id,
@@ -206,7 +214,7 @@ def _tell(run: StoredRun) -> None:
 
 
 def _finish(ended: StoredRun) -> StoredRun:
-    """Store how a run ended, and have it called back. Raises store.RunChanged."""
+    """Store the end of a run and queue its callback. Raises store.RunChanged."""
     ended = replace(ended, updated_at=now_ms(), version=ended.version + 1)
     if ended.callback_url is None:
         store.finish(ended, ())
@@ -214,14 +222,14 @@ def _finish(ended: StoredRun) -> StoredRun:
     body = compact_json.dumps(
         {"runId": ended.id, "status": ended.status, "output": ended.output, "error": ended.error}
     )
-    receiver = webhooks.adding_callback(ended.workspace_id, ended.id, ended.callback_url, body)
-    store.finish(ended, [receiver])
-    _unless_aws_fails(lambda: _call_back(ended), "callback not queued; the sweep will")
+    action = webhooks.callback_action(ended.workspace_id, ended.id, ended.callback_url, body)
+    store.finish(ended, [action])
+    _leave_to_sweep_on_failure(lambda: _queue_callback(ended), "callback not queued")
     return ended
 
 
-def _call_back(ended: StoredRun) -> None:
-    """Queue the one delivery of a run's callback. Safe to repeat."""
+def _queue_callback(ended: StoredRun) -> None:
+    """Queue the delivery of a run's callback. Safe to repeat."""
     message = DeliveryMessage(
         id=DeliveryId.derived(ended.id, "callback"),
         workspace_id=ended.workspace_id,
@@ -232,28 +240,29 @@ def _call_back(ended: StoredRun) -> None:
         generation=0,
         correlation_id=ended.id,
     )
-    # One workspace's callbacks are one group: those that hang keep the queue from others as little as may be.
+    # A workspace's callbacks are one message group, so that slow ones delay other workspaces as little as
+    # possible.
     queues.send(settings().slow_deliveries_queue_url, queues.Message.of(message.fields(), ended.workspace_id))
-    store.settled(ended)
+    store.clear_due(ended)
 
 
-def _unless_aws_fails(step: Callable[[], None], what_then: str) -> None:
-    """Do the second half of what is stored already. If AWS fails now, the caller need not know: repeating
-    the request would ask for it twice.
+def _leave_to_sweep_on_failure(step: Callable[[], None], log_message: str) -> None:
+    """Call the step after the run's write. If AWS fails, the sweep repeats the step. The caller gets no
+    error, because it would repeat the request and start a second run.
     """
     try:
         step()
     except aws.CallFailed:
-        logger.exception(what_then)
+        logger.exception(log_message)
 
 
-def _filled_in(action: Action, given: dict[str, Any]) -> dict[str, Any]:
-    """The input without the fields that nobody filled in: automation platforms send those as `""` or null."""
+def _without_unset(action: Action, input: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Remove the action's fields that are `""` or null: automation platforms send those for empty fields."""
     properties: Any = action.input["properties"]
-    return {name: value for name, value in given.items() if not (name in properties and value in ("", None))}
+    return {name: value for name, value in input.items() if not (name in properties and value in ("", None))}
 
 
-def _shown(run: StoredRun) -> Run:
+def _to_api(run: StoredRun) -> Run:
     return Run.model_validate(
         {
             "id": run.id,

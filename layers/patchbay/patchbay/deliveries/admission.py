@@ -132,7 +132,7 @@ def _admissions(share: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
 
 
 def _limit(share: WebhookBatch) -> int | None:
-    return share.webhook.get("rateLimitPerSecond") if share.webhook else None
+    return share.webhook.rate_limit_per_second if share.webhook else None
 
 
 def _limited(

@@ -18,6 +18,7 @@ from patchbay.version import USER_AGENT
 from patchbay.webhooks import echo, signing
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.sender import Sender, SendResult
+from patchbay.webhooks.stored_webhook import StoredWebhook
 
 # A batch of 10: its AWS calls and its name look-ups.
 _THREADS = 20
@@ -33,11 +34,9 @@ class Receiver:
     headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, webhook: dynamo.Row) -> Receiver:
+    def of(cls, webhook: StoredWebhook) -> Receiver:
         """Raises vault.DecryptionFailed when what is stored does not open."""
-        return cls(
-            webhook["workspaceId"], webhook["url"], webhooks.secrets(webhook), webhooks.headers(webhook)
-        )
+        return cls(webhook.workspace_id, webhook.url, webhooks.secrets(webhook), webhooks.headers(webhook))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ class CompletedAttempt:
         received: dict[str, str] = {}
         for name, value in self.result.response_headers:
             received[name] = f"{received[name]}, {value}" if name in received else value
-        answer = echo.comparable(received, self.result.response_body)
-        withheld = echo.repeats(own_headers, answer, cut=self.result.truncated)
+        answer = echo.searchable_text(received, self.result.response_body)
+        withheld = echo.contains_header_value(own_headers, answer, truncated=self.result.truncated)
         return {
             "number": self.number,
             "trigger": self.trigger,

@@ -20,6 +20,7 @@ from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
+from patchbay.webhooks.stored_webhook import StoredWebhook
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class WebhookBatch:
     """
 
     key: str
-    webhook: dynamo.Row | None
+    webhook: StoredWebhook | None
     health: Health
     traffic: Traffic
     queued: list[QueuedDelivery]
@@ -87,11 +88,11 @@ class WebhookBatch:
     @property
     def resumed_at(self) -> int:
         """When the webhook was last enabled by hand: what was known of its receiver before counts no more."""
-        return self.webhook.get("resumedAt", 0) if self.webhook else 0
+        return self.webhook.resumed_at if self.webhook else 0
 
     @cached_property
     def retry_config(self) -> retry.RetryPolicy:
-        return webhooks.retry_plan(self.webhook) if self.webhook else retry.RetryPolicy()
+        return webhooks.retry_policy(self.webhook) if self.webhook else retry.RetryPolicy()
 
 
 def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
@@ -118,7 +119,7 @@ def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
     return [
         WebhookBatch(
             key,
-            webhooks_store.read(next(of_webhooks)),
+            webhooks_store.from_row(next(of_webhooks)),
             health_store.health_from_row(next(of_webhooks)),
             health_store.traffic_from_row(next(of_webhooks)),
             own,

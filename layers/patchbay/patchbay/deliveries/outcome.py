@@ -15,6 +15,7 @@ from patchbay.settings import settings
 from patchbay.stats import store as stats
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
+from patchbay.webhooks.stored_webhook import StoredWebhook
 
 if TYPE_CHECKING:
     from patchbay.deliveries.models import DeliveryMessage
@@ -37,7 +38,7 @@ def failed(share: WebhookBatch, delivery: DeliveryMessage, at: int, asked_at: in
         health_store.remove_failures(share.key, stale)
     # Of our own: the share's is also set by the attempts beside this one, not always to the latest.
     known = share.health = health_store.record_failure(share.key, at, delivery.id)
-    limit = share.webhook["disableAfter"] if share.webhook else 0
+    limit = share.webhook.disable_after if share.webhook else 0
     if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
         return
     # A success can be too recent for the health row to have it.
@@ -54,15 +55,15 @@ def gone(share: WebhookBatch, delivery: DeliveryMessage, reason: str, asked_at: 
     may only seem to be published, so the hook is disabled and the owner gets an event. A webhook that was
     subscribed or enabled since `asked_at` stays as it is.
     """
-    source = share.webhook["source"] if share.webhook else None
+    source = share.webhook.source if share.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:
         disable(share, delivery, reason, share.health, asked_at)
     elif isinstance(delivery.webhook_id, WebhookId):
-        ended = webhooks.remove(
+        ended = webhooks.end_subscription(
             delivery.workspace_id,
             delivery.webhook_id,
             [health_store.disable_action(share.key, now_ms(), None)],
-            asked_at=asked_at,
+            requested_at=asked_at,
         )
         if ended:
             logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
@@ -77,26 +78,26 @@ def disable(
     tells = delivery.event_type not in catalogue.OPERATIONAL
     count = known.consecutive_failures(share.resumed_at)
 
-    def also(webhook: dynamo.Row) -> list[dynamo.TransactItem]:
+    def also(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
         announce = _announcement(webhook, count) if tells else None
         return [health_store.disable_action(share.key, now_ms(), announce)]
 
     workspace_id, webhook_id = of_webhook_key(share.key)
-    if webhooks.disable(workspace_id, webhook_id, reason, also, asked_at=asked_at):
+    if webhooks.disable(workspace_id, webhook_id, reason, also, requested_at=asked_at):
         logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=count)
         metrics().add_metric("WebhooksDisabled", "Count", 1)
 
 
-def _announcement(webhook: dynamo.Row, failures: int) -> dict[str, Any]:
+def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, Any]:
     """The data of a WEBHOOK_DISABLED, with the event's `id`."""
     return {
-        "id": EventId.new(webhook["disabledAt"]),
-        "webhookId": webhook["sk"],
-        "name": webhook["name"],
-        "url": webhook["url"],
-        "reason": webhook["disabledReason"],
+        "id": EventId.new(webhook.disabled_at or 0),
+        "webhookId": webhook.id,
+        "name": webhook.name,
+        "url": webhook.url,
+        "reason": webhook.disabled_reason,
         "consecutiveFailures": failures,
-        "disabledAt": iso(at_ms(webhook["disabledAt"])),
+        "disabledAt": iso(at_ms(webhook.disabled_at or 0)),
     }
 
 

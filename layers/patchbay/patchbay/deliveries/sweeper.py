@@ -31,6 +31,7 @@ from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
+from patchbay.webhooks.stored_webhook import StoredWebhook
 
 _BATCH = 100
 # What one batch may take; the next run, a minute later, goes on.
@@ -128,7 +129,7 @@ def _visit(key: str) -> int:
     reason = webhooks.inactive_reason(webhook)
     if webhook is None or reason:
         return _end_waiting(key, health, str(reason))
-    resumed_at = webhook.get("resumedAt", 0)
+    resumed_at = webhook.resumed_at
     if health.is_open(resumed_at):
         return _probe(key, health, now)
     return _release(key, health, webhook, now)
@@ -171,16 +172,16 @@ def _probe(key: str, health: Health, now: int) -> int:
     return _send(_released(key, oldest))
 
 
-def _release(key: str, health: Health, webhook: dynamo.Row, now: int) -> int:
+def _release(key: str, health: Health, webhook: StoredWebhook, now: int) -> int:
     """Queue what is held, then what is to be recovered, the oldest first, as far as there is room."""
     most = settings().max_waiting_per_webhook
     waiting = store.waiting(key)
-    if health.has_backlog(webhook.get("resumedAt", 0)):
+    if health.has_backlog(webhook.resumed_at):
         if waiting > most // 2:
             return 0  # what was released now would be held again
         health_store.set_backlog(key, 0)
     room = most - waiting
-    per_second = webhook.get("rateLimitPerSecond")
+    per_second = webhook.rate_limit_per_second
     if per_second is not None:
         ahead = max(health.next_slot // 1000 - now, 0) * per_second // 1000
         room = min(room, per_second * _SLOTS_SECONDS - ahead)

@@ -29,10 +29,10 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     Nothing is stored, and nothing counts: the webhook may be paused or disabled, and stays as it is, also
     when the answer is 410. Raises NotFound, RateLimited, and vault.DecryptionFailed.
     """
-    webhook = webhooks.read(principal.workspace_id, id)
+    webhook = webhooks.get_stored(principal.workspace_id, id)
     receiver = Receiver.of(webhook)
     limits.admit_test(principal.workspace_id)
-    event_type = body.event_type or _first(webhook["events"])
+    event_type = body.event_type or _first(webhook.events)
     event_id = EventId.new()
     event = payload(event_id, event_type, event_id.time_ms, load(event_type).sample)
     made = attempt.runner().run(

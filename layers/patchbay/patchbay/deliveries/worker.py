@@ -39,6 +39,7 @@ from patchbay.stats import counters
 from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
+from patchbay.webhooks.stored_webhook import StoredWebhook
 
 # How long a success waits for others of its batch, so that they are recorded together.
 _RECORDED_AFTER_SECONDS = 0.5
@@ -286,7 +287,7 @@ async def _admissions(
     else:
         admissions = await asyncio.to_thread(admission.admit, share, results.lane)
     if share.webhook is not None and any(isinstance(each, admission.SendNow) for each in admissions):
-        if vault.are_keys_cached(share.workspace_id, webhooks.sealed(share.webhook)):
+        if vault.are_keys_cached(share.workspace_id, webhooks.ciphertexts(share.webhook)):
             share.receiver = _receiver(share.webhook)
         else:
             share.receiver = await asyncio.to_thread(_receiver, share.webhook)
@@ -367,7 +368,7 @@ def _begin_new(results: BatchResult, share: WebhookBatch, work: QueuedDelivery) 
     """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
     is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
     """
-    body = work.delivery.body or (share.webhook or {}).get("body")
+    body = work.delivery.body or (share.webhook.body if share.webhook else None)
     if (
         results.lane is Lane.SLOW
         or not work.is_new
@@ -383,7 +384,7 @@ def _claim(share: WebhookBatch, work: QueuedDelivery) -> StartedAttempt | Dispos
     """An attempt under our lease, or why there is none."""
     delivery, webhook = work.delivery, share.webhook
     # Before the claim: while the events table cannot be reached, no claims are used up.
-    body = delivery.body or (webhook or {}).get("body") or _stored_body(delivery)
+    body = delivery.body or (webhook.body if webhook else None) or _stored_body(delivery)
     lease = _lease(share, work)
     if isinstance(lease, Redeliver | Ack):
         return lease
@@ -437,12 +438,12 @@ def _seconds(ms: int) -> int:
     return max(-(-ms // 1000), 1)
 
 
-def _receiver(webhook: dynamo.Row) -> Receiver | None:
+def _receiver(webhook: StoredWebhook) -> Receiver | None:
     """None when the stored secrets do not open."""
     try:
         return Receiver.of(webhook)
     except vault.DecryptionFailed:
-        logger.exception("secret does not open", webhook_id=webhook["sk"], workspace=webhook["workspaceId"])
+        logger.exception("secret does not open", webhook_id=webhook.id, workspace=webhook.workspace_id)
         return None
 
 
@@ -497,7 +498,7 @@ def _takes_long(begun: StartedAttempt) -> None:
 
 
 def _understood(begun: StartedAttempt, made: CompletedAttempt, now: int) -> retry.Outcome:
-    return webhooks.understood(
+    return webhooks.classify_response(
         begun.share.webhook, made.result.outcome(at_ms(now)), made.result.response_body
     )
 
@@ -530,7 +531,7 @@ def _record_failure(results: BatchResult, begun: StartedAttempt, made: Completed
         return lease  # another worker had a copy of the message, and its record counts
     begun.lease = lease
     met = _understood(begun, made, now)
-    since = (begun.not_registered_at or now) if met.said is retry.Said.NOT_REGISTERED else None
+    since = (begun.not_registered_at or now) if met.message is retry.ReceiverMessage.NOT_REGISTERED else None
     plan = retry.plan(
         met,
         begun.number - lease.get("earlier", 0),
@@ -556,7 +557,7 @@ def _record_failure(results: BatchResult, begun: StartedAttempt, made: Completed
             store.write(lease, after, row)
             share.queued_retries |= not parked
             return Ack() if parked else Redeliver(delay_seconds)
-        case retry.GiveUp(reason) | retry.DisableWebhook(reason):
+        case retry.Fail(reason) | retry.DisableWebhook(reason):
             # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
             if made.trigger != "MANUAL":
                 outcome.failed(share, delivery, now, made.started_at)

@@ -277,7 +277,7 @@ def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
     integration = integrations_store.get_with_deleted(task.workspace_id, task.integration_id)
     if integration is None:
         return True
-    gone = webhooks.delete_of_integration(task.workspace_id, task.integration_id)
+    gone = webhooks.delete_for_integration(task.workspace_id, task.integration_id)
     if not _stop_copies(task, client.PUBLISHER_REMOVED, left_ms):
         return False
     for connection in store.all_of(task.workspace_id, task.integration_id):

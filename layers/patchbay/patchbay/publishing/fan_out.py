@@ -246,7 +246,7 @@ def _load(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     maybe_stored = [fan_out for fan_out in fan_outs if fan_out.may_be_stored]
     rows = dynamo.get_each([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
     for fan_out, row in zip(fan_outs, rows, strict=False):
-        fan_out.version = webhooks.version(row)
+        fan_out.version = webhooks.subscriptions_version(row)
     for fan_out, row in zip(maybe_stored, rows[len(fan_outs) :], strict=True):
         fan_out.stored = events.from_row(row) if row else None
     return []

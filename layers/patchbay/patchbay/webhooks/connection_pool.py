@@ -1,4 +1,4 @@
-"""Connections to receivers, kept between attempts."""
+"""A pool of connections to receivers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MAX_IDLE_SECONDS = 20.0
 
 
 class Route(NamedTuple):
-    """Where a connection leads, and for whom. A receiver that answers one workspace's request twice must not
-    answer another's: connections are never shared between workspaces.
+    """The target of a connection, and its workspace. Workspaces never share connections: if a receiver
+    answers one workspace's request twice, the second response must not reach another workspace.
     """
 
     workspace_id: str
@@ -23,24 +23,24 @@ class Route(NamedTuple):
 
 
 class ConnectionPool:
-    """Idle connections by route, at most `most` in all; the one unused for longest gives way first.
+    """Idle connections by route, at most `max_size` in total; the least recently used is closed first.
 
-    Only the connection that is taken is checked: with a hundred receivers, checking all of them was most of
-    a delivery's cost. Belongs to one event loop.
+    Checks only the connection that it returns: with a hundred receivers, checking all of them was most of a
+    delivery's cost. Belongs to one event loop.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
         self._count = 0
-        # With the time of their last use. No empty lists; last used last.
+        # With the time of the last use, in order of last use. Has no empty lists.
         self._idle: dict[Route, list[tuple[float, Connection]]] = {}
 
     def take(self, route: Route) -> Connection | None:
-        """A connection for one exchange, if one is still open and has received nothing."""
-        while kept := self._idle.get(route):
-            used_at, connection = kept.pop()
+        """A connection for one exchange, if one is still open and has no unread data."""
+        while connections := self._idle.get(route):
+            used_at, connection = connections.pop()
             self._count -= 1
-            if not kept:
+            if not connections:
                 del self._idle[route]
             if monotonic() - used_at < MAX_IDLE_SECONDS and connection.is_quiet():
                 return connection
@@ -48,19 +48,19 @@ class ConnectionPool:
         return None
 
     def give_back(self, route: Route, connection: Connection) -> None:
-        """Keep a connection whose exchange allows another."""
+        """Return a connection whose exchange allows another one."""
         self._idle[route] = [*self._idle.pop(route, ()), (monotonic(), connection)]
         self._count += 1
-        if self._count > self._most:
-            longest_unused = next(iter(self._idle))
-            (_, oldest), *others = self._idle.pop(longest_unused)
+        if self._count > self._max_size:
+            oldest_route = next(iter(self._idle))
+            (_, oldest), *others = self._idle.pop(oldest_route)
             if others:
-                self._idle = {longest_unused: others, **self._idle}
+                self._idle = {oldest_route: others, **self._idle}
             self._count -= 1
             oldest.close()
 
     def close(self) -> None:
-        for each in self._idle.values():
-            for _, connection in each:
+        for connections in self._idle.values():
+            for _, connection in connections:
                 connection.close()
         self._idle, self._count = {}, 0

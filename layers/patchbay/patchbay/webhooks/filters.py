@@ -1,4 +1,4 @@
-"""Content filters: which events of a subscribed type a webhook wants."""
+"""Content filters: a webhook gets only events of its types whose data passes its filters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -28,8 +29,8 @@ _PATH = re.compile(rf"{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}\Z")
 def _check_path(path: str) -> str:
     if not _PATH.match(path):
         raise ValueError(
-            "must be names in the event's data with dots between, as post.channel or tags.0; "
-            f"up to {MAX_DEPTH}, each of up to 64 characters"
+            "must be names in the event's data, separated by dots, such as post.channel or tags.0; "
+            f"at most {MAX_DEPTH} names of at most 64 characters"
         )
     return path
 
@@ -38,19 +39,19 @@ Path = Annotated[
     str,
     AfterValidator(_check_path),
     Field(
-        description="A dot path into the event's data; a number picks from a list.",
+        description="A dot path into the event's data; a number is an index of a list.",
         examples=["post.channel", "tags.0"],
     ),
 ]
 
 
 def _storable(value: str | bool | float | None) -> str | bool | float | None:
-    # Not a bound on the integer type itself: a larger one would then quietly pass as a float.
+    # Not a bound of the type StrictInt: Scalar would accept a larger integer as a float.
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise ValueError("an integer has at most 64 bits")
-    # DynamoDB's numbers end at about 1e±125.
+        raise ValueError("an integer must have at most 64 bits")
+    # DynamoDB stores numbers up to about 1e±125.
     if isinstance(value, float) and value and not 1e-100 <= abs(value) <= 1e100:
-        raise ValueError("a number is 0 or between 1e-100 and 1e100, with either sign")
+        raise ValueError("a number must be 0, or have a magnitude of 1e-100 to 1e100")
     return value
 
 
@@ -71,21 +72,21 @@ class _Filter(BaseModel):
 
 
 class EqualsFilter(_Filter):
-    """The value at `path` is this one."""
+    """The value at `path` equals `value`."""
 
     op: Literal["equals"]
     value: Scalar
 
 
 class InFilter(_Filter):
-    """The value at `path` is one of these."""
+    """The value at `path` equals an entry of `value`."""
 
     op: Literal["in"]
     value: Annotated[list[Scalar], Field(min_length=1, max_length=MAX_VALUES)]
 
 
 class ExistsFilter(_Filter):
-    """There is (`true`) or is not (`false`) a value at `path`; null is a value."""
+    """A value at `path` exists (`true`) or does not (`false`); null is a value."""
 
     op: Literal["exists"]
     value: StrictBool = True
@@ -94,44 +95,44 @@ class ExistsFilter(_Filter):
 Filter = Annotated[EqualsFilter | InFilter | ExistsFilter, Field(discriminator="op")]
 Filters = Annotated[list[Filter], Field(max_length=MAX_FILTERS)]
 
-# Stand-ins for values in comparisons: in JSON, true does not equal 1 (in Python it does), and no list or
-# object equals a filter's value.
+# Sentinels for comparisons: in JSON, true does not equal 1 (in Python it does), and no list or object equals
+# a filter's value.
 _ABSENT, _NULL, _TRUE, _FALSE, _NESTED = (object() for _ in range(5))
 
 
 class _Test(NamedTuple):
-    """A filter ready for use. `accepted` holds what the value may be; None asks only whether it `exists`."""
+    """A compiled filter. `accepted` has the values that pass; None tests only whether the value `exists`."""
 
     path: str
-    accepted: frozenset[Any] | None
+    accepted: frozenset[object] | None
     exists: bool
 
 
 Compiled = tuple[_Test, ...]
 
 
-def compiled(filters: Iterable[Mapping[str, Any]]) -> Compiled:
-    """Filters in their JSON form, which the API has validated. Raises ValueError for any other `op`."""
+def compile_all(filters: Iterable[Mapping[str, Any]]) -> Compiled:
+    """Compile filters in their validated JSON form. Raises ValueError for an unknown `op`."""
     return tuple(_test(**filter_) for filter_ in filters)
 
 
 class Content:
-    """An event's data (parsed JSON), which many filters read: each path is looked up once."""
+    """An event's data (parsed JSON). Looks up each path only once, however many filters read it."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: JsonValue) -> None:
         self._data = data
-        self._found: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
 
     def passes(self, filters: Compiled) -> bool:
         """Whether the data passes every filter; without filters it does."""
         for path, accepted, exists in filters:
-            found = self._found.get(path)
-            if found is None:
-                found = self._found[path] = _comparable(_value_at(self._data, path))
+            value = self._values.get(path)
+            if value is None:
+                value = self._values[path] = _comparable(_value_at(self._data, path))
             if accepted is None:
-                if (found is not _ABSENT) is not exists:
+                if (value is not _ABSENT) is not exists:
                     return False
-            elif found not in accepted:
+            elif value not in accepted:
                 return False
         return True
 
@@ -144,11 +145,11 @@ def _test(path: str, op: str, value: Any = True) -> _Test:
             return _Test(path, frozenset((_comparable(value),)), True)
         case "in":
             return _Test(path, frozenset(map(_comparable, value)), True)
-    raise ValueError(f"{op} is no operation of a filter")
+    raise ValueError(f"unknown filter operation {op}")
 
 
-def _comparable(value: Any) -> Any:
-    """A hashable value that is equal for two JSON values if they are the same. Never None."""
+def _comparable(value: object) -> object:
+    """A hashable value that is equal for two JSON values only if they are the same. Never None."""
     if value is True:
         return _TRUE
     if value is False:
@@ -158,7 +159,7 @@ def _comparable(value: Any) -> Any:
     return value if isinstance(value, str | int | float) or value is _ABSENT else _NESTED
 
 
-def _value_at(data: Any, path: str) -> Any:
+def _value_at(data: JsonValue, path: str) -> object:
     for segment in path.split("."):
         if isinstance(data, dict) and segment in data:
             data = data[segment]

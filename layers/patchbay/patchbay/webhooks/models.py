@@ -1,4 +1,4 @@
-"""Webhooks as the API takes and gives them."""
+"""The API models of webhooks."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction
 MAX_OVERLAP_SECONDS = 7 * 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
-_MAX_FILTERS_BYTES = 8192  # they stand in each subscription's row
+_MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
-# Ours, hop-by-hop ones (RFC 9110, 7.6.1), and what frames or routes the request.
+# Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
 _RESERVED = frozenset(
     {
         "accept-encoding",
@@ -51,14 +51,14 @@ _RESERVED = frozenset(
 
 def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
-        raise ValueError(f"at most {_MAX_HEADERS} headers")
+        raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
-        raise ValueError("a header stands twice")
+        raise ValueError("must not name a header twice")
     if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADER_BYTES:
-        raise ValueError(f"at most {_MAX_HEADER_BYTES} bytes in all")
+        raise ValueError(f"must have at most {_MAX_HEADER_BYTES} bytes in total")
     for name, value in headers.items():
         if not _TOKEN.match(name):
-            raise ValueError(f"{name!r} is no header name")
+            raise ValueError(f"{name!r} is not a valid header name")
         if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
             raise ValueError(f"{name} is set by Patchbay")
         if value:
@@ -72,15 +72,17 @@ def _check_value(name: str, value: str) -> None:
     except ValueError as error:
         raise ValueError(f"the value of {name} {error}") from None
     if not _VALUE.match(value):
-        raise ValueError(f"the value of {name} has characters that no header can carry; use ASCII")
+        raise ValueError(
+            f"the value of {name} has characters that are not allowed in a header; use printable ASCII"
+        )
 
 
 def _check_events(events: list[str]) -> list[str]:
     unknown = set(events) - catalogue.ALL - {catalogue.ANY}
     if unknown:
         raise ValueError(
-            f"{', '.join(sorted(unknown))}: no such event type; there are "
-            f"{', '.join(sorted(catalogue.ALL))}, and * for all"
+            f"unknown event type {', '.join(sorted(unknown))}; must be one of "
+            f"{', '.join(sorted(catalogue.ALL))}, or * for all"
         )
     return sorted(set(events))
 
@@ -88,7 +90,7 @@ def _check_events(events: list[str]) -> list[str]:
 def _check_filters(filters: Filters) -> Filters:
     size = sum(len(filter.model_dump_json()) for filter in filters)
     if size > _MAX_FILTERS_BYTES:
-        raise ValueError(f"at most {_MAX_FILTERS_BYTES} bytes in all, as JSON")
+        raise ValueError(f"must have at most {_MAX_FILTERS_BYTES} bytes in total as JSON")
     return filters
 
 
@@ -99,12 +101,12 @@ Events = Annotated[
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
     AfterValidator(_check_events),
 ]
-# What the SSRF guard says of it is the service's to ask: it depends on the deployment.
+# The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
 class RetryConfig(ApiModel):
-    """Waits of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead."""
+    """Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead."""
 
     max_retries: Annotated[int, Field(ge=0, le=15)] = 3
     backoff_multiplier: Annotated[float, Field(ge=1, le=10)] = 2
@@ -112,19 +114,18 @@ class RetryConfig(ApiModel):
     schedule: Literal["standard"] | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _check_schedule(self) -> Self:
         if self.schedule is not None and self.model_fields_set - {"schedule"}:
-            raise ValueError("schedule stands alone, or leave it out")
+            raise ValueError("schedule cannot be combined with other fields; send schedule alone, or omit it")
         return self
 
     @model_serializer(mode="wrap")
-    def _one_shape(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
         shape: dict[str, object] = handler(self)
         schedule = shape.pop("schedule")
         return {"schedule": schedule} if schedule else shape
 
-    def plan(self) -> retry.RetryPolicy:
-        """What `retry.plan` takes."""
+    def to_policy(self) -> retry.RetryPolicy:
         return retry.RetryPolicy(
             self.max_retries,
             self.backoff_multiplier,
@@ -134,7 +135,7 @@ class RetryConfig(ApiModel):
 
 
 class CreateWebhook(ApiModel):
-    """`headers` go along with every request; their values are never shown again."""
+    """Every request has the `headers`; the API never returns their values."""
 
     name: Name
     url: Url
@@ -148,7 +149,7 @@ class CreateWebhook(ApiModel):
 
 
 class UpdateWebhook(CreateWebhook):
-    """Only what is sent changes; the values here stand for what is not sent."""
+    """Changes only the fields that are sent; the defaults are placeholders for the others."""
 
     name: Name = ""
     url: Url = ""
@@ -160,7 +161,7 @@ class SetWebhookStatus(ApiModel):
 
 
 class RotateSecret(ApiModel):
-    """For how many seconds the older secrets sign beside the new one; 0 ends them at once."""
+    """`overlapSeconds` is how long the older secrets sign beside the new one; 0 ends them at once."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
 
@@ -184,8 +185,8 @@ class LastError(ApiModel):
 
 
 class WebhookStats(ApiModel):
-    """The last 24 hours, by the hour: deliveries that ended since `since`, and those still `pending` now.
-    `successRate` is a share of those that ended (0 to 1); latency is that of all attempts.
+    """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
+    `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
     """
 
     since: Timestamp | None = None
@@ -200,7 +201,7 @@ class WebhookStats(ApiModel):
 
 
 class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that made it; header values are masked."""
+    """`source` is `api` or the automation platform that created it; header values are masked."""
 
     id: WebhookId
     name: str
@@ -225,8 +226,8 @@ class Webhook(ApiModel):
 
 
 class WebhookWithSecret(Webhook):
-    """The answer that makes a signing secret, the only one to show it. A repeat under an Idempotency-Key is
-    to say the same, so it has no figures of the moment.
+    """The only response with the new signing secret. It has no stats, because a repeated request under the
+    same Idempotency-Key must get the same response.
     """
 
     consecutive_failures: int = Field(default=0, exclude=True)

@@ -1,5 +1,5 @@
-"""Recognizes n8n's own messages in an answer. The status alone is not enough: a proxy whose n8n is down also
-answers 404, and an n8n that migrates its database answers 200 to everything.
+"""Recognizes n8n's own messages in a response. The status code alone is not enough: a proxy whose n8n is down
+also answers 404, and an n8n that migrates its database answers every request with 200.
 """
 
 from __future__ import annotations
@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import re
 
-from patchbay.webhooks.retry import Said
+from patchbay.webhooks.retry import ReceiverMessage
 
-# Both forms of packages/cli/src/errors/response-errors/webhook-not-found.error.ts (n8n 1.0 to 2.40). The path
-# and its method stand in the quotes.
+# Both forms of packages/cli/src/errors/response-errors/webhook-not-found.error.ts (n8n 1.0 to 2.40). The
+# quotes contain the method and the path.
 _NOT_REGISTERED = re.compile(
     r'The requested webhook ".*" is not registered\.\Z|This webhook is not registered for POST requests\.',
     re.DOTALL,
@@ -19,22 +19,22 @@ _NOT_REGISTERED = re.compile(
 _STARTING = "n8n is starting up. Please wait"
 
 
-def said(status: int | None, body: str) -> Said | None:
-    """n8n's message about the webhook, or None when the answer is not n8n's own. `body` is the start of the
-    decoded answer (at most 16 KB), which the receiver controls.
+def receiver_message(status: int | None, body: str) -> ReceiverMessage | None:
+    """n8n's message about the webhook, or None when the response is not n8n's own. `body` is the start of the
+    decoded response (at most 16 KB), which the receiver controls.
     """
     if status == 200 and body.strip() == _STARTING:
-        return Said.STARTING
+        return ReceiverMessage.STARTING
     if status == 404 and _NOT_REGISTERED.match(_message(body)):
-        return Said.NOT_REGISTERED
+        return ReceiverMessage.NOT_REGISTERED
     return None
 
 
 def _message(body: str) -> str:
-    """The `message` of a JSON object; empty when there is none."""
+    """The `message` of a JSON object, or an empty string."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):  # the latter: nested thousands of levels deep
+        response = json.loads(body)
+    except (ValueError, RecursionError):  # RecursionError: thousands of nested levels
         return ""
-    message = answer.get("message") if isinstance(answer, dict) else None
+    message = response.get("message") if isinstance(response, dict) else None
     return message if isinstance(message, str) else ""

@@ -1,8 +1,8 @@
 """One delivery attempt over HTTP.
 
-A webhook must not have the extras of HTTP clients (a cookie jar shared by all receivers, redirects, proxies
-and netrc from the environment, unbounded decoding), and needs stricter checks than theirs before a connection
-is used again: see `outbound.exchange` and `outbound.connection`.
+Deliveries must not use the extras of HTTP clients (a cookie jar shared by all receivers, redirects, proxies
+and netrc from the environment, unbounded decoding), and need stricter checks before a connection is reused:
+see `outbound.exchange` and `outbound.connection`.
 """
 
 from __future__ import annotations
@@ -34,33 +34,32 @@ MAX_HEADERS_BYTES = 8 * 1024
 
 _IDLE_CONNECTIONS = 100
 
-# Set here, whatever a webhook's own headers say: they frame the request.
+# Headers that frame the request. A webhook's own headers cannot override them.
 _OWN_HEADERS = {
     "host", "content-length", "transfer-encoding", "connection", "accept-encoding",
     "expect", "te", "trailer", "upgrade",
 }  # fmt: skip
 
-# What servers answer to bytes that are no request, and to a connection that was idle for too long.
-_NOT_A_REQUEST = {400, 408, 414, 501, 505}
+# How servers answer bytes that are not a request, or close a connection that was idle for too long.
+_MALFORMED_STATUSES = {400, 408, 414, 501, 505}
 
 _MESSAGES = {
-    ErrorKind.TIMEOUT: "The receiver did not answer in time.",
-    ErrorKind.CONNECTION: "The connection was refused, or closed before an answer.",
-    ErrorKind.DNS: "The host's name could not be resolved.",
+    ErrorKind.TIMEOUT: "The receiver did not respond in time.",
+    ErrorKind.CONNECTION: "The connection was refused, or closed before a response.",
+    ErrorKind.DNS: "The host name could not be resolved.",
     ErrorKind.TLS: "The TLS handshake failed",
-    ErrorKind.INVALID_RESPONSE: "The answer was not valid HTTP.",
-    ErrorKind.INVALID_REQUEST: "The webhook's headers cannot be sent.",
+    ErrorKind.INVALID_RESPONSE: "The response was not valid HTTP.",
+    ErrorKind.INVALID_REQUEST: "The webhook's headers are not valid in HTTP.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What one attempt met: a status code, or an error with its kind.
+    """The result of one attempt: a status code, or an error with its kind.
 
-    A status code counts once it has come, also when the body after it is cut off by the deadline,
-    the cap or the receiver; then `truncated` is true. `response_body` is text from at most 16 KB
-    of the decoded body; it is empty for content encodings other than gzip and deflate.
-    `retry_after` is the header's raw value.
+    A received status code counts even if the deadline, the size limit or the receiver cuts off the body;
+    then `truncated` is true. `response_body` is the text of at most 16 KB of the decoded body, and empty for
+    content encodings other than gzip and deflate. `retry_after` is the header's raw value.
     """
 
     duration_ms: int
@@ -73,17 +72,16 @@ class SendResult:
     retry_after: str | None = None
 
     def outcome(self, now: datetime) -> Outcome:
-        """What `retry.plan` takes."""
         return Outcome(self.status_code, self.error_kind, parse_retry_after(self.retry_after, now))
 
 
-class _NotOurs(NotHttpResponse):
-    """An answer on a kept connection that is probably for the unread rest of an earlier request."""
+class _StaleResponse(NotHttpResponse):
+    """A response on a reused connection, probably to the unread rest of an earlier request."""
 
 
 @dataclass(slots=True)
-class _Reply:
-    """Filled as the answer comes in, so that what had come stays when the rest is cut off."""
+class _Response:
+    """Filled as data arrives, so that a cut-off response keeps its first part."""
 
     status: int | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -95,11 +93,10 @@ class _Reply:
 
 
 class Sender:
-    """Sends attempts and keeps connections between them. Belongs to one event loop.
+    """Sends attempts over a pool of connections. Belongs to one event loop.
 
-    `https_only` and `allow_loopback` are the SSRF guard's; the guard judges the URL at every
-    send and the addresses at every dial. `ssl_context` replaces the default trust in certifi's
-    authorities.
+    `https_only` and `allow_loopback` configure the SSRF guard, which checks the URL of every request and the
+    addresses of every new connection. `ssl_context` replaces the default, which trusts certifi's authorities.
     """
 
     def __init__(
@@ -116,11 +113,11 @@ class Sender:
         self._dialer = GuardedDialer(
             allow_loopback=allow_loopback, ssl_context=ssl_context, resolver=resolver, dialer=dialer
         )
-        self._kept = ConnectionPool(_IDLE_CONNECTIONS)
+        self._pool = ConnectionPool(_IDLE_CONNECTIONS)
 
     async def aclose(self) -> None:
-        """Close the kept connections."""
-        self._kept.close()
+        """Close the idle connections."""
+        self._pool.close()
 
     async def send(
         self,
@@ -132,40 +129,40 @@ class Sender:
         connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
         total_timeout: float = TOTAL_TIMEOUT_SECONDS,
     ) -> SendResult:
-        """POST `body` to `url`. Timeouts in seconds; the total one covers all, the body included. Connections
-        are kept for the workspace alone.
+        """POST `body` to `url`. Timeouts are in seconds; `total_timeout` includes the response's body. Only
+        the same workspace reuses the connection.
 
-        Never raises for what a receiver, its DNS or its certificate does. Cancellation passes.
+        Never raises because of the receiver, its DNS or its certificate. Propagates cancellation.
         """
         started = time.monotonic()
-        reply = _Reply()
+        response = _Response()
         kind: ErrorKind | None = None
         error: str | None = None
         try:
             target = check_url(url, https_only=self._https_only, allow_loopback=self._allow_loopback)
             async with asyncio.timeout(total_timeout):
-                await self._post(workspace_id, target, headers, body, connect_timeout, reply)
+                await self._post(workspace_id, target, headers, body, connect_timeout, response)
         except (
             ForbiddenTarget,
             InvalidTarget,
             InvalidResponse,
-            OSError,  # with the deadline's TimeoutError, and ssl.SSLError
+            OSError,  # includes TimeoutError (the deadline) and ssl.SSLError
             h11.LocalProtocolError,
-        ) as fault:
-            if reply.status is None:
-                kind, error = _explain(fault)
+        ) as failure:
+            if response.status is None:
+                kind, error = _explain(failure)
         return SendResult(
             duration_ms=round((time.monotonic() - started) * 1000),
-            status_code=reply.status,
+            status_code=response.status,
             error_kind=kind,
             error=error,
-            response_headers=_bounded(reply.headers),
-            # An incremental decoder drops a character that the cap cut in two.
+            response_headers=_bounded(response.headers),
+            # An incremental decoder drops a character that the size limit cut in two.
             response_body=codecs.getincrementaldecoder("utf-8")("replace").decode(
-                bytes(reply.body), final=reply.complete
+                bytes(response.body), final=response.complete
             ),
-            truncated=reply.status is not None and not reply.complete,
-            retry_after=reply.header("retry-after"),
+            truncated=response.status is not None and not response.complete,
+            retry_after=response.header("retry-after"),
         )
 
     async def _post(
@@ -175,83 +172,83 @@ class Sender:
         headers: Iterable[tuple[str, str]],
         body: bytes,
         connect_timeout: float,
-        reply: _Reply,
+        response: _Response,
     ) -> None:
-        """Exchange one request and answer, on a kept connection if there is one.
+        """Make one exchange, on an idle connection if the pool has one.
 
-        A server may close a kept connection at the very moment we write to it. Nobody can tell
-        from outside whether it read the request (RFC 9110 section 9.2.2), but every attempt of a
-        delivery has the same `webhook-id`, so it is safe to repeat. Hence: if a *reused*
-        connection closes before an answer, the request goes out once more on a new connection,
-        within the same deadline. The same holds if TLS fails there, or if the rest of an earlier
-        answer arrives. Failures of a new connection count against the receiver.
+        A server may close an idle connection at the moment of a write. A client cannot know whether the
+        server read the request (RFC 9110 section 9.2.2), but every attempt of a delivery has the same
+        `webhook-id`, so it is safe to repeat. Therefore, if a *reused* connection closes before a response,
+        the request is repeated once on a new connection, within the same deadline. The same applies if TLS
+        fails there, or if the rest of an earlier response arrives. Failures of a new connection count against
+        the receiver.
 
-        A server that answers without reading the body takes that body for the start of the next
-        request, refuses it and closes. Such a refusal on a reused connection says nothing about our
-        request, so it is repeated too.
+        A server that responds without reading the body takes that body for the start of the next request,
+        rejects it and closes. Such a rejection on a reused connection says nothing about this request, so the
+        request is repeated too.
         """
-        lines = [
+        request_headers = [
             (b"host", target.authority.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"accept-encoding", b"identity"),
             *(
-                # Blanks around a value are not part of it (RFC 9110, 5.5), and h11 refuses them.
+                # Whitespace around a value is not part of it (RFC 9110, 5.5), and h11 rejects it.
                 (name.encode("utf-8", "replace"), value.strip(" \t").encode("utf-8", "replace"))
                 for name, value in headers
                 if name.lower() not in _OWN_HEADERS
             ),
         ]
-        exchange = Exchange("POST", target.path, lines, body)
+        exchange = Exchange("POST", target.path, request_headers, body)
         route = Route(workspace_id, target.scheme, target.host, target.port)
-        if kept := self._kept.take(route):
+        if idle := self._pool.take(route):
             try:
-                await self._exchange(exchange, kept, reply, route, is_reused=True)
+                await self._exchange(exchange, idle, response, route, is_reused=True)
                 return
-            # The deadline arrives here as a cancellation: a TimeoutError is the socket's own.
+            # The deadline raises CancelledError here; a TimeoutError comes from the socket.
             except (OSError, NotHttpResponse):
-                if reply.status is not None:
+                if response.status is not None:
                     raise
-            exchange = Exchange("POST", target.path, lines, body)
-        dialled = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
-        # After a repetition, keep no connection: this receiver closes its connections early.
-        await self._exchange(exchange, dialled, reply, None if kept else route)
+            exchange = Exchange("POST", target.path, request_headers, body)
+        connection = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
+        # Do not pool a connection after a repetition: this receiver closes its connections early.
+        await self._exchange(exchange, connection, response, None if idle else route)
 
     async def _exchange(
         self,
         exchange: Exchange,
         connection: Connection,
-        reply: _Reply,
-        keep_for: Route | None,
+        response: _Response,
+        pool_as: Route | None,
         *,
         is_reused: bool = False,
     ) -> None:
-        """Raises _NotOurs on a reused connection, before anything of that answer is in `reply`."""
-        kept = False
+        """Raises _StaleResponse on a reused connection, before `response` changes."""
+        is_pooled = False
         try:
             status, headers = await exchange.start(connection)
-            if is_reused and status in _NOT_A_REQUEST and exchange.closes_connection:
-                raise _NotOurs
-            reply.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-            reply.status = status
-            reply.complete = await read_body(
-                exchange, reply.header("content-encoding"), MAX_BODY_BYTES, reply.body
+            if is_reused and status in _MALFORMED_STATUSES and exchange.closes_connection:
+                raise _StaleResponse
+            response.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+            response.status = status
+            response.complete = await read_body(
+                exchange, response.header("content-encoding"), MAX_BODY_BYTES, response.body
             )
-            if keep_for and exchange.can_reuse_connection:
-                self._kept.give_back(keep_for, connection)
-                kept = True
+            if pool_as and exchange.can_reuse_connection:
+                self._pool.give_back(pool_as, connection)
+                is_pooled = True
         finally:
-            if not kept:
+            if not is_pooled:
                 connection.close()
 
 
-def _explain(fault: Exception) -> tuple[ErrorKind, str]:
-    match fault:
+def _explain(error: Exception) -> tuple[ErrorKind, str]:
+    match error:
         case ForbiddenTarget():
-            return ErrorKind.FORBIDDEN_TARGET, str(fault)
+            return ErrorKind.FORBIDDEN_TARGET, str(error)
         case InvalidTarget():
-            return ErrorKind.INVALID_REQUEST, str(fault)
+            return ErrorKind.INVALID_REQUEST, str(error)
         case ssl.SSLError():
-            detail = getattr(fault, "verify_message", None) or fault.reason
+            detail = getattr(error, "verify_message", None) or error.reason
             return ErrorKind.TLS, f"{_MESSAGES[ErrorKind.TLS]}: {detail}."
         case NameNotResolved():
             kind = ErrorKind.DNS
@@ -267,11 +264,11 @@ def _explain(fault: Exception) -> tuple[ErrorKind, str]:
 
 
 def _bounded(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    kept: list[tuple[str, str]] = []
+    bounded: list[tuple[str, str]] = []
     size = 0
     for name, value in headers[:MAX_HEADERS]:
         size += len(name) + len(value)
         if size > MAX_HEADERS_BYTES:
             break
-        kept.append((name, value))
-    return tuple(kept)
+        bounded.append((name, value))
+    return tuple(bounded)

@@ -1,16 +1,17 @@
-"""Webhooks of a workspace: register, change, remove; and what the delivery engine asks of them."""
+"""Webhooks of a workspace: register, change and remove them, and what the delivery engine needs of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
+from pydantic.alias_generators import to_camel
 
 from patchbay import catalogue, vault
 from patchbay.api_model import MASK, Empty
@@ -21,7 +22,7 @@ from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
 from patchbay.outbound.registration import check_registered_url
 from patchbay.settings import settings
-from patchbay.storage import dynamo
+from patchbay.storage.dynamo import TransactItem
 from patchbay.storage.paging import Page
 from patchbay.webhooks import filters, n8n, retry, signing, store
 from patchbay.webhooks.models import (
@@ -34,85 +35,94 @@ from patchbay.webhooks.models import (
     WebhookQuery,
     WebhookWithSecret,
 )
+from patchbay.webhooks.stored_webhook import (
+    HOOK_DISABLE_AFTER,
+    HOOK_RETRY_CONFIG,
+    StoredSecret,
+    StoredWebhook,
+    WebhookStatus,
+)
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-HOOK_RETRIES = store.HOOK_RETRIES
-_FILTERS: TypeAdapter[Any] = TypeAdapter(filters.Filters)
+_FILTERS: TypeAdapter[filters.Filters] = TypeAdapter(filters.Filters)
 _API = "api"
 _N8N = "n8n"
-# How long a callback is tried, besides the time that it may be held.
+# How long a callback is retried, in addition to the time that it may be held.
 _CALLBACK_SECONDS = 2 * 86_400
-# A change is written under the version that was read; one that comes between is met by reading again.
-_TRIES = 3
-# Each signs every request. Svix's server, too, refuses a rotation that would be one too many.
+# A change is conditional on the version that was read; after a concurrent change, read again.
+_MAX_TRIES = 3
+# Each secret signs every request. Svix's server also rejects a rotation beyond its maximum.
 _MAX_LIVE_SECRETS = 5
 
 
 def create(principal: Principal, body: CreateWebhook, once: Once | None = None) -> WebhookWithSecret:
-    """Register a webhook. Its signing secret is in this answer only.
+    """Register a webhook. Only this response has its signing secret.
 
-    Raises ValidationFailed for a URL that is not called, Conflict at the workspace's ceiling.
+    Raises ValidationFailed for a URL that Patchbay does not call, Conflict at the workspace's ceiling.
     """
     check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
     secret = signing.new_secret()
-    row = _new(principal, body, _API, secret, WebhookId.new())
-    answer = WebhookWithSecret(**dict(_shown(row)), secret=secret)
-    store.create(row, once.completing(answer) if once else ())
-    return answer
+    webhook = _new(principal, body, _API, secret, WebhookId.new())
+    response = WebhookWithSecret(**dict(_to_api(webhook)), secret=secret)
+    store.create(webhook, once.completing(response) if once else ())
+    return response
 
 
 def subscribe(
     principal: Principal,
     body: CreateWebhook,
     source: str,
-    recording: Callable[[WebhookId, str], Sequence[dynamo.TransactItem]],
-    recovering: Callable[[WebhookId], Sequence[dynamo.TransactItem]],
+    record_actions: Callable[[WebhookId, str], Sequence[TransactItem]],
+    recover_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> tuple[WebhookId, str | None]:
-    """Register the webhook of an automation that runs at `source`, or find the one that asks for the same:
-    there is one for each combination of URL, events and filters. One that was deleted or disabled comes back
-    under its id, and so with its deliveries, and gets a new signing secret; the old secret ends at once. One
-    that was paused delivers again.
+    """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
+    existing one: there is one for each combination of URL, events and filters. A deleted or disabled webhook
+    becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the old one
+    ends at once. A paused webhook becomes active.
 
-    Returns its id, and the signing secret if there is a new one. The same transaction writes the items of
-    `recording(id, secret)` and, for a webhook that was disabled, the items of `recovering(id)`. Raises
+    Returns the ID, and the signing secret if it is new. The transaction includes the actions of
+    `record_actions(id, secret)` and, for a webhook that was disabled, of `recover_actions(id)`. Raises
     Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
-    fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
-    asked = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
-    hook_key = hashlib.sha256(asked.encode()).hexdigest()
+    hook_key = _hook_key(source, body)
 
-    def reviving(id: WebhookId) -> Sequence[dynamo.TransactItem]:
-        return [*recording(id, secret), *recovering(id)]
+    def reactivate_actions(id: WebhookId) -> Sequence[TransactItem]:
+        return [*record_actions(id, secret), *recover_actions(id)]
 
-    for _ in range(_TRIES):
-        known = store.hook(workspace_id, hook_key)
+    for _ in range(_MAX_TRIES):
+        hook = store.find_hook(workspace_id, hook_key)
         try:
-            if known is not None and known.webhook is not None:
-                # One whose row is older than `subscribedAt` is written as a whole, with its present retries.
-                if known.webhook["status"] == "ACTIVE" and known.webhook["subscribedAt"]:
-                    store.subscribed_again(known.webhook, now_ms())
-                    return known.id, None
-                return known.id, _bring_back(workspace_id, known.id, secret, reviving)
-            id = known.id if known else WebhookId.new()
-            row = _new(principal, body, source, secret, id) | {"hookKey": hook_key, "subscribedAt": now_ms()}
-            if known is not None:
-                row["resumedAt"] = row["subscribedAt"]  # earlier failures no longer count
-            was_disabled = known is not None and known.was_disabled
-            store.create(row, reviving(id) if was_disabled else recording(id, secret))
-        except (store.Subscribed, store.WebhookChanged, NotFound):
-            continue  # another request subscribed, disabled or deleted it just now
+            if hook is not None and hook.webhook is not None:
+                # A row from before `subscribedAt` is rewritten as a whole, with its current retries.
+                if hook.webhook.is_active and hook.webhook.subscribed_at:
+                    store.record_resubscription(hook.webhook, now_ms())
+                    return hook.id, None
+                return hook.id, _reactivate(workspace_id, hook.id, secret, reactivate_actions)
+            id, now = hook.id if hook else WebhookId.new(), now_ms()
+            webhook = replace(
+                _new(principal, body, source, secret, id),
+                retry_config=HOOK_RETRY_CONFIG,
+                disable_after=HOOK_DISABLE_AFTER,
+                hook_key=hook_key,
+                subscribed_at=now,
+                resumed_at=now if hook else 0,  # earlier failures no longer count
+            )
+            was_disabled = hook is not None and hook.was_disabled
+            store.create(webhook, reactivate_actions(id) if was_disabled else record_actions(id, secret))
+        except (store.AlreadySubscribed, store.WebhookChanged, NotFound):
+            continue  # another request subscribed, disabled or deleted it at this moment
         return id, secret
     raise contended("hook")
 
 
 def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
-    """Newest first; with a `source` those of an automation platform."""
-    found = store.page(
+    """Newest first; with a `source`, only those of an automation platform."""
+    webhooks = store.page(
         principal.workspace_id,
         status=query.status,
         event_type=query.event_type,
@@ -120,36 +130,38 @@ def page(principal: Principal, query: WebhookQuery, source: str | None = None) -
         limit=query.limit,
         cursor=query.cursor,
     )
-    return found.map(_shown)
+    return webhooks.map(_to_api)
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
-    """Raises NotFound, also for another workspace's."""
-    return _shown(read(principal.workspace_id, id))
+    """Raises NotFound, also for a webhook of another workspace."""
+    return _to_api(get_stored(principal.workspace_id, id))
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
-    """Change what `body` sets. Raises Conflict when `if_match` is not the present version, ValidationFailed
-    when the URL would take stored header values to another origin.
+    """Change the fields that `body` sets. Raises Conflict when `if_match` is not the current version,
+    ValidationFailed when the URL would send stored header values to another origin.
     """
     sent = body.model_fields_set
     if "url" in sent:
         check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
-    changes = _fields(principal.workspace_id, id, body, sent)
+    changes = _attributes(principal.workspace_id, id, body, sent)
 
-    def change(row: dynamo.Row) -> dynamo.Row:
-        if row["source"] != _API and sent & {"url", "events", "filters"}:
+    def change(webhook: StoredWebhook) -> StoredWebhook:
+        if webhook.source != _API and sent & {"url", "events", "filters"}:
             raise Conflict(
-                f"An automation in {row['source']} subscribed this. Change there what it listens to; "
-                "url, events and filters are its own."
+                f"An automation in {webhook.source} manages the url, events and filters of this webhook. "
+                "Change them there."
             )
-        moves = "url" in sent and _origin(body.url) != _origin(row["url"])
-        if moves and "headers" not in sent and "headers" in row:
-            # They are write-only: whoever may change the URL could read them at a receiver of their own.
-            raise ValidationFailed.of("headers", "send them anew with a URL of another origin; {} for none")
-        return changes
+        has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
+        if has_new_origin and "headers" not in sent and webhook.headers is not None:
+            # Header values are write-only, and a caller could read them at a receiver of their own.
+            raise ValidationFailed.of(
+                "headers", "send the headers again when the URL has another origin; {} removes them"
+            )
+        return replace(webhook, **changes) if changes else webhook
 
     return _change(principal.workspace_id, id, change, if_match)
 
@@ -157,8 +169,8 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
 def set_status(
     principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
 ) -> Webhook:
-    """Pause, or resume; resuming a disabled webhook starts its count of failures anew."""
-    return _change(principal.workspace_id, id, lambda row: _status(body.status), if_match)
+    """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures."""
+    return _change(principal.workspace_id, id, lambda webhook: _with_status(webhook, body.status), if_match)
 
 
 def rotate_secret(
@@ -168,52 +180,54 @@ def rotate_secret(
     if_match: int | None = None,
     once: Once | None = None,
 ) -> WebhookWithSecret:
-    """Give a webhook a new signing secret, shown in this answer only. The older ones sign beside it for
-    `overlapSeconds`, or as long as they had left, if that is less.
+    """Give a webhook a new signing secret, shown only in this response. The older secrets sign beside it for
+    `overlapSeconds`, or for their remaining time if that is shorter.
 
-    What is stored is not opened, so a secret that was damaged can be replaced. Raises Conflict when
-    `if_match` is not the present version, or while as many secrets as may be are live.
+    Stored secrets are not decrypted, so a damaged one can be replaced. Raises Conflict when `if_match` is not
+    the current version, or when the webhook has the maximum number of live secrets.
     """
     secret = signing.new_secret()
 
-    def change(row: dynamo.Row) -> dynamo.Row:
+    def change(webhook: StoredWebhook) -> StoredWebhook:
         now = now_ms()
         ends_at = now + body.overlap_seconds * 1000
-        older = _live(row["secrets"], now) if body.overlap_seconds else []
+        older = webhook.live_secrets(now) if body.overlap_seconds else []
         if len(older) >= _MAX_LIVE_SECRETS:
             next_end = iso(at_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
             raise Conflict(
-                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the most there may be; the next one "
-                f"ends at {next_end}. Wait for that, or end all of them now with overlapSeconds 0."
+                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the maximum; the next one ends at "
+                f"{next_end}. Wait until then, or end all of them now with overlapSeconds 0."
             )
-        ending = [{**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older]
-        return {"secrets": [_sealed(principal.workspace_id, id, secret), *ending]}
+        ending: list[StoredSecret] = [
+            {**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older
+        ]
+        return replace(webhook, secrets=[_seal(principal.workspace_id, id, secret), *ending])
 
-    def answer(webhook: Webhook) -> WebhookWithSecret:
+    def respond(webhook: Webhook) -> WebhookWithSecret:
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
-    def also(new: dynamo.Row) -> Sequence[dynamo.TransactItem]:
-        return once.completing(answer(_shown(new))) if once else ()
+    def record_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+        return once.completing(respond(_to_api(webhook))) if once else ()
 
-    return answer(_change(principal.workspace_id, id, change, if_match, also=also))
+    return respond(_change(principal.workspace_id, id, change, if_match, extra_actions=record_actions))
 
 
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
-    """Remove a webhook. What still waits for it ends CANCELLED."""
+    """Remove a webhook. Its waiting deliveries end CANCELLED."""
     _delete(principal.workspace_id, id, if_match)
     return Empty()
 
 
-def delete_of_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
-    """Remove every webhook of an integration that is gone; False while others change one of them."""
-    done = True
-    for row in store.all_of(workspace_id):
-        if row.get("integrationId") == integration_id:
+def delete_for_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
+    """Remove every webhook of a deleted integration. Returns False if a concurrent change prevented that."""
+    is_done = True
+    for webhook in store.all_of(workspace_id):
+        if webhook.integration_id == integration_id:
             try:
-                store.delete(row)
+                store.delete(webhook)
             except store.WebhookChanged:
-                done = False
-    return done
+                is_done = False
+    return is_done
 
 
 # ── for the delivery engine ──────────────────────────────────────────────────────────────────────────
@@ -223,192 +237,200 @@ def disable(
     workspace_id: str,
     id: WebhookId,
     reason: str,
-    also: Callable[[dynamo.Row], Sequence[dynamo.TransactItem]] = lambda webhook: (),
+    extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
     *,
-    asked_at: int | None = None,
+    requested_at: int | None = None,
 ) -> bool:
-    """Stop deliveries because of the receiver's answer to a request of `asked_at`. A webhook that is not
-    active, or was enabled since then, stays as it is; so only one of many callers disables it and gets True.
-    The items of `also(row)` are written in the same transaction.
+    """Disable a webhook because of the receiver's response to a request of `requested_at`; the actions of
+    `extra_actions(webhook)` join the transaction. A webhook that is not active, or that was enabled or
+    subscribed since then, is unchanged. So of several concurrent callers one gets True.
     """
-    was_active = False
+    is_disabled = False
 
-    def change(row: dynamo.Row) -> dynamo.Row:
-        nonlocal was_active
-        was_active = row["status"] == "ACTIVE" and not _wanted_since(row, asked_at)
-        return {"status": "DISABLED", "disabledReason": reason, "disabledAt": now_ms()} if was_active else {}
+    def change(webhook: StoredWebhook) -> StoredWebhook:
+        nonlocal is_disabled
+        is_disabled = webhook.is_active and not webhook.was_renewed_since(requested_at)
+        if not is_disabled:
+            return webhook
+        return replace(webhook, status="DISABLED", disabled_reason=reason, disabled_at=now_ms())
 
     try:
-        _change(workspace_id, id, change, None, also=also)
+        _change(workspace_id, id, change, None, extra_actions=extra_actions)
     except NotFound:
         return False
-    return was_active
+    return is_disabled
 
 
-def adding_callback(workspace_id: str, id: RunId, url: str, body: str) -> dynamo.TransactItem:
-    """For the transaction in which an automation's run ends: the webhook of one delivery, of that outcome, to
-    where the automation waits. It has no secret, for the one who waits knows none; the URL is its own.
+def callback_action(workspace_id: str, id: RunId, url: str, body: str) -> TransactItem:
+    """Store the receiver of a run's callback, in the transaction that ends the run: a webhook of one delivery
+    with that body. It has no secret, because the automation has received none; its URL is the credential.
     """
-    return store.adding_callback(
-        {
-            "workspaceId": workspace_id,
-            "sk": id,
-            "source": "callback",
-            "url": url,
-            "body": body,
-            "secrets": [],
-            "retryConfig": RetryConfig().model_dump(mode="json", by_alias=True),
-            "status": "ACTIVE",
-            "ttl": now_ms() // 1000 + _CALLBACK_SECONDS + settings().max_hold_seconds,
-        }
+    return store.callback_action(
+        StoredWebhook(
+            workspace_id=workspace_id,
+            id=id,
+            source="callback",
+            url=url,
+            body=body,
+            secrets=[],
+            retry_config=RetryConfig().model_dump(mode="json", by_alias=True),
+            status="ACTIVE",
+            ttl=now_ms() // 1000 + _CALLBACK_SECONDS + settings().max_hold_seconds,
+        )
     )
 
 
-def remove(workspace_id: str, id: WebhookId, also: Sequence[dynamo.TransactItem], *, asked_at: int) -> bool:
-    """End an automation's subscription because its receiver says, in answer to a request of `asked_at`, that
-    it is gone. Safe to repeat; the same transaction writes the items of `also`. False when there is no
-    subscription any more, or when the automation has subscribed again since then.
+def end_subscription(
+    workspace_id: str, id: WebhookId, extra_actions: Sequence[TransactItem], *, requested_at: int
+) -> bool:
+    """Remove an automation's webhook because its receiver answered a request of `requested_at` with 410. Safe
+    to repeat; `extra_actions` join the transaction. Returns False when the webhook does not exist, or when
+    the automation has subscribed again since then.
     """
     with suppress(NotFound):
-        return _delete(workspace_id, id, None, also, asked_at)
+        return _delete(workspace_id, id, None, extra_actions, requested_at)
     return False
 
 
-def inactive_reason(row: dynamo.Row | None) -> str | None:
-    """Why nothing is sent to a webhook (None: it is gone), as deliveries have it; None while it is active."""
-    if row is None:
+def inactive_reason(webhook: StoredWebhook | None) -> str | None:
+    """The reason, as deliveries store it, that a webhook gets no deliveries; None while it is active. Pass
+    None for a deleted webhook.
+    """
+    if webhook is None:
         return "webhook_deleted"
-    return None if row["status"] == "ACTIVE" else f"webhook_{row['status'].lower()}"
+    return None if webhook.is_active else f"webhook_{webhook.status.lower()}"
 
 
-def read(workspace_id: str, id: WebhookId) -> dynamo.Row:
-    """A webhook as it is stored. Raises NotFound, also for another workspace's."""
-    row = store.get(workspace_id, id)
-    if row is None:
-        raise NotFound("There is no such webhook.")
-    return row
+def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
+    """Raises NotFound, also for a webhook of another workspace."""
+    webhook = store.get(workspace_id, id)
+    if webhook is None:
+        raise NotFound("No webhook with this ID.")
+    return webhook
 
 
-def retry_plan(row: dynamo.Row) -> retry.RetryPolicy:
-    """How the deliveries of a stored webhook are retried, as `retry.plan` takes it."""
+def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
+    """How the deliveries of a webhook are retried."""
     # Users run n8n behind their own proxies, which answer 404 while n8n is down.
-    return replace(_retry_config(row).plan(), retries_not_found=row["source"] == _N8N)
+    return replace(_retry_config(webhook).to_policy(), retries_not_found=webhook.source == _N8N)
 
 
-def understood(row: dynamo.Row | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
-    """The outcome of an attempt, with the message of a stored webhook's receiver in the answer's body."""
-    if row is None or row["source"] != _N8N:
+def classify_response(webhook: StoredWebhook | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
+    """`outcome` with the message that the webhook's receiver put into the response's body, if any."""
+    if webhook is None or webhook.source != _N8N:
         return outcome
-    return replace(outcome, said=n8n.said(outcome.status_code, body))
+    return replace(outcome, message=n8n.receiver_message(outcome.status_code, body))
 
 
-def secrets(row: dynamo.Row) -> list[str]:
-    """The signing secrets that are live now, newest first."""
-    context = _encryption_context(row["sk"], "secret")
+def secrets(webhook: StoredWebhook) -> list[str]:
+    """The decrypted live signing secrets, newest first. Raises vault.DecryptionFailed."""
+    context = _encryption_context(webhook.id, "secret")
     return [
-        vault.decrypt(row["workspaceId"], entry["sealed"], encryption_context=context)
-        for entry in _live(row["secrets"], now_ms())
+        vault.decrypt(webhook.workspace_id, secret["sealed"], encryption_context=context)
+        for secret in webhook.live_secrets(now_ms())
     ]
 
 
-def headers(row: dynamo.Row) -> dict[str, str]:
-    """The webhook's own headers, in the clear."""
-    if "headers" not in row:
+def headers(webhook: StoredWebhook) -> dict[str, str]:
+    """The webhook's own headers, decrypted. Raises vault.DecryptionFailed."""
+    if webhook.headers is None:
         return {}
-    context = _encryption_context(row["sk"], "headers")
-    opened: dict[str, str] = json.loads(
-        vault.decrypt(row["workspaceId"], row["headers"], encryption_context=context)
+    context = _encryption_context(webhook.id, "headers")
+    decrypted: dict[str, str] = json.loads(
+        vault.decrypt(webhook.workspace_id, webhook.headers, encryption_context=context)
     )
-    return opened
+    return decrypted
 
 
-def sealed(row: dynamo.Row) -> list[str]:
-    """The ciphertexts that `secrets` and `headers` open."""
-    entries = [entry["sealed"] for entry in _live(row["secrets"], now_ms())]
-    return [*entries, row["headers"]] if "headers" in row else entries
+def ciphertexts(webhook: StoredWebhook) -> list[str]:
+    """The ciphertexts that `secrets` and `headers` decrypt."""
+    sealed = [secret["sealed"] for secret in webhook.live_secrets(now_ms())]
+    return sealed if webhook.headers is None else [*sealed, webhook.headers]
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id: WebhookId) -> dynamo.Row:
+def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id: WebhookId) -> StoredWebhook:
     now = now_ms()
-    return {
-        "workspaceId": principal.workspace_id,
-        "sk": id,
-        "source": source,
-        "secrets": [_sealed(principal.workspace_id, id, secret)],
-        "status": "ACTIVE",
-        "createdBy": principal.id,
-        "createdAt": now,
-        "updatedAt": now,
-        "version": 1,
-        **_fields(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
-    }
+    return StoredWebhook(
+        workspace_id=principal.workspace_id,
+        id=id,
+        source=source,
+        secrets=[_seal(principal.workspace_id, id, secret)],
+        status="ACTIVE",
+        created_by=principal.id,
+        created_at=now,
+        updated_at=now,
+        version=1,
+        **_attributes(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
+    )
 
 
-def _bring_back(
+def _hook_key(source: str, body: CreateWebhook) -> str:
+    """The same for two subscriptions to the same events at the same URL."""
+    fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
+    identity = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _reactivate(
     workspace_id: str,
     id: WebhookId,
     secret: str,
-    reviving: Callable[[WebhookId], Sequence[dynamo.TransactItem]],
+    reactivate_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> str | None:
-    """Make a hook that is not active deliver again. If it was disabled, it gets `secret`, which is returned,
-    and the same transaction writes the items of `reviving(id)`.
+    """Make a hook active. If it was disabled, it gets `secret`, which is returned, and the actions of
+    `reactivate_actions(id)` join the transaction.
     """
     was_disabled = False
 
-    def change(row: dynamo.Row) -> dynamo.Row:
+    def change(webhook: StoredWebhook) -> StoredWebhook:
         nonlocal was_disabled
-        was_disabled = row["status"] == "DISABLED"
-        changes = {**_status("ACTIVE"), "subscribedAt": now_ms()}
-        return {**changes, "secrets": [_sealed(workspace_id, id, secret)]} if was_disabled else changes
+        was_disabled = webhook.status == "DISABLED"
+        secrets = [_seal(workspace_id, id, secret)] if was_disabled else webhook.secrets
+        return replace(_with_status(webhook, "ACTIVE"), subscribed_at=now_ms(), secrets=secrets)
 
-    def also(webhook: dynamo.Row) -> Sequence[dynamo.TransactItem]:
-        return reviving(id) if was_disabled else ()
+    def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+        return reactivate_actions(id) if was_disabled else ()
 
-    _change(workspace_id, id, change, None, also=also)
+    _change(workspace_id, id, change, None, extra_actions=extra_actions)
     return secret if was_disabled else None
 
 
-def _status(status: str) -> dynamo.Row:
+def _with_status(webhook: StoredWebhook, status: WebhookStatus) -> StoredWebhook:
     if status != "ACTIVE":
-        return {"status": status}
-    # What failed before this moment counts no more (receivers.health).
-    return {"status": status, "disabledReason": None, "disabledAt": None, "resumedAt": now_ms()}
+        return replace(webhook, status=status)
+    # Failures before this moment no longer count (receivers.health).
+    return replace(webhook, status=status, disabled_reason=None, disabled_at=None, resumed_at=now_ms())
 
 
 def _delete(
     workspace_id: str,
     id: WebhookId,
     if_match: int | None,
-    also: Sequence[dynamo.TransactItem] = (),
-    asked_at: int | None = None,
+    extra_actions: Sequence[TransactItem] = (),
+    requested_at: int | None = None,
 ) -> bool:
-    """False when it was subscribed or enabled after `asked_at`, and so stays."""
-    for _ in range(_TRIES):
-        row = read(workspace_id, id)
-        if _wanted_since(row, asked_at):
+    """Returns False, and deletes nothing, if it was subscribed or enabled after `requested_at`."""
+    for _ in range(_MAX_TRIES):
+        webhook = get_stored(workspace_id, id)
+        if webhook.was_renewed_since(requested_at):
             return False
-        check_version("webhook", row["version"], if_match)
+        check_version("webhook", webhook.version, if_match)
         try:
-            store.delete(row, also)
+            store.delete(webhook, extra_actions)
         except store.WebhookChanged:
             continue
         return True
     raise contended("webhook")
 
 
-def _wanted_since(row: dynamo.Row, at: int | None) -> bool:
-    """Whether an automation subscribed it, or somebody enabled it, after that moment."""
-    return at is not None and max(row.get("subscribedAt", 0), row.get("resumedAt", 0)) > at
-
-
 def _check_events(principal: Principal, body: CreateWebhook) -> None:
     reserved = catalogue.PLATFORM_ONLY.intersection(body.events)
     if reserved and not principal.is_platform:
         raise ValidationFailed.of(
-            "events", f"{', '.join(sorted(reserved))} is for the platform's own workspace"
+            "events", f"{', '.join(sorted(reserved))}: only for the platform's own workspace"
         )
 
 
@@ -416,93 +438,88 @@ def _check_integration(principal: Principal, body: CreateWebhook) -> None:
     if body.integration_id is not None and not integrations_store.exists(
         principal.workspace_id, body.integration_id
     ):
-        raise ValidationFailed.of("integrationId", "there is no such integration")
+        raise ValidationFailed.of("integrationId", "no integration with this ID")
 
 
 def _origin(url: str) -> tuple[str, str]:
-    """Scheme and authority. The URL was checked when it was stored."""
+    """Scheme and authority of a URL that was validated when it was stored."""
     scheme, _, rest = url.partition("://")
     return scheme.lower(), re.split(r"[/?]", rest, maxsplit=1)[0].lower()
 
 
-def _fields(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dynamo.Row:
-    """The row's attributes that the named fields of `body` make."""
-    row: dynamo.Row = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
+def _attributes(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dict[str, Any]:
+    """The attributes of a StoredWebhook that the named fields of `body` set."""
+    dumped = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
+    attributes = {name: dumped[to_camel(name)] for name in names - {"headers"}}
     if "headers" in names:
-        row["headerNames"] = list(body.headers)
-        row["headers"] = (
-            vault.encrypt(
-                workspace_id, json.dumps(body.headers), encryption_context=_encryption_context(id, "headers")
-            )
-            if body.headers
-            else None
-        )
-    return row
+        attributes["header_names"] = list(body.headers)
+        attributes["headers"] = _encrypt_headers(workspace_id, id, body.headers) if body.headers else None
+    return attributes
+
+
+def _encrypt_headers(workspace_id: str, id: WebhookId, headers: dict[str, str]) -> str:
+    return vault.encrypt(
+        workspace_id, json.dumps(headers), encryption_context=_encryption_context(id, "headers")
+    )
 
 
 def _change(
     workspace_id: str,
     id: WebhookId,
-    change: Callable[[dynamo.Row], dynamo.Row],
+    change: Callable[[StoredWebhook], StoredWebhook],
     if_match: int | None,
     *,
-    also: Callable[[dynamo.Row], Sequence[dynamo.TransactItem]] = lambda webhook: (),
+    extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
 ) -> Webhook:
-    """Write what `change` makes of the row as it stands; nothing when that is empty. `also` gives further
-    actions of the same transaction.
+    """Store `change(webhook)`, with the actions of `extra_actions(webhook)` in the same transaction. Stores
+    nothing if `change` returns the webhook that it got.
     """
-    for _ in range(_TRIES):
-        old = read(workspace_id, id)
-        check_version("webhook", old["version"], if_match)
-        changes = change(old)
-        if not changes:
-            return _shown(old)
-        new = {**old, **changes, "updatedAt": now_ms(), "version": old["version"] + 1}
+    for _ in range(_MAX_TRIES):
+        old = get_stored(workspace_id, id)
+        check_version("webhook", old.version, if_match)
+        changed = change(old)
+        if changed is old:
+            return _to_api(old)
+        new = replace(changed, updated_at=now_ms(), version=old.version + 1)
         try:
-            store.replace(old, new, also(new))
+            store.replace(old, new, extra_actions(new))
         except store.WebhookChanged:
             continue
-        return _shown(new)
+        return _to_api(new)
     raise contended("webhook")
 
 
-def _sealed(workspace_id: str, id: WebhookId, secret: str) -> dynamo.Row:
-    """A signing secret as the row keeps it; one that was rotated away has also `endsAt`, in Unix ms."""
-    return {
-        "sealed": vault.encrypt(workspace_id, secret, encryption_context=_encryption_context(id, "secret"))
-    }
-
-
-def _live(entries: Sequence[Mapping[str, Any]], now: int) -> list[Mapping[str, Any]]:
-    return [entry for entry in entries if entry.get("endsAt", now + 1) > now]
+def _seal(workspace_id: str, id: WebhookId, secret: str) -> StoredSecret:
+    context = _encryption_context(id, "secret")
+    return {"sealed": vault.encrypt(workspace_id, secret, encryption_context=context)}
 
 
 def _encryption_context(id: str, field: str) -> str:
     return f"webhooks/{id}/{field}"
 
 
-def _shown(row: dynamo.Row) -> Webhook:
+def _to_api(webhook: StoredWebhook) -> Webhook:
     return Webhook(
-        id=WebhookId(row["sk"]),
-        name=row["name"],
-        url=row["url"],
-        events=row["events"],
-        filters=_FILTERS.validate_python(row["filters"]),
-        integration_id=row.get("integrationId"),
-        source=row["source"],
-        headers=dict.fromkeys(row["headerNames"], MASK),
-        retry_config=_retry_config(row),
-        rate_limit_per_second=row.get("rateLimitPerSecond"),
-        disable_after=row["disableAfter"],
-        status=row["status"],
-        disabled_reason=row.get("disabledReason"),
-        disabled_at=at_ms(row["disabledAt"]) if row.get("disabledAt") else None,
-        resumed_at=at_ms(row["resumedAt"]) if "resumedAt" in row else None,
-        created_at=at_ms(row["createdAt"]),
-        updated_at=at_ms(row["updatedAt"]),
-        version=row["version"],
+        id=WebhookId(webhook.id),
+        name=webhook.name,
+        url=webhook.url,
+        events=list(webhook.events),
+        filters=_FILTERS.validate_python(webhook.filters),
+        integration_id=webhook.integration_id,
+        source=webhook.source,
+        headers=dict.fromkeys(webhook.header_names, MASK),
+        retry_config=_retry_config(webhook),
+        rate_limit_per_second=webhook.rate_limit_per_second,
+        disable_after=webhook.disable_after,
+        status=webhook.status,
+        disabled_reason=webhook.disabled_reason,
+        disabled_at=at_ms(webhook.disabled_at) if webhook.disabled_at else None,
+        resumed_at=at_ms(webhook.resumed_at) if webhook.resumed_at else None,
+        created_at=at_ms(webhook.created_at),
+        updated_at=at_ms(webhook.updated_at),
+        version=webhook.version,
     )
 
 
-def _retry_config(row: dynamo.Row) -> RetryConfig:
-    return RetryConfig.model_validate(row["retryConfig"], strict=False)
+def _retry_config(webhook: StoredWebhook) -> RetryConfig:
+    return RetryConfig.model_validate(webhook.retry_config, strict=False)

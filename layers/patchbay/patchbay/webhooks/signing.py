@@ -9,20 +9,19 @@ import secrets
 from collections.abc import Sequence
 
 PREFIX = "whsec_"
-SECRET_BYTES = 32  # the specification asks for 24 to 64
+SECRET_BYTES = 32  # the specification requires 24 to 64
 
 
 def new_secret() -> str:
-    """A fresh signing secret: `whsec_` and the base64 of 32 random bytes."""
+    """A new signing secret: `whsec_` and the base64 of 32 random bytes."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def sign(live_secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
     """The value of `webhook-signature`: one `v1,<base64>` per live secret, separated by spaces.
 
-    What is signed is `<message_id>.<timestamp>.<body>`; the timestamp is in epoch seconds.
-    A secret may come with or without `whsec_`. Raises `ValueError` when there is no secret or
-    one of them is not base64.
+    The signed content is `<message_id>.<timestamp>.<body>`; the timestamp is in Unix seconds. The prefix
+    `whsec_` of a secret is optional. Raises ValueError when there is no secret or one is not base64.
     """
     if not live_secrets:
         raise ValueError("a message needs at least one signing secret")
