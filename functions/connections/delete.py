@@ -6,5 +6,5 @@ from patchbay.oauth import connections
 
 @endpoint(scope="connections:write")
 def handler(request: Request, id: IntegrationId, connection_id: ConnectionRef) -> Empty:
-    """Take a connection back, here and at the provider."""
+    """Delete a connection, here and at the provider."""
     return connections.delete(request.principal, id, connection_id, request.if_match)

@@ -6,5 +6,5 @@ from patchbay.oauth.models import Connection
 
 @endpoint(scope="connections:read")
 def handler(request: Request, id: IntegrationId, connection_id: ConnectionRef) -> Connection:
-    """One connection, by its name or its id."""
+    """Get a connection by its name or ID."""
     return connections.get(request.principal, id, connection_id)

@@ -7,5 +7,5 @@ from patchbay.oauth.models import Connection, ConnectionQuery
 
 @endpoint(scope="connections:read")
 def handler(request: Request, id: IntegrationId, query: ConnectionQuery) -> Listing[Connection]:
-    """An integration's connections, newest first."""
+    """List an integration's connections, newest first."""
     return connections.list_connections(request.principal, id, query)

@@ -7,5 +7,5 @@ token_endpoint.preload()
 
 @endpoint(scope="connections:write")
 def handler(request: Request, body: Callback) -> Connection:
-    """Finish the flow with what the provider sent the user back with."""
+    """Complete the flow with the parameters of the provider's redirect."""
     return flow.complete(request.principal, body)

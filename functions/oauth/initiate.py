@@ -6,5 +6,5 @@ from patchbay.oauth.models import Authorization, Initiate
 
 @endpoint(scope="connections:write")
 def handler(request: Request, id: IntegrationId, body: Initiate) -> Authorization:
-    """Begin the authorization code flow: where to send the user."""
+    """Start the authorization code flow. Returns where to send the user."""
     return flow.initiate(request.principal, id, body)

@@ -1,9 +1,9 @@
 """A provider on loopback, an integration that uses it, and the steps of a flow, for tests of OAuth.
 
 with provider() as crm:
-    id = integrate(api, crm)
-    begun = begin(api, id)                          # POST …/oauth/initiate
-    answer = bring_back(api, begun["state"])        # POST …/oauth/callback
+    id = create_integration(api, crm)
+    started = start_flow(api, id)                   # POST …/oauth/initiate
+    answer = complete_flow(api, started["state"])   # POST …/oauth/callback
     assert crm.token_requests[0]["code"] == CODE
 """
 
@@ -29,32 +29,31 @@ SECRET = "client-secret-c0ffee-5f2c"
 CODE = "code-of-the-user-91d0"
 
 
-def says(payload: Any, status: int = 200, **more: Any) -> Answer:
-    """An answer in JSON."""
-    return Answer(
-        status, headers={"content-type": "application/json"}, body=json.dumps(payload).encode(), **more
-    )
+def json_answer(payload: object, status: int = 200) -> Answer:
+    """A response with a JSON body."""
+    body = json.dumps(payload).encode()
+    return Answer(status, headers={"content-type": "application/json"}, body=body)
 
 
-def tokens(number: int, **changes: Any) -> Answer:
-    """The n-th token response; None takes a field away."""
-    answer = {
+def token_answer(number: int, **changes: Any) -> Answer:
+    """The n-th token response; None removes a field."""
+    fields = {
         "access_token": f"access-{number}-7d1f",
         "token_type": "Bearer",
         "refresh_token": f"refresh-{number}-0a3b",
         "expires_in": 3600,
     } | changes
-    return says({name: value for name, value in answer.items() if value is not None})
+    return json_answer({name: value for name, value in fields.items() if value is not None})
 
 
 class Provider:
-    """Hands out tokens at `/t` and revokes at `/r`, each by a script of its own like a receiver's."""
+    """Issues tokens at `/t` and revokes them at `/r`, each by its own script, like that of a receiver."""
 
     def __init__(self, token: Sequence[Step], revoke: Sequence[Step]) -> None:
         self.base = ""
         self._server: Receiver | None = None
         self._scripts = {"/t": list(token), "/r": list(revoke)}
-        self._came: dict[str, int] = {"/t": 0, "/r": 0}
+        self._request_counts: dict[str, int] = {"/t": 0, "/r": 0}
 
     def listen(self, server: Receiver) -> None:
         self._server, self.base = server, server.url.removesuffix("/hook")
@@ -80,42 +79,42 @@ class Provider:
         path = urlsplit(request.path).path
         if path not in self._scripts:
             return 404
-        script, number = self._scripts[path], self._came[path]
-        self._came[path] += 1
+        script, index = self._scripts[path], self._request_counts[path]
+        self._request_counts[path] += 1
         if not script:
-            return tokens(number + 1) if path == "/t" else 200
-        step = script[min(number, len(script) - 1)]
+            return token_answer(index + 1) if path == "/t" else 200
+        step = script[min(index, len(script) - 1)]
         return step(request) if callable(step) else step
 
 
 @contextlib.contextmanager
 def provider(token: Sequence[Step] = (), revoke: Sequence[Step] = ()) -> Iterator[Provider]:
-    made = Provider(token, revoke)
-    with receiver([made.answer]) as server:
-        made.listen(server)
-        yield made
+    provider = Provider(token, revoke)
+    with receiver([provider.answer]) as server:
+        provider.listen(server)
+        yield provider
 
 
 def form(request: Request) -> dict[str, str]:
-    """A posted form, in which nothing stands twice."""
+    """A posted form, in which no parameter is repeated."""
     pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
-    assert len(dict(pairs)) == len(pairs), "a parameter stands twice"
+    assert len(dict(pairs)) == len(pairs), "a parameter is repeated"
     return dict(pairs)
 
 
 def config(at: Provider | str, **changes: Any) -> dict[str, Any]:
     base = at if isinstance(at, str) else at.base
-    found = {
+    fields = {
         "authorizationUrl": f"{base}/a",
         "tokenUrl": f"{base}/t",
         "revocationUrl": f"{base}/r",
         "clientId": CLIENT_ID,
         "clientSecret": SECRET,
     } | changes
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def integrate(
+def create_integration(
     api: Api,
     at: Provider | str,
     *,
@@ -123,7 +122,7 @@ def integrate(
     settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> str:
-    """A new integration with that provider; `settings` change its config. Its id."""
+    """Create an integration with that provider; `settings` change its config. Returns its id."""
     body = {"name": "CRM", "type": "CUSTOM", "provider": "acme-crm", "config": config(at, **(settings or {}))}
     answer = api(f"POST {INTEGRATIONS}", json=body | more, token=token)
     assert answer.status == 201, answer.text
@@ -135,67 +134,66 @@ def initiate(api: Api, id: str, *, token: str | None = OWNER, **body: Any) -> Ap
     return api(f"POST {INTEGRATIONS}/{id}/oauth/initiate", json=body, token=token)
 
 
-def begin(api: Api, id: str, **more: Any) -> dict[str, Any]:
-    answer = initiate(api, id, **more)
+def start_flow(api: Api, id: str, **body: Any) -> dict[str, Any]:
+    answer = initiate(api, id, **body)
     assert answer.status == 200, answer.text
-    begun: dict[str, Any] = answer.json()
-    return begun
+    started: dict[str, Any] = answer.json()
+    return started
 
 
-def bring_back(
+def complete_flow(
     api: Api, state: str, code: str | None = CODE, *, token: str = OWNER, **more: Any
 ) -> ApiAnswer:
-    """What the platform's page does after the provider's redirect."""
+    """Do what the platform's page does after the provider's redirect."""
     body = {"state": state} | ({} if code is None else {"code": code}) | more
     return api(CALLBACK, json=body, token=token)
 
 
 def connect(api: Api, id: str, name: str = "default", *, token: str = OWNER, **more: Any) -> dict[str, Any]:
-    """A whole flow; the connection."""
-    begun = begin(api, id, connectionId=name, token=token, **more)
-    answer = bring_back(api, begun["state"], token=token)
+    """Run a whole flow. Returns the connection."""
+    started = start_flow(api, id, connectionId=name, token=token, **more)
+    answer = complete_flow(api, started["state"], token=token)
     assert answer.status == 200, answer.text
     connection: dict[str, Any] = answer.json()
     return connection
 
 
-def asked(begun: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of an authorization URL, in which nothing stands twice."""
-    found = parse_qs(urlsplit(begun["authorizationUrl"]).query, keep_blank_values=True)
-    assert all(len(values) == 1 for values in found.values())
-    return {name: values[0] for name, values in found.items()}
+def authorization_parameters(started: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of an authorization URL, in which no parameter is repeated."""
+    parameters = parse_qs(urlsplit(started["authorizationUrl"]).query, keep_blank_values=True)
+    assert all(len(values) == 1 for values in parameters.values())
+    return {name: values[0] for name, values in parameters.items()}
 
 
-def token_of(api: Api, id: str, ref: str = "default", *, token: str | None = OWNER) -> ApiAnswer:
+def get_token(api: Api, id: str, ref: str = "default", *, token: str | None = OWNER) -> ApiAnswer:
     return api(f"GET {INTEGRATIONS}/{id}/connections/{ref}/token", token=token)
 
 
-def log(api: Api, id: str, token: str = OWNER) -> list[tuple[str, str, str]]:
+def activity_log(api: Api, id: str, token: str = OWNER) -> list[tuple[str, str, str]]:
     """(action, outcome, actor) of an integration's log, newest first."""
     answer = api(f"GET {INTEGRATIONS}/{id}/logs?limit=100", token=token)
     assert answer.status == 200, answer.text
     return [(entry["action"], entry["outcome"], entry["actor"]) for entry in answer.json()["items"]]
 
 
-def details(api: Api, id: str, action: str) -> list[str]:
-    """What an integration's log says of an action, newest first."""
-    found = api(f"GET {INTEGRATIONS}/{id}/logs?limit=100&action={action}").json()["items"]
-    return [entry["detail"] for entry in found]
+def activity_details(api: Api, id: str, action: str) -> list[str]:
+    """The details of an action in an integration's log, newest first."""
+    entries = api(f"GET {INTEGRATIONS}/{id}/logs?limit=100&action={action}").json()["items"]
+    return [entry["detail"] for entry in entries]
 
 
-def count(api: Api, id: str) -> int:
-    counted: int = api(f"GET {INTEGRATIONS}/{id}").json()["connectionCount"]
-    return counted
+def connection_count(api: Api, id: str) -> int:
+    return int(api(f"GET {INTEGRATIONS}/{id}").json()["connectionCount"])
 
 
-def rows(backend: Backend) -> list[dict[str, Any]]:
+def connection_rows(backend: Backend) -> list[dict[str, Any]]:
     return backend.rows("ConnectionsTable")
 
 
 # ── providers with a file ────────────────────────────────────────────────────────────────────────────
 
-# Stands for the address on loopback, which no provider's file may have.
-HOME = "https://crm.test"
+# A placeholder for the address on loopback, which a provider's file cannot contain.
+PROVIDER_URL = "https://crm.test"
 PROVIDER_FILE = f"""
 label = "Acme CRM"
 type = "CRM"
@@ -203,53 +201,46 @@ description = "A customer database."
 docs = "https://docs.crm.test/"
 
 [oauth]
-authorization_url = "{HOME}/a"
-token_url = "{HOME}/t"
+authorization_url = "{PROVIDER_URL}/a"
+token_url = "{PROVIDER_URL}/t"
 refresh = "rotating"
-revocation.url = "{HOME}/r"
+revocation.url = "{PROVIDER_URL}/r"
 """
 
 
 @contextlib.contextmanager
 def known_provider(folder: Path, at: Provider, name: str, text: str) -> Iterator[None]:
-    """There is one built-in provider, whose file this is; HOME in its addresses is `at`."""
+    """Replace the built-in providers by one with this file; PROVIDER_URL in its addresses becomes `at`."""
     from patchbay.providers import provider as providers
 
     file = folder / f"{name}.toml"
     file.write_text(text, "utf-8")
     read = providers.read(file)
 
-    def moved(url: str) -> str:
-        return url.replace(HOME, at.base)
+    def at_loopback(url: str) -> str:
+        return url.replace(PROVIDER_URL, at.base)
 
     if read.oauth is not None:
         urls = {
-            "authorization_url": moved(read.oauth.authorization_url),
-            "token_url": moved(read.oauth.token_url),
+            "authorization_url": at_loopback(read.oauth.authorization_url),
+            "token_url": at_loopback(read.oauth.token_url),
         }
         revocation = read.oauth.revocation
         if revocation is not None:
-            revocation = revocation.model_copy(update={"url": moved(revocation.url)})
+            revocation = revocation.model_copy(update={"url": at_loopback(revocation.url)})
         oauth = read.oauth.model_copy(update={**urls, "revocation": revocation})
         read = read.model_copy(update={"oauth": oauth})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(providers, "names", lambda: (name,))
-        patch.setattr(providers, "load", lambda asked: read if asked == name else None)
+        patch.setattr(providers, "load", lambda requested: read if requested == name else None)
         yield
 
 
-def integrate_known(api: Api, name: str, **settings: Any) -> str:
-    """A new integration with a provider that has a file."""
-    own = {"clientId": CLIENT_ID, "clientSecret": SECRET} | settings
-    answer = api(f"POST {INTEGRATIONS}", json={"name": "CRM", "type": "CRM", "provider": name, "config": own})
+def create_known_integration(api: Api, name: str, **settings: Any) -> str:
+    """Create an integration with a provider that has a file. Returns its id."""
+    fields = {"clientId": CLIENT_ID, "clientSecret": SECRET} | settings
+    answer = api(
+        f"POST {INTEGRATIONS}", json={"name": "CRM", "type": "CRM", "provider": name, "config": fields}
+    )
     assert (answer.status, answer.json().get("status")) == (201, "ACTIVE"), answer.text
     return str(answer.json()["id"])
-
-
-def refused(answer: ApiAnswer, status: int, code: str, path: str | None = None) -> str:
-    """An answer that is this problem, about that field; its detail."""
-    assert (answer.status, answer.json().get("code")) == (status, code), answer.text
-    if path is not None:
-        assert [error["path"] for error in answer.json()["errors"]] == [path], answer.text
-    detail: str = answer.json()["detail"]
-    return detail

@@ -1,4 +1,4 @@
-"""Connections: made with keys, shown, used and taken back, with a provider on loopback."""
+"""Connections: created with keys, listed, used and deleted, with a provider on loopback."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from tests.integration.oauth_fakes import (
     PROVIDER_FILE,
     SECRET,
     Provider,
-    begin,
-    bring_back,
+    activity_details,
+    activity_log,
+    complete_flow,
     connect,
-    count,
-    details,
+    connection_count,
+    connection_rows,
+    create_integration,
+    create_known_integration,
     form,
+    get_token,
     initiate,
-    integrate,
-    integrate_known,
+    json_answer,
     known_provider,
-    log,
     provider,
-    refused,
-    rows,
-    says,
-    token_of,
-    tokens,
+    start_flow,
+    token_answer,
 )
+from tests.problems import assert_problem
 from tests.receivers import Answer as Step
 
 MEMBER = jwt_for("acme", role="member")
@@ -55,12 +55,12 @@ STRANGER = jwt_for("globex")
 
 @pytest.fixture
 def crm() -> Iterator[Provider]:
-    with provider() as made:
-        yield made
+    with provider() as crm:
+        yield crm
 
 
 @pytest.fixture
-def keys(api: Api) -> str:
+def mail(api: Api) -> str:
     """An integration without OAuth, of a provider that Patchbay does not know."""
     answer = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM", "provider": "acme-mail"})
     assert (answer.status, answer.json()["status"]) == (201, "ACTIVE")
@@ -68,10 +68,10 @@ def keys(api: Api) -> str:
 
 
 def create(
-    api: Api, id: str, credentials: Any, *, token: str = OWNER, key: str | None = None, **more: Any
+    api: Api, id: str, credentials: Any, *, token: str = OWNER, key: str | None = None, **fields: Any
 ) -> Answer:
     headers = {} if key is None else {"idempotency-key": key}
-    body = {"credentials": credentials} | more
+    body = {"credentials": credentials} | fields
     return api(f"POST {INTEGRATIONS}/{id}/connections", json=body, token=token, headers=headers)
 
 
@@ -95,14 +95,14 @@ def run_due() -> maintenance.RunSummary:
 # ── API keys and basic credentials ───────────────────────────────────────────────────────────────────
 
 
-def test_a_connection_by_api_key(api: Api, keys: str) -> None:
-    answer = create(api, keys, {"apiKey": "key-of-acme-mail-1"}, connectionId="shop.1")
+def test_create_with_api_key(api: Api, mail: str) -> None:
+    answer = create(api, mail, {"apiKey": "key-of-acme-mail-1"}, connectionId="shop.1")
     assert answer.status == 201
-    made = answer.json()
-    assert made == {
-        "id": ConnectionId.parse(made["id"]),
+    connection = answer.json()
+    assert connection == {
+        "id": ConnectionId.parse(connection["id"]),
         "connectionId": "shop.1",
-        "integrationId": keys,
+        "integrationId": mail,
         "provider": "acme-mail",
         "status": "ACTIVE",
         "authType": "API_KEY",
@@ -113,100 +113,107 @@ def test_a_connection_by_api_key(api: Api, keys: str) -> None:
         "lastError": None,
         "metadata": {},
         "createdBy": "user:someone",
-        "createdAt": made["createdAt"],
-        "updatedAt": made["createdAt"],
+        "createdAt": connection["createdAt"],
+        "updatedAt": connection["createdAt"],
         "version": 1,
     }
-    assert get(api, keys, "shop.1").json() == made
-    assert token_of(api, keys, "shop.1").json() == {"credentials": {"apiKey": "key-of-acme-mail-1"}}
-    assert details(api, keys, "connection.created") == ["shop.1, by api key"]
+    assert get(api, mail, "shop.1").json() == connection
+    assert get_token(api, mail, "shop.1").json() == {"credentials": {"apiKey": "key-of-acme-mail-1"}}
+    assert activity_details(api, mail, "connection.created") == ["shop.1, by api key"]
 
 
-def test_a_connection_by_user_and_password(api: Api, keys: str) -> None:
-    made = create(api, keys, {"username": "ä@acme.test", "password": "pass:wörd \u2603"}).json()
-    assert (made["authType"], made["account"]["label"]) == ("BASIC", "ä@acme.test")
-    served = token_of(api, keys).json()
+def test_create_with_username_and_password(api: Api, mail: str) -> None:
+    connection = create(api, mail, {"username": "ä@acme.test", "password": "pass:wörd \u2603"}).json()
+    assert (connection["authType"], connection["account"]["label"]) == ("BASIC", "ä@acme.test")
+    served = get_token(api, mail).json()
     assert served == {"credentials": {"username": "ä@acme.test", "password": "pass:wörd \u2603"}}
-    long = create(api, keys, {"username": "b" * 999, "password": "p"}).json()
+    long = create(api, mail, {"username": "b" * 999, "password": "p"}).json()
     assert len(long["account"]["label"]) <= 300
 
 
-def test_credentials_that_do_not_fit_are_refused_and_not_repeated(
-    api: Api, keys: str, backend: Backend, crm: Provider
+def test_create_rejects_invalid_credentials_and_does_not_repeat_them(
+    api: Api, mail: str, backend: Backend, crm: Provider, subtests: pytest.Subtests
 ) -> None:
     secret = "s3cret-value-5f2c"
-    for wrong, path in (
-        ({}, "credentials"),
-        ({"apiKey": ""}, "credentials.apiKey"),
-        ({"apiKey": f"{secret}\n"}, "credentials.apiKey"),
-        ({"apiKey": f"{secret}\x00"}, "credentials.apiKey"),
-        ({"apiKey": f"{secret}\x85"}, "credentials.apiKey"),
-        ({"apiKey": "********"}, "credentials.apiKey"),
-        ({"username": "me", "password": ""}, "credentials.password"),
-        ({"username": "", "password": secret}, "credentials.username"),
-        ({"apiKey": secret * 300}, "credentials.apiKey"),
-        ({"apiKey": 7}, "credentials.apiKey"),
-        ({"apiKey": [secret]}, "credentials.apiKey"),
-        ({"apiKey": None}, "credentials.apiKey"),
-        ({"apikey": secret}, "credentials"),
-        ({"apiKey": secret, "more": secret}, "credentials"),
-        ({"username": secret}, "credentials"),
-        ({"username": "me", "password": secret, "apiKey": secret}, "credentials"),
-        ({secret * 1000: secret}, "credentials"),
-        ({f"{secret}-{number}": "" for number in range(21)}, "credentials"),
-        (secret, "credentials"),
-        ([secret], "credentials"),
-        (None, "credentials"),
+    for index, (invalid, path) in enumerate(
+        (
+            ({}, "credentials"),
+            ({"apiKey": ""}, "credentials.apiKey"),
+            ({"apiKey": f"{secret}\n"}, "credentials.apiKey"),
+            ({"apiKey": f"{secret}\x00"}, "credentials.apiKey"),
+            ({"apiKey": f"{secret}\x85"}, "credentials.apiKey"),
+            ({"apiKey": "********"}, "credentials.apiKey"),
+            ({"username": "me", "password": ""}, "credentials.password"),
+            ({"username": "", "password": secret}, "credentials.username"),
+            ({"apiKey": secret * 300}, "credentials.apiKey"),
+            ({"apiKey": 7}, "credentials.apiKey"),
+            ({"apiKey": [secret]}, "credentials.apiKey"),
+            ({"apiKey": None}, "credentials.apiKey"),
+            ({"apikey": secret}, "credentials"),
+            ({"apiKey": secret, "more": secret}, "credentials"),
+            ({"username": secret}, "credentials"),
+            ({"username": "me", "password": secret, "apiKey": secret}, "credentials"),
+            ({secret * 1000: secret}, "credentials"),
+            ({f"{secret}-{number}": "" for number in range(21)}, "credentials"),
+            (secret, "credentials"),
+            ([secret], "credentials"),
+            (None, "credentials"),
+        )
     ):
-        answer = create(api, keys, wrong)
-        refused(answer, 422, "validation_failed", path)
-        assert secret not in answer.text
-    refused(create(api, keys, {"apiKey": secret}, extra=1), 422, "validation_failed", "extra")
-    for bad in (str(ConnectionId.new()), "a/b", "", "..", "x" * 65):
-        refused(create(api, keys, {"apiKey": secret}, connectionId=bad), 422, "validation_failed")
-    oauth = integrate(api, crm)
-    assert "oauth/initiate" in refused(create(api, oauth, {"apiKey": secret}), 409, "conflict")
-    assert rows(backend) == []
+        with subtests.test(index=index, path=path):
+            answer = create(api, mail, invalid)
+            assert_problem(answer, 422, paths=[path])
+            assert secret not in answer.text
+    assert_problem(create(api, mail, {"apiKey": secret}, extra=1), 422, paths=["extra"])
+    for invalid_name in (str(ConnectionId.new()), "a/b", "", "..", "x" * 65):
+        with subtests.test(connection_id=invalid_name):
+            assert_problem(create(api, mail, {"apiKey": secret}, connectionId=invalid_name), 422)
+    oauth = create_integration(api, crm)
+    assert_problem(create(api, oauth, {"apiKey": secret}), 409, None, "oauth/initiate")
+    assert connection_rows(backend) == []
 
 
-def test_a_provider_with_a_file_says_what_its_credentials_are(api: Api, backend: Backend) -> None:
+def test_create_validates_credentials_against_the_provider_file(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
     body = {"name": "AC", "type": "MARKETING_AUTOMATION", "provider": "activecampaign"}
     integration = api(f"POST {INTEGRATIONS}", json=body).json()
     assert integration["status"] == "ACTIVE"
     id, host, key = integration["id"], "https://acme.api-us1.com", "0123456789abcdef" * 4 + "01234567"
-    for wrong, path in (
-        ({"apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": host}, "credentials.apiKey"),
-        ({"apiUrl": host, "apiKey": key[:-1]}, "credentials.apiKey"),
-        ({"apiUrl": host, "apiKey": key + "0"}, "credentials.apiKey"),
-        ({"apiUrl": host, "apiKey": key.upper()}, "credentials.apiKey"),
-        ({"apiUrl": host, "apiKey": key + "\n"}, "credentials.apiKey"),
-        ({"apiUrl": "https://acme.api-us1.com.evil.test", "apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": "https://evil.test/?acme.api-us1.com", "apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": "https://acme.api-us1.com@evil.test", "apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": "http://acme.api-us1.com", "apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": host + "\n", "apiKey": key}, "credentials.apiUrl"),
-        ({"apiUrl": host, "apiKey": key, "more": "x"}, "credentials.more"),
+    for invalid, paths in (
+        ({"apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": host}, ["credentials.apiKey"]),
+        ({"apiUrl": host, "apiKey": key[:-1]}, ["credentials.apiKey"]),
+        ({"apiUrl": host, "apiKey": key + "0"}, ["credentials.apiKey"]),
+        ({"apiUrl": host, "apiKey": key.upper()}, ["credentials.apiKey"]),
+        ({"apiUrl": host, "apiKey": key + "\n"}, ["credentials.apiKey"]),
+        ({"apiUrl": "https://acme.api-us1.com.evil.test", "apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": "https://evil.test/?acme.api-us1.com", "apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": "https://acme.api-us1.com@evil.test", "apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": "http://acme.api-us1.com", "apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": host + "\n", "apiKey": key}, ["credentials.apiUrl"]),
+        ({"apiUrl": host, "apiKey": key, "more": "x"}, ["credentials.more"]),
         ({"username": "me", "password": key}, None),
     ):
-        answer = create(api, id, wrong)
-        refused(answer, 422, "validation_failed", path)
-        assert key not in answer.text.lower()
-    odd = create(api, id, {"apiUrl": host, "apiKey": key, "x" * 100_000: "y"})
-    refused(odd, 422, "validation_failed")
-    assert len(odd.text) < 2000
-    made = create(api, id, {"apiUrl": host, "apiKey": key})
-    assert made.status == 201
-    assert (made.json()["authType"], made.json()["account"]["label"]) == ("API_KEY", host)
-    assert key not in made.text
-    assert token_of(api, id).json() == {"credentials": {"apiUrl": host, "apiKey": key}}
-    assert key not in json.dumps(rows(backend))
-    assert "not one for OAuth" in refused(initiate(api, id), 409, "conflict")
+        with subtests.test(str(invalid)):
+            answer = create(api, id, invalid)
+            assert_problem(answer, 422, paths=paths)
+            assert key not in answer.text.lower()
+    long_name = create(api, id, {"apiUrl": host, "apiKey": key, "x" * 100_000: "y"})
+    assert_problem(long_name, 422)
+    assert len(long_name.text) < 2000
+    created = create(api, id, {"apiUrl": host, "apiKey": key})
+    assert created.status == 201
+    assert (created.json()["authType"], created.json()["account"]["label"]) == ("API_KEY", host)
+    assert key not in created.text
+    assert get_token(api, id).json() == {"credentials": {"apiUrl": host, "apiKey": key}}
+    assert key not in json.dumps(connection_rows(backend))
+    assert_problem(initiate(api, id), 409, None, "not one for OAuth")
 
 
-def test_credentials_under_a_name_are_replaced(api: Api, keys: str, backend: Backend) -> None:
-    first = create(api, keys, {"apiKey": "first-key-1"}).json()
-    again = create(api, keys, {"username": "me", "password": "second-key-2"}, token=MEMBER).json()
+def test_create_replaces_credentials_of_the_same_name(api: Api, mail: str, backend: Backend) -> None:
+    first = create(api, mail, {"apiKey": "first-key-1"}).json()
+    again = create(api, mail, {"username": "me", "password": "second-key-2"}, token=MEMBER).json()
     assert (again["id"], again["createdAt"], again["createdBy"]) == (
         first["id"],
         first["createdAt"],
@@ -214,80 +221,80 @@ def test_credentials_under_a_name_are_replaced(api: Api, keys: str, backend: Bac
     )
     assert again["version"] == 2
     assert again["authType"] == "BASIC"
-    assert token_of(api, keys).json()["credentials"]["password"] == "second-key-2"
-    assert count(api, keys) == len(rows(backend)) == 1
+    assert get_token(api, mail).json()["credentials"]["password"] == "second-key-2"
+    assert connection_count(api, mail) == len(connection_rows(backend)) == 1
     with meanwhile(
-        "dynamodb.TransactWriteItems", lambda: create(api, keys, {"apiKey": "faster"}, connectionId="new")
+        "dynamodb.TransactWriteItems", lambda: create(api, mail, {"apiKey": "faster"}, connectionId="new")
     ):
-        slower = create(api, keys, {"apiKey": "slower"}, connectionId="new")
+        slower = create(api, mail, {"apiKey": "slower"}, connectionId="new")
     assert (slower.status, slower.json()["version"]) == (201, 2)
-    assert token_of(api, keys, "new").json() == {"credentials": {"apiKey": "slower"}}
-    assert count(api, keys) == len(rows(backend)) == 2
+    assert get_token(api, mail, "new").json() == {"credentials": {"apiKey": "slower"}}
+    assert connection_count(api, mail) == len(connection_rows(backend)) == 2
 
 
-def test_a_create_under_an_idempotency_key_happens_once(api: Api, keys: str, backend: Backend) -> None:
-    first = create(api, keys, {"apiKey": "first-key-1"}, key="k1")
-    again = create(api, keys, {"apiKey": "first-key-1"}, key="k1")
+def test_create_with_idempotency_key_happens_once(api: Api, mail: str, backend: Backend) -> None:
+    first = create(api, mail, {"apiKey": "first-key-1"}, key="k1")
+    again = create(api, mail, {"apiKey": "first-key-1"}, key="k1")
     assert (again.status, again.text) == (first.status, first.text)
     assert again.headers["idempotent-replayed"] == "true"
-    refused(create(api, keys, {"apiKey": "other"}, key="k1"), 422, "idempotency_mismatch")
-    assert create(api, keys, {"apiKey": "other"}, key="k2").json()["version"] == 2
-    assert create(api, keys, {"apiKey": "first-key-1"}, key="k1").text == first.text
-    assert token_of(api, keys).json() == {"credentials": {"apiKey": "other"}}, "a repeat changes nothing"
-    refused(create(api, keys, {"apiKey": ""}, key="k3"), 422, "validation_failed")
-    assert create(api, keys, {"apiKey": "third"}, key="k3").status == 201, "a refusal frees the key"
+    assert_problem(create(api, mail, {"apiKey": "other"}, key="k1"), 422, "idempotency_mismatch")
+    assert create(api, mail, {"apiKey": "other"}, key="k2").json()["version"] == 2
+    assert create(api, mail, {"apiKey": "first-key-1"}, key="k1").text == first.text
+    assert get_token(api, mail).json() == {"credentials": {"apiKey": "other"}}, "a repeat changes nothing"
+    assert_problem(create(api, mail, {"apiKey": ""}, key="k3"), 422)
+    assert create(api, mail, {"apiKey": "third"}, key="k3").status == 201, "a refusal frees the key"
     elsewhere = api(f"POST {INTEGRATIONS}", json={"name": "Other", "type": "CUSTOM"}).json()["id"]
-    refused(create(api, elsewhere, {"apiKey": "first-key-1"}, key="k1"), 422, "idempotency_mismatch")
-    assert len(rows(backend)) == 1
+    assert_problem(create(api, elsewhere, {"apiKey": "first-key-1"}, key="k1"), 422, "idempotency_mismatch")
+    assert len(connection_rows(backend)) == 1
 
 
-def test_a_create_that_dies_makes_a_whole_connection_or_none(api: Api, keys: str, backend: Backend) -> None:
-    create(api, keys, {"apiKey": "k"})
+def test_create_is_atomic_if_the_process_dies(api: Api, mail: str, backend: Backend) -> None:
+    create(api, mail, {"apiKey": "k"})
     vault.clear_cache()
     backend.calls.clear()
-    assert create(api, keys, {"apiKey": "k"}, key="whole", connectionId="whole").status == 201
-    made, connected = list(backend.calls.made), 2
-    for at, operation in enumerate(made):
-        name = f"at-{at}"
+    assert create(api, mail, {"apiKey": "k"}, key="whole", connectionId="whole").status == 201
+    operations, connected = list(backend.calls.made), 2
+    for index, operation in enumerate(operations):
+        name = f"at-{index}"
         vault.clear_cache()
-        with killed(operation, at=made[: at + 1].count(operation), after=True):
-            create(api, keys, {"apiKey": "k"}, key=name, connectionId=name)
-        done = get(api, keys, name).status == 200
-        connected += done
-        assert done is (operation == "dynamodb.TransactWriteItems")
-        assert count(api, keys) == len(rows(backend)) == connected
-        if done:
-            again = create(api, keys, {"apiKey": "k"}, key=name, connectionId=name)
+        with killed(operation, at=operations[: index + 1].count(operation), after=True):
+            create(api, mail, {"apiKey": "k"}, key=name, connectionId=name)
+        is_created = get(api, mail, name).status == 200
+        connected += is_created
+        assert is_created is (operation == "dynamodb.TransactWriteItems")
+        assert connection_count(api, mail) == len(connection_rows(backend)) == connected
+        if is_created:
+            again = create(api, mail, {"apiKey": "k"}, key=name, connectionId=name)
             assert again.headers["idempotent-replayed"] == "true"
 
 
-def test_who_may_make_connections_and_of_what(api: Api, keys: str) -> None:
+def test_create_requires_scope_and_active_integration(api: Api, mail: str) -> None:
     viewer = jwt_for("acme", role="viewer")
-    assert "connections:write" in refused(create(api, keys, {"apiKey": "k"}, token=viewer), 403, "forbidden")
-    refused(create(api, keys, {"apiKey": "k"}, token=STRANGER), 404, "not_found")
-    api(f"PUT {INTEGRATIONS}/{keys}/status", json={"status": "INACTIVE"})
-    refused(create(api, keys, {"apiKey": "k"}), 409, "integration_inactive")
-    api(f"PUT {INTEGRATIONS}/{keys}/status", json={"status": "ACTIVE"})
-    assert create(api, keys, {"apiKey": "k"}, token=MEMBER).status == 201
-    api(f"DELETE {INTEGRATIONS}/{keys}")
-    refused(create(api, keys, {"apiKey": "k"}), 404, "not_found")
-    refused(get(api, keys), 404, "not_found")
+    assert_problem(create(api, mail, {"apiKey": "k"}, token=viewer), 403, None, "connections:write")
+    assert_problem(create(api, mail, {"apiKey": "k"}, token=STRANGER), 404)
+    api(f"PUT {INTEGRATIONS}/{mail}/status", json={"status": "INACTIVE"})
+    assert_problem(create(api, mail, {"apiKey": "k"}), 409, "integration_inactive")
+    api(f"PUT {INTEGRATIONS}/{mail}/status", json={"status": "ACTIVE"})
+    assert create(api, mail, {"apiKey": "k"}, token=MEMBER).status == 201
+    api(f"DELETE {INTEGRATIONS}/{mail}")
+    assert_problem(create(api, mail, {"apiKey": "k"}), 404)
+    assert_problem(get(api, mail), 404)
 
 
 # ── list and get ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_list_is_newest_first_in_pages_and_by_status(api: Api, keys: str, backend: Backend) -> None:
-    made = [create(api, keys, {"apiKey": "k"}, connectionId=f"c{n}").json() for n in range(5)]
-    path = f"GET {INTEGRATIONS}/{keys}/connections"
-    assert api(path).json() == {"items": made[::-1], "nextCursor": None}
-    seen, cursor = [], ""
+def test_list_is_newest_first_in_pages_and_by_status(api: Api, mail: str, backend: Backend) -> None:
+    connections = [create(api, mail, {"apiKey": "k"}, connectionId=f"c{n}").json() for n in range(5)]
+    path = f"GET {INTEGRATIONS}/{mail}/connections"
+    assert api(path).json() == {"items": connections[::-1], "nextCursor": None}
+    listed, cursor = [], ""
     for _ in range(3):
         page = api(f"{path}?limit=2{cursor}").json()
-        seen += [item["connectionId"] for item in page["items"]]
+        listed += [item["connectionId"] for item in page["items"]]
         cursor = f"&cursor={page['nextCursor']}"
-    assert (seen, page["nextCursor"]) == (["c4", "c3", "c2", "c1", "c0"], None)
-    (row,) = (row for row in rows(backend) if row["name"] == "c2")
+    assert (listed, page["nextCursor"]) == (["c4", "c3", "c2", "c1", "c0"], None)
+    (row,) = (row for row in connection_rows(backend) if row["name"] == "c2")
     dynamo.put(settings().connections_table, row | {"status": "ERROR"})
     assert names(api(f"{path}?status=ERROR")) == ["c2"]
     assert names(api(f"{path}?status=ACTIVE")) == ["c4", "c3", "c1", "c0"]
@@ -301,107 +308,107 @@ def test_a_list_is_newest_first_in_pages_and_by_status(api: Api, keys: str, back
         "cursor=!",
         "cursor=WzFd",
     ):
-        refused(api(f"{path}?{query}"), 422, "validation_failed")
+        assert_problem(api(f"{path}?{query}"), 422)
     other = api(f"POST {INTEGRATIONS}", json={"name": "Other", "type": "CUSTOM"}).json()["id"]
     assert names(api(f"GET {INTEGRATIONS}/{other}/connections")) == []
     theirs = api(f"{path}?limit=2").json()["nextCursor"]
     assert names(api(f"GET {INTEGRATIONS}/{other}/connections?cursor={theirs}")) == []
-    refused(api(path, token=STRANGER), 404, "not_found")
+    assert_problem(api(path, token=STRANGER), 404)
 
 
-def test_a_connection_is_found_by_name_and_by_id(api: Api, keys: str) -> None:
-    made = create(api, keys, {"apiKey": "k"}, connectionId="My.shop-1_").json()
-    assert get(api, keys, "My.shop-1_").json() == get(api, keys, made["id"]).json() == made
+def test_get_by_name_and_by_id(api: Api, mail: str) -> None:
+    connection = create(api, mail, {"apiKey": "k"}, connectionId="My.shop-1_").json()
+    assert get(api, mail, "My.shop-1_").json() == get(api, mail, connection["id"]).json() == connection
     other = api(f"POST {INTEGRATIONS}", json={"name": "Other", "type": "CUSTOM"}).json()["id"]
     for id, ref in (
         (other, "My.shop-1_"),
-        (other, made["id"]),
-        (keys, "my.shop-1_"),
-        (keys, "default"),
-        (keys, str(ConnectionId.new())),
-        (keys, made["id"][:-1]),
-        (keys, "con_"),
-        (keys, "x" * 65),
-        (keys, "a%20b"),
-        (keys, "%C3%A4"),
-        (keys, "a%23"),
-        (keys, "%00"),
-        (keys, keys),
+        (other, connection["id"]),
+        (mail, "my.shop-1_"),
+        (mail, "default"),
+        (mail, str(ConnectionId.new())),
+        (mail, connection["id"][:-1]),
+        (mail, "con_"),
+        (mail, "x" * 65),
+        (mail, "a%20b"),
+        (mail, "%C3%A4"),
+        (mail, "a%23"),
+        (mail, "%00"),
+        (mail, mail),
         ("int_x", "default"),
-        (made["id"], "default"),
+        (connection["id"], "default"),
     ):
-        for answer in (get(api, id, ref), token_of(api, id, ref), delete(api, id, ref)):
-            refused(answer, 404, "not_found")
+        for answer in (get(api, id, ref), get_token(api, id, ref), delete(api, id, ref)):
+            assert_problem(answer, 404)
     for answer in (
-        get(api, keys, made["id"], token=STRANGER),
-        token_of(api, keys, "My.shop-1_", token=STRANGER),
-        delete(api, keys, made["id"], token=STRANGER),
+        get(api, mail, connection["id"], token=STRANGER),
+        get_token(api, mail, "My.shop-1_", token=STRANGER),
+        delete(api, mail, connection["id"], token=STRANGER),
     ):
-        refused(answer, 404, "not_found")
-    assert get(api, keys, made["id"], token=jwt_for("acme", role="viewer")).status == 200
-    refused(get(api, keys, token=jwt_for("acme", scope="webhooks:read")), 403, "forbidden")
+        assert_problem(answer, 404)
+    assert get(api, mail, connection["id"], token=jwt_for("acme", role="viewer")).status == 200
+    assert_problem(get(api, mail, token=jwt_for("acme", scope="webhooks:read")), 403)
 
 
 # ── token ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_token_is_served_as_it_came_and_its_use_logged(api: Api, backend: Backend) -> None:
-    first = tokens(1, scope="a b", token_type="bearer")
-    with provider([first, tokens(2, refresh_token=None, expires_in=None, token_type="MAC")]) as crm:
-        id = integrate(api, crm, scopes=["a", "b", "c"])
-        made = connect(api, id)
-        answer = token_of(api, id)
+def test_token_is_served_unchanged_and_logged(api: Api, backend: Backend) -> None:
+    first = token_answer(1, scope="a b", token_type="bearer")
+    with provider([first, token_answer(2, refresh_token=None, expires_in=None, token_type="MAC")]) as crm:
+        id = create_integration(api, crm, scopes=["a", "b", "c"])
+        connection = connect(api, id)
+        answer = get_token(api, id)
         assert answer.json() == {
             "accessToken": "access-1-7d1f",
             "tokenType": "Bearer",
-            "expiresAt": made["expiresAt"],
+            "expiresAt": connection["expiresAt"],
             "scopes": ["a", "b"],
             "metadata": {},
         }
         assert answer.headers["cache-control"] == "no-store"
         connect(api, id, "forever")
-        forever = token_of(api, id, "forever").json()
+        forever = get_token(api, id, "forever").json()
         assert (forever["expiresAt"], forever["tokenType"]) == (None, "MAC")
-        assert forever["scopes"] == ["a", "b", "c"], "what was asked for, where the provider does not say"
+        assert forever["scopes"] == ["a", "b", "c"], "the requested ones, if the provider does not say"
         key = api(f"POST {INTEGRATIONS}/api-keys", json={"name": "CI", "scopes": ["credentials:read"]}).json()
-        assert token_of(api, id, made["id"], token=key["key"]).status == 200
+        assert get_token(api, id, connection["id"], token=key["key"]).status == 200
         assert len(crm.token_requests) == 2
-    used = [actor for action, _, actor in log(api, id) if action == "token.issued"]
-    assert used == [key["id"], "user:someone", "user:someone"]
-    assert details(api, id, "token.issued") == ["default", "forever", "default"]
+    actors = [actor for action, _, actor in activity_log(api, id) if action == "token.issued"]
+    assert actors == [key["id"], "user:someone", "user:someone"]
+    assert activity_details(api, id, "token.issued") == ["default", "forever", "default"]
 
 
-def test_credentials_are_served_with_no_store_and_logged(api: Api, keys: str) -> None:
-    create(api, keys, {"apiKey": "k"})
-    assert token_of(api, keys).headers["cache-control"] == "no-store"
-    assert log(api, keys)[0] == ("credentials.issued", "SUCCEEDED", "user:someone")
+def test_credentials_are_served_with_no_store_and_logged(api: Api, mail: str) -> None:
+    create(api, mail, {"apiKey": "k"})
+    assert get_token(api, mail).headers["cache-control"] == "no-store"
+    assert activity_log(api, mail)[0] == ("credentials.issued", "SUCCEEDED", "user:someone")
 
 
-def test_a_token_needs_credentials_read(api: Api, crm: Provider, keys: str) -> None:
-    id = integrate(api, crm)
+def test_token_requires_scope_credentials_read(api: Api, crm: Provider, mail: str) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
-    create(api, keys, {"apiKey": "k"})
-    for each in (id, keys):
+    create(api, mail, {"apiKey": "k"})
+    for integration in (id, mail):
         for role in ("viewer", "member", "admin"):
-            answer = token_of(api, each, token=jwt_for("acme", role=role))
-            assert "credentials:read" in refused(answer, 403, "forbidden")
-        refused(token_of(api, each, token=None), 401, "unauthenticated")
-        assert token_of(api, each, token=jwt_for("acme", scope="credentials:read")).status == 200
+            answer = get_token(api, integration, token=jwt_for("acme", role=role))
+            assert_problem(answer, 403, None, "credentials:read")
+        assert_problem(get_token(api, integration, token=None), 401)
+        assert get_token(api, integration, token=jwt_for("acme", scope="credentials:read")).status == 200
 
 
-def test_no_token_is_served_that_is_not_in_the_log(api: Api, crm: Provider, keys: str) -> None:
-    id = integrate(api, crm)
+def test_token_is_not_served_if_it_cannot_be_logged(api: Api, crm: Provider, mail: str) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
-    create(api, keys, {"apiKey": "mail-key-77aa"})
-    for each in (id, keys):
+    create(api, mail, {"apiKey": "mail-key-77aa"})
+    for integration in (id, mail):
         with failing("dynamodb.PutItem", error=REFUSED):
-            answer = token_of(api, each)
-        refused(answer, 500, "internal")
+            answer = get_token(api, integration)
+        assert_problem(answer, 500, "internal")
         assert "access-1" not in answer.text
         assert "mail-key" not in answer.text
 
 
-def test_what_is_kept_of_a_token_response_is_shown_and_served(
+def test_account_and_metadata_of_a_token_response_are_served(
     api: Api, backend: Backend, tmp_path: Path
 ) -> None:
     file = PROVIDER_FILE + (
@@ -409,101 +416,99 @@ def test_what_is_kept_of_a_token_response_is_shown_and_served(
         '[oauth.metadata.plan]\npath = "company.plan"\n'
         '[oauth.metadata.api]\npath = "api_domain"\nhosts = ["*.crm.test"]\n'
     )
-    company = {"id": 4711, "name": "Ac\u202eme\n & Sons", "plan": "pro", "secret": "not kept"}
-    told = tokens(1, company=company, api_domain="https://acme.crm.test/")
-    forged = tokens(2, company=company, api_domain="https://crm.test.evil.test")
-    silent = tokens(3)
-    with provider([told, forged, silent]) as crm, known_provider(tmp_path, crm, "kept-crm", file):
-        id = integrate_known(api, "kept-crm")
-        made = connect(api, id)
-        assert made["account"] == {"id": "4711", "label": "Acme & Sons"}
-        assert made["metadata"] == {"plan": "pro", "api": "https://acme.crm.test"}
-        assert token_of(api, id).json()["metadata"] == made["metadata"]
-        assert details(api, id, "connection.created") == ["default: Acme & Sons"]
-        assert "not kept" not in json.dumps(rows(backend))
-        answer = bring_back(api, begin(api, id)["state"])
-        assert "api_domain" in refused(answer, 502, "upstream_failed")
-        assert get(api, id).json() == made, "the one before is as it was"
-        # Another account under the same name has nothing of the one before.
+    company = {"id": 4711, "name": "Ac\u202eme\n & Sons", "plan": "pro", "secret": "not stored"}
+    complete = token_answer(1, company=company, api_domain="https://acme.crm.test/")
+    forged = token_answer(2, company=company, api_domain="https://crm.test.evil.test")
+    silent = token_answer(3)
+    with provider([complete, forged, silent]) as crm, known_provider(tmp_path, crm, "metadata-crm", file):
+        id = create_known_integration(api, "metadata-crm")
+        connection = connect(api, id)
+        assert connection["account"] == {"id": "4711", "label": "Acme & Sons"}
+        assert connection["metadata"] == {"plan": "pro", "api": "https://acme.crm.test"}
+        assert get_token(api, id).json()["metadata"] == connection["metadata"]
+        assert activity_details(api, id, "connection.created") == ["default: Acme & Sons"]
+        assert "not stored" not in json.dumps(connection_rows(backend))
+        answer = complete_flow(api, start_flow(api, id)["state"])
+        assert_problem(answer, 502, "upstream_failed", "api_domain")
+        assert get(api, id).json() == connection, "the previous one is unchanged"
+        # Another account under the same name keeps nothing of the previous one.
         other = connect(api, id)
         assert (other["account"], other["metadata"]) == ({"id": None, "label": None}, {})
 
 
-def test_a_paused_integration_serves_no_token(api: Api, crm: Provider, keys: str) -> None:
-    id = integrate(api, crm)
+def test_token_requires_active_integration(api: Api, crm: Provider, mail: str) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
-    create(api, keys, {"apiKey": "k"})
-    for each in (id, keys):
-        api(f"PUT {INTEGRATIONS}/{each}/status", json={"status": "INACTIVE", "reason": "audit"})
-        assert "audit" in refused(token_of(api, each), 409, "integration_inactive")
-        assert get(api, each).status == 200
-        api(f"PUT {INTEGRATIONS}/{each}/status", json={"status": "ACTIVE"})
-        assert token_of(api, each).status == 200
+    create(api, mail, {"apiKey": "k"})
+    for integration in (id, mail):
+        api(f"PUT {INTEGRATIONS}/{integration}/status", json={"status": "INACTIVE", "reason": "audit"})
+        assert_problem(get_token(api, integration), 409, "integration_inactive", "audit")
+        assert get(api, integration).status == 200
+        api(f"PUT {INTEGRATIONS}/{integration}/status", json={"status": "ACTIVE"})
+        assert get_token(api, integration).status == 200
 
 
-def test_tokens_and_creates_count_against_the_integrations_limits(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm, rateLimitPerHour=3)
+def test_tokens_and_creates_count_against_the_integration_limits(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm, rateLimitPerHour=3)
     connect(api, id)
-    assert [token_of(api, id).status for _ in range(3)] == [200, 200, 429]
-    answer = token_of(api, id)
-    assert "3 uses" in refused(answer, 429, "rate_limited")
+    assert [get_token(api, id).status for _ in range(3)] == [200, 200, 429]
+    answer = get_token(api, id)
+    assert_problem(answer, 429, "rate_limited", "3 uses")
     assert int(answer.headers["retry-after"]) >= 1
-    assert get(api, id).status == 200, "to look costs nothing"
-    assert delete(api, id).status == 200, "nor does it to take it back"
-    assert len(details(api, id, "token.issued")) == 2
-    mail = {"name": "Mail", "type": "CUSTOM", "rateLimitPerDay": 1}
-    keys = api(f"POST {INTEGRATIONS}", json=mail).json()["id"]
-    assert create(api, keys, {"apiKey": ""}).status == 422
-    assert create(api, keys, {"apiKey": "k"}).status == 201
-    assert create(api, keys, {"apiKey": "k"}).status == 429
+    assert get(api, id).status == 200, "reading does not count"
+    assert delete(api, id).status == 200, "nor does deleting"
+    assert len(activity_details(api, id, "token.issued")) == 2
+    body = {"name": "Mail", "type": "CUSTOM", "rateLimitPerDay": 1}
+    mail = api(f"POST {INTEGRATIONS}", json=body).json()["id"]
+    assert create(api, mail, {"apiKey": ""}).status == 422
+    assert create(api, mail, {"apiKey": "k"}).status == 201
+    assert create(api, mail, {"apiKey": "k"}).status == 429
 
 
-def test_a_changed_client_ends_its_connections_at_once(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_changed_client_expires_connections_at_once(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
     with provider() as elsewhere:
         moved = {"config": {"tokenUrl": f"{elsewhere.base}/t", "clientSecret": SECRET}}
         assert api(f"PUT {INTEGRATIONS}/{id}", json=moved).status == 200
-        assert "client_changed" in refused(token_of(api, id), 409, "connection_expired")
+        assert_problem(get_token(api, id), 409, "connection_expired", "client_changed")
         shown = get(api, id).json()
         assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "client_changed")
         assert delete(api, id).status == 200
-        assert elsewhere.requests == [], "its tokens go to no address that came later"
+        assert elsewhere.requests == [], "its tokens go to no later address"
         assert crm.revocations == []
         assert connect(api, id)["version"] == 1
-    assert count(api, id) == len(rows(backend)) == 1
+    assert connection_count(api, id) == len(connection_rows(backend)) == 1
 
 
-def test_a_hundred_tokens_cost_one_call_of_kms(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_hundred_tokens_cost_one_kms_call(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     for name in ("a", "b"):
         connect(api, id, name)
     vault.clear_cache()
     backend.calls.clear()
     for number in range(100):
-        assert token_of(api, id, "ab"[number % 2]).status == 200
+        assert get_token(api, id, "ab"[number % 2]).status == 200
     assert backend.calls.count["kms.Decrypt"] == 1
     assert sum(calls for name, calls in backend.calls.count.items() if name.startswith("kms.")) == 1
     assert len(crm.token_requests) == 2
 
 
-# ── what is at rest ──────────────────────────────────────────────────────────────────────────────────
+# ── encryption and secrets ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_ciphertext_that_was_changed_or_moved_does_not_open(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
-    id, foreign = integrate(api, crm), integrate(api, crm, token=STRANGER)
+def test_changed_or_moved_ciphertext_cannot_be_decrypted(api: Api, crm: Provider, backend: Backend) -> None:
+    id, foreign = create_integration(api, crm), create_integration(api, crm, token=STRANGER)
     connect(api, id, "mine")
     connect(api, id, "other")
     connect(api, foreign, "theirs", token=STRANGER)
-    kept = {row["name"]: row for row in rows(backend)}
-    head, _, tail = kept["mine"]["sealed"].rpartition(".")
+    by_name = {row["name"]: row for row in connection_rows(backend)}
+    head, _, tail = by_name["mine"]["sealed"].rpartition(".")
     flipped = base64.urlsafe_b64decode(tail)
     flipped = flipped[:20] + bytes([flipped[20] ^ 1]) + flipped[21:]
     for sealed in (
-        kept["theirs"]["sealed"],
-        kept["other"]["sealed"],
+        by_name["theirs"]["sealed"],
+        by_name["other"]["sealed"],
         f"{head}.{base64.urlsafe_b64encode(flipped).decode()}",
         f"{head}.{tail[:-8]}",
         f"v1.9.{tail}",
@@ -512,12 +517,12 @@ def test_a_ciphertext_that_was_changed_or_moved_does_not_open(
         "plain",
         json.dumps({"accessToken": "forged", "tokenType": "Bearer", "refreshToken": None}),
     ):
-        dynamo.put(settings().connections_table, kept["mine"] | {"sealed": sealed})
-        detail = refused(token_of(api, id, "mine"), 500, "internal")
-        assert f"connections/{kept['mine']['id']}/sealed does not open" in detail
+        dynamo.put(settings().connections_table, by_name["mine"] | {"sealed": sealed})
+        detail = assert_problem(get_token(api, id, "mine"), 500, "internal")["detail"]
+        assert f"connections/{by_name['mine']['id']}/sealed does not open" in detail
         assert not sealed or sealed not in detail
-    # A whole row of another workspace under our key says whose it is, and so would open, or lead there.
-    stolen = kept["theirs"] | {"integrationKey": kept["mine"]["integrationKey"], "name": "mine"}
+    # Another workspace's whole row under our key names its workspace, so it could be decrypted, or used.
+    stolen = by_name["theirs"] | {"integrationKey": by_name["mine"]["integrationKey"], "name": "mine"}
     for row in (
         stolen,
         stolen | {"workspaceId": "acme", "integrationId": id},
@@ -525,23 +530,23 @@ def test_a_ciphertext_that_was_changed_or_moved_does_not_open(
     ):
         dynamo.put(settings().connections_table, row)
         refreshing = api(f"POST {INTEGRATIONS}/{id}/oauth/refresh", json={"connectionId": "mine"})
-        for answer in (token_of(api, id, "mine"), refreshing):
-            assert "does not open" in refused(answer, 500, "internal")
+        for answer in (get_token(api, id, "mine"), refreshing):
+            assert_problem(answer, 500, "internal", "does not open")
     dynamo.put(settings().connections_table, stolen)
-    refused(delete(api, id, "mine"), 500, "internal")
+    assert_problem(delete(api, id, "mine"), 500, "internal")
     assert len(crm.token_requests) == 3
     assert crm.revocations == []
-    # What cannot be opened can still be thrown away.
-    dynamo.put(settings().connections_table, kept["mine"] | {"sealed": "v1.1.AAAA"})
+    # A connection that cannot be decrypted can still be deleted.
+    dynamo.put(settings().connections_table, by_name["mine"] | {"sealed": "v1.1.AAAA"})
     assert delete(api, id, "mine").status == 200
-    assert "does not open" in details(api, id, "connection.revoked")[0]
-    refused(get(api, id, "mine"), 404, "not_found")
-    assert token_of(api, id, "other").status == 200
-    assert token_of(api, foreign, "theirs", token=STRANGER).status == 200
+    assert "does not open" in activity_details(api, id, "connection.revoked")[0]
+    assert_problem(get(api, id, "mine"), 404)
+    assert get_token(api, id, "other").status == 200
+    assert get_token(api, foreign, "theirs", token=STRANGER).status == 200
 
 
-def test_no_secret_is_in_logs_rows_or_answers(
-    api: Api, keys: str, backend: Backend, logs: io.StringIO, caplog: pytest.LogCaptureFixture
+def test_no_secret_in_logs_rows_or_answers(
+    api: Api, mail: str, backend: Backend, logs: io.StringIO, caplog: pytest.LogCaptureFixture
 ) -> None:
     level = logger.log_level
     logger.setLevel(logging.DEBUG)
@@ -550,27 +555,29 @@ def test_no_secret_is_in_logs_rows_or_answers(
     caplog.set_level(logging.DEBUG)
     answers: list[Answer] = []
     served: list[Answer] = []
-    no = says({"error": "invalid_grant", "error_description": f"{CODE} {SECRET} is no good"}, 400)
-    fault = says({"error_description": f"refresh-1-0a3b {SECRET}"}, 500)
-    with provider([tokens(1), no, Step(500, body=SECRET.encode()), tokens(2)], revoke=[fault]) as crm:
-        id = integrate(api, crm)
+    refusal = json_answer({"error": "invalid_grant", "error_description": f"{CODE} {SECRET} is invalid"}, 400)
+    failure = json_answer({"error_description": f"refresh-1-0a3b {SECRET}"}, 500)
+    with provider(
+        [token_answer(1), refusal, Step(500, body=SECRET.encode()), token_answer(2)], revoke=[failure]
+    ) as crm:
+        id = create_integration(api, crm)
         for name in ("a", "b", "c", "d"):
-            begun = begin(api, id, connectionId=name)
-            answers.append(bring_back(api, begun["state"]))
-            answers.append(bring_back(api, begun["state"]))
-        served.append(token_of(api, id, "a"))
+            started = start_flow(api, id, connectionId=name)
+            answers.append(complete_flow(api, started["state"]))
+            answers.append(complete_flow(api, started["state"]))
+        served.append(get_token(api, id, "a"))
         with failing("kms.Decrypt", error=THROTTLED):
             vault.clear_cache()
-            answers.append(token_of(api, id, "a"))
-        answers.append(create(api, keys, {"apiKey": "mail-key-77aa"}, key="k"))
-        answers.append(create(api, keys, {"apiKey": "mail-key-77aa"}, key="k"))
-        answers.append(create(api, keys, {"username": "me", "apiKey": "mail-key-77aa"}))
-        served.append(token_of(api, keys))
-        answers += [get(api, id, "a"), get(api, keys), api(f"GET {INTEGRATIONS}/{id}/connections")]
-        answers += [api(f"GET {INTEGRATIONS}/{each}/logs") for each in (id, keys)]
+            answers.append(get_token(api, id, "a"))
+        answers.append(create(api, mail, {"apiKey": "mail-key-77aa"}, key="k"))
+        answers.append(create(api, mail, {"apiKey": "mail-key-77aa"}, key="k"))
+        answers.append(create(api, mail, {"username": "me", "apiKey": "mail-key-77aa"}))
+        served.append(get_token(api, mail))
+        answers += [get(api, id, "a"), get(api, mail), api(f"GET {INTEGRATIONS}/{id}/connections")]
+        answers += [api(f"GET {INTEGRATIONS}/{integration}/logs") for integration in (id, mail)]
         raw = json.dumps([backend.rows(table) for table in TABLES], default=repr)
-        answers += [delete(api, id, "a"), delete(api, keys)]
-        answers += [api(f"GET {INTEGRATIONS}/{each}/logs") for each in (id, keys)]
+        answers += [delete(api, id, "a"), delete(api, mail)]
+        answers += [api(f"GET {INTEGRATIONS}/{integration}/logs") for integration in (id, mail)]
         verifiers = [sent["code_verifier"] for sent in crm.token_requests]
     raw += json.dumps([backend.rows(table) for table in TABLES], default=repr)
     logger.setLevel(level)
@@ -593,25 +600,23 @@ def test_no_secret_is_in_logs_rows_or_answers(
             CODE,
             *verifiers,
         ):
-            for shape in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
-                assert shape not in text, (where, secret)
+            for encoded in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
+                assert encoded not in text, (where, secret)
     assert not re.search(rf"{CLIENT_ID}:client-secret", everything["log"])
 
 
 TABLES = ("ConnectionsTable", "IntegrationsTable", "ActivityTable", "OAuthStatesTable", "IdempotencyTable")
 
 
-# ── taking back ──────────────────────────────────────────────────────────────────────────────────────
+# ── deleting ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_deleting_revokes_the_refresh_token_at_the_provider(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
+def test_delete_revokes_the_refresh_token_at_the_provider(api: Api, crm: Provider, backend: Backend) -> None:
     """RFC 7009, 2.1."""
-    id = integrate(api, crm)
-    made = connect(api, id)
+    id = create_integration(api, crm)
+    connection = connect(api, id)
     connect(api, id, "other")
-    answer = delete(api, id, made["id"], token=MEMBER)
+    answer = delete(api, id, connection["id"], token=MEMBER)
     assert (answer.status, answer.json()) == (200, {})
     (request,) = (request for request in crm.requests if request.path == "/r")
     assert request.method == "POST"
@@ -622,20 +627,20 @@ def test_deleting_revokes_the_refresh_token_at_the_provider(
         "client_id": CLIENT_ID,
         "client_secret": SECRET,
     }
-    assert [entry[:2] for entry in log(api, id)][:2] == [
+    assert [entry[:2] for entry in activity_log(api, id)][:2] == [
         ("connection.revoked", "SUCCEEDED"),
         ("connection.deleted", "SUCCEEDED"),
     ]
-    assert details(api, id, "connection.revoked") == ["default: revoked at the provider"]
-    for gone in (get(api, id), get(api, id, made["id"]), token_of(api, id), delete(api, id)):
-        refused(gone, 404, "not_found")
-    assert count(api, id) == len(rows(backend)) == 1
+    assert activity_details(api, id, "connection.revoked") == ["default: revoked at the provider"]
+    for missing in (get(api, id), get(api, id, connection["id"]), get_token(api, id), delete(api, id)):
+        assert_problem(missing, 404)
+    assert connection_count(api, id) == len(connection_rows(backend)) == 1
     assert len(crm.revocations) == 1
 
 
-def test_without_a_refresh_token_the_access_token_is_revoked(api: Api) -> None:
-    with provider([tokens(1, refresh_token=None)]) as crm:
-        id = integrate(api, crm)
+def test_delete_revokes_the_access_token_if_there_is_no_refresh_token(api: Api) -> None:
+    with provider([token_answer(1, refresh_token=None)]) as crm:
+        id = create_integration(api, crm)
         connect(api, id)
         assert delete(api, id).status == 200
         (sent,) = crm.revocations
@@ -643,184 +648,185 @@ def test_without_a_refresh_token_the_access_token_is_revoked(api: Api) -> None:
     assert sent.get("token_type_hint") in (None, "access_token")
 
 
-def test_where_there_is_no_way_to_revoke_it_is_said(api: Api, crm: Provider, keys: str) -> None:
-    id = integrate(api, crm, settings={"revocationUrl": None})
+def test_delete_logs_that_the_provider_has_no_revocation(api: Api, crm: Provider, mail: str) -> None:
+    id = create_integration(api, crm, settings={"revocationUrl": None})
     connect(api, id)
-    create(api, keys, {"apiKey": "k"})
-    for each, said in ((id, "no way to revoke"), (keys, "by hand")):
-        assert delete(api, each).status == 200
-        assert said in details(api, each, "connection.revoked")[0]
-        assert count(api, each) == 0
+    create(api, mail, {"apiKey": "k"})
+    for integration, message in ((id, "no way to revoke"), (mail, "by hand")):
+        assert delete(api, integration).status == 200
+        assert message in activity_details(api, integration, "connection.revoked")[0]
+        assert connection_count(api, integration) == 0
     assert crm.revocations == []
 
 
-def test_a_provider_that_fails_holds_up_no_removal(
+def test_delete_succeeds_if_the_provider_fails(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(token_endpoint, "TOTAL_SECONDS", 0.3)
     with provider() as elsewhere:
-        for answer, said in (
+        for answer, message in (
             (Step(500), "HTTP 500"),
             (Step(503, headers={"retry-after": "9"}), "HTTP 503"),
             (Step(404), "HTTP 404"),
             (Step(302, headers={"location": f"{elsewhere.base}/r"}), "HTTP 302"),
             (Step(200, delay=5), "no response within"),
             (Step(hang_up=True), "ConnectionResetError"),
-            (says({"error": "invalid_client", "error_description": f"{SECRET} \x1b"}, 401), "invalid_client"),
+            (
+                json_answer({"error": "invalid_client", "error_description": f"{SECRET} \x1b"}, 401),
+                "invalid_client",
+            ),
             (Step(200, body=b"x" * 100_000), "more than"),
         ):
             with provider(revoke=[answer]) as crm:
-                id = integrate(api, crm)
+                id = create_integration(api, crm)
                 connect(api, id)
                 started = time.monotonic()
                 assert delete(api, id).status == 200
                 assert time.monotonic() - started < 3
-            assert log(api, id)[0][:2] == ("connection.revoked", "FAILED")
-            (detail,) = details(api, id, "connection.revoked")
+            assert activity_log(api, id)[0][:2] == ("connection.revoked", "FAILED")
+            (detail,) = activity_details(api, id, "connection.revoked")
             assert detail.startswith("default: not revoked at the provider: ")
-            assert said in detail
+            assert message in detail
             assert SECRET not in detail
             assert detail.isprintable()
-            assert (rows(backend), count(api, id)) == ([], 0)
+            assert (connection_rows(backend), connection_count(api, id)) == ([], 0)
         assert elsewhere.requests == []
-    with provider() as gone:
-        id = integrate(api, gone, settings={"revocationUrl": "https://xn--ls8h.example/r"})
+    with provider() as stopped:
+        id = create_integration(api, stopped, settings={"revocationUrl": "https://xn--ls8h.example/r"})
         connect(api, id)
         assert delete(api, id).status == 200
-        assert log(api, id)[0][:2] == ("connection.revoked", "FAILED")
-        id = integrate(api, gone)
+        assert activity_log(api, id)[0][:2] == ("connection.revoked", "FAILED")
+        id = create_integration(api, stopped)
         connect(api, id)
     assert delete(api, id).status == 200
-    assert log(api, id)[0][:2] == ("connection.revoked", "FAILED")
+    assert activity_log(api, id)[0][:2] == ("connection.revoked", "FAILED")
 
 
-def test_a_token_that_is_gone_already_counts_as_revoked(api: Api) -> None:
+def test_delete_counts_an_unknown_token_as_revoked(api: Api) -> None:
     """RFC 7009, 2.2."""
-    with provider(revoke=[says({"error": "invalid_grant"}, 400)]) as crm:
-        id = integrate(api, crm)
+    with provider(revoke=[json_answer({"error": "invalid_grant"}, 400)]) as crm:
+        id = create_integration(api, crm)
         connect(api, id)
         assert delete(api, id).status == 200
-    assert log(api, id)[0][:2] == ("connection.revoked", "SUCCEEDED")
+    assert activity_log(api, id)[0][:2] == ("connection.revoked", "SUCCEEDED")
 
 
-def test_who_may_delete_and_which_version(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_delete_requires_scope_and_version(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
-    refused(delete(api, id, token=jwt_for("acme", role="viewer")), 403, "forbidden")
-    refused(delete(api, id, token=None), 401, "unauthenticated")
-    assert "version 1" in refused(delete(api, id, **{"if-match": "2"}), 409, "conflict")
+    assert_problem(delete(api, id, token=jwt_for("acme", role="viewer")), 403)
+    assert_problem(delete(api, id, token=None), 401)
+    assert_problem(delete(api, id, **{"if-match": "2"}), 409, None, "version 1")
     connect(api, id)
-    refused(delete(api, id, **{"if-match": "1"}), 409, "conflict")
+    assert_problem(delete(api, id, **{"if-match": "1"}), 409)
     assert crm.revocations == []
     assert delete(api, id, **{"if-match": '"2"'}).status == 200
 
 
-def test_a_paused_integrations_connections_can_be_deleted(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_delete_works_for_an_inactive_integration(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
     api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": "INACTIVE"})
     assert delete(api, id).status == 200
     assert len(crm.revocations) == 1
 
 
-def test_a_removal_that_dies_anywhere_is_finished_by_the_schedule(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
-    id = integrate(api, crm)
+def test_maintenance_finishes_a_removal_that_died_anywhere(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
     vault.clear_cache()
     backend.calls.clear()
     assert delete(api, id).status == 200
-    made = list(backend.calls.made)
-    assert made.count("dynamodb.TransactWriteItems") == 2
-    begins = made.index("dynamodb.TransactWriteItems")
-    for at, operation in enumerate(made):
+    operations = list(backend.calls.made)
+    assert operations.count("dynamodb.TransactWriteItems") == 2
+    first_write = operations.index("dynamodb.TransactWriteItems")
+    for index, operation in enumerate(operations):
         for after in (False, True):
             connect(api, id)
             vault.clear_cache()
             before = len(crm.revocations)
-            with killed(operation, at=made[: at + 1].count(operation), after=after):
+            with killed(operation, at=operations[: index + 1].count(operation), after=after):
                 delete(api, id)
             revoked = len(crm.revocations) - before
-            if at < begins or (at == begins and not after):
-                assert (token_of(api, id).status, revoked) == (200, 0)
+            if index < first_write or (index == first_write and not after):
+                assert (get_token(api, id).status, revoked) == (200, 0)
                 assert delete(api, id).status == 200
                 continue
-            # From here on it gives no token any more, whatever is left to do.
-            refused(token_of(api, id), 404, "not_found")
+            # From here on it serves no token, whatever remains to be done.
+            assert_problem(get_token(api, id), 404)
             run_due()
             assert 1 <= len(crm.revocations) - before <= 2
-            refused(get(api, id), 404, "not_found")
-            assert (rows(backend), count(api, id)) == ([], 0), (operation, at, after)
+            assert_problem(get(api, id), 404)
+            assert (connection_rows(backend), connection_count(api, id)) == ([], 0), (operation, index, after)
             assert run_due().connections == 0
 
 
-def test_credentials_on_their_way_out_are_served_no_more(api: Api, keys: str, backend: Backend) -> None:
-    create(api, keys, {"apiKey": "mail-key-77aa"})
+def test_credentials_being_removed_are_not_served(api: Api, mail: str, backend: Backend) -> None:
+    create(api, mail, {"apiKey": "mail-key-77aa"})
     with killed("dynamodb.TransactWriteItems", after=True):
-        delete(api, keys)
-    assert get(api, keys).json()["status"] == "REVOKED"
-    answer = token_of(api, keys)
-    refused(answer, 404, "not_found")
+        delete(api, mail)
+    assert get(api, mail).json()["status"] == "REVOKED"
+    answer = get_token(api, mail)
+    assert_problem(answer, 404)
     assert "mail-key" not in answer.text
     run_due()
-    assert (rows(backend), count(api, keys)) == ([], 0)
+    assert (connection_rows(backend), connection_count(api, mail)) == ([], 0)
 
 
-def test_two_deletes_at_once_remove_it_once(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_two_concurrent_deletes_remove_a_connection_once(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     answers: list[Answer] = []
     for at in (1, 2):
         connect(api, id)
         with meanwhile("dynamodb.TransactWriteItems", lambda: answers.append(delete(api, id)), at=at):
             answers.append(delete(api, id))
-        assert (rows(backend), count(api, id)) == ([], 0)
+        assert (connection_rows(backend), connection_count(api, id)) == ([], 0)
     assert sorted(answer.status for answer in answers) in ([200] * 4, [200, 200, 200, 404])
 
 
-def test_a_key_that_kms_refuses_is_told_and_forgets_no_grant(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
-    id = integrate(api, crm)
+def test_kms_refusal_is_reported_and_keeps_the_grant(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     connect(api, id)
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
-        assert "KMS refuses the key" in refused(token_of(api, id), 502, "upstream_failed")
-        assert token_of(api, id).headers["cache-control"] == "no-store"
-    assert token_of(api, id).status == 200, "nothing is lost"
+        assert_problem(get_token(api, id), 502, "upstream_failed", "KMS refuses the key")
+        assert get_token(api, id).headers["cache-control"] == "no-store"
+    assert get_token(api, id).status == 200, "nothing is lost"
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED, times=10):
-        detail = refused(delete(api, id), 502, "upstream_failed")
-        assert "KMS refuses the key" in detail
-        assert "Nothing is lost" in detail
-        refused(token_of(api, id), 404, "not_found")
+        assert_problem(delete(api, id), 502, "upstream_failed", "KMS refuses the key", "Nothing is lost")
+        assert_problem(get_token(api, id), 404)
         assert get(api, id).json()["status"] == "REVOKED"
         run_due()
-    (row,) = rows(backend)
-    assert (row["status"], count(api, id), crm.revocations) == ("REVOKED", 1, [])
+    (row,) = connection_rows(backend)
+    assert (row["status"], connection_count(api, id), crm.revocations) == ("REVOKED", 1, [])
 
 
-def test_what_kms_held_up_is_finished_later(
+def test_maintenance_finishes_removals_that_kms_delayed(
     api: Api, crm: Provider, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    id = integrate(api, crm)
+    id = create_integration(api, crm)
     connect(api, id)
     for refusals in (1, 2):
         vault.clear_cache()
         with failing("kms.Decrypt", error=REFUSED, times=refusals):
-            refused(delete(api, id), 502, "upstream_failed")
+            assert_problem(delete(api, id), 502, "upstream_failed")
             if refusals == 2:
                 run_due()
         clock.move(3601)
         run_due()
-        refused(get(api, id), 404, "not_found")
-        assert (rows(backend), count(api, id), len(crm.revocations)) == ([], 0, refusals)
-        assert details(api, id, "connection.revoked")[0] == "default: revoked at the provider"
+        assert_problem(get(api, id), 404)
+        assert (connection_rows(backend), connection_count(api, id), len(crm.revocations)) == (
+            [],
+            0,
+            refusals,
+        )
+        assert activity_details(api, id, "connection.revoked")[0] == "default: revoked at the provider"
         connect(api, id)
     vault.clear_cache()
     with failing("kms.Decrypt", error=THROTTLED):
-        refused(delete(api, id), 429, "rate_limited")
-    refused(token_of(api, id), 404, "not_found")
+        assert_problem(delete(api, id), 429, "rate_limited")
+    assert_problem(get_token(api, id), 404)
     run_due()
-    assert (rows(backend), count(api, id), len(crm.revocations)) == ([], 0, 3)
+    assert (connection_rows(backend), connection_count(api, id), len(crm.revocations)) == ([], 0, 3)

@@ -1145,7 +1145,7 @@ def test_a_move_ends_all_connections(api: Api, backend: Backend, provider: Recei
                     assert ACCESS not in answer.text
 
         over()
-        refused(api(f"POST {CALLBACK}", json={"code": "c", "state": begun["state"]}), 409, "Begin anew")
+        refused(api(f"POST {CALLBACK}", json={"code": "c", "state": begun["state"]}), 409, "Start a new flow")
         assert kept_up().tasks == 1
         over()
         assert {one["status"] for one in backend.rows("ConnectionsTable")} == {"EXPIRED"}
@@ -1197,7 +1197,7 @@ def test_a_move_and_a_new_connection_at_once(api: Api, backend: Backend, provide
     assert api(f"GET {PATH}/{made['id']}/connections/default/token").json()["accessToken"] == ACCESS
     # The other way about: it moves while a user is at the provider.
     with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, config=elsewhere), at=2):
-        refused(connect(api, made, "second"), 409, "Begin anew")
+        refused(connect(api, made, "second"), 409, "Start a new flow")
     assert get(api, made)["connectionCount"] == 1
     assert [one["name"] for one in backend.rows("ConnectionsTable")] == ["default"]
 

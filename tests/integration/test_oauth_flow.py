@@ -1,6 +1,6 @@
-"""The authorization code flow against a provider on loopback, and against people who cheat.
+"""The authorization code flow with a provider on loopback, and with attackers.
 
-Promise 5: a state works once, for 10 minutes, for the principal that began it.
+Promise 5: a state works once, for 10 minutes, for the principal that started the flow.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from tests.integration.oauth_fakes import (
     CALLBACK,
     CLIENT_ID,
     CODE,
-    HOME,
     INTEGRATIONS,
     PROVIDER_FILE,
+    PROVIDER_URL,
     SECRET,
     Provider,
-    asked,
-    begin,
-    bring_back,
+    activity_details,
+    activity_log,
+    authorization_parameters,
+    complete_flow,
     config,
     connect,
-    count,
-    details,
+    connection_count,
+    connection_rows,
+    create_integration,
+    create_known_integration,
+    get_token,
     initiate,
-    integrate,
-    integrate_known,
+    json_answer,
     known_provider,
-    log,
     provider,
-    refused,
-    rows,
-    says,
-    token_of,
-    tokens,
+    start_flow,
+    token_answer,
 )
+from tests.problems import assert_problem
 from tests.receivers import Request
 
 RETURN_URL = f"{RETURN_ORIGIN}/connected?tab=2"
@@ -63,8 +63,8 @@ COLLEAGUE = {"sub": "colleague"}
 
 @pytest.fixture
 def crm() -> Iterator[Provider]:
-    with provider() as made:
-        yield made
+    with provider() as crm:
+        yield crm
 
 
 def states(backend: Backend) -> list[dict[str, Any]]:
@@ -72,30 +72,30 @@ def states(backend: Backend) -> list[dict[str, Any]]:
 
 
 def is_void(api: Api, state: str, token: str = OWNER) -> bool:
-    """Whether a state is good for nothing any more."""
-    answer = bring_back(api, state, token=token)
+    """Whether a state no longer works."""
+    answer = complete_flow(api, state, token=token)
     return answer.status == 422 and answer.json()["errors"][0]["path"] == "state"
 
 
 # ── initiate ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_whole_flow_proves_who_asks_by_pkce(api: Api, crm: Provider, clock: Clock) -> None:
-    id = integrate(api, crm, scopes=["contacts.read", "deals:write"])
-    begun = begin(api, id)
-    assert begun.keys() == {"authorizationUrl", "state", "expiresAt"}
-    assert begun["authorizationUrl"].startswith(f"{crm.base}/a?")
-    challenge = asked(begun)["code_challenge"]
-    assert asked(begun) == {
+def test_flow_with_pkce(api: Api, crm: Provider, clock: Clock) -> None:
+    id = create_integration(api, crm, scopes=["contacts.read", "deals:write"])
+    started = start_flow(api, id)
+    assert started.keys() == {"authorizationUrl", "state", "expiresAt"}
+    assert started["authorizationUrl"].startswith(f"{crm.base}/a?")
+    challenge = authorization_parameters(started)["code_challenge"]
+    assert authorization_parameters(started) == {
         "response_type": "code",
         "client_id": CLIENT_ID,
         "redirect_uri": REDIRECT_URI,
         "scope": "contacts.read deals:write",
-        "state": begun["state"],
+        "state": started["state"],
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    answer = bring_back(api, begun["state"])
+    answer = complete_flow(api, started["state"])
     assert answer.status == 200, answer.text
     (sent,) = crm.token_requests
     assert re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", sent["code_verifier"])
@@ -109,9 +109,9 @@ def test_a_whole_flow_proves_who_asks_by_pkce(api: Api, crm: Provider, clock: Cl
         "client_id": CLIENT_ID,
         "client_secret": SECRET,
     }
-    made = answer.json()
-    assert made == {
-        "id": ConnectionId.parse(made["id"]),
+    connection = answer.json()
+    assert connection == {
+        "id": ConnectionId.parse(connection["id"]),
         "connectionId": "default",
         "integrationId": id,
         "provider": "acme-crm",
@@ -119,18 +119,18 @@ def test_a_whole_flow_proves_who_asks_by_pkce(api: Api, crm: Provider, clock: Cl
         "authType": "OAUTH2",
         "scopes": ["contacts.read", "deals:write"],
         "account": {"id": None, "label": None},
-        "expiresAt": made["expiresAt"],
+        "expiresAt": connection["expiresAt"],
         "lastRefreshedAt": None,
         "lastError": None,
         "metadata": {},
         "createdBy": "user:someone",
-        "createdAt": made["createdAt"],
-        "updatedAt": made["createdAt"],
+        "createdAt": connection["createdAt"],
+        "updatedAt": connection["createdAt"],
         "version": 1,
     }
-    assert api(f"GET {INTEGRATIONS}/{id}/connections/default").json() == made
-    assert token_of(api, id).json()["accessToken"] == "access-1-7d1f"
-    assert [entry[:2] for entry in log(api, id)] == [
+    assert api(f"GET {INTEGRATIONS}/{id}/connections/default").json() == connection
+    assert get_token(api, id).json()["accessToken"] == "access-1-7d1f"
+    assert [entry[:2] for entry in activity_log(api, id)] == [
         ("token.issued", "SUCCEEDED"),
         ("connection.created", "SUCCEEDED"),
         ("oauth.initiated", "SUCCEEDED"),
@@ -138,25 +138,20 @@ def test_a_whole_flow_proves_who_asks_by_pkce(api: Api, crm: Provider, clock: Cl
     ]
 
 
-@pytest.fixture
-def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-def test_a_state_is_kept_as_its_hash_and_the_verifier_under_the_vault(
+def test_state_is_stored_as_a_hash_and_the_verifier_encrypted(
     api: Api, crm: Provider, backend: Backend, clock: Clock
 ) -> None:
-    id = integrate(api, crm)
-    begun = [begin(api, id) for _ in range(2)]
-    kept = {row["id"]: row for row in states(backend)}
-    raw = json.dumps(list(kept.values()))
-    for each in begun:
-        assert len(base64.urlsafe_b64decode(each["state"] + "=")) * 8 >= 256
-        row = kept[hashlib.sha256(each["state"].encode()).hexdigest()]
+    id = create_integration(api, crm)
+    flows = [start_flow(api, id) for _ in range(2)]
+    by_id = {row["id"]: row for row in states(backend)}
+    raw = json.dumps(list(by_id.values()))
+    for flow in flows:
+        assert len(base64.urlsafe_b64decode(flow["state"] + "=")) * 8 >= 256
+        row = by_id[hashlib.sha256(flow["state"].encode()).hexdigest()]
         assert row["ttl"] == (clock.now + 600_000) // 1000
         assert row["verifier"].startswith("v1.")
-        assert each["state"] not in raw
-        bring_back(api, each["state"])
+        assert flow["state"] not in raw
+        complete_flow(api, flow["state"])
     first, second = crm.token_requests
     assert first["code_verifier"] != second["code_verifier"]
     for sent in (first, second):
@@ -164,22 +159,26 @@ def test_a_state_is_kept_as_its_hash_and_the_verifier_under_the_vault(
         assert base64.b64encode(sent["code_verifier"].encode()).decode() not in raw
 
 
-def test_a_verifier_moved_to_another_state_does_not_open(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
-    one, other = begin(api, id), begin(api, id)
-    by_state = {row["id"]: row for row in states(backend)}
-    of_one, of_other = (by_state[hashlib.sha256(each["state"].encode()).hexdigest()] for each in (one, other))
+def test_verifier_moved_to_another_state_cannot_be_decrypted(
+    api: Api, crm: Provider, backend: Backend
+) -> None:
+    id = create_integration(api, crm)
+    one, other = start_flow(api, id), start_flow(api, id)
+    by_id = {row["id"]: row for row in states(backend)}
+    of_one, of_other = (by_id[hashlib.sha256(flow["state"].encode()).hexdigest()] for flow in (one, other))
     from patchbay.storage import dynamo
 
     dynamo.put(settings().oauth_states_table, {**of_one, "verifier": of_other["verifier"]})
-    answer = bring_back(api, one["state"])
+    answer = complete_flow(api, one["state"])
     assert answer.status == 500
     assert "does not open" in answer.json()["detail"]
     assert crm.token_requests == []
 
 
-def test_a_redirect_uri_is_registered_to_the_letter(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_initiate_rejects_redirect_uri_without_exact_match(
+    api: Api, crm: Provider, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    id = create_integration(api, crm)
     for uri in (
         REDIRECT_URI + "/",
         REDIRECT_URI + "?",
@@ -202,33 +201,36 @@ def test_a_redirect_uri_is_registered_to_the_letter(api: Api, crm: Provider, bac
         f"{crm.base}/a",
         RETURN_ORIGIN,
     ):
-        refused(initiate(api, id, redirectUri=uri), 422, "validation_failed", "redirectUri")
-    for odd in ("", None, 7, [REDIRECT_URI], "https://" + "a" * 2048):
-        refused(initiate(api, id, redirectUri=odd), 422, "validation_failed", "redirectUri")
+        with subtests.test(uri=uri):
+            assert_problem(initiate(api, id, redirectUri=uri), 422, paths=["redirectUri"])
+    for invalid in ("", None, 7, [REDIRECT_URI], "https://" + "a" * 2048):
+        with subtests.test(uri=invalid):
+            assert_problem(initiate(api, id, redirectUri=invalid), 422, paths=["redirectUri"])
     assert states(backend) == []
-    assert [entry[0] for entry in log(api, id)] == ["integration.created"]
+    assert [entry[0] for entry in activity_log(api, id)] == ["integration.created"]
 
 
-def test_an_integrations_own_redirect_uris_replace_the_parameter(api: Api, crm: Provider) -> None:
+def test_redirect_uris_of_an_integration_replace_the_parameter(api: Api, crm: Provider) -> None:
     own = "https://own.platform.test/back"
-    id = integrate(api, crm, settings={"redirectUris": [own]})
-    assert asked(begin(api, id, redirectUri=own))["redirect_uri"] == own
-    detail = refused(initiate(api, id), 422, "validation_failed", "redirectUri")
-    assert "config.redirectUris" in detail
-    other = integrate(api, crm)
-    refused(initiate(api, other, redirectUri=own), 422, "validation_failed", "redirectUri")
-    begun = begin(api, id, redirectUri=own)
-    bring_back(api, begun["state"])
-    assert crm.token_requests[0]["redirect_uri"] == own, "the same as the user was sent with"
+    id = create_integration(api, crm, settings={"redirectUris": [own]})
+    assert authorization_parameters(start_flow(api, id, redirectUri=own))["redirect_uri"] == own
+    assert_problem(initiate(api, id), 422, None, "config.redirectUris", paths=["redirectUri"])
+    other = create_integration(api, crm)
+    assert_problem(initiate(api, other, redirectUri=own), 422, paths=["redirectUri"])
+    started = start_flow(api, id, redirectUri=own)
+    complete_flow(api, started["state"])
+    assert crm.token_requests[0]["redirect_uri"] == own, "as in the authorization request"
 
 
-def test_a_return_url_stays_at_an_allowed_origin(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_initiate_rejects_return_url_of_another_origin(
+    api: Api, crm: Provider, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    id = create_integration(api, crm)
     for url in (RETURN_ORIGIN, RETURN_URL, f"{RETURN_ORIGIN}/a/b?c=%0A", f"{RETURN_ORIGIN}?next=//evil.test"):
         assert initiate(api, id, returnUrl=url).status == 200, url
     before = len(states(backend))
     host = RETURN_ORIGIN.removeprefix("https://")
-    for url in (
+    for invalid in (
         f"https://{host}@evil.test/",
         f"https://{host}:x@evil.test/",
         f"https://user@{host}/",
@@ -268,104 +270,105 @@ def test_a_return_url_stays_at_an_allowed_origin(api: Api, crm: Provider, backen
         f"{RETURN_ORIGIN}/" + "a" * 2048,
         "",
     ):
-        refused(initiate(api, id, returnUrl=url), 422, "validation_failed", "returnUrl")
+        with subtests.test(url=invalid[:80]):
+            assert_problem(initiate(api, id, returnUrl=invalid), 422, paths=["returnUrl"])
     assert len(states(backend)) == before
 
 
 @pytest.mark.parameters(AllowedReturnOrigins="")
-def test_without_allowed_origins_there_is_no_return_url(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_initiate_rejects_every_return_url_without_allowed_origins(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
     assert initiate(api, id).status == 200
     for url in (RETURN_URL, "://", "x:", "//"):
-        refused(initiate(api, id, returnUrl=url), 422, "validation_failed", "returnUrl")
+        assert_problem(initiate(api, id, returnUrl=url), 422, paths=["returnUrl"])
 
 
-def test_scopes_are_at_most_those_of_the_integration(api: Api, crm: Provider) -> None:
-    listed = integrate(api, crm, scopes=["a", "b", "c"])
-    assert asked(begin(api, listed))["scope"] == "a b c"
-    assert asked(begin(api, listed, scopes=["c", "a", "c"]))["scope"] == "c a"
-    assert "scope" not in asked(begin(api, listed, scopes=[]))
+def test_initiate_rejects_scopes_beyond_those_of_the_integration(
+    api: Api, crm: Provider, subtests: pytest.Subtests
+) -> None:
+    listed = create_integration(api, crm, scopes=["a", "b", "c"])
+    assert authorization_parameters(start_flow(api, listed))["scope"] == "a b c"
+    assert authorization_parameters(start_flow(api, listed, scopes=["c", "a", "c"]))["scope"] == "c a"
+    assert "scope" not in authorization_parameters(start_flow(api, listed, scopes=[]))
     for beyond in (["d"], ["a", "d"], ["A"], ["a b"], ["a,b"], ["a\nb"], [""], "a", [7], ["a"] * 101):
-        answer = initiate(api, listed, scopes=beyond)
-        assert refused(answer, 422, "validation_failed").startswith("scopes")
-    open_ = integrate(api, crm, settings={"scopeSeparator": ","})
-    assert "scope" not in asked(begin(api, open_))
-    assert asked(begin(api, open_, scopes=["x", "y"]))["scope"] == "x,y"
+        with subtests.test(scopes=beyond):
+            answer = initiate(api, listed, scopes=beyond)
+            assert assert_problem(answer, 422)["detail"].startswith("scopes")
+    open_ = create_integration(api, crm, settings={"scopeSeparator": ","})
+    assert "scope" not in authorization_parameters(start_flow(api, open_))
+    assert authorization_parameters(start_flow(api, open_, scopes=["x", "y"]))["scope"] == "x,y"
 
 
-def test_a_connection_is_named_so_that_a_path_can_name_it(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_initiate_rejects_invalid_connection_name(
+    api: Api, crm: Provider, backend: Backend, subtests: pytest.Subtests
+) -> None:
+    id = create_integration(api, crm)
     for good in ("default", "A", "user_4.shop-1", "con_short", "...", "x" * 64):
         assert initiate(api, id, connectionId=good).status == 200, good
     before = len(states(backend))
     taken = str(ConnectionId.new())
     for bad in ("", "x" * 65, "a/b", "a b", "ä", "a\n", "a%20b", "a#b", taken, ".", "..", 7, None):
-        answer = initiate(api, id, connectionId=bad)
-        refused(answer, 422, "validation_failed", "connectionId")
+        with subtests.test(name=bad):
+            answer = initiate(api, id, connectionId=bad)
+            assert_problem(answer, 422, paths=["connectionId"])
     assert len(states(backend)) == before
 
 
-def test_only_an_active_integration_begins_flows(api: Api, crm: Provider, backend: Backend) -> None:
-    pending = integrate(api, crm, settings={"clientSecret": None})
-    assert "clientSecret" in refused(initiate(api, pending), 409, "integration_inactive")
-    id = integrate(api, crm)
+def test_initiate_requires_active_integration(api: Api, crm: Provider, backend: Backend) -> None:
+    pending = create_integration(api, crm, settings={"clientSecret": None})
+    assert_problem(initiate(api, pending), 409, "integration_inactive", "clientSecret")
+    id = create_integration(api, crm)
     for status in ("INACTIVE", "ERROR"):
-        api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": status, "reason": "moving house"})
-        detail = refused(initiate(api, id), 409, "integration_inactive")
-        assert status in detail
-        assert "moving house" in detail
+        api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": status, "reason": "maintenance"})
+        assert_problem(initiate(api, id), 409, "integration_inactive", status, "maintenance")
     api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": "ACTIVE"})
     assert initiate(api, id).status == 200
     api(f"DELETE {INTEGRATIONS}/{id}")
-    refused(initiate(api, id), 404, "not_found")
-    keys = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM"}).json()["id"]
-    assert "not one for OAuth" in refused(initiate(api, keys), 409, "conflict")
+    assert_problem(initiate(api, id), 404)
+    mail = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM"}).json()["id"]
+    assert_problem(initiate(api, mail), 409, None, "not one for OAuth")
     assert len(states(backend)) == 1
 
 
-def test_an_integrations_limits_are_counted_and_named(api: Api, crm: Provider, clock: Clock) -> None:
-    hourly = integrate(api, crm, rateLimitPerHour=2, rateLimitPerDay=100)
-    daily = integrate(api, crm, rateLimitPerHour=100, rateLimitPerDay=1)
-    for id, most, name, longest in ((hourly, 2, "hour", 7200), (daily, 1, "day", 2 * 86_400)):
-        # What is refused for itself counts as no use.
-        refused(initiate(api, id, redirectUri="https://evil.test/"), 422, "validation_failed", "redirectUri")
-        for _ in range(most):
+def test_initiate_counts_against_the_integration_limits(api: Api, crm: Provider, clock: Clock) -> None:
+    hourly = create_integration(api, crm, rateLimitPerHour=2, rateLimitPerDay=100)
+    daily = create_integration(api, crm, rateLimitPerHour=100, rateLimitPerDay=1)
+    for id, limit, window, longest in ((hourly, 2, "hour", 7200), (daily, 1, "day", 2 * 86_400)):
+        # A rejected request does not count.
+        assert_problem(initiate(api, id, redirectUri="https://evil.test/"), 422, paths=["redirectUri"])
+        for _ in range(limit):
             assert initiate(api, id).status == 200
         answer = initiate(api, id)
-        detail = refused(answer, 429, "rate_limited")
-        assert f"limit of {most}" in detail
-        assert name in detail
+        assert_problem(answer, 429, "rate_limited", f"limit of {limit}", window)
         assert 1 <= int(answer.headers["retry-after"]) <= longest
     clock.move(2 * 3600)
     assert initiate(api, hourly).status == 200
     assert initiate(api, daily).status == 429
 
 
-def test_who_may_begin_a_flow(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
-    refused(initiate(api, id, token=jwt_for("globex")), 404, "not_found")
-    assert "connections:write" in refused(
-        initiate(api, id, token=jwt_for("acme", role="viewer")), 403, "forbidden"
-    )
-    refused(initiate(api, id, token=None), 401, "unauthenticated")
+def test_initiate_requires_scope_and_own_workspace(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
+    assert_problem(initiate(api, id, token=jwt_for("globex")), 404)
+    assert_problem(initiate(api, id, token=jwt_for("acme", role="viewer")), 403, None, "connections:write")
+    assert_problem(initiate(api, id, token=None), 401)
     assert initiate(api, id, token=jwt_for("acme", role="member")).status == 200
-    for nothing in (IntegrationId.new(), ConnectionId.new(), "int_short", "..", id.lower()):
-        refused(initiate(api, nothing), 404, "not_found")
-    refused(initiate(api, id, state="mine"), 422, "validation_failed", "state")
+    for unknown in (IntegrationId.new(), ConnectionId.new(), "int_short", "..", id.lower()):
+        assert_problem(initiate(api, unknown), 404)
+    assert_problem(initiate(api, id, state="mine"), 422, paths=["state"])
     assert len(states(backend)) == 1
 
 
-def test_a_flow_without_pkce_sends_no_verifier(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm, settings={"pkce": False})
-    begun = begin(api, id)
-    assert not any(name.startswith("code_challenge") for name in asked(begun))
-    bring_back(api, begun["state"])
+def test_flow_without_pkce_sends_no_verifier(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm, settings={"pkce": False})
+    started = start_flow(api, id)
+    assert not any(name.startswith("code_challenge") for name in authorization_parameters(started))
+    complete_flow(api, started["state"])
     assert "code_verifier" not in crm.token_requests[0]
 
 
-def test_an_authorization_url_keeps_its_own_query(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm, settings={"authorizationUrl": f"{crm.base}/a?tenant=4%2F7&x="})
-    sent = asked(begin(api, id))
+def test_authorization_url_keeps_its_own_query(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm, settings={"authorizationUrl": f"{crm.base}/a?tenant=4%2F7&x="})
+    sent = authorization_parameters(start_flow(api, id))
     assert (sent["tenant"], sent["x"], sent["client_id"]) == ("4/7", "", CLIENT_ID)
 
 
@@ -377,10 +380,10 @@ def test_an_authorization_url_keeps_its_own_query(api: Api, crm: Provider) -> No
         ((), "v" * 43, {"scope": "all", "nonce": "n", "code_challenge_method": "S256"}),
     ],
 )
-def test_an_authorization_url_of_before_sends_nothing_twice(
+def test_authorization_url_of_an_older_integration_repeats_no_parameter(
     scopes: tuple[str, ...], verifier: str | None, sent: dict[str, str]
 ) -> None:
-    """Registering refuses such an address; an integration may have had it before it did."""
+    """Creating an integration rejects such a URL, but an older integration may have one."""
     own = "response_type=token&tenant=4%2F7&State=theirs&scope=all&nonce=n&code_challenge=theirs&request=r"
     oauth = OAuth.model_construct(
         authorization_url=f"https://a.example/a?{own}", token_url="https://a.example/t"
@@ -392,7 +395,7 @@ def test_an_authorization_url_of_before_sends_nothing_twice(
         state="ours",
         code_verifier=verifier,
     )
-    parameters = asked({"authorizationUrl": url})
+    parameters = authorization_parameters({"authorizationUrl": url})
     if verifier is not None:
         assert parameters.pop("code_challenge") != "theirs"
     assert parameters == {
@@ -405,107 +408,108 @@ def test_an_authorization_url_of_before_sends_nothing_twice(
     }
 
 
-def test_an_authorization_url_with_what_we_send_is_refused(api: Api, crm: Provider) -> None:
-    own = config(crm, authorizationUrl=f"{crm.base}/a?tenant=4&response_type=token")
-    body = {"name": "CRM", "type": "CUSTOM", "provider": "acme-crm", "config": own}
-    detail = refused(
-        api(f"POST {INTEGRATIONS}", json=body), 422, "validation_failed", "config.authorizationUrl"
+def test_create_integration_rejects_authorization_url_with_reserved_parameters(
+    api: Api, crm: Provider
+) -> None:
+    fields = config(crm, authorizationUrl=f"{crm.base}/a?tenant=4&response_type=token")
+    body = {"name": "CRM", "type": "CUSTOM", "provider": "acme-crm", "config": fields}
+    assert_problem(
+        api(f"POST {INTEGRATIONS}", json=body), 422, None, "response_type", paths=["config.authorizationUrl"]
     )
-    assert "response_type" in detail
 
 
-# ── callback: who, when and how often ────────────────────────────────────────────────────────────────
+# ── callback: the state ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_state_works_once(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id)["state"]
-    assert bring_back(api, state).status == 200
+def test_state_works_once(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id)["state"]
+    assert complete_flow(api, state).status == 200
     assert states(backend) == []
-    for made_up in (state, state + "=", state[:-1], "", "a" * 43, hashlib.sha256(state.encode()).hexdigest()):
-        refused(bring_back(api, made_up), 422, "validation_failed", "state")
+    for invalid in (state, state + "=", state[:-1], "", "a" * 43, hashlib.sha256(state.encode()).hexdigest()):
+        assert_problem(complete_flow(api, invalid), 422, paths=["state"])
     assert len(crm.token_requests) == 1
-    assert count(api, id) == 1
+    assert connection_count(api, id) == 1
 
 
-def test_of_twenty_callbacks_at_once_one_wins(
+def test_one_of_twenty_concurrent_callbacks_succeeds(
     api: Api, crm: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_at_a_time(monkeypatch)
-    id = integrate(api, crm)
-    state = begin(api, id)["state"]
+    id = create_integration(api, crm)
+    state = start_flow(api, id)["state"]
     together = threading.Barrier(20)
 
     def callback(_: int) -> int:
         together.wait()
-        return bring_back(api, state).status
+        return complete_flow(api, state).status
 
     with ThreadPoolExecutor(20) as pool:
         statuses = sorted(pool.map(callback, range(20)))
     assert statuses == [200] + [422] * 19
     assert len(crm.token_requests) == 1
-    assert count(api, id) == 1
+    assert connection_count(api, id) == 1
 
 
-def test_a_state_ends_by_the_clock_though_its_row_lies_there(
+def test_expired_state_is_rejected_although_its_row_exists(
     api: Api, crm: Provider, backend: Backend, clock: Clock
 ) -> None:
-    id = integrate(api, crm)
+    id = create_integration(api, crm)
     token = jwt_for("acme", claims={"exp": clock.now // 1000 + 7200})
-    in_time, late = (begin(api, id, returnUrl=RETURN_URL)["state"] for _ in range(2))
+    in_time, late = (start_flow(api, id, returnUrl=RETURN_URL)["state"] for _ in range(2))
     clock.move(599.999)
     assert redirect(api, id, state=late).status == 303
-    assert bring_back(api, in_time, token=token).status == 200
+    assert complete_flow(api, in_time, token=token).status == 200
     clock.move(0.001)
     assert len(states(backend)) == 1
-    refused(redirect(api, id, state=late), 422, "validation_failed", "state")
-    refused(bring_back(api, late, token=token), 422, "validation_failed", "state")
+    assert_problem(redirect(api, id, state=late), 422, paths=["state"])
+    assert_problem(complete_flow(api, late, token=token), 422, paths=["state"])
     assert states(backend) == []
     assert len(crm.token_requests) == 1
 
 
-def test_another_than_who_began_it_burns_the_state_and_gets_nothing(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
-    id = integrate(api, crm)
+def test_state_of_another_principal_is_rejected_and_void(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
     key = api(f"POST {INTEGRATIONS}/api-keys", json={"name": "CI", "scopes": ["connections:write"]}).json()[
         "key"
     ]
     colleague, stranger = jwt_for("acme", claims=COLLEAGUE), jwt_for("globex")
-    thieves = [(OWNER, colleague), (OWNER, stranger), (OWNER, key), (key, OWNER), (colleague, key)]
-    for rightful, thief in thieves:
-        state = begin(api, id, token=rightful)["state"]
-        detail = refused(bring_back(api, state, token=thief), 403, "forbidden")
+    callers = [(OWNER, colleague), (OWNER, stranger), (OWNER, key), (key, OWNER), (colleague, key)]
+    for owner, other in callers:
+        state = start_flow(api, id, token=owner)["state"]
+        detail = assert_problem(complete_flow(api, state, token=other), 403)["detail"]
         assert "someone" not in detail
         assert states(backend) == []
-        refused(bring_back(api, state, token=rightful), 422, "validation_failed", "state")
+        assert_problem(complete_flow(api, state, token=owner), 422, paths=["state"])
     assert crm.requests == []
-    assert rows(backend) == []
-    # The log says who, but of no other workspace.
-    actors = [actor for action, outcome, actor in log(api, id) if action == "oauth.failed"]
+    assert connection_rows(backend) == []
+    # The log names the caller, but not if it belongs to another workspace.
+    actors = [actor for action, outcome, actor in activity_log(api, id) if action == "oauth.failed"]
     assert actors[0].startswith("key_")
     assert actors[1] == "user:someone"
     assert actors[2].startswith("key_")
     assert actors[3:] == ["a stranger", "user:colleague"]
-    # Each of them may finish what they began.
-    for who in (OWNER, colleague, key):
-        assert bring_back(api, begin(api, id, token=who)["state"], token=who).status == 200
+    # Each caller can complete its own flow.
+    for caller in (OWNER, colleague, key):
+        assert complete_flow(api, start_flow(api, id, token=caller)["state"], token=caller).status == 200
 
 
-def test_who_may_not_connect_burns_no_state(api: Api, crm: Provider) -> None:
-    """Who gets no further than the door has not brought the state back."""
-    state = begin(api, integrate(api, crm))["state"]
-    refused(bring_back(api, state, token=jwt_for("acme", role="viewer")), 403, "forbidden")
-    refused(bring_back(api, state, token="nonsense"), 401, "unauthenticated")
-    assert bring_back(api, state).status == 200
+def test_unauthorized_callback_does_not_consume_the_state(api: Api, crm: Provider) -> None:
+    """The request is rejected before its state is read."""
+    state = start_flow(api, create_integration(api, crm))["state"]
+    assert_problem(complete_flow(api, state, token=jwt_for("acme", role="viewer")), 403)
+    assert_problem(complete_flow(api, state, token="nonsense"), 401)
+    assert complete_flow(api, state).status == 200
 
 
-def test_what_the_provider_adds_is_taken_and_bounded(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_callback_accepts_a_bounded_number_of_extra_parameters(
+    api: Api, crm: Provider, subtests: pytest.Subtests
+) -> None:
+    id = create_integration(api, crm)
     extra = {f"x_{number}": "y" * 4096 for number in range(30)}
-    assert bring_back(api, begin(api, id)["state"], **extra).status == 200
-    state = begin(api, id)["state"]
-    for wrong in (
+    assert complete_flow(api, start_flow(api, id)["state"], **extra).status == 200
+    state = start_flow(api, id)["state"]
+    for invalid in (
         {**extra, "one_more": ""},
         {"x": "y" * 4097},
         {"x": 7},
@@ -517,35 +521,38 @@ def test_what_the_provider_adds_is_taken_and_bounded(api: Api, crm: Provider) ->
         {"error": "denied"},
         {"error_description": ["x"]},
     ):
-        refused(bring_back(api, state, **wrong), 422, "validation_failed")
-    for wrong_code in (7, "y" * 4097, ["x"], True, "ünï", "a\r\nb", "\x00"):
-        refused(api(CALLBACK, json={"state": state, "code": wrong_code}), 422, "validation_failed", "code")
-    refused(bring_back(api, state, None), 422, "validation_failed")
-    refused(bring_back(api, state, ""), 422, "validation_failed", "code")
-    refused(api(CALLBACK, json={"code": CODE}), 422, "validation_failed", "state")
-    for wrong_state in (7, None, [state], "y" * 4097):
-        answer = api(CALLBACK, json={"code": CODE, "state": wrong_state})
-        refused(answer, 422, "validation_failed", "state")
+        with subtests.test(parameters=str(invalid)[:80]):
+            assert_problem(complete_flow(api, state, **invalid), 422)
+    for invalid_code in (7, "y" * 4097, ["x"], True, "ünï", "a\r\nb", "\x00"):
+        with subtests.test(code=str(invalid_code)[:80]):
+            assert_problem(api(CALLBACK, json={"state": state, "code": invalid_code}), 422, paths=["code"])
+    assert_problem(complete_flow(api, state, None), 422)
+    assert_problem(complete_flow(api, state, ""), 422, paths=["code"])
+    assert_problem(api(CALLBACK, json={"code": CODE}), 422, paths=["state"])
+    for invalid_state in (7, None, [state], "y" * 4097):
+        with subtests.test(state=str(invalid_state)[:80]):
+            answer = api(CALLBACK, json={"code": CODE, "state": invalid_state})
+            assert_problem(answer, 422, paths=["state"])
     assert len(crm.token_requests) == 1
-    assert bring_back(api, state).status == 200, "what could not be read has used up nothing"
+    assert complete_flow(api, state).status == 200, "an invalid request does not consume the state"
 
 
-def test_odd_codes_reach_the_provider_as_they_are(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_unusual_codes_reach_the_provider_unchanged(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
     codes = ["4/0Ab&client_id=evil", "a b+c%20=", " ", "~'\"\\;#?", "y" * 4096]
     for code in codes:
-        assert bring_back(api, begin(api, id)["state"], code).status == 200
+        assert complete_flow(api, start_flow(api, id)["state"], code).status == 200
     assert [sent["code"] for sent in crm.token_requests] == codes
     assert {sent["client_id"] for sent in crm.token_requests} == {CLIENT_ID}
 
 
-# ── callback: what the provider says ─────────────────────────────────────────────────────────────────
+# ── callback: the provider's response ────────────────────────────────────────────────────────────────
 
 
-def test_a_providers_no_is_shown_cleaned_and_uses_the_state_up(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id)["state"]
-    answer = bring_back(
+def test_provider_error_is_sanitized_and_consumes_the_state(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id)["state"]
+    answer = complete_flow(
         api,
         state,
         None,
@@ -553,16 +560,16 @@ def test_a_providers_no_is_shown_cleaned_and_uses_the_state_up(api: Api, crm: Pr
         error_description=f"no\r\n\x1b[31m\u202e{SECRET}\u2028" + "x" * 4000,
         error_uri="https://evil.test/",
     )
-    detail = refused(answer, 422, "authorization_failed")
+    detail = assert_problem(answer, 422, "authorization_failed")["detail"]
     assert detail.startswith("acme-crm answered access_denied: no [31m")
     assert SECRET not in detail
     assert detail.isprintable()
     assert len(detail) < 500
     assert is_void(api, state)
-    assert details(api, id, "oauth.failed") == [f"default: {detail}"]
-    for odd in ("", "\n", "x" * 4096, "\u202e"):
-        answer = bring_back(api, begin(api, id)["state"], None, error=odd)
-        detail = refused(answer, 422, "authorization_failed")
+    assert activity_details(api, id, "oauth.failed") == [f"default: {detail}"]
+    for unusual in ("", "\n", "x" * 4096, "\u202e"):
+        answer = complete_flow(api, start_flow(api, id)["state"], None, error=unusual)
+        detail = assert_problem(answer, 422, "authorization_failed")["detail"]
         assert detail.isprintable()
         assert len(detail) < 500
     assert crm.requests == []
@@ -571,23 +578,28 @@ def test_a_providers_no_is_shown_cleaned_and_uses_the_state_up(api: Api, crm: Pr
 ISSUER = "https://login.acme-crm.test"
 
 
-def test_an_answer_of_another_server_is_refused(api: Api, crm: Provider) -> None:
-    """RFC 9207: the mix-up attack, when the provider is not known to say who it is."""
-    id = integrate(api, crm, settings={"issuer": ISSUER})
+def test_callback_rejects_another_issuer(api: Api, crm: Provider, subtests: pytest.Subtests) -> None:
+    """RFC 9207: the mix-up attack, with a provider that is not known to send its issuer."""
+    id = create_integration(api, crm, settings={"issuer": ISSUER})
     for wrong in ("https://login.evil.test", f"{ISSUER}/", ISSUER.upper(), "", f"{ISSUER}?", f" {ISSUER}"):
-        state = begin(api, id)["state"]
-        assert "iss" in refused(bring_back(api, state, iss=wrong), 422, "authorization_failed")
-        assert is_void(api, state)
-    state = begin(api, id)["state"]
-    mixed = bring_back(api, state, None, error="denied", error_description="words of evil", iss=wrong)
-    assert "words of evil" not in refused(mixed, 422, "authorization_failed")
+        with subtests.test(iss=wrong):
+            state = start_flow(api, id)["state"]
+            assert_problem(complete_flow(api, state, iss=wrong), 422, "authorization_failed", "iss")
+            assert is_void(api, state)
+    state = start_flow(api, id)["state"]
+    mixed = complete_flow(
+        api, state, None, error="denied", error_description="text of the attacker", iss=wrong
+    )
+    assert "text of the attacker" not in assert_problem(mixed, 422, "authorization_failed")["detail"]
     assert crm.requests == []
-    assert bring_back(api, begin(api, id)["state"], iss=ISSUER).status == 200
-    assert bring_back(api, begin(api, id)["state"]).status == 200, "not required"
+    assert complete_flow(api, start_flow(api, id)["state"], iss=ISSUER).status == 200
+    assert complete_flow(api, start_flow(api, id)["state"]).status == 200, "not required"
 
 
-def test_without_an_issuer_an_answer_of_another_origin_is_refused(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm, settings={"authorizationUrl": "https://login.acme-crm.test/a"})
+def test_callback_rejects_issuer_of_another_origin_if_none_is_configured(
+    api: Api, crm: Provider, subtests: pytest.Subtests
+) -> None:
+    id = create_integration(api, crm, settings={"authorizationUrl": "https://login.acme-crm.test/a"})
     for wrong in (
         "https://login.evil.test",
         "http://login.acme-crm.test",
@@ -597,39 +609,45 @@ def test_without_an_issuer_an_answer_of_another_origin_is_refused(api: Api, crm:
         "login.acme-crm.test",
         "",
     ):
-        state = begin(api, id)["state"]
-        detail = refused(bring_back(api, state, iss=wrong), 422, "authorization_failed")
-        assert "config.issuer" in detail
-        assert is_void(api, state)
-    mixed = bring_back(api, begin(api, id)["state"], None, error="denied", error_description="evil", iss="x")
-    assert "evil" not in refused(mixed, 422, "authorization_failed")
+        with subtests.test(iss=wrong):
+            state = start_flow(api, id)["state"]
+            detail = assert_problem(complete_flow(api, state, iss=wrong), 422, "authorization_failed")[
+                "detail"
+            ]
+            assert "config.issuer" in detail
+            assert is_void(api, state)
+    mixed = complete_flow(
+        api, start_flow(api, id)["state"], None, error="denied", error_description="evil", iss="x"
+    )
+    assert "evil" not in assert_problem(mixed, 422, "authorization_failed")["detail"]
     assert crm.requests == []
     for right in ("https://login.acme-crm.test/tenant", "https://LOGIN.acme-crm.test:443", crm.base):
-        assert bring_back(api, begin(api, id)["state"], iss=right).status == 200, right
+        with subtests.test(iss=right):
+            assert complete_flow(api, start_flow(api, id)["state"], iss=right).status == 200, right
 
 
-def test_an_answer_must_name_its_server_where_the_provider_always_does(
+def test_callback_requires_issuer_if_the_provider_always_sends_it(
     api: Api, crm: Provider, tmp_path: Path
 ) -> None:
     file = PROVIDER_FILE + f'issuer = "{ISSUER}"\niss_required = true\n'
     with known_provider(tmp_path, crm, "strict-crm", file):
-        id = integrate_known(api, "strict-crm")
-        state = begin(api, id)["state"]
-        assert "(iss)" in refused(bring_back(api, state), 422, "authorization_failed")
+        id = create_known_integration(api, "strict-crm")
+        state = start_flow(api, id)["state"]
+        assert_problem(complete_flow(api, state), 422, "authorization_failed", "(iss)")
         assert is_void(api, state)
-        state = begin(api, id)["state"]
-        refused(bring_back(api, state, None, error="access_denied"), 422, "authorization_failed")
+        state = start_flow(api, id)["state"]
+        assert_problem(complete_flow(api, state, None, error="access_denied"), 422, "authorization_failed")
         assert is_void(api, state)
-        refused(bring_back(api, begin(api, id)["state"], iss="x"), 422, "authorization_failed")
+        assert_problem(complete_flow(api, start_flow(api, id)["state"], iss="x"), 422, "authorization_failed")
         assert crm.requests == []
-        assert bring_back(api, begin(api, id)["state"], iss=ISSUER).status == 200
+        assert complete_flow(api, start_flow(api, id)["state"], iss=ISSUER).status == 200
 
 
-def test_a_callback_names_an_address_of_the_providers_own_or_none(
-    api: Api, crm: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_callback_rejects_addresses_outside_the_provider(
+    api: Api, crm: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """Zoho names its data centre's host in the callback; a forged one would get code and client secret."""
-    file = PROVIDER_FILE.replace(f"{HOME}/t", "{accounts}/t") + (
+    """Zoho names its data center's host in the callback. A forged one would get code and client secret."""
+    file = PROVIDER_FILE.replace(f"{PROVIDER_URL}/t", "{accounts}/t") + (
         '[oauth.callback.accounts]\nparameter = "accounts-server"\n'
         'hosts = ["accounts.crm.test", "*.eu.crm.test"]\ndefault = "https://accounts.crm.test"\n'
     )
@@ -643,7 +661,7 @@ def test_a_callback_names_an_address_of_the_providers_own_or_none(
         token_endpoint, "_transport", lambda: GuardedTransport(max_bytes=1000, resolver=resolver)
     )
     with known_provider(tmp_path, crm, "zone-crm", file):
-        id = integrate_known(api, "zone-crm")
+        id = create_known_integration(api, "zone-crm")
         for forged in (
             "https://accounts.evil.test",
             "http://accounts.crm.test",
@@ -662,54 +680,58 @@ def test_a_callback_names_an_address_of_the_providers_own_or_none(
             "{base}",
             "",
         ):
-            state = begin(api, id)["state"]
-            answer = bring_back(api, state, **{"accounts-server": forged})
-            assert "accounts-server" in refused(answer, 422, "authorization_failed")
-            assert is_void(api, state)
+            with subtests.test(address=forged):
+                state = start_flow(api, id)["state"]
+                answer = complete_flow(api, state, **{"accounts-server": forged})
+                assert_problem(answer, 422, "authorization_failed", "accounts-server")
+                assert is_void(api, state)
         assert looked_up == []
-        for named, host in (
+        for parameters, host in (
             ({}, "accounts.crm.test"),
             ({"accounts-server": "https://accounts.crm.test/"}, "accounts.crm.test"),
             ({"accounts-server": "https://a.eu.crm.test"}, "a.eu.crm.test"),
             ({"accounts": "https://evil.test"}, "accounts.crm.test"),
         ):
-            refused(bring_back(api, begin(api, id)["state"], **named), 502, "upstream_failed")
-            assert looked_up.pop() == host
+            with subtests.test(parameters=parameters):
+                assert_problem(
+                    complete_flow(api, start_flow(api, id)["state"], **parameters), 502, "upstream_failed"
+                )
+                assert looked_up.pop() == host
         assert looked_up == []
 
 
-# ── callback: what changes meanwhile ─────────────────────────────────────────────────────────────────
+# ── callback: concurrent changes ─────────────────────────────────────────────────────────────────────
 
 
-def test_a_code_never_goes_to_a_client_or_address_that_came_later(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
+def test_code_is_not_sent_to_a_client_or_address_changed_since_the_start(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
     with provider() as elsewhere:
         for change in (
             {"tokenUrl": f"{elsewhere.base}/t"},
             {"authorizationUrl": f"{elsewhere.base}/a"},
             {"clientId": "another"},
         ):
-            state = begin(api, id)["state"]
+            state = start_flow(api, id)["state"]
             changed = {"config": change | {"clientSecret": SECRET}}
             assert api(f"PUT {INTEGRATIONS}/{id}", json=changed).status == 200
-            assert "Begin anew" in refused(bring_back(api, state), 409, "conflict")
+            assert_problem(complete_flow(api, state), 409, None, "Start a new flow")
             assert is_void(api, state)
             assert api(f"PUT {INTEGRATIONS}/{id}", json={"config": config(crm)}).status == 200
         assert elsewhere.requests == crm.requests == []
-        assert bring_back(api, begin(api, id)["state"]).status == 200
+        assert complete_flow(api, start_flow(api, id)["state"]).status == 200
 
 
-def test_a_change_during_the_exchange_connects_nothing_and_gives_the_grant_back(
+def test_change_during_the_exchange_connects_nothing_and_revokes_the_grant(
     api: Api, backend: Backend
 ) -> None:
     changes: list[Callable[[], Any]] = []
 
     def slow(_: Request) -> Any:
         changes.pop()()
-        return tokens(1)
+        return token_answer(1)
 
     with provider([slow]) as crm, provider() as elsewhere:
-        id = integrate(api, crm)
+        id = create_integration(api, crm)
         moved = {"config": config(elsewhere)}
         for change, status in (
             (lambda: api(f"PUT {INTEGRATIONS}/{id}", json=moved), 409),
@@ -717,268 +739,275 @@ def test_a_change_during_the_exchange_connects_nothing_and_gives_the_grant_back(
         ):
             api(f"PUT {INTEGRATIONS}/{id}", json={"config": config(crm)})
             changes.append(change)
-            state = begin(api, id)["state"]
-            refused(bring_back(api, state), status, "conflict")
+            state = start_flow(api, id)["state"]
+            assert_problem(complete_flow(api, state), status, "conflict")
             assert is_void(api, state)
-            assert rows(backend) == []
+            assert connection_rows(backend) == []
         assert elsewhere.requests == []
         assert [sent["token"] for sent in crm.revocations] == ["refresh-1-0a3b"] * 2
 
 
-def test_an_integration_deleted_or_paused_meanwhile_ends_the_flow(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id)["state"]
+def test_callback_requires_an_active_integration(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id)["state"]
     api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": "INACTIVE"})
-    refused(bring_back(api, state), 409, "integration_inactive")
+    assert_problem(complete_flow(api, state), 409, "integration_inactive")
     api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": "ACTIVE"})
     assert is_void(api, state)
-    state = begin(api, id)["state"]
+    state = start_flow(api, id)["state"]
     api(f"DELETE {INTEGRATIONS}/{id}")
-    refused(bring_back(api, state), 404, "not_found")
+    assert_problem(complete_flow(api, state), 404)
     assert is_void(api, state)
     assert crm.requests == []
 
 
-def test_connecting_again_goes_on_under_the_same_id(api: Api, backend: Backend) -> None:
-    first, again = tokens(1, scope="a b"), tokens(2, refresh_token=None, expires_in=None, scope="b")
+def test_connecting_again_keeps_the_id(api: Api, backend: Backend) -> None:
+    first, again = (
+        token_answer(1, scope="a b"),
+        token_answer(2, refresh_token=None, expires_in=None, scope="b"),
+    )
     with provider([first, again]) as crm:
-        id = integrate(api, crm)
-        made = connect(api, id)
+        id = create_integration(api, crm)
+        connection = connect(api, id)
         other = connect(api, id, "other")
         renewed = connect(api, id, token=jwt_for("acme", claims=COLLEAGUE))
-    assert other["id"] != made["id"]
-    assert renewed["id"] == made["id"]
-    assert renewed["version"] == made["version"] + 1
-    assert (renewed["createdBy"], renewed["createdAt"]) == (made["createdBy"], made["createdAt"])
-    assert (made["scopes"], renewed["scopes"]) == (["a", "b"], ["b"])
-    assert renewed["expiresAt"] is None, "nothing of the one before stays"
-    assert count(api, id) == len(rows(backend)) == 2
-    assert token_of(api, id).json()["accessToken"] == "access-2-7d1f"
-    assert "refresh-1-0a3b" not in json.dumps(rows(backend))
-    assert [entry[0] for entry in log(api, id) if entry[0].startswith("connection.")] == [
+    assert other["id"] != connection["id"]
+    assert renewed["id"] == connection["id"]
+    assert renewed["version"] == connection["version"] + 1
+    assert (renewed["createdBy"], renewed["createdAt"]) == (connection["createdBy"], connection["createdAt"])
+    assert (connection["scopes"], renewed["scopes"]) == (["a", "b"], ["b"])
+    assert renewed["expiresAt"] is None, "nothing of the previous connection remains"
+    assert connection_count(api, id) == len(connection_rows(backend)) == 2
+    assert get_token(api, id).json()["accessToken"] == "access-2-7d1f"
+    assert "refresh-1-0a3b" not in json.dumps(connection_rows(backend))
+    assert [entry[0] for entry in activity_log(api, id) if entry[0].startswith("connection.")] == [
         "connection.renewed",
         "connection.created",
         "connection.created",
     ]
 
 
-def test_a_replaced_grant_is_left_alone_unless_its_provider_ends_it_alone(api: Api) -> None:
-    """Many providers revoke all that the user granted to the client, the new grant with it."""
+def test_replaced_grant_is_revoked_only_if_configured(api: Api) -> None:
+    """Many providers revoke every grant of the user to the client, including the new one."""
     with provider() as crm:
-        id = integrate(api, crm)
+        id = create_integration(api, crm)
         connect(api, id)
         connect(api, id)
         assert crm.revocations == []
-        id = integrate(api, crm, settings={"revokeReplaced": True})
+        id = create_integration(api, crm, settings={"revokeReplaced": True})
         connect(api, id)
         assert crm.revocations == []
         connect(api, id)
-        assert [asked["token"] for asked in crm.revocations] == ["refresh-3-0a3b"]
-        assert token_of(api, id).json()["accessToken"] == "access-4-7d1f"
-    assert details(api, id, "connection.revoked") == [
+        assert [sent["token"] for sent in crm.revocations] == ["refresh-3-0a3b"]
+        assert get_token(api, id).json()["accessToken"] == "access-4-7d1f"
+    assert activity_details(api, id, "connection.revoked") == [
         "default: the replaced grant was revoked at the provider"
     ]
 
 
-def test_a_replaced_grant_that_cannot_be_revoked_is_logged(api: Api) -> None:
+def test_failed_revocation_of_a_replaced_grant_is_logged(api: Api) -> None:
     with provider(revoke=[500]) as crm:
-        id = integrate(api, crm, settings={"revokeReplaced": True})
+        id = create_integration(api, crm, settings={"revokeReplaced": True})
         connect(api, id)
         assert connect(api, id)["status"] == "ACTIVE"
         assert len(crm.revocations) == 1
-    (entry,) = log(api, id)[:1]
+    (entry,) = activity_log(api, id)[:1]
     assert entry == ("connection.revoked", "FAILED", "user:someone")
 
 
-def test_tokens_that_the_provider_gives_again_are_not_revoked(api: Api) -> None:
-    same = tokens(1)
+def test_tokens_that_the_provider_issues_again_are_not_revoked(api: Api) -> None:
+    same = token_answer(1)
     with provider([same]) as crm:
-        id = integrate(api, crm, settings={"revokeReplaced": True})
+        id = create_integration(api, crm, settings={"revokeReplaced": True})
         connect(api, id)
         connect(api, id)
         assert crm.revocations == []
 
 
-def test_two_flows_that_finish_at_once_keep_one_whole_row(api: Api, backend: Backend) -> None:
+def test_two_concurrent_flows_leave_one_consistent_row(api: Api, backend: Backend) -> None:
     def by_code(request: Request) -> Any:
         number = 2 if b"code=second" in request.body else 1
-        return tokens(number, scope=f"s{number}")
+        return token_answer(number, scope=f"s{number}")
 
     with provider([by_code]) as crm:
-        id = integrate(api, crm)
-        for before in (0, 1):
-            one, other = begin(api, id), begin(api, id)
+        id = create_integration(api, crm)
+        for existing in (0, 1):
+            one, other = start_flow(api, id), start_flow(api, id)
             answers: list[Answer] = []
             with meanwhile(
                 "dynamodb.TransactWriteItems",
                 lambda other=other, answers=answers: answers.append(  # type: ignore[misc]
-                    bring_back(api, other["state"], "second")
+                    complete_flow(api, other["state"], "second")
                 ),
             ):
-                answers.append(bring_back(api, one["state"], "first"))
+                answers.append(complete_flow(api, one["state"], "first"))
             assert [answer.status for answer in answers] == [200, 200]
             faster, slower = (answer.json() for answer in answers)
             assert faster["id"] == slower["id"]
             assert slower["version"] == faster["version"] + 1
-            (row,) = rows(backend)
+            (row,) = connection_rows(backend)
             assert row["id"] == slower["id"]
-            assert count(api, id) == 1, f"with {before} before"
-            assert token_of(api, id).json()["accessToken"] == "access-1-7d1f"
+            assert connection_count(api, id) == 1, f"with {existing} existing"
+            assert get_token(api, id).json()["accessToken"] == "access-1-7d1f"
             assert api(f"GET {INTEGRATIONS}/{id}/connections/default").json() == slower
 
 
-def test_a_refresh_under_way_does_not_overwrite_a_new_grant(api: Api, backend: Backend) -> None:
-    begun: list[str] = []
+def test_refresh_in_progress_does_not_overwrite_a_new_grant(api: Api, backend: Backend) -> None:
+    started: list[str] = []
 
     def refresh_meets_a_new_flow(request: Request) -> Any:
         if b"grant_type=refresh_token" in request.body:
-            assert bring_back(api, begun.pop(), "second").status == 200
-            return tokens(9)
-        return tokens(2 if b"code=second" in request.body else 1)
+            assert complete_flow(api, started.pop(), "second").status == 200
+            return token_answer(9)
+        return token_answer(2 if b"code=second" in request.body else 1)
 
     with provider([refresh_meets_a_new_flow]) as crm:
-        id = integrate(api, crm)
+        id = create_integration(api, crm)
         connect(api, id)
-        begun.append(begin(api, id)["state"])
+        started.append(start_flow(api, id)["state"])
         assert api(f"POST {INTEGRATIONS}/{id}/oauth/refresh", json={}).status == 200
-        assert begun == []
-    assert token_of(api, id).json()["accessToken"] == "access-2-7d1f"
-    assert count(api, id) == len(rows(backend)) == 1
+        assert started == []
+    assert get_token(api, id).json()["accessToken"] == "access-2-7d1f"
+    assert connection_count(api, id) == len(connection_rows(backend)) == 1
 
 
-def test_a_connection_deleted_as_it_is_renewed_is_made_anew(
+def test_connection_deleted_while_it_is_renewed_is_created_again(
     api: Api, crm: Provider, backend: Backend
 ) -> None:
-    id = integrate(api, crm)
-    first, state = connect(api, id), begin(api, id)["state"]
+    id = create_integration(api, crm)
+    first, state = connect(api, id), start_flow(api, id)["state"]
     with meanwhile(
         "dynamodb.TransactWriteItems", lambda: api(f"DELETE {INTEGRATIONS}/{id}/connections/default")
     ):
-        answer = bring_back(api, state)
+        answer = complete_flow(api, state)
     assert answer.status == 200
     assert answer.json()["id"] != first["id"]
     assert answer.json()["version"] == 1
-    assert count(api, id) == len(rows(backend)) == 1
+    assert connection_count(api, id) == len(connection_rows(backend)) == 1
     assert [sent["token"] for sent in crm.revocations] == ["refresh-1-0a3b"]
-    assert token_of(api, id).json()["accessToken"] == "access-2-7d1f"
+    assert get_token(api, id).json()["accessToken"] == "access-2-7d1f"
 
 
-def test_a_connection_on_its_way_out_is_not_connected_again_until_it_is_gone(
+def test_connection_being_removed_cannot_be_connected_again(
     api: Api, crm: Provider, backend: Backend
 ) -> None:
-    """Its grant is still to be revoked; a code that could not be stored is not used."""
-    id = integrate(api, crm)
+    """Its grant is not revoked yet. The code is not used, because its tokens could not be stored."""
+    id = create_integration(api, crm)
     connect(api, id)
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
         assert api(f"DELETE {INTEGRATIONS}/{id}/connections/default").status == 502
-    state = begin(api, id)["state"]
-    assert "removed" in refused(bring_back(api, state), 409, "conflict")
+    state = start_flow(api, id)["state"]
+    assert_problem(complete_flow(api, state), 409, None, "removed")
     assert len(crm.token_requests) == 1
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/default").status == 200
-    assert bring_back(api, begin(api, id)["state"]).status == 200
-    assert count(api, id) == 1
+    assert complete_flow(api, start_flow(api, id)["state"]).status == 200
+    assert connection_count(api, id) == 1
 
 
-# ── callback: what fails ─────────────────────────────────────────────────────────────────────────────
+# ── callback: failures ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_process_that_dies_anywhere_connects_whole_or_not_at_all(
-    api: Api, crm: Provider, backend: Backend
-) -> None:
-    id = integrate(api, crm)
-    begun = begin(api, id, connectionId="whole")
+def test_callback_is_atomic_if_the_process_dies(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
+    started = start_flow(api, id, connectionId="whole")
     vault.clear_cache()
     backend.calls.clear()
-    assert bring_back(api, begun["state"]).status == 200
-    made = list(backend.calls.made)
-    assert {"dynamodb.DeleteItem", "kms.Decrypt", "dynamodb.TransactWriteItems"} <= set(made)
+    assert complete_flow(api, started["state"]).status == 200
+    operations = list(backend.calls.made)
+    assert {"dynamodb.DeleteItem", "kms.Decrypt", "dynamodb.TransactWriteItems"} <= set(operations)
     connected = 1
-    for at, operation in enumerate(made):
+    for index, operation in enumerate(operations):
         for after in (False, True):
-            name = f"at-{at}-{after}"
-            state = begin(api, id, connectionId=name)["state"]
+            name = f"at-{index}-{after}"
+            state = start_flow(api, id, connectionId=name)["state"]
             vault.clear_cache()
-            asked_before = len(crm.token_requests)
-            with killed(operation, at=made[: at + 1].count(operation), after=after):
-                bring_back(api, state)
+            requests_before = len(crm.token_requests)
+            with killed(operation, at=operations[: index + 1].count(operation), after=after):
+                complete_flow(api, state)
             shown = api(f"GET {INTEGRATIONS}/{id}/connections/{name}")
-            asked_once = len(crm.token_requests) - asked_before
+            requests = len(crm.token_requests) - requests_before
             committed = operation == "dynamodb.TransactWriteItems" and after
-            assert shown.status == (200 if committed else 404), (operation, at, after)
+            assert shown.status == (200 if committed else 404), (operation, index, after)
             if shown.status == 200:
                 connected += 1
-                assert token_of(api, id, name).status == 200
-            again = bring_back(api, state)
-            consumed = made.index("dynamodb.DeleteItem")
-            if at < consumed or (at == consumed and not after):
-                # It died before the state was touched, so that nothing at all has happened.
-                assert (again.status, asked_once) == (200, 0)
+                assert get_token(api, id, name).status == 200
+            again = complete_flow(api, state)
+            consumed = operations.index("dynamodb.DeleteItem")
+            if index < consumed or (index == consumed and not after):
+                # It died before the state was consumed, so nothing has happened.
+                assert (again.status, requests) == (200, 0)
                 connected += 1
             else:
-                refused(again, 422, "validation_failed", "state")
-                assert asked_once <= 1
-            assert count(api, id) == len(rows(backend)) == connected
+                assert_problem(again, 422, paths=["state"])
+                assert requests <= 1
+            assert connection_count(api, id) == len(connection_rows(backend)) == connected
 
 
-def test_the_code_is_not_used_when_the_key_cannot_be(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
+def test_code_is_not_used_if_the_encryption_key_is_unavailable(
+    api: Api, crm: Provider, backend: Backend
+) -> None:
+    id = create_integration(api, crm)
     for error, status in ((REFUSED, 502), (THROTTLED, 429)):
-        state = begin(api, id)["state"]
+        state = start_flow(api, id)["state"]
         vault.clear_cache()
         with failing("kms.Decrypt", error=error):
-            answer = bring_back(api, state)
+            answer = complete_flow(api, state)
         assert answer.status == status
         assert SECRET not in answer.text
         assert is_void(api, state)
-    # With no secret and no verifier to open, the key is needed for the tokens alone.
-    public = integrate(api, crm, settings={"clientAuth": "none", "clientSecret": None, "pkce": False})
-    state = begin(api, public)["state"]
+    # Without a secret and a verifier to decrypt, only the tokens need the key.
+    public = create_integration(
+        api, crm, settings={"clientAuth": "none", "clientSecret": None, "pkce": False}
+    )
+    state = start_flow(api, public)["state"]
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
-        refused(bring_back(api, state), 502, "upstream_failed")
+        assert_problem(complete_flow(api, state), 502, "upstream_failed")
     assert crm.requests == []
-    assert rows(backend) == []
-    assert bring_back(api, begin(api, id)["state"]).status == 200
+    assert connection_rows(backend) == []
+    assert complete_flow(api, start_flow(api, id)["state"]).status == 200
 
 
-def test_a_write_whose_answer_is_lost_connects_once(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id)["state"]
+def test_write_whose_response_is_lost_connects_once(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id)["state"]
     with failing("dynamodb.TransactWriteItems", lost=True, tries=1):
-        answer = bring_back(api, state)
+        answer = complete_flow(api, state)
     assert answer.status == 200
-    assert count(api, id) == len(rows(backend)) == len(crm.token_requests) == 1
-    assert token_of(api, id).status == 200
-    state = begin(api, id)["state"]
+    assert connection_count(api, id) == len(connection_rows(backend)) == len(crm.token_requests) == 1
+    assert get_token(api, id).status == 200
+    state = start_flow(api, id)["state"]
     with failing("dynamodb.TransactWriteItems", error=REFUSED):
-        assert bring_back(api, state).status == 500
+        assert complete_flow(api, state).status == 500
     assert is_void(api, state)
-    assert token_of(api, id).json()["accessToken"] == "access-1-7d1f", "the one before is as it was"
+    assert get_token(api, id).json()["accessToken"] == "access-1-7d1f", "the previous connection is unchanged"
 
 
-def test_what_goes_wrong_is_in_the_log(api: Api) -> None:
-    with provider([says({"error": "invalid_grant", "error_description": "code expired"}, 400), 500]) as crm:
-        id = integrate(api, crm)
-        refused(bring_back(api, begin(api, id)["state"]), 422, "authorization_failed")
-        refused(bring_back(api, begin(api, id)["state"]), 502, "upstream_failed")
-    upstream, no = details(api, id, "oauth.failed")
+def test_failures_are_logged(api: Api) -> None:
+    with provider(
+        [json_answer({"error": "invalid_grant", "error_description": "code expired"}, 400), 500]
+    ) as crm:
+        id = create_integration(api, crm)
+        assert_problem(complete_flow(api, start_flow(api, id)["state"]), 422, "authorization_failed")
+        assert_problem(complete_flow(api, start_flow(api, id)["state"]), 502, "upstream_failed")
+    upstream, refusal = activity_details(api, id, "oauth.failed")
     assert "HTTP 500" in upstream
-    assert "invalid_grant: code expired" in no
+    assert "invalid_grant: code expired" in refusal
 
 
-# ── the provider's redirect to our own route ─────────────────────────────────────────────────────────
+# ── the provider's redirect to Patchbay ──────────────────────────────────────────────────────────────
 
 
 def redirect(api: Api, id: str, query: str = "", /, *, token: str | None = None, **parameters: str) -> Answer:
-    """The browser, sent by the provider; it has no credentials."""
+    """A request of the browser that the provider redirected. It has no credentials."""
     pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items())
     return api(f"GET {INTEGRATIONS}/{id}/oauth/callback?{query or pairs}", token=token)
 
 
-def test_the_redirect_hands_on_and_uses_nothing_up(api: Api, crm: Provider, backend: Backend) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id, returnUrl=RETURN_URL)["state"]
+def test_redirect_forwards_parameters_and_consumes_nothing(api: Api, crm: Provider, backend: Backend) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id, returnUrl=RETURN_URL)["state"]
     before = states(backend)
     for _ in range(3):
         answer = redirect(
@@ -997,10 +1026,10 @@ def test_the_redirect_hands_on_and_uses_nothing_up(api: Api, crm: Provider, back
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert not any(name.startswith("access-control-") for name in answer.headers)
-    no = redirect(
+    denied = redirect(
         api, id, state=state, error="access_denied", error_description="a\r\nb", error_uri="https://e"
     )
-    assert dict(parse_qsl(no.headers["location"].partition("#")[2])) == {
+    assert dict(parse_qsl(denied.headers["location"].partition("#")[2])) == {
         "state": state,
         "error": "access_denied",
         "error_description": "a\r\nb",
@@ -1008,15 +1037,15 @@ def test_the_redirect_hands_on_and_uses_nothing_up(api: Api, crm: Provider, back
     }
     assert states(backend) == before
     assert crm.requests == []
-    assert rows(backend) == []
-    assert [entry[0] for entry in log(api, id)] == ["oauth.initiated", "integration.created"]
-    assert bring_back(api, state).status == 200
-    refused(redirect(api, id, state=state), 422, "validation_failed", "state")
+    assert connection_rows(backend) == []
+    assert [entry[0] for entry in activity_log(api, id)] == ["oauth.initiated", "integration.created"]
+    assert complete_flow(api, state).status == 200
+    assert_problem(redirect(api, id, state=state), 422, paths=["state"])
 
 
-def test_the_redirect_leads_nowhere_but_to_the_return_url(api: Api, crm: Provider) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id, returnUrl=RETURN_URL)["state"]
+def test_redirect_leads_only_to_the_return_url(api: Api, crm: Provider, subtests: pytest.Subtests) -> None:
+    id = create_integration(api, crm)
+    state = start_flow(api, id, returnUrl=RETURN_URL)["state"]
     for query in (
         "returnUrl=https://evil.test",
         "return_url=//evil.test&redirect_uri=https://evil.test&next=https://evil.test",
@@ -1029,61 +1058,60 @@ def test_the_redirect_leads_nowhere_but_to_the_return_url(api: Api, crm: Provide
         "code",
         "%0d%0ax=y&=&&&;",
     ):
-        answer = redirect(api, id, f"{query}&state={state}")
-        assert answer.status == 303, answer.text
-        location = answer.headers["location"]
-        assert location.startswith(f"{RETURN_URL}#")
-        assert re.fullmatch(r"[!-~]+", location)
-        assert location.count("#") == 1
-        assert len(location) < 5000
-        fragment = dict(parse_qsl(location.partition("#")[2], keep_blank_values=True))
-        assert fragment.keys() <= {"code", "state", "error", "error_description", "scope"}
-        assert not any(name.startswith("set-cookie") for name in answer.headers)
-    refused(redirect(api, id, f"state={state}&state={state}"), 422, "validation_failed", "state")
+        with subtests.test(query=query[:80]):
+            answer = redirect(api, id, f"{query}&state={state}")
+            assert answer.status == 303, answer.text
+            location = answer.headers["location"]
+            assert location.startswith(f"{RETURN_URL}#")
+            assert re.fullmatch(r"[!-~]+", location)
+            assert location.count("#") == 1
+            assert len(location) < 5000
+            fragment = dict(parse_qsl(location.partition("#")[2], keep_blank_values=True))
+            assert fragment.keys() <= {"code", "state", "error", "error_description", "scope"}
+            assert not any(name.startswith("set-cookie") for name in answer.headers)
+    assert_problem(redirect(api, id, f"state={state}&state={state}"), 422, paths=["state"])
 
 
-def test_a_return_url_that_is_no_longer_allowed_leads_nowhere(
+def test_redirect_rejects_return_url_that_is_no_longer_allowed(
     api: Api, crm: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    id = integrate(api, crm)
-    state = begin(api, id, returnUrl=RETURN_URL)["state"]
+    id = create_integration(api, crm)
+    state = start_flow(api, id, returnUrl=RETURN_URL)["state"]
     monkeypatch.setenv("ALLOWED_RETURN_ORIGINS", "https://new.platform.test")
     settings.cache_clear()
-    refused(redirect(api, id, state=state), 422, "validation_failed", "returnUrl")
+    assert_problem(redirect(api, id, state=state), 422, paths=["returnUrl"])
 
 
-def test_the_redirect_knows_only_states_of_its_integration(api: Api, crm: Provider) -> None:
-    id, other = integrate(api, crm), integrate(api, crm)
-    state = begin(api, id, returnUrl=RETURN_URL)["state"]
-    foreign = integrate(api, crm, token=jwt_for("globex"))
+def test_redirect_rejects_states_of_other_integrations(api: Api, crm: Provider) -> None:
+    id, other = create_integration(api, crm), create_integration(api, crm)
+    state = start_flow(api, id, returnUrl=RETURN_URL)["state"]
+    foreign = create_integration(api, crm, token=jwt_for("globex"))
     for elsewhere in (other, foreign, str(IntegrationId.new()), "int_x"):
         answer = redirect(api, elsewhere, state=state)
-        refused(answer, 404, "not_found")
+        assert_problem(answer, 404)
         assert "location" not in answer.headers
-    for nothing in ({}, {"state": ""}, {"state": "x" * 5000}, {"state": "\x00"}):
-        refused(redirect(api, id, **nothing), 422, "validation_failed", "state")
-    without = begin(api, id)["state"]
-    refused(redirect(api, id, state=without), 422, "validation_failed", "state")
+    for invalid in ({}, {"state": ""}, {"state": "x" * 5000}, {"state": "\x00"}):
+        assert_problem(redirect(api, id, **invalid), 422, paths=["state"])
+    without = start_flow(api, id)["state"]
+    assert_problem(redirect(api, id, state=without), 422, paths=["state"])
     assert redirect(api, id, state=state, token="nonsense").status == 303
-    assert bring_back(api, without).status == 200
+    assert complete_flow(api, without).status == 200
 
 
-def test_the_redirect_hands_on_what_the_provider_is_known_to_say(
-    api: Api, crm: Provider, tmp_path: Path
-) -> None:
+def test_redirect_forwards_known_parameters_of_the_provider(api: Api, crm: Provider, tmp_path: Path) -> None:
     file = PROVIDER_FILE + (
         '[oauth.callback.accounts]\nparameter = "accounts-server"\n'
         'hosts = ["accounts.crm.test"]\ndefault = "https://accounts.crm.test"\n'
     )
     with known_provider(tmp_path, crm, "zone-crm", file):
-        id = integrate_known(api, "zone-crm")
-        state = begin(api, id, returnUrl=RETURN_URL)["state"]
+        id = create_known_integration(api, "zone-crm")
+        state = start_flow(api, id, returnUrl=RETURN_URL)["state"]
         answer = redirect(
             api, id, **{"state": state, "accounts-server": "https://evil.test", "location": "eu"}
         )
         fragment = dict(parse_qsl(urlsplit(answer.headers["location"]).fragment))
         assert fragment == {"state": state, "accounts-server": "https://evil.test"}
-        # Handed on as it came; whoever brings it back is told.
-        refused(
-            bring_back(api, state, **{"accounts-server": "https://evil.test"}), 422, "authorization_failed"
+        # It is forwarded unchanged; completing the flow with it fails.
+        assert_problem(
+            complete_flow(api, state, **{"accounts-server": "https://evil.test"}), 422, "authorization_failed"
         )

@@ -1,7 +1,7 @@
-"""Refreshing: one request at a time, nothing lost, whatever the provider, AWS or the process does.
+"""Refreshing: one request at a time, and no token is lost, whatever the provider, AWS or the process does.
 
-The provider is a real server on loopback that keeps tokens as a strict one does: a refresh token works once,
-and the second use of one ends the grant.
+The provider is a real server on loopback that is strict: a refresh token works once, and a second use of it
+ends the grant.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
+from patchbay import vault
 from patchbay.oauth import refresh, token_endpoint
-from patchbay.oauth.maintenance import run_due
+from patchbay.oauth.maintenance import Incomplete, run_due
 from tests.catalogued import assert_catalogued
 from tests.conftest import REDIRECT_URI, Answer, Api, Backend
 from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
+from tests.problems import assert_problem
 from tests.receivers import Answer as Reply
 from tests.receivers import Receiver, Request, receiver
 
@@ -38,16 +40,16 @@ LEASE = refresh.LEASE_MS / 1000
 
 @dataclass
 class Provider:
-    """An authorization server with one grant. `script` holds what the next refreshes meet instead of what the
-    server would say; None lets it speak.
+    """An authorization server with one grant. `script` holds the answers to the next refreshes; None stands
+    for the server's own answer.
     """
 
     receiver: Receiver
     expires_in: int | None = HOUR
     rotates: bool = True
     script: list[Callable[[Provider, dict[str, str]], Reply] | None] = field(default_factory=list)
-    number: int = 0
-    live: str | None = None
+    issued: int = 0
+    live_token: str | None = None
     ended: bool = False
     refreshes: list[str] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
@@ -67,53 +69,53 @@ class Provider:
             return step(self, form) if step else self.refresh(form)
 
     def refresh(self, form: dict[str, str]) -> Reply:
-        """What RFC 6749 and 9700 have a strict server do."""
-        if self.ended or form["refresh_token"] != self.live:
+        """The answer of a strict server by RFC 6749 and RFC 9700."""
+        if self.ended or form["refresh_token"] != self.live_token:
             self.ended = True
-            return no("invalid_grant")
+            return error_reply("invalid_grant")
         return self.tokens()
 
     def tokens(self) -> Reply:
-        self.number += 1
-        token: dict[str, Any] = {"access_token": f"access-token-{self.number}", "token_type": "Bearer"}
-        if self.rotates or self.live is None:
-            self.live = f"refresh-token-{self.number}"
-            token["refresh_token"] = self.live
+        self.issued += 1
+        token: dict[str, Any] = {"access_token": f"access-token-{self.issued}", "token_type": "Bearer"}
+        if self.rotates or self.live_token is None:
+            self.live_token = f"refresh-token-{self.issued}"
+            token["refresh_token"] = self.live_token
         if self.expires_in is not None:
             token["expires_in"] = self.expires_in
         return Reply(200, JSON, json.dumps(token).encode())
 
 
-def no(code: str, status: int = 400) -> Reply:
-    return Reply(status, JSON, json.dumps({"error": code, "error_description": "so it is"}).encode())
+def error_reply(code: str, status: int = 400) -> Reply:
+    return Reply(status, JSON, json.dumps({"error": code, "error_description": "test"}).encode())
 
 
-def says(reply: Reply) -> Callable[[Provider, dict[str, str]], Reply]:
+def answering(reply: Reply) -> Callable[[Provider, dict[str, str]], Reply]:
     return lambda provider, form: reply
 
 
-def works_and_hangs_up(provider: Provider, form: dict[str, str]) -> Reply:
-    """The token is rotated, and nobody is told."""
+def rotate_and_hang_up(provider: Provider, form: dict[str, str]) -> Reply:
+    """The token is rotated, and the response is lost."""
     provider.refresh(form)
     return Reply(hang_up=True)
 
 
 @dataclass
 class ConnectedIntegration:
-    """A workspace's integration with one connection to that provider."""
+    """A workspace's integration with one connection to the provider."""
 
     api: Api
     backend: Backend
     clock: Clock
     provider: Provider
     id: str = ""
-    seen: set[str] = field(default_factory=set)
+    seen_messages: set[str] = field(default_factory=set)
 
     @property
     def path(self) -> str:
         return f"{INTEGRATIONS}/{self.id}"
 
-    def integration(self, **config: Any) -> None:
+    def create_integration(self, **config: Any) -> None:
         base = self.provider.receiver.url
         body = {
             "name": "own",
@@ -128,27 +130,31 @@ class ConnectedIntegration:
                 **config,
             },
         }
-        made = self.api(f"POST {INTEGRATIONS}", json=body)
-        assert made.status == 201, made
-        self.id = made.json()["id"]
+        answer = self.api(f"POST {INTEGRATIONS}", json=body)
+        assert answer.status == 201, answer
+        self.id = answer.json()["id"]
 
     def connect(self, name: str = "default") -> dict[str, Any]:
-        begin = {"redirectUri": REDIRECT_URI, "connectionId": name}
-        begun = self.api(f"POST {self.path}/oauth/initiate", json=begin).json()
-        finish = {"state": begun["state"], "code": "code"}
-        done = self.api(f"POST {INTEGRATIONS}/oauth/callback", json=finish)
-        assert done.status == 200, done
-        return dict(done.json())
+        initiate = {"redirectUri": REDIRECT_URI, "connectionId": name}
+        started = self.api(f"POST {self.path}/oauth/initiate", json=initiate).json()
+        callback = {"state": started["state"], "code": "code"}
+        answer = self.api(f"POST {INTEGRATIONS}/oauth/callback", json=callback)
+        assert answer.status == 200, answer
+        return dict(answer.json())
 
     def token(self, name: str = "default") -> Answer:
         return self.api(f"GET {self.path}/connections/{name}/token")
+
+    def refresh(self) -> Answer:
+        """Force a refresh."""
+        return self.api(f"POST {self.path}/oauth/refresh")
 
     def access_token(self) -> str:
         answer = self.token()
         assert answer.status == 200, answer
         return str(answer.json()["accessToken"])
 
-    def shown(self, name: str = "default") -> dict[str, Any]:
+    def get(self, name: str = "default") -> dict[str, Any]:
         answer = self.api(f"GET {self.path}/connections/{name}")
         assert answer.status == 200, answer
         return dict(answer.json())
@@ -158,13 +164,13 @@ class ConnectedIntegration:
         return row
 
     def events(self) -> list[dict[str, Any]]:
-        """What was announced since the last look. SQS shows a message again after a while."""
-        found = {m["messageId"]: json.loads(m["body"]) for m in self.backend.messages("EventsQueue")}
-        new = [event for id, event in found.items() if id not in self.seen]
-        self.seen |= found.keys()
+        """The events since the last call. SQS redelivers a message after a while."""
+        messages = {m["messageId"]: json.loads(m["body"]) for m in self.backend.messages("EventsQueue")}
+        new = [event for id, event in messages.items() if id not in self.seen_messages]
+        self.seen_messages |= messages.keys()
         return new
 
-    def schedule(self, seconds: float = 120) -> dict[str, int]:
+    def run_maintenance(self, seconds: float = 120) -> dict[str, int]:
         return run_due(lambda: round(seconds * 1000))._asdict()
 
 
@@ -175,32 +181,34 @@ def connected(api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> It
         provider = Provider(r)
         r._script = [provider.answer]
         connected = ConnectedIntegration(api, backend, Clock(monkeypatch), provider)
-        connected.integration()
+        connected.create_integration()
         connected.connect()
         yield connected
 
 
-# ── on demand ────────────────────────────────────────────────────────────────────────────────────────
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_good_token_is_served_as_it_is(connected: ConnectedIntegration) -> None:
+def test_token_that_is_not_due_is_served_unchanged(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR - 12 * 60 - 1)
     assert connected.access_token() == "access-token-1"
     assert connected.provider.refreshes == []
 
 
-def test_a_token_is_refreshed_a_fifth_of_its_life_before_its_end(connected: ConnectedIntegration) -> None:
+def test_token_is_refreshed_a_fifth_of_its_life_before_it_expires(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR - 12 * 60)
     assert connected.access_token() == "access-token-2"
     assert connected.provider.refreshes == ["refresh-token-1"]
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"], shown["version"]) == ("ACTIVE", None, 2)
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"], connection["version"]) == ("ACTIVE", None, 2)
     connected.clock.move(HOUR)
     assert connected.access_token() == "access-token-3"
     assert connected.provider.refreshes == ["refresh-token-1", "refresh-token-2"]
 
 
-def test_of_a_long_life_fifteen_minutes_are_left(connected: ConnectedIntegration) -> None:
+def test_long_lived_token_is_refreshed_fifteen_minutes_before_it_expires(
+    connected: ConnectedIntegration,
+) -> None:
     connected.provider.expires_in = 30 * 86_400
     connected.connect()
     connected.clock.move(30 * 86_400 - 15 * 60 - 1)
@@ -209,7 +217,7 @@ def test_of_a_long_life_fifteen_minutes_are_left(connected: ConnectedIntegration
     assert connected.access_token() == "access-token-3"
 
 
-def test_fifty_at_once_at_expiry_make_one_request_and_get_the_new_token(
+def test_fifty_concurrent_requests_at_expiry_make_one_refresh(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR + 1)
@@ -226,7 +234,7 @@ def _slowly(reply: Reply) -> Reply:
     return Reply(reply.status, reply.headers, reply.body, delay=0.5)
 
 
-def test_while_another_refreshes_a_good_token_is_served_without_waiting(
+def test_valid_token_is_served_without_waiting_for_another_refresh(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR - 10 * 60)
@@ -238,7 +246,7 @@ def test_while_another_refreshes_a_good_token_is_served_without_waiting(
 
 
 def _lease(connected: ConnectedIntegration, seconds: float, owner: str = "another") -> None:
-    """Another process holds the connection."""
+    """Let another process hold the lease."""
     row = connected.row()
     connected.backend.client("dynamodb").update_item(
         TableName=connected.backend.template.name("ConnectionsTable"),
@@ -251,37 +259,37 @@ def _lease(connected: ConnectedIntegration, seconds: float, owner: str = "anothe
     )
 
 
-def test_whoever_waits_in_vain_is_told_to_come_back(
+def test_request_that_waits_too_long_gets_retry_after(
     connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "_WAIT_SECONDS", 0.3)
     connected.clock.move(HOUR)
     _lease(connected, seconds=10)
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
+    assert_problem(answer, 502, "upstream_failed")
     assert answer.headers["Retry-After"] == "5"
     assert connected.provider.refreshes == []
 
 
-def test_a_forced_refresh_asks_whatever_the_token_and_ten_at_once_ask_once(
+def test_ten_concurrent_forced_refreshes_never_reuse_a_refresh_token(
     connected: ConnectedIntegration,
 ) -> None:
     connected.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: connected.api(f"POST {connected.path}/oauth/refresh"), range(10)))
+        answers = list(pool.map(lambda _: connected.refresh(), range(10)))
     assert {answer.status for answer in answers} == {200}
     assert connected.provider.refreshes[:1] == ["refresh-token-1"]
-    # Those that came after the first had ended asked anew, each with the token that it got.
+    # Requests after the first refresh start another one, each with the newest refresh token.
     assert connected.provider.refreshes == [
         f"refresh-token-{n + 1}" for n in range(len(connected.provider.refreshes))
     ]
     assert not connected.provider.ended
 
 
-# ── what the answer says ─────────────────────────────────────────────────────────────────────────────
+# ── the response of the provider ─────────────────────────────────────────────────────────────────────
 
 
-def test_a_refresh_token_that_stays_away_keeps_the_old_one(connected: ConnectedIntegration) -> None:
+def test_response_without_refresh_token_keeps_the_old_one(connected: ConnectedIntegration) -> None:
     connected.provider.rotates = False
     for expected in ("access-token-2", "access-token-3"):
         connected.clock.move(HOUR)
@@ -289,7 +297,7 @@ def test_a_refresh_token_that_stays_away_keeps_the_old_one(connected: ConnectedI
     assert connected.provider.refreshes == ["refresh-token-1"] * 2
 
 
-def test_a_provider_that_does_not_say_how_long_is_asked_every_hour(connected: ConnectedIntegration) -> None:
+def test_token_without_lifetime_is_refreshed_every_hour(connected: ConnectedIntegration) -> None:
     connected.provider.expires_in = None
     connected.connect()
     connected.clock.move(HOUR - 12 * 60 - 1)
@@ -298,19 +306,20 @@ def test_a_provider_that_does_not_say_how_long_is_asked_every_hour(connected: Co
     assert connected.access_token() == "access-token-3"
 
 
-def test_the_users_no_expires_the_connection_once_and_for_all(connected: ConnectedIntegration) -> None:
+def test_revoked_grant_expires_the_connection_once(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     connected.provider.ended = True
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: connected.token(), range(10)))
-    assert {(answer.status, answer.json()["code"]) for answer in answers} == {(409, "connection_expired")}
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
+    for answer in answers:
+        assert_problem(answer, 409, "connection_expired")
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
     (event,) = connected.events()
     assert (event["type"], event["workspace_id"]) == ("CONNECTION_EXPIRED", "acme")
     assert event["data"] == {
         "connectionId": "default",
-        "id": shown["id"],
+        "id": connection["id"],
         "integrationId": connected.id,
         "provider": "own",
         "reason": "invalid_grant",
@@ -320,35 +329,34 @@ def test_the_users_no_expires_the_connection_once_and_for_all(connected: Connect
     for _ in range(3):
         connected.clock.move(2 * HOUR)
         assert connected.token().status == 409
-        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 409
-        assert connected.schedule()["connections"] == 0
+        assert connected.refresh().status == 409
+        assert connected.run_maintenance()["connections"] == 0
     assert connected.provider.refreshes == ["refresh-token-1"]
     assert connected.events() == []
     assert connected.connect()["status"] == "ACTIVE"
     assert connected.access_token() == "access-token-2"
 
 
-def test_an_access_token_of_a_user_who_said_no_is_not_served_on(connected: ConnectedIntegration) -> None:
+def test_access_token_of_a_revoked_grant_is_not_served(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR - 10 * 60)
     connected.provider.ended = True
     assert connected.token().status == 409
     assert connected.token().status == 409
 
 
-def test_a_wrong_client_secret_is_an_error_that_heals(connected: ConnectedIntegration) -> None:
+def test_wrong_client_secret_is_an_error_until_it_is_fixed(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(no("invalid_client", 401))] * 2
+    connected.provider.script = [answering(error_reply("invalid_client", 401))] * 2
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
-    assert "invalid_client" in answer.json()["detail"]
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "invalid_client")
+    assert_problem(answer, 502, "upstream_failed", "invalid_client")
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("ERROR", "invalid_client")
     connected.clock.move(10)
     assert connected.token().status == 502
     connected.clock.move(20)
     assert connected.access_token() == "access-token-2"
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]) == ("ACTIVE", None)
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]) == ("ACTIVE", None)
     assert connected.events() == []
 
 
@@ -356,8 +364,8 @@ def form(text: str, status: int = 200) -> Reply:
     return Reply(status, {"content-type": "application/x-www-form-urlencoded"}, text.encode())
 
 
-def as_a_form(provider: Provider, form_: dict[str, str]) -> Reply:
-    """The rotated tokens, in a form that is called text/plain."""
+def as_form(provider: Provider, form_: dict[str, str]) -> Reply:
+    """The rotated tokens as a form, with the content type text/plain."""
     token = json.loads(provider.refresh(form_).body)
     return Reply(200, {"content-type": "text/plain"}, urlencode(token).encode())
 
@@ -367,25 +375,25 @@ def in_utf_16(provider: Provider, form_: dict[str, str]) -> Reply:
     return Reply(200, {"content-type": "application/json; charset=utf-16"}, body)
 
 
-@pytest.mark.parametrize("answer", [as_a_form, in_utf_16])
-def test_a_rotated_token_is_read_whatever_the_answer_is_called(
+@pytest.mark.parametrize("answer", [as_form, in_utf_16])
+def test_rotated_token_is_read_whatever_the_content_type(
     connected: ConnectedIntegration, answer: Any
 ) -> None:
     connected.provider.script = [answer]
     connected.clock.move(HOUR)
     assert connected.access_token() == "access-token-2"
     connected.clock.move(HOUR)
-    assert connected.access_token() == "access-token-3", "with the refresh token of the form"
+    assert connected.access_token() == "access-token-3", "with the rotated refresh token"
     assert connected.events() == []
 
 
-def test_expires_at_alone_says_when_a_token_ends(connected: ConnectedIntegration) -> None:
-    def until(provider: Provider, _: dict[str, str]) -> Reply:
-        moment = connected.clock.now // 1000 + 100
-        return Reply(200, JSON, json.dumps({"access_token": "short", "expires_at": moment}).encode())
+def test_expires_at_without_expires_in_is_used(connected: ConnectedIntegration) -> None:
+    def with_expires_at(provider: Provider, _: dict[str, str]) -> Reply:
+        expires_at = connected.clock.now // 1000 + 100
+        return Reply(200, JSON, json.dumps({"access_token": "short", "expires_at": expires_at}).encode())
 
     connected.clock.move(HOUR)
-    connected.provider.script = [until]
+    connected.provider.script = [with_expires_at]
     assert connected.access_token() == "short"
     connected.clock.move(125)
     assert connected.access_token() == "access-token-2"
@@ -394,67 +402,67 @@ def test_expires_at_alone_says_when_a_token_ends(connected: ConnectedIntegration
 @pytest.mark.parametrize(
     "reply",
     [
-        no("INVALID_GRANT"),
-        no("invalid_token", 401),
-        no("bad_refresh_token"),
-        no("our_own_word"),
-        form("error=invalid_grant&error_description=so+it+is", 400),
+        error_reply("INVALID_GRANT"),
+        error_reply("invalid_token", 401),
+        error_reply("bad_refresh_token"),
+        error_reply("custom_code"),
+        form("error=invalid_grant&error_description=test", 400),
         Reply(401, JSON, b'{"error": {"code": "invalid_grant"}}'),
     ],
     ids=["upper case", "invalid_token", "bad_refresh_token", "named in config", "a form", "nested"],
 )
-def test_an_end_in_other_words_expires_the_connection_at_once(
+def test_equivalents_of_invalid_grant_expire_the_connection_at_once(
     connected: ConnectedIntegration, reply: Reply
 ) -> None:
-    connected.integration(expiredErrors=["our_own_word"])
+    connected.create_integration(expiredErrors=["custom_code"])
     connected.connect()
     connected.clock.move(HOUR)
-    connected.provider.script = [says(reply)]
+    connected.provider.script = [answering(reply)]
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
+    assert_problem(answer, 409, "connection_expired")
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "invalid_grant")
     assert len(connected.events()) == 1
 
 
-def test_refusals_without_a_known_reason_end_the_connection_after_a_day(
+def test_refusals_without_known_reason_expire_the_connection_after_a_day(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(401, JSON, b'{"message": "Unauthorized"}'))] * 1000
+    connected.provider.script = [answering(Reply(401, JSON, b'{"message": "Unauthorized"}'))] * 1000
     assert connected.token().status == 502
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("ERROR", "refresh_refused")
-    assert "Unauthorized" in shown["lastError"]["detail"]
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("ERROR", "refresh_refused")
+    assert "Unauthorized" in connection["lastError"]["detail"]
     for _ in range(20):
-        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 502, "often is not long"
+        assert connected.refresh().status == 502, "often is not long"
     for _ in range(22):
         connected.clock.move(HOUR)
-        connected.schedule()
-    assert connected.shown()["status"] == "ERROR"
+        connected.run_maintenance()
+    assert connected.get()["status"] == "ERROR"
     assert connected.events() == []
     for _ in range(3):
         connected.clock.move(1.2 * HOUR)
-        connected.schedule()
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_refused")
+        connected.run_maintenance()
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "refresh_refused")
     (event,) = connected.events()
     assert event["data"]["reason"] == "refresh_refused"
     assert_catalogued(event["type"], event["data"])
 
 
-def test_refusals_around_an_outage_do_not_add_up(connected: ConnectedIntegration) -> None:
+def test_outage_restarts_the_count_of_refusals(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    refused = says(Reply(403, JSON, b'{"message": "Forbidden"}'))
+    refused = answering(Reply(403, JSON, b'{"message": "Forbidden"}'))
     connected.provider.script = [refused] * 8
     for _ in range(8):
-        assert connected.api(f"POST {connected.path}/oauth/refresh").status == 502
-    connected.provider.script = [says(Reply(503)), refused]
+        assert connected.refresh().status == 502
+    connected.provider.script = [answering(Reply(503)), refused]
     for _ in range(2):
         connected.clock.move(13 * HOUR)
         assert connected.token().status == 502
     assert connected.provider.script == []
-    assert connected.shown()["status"] == "ERROR"
+    assert connected.get()["status"] == "ERROR"
     assert connected.events() == []
     assert (connected.row()["refusals"], connected.row()["failures"]) == (1, 10)
 
@@ -462,58 +470,58 @@ def test_refusals_around_an_outage_do_not_add_up(connected: ConnectedIntegration
 @pytest.mark.parametrize(
     "body", [b"access_token: fresh-access\nrefresh_token: fresh-refresh", b'"fresh-0123456789abcdef"']
 )
-def test_a_token_in_an_answer_that_is_not_understood_is_shown_nowhere(
+def test_token_in_an_unreadable_response_is_shown_nowhere(
     connected: ConnectedIntegration, backend: Backend, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(200, {"content-type": "text/plain"}, body))] * 2
+    connected.provider.script = [answering(Reply(200, {"content-type": "text/plain"}, body))] * 2
     answer = connected.token()
     assert answer.status == 502
-    kept = str([backend.rows(table) for table in ("ConnectionsTable", "ActivityTable")])
-    assert "neither a token nor an error" in kept
-    assert "fresh-" not in answer.text + kept + str(connected.shown()) + caplog.text
+    stored = str([backend.rows(table) for table in ("ConnectionsTable", "ActivityTable")])
+    assert "neither a token nor an error" in stored
+    assert "fresh-" not in answer.text + stored + str(connected.get()) + caplog.text
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        no("invalid_client", 401),
+        error_reply("invalid_client", 401),
         Reply(401, {"content-type": "text/html"}, b"<html>401</html>"),
         Reply(500, JSON, b'{"error": "invalid_grant"}'),
         Reply(404, JSON, b'{"message": "no route"}'),
     ],
     ids=["our client", "a page", "500", "404"],
 )
-def test_what_says_nothing_of_the_grant_never_ends_it_but_shows_in_time(
+def test_errors_unrelated_to_the_grant_set_the_status_error_but_never_expire_it(
     connected: ConnectedIntegration, reply: Reply
 ) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(reply)] * 1000
+    connected.provider.script = [answering(reply)] * 1000
     for _ in range(40):
-        connected.schedule()
+        connected.run_maintenance()
         connected.clock.move(1.2 * HOUR)
-    assert connected.shown()["status"] == "ERROR"
+    assert connected.get()["status"] == "ERROR"
     connected.provider.script = []
     assert connected.access_token() == "access-token-2"
-    assert connected.shown()["status"] == "ACTIVE"
+    assert connected.get()["status"] == "ACTIVE"
     assert connected.events() == []
 
 
 @pytest.mark.parametrize("status", [429, 503, 400])
 @pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
-def test_retry_after_is_kept_to_and_passed_on(
+def test_retry_after_is_respected_and_forwarded(
     connected: ConnectedIntegration, status: int, dated: bool
 ) -> None:
     connected.clock.move(HOUR)
-    at = datetime.fromtimestamp(connected.clock.now / 1000 + 600, UTC)
-    asked = format_datetime(at, usegmt=True) if dated else "600"
+    retry_at = datetime.fromtimestamp(connected.clock.now / 1000 + 600, UTC)
+    header = format_datetime(retry_at, usegmt=True) if dated else "600"
     body = b'{"error": "slow_down"}'
-    connected.provider.script = [says(Reply(status, {**JSON, "retry-after": asked}, body))]
+    connected.provider.script = [answering(Reply(status, {**JSON, "retry-after": header}, body))]
     answer = connected.token()
     assert answer.status == 502
     assert 595 <= int(answer.headers["retry-after"]) <= 661
     connected.clock.move(590)
-    for answer in (connected.token(), connected.api(f"POST {connected.path}/oauth/refresh")):
+    for answer in (connected.token(), connected.refresh()):
         assert answer.status == 502
         assert 1 <= int(answer.headers["retry-after"]) <= 75
     assert len(connected.provider.refreshes) == 1
@@ -521,21 +529,21 @@ def test_retry_after_is_kept_to_and_passed_on(
     assert connected.access_token() == "access-token-2"
 
 
-def test_a_gateway_that_says_when_to_come_back_is_not_asked_again_at_once(
+def test_gateway_error_with_retry_after_is_not_repeated_at_once(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(504, {"retry-after": "60"}))]
+    connected.provider.script = [answering(Reply(504, {"retry-after": "60"}))]
     assert connected.token().status == 502
     assert len(connected.provider.refreshes) == 1
 
 
-# ── a provider that does not answer as it should ─────────────────────────────────────────────────────
+# ── unusable responses ───────────────────────────────────────────────────────────────────────────────
 
 BAD_ANSWERS: dict[str, Callable[[], Reply]] = {
     "HTML": lambda: Reply(200, {"content-type": "text/html"}, b"<html>welcome</html>"),
     "500": lambda: Reply(500, {"content-type": "text/html"}, b"<html>oops</html>"),
-    "503": lambda: no("temporarily_unavailable", 503),
+    "503": lambda: error_reply("temporarily_unavailable", 503),
     "429": lambda: Reply(429, JSON, b"{}"),
     "10 MB": lambda: Reply(200, JSON, b'{"access_token": "' + b"x" * 10_000_000 + b'"}'),
     "a redirect": lambda: Reply(302, {"location": "http://169.254.169.254/"}),
@@ -550,44 +558,44 @@ BAD_ANSWERS: dict[str, Callable[[], Reply]] = {
     ("kind", "refresh_strategy"),
     [*((kind, "rotating") for kind in BAD_ANSWERS), ("HTML", "static"), ("a hang-up", "static")],
 )
-def test_no_usable_answer_changes_nothing_and_is_tried_again(
+def test_unusable_response_changes_nothing_and_is_retried(
     connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch, kind: str, refresh_strategy: str
 ) -> None:
     monkeypatch.setattr(token_endpoint, "TOTAL_SECONDS", 1.0)
     connected.provider.rotates = refresh_strategy == "rotating"
-    connected.integration(refresh=refresh_strategy)
-    connected.provider.live = None
+    connected.create_integration(refresh=refresh_strategy)
+    connected.provider.live_token = None
     connected.connect()
     before = next(
         row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
     )
     connected.clock.move(HOUR)
-    connected.provider.script = [says(BAD_ANSWERS[kind]())] * 2
+    connected.provider.script = [answering(BAD_ANSWERS[kind]())] * 2
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed"), answer
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("ACTIVE", "upstream_failed")
+    assert_problem(answer, 502, "upstream_failed")
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("ACTIVE", "upstream_failed")
     after = next(
         row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
     )
     assert after["sealed"] == before["sealed"]
     assert "leaseOwner" not in after
     assert connected.events() == []
-    # For a while nobody asks again.
-    asked = len(connected.provider.refreshes)
+    # No request calls the provider for a while.
+    requests = len(connected.provider.refreshes)
     assert connected.token().status == 502
-    assert len(connected.provider.refreshes) == asked
+    assert len(connected.provider.refreshes) == requests
     connected.provider.script = []
     connected.clock.move(15)
     assert connected.token().status == 200
     assert set(connected.provider.refreshes) == {connected.provider.refreshes[0]}
 
 
-def test_a_token_that_is_good_for_a_minute_is_served_while_the_provider_fails(
+def test_token_valid_for_a_minute_is_served_while_the_provider_fails(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR - 5 * 60)
-    connected.provider.script = [says(Reply(500))] * 100
+    connected.provider.script = [answering(Reply(500))] * 100
     for _ in range(4):
         assert connected.access_token() == "access-token-1"
         connected.clock.move(30)
@@ -597,13 +605,13 @@ def test_a_token_that_is_good_for_a_minute_is_served_while_the_provider_fails(
     assert connected.token().status == 502
 
 
-def test_waits_grow_while_the_provider_stays_down(connected: ConnectedIntegration) -> None:
+def test_waits_grow_while_the_provider_is_down(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(500))] * 1000
+    connected.provider.script = [answering(Reply(500))] * 1000
     asked_at: list[int] = []
     for _ in range(12 * 30):
         before = len(connected.provider.refreshes)
-        connected.schedule()
+        connected.run_maintenance()
         if len(connected.provider.refreshes) > before:
             asked_at.append(connected.clock.now)
         connected.clock.move(120)
@@ -613,36 +621,36 @@ def test_waits_grow_while_the_provider_stays_down(connected: ConnectedIntegratio
     assert gaps[-1] >= 0.8 * HOUR
     connected.provider.script = []
     connected.clock.move(2 * HOUR)
-    connected.schedule()
-    assert connected.shown()["status"] == "ACTIVE"
+    connected.run_maintenance()
+    assert connected.get()["status"] == "ACTIVE"
     assert connected.access_token() == "access-token-2"
 
 
-# ── an answer that was lost (promise 6) ──────────────────────────────────────────────────────────────
+# ── lost responses (promise 6) ───────────────────────────────────────────────────────────────────────
 
 
-def test_a_lost_answer_is_asked_for_once_more_at_once(connected: ConnectedIntegration) -> None:
-    """Some providers take a refresh token twice for a moment."""
+def test_refresh_is_repeated_once_if_the_response_is_lost(connected: ConnectedIntegration) -> None:
+    """Some providers accept a refresh token twice for a moment."""
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(hang_up=True)), None]
+    connected.provider.script = [answering(Reply(hang_up=True)), None]
     assert connected.access_token() == "access-token-2"
     assert connected.provider.refreshes == ["refresh-token-1"] * 2
     assert connected.events() == []
 
 
-def test_a_lost_rotation_that_the_provider_then_refuses_expires_the_connection(
+def test_lost_rotation_that_the_provider_then_refuses_expires_the_connection(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR - 10 * 60)
-    connected.provider.script = [works_and_hangs_up]
+    connected.provider.script = [rotate_and_hang_up]
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
+    assert_problem(answer, 409, "connection_expired")
     assert connected.provider.refreshes == ["refresh-token-1"] * 2
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")
     (event,) = connected.events()
     assert event["data"]["reason"] == "refresh_response_lost"
-    # The access token that is there serves until it ends.
+    # The current access token is served until it expires.
     for _ in range(2):
         assert connected.access_token() == "access-token-1"
         connected.clock.move(4 * 60)
@@ -652,24 +660,24 @@ def test_a_lost_rotation_that_the_provider_then_refuses_expires_the_connection(
     assert connected.events() == []
 
 
-def test_a_static_refresh_token_is_never_lost(connected: ConnectedIntegration) -> None:
+def test_static_refresh_token_is_never_in_doubt(connected: ConnectedIntegration) -> None:
     connected.provider.rotates = False
-    connected.provider.live = None
-    connected.integration(refresh="static")
+    connected.provider.live_token = None
+    connected.create_integration(refresh="static")
     connected.connect()
     connected.clock.move(HOUR)
-    connected.provider.script = [says(Reply(hang_up=True)), says(no("invalid_grant"))]
+    connected.provider.script = [answering(Reply(hang_up=True)), answering(error_reply("invalid_grant"))]
     assert connected.token().status == 502
     connected.clock.move(30)
     assert connected.token().status == 409
-    assert connected.shown()["lastError"]["code"] == "invalid_grant"
+    assert connected.get()["lastError"]["code"] == "invalid_grant"
 
 
-@pytest.mark.parametrize("grace", [False, True], ids=["strict", "takes_it_twice"])
-def test_a_process_that_dies_with_the_answer_is_followed_by_one_that_asks_again(
+@pytest.mark.parametrize("grace", [False, True], ids=["strict", "accepts_it_twice"])
+def test_next_process_repeats_the_refresh_of_one_that_died_with_the_response(
     connected: ConnectedIntegration, grace: bool
 ) -> None:
-    """It dies before the record. If the provider takes the token again, well; if not, the answer was lost."""
+    """It dies before the write. If the provider refuses the refresh token, the response is lost."""
     connected.clock.move(HOUR)
     with killed("dynamodb.PutItem"):
         connected.token()
@@ -683,13 +691,13 @@ def test_a_process_that_dies_with_the_answer_is_followed_by_one_that_asks_again(
         assert connected.events() == []
         return
     answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (409, "connection_expired")
-    assert connected.shown()["lastError"]["code"] == "refresh_response_lost"
+    assert_problem(answer, 409, "connection_expired")
+    assert connected.get()["lastError"]["code"] == "refresh_response_lost"
     assert connected.provider.refreshes == ["refresh-token-1"] * 2
     assert len(connected.events()) == 1
 
 
-def test_a_process_that_dies_before_it_asks_costs_nothing(connected: ConnectedIntegration) -> None:
+def test_process_that_dies_before_its_request_loses_nothing(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     with killed("dynamodb.UpdateItem", after=True):  # the lease
         connected.token()
@@ -698,7 +706,7 @@ def test_a_process_that_dies_before_it_asks_costs_nothing(connected: ConnectedIn
     assert connected.access_token() == "access-token-2"
 
 
-def test_a_process_that_dies_after_the_record_has_done_its_work(connected: ConnectedIntegration) -> None:
+def test_process_that_dies_after_the_write_has_completed_the_refresh(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     with killed("dynamodb.PutItem", after=True):
         connected.token()
@@ -706,70 +714,68 @@ def test_a_process_that_dies_after_the_record_has_done_its_work(connected: Conne
     assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-# ── AWS that fails in between ────────────────────────────────────────────────────────────────────────
+# ── AWS failures ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_fresh_tokens_are_stored_though_dynamodb_throttles(connected: ConnectedIntegration) -> None:
+def test_tokens_are_stored_although_dynamodb_throttles(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client gives up, twice
+    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client stops retrying, twice
         assert connected.access_token() == "access-token-2"
     assert connected.access_token() == "access-token-2"
     assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_a_record_whose_answer_was_lost_is_recognised(connected: ConnectedIntegration) -> None:
+def test_write_of_tokens_whose_response_is_lost_is_recognized(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     with failing("dynamodb.PutItem", lost=True, tries=1):
         assert connected.access_token() == "access-token-2"
     assert connected.row()["tokensVersion"] == 2
 
 
-def test_a_lease_whose_answer_was_lost_is_recognised(connected: ConnectedIntegration) -> None:
+def test_lease_whose_response_is_lost_is_recognized(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     with failing("dynamodb.UpdateItem", lost=True, tries=1):
         assert connected.access_token() == "access-token-2"
     assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_nothing_is_asked_of_the_provider_while_kms_fails(connected: ConnectedIntegration) -> None:
-    from patchbay import vault
-
+def test_provider_is_not_called_while_kms_fails(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     vault.clear_cache()
     with failing("kms.Decrypt", error="refused"):
         answer = connected.token()
-    assert (answer.status, answer.json()["code"]) == (502, "upstream_failed")
+    assert_problem(answer, 502, "upstream_failed")
     assert connected.provider.refreshes == []
     assert "leaseOwner" not in connected.row()
     assert connected.access_token() == "access-token-2"
 
 
-# ── others, meanwhile ────────────────────────────────────────────────────────────────────────────────
+# ── concurrent changes ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_connection_that_is_removed_while_it_is_refreshed_leaves_no_grant(
+def test_connection_removed_during_a_refresh_leaves_no_grant(
     connected: ConnectedIntegration,
 ) -> None:
-    """The tokens that came too late are given back to the provider."""
+    """The tokens that arrive too late are revoked at the provider."""
     connected.clock.move(HOUR)
 
-    def removed(provider: Provider, form: dict[str, str]) -> Reply:
+    def delayed(provider: Provider, form: dict[str, str]) -> Reply:
         reply = provider.refresh(form)
-        threading.Thread(target=done.set).start()
+        threading.Thread(target=refreshed.set).start()
         return Reply(reply.status, reply.headers, reply.body, delay=0.8)
 
-    done = threading.Event()
-    connected.provider.script = [removed]
+    refreshed = threading.Event()
+    connected.provider.script = [delayed]
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(connected.token)
-        assert done.wait(20)
+        pending = pool.submit(connected.token)
+        assert refreshed.wait(20)
         assert connected.api(f"DELETE {connected.path}/connections/default").status == 200
-        assert asked.result().status == 404
+        assert pending.result().status == 404
     assert connected.provider.revoked == ["refresh-token-1", "refresh-token-2"]
     assert connected.backend.rows("ConnectionsTable") == []
 
 
-def test_a_connection_that_is_made_anew_while_it_is_refreshed_keeps_the_new_tokens(
+def test_connection_replaced_during_a_refresh_keeps_the_new_tokens(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(HOUR)
@@ -779,7 +785,7 @@ def test_a_connection_that_is_made_anew_while_it_is_refreshed_keeps_the_new_toke
         answer = connected.token()
     assert answer.status == 200
     assert connected.row()["tokensVersion"] == 7
-    assert answer.json()["accessToken"] == "access-token-1", "the row's, not the one that came too late"
+    assert answer.json()["accessToken"] == "access-token-1", "the row's, not the one that arrived too late"
 
 
 def _bump(client: Any, table: str, row: dict[str, Any]) -> None:
@@ -791,10 +797,10 @@ def _bump(client: Any, table: str, row: dict[str, Any]) -> None:
     )
 
 
-def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(
+def test_tokens_are_stored_although_the_lease_has_run_out(
     connected: ConnectedIntegration,
 ) -> None:
-    """Its tokens came, so they are stored, whoever has the lease by now."""
+    """Another process has the lease by now."""
     connected.clock.move(HOUR)
     with meanwhile("dynamodb.PutItem", lambda: _lease(connected, seconds=10)):
         assert connected.access_token() == "access-token-2"
@@ -803,77 +809,77 @@ def test_a_lease_that_ran_out_while_its_holder_was_slow_loses_nothing(
     assert "leaseOwner" not in row
 
 
-# ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
+# ── maintenance ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_schedule_refreshes_what_is_due_and_nothing_else(connected: ConnectedIntegration) -> None:
+def test_maintenance_refreshes_only_what_is_due(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR - 12 * 60 - 1)
     connected.connect("younger")
-    assert connected.schedule() == {"connections": 0, "tasks": 0}
+    assert connected.run_maintenance() == {"connections": 0, "tasks": 0}
     connected.clock.move(1)
-    assert connected.schedule() == {"connections": 1, "tasks": 0}
+    assert connected.run_maintenance() == {"connections": 1, "tasks": 0}
     assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_two_schedules_at_once_refresh_once(connected: ConnectedIntegration) -> None:
+def test_two_concurrent_runs_refresh_once(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     connected.provider.script = [lambda provider, form: _slowly(provider.refresh(form))]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: connected.schedule(), range(2)))
+        list(pool.map(lambda _: connected.run_maintenance(), range(2)))
     assert connected.provider.refreshes == ["refresh-token-1"]
     assert connected.access_token() == "access-token-2"
 
 
-def test_a_schedule_without_time_begins_nothing(connected: ConnectedIntegration) -> None:
+def test_run_without_time_starts_nothing(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    assert connected.schedule(seconds=29) == {"connections": 0, "tasks": 0}
+    assert connected.run_maintenance(seconds=29) == {"connections": 0, "tasks": 0}
     assert connected.provider.refreshes == []
 
 
-def test_a_paused_integration_keeps_its_connections_alive(connected: ConnectedIntegration) -> None:
+def test_connections_of_an_inactive_integration_are_refreshed(connected: ConnectedIntegration) -> None:
     assert connected.api(f"PUT {connected.path}/status", json={"status": "INACTIVE"}).status == 200
     connected.clock.move(HOUR)
-    assert connected.token().json()["code"] == "integration_inactive"
-    assert connected.schedule()["connections"] == 1
+    assert_problem(connected.token(), 409, "integration_inactive")
+    assert connected.run_maintenance()["connections"] == 1
     assert connected.provider.refreshes == ["refresh-token-1"]
 
 
-def test_a_token_that_cannot_be_refreshed_is_announced_when_it_ends(connected: ConnectedIntegration) -> None:
-    connected.integration(refresh="reauthorize_only")
+def test_expiry_of_a_token_that_cannot_be_refreshed_is_announced(connected: ConnectedIntegration) -> None:
+    connected.create_integration(refresh="reauthorize_only")
     connected.connect()
     connected.clock.move(HOUR - 1)
-    assert connected.schedule()["connections"] <= 1  # the first integration's
+    assert connected.run_maintenance()["connections"] <= 1  # the first integration's
     assert connected.access_token() == "access-token-2"
-    assert connected.api(f"POST {connected.path}/oauth/refresh").json()["code"] == "connection_expired"
-    assert connected.shown()["status"] == "ACTIVE"
+    assert_problem(connected.refresh(), 409, "connection_expired")
+    assert connected.get()["status"] == "ACTIVE"
     connected.events()
     connected.clock.move(1)
-    connected.schedule()
-    shown = connected.shown()
-    assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "access_token_expired")
+    connected.run_maintenance()
+    connection = connected.get()
+    assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "access_token_expired")
     (event,) = connected.events()
     assert event["data"]["reason"] == "access_token_expired"
-    connected.schedule()
+    connected.run_maintenance()
     assert connected.events() == []
 
 
-def test_a_token_that_never_expires_is_never_due(connected: ConnectedIntegration) -> None:
+def test_token_that_never_expires_is_never_due(connected: ConnectedIntegration) -> None:
     connected.provider.expires_in = None
-    connected.integration(refresh="never_expires")
+    connected.create_integration(refresh="never_expires")
     connected.connect()
     connected.clock.move(10 * 365 * 86_400)
     assert connected.access_token() == "access-token-2"
-    assert connected.shown()["expiresAt"] is None
+    assert connected.get()["expiresAt"] is None
     row = next(
         row for row in connected.backend.rows("ConnectionsTable") if connected.id in row["integrationKey"]
     )
     assert "dueAt" not in row
 
 
-def test_a_run_that_dies_anywhere_is_finished_by_the_next(
+def test_next_run_completes_one_that_died_anywhere(
     connected: ConnectedIntegration, subtests: pytest.Subtests
 ) -> None:
-    """The provider ends the grant; whichever AWS call is the run's last, there is one event in the end."""
+    """The provider ends the grant. Whichever AWS call is the run's last, the result is one event."""
     handler = importlib.import_module("workers.refresh_connections").handler
     assert callable(handler)
     for operation, after in (
@@ -883,70 +889,66 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(
         *(("dynamodb.PutItem", after) for after in (False, True)),
         *(("sqs.SendMessage", after) for after in (False, True)),
     ):
-        for at in (1, 2):
-            with subtests.test(f"{operation} {at} {'after' if after else 'before'}"):
+        for number in (1, 2):
+            with subtests.test(f"{operation} {number} {'after' if after else 'before'}"):
                 connected.connect()
                 connected.events()
                 connected.clock.move(HOUR)
                 connected.provider.ended = True
-                # A run that gets on without that many calls of the operation just does its work.
-                with contextlib.suppress(AssertionError), killed(operation, at, after=after):
-                    connected.schedule()
+                # A run that makes fewer calls of the operation completes.
+                with contextlib.suppress(AssertionError), killed(operation, number, after=after):
+                    connected.run_maintenance()
                 for _ in range(3):
                     connected.clock.move(LEASE + 60)
-                    connected.schedule()
-                assert connected.shown()["status"] == "EXPIRED"
+                    connected.run_maintenance()
+                assert connected.get()["status"] == "EXPIRED"
                 events = connected.events()
                 assert len({event["id"] for event in events}) == 1
-                assert len(events) <= 2  # the same one again is dropped by the fan-out
+                assert len(events) <= 2  # the fan-out drops a repeated event
                 assert "dueAt" not in connected.row()
 
 
-def test_one_connection_that_aws_fails_does_not_stop_the_others(connected: ConnectedIntegration) -> None:
-    from patchbay.oauth.maintenance import Incomplete
-
+def test_aws_failure_for_one_connection_does_not_stop_the_others(connected: ConnectedIntegration) -> None:
     for name in "abc":
         connected.connect(name)
-    connected.provider.script = [lambda provider, form: provider.tokens()] * 10  # it is four grants now
+    connected.provider.script = [lambda provider, form: provider.tokens()] * 10  # there are four grants now
     connected.clock.move(HOUR)
     with failing("dynamodb.BatchGetItem", error="refused"), pytest.raises(Incomplete):
-        connected.schedule()
+        connected.run_maintenance()
     assert len(connected.provider.refreshes) >= 2
     connected.clock.move(60)
-    connected.schedule()
+    connected.run_maintenance()
     assert all(
         "dueAt" in row and row["dueAt"] > connected.clock.now
         for row in connected.backend.rows("ConnectionsTable")
     )
 
 
-def test_one_connection_that_breaks_the_code_does_not_stop_the_others(
+def test_bug_for_one_connection_does_not_stop_the_others(
     connected: ConnectedIntegration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from patchbay.oauth.maintenance import Incomplete
-
     for name in "abc":
         connected.connect(name)
     connected.provider.script = [lambda provider, form: provider.tokens()] * 10
     connected.clock.move(HOUR)
-    whole = token_endpoint.refresh
+    original = token_endpoint.refresh
 
-    def breaks_once(*given: Any) -> Any:
-        monkeypatch.setattr(token_endpoint, "refresh", whole)
-        raise RuntimeError("a fault of ours")
+    def fail_once(*arguments: Any) -> Any:
+        monkeypatch.setattr(token_endpoint, "refresh", original)
+        raise RuntimeError("a bug")
 
-    monkeypatch.setattr(token_endpoint, "refresh", breaks_once)
+    monkeypatch.setattr(token_endpoint, "refresh", fail_once)
     with pytest.raises(Incomplete):
-        connected.schedule()
+        connected.run_maintenance()
     assert len(connected.provider.refreshes) == 3
 
 
-def test_no_token_lies_in_the_clear(connected: ConnectedIntegration) -> None:
+def test_no_token_is_stored_in_the_clear(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
     connected.access_token()
-    kept = str([connected.backend.rows(table.logical_id) for table in _tables(connected)])
+    stored = str([connected.backend.rows(table.logical_id) for table in _tables(connected)])
     for secret in ("access-token", "refresh-token", "the-client-secret"):
-        assert secret not in kept
+        assert secret not in stored
 
 
 def _tables(connected: ConnectedIntegration) -> Any:

@@ -16,7 +16,7 @@ from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
-from patchbay.oauth import calls, maintenance, store
+from patchbay.oauth import maintenance, provider_calls, store
 from patchbay.oauth.maintenance import RunSummary, run_due
 from patchbay.oauth.refresh import expire
 from patchbay.storage import due_index, dynamo
@@ -26,17 +26,17 @@ from tests.faults import Clock, failing, killed, one_at_a_time, watched
 from tests.integration.oauth_fakes import (
     INTEGRATIONS,
     Provider,
-    begin,
-    bring_back,
+    complete_flow,
     connect,
-    count,
-    integrate,
+    connection_count,
+    connection_rows,
+    create_integration,
+    get_token,
     provider,
-    refused,
-    rows,
-    token_of,
-    tokens,
+    start_flow,
+    token_answer,
 )
+from tests.problems import assert_problem
 from tests.receivers import Answer, Request
 
 SLOW_OWNER = jwt_for("slow")
@@ -44,27 +44,27 @@ HOUR = 3600
 DELAY = 0.6
 
 
-class SlowProvider:
-    """Answers codes at once and refreshes (and revocations) late; `most` is how many waited at once."""
+class SlowScript:
+    """Answers codes at once, refreshes and revocations late. `max_concurrent` is how many waited at once."""
 
     def __init__(self) -> None:
         self.delay = DELAY
-        self.most = 0
+        self.max_concurrent = 0
         self._waiting = 0
         self._lock = threading.Lock()
 
     def token(self, request: Request) -> Answer:
         if b"authorization_code" in request.body:
-            return tokens(1)
-        return self._late(tokens(2))
+            return token_answer(1)
+        return self._delayed(token_answer(2))
 
     def revoke(self, _: Request) -> Answer:
-        return self._late(Answer(200))
+        return self._delayed(Answer(200))
 
-    def _late(self, answer: Answer) -> Answer:
+    def _delayed(self, answer: Answer) -> Answer:
         with self._lock:
             self._waiting += 1
-            self.most = max(self.most, self._waiting)
+            self.max_concurrent = max(self.max_concurrent, self._waiting)
         time.sleep(self.delay)
         with self._lock:
             self._waiting -= 1
@@ -74,52 +74,52 @@ class SlowProvider:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     one_at_a_time(monkeypatch)
-    monkeypatch.setattr(calls, "SLOW_SECONDS", 0.3)
+    monkeypatch.setattr(provider_calls, "SLOW_SECONDS", 0.3)
     return Clock(monkeypatch)
 
 
 @pytest.fixture
-def slow() -> SlowProvider:
-    return SlowProvider()
+def slow_script() -> SlowScript:
+    return SlowScript()
 
 
 @pytest.fixture
-def dear(slow: SlowProvider) -> Iterator[Provider]:
-    with provider([slow.token], [slow.revoke]) as made:
-        yield made
+def slow_provider(slow_script: SlowScript) -> Iterator[Provider]:
+    with provider([slow_script.token], [slow_script.revoke]) as slow_provider:
+        yield slow_provider
 
 
 @pytest.fixture
 def crm() -> Iterator[Provider]:
-    with provider() as made:
-        yield made
+    with provider() as crm:
+        yield crm
 
 
-def multiply(workspace: str, id: str, names: list[str], *, shard: int | None = None) -> None:
-    """More connections like `default`, with its tokens, each sealed under its own id."""
+def copy_connection(workspace: str, id: str, names: list[str], *, shard: int | None = None) -> None:
+    """Store connections like `default`, with its tokens, each encrypted for its own id."""
     from patchbay.integrations.client import client_of
-    from patchbay.oauth.tokens import tokens_of, with_tokens
+    from patchbay.oauth.tokens import decrypt_tokens, with_tokens
 
     integration = integrations_store.get(workspace, IntegrationId(id))
     first = store.get(workspace, IntegrationId(id), "default")
     assert integration is not None
     assert first is not None
-    held, seal, oauth = tokens_of(first), vault.sealer(workspace), client_of(integration).oauth
+    tokens, encrypt, oauth = decrypt_tokens(first), vault.sealer(workspace), client_of(integration).oauth
     for name in names:
         new_id = ConnectionId.new(now_ms())
         while shard is not None and due_index.shard_of(new_id) != shard:
             new_id = ConnectionId.new(now_ms())
         bare = dataclasses.replace(first, id=new_id, name=name)
-        store.connect(with_tokens(bare, oauth, held, seal, now_ms()), None, [])
+        store.connect(with_tokens(bare, oauth, tokens, encrypt, now_ms()), None, [])
 
 
 def row(backend: Backend, name: str) -> dict[str, Any]:
-    (found,) = (row for row in rows(backend) if row["name"] == name)
-    return found
+    (row,) = (row for row in connection_rows(backend) if row["name"] == name)
+    return row
 
 
-def schedule(seconds: float = 30) -> RunSummary:
-    """A run that begins work for so many seconds."""
+def run_maintenance(seconds: float = 30) -> RunSummary:
+    """A run that starts jobs for that many seconds."""
     end = time.monotonic() + 30 + seconds
     return run_due(lambda: round((end - time.monotonic()) * 1000))
 
@@ -129,149 +129,150 @@ def refresh(api: Api, id: str, name: str, token: str = SLOW_OWNER) -> ApiAnswer:
     return api(f"POST {INTEGRATIONS}/{id}/oauth/refresh", json=body, token=token)
 
 
-# ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
+# ── maintenance ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_hundreds_of_slow_refreshes_delay_nothing_that_is_due_for_another_workspace(
+def test_slow_refreshes_do_not_delay_due_jobs_of_another_workspace(
     api: Api,
     backend: Backend,
     clock: Clock,
-    slow: SlowProvider,
-    dear: Provider,
+    slow_script: SlowScript,
+    slow_provider: Provider,
     crm: Provider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Theirs are due longer, and there are some in each shard of the index. All of the healthy one's is done
-    in a run in which not all of theirs could be.
+    """The slow workspace's are due for longer, and in each shard of the index. The run completes all jobs of
+    the healthy workspace, but not all of the slow one's.
     """
-    monkeypatch.setattr(maintenance, "_SHARE_SECONDS", 1.0)
-    attack = integrate(api, dear, token=SLOW_OWNER)
+    monkeypatch.setattr(maintenance, "_SLOW_BUDGET_SECONDS", 1.0)
+    attack = create_integration(api, slow_provider, token=SLOW_OWNER)
     connect(api, attack, token=SLOW_OWNER)
-    multiply("slow", attack, [f"c{n}" for n in range(80)])
+    copy_connection("slow", attack, [f"c{n}" for n in range(80)])
     clock.move(1)
-    id = integrate(api, crm)
+    id = create_integration(api, crm)
     connect(api, id)
-    multiply("acme", id, ["refreshed", "removed", "expired"], shard=due_index.SHARDS[-1])
+    copy_connection("acme", id, ["refreshed", "removed", "expired"], shard=due_index.SHARDS[-1])
     with killed("dynamodb.TransactWriteItems", after=True):
         api(f"DELETE {INTEGRATIONS}/{id}/connections/removed")
     expired = store.get("acme", IntegrationId(id), "expired")
     assert expired is not None
     with failing("sqs.SendMessage", error="refused"):
-        expire(expired, "invalid_grant", "so it is")
+        expire(expired, "invalid_grant", "test")
     clock.move(HOUR)
 
-    schedule(seconds=3)
+    run_maintenance(seconds=3)
     assert [form["refresh_token"] for form in crm.token_requests[1:]] == ["refresh-1-0a3b"] * 2
     assert row(backend, "refreshed")["tokensVersion"] == 2
     assert len(crm.revocations) == 1
-    kept = {row["name"] for row in rows(backend) if id in row["integrationKey"]}
-    assert kept == {"default", "refreshed", "expired"}
+    remaining = {row["name"] for row in connection_rows(backend) if id in row["integrationKey"]}
+    assert remaining == {"default", "refreshed", "expired"}
     assert "dueAt" not in row(backend, "expired")
     assert len(backend.messages("EventsQueue")) == 1
-    # Two at a time, until the workspace has had its share.
-    assert slow.most == 2
-    assert len(dear.token_requests) - 1 <= 6
-    assert count(api, id) == 3
+    # Two at a time, until the workspace has used up its budget.
+    assert slow_script.max_concurrent == 2
+    assert len(slow_provider.token_requests) - 1 <= 6
+    assert connection_count(api, id) == 3
 
 
-def test_a_long_task_of_one_workspace_does_not_delay_the_refreshes_of_another(
+def test_long_task_of_one_workspace_does_not_delay_refreshes_of_another(
     api: Api, backend: Backend, clock: Clock, crm: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    id = integrate(api, crm)
+    id = create_integration(api, crm)
     connect(api, id)
     clock.move(HOUR)
-    refreshed_first = []
+    was_refreshed = []
 
     def long(*_: Any) -> bool:
         time.sleep(0.8)
-        refreshed_first.append(row(backend, "default")["tokensVersion"] == 2)
+        was_refreshed.append(row(backend, "default")["tokensVersion"] == 2)
         return True
 
-    monkeypatch.setattr(maintenance, "_expire_all", long)
+    monkeypatch.setattr(maintenance, "_expire_connections", long)
     dynamo.transact([integrations_store.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
-    assert schedule() == RunSummary(connections=1, tasks=1)
-    assert refreshed_first == [True]
+    assert run_maintenance() == RunSummary(connections=1, tasks=1)
+    assert was_refreshed == [True]
 
 
-def test_a_token_that_lives_for_a_second_is_refreshed_every_five_minutes_and_on_demand(
+def test_short_lived_token_is_refreshed_every_five_minutes_and_on_demand(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
-    with provider([tokens(1, expires_in=1)]) as crm:
-        id = integrate(api, crm)
+    with provider([token_answer(1, expires_in=1)]) as crm:
+        id = create_integration(api, crm)
         connect(api, id)
         for _ in range(20):
             clock.move(60)
-            schedule()
+            run_maintenance()
         assert len(crm.token_requests) == 1 + 4
         clock.move(30)
         for _ in range(2):
-            assert token_of(api, id).status == 200
+            assert get_token(api, id).status == 200
             clock.move(1)
         assert len(crm.token_requests) == 1 + 4 + 2
 
 
-def test_runs_that_overlap_refresh_each_connection_once(
-    api: Api, backend: Backend, clock: Clock, slow: SlowProvider, dear: Provider
+def test_overlapping_runs_refresh_each_connection_once(
+    api: Api, backend: Backend, clock: Clock, slow_script: SlowScript, slow_provider: Provider
 ) -> None:
-    id = integrate(api, dear)
+    id = create_integration(api, slow_provider)
     connect(api, id)
-    multiply("acme", id, ["a", "b", "c"])
+    copy_connection("acme", id, ["a", "b", "c"])
     clock.move(HOUR)
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: schedule(), range(3)))
-    schedule()
-    assert len(dear.token_requests) == 1 + 4
-    assert {row["tokensVersion"] for row in rows(backend) if row["name"] != "calls"} == {2}
+        list(pool.map(lambda _: run_maintenance(), range(3)))
+    run_maintenance()
+    assert len(slow_provider.token_requests) == 1 + 4
+    assert {row["tokensVersion"] for row in connection_rows(backend) if row["name"] != "calls"} == {2}
 
 
 # ── the ceiling ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(MaxConnections=2)
-def test_a_workspace_has_so_many_connections_and_no_more(
+def test_ceiling_of_connections_per_workspace(
     api: Api, backend: Backend, clock: Clock, crm: Provider
 ) -> None:
-    id, other = integrate(api, crm), integrate(api, crm)
+    id, other = create_integration(api, crm), create_integration(api, crm)
     connect(api, id)
     connect(api, other, "b")
-    begun = begin(api, id, connectionId="c")
-    detail = refused(bring_back(api, begun["state"]), 409, "conflict")
-    assert "2 connections, its ceiling" in detail
-    assert len(crm.revocations) == 1, "the grant that could not be stored"
-    assert count(api, id) == 1
-    connect(api, id)  # replacing a connection needs no room
-    assert connect(api, integrate(api, crm, token=SLOW_OWNER), token=SLOW_OWNER)["status"] == "ACTIVE"
+    started = start_flow(api, id, connectionId="c")
+    assert_problem(complete_flow(api, started["state"]), 409, None, "ceiling of 2 connections")
+    assert len(crm.revocations) == 1, "the grant that was not stored"
+    assert connection_count(api, id) == 1
+    connect(api, id)  # replacing a connection is always possible
+    assert (
+        connect(api, create_integration(api, crm, token=SLOW_OWNER), token=SLOW_OWNER)["status"] == "ACTIVE"
+    )
 
-    # A removal makes room once, however often it is tried.
+    # A removal decrements the count once, however often it is retried.
     with killed("dynamodb.TransactWriteItems", at=2, after=True):
         api(f"DELETE {INTEGRATIONS}/{id}/connections/default")
     api(f"DELETE {INTEGRATIONS}/{id}/connections/default")
-    schedule()
+    run_maintenance()
     connect(api, id, "c")
-    refused(bring_back(api, begin(api, id, connectionId="d")["state"]), 409, "conflict")
+    assert_problem(complete_flow(api, start_flow(api, id, connectionId="d")["state"]), 409)
 
 
 @pytest.mark.parameters(MaxConnections=1)
-def test_credentials_are_connections_too(api: Api) -> None:
+def test_ceiling_counts_connections_with_credentials(api: Api) -> None:
     body = {"name": "Mail", "type": "CUSTOM", "provider": "own"}
     id = api(f"POST {INTEGRATIONS}", json=body).json()["id"]
 
     def create(name: str) -> ApiAnswer:
-        own = {"connectionId": name, "credentials": {"apiKey": "k"}}
-        return api(f"POST {INTEGRATIONS}/{id}/connections", json=own)
+        body = {"connectionId": name, "credentials": {"apiKey": "k"}}
+        return api(f"POST {INTEGRATIONS}/{id}/connections", json=body)
 
     assert create("a").status == 201
-    refused(create("b"), 409, "conflict")
+    assert_problem(create("b"), 409)
     assert create("a").status == 201
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/a").status == 200
     assert create("b").status == 201
 
 
 @pytest.mark.parameters(MaxConnections=1)
-def test_connections_from_before_the_ceiling_count_once_they_are_connected_again(
+def test_connections_older_than_the_ceiling_count_once_they_are_connected_again(
     api: Api, backend: Backend, clock: Clock, crm: Provider
 ) -> None:
-    id = integrate(api, crm)
+    id = create_integration(api, crm)
     client = backend.client("dynamodb")
     for name in ("a", "b"):
         connect(api, id, name)
@@ -287,43 +288,41 @@ def test_connections_from_before_the_ceiling_count_once_they_are_connected_again
         )
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/a").status == 200  # does not lower the count
     connect(api, id, "c")
-    connect(api, id, "b")  # though the workspace is full
+    connect(api, id, "b")  # although the workspace is at its ceiling
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/c").status == 200
-    refused(bring_back(api, begin(api, id, connectionId="d")["state"]), 409, "conflict")
+    assert_problem(complete_flow(api, start_flow(api, id, connectionId="d")["state"]), 409)
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/b").status == 200
     connect(api, id, "d")
 
 
-# ── a bound of slow calls ────────────────────────────────────────────────────────────────────────────
+# ── the limit on slow calls ──────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
-def attack(api: Api, clock: Clock, dear: Provider) -> str:
-    """An integration with 12 connections, whose workspace has just been found to be slow."""
-    id = integrate(api, dear, token=SLOW_OWNER)
+def attack(api: Api, clock: Clock, slow_provider: Provider) -> str:
+    """An integration with 12 connections, whose workspace was just marked as slow."""
+    id = create_integration(api, slow_provider, token=SLOW_OWNER)
     connect(api, id, token=SLOW_OWNER)
-    multiply("slow", id, [f"c{n}" for n in range(12)])
+    copy_connection("slow", id, [f"c{n}" for n in range(12)])
     assert refresh(api, id, "default").status == 200
     return id
 
 
-def test_a_slow_workspace_has_four_calls_open_at_once_and_the_others_are_told_at_once(
-    api: Api, backend: Backend, attack: str, slow: SlowProvider, crm: Provider
+def test_slow_workspace_has_four_concurrent_calls_and_others_fail_at_once(
+    api: Api, backend: Backend, attack: str, slow_script: SlowScript, crm: Provider
 ) -> None:
-    slow.delay = 2.0
+    slow_script.delay = 2.0
     with ThreadPoolExecutor(12) as pool:
-        asked = [pool.submit(refresh, api, attack, f"c{n}") for n in range(12)]
-        answers = [future.result() for future in as_completed(asked)]
+        futures = [pool.submit(refresh, api, attack, f"c{n}") for n in range(12)]
+        answers = [future.result() for future in as_completed(futures)]
     assert [answer.status for answer in answers] == [502] * 8 + [200] * 4
-    assert slow.most == 4
-    busy = answers[:8]
-    assert {refused(answer, 502, "upstream_failed")[:36] for answer in busy} == {
-        "The providers of this workspace answ"
-    }
-    assert {answer.headers["retry-after"] for answer in busy} == {"10"}
-    assert row(backend, "calls").keys() == {"integrationKey", "name", "slowUntil"}, "all permits given back"
-    # Another workspace's calls are not counted.
-    id = integrate(api, crm)
+    assert slow_script.max_concurrent == 4
+    for answer in answers[:8]:
+        assert_problem(answer, 502, "upstream_failed", "The providers of this workspace respond slowly")
+        assert answer.headers["retry-after"] == "10"
+    assert row(backend, "calls").keys() == {"integrationKey", "name", "slowUntil"}, "all permits are released"
+    # Calls of other workspaces are not limited.
+    id = create_integration(api, crm)
     connect(api, id)
     assert refresh(api, id, "default", OWNER).status == 200
 
@@ -333,67 +332,67 @@ def take_all_permits(lease_ms: int) -> None:
         assert store.acquire_permit("slow", now_ms(), lease_ms)
 
 
-def test_without_a_permit_a_good_token_is_served_and_nothing_else_waits(
-    api: Api, backend: Backend, clock: Clock, attack: str, dear: Provider
+def test_without_a_permit_a_valid_token_is_served_and_nothing_waits(
+    api: Api, backend: Backend, clock: Clock, attack: str, slow_provider: Provider
 ) -> None:
-    before = len(dear.requests)
-    clock.move(HOUR - 5 * 60)  # due, and good for five minutes
-    store.mark_slow("slow", clock.now + calls.SLOW_FOR_MS)
+    before = len(slow_provider.requests)
+    clock.move(HOUR - 5 * 60)  # due, and valid for five minutes
+    store.mark_slow("slow", clock.now + provider_calls.SLOW_FOR_MS)
     take_all_permits(30_000)
-    answer = token_of(api, attack, "c1", token=SLOW_OWNER)
+    answer = get_token(api, attack, "c1", token=SLOW_OWNER)
     assert (answer.status, answer.json()["accessToken"]) == (200, "access-1-7d1f")
 
-    begun = begin(api, attack, connectionId="new", token=SLOW_OWNER)
-    callback = bring_back(api, begun["state"], token=SLOW_OWNER)
-    refused(callback, 502, "upstream_failed")
+    started = start_flow(api, attack, connectionId="new", token=SLOW_OWNER)
+    callback = complete_flow(api, started["state"], token=SLOW_OWNER)
+    assert_problem(callback, 502, "upstream_failed")
     assert callback.headers["retry-after"] == "10"
 
     assert api(f"DELETE {INTEGRATIONS}/{attack}/connections/c2", token=SLOW_OWNER).status == 200
     assert row(backend, "c2")["status"] == "REVOKED"
-    assert schedule().connections == 0
-    assert len(dear.requests) == before
-    # The callers that took the permits died; their leases end.
+    assert run_maintenance().connections == 0
+    assert len(slow_provider.requests) == before
+    # The callers that took the permits died, and their leases end.
     clock.move(31)
-    schedule()
-    assert len(dear.revocations) == 1
-    assert "c2" not in {row["name"] for row in rows(backend)}
-    assert token_of(api, attack, "c1", token=SLOW_OWNER).json()["accessToken"] == "access-2-7d1f"
+    run_maintenance()
+    assert len(slow_provider.revocations) == 1
+    assert "c2" not in {row["name"] for row in connection_rows(backend)}
+    assert get_token(api, attack, "c1", token=SLOW_OWNER).json()["accessToken"] == "access-2-7d1f"
 
 
-def test_nobody_waits_for_the_refresh_of_a_slow_workspace(
-    api: Api, clock: Clock, attack: str, slow: SlowProvider
+def test_requests_of_a_slow_workspace_do_not_wait_for_a_refresh(
+    api: Api, clock: Clock, attack: str, slow_script: SlowScript
 ) -> None:
     clock.move(HOUR)
-    store.mark_slow("slow", clock.now + calls.SLOW_FOR_MS)
-    slow.delay = 1.5
+    store.mark_slow("slow", clock.now + provider_calls.SLOW_FOR_MS)
+    slow_script.delay = 1.5
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(token_of, api, attack, "c1", token=SLOW_OWNER)
+        first = pool.submit(get_token, api, attack, "c1", token=SLOW_OWNER)
         time.sleep(0.5)
-        began = time.monotonic()
-        second = token_of(api, attack, "c1", token=SLOW_OWNER)
-        assert time.monotonic() - began < 0.8
-        refused(second, 502, "upstream_failed")
+        started = time.monotonic()
+        second = get_token(api, attack, "c1", token=SLOW_OWNER)
+        assert time.monotonic() - started < 0.8
+        assert_problem(second, 502, "upstream_failed")
         assert first.result().status == 200
 
 
-def test_a_workspace_is_marked_while_the_call_still_hangs_and_recovers_in_five_minutes(
-    api: Api, backend: Backend, clock: Clock, slow: SlowProvider, dear: Provider
+def test_workspace_is_marked_slow_while_the_call_hangs_and_recovers_in_five_minutes(
+    api: Api, backend: Backend, clock: Clock, slow_script: SlowScript, slow_provider: Provider
 ) -> None:
-    id = integrate(api, dear, token=SLOW_OWNER)
+    id = create_integration(api, slow_provider, token=SLOW_OWNER)
     connect(api, id, token=SLOW_OWNER)
-    slow.delay = 1.0
+    slow_script.delay = 1.0
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(refresh, api, id, "default")
         time.sleep(0.7)
-        assert row(backend, "calls")["slowUntil"] == clock.now + calls.SLOW_FOR_MS
+        assert row(backend, "calls")["slowUntil"] == clock.now + provider_calls.SLOW_FOR_MS
         assert hanging.result().status == 200
-    slow.delay = 0
-    for moved, permit_writes in ((calls.SLOW_FOR_MS / 1000 - 1, 2), (1, 0)):
+    slow_script.delay = 0
+    for moved, permit_writes in ((provider_calls.SLOW_FOR_MS / 1000 - 1, 2), (1, 0)):
         clock.move(moved)
         backend.calls.clear()
         with watched("dynamodb.UpdateItem") as updates:
             assert refresh(api, id, "default").status == 200
-        # A healthy refresh takes the lease and writes the tokens and the log; a permit is two writes more.
+        # A healthy refresh writes the lease, the tokens and the log. A permit is two more writes.
         table = backend.template.name("ConnectionsTable")
         assert [call["TableName"] for call in updates].count(table) == 1 + permit_writes
         assert backend.calls.count["dynamodb.BatchGetItem"] == 1

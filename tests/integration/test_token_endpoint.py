@@ -33,14 +33,14 @@ from tests.integration.oauth_fakes import (
     CODE,
     INTEGRATIONS,
     SECRET,
-    begin,
-    bring_back,
-    count,
-    details,
-    integrate,
-    log,
-    rows,
-    token_of,
+    activity_details,
+    activity_log,
+    complete_flow,
+    connection_count,
+    connection_rows,
+    create_integration,
+    get_token,
+    start_flow,
 )
 from tests.problems import assert_problem
 from tests.raw_receivers import LocalDialer
@@ -147,24 +147,24 @@ class Flow:
 
     def __init__(self, api: Api, backend: Backend, raw: Raw) -> None:
         self.api, self.backend, self.raw = api, backend, raw
-        self.id = integrate(api, raw.base)
+        self.id = create_integration(api, raw.base)
 
     def run(self, act: Act) -> Answer:
         """Run a flow whose code is exchanged at the server, with one request."""
         self.raw.act = act
         before = len(self.raw.requests)
-        answer = bring_back(self.api, begin(self.api, self.id)["state"])
+        answer = complete_flow(self.api, start_flow(self.api, self.id)["state"])
         assert len(self.raw.requests) == before + 1
         return answer
 
     def fails(self, act: Act, status: int = 502, code: str = "upstream_failed") -> str:
         """Run a flow that fails and stores nothing. Returns the detail of the problem."""
         detail: str = assert_problem(self.run(act), status, code)["detail"]
-        assert rows(self.backend) == self.backend.rows("OAuthStatesTable") == []
-        assert count(self.api, self.id) == 0
+        assert connection_rows(self.backend) == self.backend.rows("OAuthStatesTable") == []
+        assert connection_count(self.api, self.id) == 0
         assert detail.isprintable()
         assert len(detail) < 700
-        assert log(self.api, self.id)[0] == ("oauth.failed", "FAILED", "user:someone")
+        assert activity_log(self.api, self.id)[0] == ("oauth.failed", "FAILED", "user:someone")
         return detail
 
 
@@ -230,14 +230,14 @@ def test_token_is_read_with_any_content_type(flow: Flow) -> None:
     ):
         response = flow.run(http("200 OK", f"content-type: {media_type}", body=body))
         assert response.status == 200, (media_type, body, response.text)
-        assert token_of(flow.api, flow.id).json()["accessToken"] == GOOD["access_token"]
+        assert get_token(flow.api, flow.id).json()["accessToken"] == GOOD["access_token"]
     without_type = http("201 Created", "content-encoding: gzip", body=gzip.compress(form))
     assert flow.run(without_type).status == 200
 
 
 def test_retry_after_of_the_provider_is_passed_on(flow: Flow) -> None:
     flow.raw.act = answers({}, "429 Slow down", "retry-after: 600")
-    response = bring_back(flow.api, begin(flow.api, flow.id)["state"])
+    response = complete_flow(flow.api, start_flow(flow.api, flow.id)["state"])
     assert (response.status, response.headers["retry-after"]) == (502, "600")
 
 
@@ -284,14 +284,14 @@ def test_odd_fields_next_to_a_valid_token_make_a_readable_connection(flow: Flow)
         if response.status == 200:
             assert connection.json() == response.json()
             assert all(scope and scope.isprintable() for scope in connection.json()["scopes"])
-            token = token_of(api, id)
+            token = get_token(api, id)
             assert token.status == 200, token.text
             token_type = token.json()["tokenType"]
             assert token_type.isprintable()
             assert 1 <= len(token_type) <= 300
         assert api(f"GET {INTEGRATIONS}/{id}/connections").status == 200
     assert flow.run(good(refresh_token=None, scope=None)).json()["scopes"] == []
-    assert count(api, id) == 1
+    assert connection_count(api, id) == 1
 
 
 def test_connection_failures_and_malformed_http_are_upstream_failures(flow: Flow) -> None:
@@ -448,7 +448,7 @@ def test_secrets_that_an_endpoint_echoes_are_masked(flow: Flow) -> None:
         lambda _, form: f"verifier {form['code_verifier']}" + "x" * 5000,
     ]
     for auth in ("body", "basic"):
-        flow.id = integrate(api, raw.base, settings={"clientAuth": auth, "clientSecret": secret})
+        flow.id = create_integration(api, raw.base, settings={"clientAuth": auth, "clientSecret": secret})
         basic = base64.b64encode(f"{CLIENT_ID}:{quote_plus(secret)}".encode()).decode()
         masked = 0
         for echo in echoes:
@@ -459,7 +459,7 @@ def test_secrets_that_an_endpoint_echoes_are_masked(flow: Flow) -> None:
                 answers(error_body, "400 Bad Request")(connection, request)
 
             detail = flow.fails(act, 422, "authorization_failed")
-            logged = details(api, flow.id, "oauth.failed")[0]
+            logged = activity_details(api, flow.id, "oauth.failed")[0]
             assert detail in logged
             masked += "********" in detail
             form = raw.form()
@@ -485,7 +485,7 @@ def test_forbidden_addresses_of_a_name_are_not_dialed(
         return GuardedTransport(max_bytes=65_536, https_only=False, resolver=resolver, dialer=dialer)
 
     monkeypatch.setattr(token_endpoint, "_transport", transport)
-    id = integrate(api, f"http://login.crm.test:{raw.port}")
+    id = create_integration(api, f"http://login.crm.test:{raw.port}")
     raw.act = good()
     for bad in (
         ["127.0.0.1"],
@@ -505,26 +505,26 @@ def test_forbidden_addresses_of_a_name_are_not_dialed(
         [],
     ):
         addresses.append(bad)
-        response = bring_back(api, begin(api, id)["state"])
+        response = complete_flow(api, start_flow(api, id)["state"])
         assert_problem(response, 502, "upstream_failed")
         assert not any(address in response.text for address in bad)
-    assert (raw.connections, dialer.dialed, rows(backend)) == (0, [], [])
+    assert (raw.connections, dialer.dialed, connection_rows(backend)) == (0, [], [])
     addresses.append([PUBLIC])
-    assert bring_back(api, begin(api, id)["state"]).status == 200
+    assert complete_flow(api, start_flow(api, id)["state"]).status == 200
     assert (raw.connections, dialer.dialed) == (1, [PUBLIC])
     assert raw.header("host") == f"login.crm.test:{raw.port}"
 
 
 def test_loopback_is_not_dialed_unless_allowed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also for a URL that was registered under other rules."""
-    states = [begin(flow.api, flow.id)["state"] for _ in range(2)]
+    states = [start_flow(flow.api, flow.id)["state"] for _ in range(2)]
     monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "0")
     settings.cache_clear()
-    assert_problem(bring_back(flow.api, states.pop()), 502, "upstream_failed")
+    assert_problem(complete_flow(flow.api, states.pop()), 502, "upstream_failed")
     monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
     monkeypatch.setenv("HTTPS_ONLY", "true")
     settings.cache_clear()
-    assert "https://" in bring_back(flow.api, states.pop()).json()["detail"]
+    assert "https://" in complete_flow(flow.api, states.pop()).json()["detail"]
     assert flow.raw.connections == 0
 
 
@@ -548,15 +548,17 @@ def test_proxies_in_the_environment_are_ignored(
 def test_unreachable_endpoint_is_an_upstream_failure(api: Api) -> None:
     with listening() as stopped:
         base = stopped.base
-    id = integrate(api, base)
-    assert_problem(bring_back(api, begin(api, id)["state"]), 502, "upstream_failed", "ConnectionRefusedError")
+    id = create_integration(api, base)
+    assert_problem(
+        complete_flow(api, start_flow(api, id)["state"]), 502, "upstream_failed", "ConnectionRefusedError"
+    )
 
 
 def test_invalid_xn_names_are_upstream_failures(api: Api, backend: Backend) -> None:
     for host in ("xn--a.example", "xn--zz--.example", "xn--0.xn--1", "xn--ls8h.example"):
-        id = integrate(api, f"https://{host}")
-        assert_problem(bring_back(api, begin(api, id)["state"]), 502, "upstream_failed")
-    assert rows(backend) == backend.rows("OAuthStatesTable") == []
+        id = create_integration(api, f"https://{host}")
+        assert_problem(complete_flow(api, start_flow(api, id)["state"]), 502, "upstream_failed")
+    assert connection_rows(backend) == backend.rows("OAuthStatesTable") == []
 
 
 @pytest.fixture
@@ -569,10 +571,10 @@ def test_no_secret_is_sent_without_a_trusted_certificate(
     api: Api, backend: Backend, certificate: ssl.SSLContext
 ) -> None:
     with listening(certificate) as impostor:
-        id = integrate(api, f"https://localhost:{impostor.port}")
-        assert_problem(bring_back(api, begin(api, id)["state"]), 502, "upstream_failed")
+        id = create_integration(api, f"https://localhost:{impostor.port}")
+        assert_problem(complete_flow(api, start_flow(api, id)["state"]), 502, "upstream_failed")
         assert (impostor.connections, impostor.requests) == (1, [])
-    assert rows(backend) == []
+    assert connection_rows(backend) == []
 
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────────
@@ -586,8 +588,8 @@ def test_client_authenticates_with_the_method_of_its_provider(api: Api, raw: Raw
         client: dict[str, Any] = {"clientId": odd_id, "clientSecret": odd_secret, "clientAuth": auth}
         if auth == "none":
             client["clientSecret"] = None
-        id = integrate(api, raw.base, settings=client)
-        assert bring_back(api, begin(api, id)["state"]).status == 200
+        id = create_integration(api, raw.base, settings=client)
+        assert complete_flow(api, start_flow(api, id)["state"]).status == 200
         exchange = raw.form(), raw.header("authorization")
         raw.act = http("200 OK")
         assert api(f"DELETE {INTEGRATIONS}/{id}/connections/default").status == 200
@@ -612,9 +614,9 @@ def test_client_authenticates_with_the_method_of_its_provider(api: Api, raw: Raw
 
 def test_token_request_has_only_the_expected_headers(api: Api, raw: Raw) -> None:
     raw.act = answers(GOOD, "200 OK", "set-cookie: sid=1; path=/")
-    id = integrate(api, raw.base, settings={"tokenUrl": f"{raw.base}/t;v=1/%7Ex?tenant=4%2F7&a=b+c"})
+    id = create_integration(api, raw.base, settings={"tokenUrl": f"{raw.base}/t;v=1/%7Ex?tenant=4%2F7&a=b+c"})
     for _ in range(2):
-        assert bring_back(api, begin(api, id)["state"]).status == 200
+        assert complete_flow(api, start_flow(api, id)["state"]).status == 200
         assert raw.requests[-1].startswith(b"POST /t;v=1/%7Ex?tenant=4%2F7&a=b+c HTTP/1.1\r\n")
         assert raw.header("cookie") is None
     assert raw.header("host") == f"127.0.0.1:{raw.port}"

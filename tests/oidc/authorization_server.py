@@ -1,13 +1,13 @@
 """A certified OAuth 2.0 and OpenID Connect server, oidc-provider, on loopback, and a browser for it.
 
 with running(tmp_path) as server:
-    came_back = server.authorize(f"{server.authorization_url}?response_type=code&…")
-    server.set(fault="drop_after")  # the next answer of the token endpoint is lost
+    parameters = server.authorize(f"{server.authorization_url}?response_type=code&…")
+    server.set(fault="drop_after")  # the next response of the token endpoint is lost
     …
     assert server.requests() == [{"grant_type": "authorization_code", "status": 200, "fault": "drop_after"}]
 
-Every client must send a PKCE challenge (S256) and gets a refresh token, which serves once: a second use
-is refused and ends the whole grant. Scopes: openid, offline_access, posts:read, posts:write.
+Every client must send a PKCE challenge (S256) and gets a refresh token, which works once: the server refuses
+a second use and ends the whole grant. Scopes: openid, offline_access, posts:read, posts:write.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ SERVER = Path(__file__).with_name("server.mjs")
 PACKAGES = ROOT / ".tools/node/oidc"
 REDIRECT_URI = "https://app.example/callback"
 TIMEOUT = 30
-MOST_PAGES = 12  # from an authorization request to the redirect back; a login and a consent take 8
+MAX_PAGES = 12  # from the authorization request to the redirect back; login and consent take 8
 
 
 @dataclass(frozen=True)
 class Client:
-    """A registered client; `auth_method` is how it has to authenticate, and the other way is refused."""
+    """A registered client. It must authenticate by `auth_method`; the server refuses the other method."""
 
     client_id: str
     client_secret: str
     auth_method: str
 
     def authentication(self) -> dict[str, Any]:
-        """What httpx sends for it: `httpx.post(url, **client.authentication())`, the form beside it."""
+        """Arguments for httpx: `httpx.post(url, **client.authentication())`. Merge the form into `data`."""
         if self.auth_method == "client_secret_basic":
             # RFC 6749, 2.3.1: both are form-encoded first.
             return {"auth": (quote_plus(self.client_id), quote_plus(self.client_secret))}
         return {"data": {"client_id": self.client_id, "client_secret": self.client_secret}}
 
 
-# One secret has characters that Basic authentication has to encode.
+# One secret has characters that Basic authentication must encode.
 CLIENTS = (
     Client("patchbay-basic", "basic secret/with+some:%special&characters", "client_secret_basic"),
     Client("patchbay-post", "post-secret-of-no-special-characters", "client_secret_post"),
@@ -60,7 +60,7 @@ CLIENTS = (
 
 
 class AuthorizationServer:
-    """The running server: its addresses, its clients, a browser's way through it, and what tests do to it."""
+    """The running server: its URLs, its clients, a browser for it, and its controls for tests."""
 
     def __init__(self, issuer: str, redirect_uris: Sequence[str]) -> None:
         self.issuer = issuer
@@ -76,57 +76,58 @@ class AuthorizationServer:
     # ── a person with a browser ──────────────────────────────────────────────────────────────────────
 
     def authorize(self, url: str, login: str = "alice") -> dict[str, str]:
-        """Logs in as anyone and consents. The parameters with which the browser comes back: code, state
-        and iss, or error. AssertionError when it does not come back."""
+        """Log in as anyone and consent. Returns the parameters of the redirect back: code, state and iss, or
+        error. Raises AssertionError if there is no redirect back.
+        """
         return self._browse(url, lambda page: page.submit({"login": login, "password": "any"}))
 
     def deny(self, url: str) -> dict[str, str]:
-        """Presses Cancel on the first page: it comes back with error=access_denied."""
+        """Press Cancel on the first page: the redirect back has error=access_denied."""
         return self._browse(url, lambda page: (page.cancel_url, None))
 
-    # ── what a test asks of it ───────────────────────────────────────────────────────────────────────
+    # ── controls for tests ───────────────────────────────────────────────────────────────────────────
 
     def requests(self) -> list[dict[str, Any]]:
-        """The requests of the token endpoint so far: grant_type, status (None: dropped unprocessed), and
-        if there was one, error and fault. Noted once processed, before the answer."""
-        noted: list[dict[str, Any]] = self._ask("GET", "/_control/requests").json()
-        return noted
+        """The requests to the token endpoint so far: grant_type, status (None: dropped unprocessed), and, if
+        any, error and fault. Each is recorded after its processing and before its response.
+        """
+        requests: list[dict[str, Any]] = self._ask("GET", "/_control/requests").json()
+        return requests
 
     def clear(self) -> None:
-        """Forgets the requests so far."""
+        """Forget the requests so far."""
         self._ask("DELETE", "/_control/requests")
 
     def set(self, **settings: Any) -> None:
-        """Changes settings, the others stay:
+        """Change some settings:
 
         accessTokenSeconds  lifetime of access tokens from now on
         fault               of the token endpoint's next `times` (1) requests: "drop_before" and "html_500"
-                            without processing, "drop_after" and "slow" after it; None for none
-        delaySeconds        how slow "slow" is
-        iss                 sent in authorization responses instead of the issuer; "" for none at all
+                            before processing, "drop_after" and "slow" after it; None for none
+        delaySeconds        the delay of "slow"
+        iss                 sent in authorization responses instead of the issuer; "" omits it
         """
         self._ask("PUT", "/_control/settings", json=settings)
 
     def reset(self) -> None:
-        """All settings as in the beginning, and no requests. Tokens and grants stay."""
+        """Restore the initial settings, and forget the requests. Tokens and grants stay."""
         self._ask("DELETE", "/_control/settings")
         self.clear()
 
     def introspect(self, token: str, client: Client | None = None) -> dict[str, Any]:
-        """What the server says of a token (RFC 7662); `active` is False for a dead one."""
-        by = client or CLIENTS[0]
-        more = by.authentication()
-        more["data"] = {"token": token, **more.get("data", {})}
-        answer = httpx.post(self.introspection_url, timeout=TIMEOUT, trust_env=False, **more)
+        """Introspect a token (RFC 7662); `active` is False for one that no longer works."""
+        arguments = (client or CLIENTS[0]).authentication()
+        arguments["data"] = {"token": token, **arguments.get("data", {})}
+        answer = httpx.post(self.introspection_url, timeout=TIMEOUT, trust_env=False, **arguments)
         answer.raise_for_status()
-        said: dict[str, Any] = answer.json()
-        return said
+        introspection: dict[str, Any] = answer.json()
+        return introspection
 
     def _browse(self, url: str, act: Callable[[_Page], tuple[str, dict[str, str] | None]]) -> dict[str, str]:
-        """Follows redirects by hand and acts on each page, until the browser is sent elsewhere."""
+        """Follow redirects and act on each page, until a redirect leaves the server."""
         form: dict[str, str] | None = None
         with httpx.Client(timeout=TIMEOUT, trust_env=False, headers={"accept": "text/html"}) as browser:
-            for _ in range(MOST_PAGES):
+            for _ in range(MAX_PAGES):
                 answer = browser.request("GET" if form is None else "POST", url, data=form)
                 if answer.is_success:
                     url, form = act(_Page(answer.text))
@@ -135,19 +136,19 @@ class AuthorizationServer:
                     url, form = answer.headers["location"], None
                 url = urljoin(str(answer.url), url)
                 if not url.startswith(f"{self.issuer}/"):
-                    where, _, query = url.partition("?")
-                    assert where in self.redirect_uris, url
+                    address, _, query = url.partition("?")
+                    assert address in self.redirect_uris, url
                     return dict(parse_qsl(query, keep_blank_values=True))
-        raise AssertionError(f"more than {MOST_PAGES} pages, the last one {url}")
+        raise AssertionError(f"more than {MAX_PAGES} pages; the last one is {url}")
 
-    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        answer = httpx.request(method, self.issuer + path, timeout=TIMEOUT, trust_env=False, **more)
+    def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        answer = httpx.request(method, self.issuer + path, timeout=TIMEOUT, trust_env=False, **arguments)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
 
 
 class _Page(HTMLParser):
-    """The form of a login or consent page, and its link to cancel."""
+    """The form of a login or consent page, and its Cancel link."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -156,22 +157,22 @@ class _Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.action = given["action"]
+            self.action = attributes["action"]
         elif tag == "input":
-            self.inputs[given["name"]] = given.get("value", "")
-        elif tag == "a" and given["href"].endswith("/abort"):
-            self.cancel_url = given["href"]
+            self.inputs[attributes["name"]] = attributes.get("value", "")
+        elif tag == "a" and attributes["href"].endswith("/abort"):
+            self.cancel_url = attributes["href"]
 
     def submit(self, values: dict[str, str]) -> tuple[str, dict[str, str]]:
-        """Where the form goes, and its fields; values are for those that it has."""
+        """The form's URL and its fields, filled with those `values` that it has fields for."""
         return self.action, {name: values.get(name, value) for name, value in self.inputs.items()}
 
 
 @contextlib.contextmanager
 def running(folder: Path, redirect_uris: Sequence[str] = (REDIRECT_URI,)) -> Iterator[AuthorizationServer]:
-    """The server on a free port, for as long as the block; its log is `folder/oidc.log`."""
+    """The server on a free port, until the block ends. Its log is `folder/oidc.log`."""
     if not PACKAGES.is_dir():
         raise RuntimeError("oidc-provider is not installed: `make need-oidc` installs it")
     clients = [
@@ -197,9 +198,9 @@ def running(folder: Path, redirect_uris: Sequence[str] = (REDIRECT_URI,)) -> Ite
         ) as process,
     ):
         try:
-            said = process.stdout.readline() if process.stdout else b""
-            if not said:
+            line = process.stdout.readline() if process.stdout else b""
+            if not line:
                 raise RuntimeError("oidc-provider did not start:\n" + log.read_text()[-2000:])
-            yield AuthorizationServer(f"http://{HOST}:{json.loads(said)['port']}", redirect_uris)
+            yield AuthorizationServer(f"http://{HOST}:{json.loads(line)['port']}", redirect_uris)
         finally:
             process.terminate()

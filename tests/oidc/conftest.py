@@ -1,4 +1,4 @@
-"""One authorization server for all tests here; each finds it with its first settings and no requests."""
+"""One authorization server for all tests of this folder. Each test starts with its initial settings."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def authorization_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 
 
 @pytest.fixture(autouse=True)
-def _as_in_the_beginning(authorization_server: AuthorizationServer) -> None:
+def _reset(authorization_server: AuthorizationServer) -> None:
     authorization_server.reset()

@@ -1,6 +1,6 @@
 // An OpenID Connect provider on a free port of 127.0.0.1, for tests: oidc-provider with its own login and
-// consent pages, and under /_control/ what a test may ask of it. The working directory has the packages;
-// CLIENTS and REDIRECT_URIS are JSON. Prints {"port": …} when it listens; all else goes to standard error.
+// consent pages, and controls for tests under /_control/. The working directory contains the packages;
+// CLIENTS and REDIRECT_URIS are JSON. Prints {"port": …} when it listens; other output goes to standard error.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createServer } from 'node:http';
@@ -16,7 +16,7 @@ const { Provider } = await import(pathToFileURL(packages.resolve('oidc-provider'
 
 const DEFAULTS = {
   accessTokenSeconds: 3600,
-  fault: null, // of the next `times` requests of the token endpoint
+  fault: null, // of the next `times` requests to the token endpoint
   times: 1,
   delaySeconds: 1, // of the fault "slow"
   iss: null, // sent instead of the issuer in authorization responses; "" sends none
@@ -38,7 +38,7 @@ function configuration() {
     })),
     scopes: ['openid', 'offline_access', 'posts:read', 'posts:write'],
     pkce: { required: () => true, methods: ['S256'] },
-    // Without prompt=consent, offline_access is taken out of the scope before this is asked.
+    // Without prompt=consent, the provider removes offline_access from the scope before it calls this.
     issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: () => false,
     rotateRefreshToken: true,
@@ -51,7 +51,7 @@ function configuration() {
   };
 }
 
-// It takes either method from a client that is registered for one of them; here each has to use its own.
+// The provider accepts both methods from a client that is registered for one. Here, each must use its own.
 function strictMethods(provider) {
   const current = new AsyncLocalStorage();
   provider.use((ctx, next) => current.run(ctx, next));
@@ -63,19 +63,19 @@ function strictMethods(provider) {
   };
 }
 
-// Its answers keep to themselves why a grant was invalid.
+// The responses do not say why a grant was invalid.
 function log(ctx, error) {
   console.error(`${ctx.method} ${ctx.path}: ${error.error_detail ?? error.error_description ?? error.stack}`);
 }
 
-// ── what tests do to it ─────────────────────────────────────────────────────────────────────────────────
+// ── controls for tests ──────────────────────────────────────────────────────────────────────────────────
 
 async function tokenEndpoint(ctx, next) {
   const fault = settings.times > 0 ? settings.fault : null;
   settings.times -= fault ? 1 : 0;
   if (fault === 'drop_before' || fault === 'html_500') {
     const form = new URLSearchParams(await text(ctx.req));
-    note(form.get('grant_type'), fault === 'html_500' ? 500 : null, undefined, fault);
+    record(form.get('grant_type'), fault === 'html_500' ? 500 : null, undefined, fault);
     if (fault === 'drop_before') {
       drop(ctx);
     } else {
@@ -86,7 +86,7 @@ async function tokenEndpoint(ctx, next) {
     return;
   }
   await next();
-  note(ctx.oidc?.params?.grant_type ?? null, ctx.status, ctx.body?.error, fault);
+  record(ctx.oidc?.params?.grant_type ?? null, ctx.status, ctx.body?.error, fault);
   if (fault === 'drop_after') {
     drop(ctx);
   } else if (fault === 'slow') {
@@ -94,7 +94,7 @@ async function tokenEndpoint(ctx, next) {
   }
 }
 
-function note(grantType, status, error, fault) {
+function record(grantType, status, error, fault) {
   requests.push({ grant_type: grantType, status, ...(error && { error }), ...(fault && { fault }) });
 }
 
@@ -130,11 +130,11 @@ async function control(ctx) {
   }
 }
 
-function change(ctx, given) {
-  const unknown = Object.keys(given).filter((name) => !(name in DEFAULTS));
+function change(ctx, changes) {
+  const unknown = Object.keys(changes).filter((name) => !(name in DEFAULTS));
   ctx.assert(unknown.length === 0, 400, `no such setting: ${unknown}`);
-  ctx.assert(FAULTS.includes(given.fault ?? null), 400, `no such fault: ${given.fault}`);
-  settings = { ...settings, ...('fault' in given && { times: DEFAULTS.times }), ...given };
+  ctx.assert(FAULTS.includes(changes.fault ?? null), 400, `no such fault: ${changes.fault}`);
+  settings = { ...settings, ...('fault' in changes && { times: DEFAULTS.times }), ...changes };
   ctx.body = settings;
 }
 
@@ -142,7 +142,7 @@ function change(ctx, given) {
 
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
-  const { port } = server.address(); // the issuer has it in its name
+  const { port } = server.address(); // the issuer contains it
   const provider = new Provider(`http://127.0.0.1:${port}`, configuration());
   provider.use((ctx, next) => {
     if (ctx.path.startsWith('/_control/')) return control(ctx);

@@ -1,6 +1,6 @@
-"""OAuth connections on the local stack, against a certified authorization server: no mocks anywhere.
+"""OAuth connections on the local stack, with a certified authorization server and no mocks.
 
-The server rotates refresh tokens and ends the grant when one is used twice, so a refresh that raced would
+The server rotates refresh tokens and ends the grant if one is used twice, so a race between refreshes would
 lose the connection.
 """
 
@@ -23,7 +23,7 @@ from tests.receivers import receiver
 INTEGRATIONS = "/api/integrations"
 CALLBACK = f"{INTEGRATIONS}/oauth/callback"
 RETURN_ORIGIN = "http://127.0.0.1:3000"
-EACH_CLIENT = ("client_secret_basic", "client_secret_post")
+AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,17 @@ def running(
         yield running
 
 
-class Connecting:
-    """A workspace with an integration at that server."""
+class ConnectedIntegration:
+    """A workspace with an integration that uses the authorization server."""
 
     def __init__(self, running: RunningStack, server: AuthorizationServer, auth_method: str) -> None:
         self.workspace = Workspace(running, f"w-{uuid.uuid4().hex[:10]}")
         self.server = server
         client = server.clients[auth_method]
-        made = self.workspace(
+        integration = self.workspace(
             f"POST {INTEGRATIONS}",
             json={
-                "name": "A real one",
+                "name": "oidc-provider",
                 "type": "CUSTOM",
                 "provider": "oidc",
                 "config": {
@@ -60,21 +60,25 @@ class Connecting:
                 "scopes": ["openid", "posts:read"],
             },
         )
-        self.id: str = made["id"]
+        self.id: str = integration["id"]
         self.path = f"{INTEGRATIONS}/{self.id}"
 
-    def initiate(self, **more: Any) -> dict[str, Any]:
-        body = {"redirectUri": self.server.redirect_uri, **more}
-        begun: dict[str, Any] = self.workspace(f"POST {self.path}/oauth/initiate", json=body)
-        return begun
+    def initiate(self, **fields: Any) -> dict[str, Any]:
+        body = {"redirectUri": self.server.redirect_uri, **fields}
+        started: dict[str, Any] = self.workspace(f"POST {self.path}/oauth/initiate", json=body)
+        return started
 
-    def finish(self, parameters: dict[str, str], **more: Any) -> httpx.Response:
-        return self.workspace.ask(f"POST {CALLBACK}", json=parameters, **more)
+    def authorize(self) -> dict[str, str]:
+        """Start a flow, and consent. Returns the parameters of the redirect back."""
+        return self.server.authorize(self.initiate()["authorizationUrl"])
 
-    def connect(self, **more: Any) -> dict[str, Any]:
-        done = self.finish(self.server.authorize(self.initiate(**more)["authorizationUrl"]))
-        assert done.status_code == 200, done.text
-        return dict(done.json())
+    def complete(self, parameters: dict[str, str], **arguments: Any) -> httpx.Response:
+        return self.workspace.ask(f"POST {CALLBACK}", json=parameters, **arguments)
+
+    def connect(self) -> dict[str, Any]:
+        answer = self.complete(self.authorize())
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
     def token(self) -> httpx.Response:
         return self.workspace.ask(f"GET {self.path}/connections/default/token")
@@ -84,100 +88,100 @@ class Connecting:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["accessToken"])
 
-    def active(self, token: str) -> bool:
-        """Whether the server itself takes the token for good."""
+    def is_active(self, token: str) -> bool:
+        """Whether the server accepts the token."""
         return bool(self.server.introspect(token)["active"])
 
     def refreshes(self) -> list[Any]:
-        """How each refresh request was answered."""
+        """The status of each refresh request."""
         requests = self.server.requests()
         return [entry["status"] for entry in requests if entry["grant_type"] == "refresh_token"]
 
 
-@pytest.fixture(params=EACH_CLIENT)
-def line(
+@pytest.fixture(params=AUTH_METHODS)
+def connected(
     running: RunningStack, authorization_server: AuthorizationServer, request: pytest.FixtureRequest
-) -> Connecting:
-    return Connecting(running, authorization_server, request.param)
+) -> ConnectedIntegration:
+    return ConnectedIntegration(running, authorization_server, request.param)
 
 
 @pytest.fixture
-def basic(running: RunningStack, authorization_server: AuthorizationServer) -> Connecting:
-    return Connecting(running, authorization_server, "client_secret_basic")
+def basic(running: RunningStack, authorization_server: AuthorizationServer) -> ConnectedIntegration:
+    return ConnectedIntegration(running, authorization_server, "client_secret_basic")
 
 
 # ── the flow ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_connect_refresh_and_disconnect(line: Connecting) -> None:
-    connection = line.connect()
+def test_connect_refresh_and_disconnect(connected: ConnectedIntegration) -> None:
+    connection = connected.connect()
     assert (connection["status"], connection["authType"]) == ("ACTIVE", "OAUTH2")
     assert set(connection["scopes"]) == {"openid", "posts:read"}
-    first = line.access_token()
-    assert line.active(first)
+    first = connected.access_token()
+    assert connected.is_active(first)
 
-    refreshed = line.workspace(f"POST {line.path}/oauth/refresh")
+    refreshed = connected.workspace(f"POST {connected.path}/oauth/refresh")
     assert refreshed["lastRefreshedAt"] is not None
-    second = line.access_token()
+    second = connected.access_token()
     assert second != first
-    assert line.active(second)
-    assert line.refreshes() == [200]
+    assert connected.is_active(second)
+    assert connected.refreshes() == [200]
 
-    assert line.workspace(f"DELETE {line.path}/connections/default") == {}
-    assert not line.active(second)
-    assert line.token().status_code == 404
-    assert line.workspace(f"GET {line.path}")["connectionCount"] == 0
-    actions = [entry["action"] for entry in line.workspace(f"GET {line.path}/logs")["items"]]
+    assert connected.workspace(f"DELETE {connected.path}/connections/default") == {}
+    assert not connected.is_active(second)
+    assert connected.token().status_code == 404
+    assert connected.workspace(f"GET {connected.path}")["connectionCount"] == 0
+    actions = [entry["action"] for entry in connected.workspace(f"GET {connected.path}/logs")["items"]]
     assert actions[:2] == ["connection.revoked", "connection.deleted"]
 
 
-def test_the_browsers_way_through_our_own_callback(
-    running: RunningStack, basic: Connecting, authorization_server: AuthorizationServer
+def test_redirect_through_the_callback_route(
+    running: RunningStack, basic: ConnectedIntegration, authorization_server: AuthorizationServer
 ) -> None:
-    """The provider's redirect is handed on in the fragment; only the one who began it can use it."""
-    begun = basic.initiate(returnUrl=f"{RETURN_ORIGIN}/integrations?tab=crm")
-    parameters = authorization_server.authorize(begun["authorizationUrl"])
-    sent_back = httpx.get(
+    """The fragment has the parameters, and only the caller that started the flow can use them."""
+    started = basic.initiate(returnUrl=f"{RETURN_ORIGIN}/integrations?tab=crm")
+    parameters = authorization_server.authorize(started["authorizationUrl"])
+    redirect = httpx.get(
         f"{running.url}{basic.path}/oauth/callback", params=parameters, trust_env=False, timeout=40
     )
-    assert sent_back.status_code == 303
-    where, _, fragment = sent_back.headers["location"].partition("#")
-    assert where == f"{RETURN_ORIGIN}/integrations?tab=crm"
+    assert redirect.status_code == 303
+    location, _, fragment = redirect.headers["location"].partition("#")
+    assert location == f"{RETURN_ORIGIN}/integrations?tab=crm"
     assert dict(httpx.QueryParams(fragment)) == parameters
     assert basic.server.requests() == []
-    assert basic.finish(parameters).status_code == 200
+    assert basic.complete(parameters).status_code == 200
 
 
-def test_the_users_no_is_shown(basic: Connecting) -> None:
-    answer = basic.finish(basic.server.deny(basic.initiate()["authorizationUrl"]))
+def test_denied_consent_is_reported(basic: ConnectedIntegration) -> None:
+    answer = basic.complete(basic.server.deny(basic.initiate()["authorizationUrl"]))
     assert (answer.status_code, answer.json()["code"]) == (422, "authorization_failed")
     assert "access_denied" in answer.json()["detail"]
 
 
-# ── the thief ────────────────────────────────────────────────────────────────────────────────────────
+# ── attacks ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_code_does_not_work_with_the_verifier_of_another_flow(basic: Connecting) -> None:
-    """Code injection: a stolen code, brought with the thief's own state."""
-    stolen = basic.server.authorize(basic.initiate()["authorizationUrl"])["code"]
-    own = basic.server.authorize(basic.initiate()["authorizationUrl"])
-    answer = basic.finish({**own, "code": stolen})
+def test_code_of_another_flow_is_rejected(basic: ConnectedIntegration) -> None:
+    """Code injection: a stolen code with the attacker's own state."""
+    stolen = basic.authorize()["code"]
+    own = basic.authorize()
+    answer = basic.complete({**own, "code": stolen})
     assert (answer.status_code, answer.json()["code"]) == (422, "authorization_failed")
     assert "invalid_grant" in answer.json()["detail"]
 
 
-def test_a_state_works_once(basic: Connecting) -> None:
-    parameters = basic.server.authorize(basic.initiate()["authorizationUrl"])
-    assert basic.finish(parameters).status_code == 200
-    replayed = basic.finish(parameters)
+def test_state_works_once(basic: ConnectedIntegration) -> None:
+    parameters = basic.authorize()
+    assert basic.complete(parameters).status_code == 200
+    replayed = basic.complete(parameters)
     assert replayed.status_code == 422
     assert replayed.json()["errors"][0]["path"] == "state"
 
 
-def test_an_expired_state_is_refused_though_its_row_is_there(
-    running: RunningStack, basic: Connecting
+def test_expired_state_is_rejected_although_its_row_exists(
+    running: RunningStack, basic: ConnectedIntegration
 ) -> None:
-    parameters = basic.server.authorize(basic.initiate()["authorizationUrl"])
+    parameters = basic.authorize()
     dynamodb, table = running.client("dynamodb"), running.tables["OAuthStatesTable"]
     (row,) = [
         item for item in dynamodb.scan(TableName=table)["Items"] if item["integrationId"]["S"] == basic.id
@@ -190,21 +194,23 @@ def test_an_expired_state_is_refused_though_its_row_is_there(
         UpdateExpression="SET expiresAt = :ended",
         ExpressionAttributeValues={":ended": ended},
     )
-    assert basic.finish(parameters).status_code == 422
+    assert basic.complete(parameters).status_code == 422
     assert basic.server.requests() == []
 
 
-def test_a_foreign_workspaces_state_is_refused_and_void(running: RunningStack, basic: Connecting) -> None:
-    for thief in (running.token("thief"), running.token(basic.workspace.name, subject="a-colleague")):
-        parameters = basic.server.authorize(basic.initiate()["authorizationUrl"])
-        assert basic.finish(parameters, token=thief).status_code == 403
-        assert basic.finish(parameters).status_code == 422
+def test_state_of_another_caller_is_rejected_and_void(
+    running: RunningStack, basic: ConnectedIntegration
+) -> None:
+    for other in (running.token("attacker"), running.token(basic.workspace.name, subject="a-colleague")):
+        parameters = basic.authorize()
+        assert basic.complete(parameters, token=other).status_code == 403
+        assert basic.complete(parameters).status_code == 422
     assert basic.server.requests() == []
 
 
-def test_a_wrong_issuer_is_refused(basic: Connecting) -> None:
+def test_wrong_issuer_is_rejected(basic: ConnectedIntegration) -> None:
     basic.server.set(iss="https://another.example")
-    answer = basic.finish(basic.server.authorize(basic.initiate()["authorizationUrl"]))
+    answer = basic.complete(basic.authorize())
     assert (answer.status_code, answer.json()["code"]) == (422, "authorization_failed")
     assert basic.server.requests() == []
 
@@ -212,25 +218,25 @@ def test_a_wrong_issuer_is_refused(basic: Connecting) -> None:
 # ── refreshing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_fifty_at_once_at_expiry_make_one_refresh_and_all_get_the_new_token(line: Connecting) -> None:
-    line.server.set(accessTokenSeconds=2)
-    line.connect()
-    first = line.access_token()
-    line.server.set(accessTokenSeconds=600)
+def test_fifty_concurrent_requests_at_expiry_make_one_refresh(connected: ConnectedIntegration) -> None:
+    connected.server.set(accessTokenSeconds=2)
+    connected.connect()
+    first = connected.access_token()
+    connected.server.set(accessTokenSeconds=600)
     time.sleep(2)
-    line.server.clear()
+    connected.server.clear()
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: line.token(), range(50)))
+        answers = list(pool.map(lambda _: connected.token(), range(50)))
     assert {answer.status_code for answer in answers} == {200}, answers
     tokens = {answer.json()["accessToken"] for answer in answers}
     assert len(tokens) == 1
-    assert line.refreshes() == [200]
+    assert connected.refreshes() == [200]
     (token,) = tokens
     assert token != first
-    assert line.active(token), "the grant is alive: nobody used a refresh token twice"
+    assert connected.is_active(token), "the grant is alive: no refresh token was used twice"
 
 
-def test_the_schedule_refreshes_before_anybody_asks(running: RunningStack, basic: Connecting) -> None:
+def test_maintenance_refreshes_before_a_request(running: RunningStack, basic: ConnectedIntegration) -> None:
     basic.server.set(accessTokenSeconds=5)
     basic.connect()
     basic.server.set(accessTokenSeconds=600)
@@ -240,17 +246,17 @@ def test_the_schedule_refreshes_before_anybody_asks(running: RunningStack, basic
         running.invoke("RefreshConnectionsFunction")
     assert basic.refreshes() == [200]
     basic.server.clear()
-    assert basic.active(basic.access_token())
+    assert basic.is_active(basic.access_token())
     assert basic.refreshes() == []
 
 
-def _pass_the_shortest_interval(running: RunningStack, line: Connecting) -> None:
-    """The schedule would look at a token that lives for five seconds after five minutes."""
+def _pass_the_shortest_interval(running: RunningStack, connected: ConnectedIntegration) -> None:
+    """Maintenance would refresh a token that lives for five seconds only after five minutes."""
     dynamodb, table = running.client("dynamodb"), running.tables["ConnectionsTable"]
     (key,) = (
         {name: item[name] for name in ("integrationKey", "name")}
         for item in dynamodb.scan(TableName=table)["Items"]
-        if item["integrationKey"]["S"].endswith(line.id)
+        if item["integrationKey"]["S"].endswith(connected.id)
     )
     dynamodb.update_item(
         TableName=table,
@@ -259,8 +265,10 @@ def _pass_the_shortest_interval(running: RunningStack, line: Connecting) -> None
     )
 
 
-def test_a_rotation_whose_answer_was_lost(running: RunningStack, basic: Connecting) -> None:
-    """Promise 6: asked once more, refused, expired, announced once; the access token serves until it ends."""
+def test_lost_rotation_expires_the_connection_and_serves_the_access_token(
+    running: RunningStack, basic: ConnectedIntegration
+) -> None:
+    """Promise 6: the refresh is repeated once and refused. The expiry is announced once."""
     with receiver() as r:
         basic.workspace.webhook(r.url, events=["CONNECTION_EXPIRED"])
         basic.server.set(accessTokenSeconds=100)
@@ -281,7 +289,7 @@ def test_a_rotation_whose_answer_was_lost(running: RunningStack, basic: Connecti
 
 
 @pytest.mark.parametrize("fault", ["html_500", "drop_before"])
-def test_a_provider_that_fails_is_tried_again(basic: Connecting, fault: str) -> None:
+def test_failed_refresh_is_retried(basic: ConnectedIntegration, fault: str) -> None:
     basic.connect()
     basic.server.set(fault=fault, times=2)
     answer = basic.workspace.ask(f"POST {basic.path}/oauth/refresh")
@@ -289,28 +297,28 @@ def test_a_provider_that_fails_is_tried_again(basic: Connecting, fault: str) -> 
     assert basic.workspace(f"GET {basic.path}/connections/default")["status"] == "ACTIVE"
     basic.server.set(fault=None)
     eventually(lambda: basic.workspace.ask(f"POST {basic.path}/oauth/refresh").status_code == 200)
-    assert basic.active(basic.access_token())
+    assert basic.is_active(basic.access_token())
 
 
-def test_a_process_that_is_killed_with_the_answer_on_its_way(
-    running: RunningStack, basic: Connecting
+def test_process_killed_before_the_response_arrives(
+    running: RunningStack, basic: ConnectedIntegration
 ) -> None:
-    """SIGKILL while the server takes its time: it has rotated, and nobody heard. After the lease the next one
-    asks with the same token, is refused, and knows why.
+    """SIGKILL while the server delays its response: it has rotated the token. After the lease, the next
+    process uses the same refresh token, is refused, and knows why.
     """
     basic.connect()
     basic.server.set(fault="slow", times=1, delaySeconds=3)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(basic.workspace.ask, f"POST {basic.path}/oauth/refresh")
+        pending = pool.submit(basic.workspace.ask, f"POST {basic.path}/oauth/refresh")
         eventually(basic.refreshes)
         running.kill("RefreshConnectionFunction")
-        assert asked.result().status_code >= 500
+        assert pending.result().status_code >= 500
 
-    def refused() -> bool:
+    def is_refused() -> bool:
         answer = basic.workspace.ask(f"POST {basic.path}/oauth/refresh")
         assert answer.status_code in (409, 502), answer.text
         return answer.status_code == 409
 
-    eventually(refused, seconds=60)
+    eventually(is_refused, seconds=60)
     shown = basic.workspace(f"GET {basic.path}/connections/default")
     assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")

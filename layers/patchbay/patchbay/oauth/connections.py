@@ -1,4 +1,4 @@
-"""Connections: show them, hand out their tokens, make those without OAuth, take them back."""
+"""Connections: list and get them, hand out tokens, create those without OAuth, and delete them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from patchbay.integrations import store as integrations_store
 from patchbay.integrations.client import client_of, provider_of
 from patchbay.integrations.models import IntegrationStatus
 from patchbay.integrations.store import StoredIntegration
-from patchbay.oauth import calls, limits, refresh, store, token_endpoint
+from patchbay.oauth import limits, provider_calls, refresh, store, token_endpoint
 from patchbay.oauth.models import (
     AccessToken,
     Account,
@@ -42,60 +42,57 @@ from patchbay.oauth.models import (
     CreateConnection,
     RefreshConnection,
 )
-from patchbay.oauth.store import Calls, StoredConnection
+from patchbay.oauth.store import LastError, ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenResponse, sanitize
-from patchbay.oauth.tokens import open_sealed, tokens_of, with_credentials
+from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _TRIES = 3
-# What the credentials of a provider that Patchbay does not know look like.
-_OWN_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
+# The credentials of a provider that Patchbay does not know.
+_CUSTOM_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
 
 
 def list_connections(
     principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
 ) -> Listing[Connection]:
     integration = integrations.read(principal.workspace_id, integration_id)
-    page = store.page(
+    page = store.list_connections(
         principal.workspace_id,
         integration_id,
         status=query.status,
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(lambda connection: shown(integration, connection)))
+    return Listing.of(page.map(lambda connection: to_api(integration, connection)))
 
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
-    """Raises NotFound, also for another workspace's."""
+    """Raises NotFound, also for a connection of another workspace."""
     integration, connection, _ = _find(principal, integration_id, ref)
-    return shown(integration, connection)
+    return to_api(integration, connection)
 
 
 def token(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
 ) -> AccessToken | ConnectionCredentials:
-    """The access token, refreshed if need be, or the credentials; each time entered in the log.
+    """The access token, refreshed if it is due, or the credentials. Logs each use.
 
     Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
     """
-    integration, connection, workspace = _find(principal, integration_id, ref)
-    check_active(integration)
-    _check_generation(integration, connection)
-    limits.admit(integration)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref)
     if connection.auth_type != AuthType.OAUTH2:
         if connection.status == ConnectionStatus.REVOKED:
-            raise _not_found()
-        answer = ConnectionCredentials(credentials=open_sealed(connection)["credentials"])
-        _note(principal, connection, "credentials.issued")
+            raise refresh.connection_not_found()
+        answer = ConnectionCredentials(credentials=decrypt_credentials(connection))
+        _log_activity(principal, connection, "credentials.issued")
         return answer
-    if not _serves_until_its_end(connection):
-        connection = refresh.fresh(integration, connection, workspace, principal.id)
-    tokens = tokens_of(connection)
-    _note(principal, connection, "token.issued")
+    if not _is_served_until_expiry(connection):
+        connection = refresh.ensure_fresh(integration, connection, call_state, principal.id)
+    tokens = decrypt_tokens(connection)
+    _log_activity(principal, connection, "token.issued")
     return AccessToken(
         access_token=tokens.access_token,
         token_type=tokens.token_type,
@@ -106,23 +103,22 @@ def token(
 
 
 def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
-    """A fresh token now, whether or not the present one is good. Raises as `token`."""
-    integration, connection, workspace = _find(principal, integration_id, ConnectionRef(body.connection_id))
-    check_active(integration)
-    _check_generation(integration, connection)
-    limits.admit(integration)
+    """Refresh the token now, even if the current one is still good. Raises as `token`."""
+    ref = ConnectionRef(body.connection_id)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref)
     if connection.auth_type != AuthType.OAUTH2:
-        raise Conflict("This connection has credentials that do not change; there is nothing to refresh.")
-    fresh = refresh.fresh(integration, connection, workspace, principal.id, forced=True)
-    return shown(integration, fresh)
+        raise Conflict("This connection has credentials, which do not change. There is nothing to refresh.")
+    refreshed = refresh.ensure_fresh(integration, connection, call_state, principal.id, forced=True)
+    return to_api(integration, refreshed)
 
 
 def create(
     principal: Principal, integration_id: IntegrationId, body: CreateConnection, once: Once | None = None
 ) -> Connection:
-    """A connection by API key or basic credentials, in place of the one of that name if there is one. Raises
-    ValidationFailed for credentials that are not what the provider asks for, Conflict where it wants OAuth or
-    at the workspace's ceiling.
+    """Create a connection with an API key or basic credentials. Replaces an existing one of that name.
+
+    Raises ValidationFailed for credentials that are not what the provider requires, Conflict if it requires
+    OAuth or at the workspace's ceiling.
     """
     integration = integrations.read(principal.workspace_id, integration_id)
     check_active(integration)
@@ -136,7 +132,7 @@ def create(
             body.credentials,
             label,
         )
-        answer = shown(integration, new)
+        answer = to_api(integration, new)
         detail = f"{new.name}, by {auth_type.value.lower().replace('_', ' ')}"
         entry = activity.entering(
             principal.workspace_id, integration_id, "connection.created", principal.id, detail
@@ -144,7 +140,7 @@ def create(
         try:
             store.connect(new, old, [entry], once, answer)
         except store.ConnectionChanged as changed:
-            old = changed.now
+            old = changed.current
             continue
         return answer
     raise contended("connection")
@@ -153,38 +149,38 @@ def create(
 def delete(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef, if_match: int | None = None
 ) -> Empty:
-    """Take a connection back: here at once, and at the provider if it can be reached."""
+    """Delete a connection: here at once, and at the provider if it can be reached."""
     for _ in range(_TRIES):
-        _, connection, workspace = _find(principal, integration_id, ref)
+        _, connection, call_state = _find(principal, integration_id, ref)
         check_version("connection", connection.version, if_match)
         entry = activity.entering(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
         )
         try:
-            connection = store.begin_removal(connection, now_ms(), [entry])
+            connection = store.start_removal(connection, now_ms(), [entry])
         except store.ConnectionChanged:
             continue
-        with suppress(calls.ProvidersBusy):  # the schedule finishes it
-            finish_removal(connection, workspace, principal.id)
+        with suppress(provider_calls.ProvidersBusy):  # maintenance finishes the removal
+            finish_removal(connection, call_state, principal.id)
         return Empty()
     raise contended("connection")
 
 
-def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -> None:
-    """Revoke a connection's grant at the provider, then forget it. A provider that cannot be reached, or has
-    no way to, is entered in the log and blocks nothing. Raises calls.ProvidersBusy.
+def finish_removal(connection: StoredConnection, call_state: ProviderCallState, actor: str) -> None:
+    """Revoke a connection's grant at the provider, then delete its row. If the provider cannot be reached or
+    has no revocation, the activity log says so, and the row is deleted all the same. Raises ProvidersBusy.
     """
     outcome: activity.Outcome = "SUCCEEDED"
     detail = "the provider has no way to revoke"
     try:
         if connection.auth_type != AuthType.OAUTH2:
-            detail = "credentials are revoked at the provider by hand"
-        elif _revoke(connection, workspace):
+            detail = "credentials must be revoked at the provider by hand"
+        elif _revoke(connection, call_state):
             detail = "revoked at the provider"
-    except (TokenRequestDenied, UnusableTokenResponse) as fault:
-        outcome, detail = "FAILED", f"not revoked at the provider: {fault}"
-    except (vault.KeyUnavailable, calls.ProvidersBusy):
-        raise  # temporary: the grant must not be forgotten until it passes
+    except (TokenRequestDenied, UnusableTokenResponse) as error:
+        outcome, detail = "FAILED", f"not revoked at the provider: {error}"
+    except (vault.KeyUnavailable, provider_calls.ProvidersBusy):
+        raise  # temporary: keep the row, so that the grant can still be revoked
     except Problem as problem:
         outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"
     logger.info("connection removed", connection_id=connection.id, outcome=outcome)
@@ -196,16 +192,21 @@ def finish_removal(connection: StoredConnection, workspace: Calls, actor: str) -
         f"{connection.name}: {detail}",
         outcome,
     )
-    store.remove(connection)
+    store.delete(connection)
 
 
-def _revoke(connection: StoredConnection, workspace: Calls) -> bool:
+def _revoke(connection: StoredConnection, call_state: ProviderCallState) -> bool:
+    """Revoke the grant; False if the provider has no revocation. Raises TokenRequestDenied,
+    UnusableTokenResponse, Problem.
+    """
     integration = integrations_store.get_with_deleted(connection.workspace_id, connection.integration_id)
     if integration is None or integration.generation != connection.generation:
-        raise UnusableTokenResponse("the client that it was made with is gone", may_have_succeeded=False)
+        raise UnusableTokenResponse(
+            "the client that it was made with no longer exists", may_have_succeeded=False
+        )
     client = client_of(integration).at(connection.variables)
-    tokens = tokens_of(connection)
-    with calls.admitted(workspace), calls.watched(connection.workspace_id):
+    tokens = decrypt_tokens(connection)
+    with provider_calls.permit(call_state), provider_calls.track(connection.workspace_id):
         return token_endpoint.revoke(client, tokens)
 
 
@@ -218,20 +219,20 @@ def check_active(integration: StoredIntegration) -> None:
         return
     reason = "" if integration.status_reason is None else f" ({integration.status_reason})"
     advice = {
-        IntegrationStatus.PENDING_SETUP.value: "Give it what its provider needs: config.clientId, "
-        "config.clientSecret and, for a provider of one's own, its addresses.",
+        IntegrationStatus.PENDING_SETUP.value: "Set what its provider requires: config.clientId, "
+        "config.clientSecret and, for a custom provider, its addresses.",
         IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
-        IntegrationStatus.ERROR.value: "Mend it, then activate it: PUT /api/integrations/{id}/status.",
+        IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
     }[integration.status]
     raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
 
 
 def check_replaceable(old: StoredConnection | None) -> None:
-    """Raises Conflict for a connection that is being removed: its grant is still to be revoked."""
+    """Raises Conflict for a connection that is being removed, because its grant is not revoked yet."""
     if old is not None and old.status == ConnectionStatus.REVOKED:
         raise Conflict(
-            "The connection of that name is being removed, and its grant revoked at the provider. Try again "
-            "in some minutes, or choose another connectionId."
+            "The connection with this name is being removed, and its grant revoked at the provider. Try "
+            "again in a few minutes, or choose another connectionId."
         )
 
 
@@ -242,7 +243,7 @@ def new_connection(
     auth_type: AuthType,
     old: StoredConnection | None,
 ) -> StoredConnection:
-    """A connection without its tokens yet; one of the same name goes on under its id."""
+    """A connection that has no tokens yet. It keeps the id of `old`, an existing one of the same name."""
     now = now_ms()
     connection = StoredConnection(
         workspace_id=principal.workspace_id,
@@ -271,16 +272,12 @@ def new_connection(
     )
 
 
-def shown(integration: StoredIntegration, connection: StoredConnection) -> Connection:
-    """A connection as it may be shown. One whose client has changed is over, also before its row says so."""
+def to_api(integration: StoredIntegration, connection: StoredConnection) -> Connection:
+    """The connection for the API. If its client has changed, it is expired, even before its row says so."""
     status, error = ConnectionStatus(connection.status), connection.last_error
     if connection.generation != integration.generation and status != ConnectionStatus.REVOKED:
         status = ConnectionStatus.EXPIRED
-        error = error or {
-            "code": refresh.CLIENT_CHANGED,
-            "detail": refresh.CLIENT_CHANGED_DETAIL,
-            "at": integration.updated_at,
-        }
+        error = error or _client_changed(integration)
     return Connection(
         id=connection.id,
         connection_id=connection.name,
@@ -309,31 +306,45 @@ def shown(integration: StoredIntegration, connection: StoredConnection) -> Conne
 
 def _find(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
-) -> tuple[StoredIntegration, StoredConnection, Calls]:
-    integration, connection, workspace = store.find(principal.workspace_id, integration_id, ref)
+) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
+    integration, connection, call_state = store.find(principal.workspace_id, integration_id, ref)
     if integration is None:
-        raise NotFound("There is no such integration.")
+        raise NotFound("No integration with this ID.")
     if connection is None:
-        raise _not_found()
+        raise refresh.connection_not_found()
     if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
-        # Another's row, copied here by who can write the table: its ciphertext would open under its own name.
+        # Somebody who can write to the table copied another workspace's row here. Its ciphertext could be
+        # decrypted, because the row names its own workspace.
         raise vault.DecryptionFailed(f"connections/{connection.id}/sealed")
-    return integration, connection, workspace
+    return integration, connection, call_state
 
 
-def _not_found() -> NotFound:
-    return NotFound("There is no such connection.")
+def _find_usable(
+    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
+    """A connection whose integration is active and has the client that it was made with. Counts one use.
 
-
-def _check_generation(integration: StoredIntegration, connection: StoredConnection) -> None:
+    Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited.
+    """
+    integration, connection, call_state = _find(principal, integration_id, ref)
+    check_active(integration)
     if connection.generation != integration.generation:
-        error = {"code": refresh.CLIENT_CHANGED, "detail": refresh.CLIENT_CHANGED_DETAIL}
-        raise refresh.gone(replace(connection, last_error=error))
+        raise refresh.expired_error(replace(connection, last_error=_client_changed(integration)))
+    limits.admit(integration)
+    return integration, connection, call_state
 
 
-def _serves_until_its_end(connection: StoredConnection) -> bool:
-    """If a refresh token is lost, or refused without a known reason, its connection ends, but the access
-    token still works.
+def _client_changed(integration: StoredIntegration) -> LastError:
+    return {
+        "code": refresh.CLIENT_CHANGED,
+        "detail": refresh.CLIENT_CHANGED_DETAIL,
+        "at": integration.updated_at,
+    }
+
+
+def _is_served_until_expiry(connection: StoredConnection) -> bool:
+    """Whether a connection that has expired still serves its access token: the refresh token was lost, or
+    refused without a known reason, which leaves the access token valid.
     """
     return (
         connection.status == ConnectionStatus.EXPIRED
@@ -346,21 +357,23 @@ def _serves_until_its_end(connection: StoredConnection) -> bool:
 def _check_credentials(
     integration: StoredIntegration, credentials: Mapping[str, str]
 ) -> tuple[AuthType, str | None]:
-    """What kind they are, and whose. Raises ValidationFailed, never repeating a value."""
+    """The kind of the credentials, and the label of their account. Raises ValidationFailed, which repeats no
+    value, and Conflict.
+    """
     provider = provider_of(integration)
     if (provider is not None and provider.oauth is not None) or "tokenUrl" in integration.config:
-        raise Conflict("This provider wants OAuth: POST /api/integrations/{id}/oauth/initiate.")
+        raise Conflict("This provider requires OAuth: POST /api/integrations/{id}/oauth/initiate.")
     if provider is None or provider.credentials is None:
-        for auth_type, names in _OWN_CREDENTIALS.items():
+        for auth_type, names in _CUSTOM_CREDENTIALS.items():
             if credentials.keys() == names:
                 _check_pasted(credentials)
                 return auth_type, sanitize(credentials.get("username")) or None
         raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
-    wanted = provider.credentials.fields
-    for name in credentials.keys() - wanted.keys():
-        raise ValidationFailed.of(f"credentials.{name[:64]}", f"there are {', '.join(wanted)}")
+    fields = provider.credentials.fields
+    for name in credentials.keys() - fields.keys():
+        raise ValidationFailed.of(f"credentials.{name[:64]}", f"must be one of {', '.join(fields)}")
     _check_pasted(credentials)
-    for name, field in wanted.items():
+    for name, field in fields.items():
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
             raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
     label = provider.credentials.account_label
@@ -377,5 +390,5 @@ def _check_pasted(credentials: Mapping[str, str]) -> None:
             raise ValidationFailed.of(f"credentials.{name}", str(error)) from None
 
 
-def _note(principal: Principal, connection: StoredConnection, action: str) -> None:
+def _log_activity(principal: Principal, connection: StoredConnection, action: str) -> None:
     activity.enter(connection.workspace_id, connection.integration_id, action, principal.id, connection.name)

@@ -1,10 +1,11 @@
-"""What the schedule does for connections: refreshes them before they end, announces those that have ended,
-finishes removals, and clears up after integrations that were deleted or whose client changed.
+"""The scheduled run: refresh tokens before they expire, announce expiries, finish removals, and clean up
+after integrations that were deleted or whose client changed.
 
-Everything stays due until it is done, so it does no harm if a run dies or overlaps with another.
+Everything stays due until it is done, so a run that dies or overlaps with another does no harm.
 
-A run works in lanes, one for each workspace and kind of work, which take turns. A lane starts with two jobs
-at a time and gets one more for each quick job, so slow providers delay only their own workspace.
+A run has one queue for each workspace and kind of job, and takes jobs from the queues in turn. A queue starts
+with two jobs at a time and gets one more for each quick job, so slow providers delay only their own
+workspace.
 """
 
 from __future__ import annotations
@@ -18,248 +19,258 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from patchbay.clock import now_ms
 from patchbay.errors import Problem
 from patchbay.integrations import activity, client
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.store import Task
-from patchbay.oauth import calls, refresh, store
+from patchbay.oauth import provider_calls, refresh, store
 from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import Found, StoredConnection
+from patchbay.oauth.store import ConnectionLookup, StoredConnection
 from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
 
-# A job that has begun can take two requests of 10 s, and its writes.
+# A job can take two requests of 10 s, and its writes.
 _RESERVE_MS = 30_000
 # How many jobs run at once, and how many of them may be quick. A job that has run for longer than a quick
-# provider takes only waits. If more jobs were quick, they would compete for the CPU and look slow themselves.
+# provider takes only waits. With more quick jobs, they would compete for the CPU and look slow themselves.
 _THREADS = 64
-_QUICK = 16
-# How often to check which jobs have become ones that only wait.
-_LOOK_SECONDS = 0.25
-# How many jobs of a lane run at once: at first and while it is slow, and at most.
-_CAREFULLY = 2
-_AT_MOST = 16
-# A slow lane starts no more jobs once its jobs have taken this long in total. The rest stays due for the next
-# run.
-_SHARE_SECONDS = 90.0
+_MAX_QUICK_JOBS = 16
+# How often to check which jobs have run for that long.
+_POLL_SECONDS = 0.25
+# How many jobs of a queue run at once: at first and while it is slow, and at most.
+_MIN_CONCURRENCY = 2
+_MAX_CONCURRENCY = 16
+# A slow queue starts no more jobs once its jobs have taken this long in total. The rest stays due.
+_SLOW_BUDGET_SECONDS = 90.0
 # How many keys to read from each shard of the index. The ceiling of connections limits a workspace's part.
-_MOST_KEYS = 10_000
+_MAX_KEYS = 10_000
+# When to retry a job that failed, if it did not schedule the next attempt itself.
+_RETRY_MS = 3_600_000
 
 _random = random.SystemRandom()
 
-Kind = Literal["task", "ending", "refresh"]
+# cleanup: announce an expiry, or finish a removal.
+JobKind = Literal["task", "cleanup", "refresh"]
 
 
 class RunSummary(NamedTuple):
-    """How many connections were looked at, and how many tasks were done."""
+    """How many connections were processed, and how many tasks were completed."""
 
     connections: int = 0
     tasks: int = 0
 
 
 class Incomplete(Exception):
-    """Some things could not be done; they are due still."""
+    """Some jobs failed. They stay due."""
 
 
 class Job(NamedTuple):
-    """Something due. `work` returns whether it was done."""
+    """Something due. `run` returns whether it was completed."""
 
     workspace_id: str
-    kind: Kind
-    work: Callable[[], bool]
+    kind: JobKind
+    run: Callable[[], bool]
 
 
 def run_due(remaining_ms: Callable[[], int]) -> RunSummary:
-    """Do what is due, as far as the time goes. Raises Incomplete, after all the others, when some could not
-    be done.
-    """
-    settings()  # wrongly set up, it stops here: that is no fault of one job
+    """Process what is due while the time lasts. Raises Incomplete at the end if some jobs failed."""
+    settings()  # fail now if the deployment is misconfigured, instead of in each job
     run = _Run(lambda: remaining_ms() - _RESERVE_MS)
-    shards = [_connections("refresh", store.refreshes_due(shard, now_ms())) for shard in due_index.SHARDS]
-    if run.work(run.tasks(), _endings(), *shards):
-        run.work(_endings())  # what the tasks have marked
-        run.work(run.tasks())  # those that waited for the endings
+    refreshes = [
+        _connection_jobs("refresh", store.due_refresh_keys(shard, now_ms())) for shard in due_index.SHARDS
+    ]
+    if run.process(run.task_jobs(), _cleanup_jobs(), *refreshes):
+        run.process(_cleanup_jobs())  # that the tasks have made due
+        run.process(run.task_jobs())  # that waited for those
     if run.failed:
-        raise Incomplete(f"{run.failed} things could not be done; the next run tries again")
-    return run.done
+        raise Incomplete(f"{run.failed} jobs failed; the next run retries them")
+    return run.summary
 
 
-def _connections(kind: Kind, keys: Iterator[tuple[str, str]]) -> Iterator[Job]:
+def _connection_jobs(kind: JobKind, keys: Iterator[tuple[str, str]]) -> Iterator[Job]:
     for key in keys:
-        yield Job(key[0].rpartition("#")[0], kind, partial(_look_at, key))
+        yield Job(key[0].rpartition("#")[0], kind, partial(_process_connection, key))
 
 
-def _endings() -> Iterator[Job]:
-    return _connections("ending", store.endings_due(now_ms()))
+def _cleanup_jobs() -> Iterator[Job]:
+    return _connection_jobs("cleanup", store.due_cleanup_keys(now_ms()))
 
 
 @dataclass(eq=False)
-class _Lane:
+class _JobQueue:
     """A workspace's jobs of one kind in one run."""
 
     jobs: deque[Job] = field(default_factory=deque)
-    at_once: int = _CAREFULLY
+    concurrency: int = _MIN_CONCURRENCY
     running: int = 0
-    slow: bool = False
+    is_slow: bool = False
     seconds: float = 0.0
 
     @property
-    def goes_on(self) -> bool:
-        """Whether another of its jobs may begin now."""
-        spent = self.slow and self.seconds >= _SHARE_SECONDS
-        return bool(self.jobs) and self.running < self.at_once and not spent
+    def can_start_job(self) -> bool:
+        is_budget_used = self.is_slow and self.seconds >= _SLOW_BUDGET_SECONDS
+        return bool(self.jobs) and self.running < self.concurrency and not is_budget_used
 
-    def begin(self) -> Job:
+    def start_job(self) -> Job:
         self.running += 1
         return self.jobs.popleft()
 
-    def end(self, seconds: float, *, refused: bool) -> None:
+    def finish_job(self, seconds: float, *, is_busy: bool) -> None:
+        """`is_busy` says that the job got no permit to call its provider."""
         self.running -= 1
         self.seconds += seconds
-        self.slow = self.slow or refused or seconds > calls.SLOW_SECONDS
-        self.at_once = _CAREFULLY if self.slow else min(self.at_once + 1, _AT_MOST)
+        self.is_slow = self.is_slow or is_busy or seconds > provider_calls.SLOW_SECONDS
+        self.concurrency = _MIN_CONCURRENCY if self.is_slow else min(self.concurrency + 1, _MAX_CONCURRENCY)
 
 
 class _Run:
-    """One run of the schedule, and what it got done. `left_ms` is the time in which jobs may begin."""
+    """One run and its results. `left_ms` returns the time in which jobs may still start."""
 
     def __init__(self, left_ms: Callable[[], int]) -> None:
-        self.done = RunSummary()
+        self.summary = RunSummary()
         self.failed = 0
         self._left_ms = left_ms
 
-    def tasks(self) -> Iterator[Job]:
+    def task_jobs(self) -> Iterator[Job]:
         for task in integrations_store.tasks():
-            yield Job(task.workspace_id, "task", partial(_work, task, self._left_ms))
+            yield Job(task.workspace_id, "task", partial(_run_task, task, self._left_ms))
 
-    def work(self, *sources: Iterator[Job]) -> bool:
-        """Do the jobs of all sources, the lanes in turn. Returns whether there were tasks among them."""
+    def process(self, *sources: Iterator[Job]) -> bool:
+        """Run the jobs of all sources, the queues in turn. Returns whether there were tasks among them."""
         with ThreadPoolExecutor(_THREADS) as pool:
-            lanes = self._lanes(pool, sources)
-            turns = [lane for lane in lanes.values() if lane.jobs]
+            queues = self._read(pool, sources)
+            turns = list(queues.values())
             _random.shuffle(turns)  # so that no workspace is always the last one
-            self._take_turns(pool, deque(turns))
-        return any(kind == "task" for _, kind in lanes)
+            self._process_in_turn(pool, deque(turns))
+        return any(kind == "task" for _, kind in queues)
 
-    def _lanes(
+    def _read(
         self, pool: ThreadPoolExecutor, sources: Iterable[Iterator[Job]]
-    ) -> dict[tuple[str, Kind], _Lane]:
-        lanes: dict[tuple[str, Kind], _Lane] = {}
+    ) -> dict[tuple[str, JobKind], _JobQueue]:
+        queues: dict[tuple[str, JobKind], _JobQueue] = {}
         if self._left_ms() <= 0:
-            return lanes
-        for future in [pool.submit(list, islice(source, _MOST_KEYS)) for source in sources]:
-            if self._went_well(future):
+            return queues
+        for future in [pool.submit(list, islice(source, _MAX_KEYS)) for source in sources]:
+            if self._has_succeeded(future):
                 for job in future.result():
-                    lanes.setdefault((job.workspace_id, job.kind), _Lane()).jobs.append(job)
-        return lanes
+                    queues.setdefault((job.workspace_id, job.kind), _JobQueue()).jobs.append(job)
+        return queues
 
-    def _take_turns(self, pool: ThreadPoolExecutor, turns: deque[_Lane]) -> None:
-        """`turns` holds the lanes that may begin a job now. The end of a job may put its lane back."""
-        running: dict[Future[bool], tuple[_Lane, Job, float]] = {}
+    def _process_in_turn(self, pool: ThreadPoolExecutor, turns: deque[_JobQueue]) -> None:
+        """`turns` holds the queues that can start a job now. A finished job may put its queue back."""
+        running: dict[Future[bool], tuple[_JobQueue, Job, float]] = {}
         while True:
-            while turns and self._has_room([began for _, _, began in running.values()]):
-                lane = turns.popleft()
-                job = lane.begin()
-                running[pool.submit(job.work)] = lane, job, time.monotonic()
-                if lane.goes_on:
-                    turns.append(lane)
+            while turns and self._has_capacity([started for _, _, started in running.values()]):
+                queue = turns.popleft()
+                job = queue.start_job()
+                running[pool.submit(job.run)] = queue, job, time.monotonic()
+                if queue.can_start_job:
+                    turns.append(queue)
             if not running:
                 return
-            for future in wait(running, _LOOK_SECONDS, FIRST_COMPLETED).done:
-                lane, job, began = running.pop(future)
-                waited = not lane.goes_on
-                lane.end(
-                    time.monotonic() - began, refused=isinstance(future.exception(), calls.ProvidersBusy)
-                )
-                if waited and lane.goes_on:
-                    turns.append(lane)
-                elif not waited and not lane.goes_on:
-                    turns.remove(lane)
-                if self._went_well(future) and future.result():
-                    count = "tasks" if job.kind == "task" else "connections"
-                    self.done = self.done._replace(**{count: getattr(self.done, count) + 1})
+            for future in wait(running, _POLL_SECONDS, FIRST_COMPLETED).done:
+                queue, job, started = running.pop(future)
+                was_waiting = not queue.can_start_job
+                is_busy = isinstance(future.exception(), provider_calls.ProvidersBusy)
+                queue.finish_job(time.monotonic() - started, is_busy=is_busy)
+                if was_waiting and queue.can_start_job:
+                    turns.append(queue)
+                elif not was_waiting and not queue.can_start_job:
+                    turns.remove(queue)
+                if self._has_succeeded(future) and future.result():
+                    self._count(job)
 
-    def _has_room(self, began: Sequence[float]) -> bool:
-        quick = sum(1 for at in began if time.monotonic() - at < calls.SLOW_SECONDS)
-        return len(began) < _THREADS and quick < _QUICK and self._left_ms() > 0
+    def _has_capacity(self, started: Sequence[float]) -> bool:
+        quick = sum(1 for start in started if time.monotonic() - start < provider_calls.SLOW_SECONDS)
+        return len(started) < _THREADS and quick < _MAX_QUICK_JOBS and self._left_ms() > 0
 
-    def _went_well(self, future: Future[Any]) -> bool:
+    def _has_succeeded(self, future: Future[bool] | Future[list[Job]]) -> bool:
+        """Also counts and logs a failure."""
         error = future.exception()
         if error is None:
             return True
         if not isinstance(error, Exception):
             raise error  # the process must end
-        if not isinstance(error, calls.ProvidersBusy):  # not a fault; the job stays due
-            # Whatever it is, one job must not delay the others. The run fails in the end.
-            logger.error("something due could not be done", exc_info=error)
+        if not isinstance(error, provider_calls.ProvidersBusy):  # not a failure; the job stays due
+            # Whatever the error is, one job must not delay the others. The run fails at the end.
+            logger.error("maintenance job failed", exc_info=error)
             self.failed += 1
         return False
 
+    def _count(self, job: Job) -> None:
+        connections, tasks = self.summary
+        if job.kind == "task":
+            self.summary = RunSummary(connections, tasks + 1)
+        else:
+            self.summary = RunSummary(connections + 1, tasks)
 
-def _look_at(key: tuple[str, str]) -> bool:
-    """Look at a connection that is due by the index; its row says whether it still is. Raises ProvidersBusy."""
-    found = store.find_by_key(key)
-    connection, now = found.connection, now_ms()
+
+def _process_connection(key: tuple[str, str]) -> bool:
+    """Process a connection that the index lists as due, if its row agrees. Raises ProvidersBusy."""
+    lookup = store.find_by_key(key)
+    connection, now = lookup.connection, now_ms()
     if connection is None or connection.due_at is None or connection.due_at > now:
         return True
     try:
-        _do(found, connection, now)
-    except calls.ProvidersBusy:
+        _process_due(lookup, connection, now)
+    except provider_calls.ProvidersBusy:
         raise
     except Problem as problem:
-        # Its row has it, and when to look again; what has no row to say it in is looked at an hour later.
+        # Usually, the row now has the error and the time of the next attempt.
         logger.info("connection not refreshed", connection_id=connection.id, detail=problem.detail)
-        later = store.get_by_key(key)
-        if later is not None and later.due_at == connection.due_at:
-            store.settle(later, now + 3_600_000)
+        current = store.get_by_key(key)
+        if current is not None and current.due_at == connection.due_at:
+            store.reschedule(current, now + _RETRY_MS)
     return True
 
 
-def _do(found: Found, connection: StoredConnection, now: int) -> None:
+def _process_due(lookup: ConnectionLookup, connection: StoredConnection, now: int) -> None:
     match connection.status:
         case ConnectionStatus.REVOKED:
-            finish_removal(connection, found.calls, activity.SYSTEM)
+            finish_removal(connection, lookup.call_state, activity.SYSTEM)
         case ConnectionStatus.EXPIRED:
-            refresh.announce(connection)
-        case _ if found.integration is None:
-            store.settle(connection, None)  # its removal is a task
-        case _ if found.integration.generation != connection.generation:
+            refresh.announce_expiry(connection)
+        case _ if lookup.integration is None:
+            store.reschedule(connection, None)  # a task removes it
+        case _ if lookup.integration.generation != connection.generation:
             refresh.expire(connection, refresh.CLIENT_CHANGED, refresh.CLIENT_CHANGED_DETAIL)
-        case _ if connection.lease_owner is None or (connection.lease_until or 0) < now:
-            calls.check(found.calls)
-            refresh.fresh(found.integration, connection, found.calls, activity.SYSTEM)
+        case _ if not connection.is_leased(now):
+            provider_calls.check_capacity(lookup.call_state)
+            refresh.ensure_fresh(lookup.integration, connection, lookup.call_state, activity.SYSTEM)
         case _:
-            pass  # another process refreshes it
+            pass  # another process is refreshing it
 
 
-# ── after integrations ───────────────────────────────────────────────────────────────────────────────
+# ── tasks ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _work(task: Task, left_ms: Callable[[], int]) -> bool:
-    """Whether the task is done. One that ran out of time, or waits for connections, is gone on with later."""
+def _run_task(task: Task, left_ms: Callable[[], int]) -> bool:
+    """Whether the task is completed. A later run continues one that ran out of time or waits for its
+    connections.
+    """
     match task.kind:
         case "expire":
-            done = _expire_all(task, left_ms)
+            done = _expire_connections(task, left_ms)
         case "remove":
-            done = _remove_all(task, left_ms)
+            done = _remove_integration(task, left_ms)
         case "withdraw":
-            done = _stop_copies(task, client.WITHDRAWN, left_ms)
+            done = _disable_copies(task, client.WITHDRAWN, left_ms)
     if done:
         integrations_store.task_done(task)
     return done
 
 
-def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:
+def _expire_connections(task: Task, left_ms: Callable[[], int]) -> bool:
     integration = integrations_store.get(task.workspace_id, task.integration_id)
     if integration is None:
-        return True  # deleted since; its removal is a task of its own
-    for connection in store.all_of(task.workspace_id, task.integration_id):
+        return True  # deleted in the meantime; its removal is a task of its own
+    for connection in store.iter_connections(task.workspace_id, task.integration_id):
         if left_ms() < 0:
             return False
         if connection.generation != integration.generation and connection.status in (
@@ -270,31 +281,29 @@ def _expire_all(task: Task, left_ms: Callable[[], int]) -> bool:
     return True
 
 
-def _remove_all(task: Task, left_ms: Callable[[], int]) -> bool:
-    """Webhooks are removed, copies put out of service, connections marked to be revoked; once those are gone,
-    the tombstone goes.
+def _remove_integration(task: Task, left_ms: Callable[[], int]) -> bool:
+    """Delete the integration's webhooks, disable its copies, and start the removal of its connections. Once
+    all are gone, delete its tombstone.
     """
     integration = integrations_store.get_with_deleted(task.workspace_id, task.integration_id)
     if integration is None:
         return True
-    gone = webhooks.delete_for_integration(task.workspace_id, task.integration_id)
-    if not _stop_copies(task, client.PUBLISHER_REMOVED, left_ms):
+    is_empty = webhooks.delete_for_integration(task.workspace_id, task.integration_id)
+    if not _disable_copies(task, client.PUBLISHER_REMOVED, left_ms):
         return False
-    for connection in store.all_of(task.workspace_id, task.integration_id):
+    for connection in store.iter_connections(task.workspace_id, task.integration_id):
         if left_ms() < 0:
             return False
-        gone = False
+        is_empty = False
         if connection.status != ConnectionStatus.REVOKED:
-            with suppress(
-                store.ConnectionChanged
-            ):  # a refresh was faster; the next run takes it as it is then
-                store.begin_removal(connection, now_ms(), [])
-    if gone:
+            with suppress(store.ConnectionChanged):  # by a refresh; the next run removes it
+                store.start_removal(connection, now_ms(), [])
+    if is_empty:
         integrations_store.forget(integration)
-    return gone
+    return is_empty
 
 
-def _stop_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
+def _disable_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
     for workspace_id, copy in integrations_store.installs(task.integration_id):
         if left_ms() < 0:
             return False

@@ -1,9 +1,9 @@
-"""Connections and the OAuth flow as the API takes and gives them."""
+"""Connections and the OAuth flow, as the API receives and returns them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -11,7 +11,7 @@ from patchbay.api_model import ApiModel, ListQuery, Timestamp
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
 from patchbay.integrations.models import OAuthScopes
 
-DEFAULT = "default"
+DEFAULT_NAME = "default"
 _MAX_PARAMETERS = 30
 
 
@@ -20,7 +20,7 @@ Name = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
     AfterValidator(connection_name),
 ]
-# Printable ASCII (RFC 3986, 2): parsers pass over the rest in ways of their own.
+# Printable ASCII (RFC 3986, 2): parsers disagree about other characters.
 Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
 Parameter = Annotated[str, StringConstraints(max_length=4096)]
 # RFC 6749, A.11.
@@ -28,8 +28,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,4096}$")]
 
 
 class ConnectionStatus(StrEnum):
-    """ERROR: the provider refuses for a reason that is not the grant's; it is tried again. EXPIRED: to be
-    connected anew. REVOKED: on its way out.
+    """ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must
+    connect again. REVOKED: being removed.
     """
 
     ACTIVE = "ACTIVE"
@@ -45,18 +45,18 @@ class AuthType(StrEnum):
 
 
 class Initiate(ApiModel):
-    """`redirectUri` is one of those registered, to the letter. `returnUrl` is where the browser goes after
-    our own callback route; it needs none where `redirectUri` is the platform's.
+    """`redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route
+    sends the browser; a `redirectUri` of the platform needs none.
     """
 
     redirect_uri: Uri
-    connection_id: Name = DEFAULT
+    connection_id: Name = DEFAULT_NAME
     scopes: OAuthScopes | None = None
     return_url: Uri | None = None
 
 
 class Authorization(ApiModel):
-    """Where to send the user, until when. `state` comes back with them."""
+    """Where to send the user. The provider returns `state` with them."""
 
     authorization_url: str
     state: str = Field(repr=False)
@@ -64,7 +64,7 @@ class Authorization(ApiModel):
 
 
 class Callback(ApiModel):
-    """What the provider sent the browser back with; parameters of its own are welcome."""
+    """The query parameters of the provider's redirect, including the provider's own."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Parameter] = Field(init=False)
@@ -76,24 +76,24 @@ class Callback(ApiModel):
     error_description: Parameter | None = Field(default=None, alias="error_description")
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _has_code_or_error(self) -> Self:
         if (self.code is None) is (self.error is None):
-            raise ValueError("send the code or the error that the provider came back with")
+            raise ValueError("must contain either the code or the error that the provider returned")
         if len(self.__pydantic_extra__ or {}) > _MAX_PARAMETERS:
-            raise ValueError(f"at most {_MAX_PARAMETERS} parameters of the provider's own")
+            raise ValueError(f"must contain at most {_MAX_PARAMETERS} additional parameters")
         return self
 
 
 class RefreshConnection(ApiModel):
-    connection_id: Name = DEFAULT
+    connection_id: Name = DEFAULT_NAME
 
 
 class CreateConnection(ApiModel):
-    """For providers without OAuth. `credentials` has the fields that the provider asks for; of one that
-    Patchbay does not know, `apiKey`, or `username` and `password`.
+    """For providers without OAuth. `credentials` has the fields that the provider requires. For a provider
+    that Patchbay does not know: `apiKey`, or `username` and `password`.
     """
 
-    connection_id: Name = DEFAULT
+    connection_id: Name = DEFAULT_NAME
     credentials: Annotated[dict[str, Parameter], Field(min_length=1, max_length=20, repr=False)]
 
 
@@ -102,14 +102,14 @@ class ConnectionQuery(ListQuery):
 
 
 class Account(ApiModel):
-    """Whose account it is, at the provider."""
+    """The account at the provider."""
 
     id: str | None
     label: str | None
 
 
 class ConnectionError(ApiModel):
-    """The last thing that went wrong; the provider's words are cleaned."""
+    """The most recent error. Text from the provider is sanitized."""
 
     code: str
     detail: str
@@ -117,7 +117,7 @@ class ConnectionError(ApiModel):
 
 
 class Connection(ApiModel):
-    """`connectionId` is the caller's name for it."""
+    """`connectionId` is the name that the caller chose."""
 
     id: ConnectionId
     connection_id: str
@@ -138,7 +138,7 @@ class Connection(ApiModel):
 
 
 class AccessToken(ApiModel):
-    """An access token that is good for a minute at least, if the provider gives such."""
+    """An access token that is valid for at least a minute, if the provider issues such tokens."""
 
     access_token: str = Field(repr=False)
     token_type: str
@@ -148,6 +148,6 @@ class AccessToken(ApiModel):
 
 
 class ConnectionCredentials(ApiModel):
-    """What a connection without OAuth was made with."""
+    """The credentials of a connection without OAuth."""
 
-    credentials: dict[str, Any] = Field(repr=False)
+    credentials: dict[str, str] = Field(repr=False)

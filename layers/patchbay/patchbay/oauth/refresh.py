@@ -1,14 +1,14 @@
-"""Refreshing a connection's tokens: one request to the provider at a time, whoever asks, and nothing lost.
+"""Refresh a connection's tokens: one request to the provider at a time, and no token is lost.
 
-Whoever refreshes holds the row by a lease that outlives its requests; the others wait and read the winner's
-token. All that can fail without the provider (the client, the keys) is done before it is asked. Where a
-process may die:
+The process that refreshes holds a lease on the row, which outlives its requests. Other processes wait and
+read the new token. Everything that can fail without the provider (the client, the keys) happens before the
+provider is called. Where a process can die:
     before the lease        nothing has happened
-    with the lease          it runs out, and the next holder knows that an answer may be lost (`in_doubt`)
-    after the answer        as above: a rotating refresh token may be used up, and the provider's no to the
-                            next try then means that the answer was lost, not that the user took it back
-    after the record        the next reader finds the new token
-    after an expiry         the row is due until its event is out; the event's id makes a repeat the same one
+    with the lease          it runs out, and the next holder knows that a response may be lost (`in_doubt`)
+    after the response      as above: a rotating refresh token may be used up. If the provider refuses the
+                            next attempt, the response was lost, and the user did not revoke the grant
+    after the write         the next reader finds the new token
+    after an expiry         the row stays due until its event is sent; a repeated event has the same id
 """
 
 from __future__ import annotations
@@ -22,117 +22,109 @@ from typing import NamedTuple
 
 from patchbay import aws, vault
 from patchbay.clock import now_ms
-from patchbay.errors import ConnectionExpired, NotFound, UpstreamFailed
+from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.integrations import activity
 from patchbay.integrations.client import OAuthClient, client_of
 from patchbay.integrations.store import StoredIntegration
-from patchbay.oauth import calls, refresh_policy, store, token_endpoint
+from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import Calls, StoredConnection
+from patchbay.oauth.refresh_policy import Expire, Fail, FailReason, Refresh, Serve, Wait
+from patchbay.oauth.store import ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse
-from patchbay.oauth.tokens import Seal, tokens_of, with_tokens
+from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
 from patchbay.rate_limits.headers import retry_after
 
-# Two requests of 10 s, the second for a lost answer, and the writes around them.
+# Two requests of 10 s, the second for a lost response, and the writes around them.
 LEASE_MS = 25_000
-# How long a request waits for another one's refresh. If the provider is slow, it does not wait, because it
-# would only occupy an execution.
+# How long a request waits for another process's refresh. If the provider is slow, it does not wait, because
+# it would only occupy an execution.
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.15
-# An answer lost sooner than this leaves time to ask once more under the same lease.
-_ASK_AGAIN_WITHIN_SECONDS = 5.0
+# A response lost sooner than this leaves time for a second request under the same lease.
+_REPEAT_WITHIN_SECONDS = 5.0
 _STORE_TRIES = 3
 
 RESPONSE_LOST = "refresh_response_lost"
 REFUSED = "refresh_refused"
 CLIENT_CHANGED = "client_changed"
-CLIENT_CHANGED_DETAIL = "the integration's client or addresses have changed since it was made"
-ENDED = "access_token_expired"
+CLIENT_CHANGED_DETAIL = "the integration's client or addresses have changed since the connection was made"
+TOKEN_EXPIRED = "access_token_expired"  # noqa: S105  # a reason, not a token
+_TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued no refresh token"  # noqa: S105
 
 _random = random.SystemRandom().random
 
 
 class _Prepared(NamedTuple):
-    """All that a refresh needs before the provider is asked."""
+    """Everything that a refresh needs before the provider is called."""
 
     client: OAuthClient
     tokens: TokenSet
-    seal: Seal
+    encrypt: Encrypt
 
 
-def fresh(
+def ensure_fresh(
     integration: StoredIntegration,
     connection: StoredConnection,
-    workspace: Calls,
+    call_state: ProviderCallState,
     actor: str,
     *,
     forced: bool = False,
 ) -> StoredConnection:
-    """The connection with a token that need not be refreshed now; `forced` gets a new one in any case. A
-    token that is good for a minute is served as it is while another process refreshes, the provider fails,
-    or the `workspace` has no place for another call.
+    """The connection with a token that is not due for a refresh; `forced` always obtains a new one. A token
+    that is valid for at least a minute is served unchanged while another process refreshes, the provider
+    fails, or the workspace has no permit for another call.
 
-    Raises ConnectionExpired, UpstreamFailed (also as calls.ProvidersBusy), IntegrationInactive, NotFound.
+    Raises ConnectionExpired, UpstreamFailed (also as ProvidersBusy), IntegrationInactive, NotFound.
     """
     first = connection
-    patience = time.monotonic() + (0 if workspace.slow(now_ms()) else _WAIT_SECONDS)
+    deadline = time.monotonic() + (0 if call_state.is_slow(now_ms()) else _WAIT_SECONDS)
     while True:
         now = now_ms()
-        _check_alive(connection)
-        if connection.tokens_version != first.tokens_version:
-            return connection  # the winner's
-        if not forced and not _wants_refresh(connection, now):
-            return connection
-        if not connection.refreshable:
-            return _not_refreshable(connection, now, forced=forced)
-        serves = not forced and _good(connection, now)
-        if connection.lease_owner is not None and (connection.lease_until or 0) >= now:
-            if serves:
+        can_wait = time.monotonic() <= deadline
+        match refresh_policy.decide(connection, now, first=first, forced=forced, can_wait=can_wait):
+            case Serve():
                 return connection
-            if time.monotonic() > patience:
-                raise UpstreamFailed(
-                    "Another request is refreshing this connection and has not come to an end. Try again "
-                    "in a moment.",
-                    headers={"Retry-After": "5"},
-                )
-            time.sleep(_POLL_SECONDS * (0.5 + _random()))
-            connection = _reread(connection)
-            continue
-        backing_off = connection.retry_at is not None and connection.retry_at > now
-        told_to_wait = connection.told_until is not None and connection.told_until > now
-        if backing_off and (not forced or told_to_wait or connection.failures > first.failures):
-            if serves:
-                return connection
-            raise _failing(connection, now)
-        prepared = _prepare(integration, connection)
-        try:
-            with calls.admitted(workspace):
-                held = store.lease(connection, secrets.token_hex(8), now, now + LEASE_MS)
-                return _refresh(held, prepared, actor, serves=serves)
-        except store.ConnectionChanged as changed:
-            connection = _present(changed.now)
-        except calls.ProvidersBusy:
-            if serves:
-                return connection
-            raise
+            case Wait():
+                time.sleep(_POLL_SECONDS * (0.5 + _random()))
+                connection = _reload(connection)
+            case Expire():
+                expire(connection, TOKEN_EXPIRED, _TOKEN_EXPIRED_DETAIL)
+                raise expired_error(_reload(connection))
+            case Fail(reason):
+                raise _error(connection, reason, now)
+            case Refresh(can_serve_current):
+                prepared = _prepare(integration, connection)
+                try:
+                    with provider_calls.permit(call_state):
+                        owner = secrets.token_hex(8)
+                        leased = store.acquire_lease(connection, owner, now, now + LEASE_MS)
+                        return _refresh(leased, prepared, actor, can_serve_current=can_serve_current)
+                except store.ConnectionChanged as changed:
+                    connection = _require(changed.current)
+                except provider_calls.ProvidersBusy:
+                    if can_serve_current:
+                        return connection
+                    raise
 
 
 def expire(connection: StoredConnection, code: str, detail: str) -> None:
-    """Say of a connection that nobody holds that it has to be made again; nothing when it has changed."""
+    """Mark a connection as expired, and announce it. Does nothing if the connection has changed."""
     try:
-        connection = store.expire(connection, _expired(connection, code, detail, now_ms()))
+        connection = store.mark_expired(connection, _as_expired(connection, code, detail, now_ms()))
     except store.ConnectionChanged:
         return
-    _note(connection, "connection.expired", activity.SYSTEM, f"{code}: {detail}", outcome="FAILED")
-    _tell(connection)
+    _log_activity(connection, "connection.expired", activity.SYSTEM, f"{code}: {detail}", outcome="FAILED")
+    _try_announce_expiry(connection)
 
 
-def announce(connection: StoredConnection) -> None:
-    """Send CONNECTION_EXPIRED for an expired connection that is due for it; the same event however often."""
+def announce_expiry(connection: StoredConnection) -> None:
+    """Publish CONNECTION_EXPIRED for an expired connection that is due for it. A repeated event has the same
+    id.
+    """
     events.announce(
         connection.workspace_id,
         "CONNECTION_EXPIRED",
@@ -148,54 +140,58 @@ def announce(connection: StoredConnection) -> None:
             connection.id, "expired", str(connection.tokens_version), at_ms=connection.updated_at
         ),
     )
-    store.settle(connection, None)
+    store.reschedule(connection, None)
 
 
-# ── deciding ─────────────────────────────────────────────────────────────────────────────────────────
+def revoke_unstored_grant(client: OAuthClient, tokens: TokenSet) -> None:
+    """Revoke a grant whose tokens could not be stored. A failure is only logged."""
+    try:
+        token_endpoint.revoke(client, tokens)
+    except (TokenRequestDenied, UnusableTokenResponse) as error:
+        logger.warning("failed to revoke unstored grant", reason=str(error))
 
 
-def _check_alive(connection: StoredConnection) -> None:
-    if connection.status == ConnectionStatus.REVOKED:
-        raise NotFound("There is no such connection.")
-    if connection.status == ConnectionStatus.EXPIRED:
-        raise gone(connection)
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def gone(connection: StoredConnection) -> ConnectionExpired:
-    """The answer to whoever asks for the token of an expired connection."""
+def connection_not_found() -> NotFound:
+    return NotFound("No connection with this name or ID.")
+
+
+def expired_error(connection: StoredConnection) -> ConnectionExpired:
+    """The error for a request for the token of an expired connection."""
     detail = "" if connection.last_error is None else f": {connection.last_error['detail']}"
     return ConnectionExpired(
-        f"This connection has expired ({connection.error_code}{detail}). Have the user connect again: "
+        f"This connection has expired ({connection.error_code}{detail}). Ask the user to connect again: "
         "POST /api/integrations/{id}/oauth/initiate with the same connectionId."
     )
 
 
-def _wants_refresh(connection: StoredConnection, now: int) -> bool:
-    return connection.refresh_at is not None and connection.refresh_at <= now
+def _error(connection: StoredConnection, reason: FailReason, now: int) -> Problem:
+    match reason:
+        case FailReason.REMOVED:
+            return connection_not_found()
+        case FailReason.EXPIRED:
+            return expired_error(connection)
+        case FailReason.NOT_REFRESHABLE:
+            return ConnectionExpired(
+                "The provider issued no refresh token for this connection. Its access token stays valid "
+                "until it expires."
+            )
+        case FailReason.REFRESHING:
+            return UpstreamFailed(
+                "Another request is still refreshing this connection. Try again in a moment.",
+                headers={"Retry-After": "5"},
+            )
+        case FailReason.BACKING_OFF:
+            return _backoff_error(connection, now)
 
 
-def _good(connection: StoredConnection, now: int) -> bool:
-    return connection.expires_at is None or connection.expires_at - now >= refresh_policy.GOOD_FOR_MS
-
-
-def _not_refreshable(connection: StoredConnection, now: int, *, forced: bool) -> StoredConnection:
-    if connection.expires_at is not None and connection.expires_at <= now:
-        detail = "the access token has ended, and the provider gave nothing to refresh it with"
-        expire(connection, ENDED, detail)
-        raise gone(_present(store.get(connection.workspace_id, connection.integration_id, connection.name)))
-    if forced:
-        raise ConnectionExpired(
-            "The provider gave nothing to refresh this connection with. Its token serves until it ends."
-        )
-    return connection
-
-
-def _failing(connection: StoredConnection, now: int) -> UpstreamFailed:
+def _backoff_error(connection: StoredConnection, now: int) -> UpstreamFailed:
     detail = "" if connection.last_error is None else f" ({connection.last_error['detail']})"
     seconds = max(-(-((connection.retry_at or now) - now) // 1000), 1)
     return UpstreamFailed(
-        f"The provider does not refresh this connection at the moment{detail}. It is tried again in "
-        f"{seconds} s.",
+        f"The provider currently fails to refresh this connection{detail}. Patchbay retries in {seconds} s.",
         headers=retry_after(seconds * 1000),
     )
 
@@ -205,140 +201,162 @@ def _failing(connection: StoredConnection, now: int) -> UpstreamFailed:
 
 def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _Prepared:
     client = client_of(integration).at(connection.variables)
-    return _Prepared(client, tokens_of(connection), vault.sealer(connection.workspace_id))
+    return _Prepared(client, decrypt_tokens(connection), vault.sealer(connection.workspace_id))
 
 
-def _refresh(held: StoredConnection, prepared: _Prepared, actor: str, *, serves: bool) -> StoredConnection:
-    """Ask the provider under the lease, and record what it says."""
+def _refresh(
+    leased: StoredConnection, prepared: _Prepared, actor: str, *, can_serve_current: bool
+) -> StoredConnection:
+    """Request new tokens under the lease, and record the result."""
     rotates = prepared.client.oauth.refresh is RefreshStrategy.ROTATING
-    doubt = held.in_doubt and rotates
+    in_doubt = leased.in_doubt and rotates
     started = time.monotonic()
     while True:
         try:
-            with calls.watched(held.workspace_id):
+            with provider_calls.track(leased.workspace_id):
                 tokens = token_endpoint.refresh(prepared.client, prepared.tokens)
-        except UnusableTokenResponse as fault:
-            lost = rotates and fault.may_have_succeeded
-            # Once more with the same refresh token: some providers take it again for a moment.
-            soon = time.monotonic() - started < _ASK_AGAIN_WITHIN_SECONDS and fault.retry_after is None
-            if lost and not doubt and soon:
-                doubt = True
+        except UnusableTokenResponse as error:
+            is_lost = rotates and error.may_have_succeeded
+            # Repeat it once with the same refresh token: some providers accept it twice for a moment.
+            is_early = time.monotonic() - started < _REPEAT_WITHIN_SECONDS and error.retry_after is None
+            if is_lost and not in_doubt and is_early:
+                in_doubt = True
                 continue
-            code = REFUSED if fault.grant_may_have_ended else "upstream_failed"
-            return _failed(held, fault, code, fault.reason, actor, doubt=doubt or lost, serves=serves)
-        except TokenRequestDenied as no:
-            if no.grant_ended:
-                raise _lost(held, no, actor, doubt=doubt) from None
-            return _failed(held, no, no.code, str(no), actor, doubt=doubt, serves=serves)
-        return _record(held, prepared, tokens, actor)
+            return _record_failure(
+                leased,
+                error,
+                REFUSED if error.grant_may_have_ended else "upstream_failed",
+                error.reason,
+                actor,
+                in_doubt=in_doubt or is_lost,
+                can_serve_current=can_serve_current,
+            )
+        except TokenRequestDenied as error:
+            if error.grant_ended:
+                raise _end_grant(leased, error, actor, in_doubt=in_doubt) from None
+            return _record_failure(
+                leased,
+                error,
+                error.code,
+                str(error),
+                actor,
+                in_doubt=in_doubt,
+                can_serve_current=can_serve_current,
+            )
+        return _store_tokens(leased, prepared, tokens, actor)
 
 
-def _record(held: StoredConnection, prepared: _Prepared, tokens: TokenSet, actor: str) -> StoredConnection:
+def _store_tokens(
+    leased: StoredConnection, prepared: _Prepared, tokens: TokenSet, actor: str
+) -> StoredConnection:
     now = now_ms()
     new = replace(
-        with_tokens(held, prepared.client.oauth, tokens, prepared.seal, now),
-        tokens_version=held.tokens_version + 1,
-        version=held.version + 1,
+        with_tokens(leased, prepared.client.oauth, tokens, prepared.encrypt, now),
+        tokens_version=leased.tokens_version + 1,
+        version=leased.version + 1,
         last_refreshed_at=now,
     )
     try:
-        new = _insist(lambda: store.refreshed(held, new))
+        new = _store_with_retries(lambda: store.store_tokens(leased, new))
     except store.ConnectionChanged as changed:
-        if changed.now is None or changed.now.status == ConnectionStatus.REVOKED:
-            _revoke(prepared.client, tokens)  # it was removed meanwhile, and this grant with it
-        connection = _present(changed.now)
-        _check_alive(connection)
+        if changed.current is None or changed.current.status == ConnectionStatus.REVOKED:
+            revoke_unstored_grant(prepared.client, tokens)  # the connection was removed in the meantime
+        connection = _require(changed.current)
+        _check_usable(connection)
         return connection
-    _note(new, "token.refreshed", actor)
+    _log_activity(new, "token.refreshed", actor)
     return new
 
 
-def _insist(write: Callable[[], StoredConnection]) -> StoredConnection:
-    """A write that must not be given up lightly: what it holds exists nowhere else."""
+def _store_with_retries(write: Callable[[], StoredConnection]) -> StoredConnection:
+    """Retry a write of tokens that exist nowhere else."""
     for attempt in range(1, _STORE_TRIES):
         try:
             return write()
         except aws.CallFailed:
-            logger.exception("fresh tokens not stored; trying again")
+            logger.exception("failed to store tokens; retrying")
             time.sleep(0.2 * attempt)
     return write()
 
 
-def _failed(
-    held: StoredConnection,
-    no: UnusableTokenResponse | TokenRequestDenied,
+def _record_failure(
+    leased: StoredConnection,
+    error: UnusableTokenResponse | TokenRequestDenied,
     code: str,
     detail: str,
     actor: str,
     *,
-    doubt: bool,
-    serves: bool,
+    in_doubt: bool,
+    can_serve_current: bool,
 ) -> StoredConnection:
-    """Record that no fresh token came, wait a while, and serve the present one if it is good. Enough refusals
-    without a known reason end the connection.
+    """Record that the refresh failed and when to retry, and serve the current token if it is still good.
+    Enough refusals without a known reason end the connection.
     """
     now = now_ms()
-    failures = held.failures + 1
-    refusals, refused_since = refresh_policy.counted(
-        held.refusals, held.refused_since, now, unclear=no.grant_may_have_ended
+    failures = leased.failures + 1
+    refusals, refused_since = refresh_policy.count_refusals(
+        leased.refusals, leased.refused_since, now, unclear=error.grant_may_have_ended
     )
-    if refused_since is not None and refresh_policy.is_over(refusals, refused_since, now):
-        detail = f"the provider has refused {refusals} times in a row: {detail}"
-        raise _end(held, RESPONSE_LOST if doubt else REFUSED, detail, actor)
+    if refused_since is not None and refresh_policy.has_grant_ended(refusals, refused_since, now):
+        detail = f"the provider has refused {refusals} consecutive requests: {detail}"
+        raise _expire_leased(leased, RESPONSE_LOST if in_doubt else REFUSED, detail, actor)
     is_error = (
-        isinstance(no, TokenRequestDenied)
-        or no.grant_may_have_ended
+        isinstance(error, TokenRequestDenied)
+        or error.grant_may_have_ended
         or refresh_policy.is_persistent(failures)
     )
-    asked = refresh_policy.asked_ms(no.retry_after)
-    retry_at = now + refresh_policy.wait_ms(failures, _random(), no.retry_after)
+    requested_wait_ms = refresh_policy.requested_wait_ms(error.retry_after)
+    retry_at = now + refresh_policy.wait_ms(failures, _random(), error.retry_after)
     new = replace(
-        held,
-        status=ConnectionStatus.ERROR if is_error else held.status,
-        version=held.version + 1,
+        leased,
+        status=ConnectionStatus.ERROR if is_error else leased.status,
+        version=leased.version + 1,
         updated_at=now,
         last_error={"code": code, "detail": detail, "at": now},
         failures=failures,
         retry_at=retry_at,
-        told_until=now + asked if asked else None,
+        retry_after_until=now + requested_wait_ms if requested_wait_ms else None,
         refusals=refusals,
         refused_since=refused_since,
-        in_doubt=doubt,
-    ).due(retry_at)
+        in_doubt=in_doubt,
+    ).with_due_at(retry_at)
     try:
-        new = store.release(held, new)
+        new = store.release_lease(leased, new)
     except store.ConnectionChanged as changed:
-        new = _present(changed.now)
-        if new.tokens_version != held.tokens_version:
-            _check_alive(new)
+        new = _require(changed.current)
+        if new.tokens_version != leased.tokens_version:
+            _check_usable(new)
             return new
-    _note(new, "token.refreshed", actor, f"{code}: {detail}", outcome="FAILED")
-    if serves:
+    _log_activity(new, "token.refreshed", actor, f"{code}: {detail}", outcome="FAILED")
+    if can_serve_current:
         return new
     raise UpstreamFailed(
-        f"The provider did not refresh the token: {detail}. Nothing is lost; it is tried again.",
+        f"The provider did not refresh the token: {detail}. Nothing is lost, and Patchbay retries.",
         headers=retry_after(retry_at - now),
     )
 
 
-def _lost(held: StoredConnection, no: TokenRequestDenied, actor: str, *, doubt: bool) -> ConnectionExpired:
-    """The provider's no is for good: the connection has to be made again."""
-    code = RESPONSE_LOST if doubt else no.code
-    detail = f"the answer to a refresh was lost, and then the provider said {no}" if doubt else str(no)
-    return _end(held, code, detail, actor)
+def _end_grant(
+    leased: StoredConnection, refusal: TokenRequestDenied, actor: str, *, in_doubt: bool
+) -> ConnectionExpired:
+    """Expire a connection whose grant the provider has ended. Returns the error to raise."""
+    if not in_doubt:
+        return _expire_leased(leased, refusal.code, str(refusal), actor)
+    detail = f"the response to a refresh was lost, and then the provider answered {refusal}"
+    return _expire_leased(leased, RESPONSE_LOST, detail, actor)
 
 
-def _end(held: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
+def _expire_leased(leased: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
     try:
-        connection = store.release(held, _expired(held, code, detail, now_ms()))
+        connection = store.release_lease(leased, _as_expired(leased, code, detail, now_ms()))
     except store.ConnectionChanged as changed:
-        return gone(_present(changed.now))
-    _note(connection, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
-    _tell(connection)
-    return gone(connection)
+        return expired_error(_require(changed.current))
+    _log_activity(connection, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
+    _try_announce_expiry(connection)
+    return expired_error(connection)
 
 
-def _expired(connection: StoredConnection, code: str, detail: str, now: int) -> StoredConnection:
+def _as_expired(connection: StoredConnection, code: str, detail: str, now: int) -> StoredConnection:
     return replace(
         connection,
         status=ConnectionStatus.EXPIRED,
@@ -346,40 +364,41 @@ def _expired(connection: StoredConnection, code: str, detail: str, now: int) -> 
         updated_at=now,
         last_error={"code": code, "detail": detail, "at": now},
         retry_at=None,
-    ).due(now)
+    ).with_due_at(now)
 
 
-def _tell(connection: StoredConnection) -> None:
-    """Announce an expiry now; what fails here the schedule makes good."""
+def _try_announce_expiry(connection: StoredConnection) -> None:
+    """Announce an expiry now. If that fails, maintenance does it."""
     try:
-        announce(connection)
+        announce_expiry(connection)
     except aws.CallFailed:
-        logger.exception("expiry not announced yet", connection_id=connection.id)
+        logger.exception("failed to announce expiry", connection_id=connection.id)
 
 
-def _revoke(client: OAuthClient, tokens: TokenSet) -> None:
-    try:
-        token_endpoint.revoke(client, tokens)
-    except (TokenRequestDenied, UnusableTokenResponse) as fault:
-        logger.warning("grant of a removed connection not revoked", reason=str(fault))
-
-
-def _note(
+def _log_activity(
     connection: StoredConnection,
     action: str,
     actor: str,
     detail: str | None = None,
     outcome: activity.Outcome = "SUCCEEDED",
 ) -> None:
-    what = connection.name if detail is None else f"{connection.name}: {detail}"
-    activity.enter(connection.workspace_id, connection.integration_id, action, actor, what, outcome)
+    text = connection.name if detail is None else f"{connection.name}: {detail}"
+    activity.enter(connection.workspace_id, connection.integration_id, action, actor, text, outcome)
 
 
-def _reread(connection: StoredConnection) -> StoredConnection:
-    return _present(store.get(connection.workspace_id, connection.integration_id, connection.name))
+def _check_usable(connection: StoredConnection) -> None:
+    """Raises NotFound, ConnectionExpired."""
+    if connection.status == ConnectionStatus.REVOKED:
+        raise connection_not_found()
+    if connection.status == ConnectionStatus.EXPIRED:
+        raise expired_error(connection)
 
 
-def _present(connection: StoredConnection | None) -> StoredConnection:
+def _reload(connection: StoredConnection) -> StoredConnection:
+    return _require(store.get(connection.workspace_id, connection.integration_id, connection.name))
+
+
+def _require(connection: StoredConnection | None) -> StoredConnection:
     if connection is None:
-        raise NotFound("There is no such connection.")
+        raise connection_not_found()
     return connection

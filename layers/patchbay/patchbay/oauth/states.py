@@ -1,7 +1,7 @@
-"""The table of OAuth states: one row per flow, gone with the first callback or after 10 minutes.
+"""The table of OAuth states: one row per flow, deleted by the first callback or 10 minutes after its start.
 
-Key: id, the SHA-256 of the state, so that who reads the table can use none. The PKCE verifier is under the
-vault. TTL deletes late: a row past its time is never believed.
+Key: id, the SHA-256 of the state, so a reader of the table cannot use any state. The PKCE verifier is
+encrypted by the vault. DynamoDB's TTL deletes late, so a row is ignored once its time has passed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ LIFETIME_MS = 10 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A flow that was begun, bound to who began it. `verifier` is ciphertext; `expires_at` in Unix
-    milliseconds; `generation` is the integration's, whose client the user was sent with.
-    `callback_parameters` are the provider's own, besides OAuth's: the public redirect route passes them on
-    without a right to read integrations.
+    """A started flow, bound to the principal that started it. `verifier` is ciphertext, `expires_at` is in
+    Unix milliseconds, and `generation` is the integration's when the user was sent to the provider.
+    `callback_parameters` are the provider's own parameters besides OAuth's: the public redirect route, which
+    may not read integrations, passes them on.
     """
 
     id: str
@@ -40,27 +40,30 @@ class State:
     callback_parameters: Sequence[str] = ()
 
 
-def id_of(state: str) -> str:
-    """The key that a state is kept under."""
+def hash_state(state: str) -> str:
+    """The id of a state's row."""
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-def storing(state: State) -> dynamo.TransactItem:
+def create_action(state: State) -> dynamo.TransactItem:
     row = {**to_row(state), "ttl": state.expires_at // 1000}
     return dynamo.put_action(settings().oauth_states_table, row, condition="attribute_not_exists(id)")
 
 
 def consume(id: str, now: int) -> State | None:
-    """The state, which is gone from now on, whatever becomes of it. None for one that is unknown, used or too
-    old. One delete: of two callbacks at once, one gets it.
+    """Delete a state and return it; None if it is unknown, used, or expired. One delete, so of two concurrent
+    callbacks only one gets it.
     """
-    return _live(dynamo.take(settings().oauth_states_table, {"id": id}), now)
+    return _unexpired(dynamo.take(settings().oauth_states_table, {"id": id}), now)
 
 
 def peek(id: str, now: int) -> State | None:
-    """The state, without using it."""
-    return _live(dynamo.get(settings().oauth_states_table, {"id": id}), now)
+    """A state, without consuming it."""
+    return _unexpired(dynamo.get(settings().oauth_states_table, {"id": id}), now)
 
 
-def _live(row: dynamo.Row | None, now: int) -> State | None:
-    return from_row(State, row) if row is not None and row["expiresAt"] > now else None
+def _unexpired(row: dynamo.Row | None, now: int) -> State | None:
+    if row is None:
+        return None
+    state = from_row(State, row)
+    return state if state.expires_at > now else None

@@ -1,4 +1,6 @@
-"""Dataclasses as rows and back: a field `created_at` is the attribute `createdAt`."""
+"""Dataclasses as rows and back: a field `created_at` is the attribute `createdAt`, unless the field's
+metadata names another `attribute`.
+"""
 
 from __future__ import annotations
 
@@ -50,5 +52,6 @@ def _columns(kind: type[Record]) -> list[tuple[str, str, type[Id] | None]]:
     for field in fields(kind):
         hint = hints[field.name]
         ids = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Id)]
-        columns.append((field.name, to_camel(field.name), ids[0] if ids else None))
+        attribute = field.metadata.get("attribute", to_camel(field.name))
+        columns.append((field.name, attribute, ids[0] if ids else None))
     return columns
