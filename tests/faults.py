@@ -1,15 +1,15 @@
-"""AWS that fails, processes that die, a clock that is moved, and SQS that delivers again: all by hand.
+"""Faults that tests inject: failing AWS calls, dying processes, a clock, and redelivery by SQS.
 
-    with failing("dynamodb.PutItem", error=THROTTLED):           # until the client gives up
-    with failing("dynamodb.UpdateItem", at=2, tries=1):          # the client's own retry gets through
-    with failing("sqs.SendMessage", lost=True):                  # done, but the answer never came
+    with failing("dynamodb.PutItem", error=THROTTLED):           # for all tries of the client
+    with failing("dynamodb.UpdateItem", at=2, tries=1):          # the client's own retry succeeds
+    with failing("sqs.SendMessage", lost=True):                  # takes effect, but the response is lost
     with killed("dynamodb.UpdateItem", at=2):                    # the process dies before the second call
     with killed("sqs.SendMessageBatch", after=True):             # … or right after the first took effect
     with dying(7) as process:                                    # … or right before its 7th call, if any
     with meanwhile("dynamodb.UpdateItem", other):                # another process is a moment faster
 
-Faults sit on the wire below the library's client, so its retries are part of what is tested.
-Calls are counted from the start of the block; `where` counts only those whose request holds a text.
+Faults happen on the wire, below the library's client, so the tests include its retries. Calls are counted
+from the start of the block; `where` limits them to those whose request contains a text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.wire import Params, around_calls, around_tries
 
 THROTTLED = "throttled"
 TIMEOUT = "timeout"
-REFUSED = "refused"  # an error that nobody tries again
+REFUSED = "refused"  # an error that is not retried
 
 _ERRORS = {
     ("dynamodb", THROTTLED): "ProvisionedThroughputExceededException",
@@ -48,18 +48,18 @@ _ERRORS = {
 
 
 class Killed(BaseException):
-    """The process ends here. No `except Exception` may see it, as none would see a SIGKILL."""
+    """The process ends here. As with SIGKILL, no `except Exception` may catch it."""
 
 
 class Fault:
-    """What a block made fail."""
+    """The calls that a block made fail."""
 
     def __init__(self) -> None:
         self.met: set[str] = set()
 
     @property
     def calls(self) -> int:
-        """How many calls met the fault."""
+        """How many calls failed."""
         return len(self.met)
 
 
@@ -74,19 +74,19 @@ def failing(
     tries: int | None = None,
     where: str = "",
 ) -> Iterator[Fault]:
-    """`times` calls of an operation fail, from the `at`-th on. `lost` calls take effect first.
+    """Make `times` calls of an operation fail, from the `at`-th on. `lost` calls take effect first.
 
-    `tries` bounds how often each fails: 1 lets the client's own retry through; None fails them all. Asserts
-    that the fault was met.
+    `tries` limits how often each call fails: with 1, the client's own retry succeeds; with None, all tries
+    fail. Asserts that a call failed.
     """
     service = operation.partition(".")[0]
     fault = Fault()
-    calls: list[tuple[bytes, int]] = []  # the body that all tries of a call share, and how many there were
+    calls: list[tuple[bytes, int]] = []  # the body object that all tries of a call share, and their number
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name != operation or where.encode() not in body:
             return send(body)
-        call = next((at for at, (known, _) in enumerate(calls) if known is body), len(calls))
+        call = next((index for index, (known, _) in enumerate(calls) if known is body), len(calls))
         count = calls[call][1] + 1 if call < len(calls) else 1
         calls[call : call + 1] = [(body, count)]
         if not at <= call + 1 < at + times or (tries is not None and count > tries):
@@ -95,46 +95,46 @@ def failing(
         if lost:
             send(body)
         if error == TIMEOUT or lost:
-            raise TimeoutError("made to fail by a test")
+            raise TimeoutError("injected by a test")
         return refusal(_ERRORS[service, error])
 
     with around_tries(hook), _no_backoff():
         yield fault
-    assert fault.met, f"{operation} was called {len(calls)} times, so the fault was not met"
+    assert fault.met, f"{operation} was called {len(calls)} times, and no call failed"
 
 
 @contextlib.contextmanager
 def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "") -> Iterator[None]:
-    """The process dies before the `at`-th call of an operation, or `after` it took effect; whatever it would
-    still ask of AWS does not happen. A new process begins after the block.
+    """Let the process die before the `at`-th call of an operation, or `after` it took effect: it makes no
+    further AWS calls. A new process starts after the block.
     """
     seen = 0
     dead = False
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         nonlocal seen, dead
-        is_it = False
+        is_last = False
         if not dead and name == operation and where.encode() in body:
             seen += 1
-            is_it = seen == at
-        dead = dead or (is_it and not after)
+            is_last = seen == at
+        dead = dead or (is_last and not after)
         if dead:
             raise Killed
         answer = send(body)
-        if is_it:
+        if is_last:
             dead = True
             raise Killed
         return answer
 
     with contextlib.suppress(Killed), around_tries(hook):
         yield
-    assert dead, f"{operation} was called {seen} times: nothing died"
+    assert dead, f"{operation} was called {seen} times, and the process did not die"
     cold_start()
 
 
 @contextlib.contextmanager
 def dying(call: int) -> Iterator[SimpleNamespace]:
-    """The process dies right before its `call`-th call of AWS, if it makes so many."""
+    """Let the process die right before its `call`-th AWS call, if it makes that many."""
     seen = SimpleNamespace(calls=0, died=False)
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
@@ -150,13 +150,13 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 
 
 def cold_start() -> None:
-    """What a process keeps between invocations of the workers is gone."""
+    """Empty everything that a process caches between invocations of the workers."""
     from patchbay import vault
     from patchbay.deliveries import attempt, worker
     from patchbay.publishing import fan_out
     from patchbay.stats import roll_up
 
-    worker._is_crowded.cache_clear()
+    worker._has_many_in_flight.cache_clear()
     if attempt.runner.cache_info().currsize:
         attempt.runner().close()
     attempt.runner.cache_clear()
@@ -168,30 +168,31 @@ def cold_start() -> None:
 
 @contextlib.contextmanager
 def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterator[Fault]:
-    """The first `times` calls of SendMessageBatch do not take the entries whose body `refused` picks."""
+    """Have the first `times` calls of SendMessageBatch refuse the entries whose body `refused` selects."""
     fault = Fault()
 
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
         entries = params.get("Entries", []) if operation == "SendMessageBatch" else []
-        out = [entry["Id"] for entry in entries if refused(entry["MessageBody"])]
-        if not out or fault.calls == times:
+        failed_ids = [entry["Id"] for entry in entries if refused(entry["MessageBody"])]
+        if not failed_ids or fault.calls == times:
             return call(params)
         fault.met.add(str(fault.calls))
-        taken = [entry for entry in entries if entry["Id"] not in out]
-        answer = call({**params, "Entries": taken}) if taken else {"Successful": []}
+        accepted = [entry for entry in entries if entry["Id"] not in failed_ids]
+        answer = call({**params, "Entries": accepted}) if accepted else {"Successful": []}
         answer["Failed"] = [
-            {"Id": id, "Code": "InternalError", "SenderFault": False, "Message": "try again"} for id in out
+            {"Id": id, "Code": "InternalError", "SenderFault": False, "Message": "try again"}
+            for id in failed_ids
         ]
         return answer
 
     with around_calls(hook):
         yield fault
-    assert fault.met, "no batch held such an entry"
+    assert fault.met, "no batch had such an entry"
 
 
 @contextlib.contextmanager
 def meanwhile(operation: str, act: Callable[[], object], at: int = 1) -> Iterator[None]:
-    """Right before the `at`-th call of an operation goes out, another process does `act`."""
+    """Let another process `act` right before the `at`-th call of an operation is sent."""
     seen = 0
 
     def hook(service: str, name: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -209,7 +210,7 @@ def meanwhile(operation: str, act: Callable[[], object], at: int = 1) -> Iterato
 
 @contextlib.contextmanager
 def watched(operation: str) -> Iterator[list[Params]]:
-    """The parameters of each call of an operation."""
+    """Record the parameters of each call of an operation."""
     seen: list[Params] = []
 
     def hook(service: str, name: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -229,19 +230,19 @@ def _no_backoff() -> Iterator[None]:
 
 
 def refusal(code: str) -> Response:
-    """An error of AWS, as it is on the wire."""
-    body = {"__type": f"com.amazonaws#{code}", "message": "made to fail by a test"}
+    """An error response of AWS."""
+    body = {"__type": f"com.amazonaws#{code}", "message": "injected by a test"}
     return 400, {}, json.dumps(body).encode()
 
 
 class Aws:
-    """What plays AWS in this process; `seconds` is the CPU time that it took so far."""
+    """The simulated AWS in this process; `seconds` is the CPU time that it has used."""
 
     seconds = 0.0
 
 
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """DynamoDB checks a condition and writes in one step; moto, asked by two threads at once, does not."""
+    """Serialize the calls of moto. DynamoDB checks a condition and writes atomically, but moto does not."""
     lock, process, aws = Lock(), BotocoreStubber.process_request, Aws()
 
     def process_request(self: BotocoreStubber, request: Any) -> Any:
@@ -260,9 +261,10 @@ def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 class Clock:
-    """The time of the library and of moto's queues, in Unix milliseconds: it stands still until moved.
+    """The time of the library and of moto's queues, in Unix milliseconds. It stands still until a test moves
+    it.
 
-    `skew` sets the library's clock apart from SQS's: another host's.
+    `skew` is the difference of the library's clock from that of SQS, as on another host.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +285,7 @@ class Clock:
 
 
 class Source:
-    """A queue's event source mapping: invokes its worker, deletes what the worker is done with."""
+    """A queue's event source mapping: invokes the worker, and deletes the messages that it has processed."""
 
     def __init__(self, backend: Backend, queue: str, handler: str, clock: Clock) -> None:
         module, _, attribute = handler.rpartition(".")
@@ -298,8 +300,8 @@ class Source:
         )
 
     def receive(self) -> list[dict[str, Any]]:
-        """What is visible now, up to ten, as records."""
-        found = self._sqs.receive_message(
+        """The messages that are visible now, up to ten, as records of a Lambda event."""
+        messages = self._sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=10,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
@@ -311,20 +313,20 @@ class Source:
                 "body": message["Body"],
                 "attributes": message["Attributes"],
             }
-            for message in found
+            for message in messages
         ]
 
     def invoke(self, records: list[dict[str, Any]], context: Any = LAMBDA_CONTEXT) -> list[str]:
-        """One invocation; returns the ids that come again. One that raises deletes nothing."""
+        """One invocation. Returns the ids to redeliver. If the worker raises, nothing is deleted."""
         answer = self._handler({"Records": records}, context)
-        again = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        failed_ids = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         for record in records:
-            if record["messageId"] not in again:
+            if record["messageId"] not in failed_ids:
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=record["receiptHandle"])
-        return again
+        return failed_ids
 
     def poll(self, context: Any = LAMBDA_CONTEXT) -> int:
-        """One invocation with what is visible; returns how many messages it got."""
+        """One invocation with the visible messages. Returns how many there were."""
         records = self.receive()
         if records:
             self.invoke(records, context)
@@ -332,14 +334,14 @@ class Source:
 
     @property
     def waits(self) -> list[int]:
-        """In how many seconds each message is seen (again), the next one first; 0 is now."""
+        """The seconds until each message is visible, the next one first; 0 is now."""
         name = self.url.rpartition("/")[2]
         queue = sqs_backends[local_settings.ACCOUNT][local_settings.REGION].queues[name]
-        left = (message.visible_at - self._clock.now for message in queue._messages)
-        return sorted(max(-(-round(ms) // 1000), 0) for ms in left)
+        waits_ms = (message.visible_at - self._clock.now for message in queue._messages)
+        return sorted(max(-(-round(ms) // 1000), 0) for ms in waits_ms)
 
     def run(self, seconds: float = 14 * 86_400) -> None:
-        """Work the queue until it is empty or that much time has passed, moving the clock to what is next."""
+        """Poll until the queue is empty or the time has passed. Moves the clock from message to message."""
         end = self._clock.now + seconds * 1000
         while (waits := self.waits) and self._clock.now + waits[0] * 1000 < end:
             self._clock.move(waits[0] + 0.001)  # never in the very millisecond in which it ends

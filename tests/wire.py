@@ -1,7 +1,7 @@
-"""The library's AWS calls, answered by moto in this process, and seen or changed on their way.
+"""The library's AWS calls, answered by moto in this process. Hooks can observe or change them.
 
-`around_calls` sees each call once, with its parameters. `around_tries` sees each HTTP exchange, so the
-client's retries too. The hook that was added last is the outermost.
+A hook of `around_calls` gets each call once, with its parameters. A hook of `around_tries` gets each HTTP
+exchange, including the client's retries. The hook that was added last is the outermost.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _SERVICES = {kind.target: service for service, kind in aws.SERVICES.items()}
 
 
 def moto(url: str, headers: Mapping[str, str], body: bytes) -> Response:
-    """In the place of `aws.exchange`."""
-    given = HTTPHeaders()
+    """Replaces `aws.exchange`."""
+    http_headers = HTTPHeaders()
     for name, value in headers.items():
-        given[name] = value
-    request = AWSPreparedRequest(method="POST", url=url, headers=given, body=body, stream_output=False)
+        http_headers[name] = value
+    request = AWSPreparedRequest(method="POST", url=url, headers=http_headers, body=body, stream_output=False)
     answer = BotocoreStubber().process_request(request)
-    assert answer is not None, f"moto does not know {url}"
-    status, answered, content = answer
+    assert answer is not None, f"moto has no answer for {url}"
+    status, response_headers, content = answer
     content = content.encode() if isinstance(content, str) else content
-    return status, {name.lower(): str(value) for name, value in answered.items()}, content
+    return status, {name.lower(): str(value) for name, value in response_headers.items()}, content
 
 
 @contextlib.contextmanager

@@ -9,5 +9,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Make one attempt for each delivery of an SQS batch, of receivers that are slow or new."""
+    """Make one attempt of each delivery in an SQS batch of the slow lane."""
     return batch_response(deliver_batch(event["Records"], Lane.SLOW))

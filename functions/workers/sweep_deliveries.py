@@ -7,5 +7,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Queue the parked deliveries that are due."""
+    """Queue or end the deliveries that wait in the table and are due."""
     return {"queued": sweep(context.get_remaining_time_in_millis)}

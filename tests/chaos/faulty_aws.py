@@ -1,4 +1,4 @@
-"""DynamoDB and SQS that fail at random: a proxy between functions and the local stack's services.
+"""DynamoDB and SQS that fail at random: a proxy between the functions and the services of the local stack.
 
 aws = FaultyAws(seed)
 with receiver([aws]) as proxy:          # proxy.url is the functions' endpoint of both services
@@ -20,15 +20,17 @@ import httpx
 
 from tests.receivers import Answer, Request
 
-# Of all calls. Few of the faults are timeouts: one takes a third of what the worker has for a batch.
+# The share of all calls that fail. Few of the faults are timeouts, because one takes a third of the worker's
+# time for a batch.
 FAULT_RATE = 0.04
-# Of those that fail: the client's own retries fail too (patchbay/aws.py has 4 tries), and the caller hears.
+# The share of these whose client retries fail too (patchbay/aws.py has 4 tries), so that the caller gets the
+# error.
 LASTING_RATE = 0.1
 RETRIES = 3
 DUPLICATE_RATE = 0.1
-# Longer than the clients wait for an answer (patchbay/aws.py).
+# Longer than the clients wait for a response (patchbay/aws.py).
 HELD_SECONDS = 2.5
-# A copy comes at the same moment as its message, soon after it, or when the message has long been worked.
+# A copy arrives at the same moment as its message, soon after it, or long after the message was processed.
 SAME_MOMENT_RATE = 0.5
 LATEST_COPY_SECONDS = 6
 
@@ -43,11 +45,11 @@ WRITES = {
     "TransactWriteItems",
     "UpdateItem",
 }
-_PASSED_ON = ("authorization", "content-type", "x-amz-target")
-_PASSED_BACK = ("content-type", "x-amzn-query-error", "x-amz-crc32")
+_REQUEST_HEADERS = ("authorization", "content-type", "x-amz-target")
+_RESPONSE_HEADERS = ("content-type", "x-amzn-query-error", "x-amz-crc32")
 
 
-# Calls that AWS may do in part.
+# Calls that AWS may process in part.
 BATCHES = {
     "BatchGetItem",
     "BatchWriteItem",
@@ -57,7 +59,7 @@ BATCHES = {
 
 
 class Fault(StrEnum):
-    """What a call meets. The last three lose the answer of a write that took effect."""
+    """A fault of a call. The last three lose the response of a write that took effect."""
 
     THROTTLED = "throttled"
     ERROR = "error"
@@ -74,12 +76,12 @@ _WEIGHTS = {fault: 1 if fault in (Fault.TIMEOUT, Fault.LATE_TIMEOUT) else 3 for 
 
 
 class FaultyAws:
-    """A receiver's answers (tests/receivers.py): those of the services, or a fault.
+    """The answers of a receiver (tests/receivers.py): those of the services, or a fault.
 
-    `upstream` has the services' addresses by name; `faults` counts what calls met. `copies` counts the copies
-    that were sent, by when they came. `new_messages` counts the messages of each delivery that may be worked
-    without a claim: those of its fan-out, copies included. `recorded_at` is when a delivery's success was
-    first in the table, in Unix seconds.
+    `upstream` has the services' addresses by name. `faults` counts the faults. `copies` counts the copies
+    that were sent, by when they arrived. `new_messages` counts the messages of each delivery that may be
+    attempted without a claim: those of its fan-out, including copies. `recorded_at` is when a delivery's
+    success was first in the table, in Unix seconds.
     """
 
     def __init__(self, seed: int) -> None:
@@ -90,9 +92,10 @@ class FaultyAws:
         self.new_messages: Counter[str] = Counter()
         self.recorded_at: dict[str, float] = {}
         self._random = random.Random(seed)
-        self._lasting: Counter[bytes] = Counter()  # the body of a call → how often it is still to fail
+        self._lasting: Counter[bytes] = Counter()  # the body of a call → how often it must still fail
         self._lock = Lock()
-        # Shorter than the services keep an idle connection: none is closed while we write to it.
+        # Shorter than the services' own limit, so that they never close a connection that is being written
+        # to.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=1)
         self._http = httpx.Client(timeout=30, limits=limits, trust_env=False)
 
@@ -104,7 +107,7 @@ class FaultyAws:
             same_moment = self._random.random() < SAME_MOMENT_RATE
             delay = 0 if same_moment else self._random.randint(1, LATEST_COPY_SECONDS)
         if fault is Fault.IN_PART:
-            return self._do_in_part(request)
+            return self._process_in_part(request)
         if fault is not None and fault not in _LATE:
             return _failed(fault, request)
         answer = self._forward(request, request.body)
@@ -125,7 +128,7 @@ class FaultyAws:
             if (operation in WRITES or fault not in _LATE)
             and (operation in BATCHES or fault is not Fault.IN_PART)
         ]
-        # Each kind once before any of them again: the short form has few faults.
+        # Each kind once before any is repeated, because the short form has few faults.
         possible = [fault for fault in possible if not self.faults[fault]] or possible
         (fault,) = self._random.choices(possible, [_WEIGHTS[fault] for fault in possible])
         self.faults[fault] += 1
@@ -135,19 +138,19 @@ class FaultyAws:
         answer = self._http.post(
             self.upstream[_service(request)],
             content=body,
-            headers={"accept-encoding": "identity"} | _chosen(request.headers, _PASSED_ON),
+            headers={"accept-encoding": "identity"} | _select(request.headers, _REQUEST_HEADERS),
         )
         if answer.status_code == 200:
-            self._note(request.headers["x-amz-target"].rpartition(".")[2], json.loads(body))
-        return Answer(answer.status_code, _chosen(answer.headers, _PASSED_BACK), answer.content)
+            self._record(request.headers["x-amz-target"].rpartition(".")[2], json.loads(body))
+        return Answer(answer.status_code, _select(answer.headers, _RESPONSE_HEADERS), answer.content)
 
-    def _note(self, operation: str, call: Any) -> None:
-        """What a call changed that the account is made of."""
+    def _record(self, operation: str, call: Any) -> None:
+        """Record the facts of a call that the accounts need."""
         now = time.time()
         if operation == "BatchWriteItem":
             for requests in call["RequestItems"].values():
-                for each in requests:
-                    item = each["PutRequest"]["Item"]
+                for put in requests:
+                    item = put["PutRequest"]["Item"]
                     if item.get("status") == {"S": "DELIVERED"}:
                         with self._lock:
                             self.recorded_at.setdefault(item["sk"]["S"], now)
@@ -159,7 +162,7 @@ class FaultyAws:
                         self.new_messages[delivery["id"]] += 1
 
     def _send_copy(self, request: Request, delay_seconds: int) -> None:
-        """The same messages again. A standard queue may do that at any time."""
+        """Send the same messages again. A standard queue may deliver a message twice at any time."""
         call = request.json()
         messages = _messages(call)
         for message in messages:
@@ -168,24 +171,24 @@ class FaultyAws:
         with self._lock:
             self.copies["later" if delay_seconds else "in the same moment"] += len(messages)
 
-    def _do_in_part(self, request: Request) -> Answer:
-        """Leave some of a batch undone, and say so."""
+    def _process_in_part(self, request: Request) -> Answer:
+        """Process a part of a batch, and report the rest as failed."""
         call = request.json()
         with self._lock:
             share = self._random.random()
         if "Entries" in call:
-            entries, left = _parted(call["Entries"], share)
+            entries, rest = _split(call["Entries"], share)
             answer = self._do(request, {**call, "Entries": entries}) if entries else {}
-            refused = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in left]
+            refused = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in rest]
             return _answer(answer | {"Failed": answer.get("Failed", []) + refused})
-        wanted, unprocessed = {}, {}
+        processed, unprocessed = {}, {}
         for table, request_items in call["RequestItems"].items():
             is_read = isinstance(request_items, dict)
-            items, left = _parted(request_items["Keys"] if is_read else request_items, share)
-            unprocessed[table] = request_items | {"Keys": left} if is_read else left
+            items, rest = _split(request_items["Keys"] if is_read else request_items, share)
+            unprocessed[table] = request_items | {"Keys": rest} if is_read else rest
             if items:
-                wanted[table] = request_items | {"Keys": items} if is_read else items
-        answer = self._do(request, {**call, "RequestItems": wanted}) if wanted else {"Responses": {}}
+                processed[table] = request_items | {"Keys": items} if is_read else items
+        answer = self._do(request, {**call, "RequestItems": processed}) if processed else {"Responses": {}}
         return _answer(answer | {"UnprocessedKeys" if is_read else "UnprocessedItems": unprocessed})
 
     def _do(self, request: Request, call: Any) -> Any:
@@ -194,14 +197,14 @@ class FaultyAws:
         return json.loads(answer.body)
 
 
-def _parted(items: list[Any], share: float) -> tuple[list[Any], list[Any]]:
-    """The items that are done, and at least one that is not."""
+def _split(items: list[Any], share: float) -> tuple[list[Any], list[Any]]:
+    """The items to process, and at least one that is not processed."""
     count = int(share * len(items))
     return items[:count], items[count:]
 
 
 def _messages(call: Any) -> list[Any]:
-    """Those of a SendMessage or a SendMessageBatch."""
+    """The messages of a SendMessage or a SendMessageBatch."""
     return list(call.get("Entries", [call]))
 
 
@@ -220,11 +223,11 @@ def _failed(fault: Fault, request: Request) -> Answer:
         case Fault.TIMEOUT | Fault.LATE_TIMEOUT:
             return Answer(delay=HELD_SECONDS, hang_up=True)
         case Fault.IN_PART:
-            raise AssertionError("what is done in part has an answer")
+            raise AssertionError("a partly processed call has a response")
 
 
 def _throttled(request: Request) -> Answer:
-    """As each service says it; of a transaction, DynamoDB says it per action."""
+    """The error of each service; for a transaction, DynamoDB returns it per action."""
     if _service(request) == "sqs":
         return _error(400, "RequestThrottled")
     if not request.headers["x-amz-target"].endswith(".TransactWriteItems"):
@@ -234,11 +237,11 @@ def _throttled(request: Request) -> Answer:
     return _error(400, "TransactionCanceledException", CancellationReasons=reasons)
 
 
-def _error(status: int, kind: str, **more: Any) -> Answer:
+def _error(status: int, kind: str, **fields: Any) -> Answer:
     return Answer(
         status,
         {"content-type": "application/x-amz-json-1.0"},
-        json.dumps({"__type": f"com.amazonaws#{kind}", "message": "at random", **more}).encode(),
+        json.dumps({"__type": f"com.amazonaws#{kind}", "message": "at random", **fields}).encode(),
     )
 
 
@@ -246,5 +249,5 @@ def _service(request: Request) -> str:
     return "sqs" if request.headers["x-amz-target"].startswith("AmazonSQS.") else "dynamodb"
 
 
-def _chosen(headers: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+def _select(headers: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     return {name: headers[name] for name in names if name in headers}

@@ -1,9 +1,9 @@
-"""The delivery engine while all around it fails: afterwards every delivery has ended, and each request to a
-receiver is accounted for.
+"""The delivery engine under faults of everything around it: in the end, every delivery has ended, and every
+request to a receiver is accounted for.
 
-Receivers refuse, hang up or take their time; processes are killed with SIGKILL in the middle of their work;
-calls of DynamoDB and SQS fail, some in part and some after they took effect; messages come twice, some in the
-same moment. `make test` runs a short form of this, `make test-chaos` the full one.
+Receivers refuse, hang up or are slow. Processes are killed with SIGKILL while they work. Calls of DynamoDB
+and SQS fail, some in part and some after they took effect. Messages are delivered twice, some at the same
+moment. `make test` runs a short form of this, `make test-chaos` the full one.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from tests.receivers import Answer, Receiver, Request, Step, receiver
 
 EVENTS = int(os.environ.get("CHAOS_EVENTS") or 50)
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
-# All that an event meets on its way from the publisher to the receivers.
+# All functions on the path of an event from the publisher to the receivers.
 DELIVER = ("DeliverFunction", "DeliverSlowFunction")
 DISTURBED = ("PublishEventFunction", "FanOutFunction", *DELIVER, "SweepDeliveriesFunction")
 QUEUES = ("EventsQueue", "DeliveriesQueue", "SlowDeliveriesQueue")
-# What is cut down comes back within seconds; attempt < function timeout < lease < visibility, as the
-# template has it. Of retries after a second, those that jitter makes longer go by way of the sweeper.
+# Interrupted work is repeated within seconds. As in the template: attempt < function timeout < lease <
+# visibility. Retries are due after a second; if jitter makes the wait longer, they are parked.
 PARAMETERS: dict[str, object] = {
     "AttemptTimeoutSeconds": 4,
     "DeliverFunctionTimeoutSeconds": 7,
     "DeliveryLeaseSeconds": 8,
     "DeliveryVisibilitySeconds": 9,
     "MaxVisibilityWaitSeconds": 1,
-    # A receiver that hangs is tried again soon; what is held for it meanwhile ends within the test's time.
+    # A receiver that hangs is probed soon, and its held deliveries end within the time of the test.
     "ProbeSeconds": 1,
     "MaxHoldSeconds": 10,
 }
@@ -55,21 +55,21 @@ EVENTS_VISIBILITY_SECONDS = 4
 RETRIES = {"maxRetries": 2, "backoffMultiplier": 1, "initialDelaySeconds": 1}
 BATCH = 10
 SHORT = EVENTS < 1000
-# Between kills. The short form has time for few; what dies too often gets nothing done.
+# Between kills. The short form has time for few, and a process that dies too often makes no progress.
 PAUSE_SECONDS = (1, 3) if SHORT else (2, 8)
 MAX_KILLS = 16 if SHORT else 1000
-# How long a kill waits for its process to have work in hand.
-IN_HAND_SECONDS = 5
-# For a machine that is busy with other things; what is lost or stuck never ends.
+# How long a kill waits until its process has work.
+WAIT_FOR_WORK_SECONDS = 5
+# Long enough for a busy machine. A delivery that is lost or stuck never ends.
 PATIENCE_SECONDS = 150 if SHORT else 480
 PUBLISHERS = 4
 DELIVERED = "DELIVERED"
-# Kinds that never prove fast: in the slow lane each attempt is under a claim.
+# Kinds that never prove fast: in the slow lane each attempt is claimed.
 ALWAYS_CLAIMED = ("slowest", "hanging")
-# Two workers that have a copy of a message each looked before either recorded; on a busy machine, the later
-# one sends so much after the other's record.
+# Two workers with copies of a message may both have read the row before either recorded. On a busy machine,
+# the later one sends this long after the record of the other.
 AT_ONCE_SECONDS = 1
-# A receiver's thread notes a request so late.
+# How late a receiver's thread may record a request.
 LATE_SECONDS = 0.25
 
 
@@ -77,20 +77,20 @@ LATE_SECONDS = 0.25
 
 
 def flapping() -> Step:
-    """Every other request is refused."""
+    """Every other request fails."""
     answers = cycle((500, 200))
     return lambda _: next(answers)
 
 
 def throttling() -> Step:
-    """The first request of each delivery is one too many."""
-    known: set[str] = set()
+    """The first request of each delivery is rejected with 429."""
+    seen: set[str] = set()
 
     def answer(request: Request) -> Answer:
         id = request.headers["webhook-id"]
-        if id in known:
+        if id in seen:
             return Answer(200)
-        known.add(id)
+        seen.add(id)
         return Answer(429, {"retry-after": "1"})
 
     return answer
@@ -98,8 +98,8 @@ def throttling() -> Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """Receivers of one kind: how many webhooks have one, what they answer (None where nothing listens),
-    and how their deliveries may end: DELIVERED, or the reason of a FAILED one. A request lasts `seconds`.
+    """A kind of receivers: the number of webhooks, the answer (None if nothing listens), and how deliveries
+    may end: DELIVERED, or the reason of a FAILED one. A request takes `seconds`.
     """
 
     webhooks: int
@@ -110,9 +110,9 @@ class Kind:
 
 KINDS = {
     "healthy": Kind(8, lambda: 200, frozenset({DELIVERED})),
-    # Proves fast, and is in the fast lane from then on …
+    # Proves fast, and then takes the fast lane …
     "slow": Kind(2, lambda: Answer(delay=1), frozenset({DELIVERED}), 1),
-    # … and this one never.
+    # … but this one never does.
     "slowest": Kind(2, lambda: Answer(delay=3), frozenset({DELIVERED}), 3),
     "flapping": Kind(3, flapping, frozenset({DELIVERED, "retries_exhausted:http_500"})),
     "throttling": Kind(2, throttling, frozenset({DELIVERED})),
@@ -126,7 +126,7 @@ KINDS = {
 
 @dataclass
 class Hook:
-    """A webhook and what stands at its other end."""
+    """A webhook and its receiver."""
 
     name: str
     kind: str
@@ -135,19 +135,19 @@ class Hook:
     id: str = ""
 
     def requests(self) -> dict[str, list[Request]]:
-        """What came, by delivery."""
-        found = defaultdict(list)
+        """The received requests, by delivery."""
+        requests = defaultdict(list)
         for request in self.inbox.requests if self.inbox else ():
-            found[request.headers["webhook-id"]].append(request)
-        return found
+            requests[request.headers["webhook-id"]].append(request)
+        return requests
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
-    """An address that refuses connections: the port is held, so that nobody else takes it."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/hook"
+def refusing_address() -> Iterator[str]:
+    """A URL that refuses connections. The port is reserved, so that no other process uses it."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}/hook"
 
 
 @contextmanager
@@ -158,32 +158,32 @@ def receivers() -> Iterator[list[Hook]]:
         for name, kind in KINDS.items():
             for number in range(kind.webhooks):
                 inbox = listening.enter_context(receiver([kind.answer()])) if kind.answer else None
-                url = inbox.url if inbox else listening.enter_context(nobody())
+                url = inbox.url if inbox else listening.enter_context(refusing_address())
                 hooks.append(Hook(f"{name}-{number}", name, inbox, url))
         yield hooks
 
 
-# ── what happens ─────────────────────────────────────────────────────────────────────────────────────
+# ── disturbances ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
 class Disturbances:
-    """What was done to the stack, beside the faults of its services."""
+    """Counts of the disturbances besides the faults of the services."""
 
     kills: Counter[str] = field(default_factory=Counter)
     repeated_publishes: int = 0
     failed_sweeps: int = 0
-    put_off: int = 0
+    brought_forward: int = 0
 
 
 @contextmanager
 def killing(
     running: RunningStack, hooks: Sequence[Hook], chance: random.Random, kills: Counter[str]
 ) -> Iterator[None]:
-    """Kill some or all processes of a function, again and again while there is work for them. The delivery
-    workers are killed while a receiver has a request of theirs.
+    """Repeatedly kill some or all processes of a function that has work. The delivery workers are killed
+    while a receiver has a request of theirs.
     """
-    over = Event()
+    stop = Event()
     turns = cycle(("DeliverSlowFunction", "FanOutFunction", "DeliverFunction", "DeliverFunction"))
 
     def is_due(function: str) -> bool:
@@ -193,11 +193,11 @@ def killing(
 
     def kill() -> None:
         for turn, function in enumerate(turns):
-            if over.wait(chance.uniform(*PAUSE_SECONDS)) or kills.total() >= MAX_KILLS:
+            if stop.wait(chance.uniform(*PAUSE_SECONDS)) or kills.total() >= MAX_KILLS:
                 return
-            # The first time for as long as it takes: one kill meets a request for certain.
-            until = time.monotonic() + (IN_HAND_SECONDS if turn else PATIENCE_SECONDS)
-            while not (due := is_due(function)) and time.monotonic() < until and not over.wait(0.05):
+            # The first time without a short limit, so that one kill certainly interrupts a request.
+            until = time.monotonic() + (WAIT_FOR_WORK_SECONDS if turn else PATIENCE_SECONDS)
+            while not (due := is_due(function)) and time.monotonic() < until and not stop.wait(0.05):
                 pass
             is_slow = function == "DeliverSlowFunction"
             processes = running.pids(function) if due or (waiting(running) and not is_slow) else []
@@ -212,7 +212,7 @@ def killing(
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         thread.join()
 
 
@@ -226,8 +226,8 @@ def is_answering(hooks: Sequence[Hook], kinds: Sequence[str]) -> bool:
 
 
 def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
-    """For each event its webhooks: a healthy one, and as often as not one that is not. The first events go to
-    each of these once.
+    """The webhooks of each event: a healthy one, and in half of the cases another one. The first events cover
+    each of the others once.
     """
     healthy = [hook for hook in hooks if hook.kind == "healthy"]
     others = [hook for hook in hooks if hook.kind != "healthy"]
@@ -237,7 +237,7 @@ def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
 
 
 def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) -> str:
-    """Publish an event to these webhooks, as often as it takes to get a 202; its id."""
+    """Publish an event to these webhooks, again and again until the answer is 202. Returns its ID."""
     data = {**POST, "to": {hook.name: True for hook in audience}}
     body = {"type": "POST_PUBLISHED", "data": data}
     key = {"idempotency-key": os.urandom(16).hex()}
@@ -250,7 +250,7 @@ def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) ->
             (item,) = answer.json().get("items", [answer.json()])
             if "id" in item:
                 return item["id"]
-        # 429 is what a throttled row of the ceilings comes to.
+        # A throttled row of the ceilings leads to a 429.
         assert answer.status_code in (202, 429, 500, 502, 503, 504), answer.text
         done.repeated_publishes += 1
         return None
@@ -261,23 +261,23 @@ def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) ->
 def settle(
     running: RunningStack, publishing: Sequence[Future[str]], done: Disturbances
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Sweep until every event is published, the queues are empty and the deliveries have ended; the events'
-    ids and the deliveries' rows.
+    """Sweep until every event is published, the queues are empty, and the deliveries have ended. Returns the
+    events' IDs and the deliveries' rows.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             running.invoke("SweepDeliveriesFunction")
         except RuntimeError:
-            done.failed_sweeps += 1  # its calls fail too: the next one goes on
+            done.failed_sweeps += 1  # its calls fail too; the next sweep continues
         published = [future.result() for future in publishing if future.done()]
         if len(published) == len(publishing) and not waiting(running):
             rows = deliveries(running)
-            left = [row for row in rows if row["status"] not in ("DELIVERED", "FAILED", "CANCELLED")]
-            if not left:
+            open_rows = [row for row in rows if row["status"] not in ("DELIVERED", "FAILED", "CANCELLED")]
+            if not open_rows:
                 return published, rows
-            done.put_off += bring_forward(running, left)
-            assert time.monotonic() < deadline, f"{len(left)} deliveries are stuck: {left[:5]}"
+            done.brought_forward += bring_forward(running, open_rows)
+            assert time.monotonic() < deadline, f"{len(open_rows)} deliveries are stuck: {open_rows[:5]}"
         assert time.monotonic() < deadline, f"{waiting(running)} messages are left in the queues"
         time.sleep(1)
 
@@ -297,8 +297,8 @@ def waiting(running: RunningStack, queues: Sequence[str] = QUEUES) -> int:
 
 
 def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
-    """A sweeper puts off what it is about to queue by 15 minutes. Where it was cut down before it sent, let
-    them be over; how often that was.
+    """A sweeper makes a delivery due again in 15 minutes before it sends its message. If it died before it
+    sent, make the delivery due now. Returns how many deliveries that were.
     """
     dynamodb, now = running.client("dynamodb"), int(time.time() * 1000)
     late = [row for row in rows if row.get("dueAt", 0) > now + 60_000]
@@ -313,7 +313,7 @@ def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def deliveries(running: RunningStack) -> list[dict[str, Any]]:
-    """The rows of deliveries, each with the number of its failed attempts' own rows as `failures`."""
+    """The rows of deliveries, each with the number of its failed attempts as `failures`."""
     pages = (
         running.client("dynamodb").get_paginator("scan").paginate(TableName=running.tables["DeliveriesTable"])
     )
@@ -322,13 +322,13 @@ def deliveries(running: RunningStack) -> list[dict[str, Any]]:
     return [{**row, "failures": failures[row["sk"]]} for row in rows if row["sk"].startswith("dlv_")]
 
 
-# ── the account ──────────────────────────────────────────────────────────────────────────────────────
+# ── the accounts ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
 class Account:
-    """What came of the deliveries of one kind of receivers. Requests that no attempt records are `doubled` if
-    their delivery had several messages that need no claim, and `unrecorded` otherwise. `wrong` lists the
+    """The results of one kind of receivers. Requests without a recorded attempt are `doubled` if their
+    delivery had several messages that need no claim, and `unrecorded` otherwise. `violations` lists the
     broken rules.
     """
 
@@ -339,45 +339,45 @@ class Account:
     requests: int = 0
     doubled: int = 0
     unrecorded: int = 0
-    wrong: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
     def take(self, hook: Hook, row: dict[str, Any], requests: Sequence[Request], aws: FaultyAws) -> None:
-        """Account for one delivery."""
+        """Add one delivery."""
         delivered = row["status"] == DELIVERED
         listens = hook.inbox is not None
         new_messages = aws.new_messages[row["sk"]]
-        # Two workers may have sent it at once. One of them may have recorded a failure over which the other
-        # wrote its success.
+        # Two workers may have sent it at once, and the success of one may have overwritten the failure of the
+        # other.
         may_double = new_messages > 1 and hook.kind not in ALWAYS_CLAIMED
         self.deliveries += 1
         self.delivered += delivered
         self.failed += row["status"] == "FAILED"
         self.attempts += row["attempts"]
         self.requests += len(requests)
-        more = len(requests) - row["attempts"] if listens else 0
-        self.doubled += more if may_double else 0
-        self.unrecorded += 0 if may_double else more
+        surplus = len(requests) - row["attempts"] if listens else 0
+        self.doubled += surplus if may_double else 0
+        self.unrecorded += 0 if may_double else surplus
         succeeded = row["attempts"] - row["failures"]
         end = DELIVERED if delivered else row.get("reason")
         recorded_at = aws.recorded_at.get(row["sk"], 0) if delivered else float("inf")
         times = sorted(request.at for request in requests)
         broken = {
-            "ended otherwise": end not in KINDS[hook.kind].ends,
-            # What was delivered is not sent again: one attempt succeeded, all others failed.
+            "unexpected end": end not in KINDS[hook.kind].ends,
+            # A delivered delivery is not sent again: one attempt succeeded, and all others failed.
             "not one success": succeeded > delivered or (succeeded < delivered and not may_double),
             "failed too early": end not in (DELIVERED, "held_too_long")
             and row["attempts"] != row["maxAttempts"],
-            "an attempt reached nobody": listens and len(requests) < row["attempts"],
-            # Each claim makes one request at most, and so does each new message without one.
+            "an attempt without a request": listens and len(requests) < row["attempts"],
+            # Each claim makes at most one request, and so does each new message without a claim.
             "a request without a claim": not delivered and len(requests) > row["claims"] + new_messages,
             "sent after its record": any(
                 at > recorded_at + (AT_ONCE_SECONDS if may_double else LATE_SECONDS) for at in times
             ),
             "sent twice at once": not may_double
             and any(then - at < KINDS[hook.kind].seconds - LATE_SECONDS for at, then in pairwise(times)),
-            "another event": any(request.json()["id"] != row["eventId"] for request in requests),
+            "wrong event": any(request.json()["id"] != row["eventId"] for request in requests),
         }
-        self.wrong += [
+        self.violations += [
             f"{hook.name}: {rule}: {row}, recorded at {recorded_at}, requests at {times},"
             f" {new_messages} messages"
             for rule, is_broken in broken.items()
@@ -385,8 +385,10 @@ class Account:
         ]
 
 
-def account(hooks: Sequence[Hook], rows: Sequence[dict[str, Any]], aws: FaultyAws) -> dict[str, Account]:
-    """By kind of receiver."""
+def accounts_by_kind(
+    hooks: Sequence[Hook], rows: Sequence[dict[str, Any]], aws: FaultyAws
+) -> dict[str, Account]:
+    """The accounts by kind of receiver."""
     accounts = {kind: Account() for kind in KINDS}
     by_webhook = defaultdict(list)
     for row in rows:
@@ -395,19 +397,21 @@ def account(hooks: Sequence[Hook], rows: Sequence[dict[str, Any]], aws: FaultyAw
         requests = hook.requests()
         for row in by_webhook[hook.id]:
             accounts[hook.kind].take(hook, row, requests.pop(row["sk"], []), aws)
-        accounts[hook.kind].wrong += [f"{hook.name}: a request of no delivery: {id}" for id in requests]
+        accounts[hook.kind].violations += [
+            f"{hook.name}: a request without a delivery: {id}" for id in requests
+        ]
     return accounts
 
 
 def table(accounts: dict[str, Account]) -> str:
     columns = ("deliveries", "delivered", "failed", "attempts", "requests", "doubled", "unrecorded")
     lines = ["receiver    " + "".join(f"{column:>12}" for column in columns)]
-    for kind, its in accounts.items():
-        lines.append(f"{kind:<12}" + "".join(f"{getattr(its, column):>12}" for column in columns))
+    for kind, account in accounts.items():
+        lines.append(f"{kind:<12}" + "".join(f"{getattr(account, column):>12}" for column in columns))
     return "\n".join(lines)
 
 
-def counted(counts: Counter[Any]) -> str:
+def summary(counts: Counter[Any]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items())) or "none"
 
 
@@ -416,7 +420,7 @@ def counted(counts: Counter[Any]) -> str:
 
 @pytest.mark.timeout(PATIENCE_SECONDS + 120)
 def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) -> None:
-    began = time.monotonic()
+    started = time.monotonic()
     chance, aws, done = random.Random(SEED), FaultyAws(SEED), Disturbances()
     with ExitStack() as cleanup:
         proxy = cleanup.enter_context(receiver([aws]))
@@ -432,9 +436,9 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         )
         workspace = Workspace(running)
         for hook in hooks:
-            wanted = {"path": f"to.{hook.name}", "op": "exists"}
+            name_filter = {"path": f"to.{hook.name}", "op": "exists"}
             hook.id = workspace.webhook(
-                hook.url, name=hook.name, filters=[wanted], retryConfig=RETRIES, disableAfter=1000
+                hook.url, name=hook.name, filters=[name_filter], retryConfig=RETRIES, disableAfter=1000
             )["id"]
         plan = audiences(hooks, chance)
         http = cleanup.enter_context(
@@ -449,36 +453,36 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         with killing(running, hooks, chance, done.kills):
             publishing = [publishers.submit(publish, http, audience, done) for audience in plan]
             events, rows = settle(running, publishing, done)
-        move_to_dlq = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
+        dead_letters = waiting(running, ("EventsDeadLetterQueue", "DeliveriesDeadLetterQueue"))
         output = running.output()
-        accounts = account(hooks, rows, aws)
+        accounts = accounts_by_kind(hooks, rows, aws)
 
     timeouts = output.count("(Timeout)")
     errors = sum(f" ERROR   {name} " in line for name in DELIVER for line in output.splitlines())
     print(
         f"\nchaos, seed {SEED}: {EVENTS} events, {len(hooks)} webhooks, {len(rows)} deliveries"
-        f" in {time.monotonic() - began:.0f} s\n{table(accounts)}\n"
-        f"killed: {counted(done.kills)}; invocations past their timeout: {timeouts}\n"
-        f"faults of DynamoDB and SQS: {counted(aws.faults)}; messages sent twice: {counted(aws.copies)}\n"
+        f" in {time.monotonic() - started:.0f} s\n{table(accounts)}\n"
+        f"killed: {summary(done.kills)}; invocations past their timeout: {timeouts}\n"
+        f"faults of DynamoDB and SQS: {summary(aws.faults)}; messages sent twice: {summary(aws.copies)}\n"
         f"publishes repeated: {done.repeated_publishes}; sweeps that failed: {done.failed_sweeps},"
-        f" retries they put off: {done.put_off}; errors logged by the worker: {errors}"
+        f" retries that were brought forward: {done.brought_forward}; errors logged by the worker: {errors}"
     )
-    # None lost, none twice …
+    # No delivery is lost or doubled, …
     assert Counter((row["webhookKey"].rpartition("#")[2], row["eventId"]) for row in rows) == Counter(
         (hook.id, event) for event, audience in zip(events, plan, strict=True) for hook in audience
     )
-    assert move_to_dlq == 0
-    # … each ended as its receiver has it, each request explained by a claim …
-    wrong = [fault for its in accounts.values() for fault in its.wrong]
-    assert not wrong, "\n".join(wrong[:20])
-    # … and each request without a record by a process that died with a batch in hand, a call that failed, or
-    # a second message.
-    doubled = sum(its.doubled for its in accounts.values())
-    unrecorded = sum(its.unrecorded for its in accounts.values())
+    assert dead_letters == 0
+    # … each one ended as its receiver answers, and a claim explains each request, …
+    violations = [violation for account in accounts.values() for violation in account.violations]
+    assert not violations, "\n".join(violations[:20])
+    # … and each request without a record is explained by a process that died during a batch, a failed call,
+    # or a second message.
+    doubled = sum(account.doubled for account in accounts.values())
+    unrecorded = sum(account.unrecorded for account in accounts.values())
     died = sum(done.kills[name] for name in DELIVER) + timeouts
     assert unrecorded <= BATCH * (died + errors)
     assert doubled <= sum(aws.copies.values()) + BATCH * (died + errors + done.kills["FanOutFunction"])
-    # All of that happened.
+    # All kinds of disturbances happened.
     assert all(done.kills[name] for name in (*DELIVER, "FanOutFunction"))
     assert len(aws.copies) == 2
     assert set(aws.faults) == set(Fault)

@@ -1,4 +1,4 @@
-"""What each operation costs in AWS calls, counted around the client: the figures of the design."""
+"""The AWS calls of each operation, counted around the client: the figures of the design."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, jwt_for
 from tests.faults import Clock, cold_start, watched
 from tests.integration.conftest import Pipeline
+from tests.problems import assert_problem
 from tests.receivers import Answer, receiver
 
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
@@ -37,19 +38,19 @@ def key(api: Api) -> str:
     return str(answer.json()["key"])
 
 
-def test_requests_with_an_api_key(backend: Backend, api: Api, key: str) -> None:
-    def cost(path: str, **more: Any) -> Counter[str]:
+def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) -> None:
+    def cost(path: str, **options: Any) -> Counter[str]:
         backend.calls.clear()
-        answer = api(path, token=key, **more)
+        answer = api(path, token=key, **options)
         assert answer.status in (200, 202), answer.text
         return backend.calls.count
 
-    cost("GET /api/integrations/webhooks")  # the first one reads the key, and the workspace's ceiling
+    cost("GET /api/integrations/webhooks")  # the first request reads the key and the workspace's ceiling
     assert cost("GET /api/integrations/webhooks") == {"dynamodb.UpdateItem": 1, "dynamodb.Query": 1}
     for _ in range(3):
         body = {"name": "test", "url": "https://example.com/", "events": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == 201
-    # The stats of three come in one call, as long as none of them fails or had an event within the hour.
+    # One call reads the stats of three, unless one has failed or got an event within the hour.
     assert cost("GET /api/integrations/webhooks") == {
         "dynamodb.UpdateItem": 1,
         "dynamodb.Query": 1,
@@ -63,26 +64,26 @@ def test_requests_with_an_api_key(backend: Backend, api: Api, key: str) -> None:
     once = {"headers": {"idempotency-key": "1"}}
     sending["dynamodb.PutItem"] = 1
     assert cost("POST /api/events", json=EVENT, **once) == sending | read_and_write
-    # A repeat sends again, as the first send may have been lost.
+    # A repeat sends again, because the first send may have been lost.
     assert cost("POST /api/events", json=EVENT, **once) == sending | {"dynamodb.BatchGetItem": 1}
 
 
-def test_a_request_with_a_jwt_writes_only_its_event_once_warm(backend: Backend, api: Api) -> None:
+def test_warm_publish_with_jwt_writes_only_event(backend: Backend, api: Api) -> None:
     api("POST /api/events", json=EVENT)
     backend.calls.clear()
     api("POST /api/events", json=EVENT)
     assert backend.calls.count == {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 
-def test_a_request_that_is_refused_costs_little(backend: Backend, api: Api, key: str) -> None:
+def test_rejected_request_makes_no_call(backend: Backend, api: Api, key: str) -> None:
     api("GET /api/integrations/webhooks", token=key)
     backend.calls.clear()
-    assert api("GET /api/integrations/webhooks", token=f"{key[:-1]}!").status == 401
-    assert api("GET /api/integrations/webhooks", token=None).status == 401
+    for token in (f"{key[:-1]}!", None):
+        assert_problem(api("GET /api/integrations/webhooks", token=token), 401)
     assert backend.calls.made == []
 
 
-def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline: Pipeline) -> None:
+def test_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline: Pipeline) -> None:
     """Ten webhooks: 0.2 calls a delivery. The data key is read and unwrapped once for the whole batch."""
     with receiver() as r:
         for _ in range(10):
@@ -99,7 +100,7 @@ def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeli
         with watched("dynamodb.BatchGetItem") as reads:
             assert pipeline.deliveries.poll() == 10
         assert backend.calls.count == calls
-    # What was delivered is known at once; half the price for what may be a moment old.
+    # Deliveries must be current; eventually consistent reads cost half as much.
     consistent = {table: keys["ConsistentRead"] for table, keys in reads[0]["RequestItems"].items()}
     tables = settings()
     assert consistent == {
@@ -109,10 +110,8 @@ def test_a_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeli
     }
 
 
-def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(
-    backend: Backend, pipeline: Pipeline
-) -> None:
-    """The move; then, in the slow lane, the permit, its return, the claim, and the mark that it is fast."""
+def test_calls_of_first_delivery_of_webhook(backend: Backend, pipeline: Pipeline) -> None:
+    """The move; in the slow lane, the permit, its return, the claim, and marking the webhook as fast."""
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -127,8 +126,8 @@ def test_the_first_delivery_of_a_webhook_goes_through_the_slow_lane(
         }
 
 
-def test_a_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
-    """The claim, one transaction with the attempt's row, the wait, the counters, and how many wait by now."""
+def test_calls_of_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
+    """The claim, a transaction with the attempt's row, the wait, the counters, and the number of retries."""
     with receiver([500]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -144,7 +143,7 @@ def test_a_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
     }
 
 
-def test_a_large_body_is_one_read_and_a_claim_more(backend: Backend, pipeline: Pipeline) -> None:
+def test_large_body_adds_one_read_and_one_claim(backend: Backend, pipeline: Pipeline) -> None:
     """The body is not in the message, so the event's row is read, under a claim."""
     with receiver() as r:
         pipeline.webhook(r.url)
@@ -155,8 +154,8 @@ def test_a_large_body_is_one_read_and_a_claim_more(backend: Backend, pipeline: P
     assert writes(backend.calls.count) == 2
 
 
-def test_a_duplicate_is_one_read(backend: Backend, pipeline: Pipeline) -> None:
-    """In either lane: without a permit."""
+def test_duplicate_message_is_one_read(backend: Backend, pipeline: Pipeline) -> None:
+    """In both lanes, and without a permit."""
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -171,28 +170,28 @@ def test_a_duplicate_is_one_read(backend: Backend, pipeline: Pipeline) -> None:
         assert len(r.requests) == 1
 
 
-def test_automations(backend: Backend, pipeline: Pipeline) -> None:
-    """A hook is found again by two reads, and a write that says so; an action is one write and one send, its
-    answer two writes in one transaction, one send, and a write that says that nothing is left to do.
+def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
+    """Subscribing an existing hook takes two reads and a write that records it. An action takes a write and a
+    send; its result takes two writes in one transaction, a send, and a write that marks it as done.
     """
     platform = jwt_for("platform", claims={"exp": pipeline.clock.now // 1000 + 600})
 
-    def cost(path: str, **more: Any) -> Any:
+    def cost(path: str, **options: Any) -> Any:
         backend.calls.clear()
-        answer = pipeline._api(path, token=platform, **more)
+        answer = pipeline._api(path, token=platform, **options)
         assert answer.status in (200, 201, 202), answer.text
         return answer.json()
 
     base = "/api/automations/make"
-    wanted = {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"}
+    hook = {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"}
     for _ in range(2):
-        cost(f"POST {base}/hooks", json=wanted)
+        cost(f"POST {base}/hooks", json=hook)
     assert backend.calls.count == {"dynamodb.GetItem": 2, "dynamodb.UpdateItem": 1}
-    asked = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
-    run = cost(f"POST {base}/actions/create_campaign", json=asked)
+    action = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
+    run = cost(f"POST {base}/actions/create_campaign", json=action)
     assert backend.calls.count == {"dynamodb.PutItem": 1, "sqs.SendMessage": 1}
-    said = {"status": "FAILED", "error": "no"}
-    cost(f"PUT /api/actions/runs/{run['id']}", json=said)
+    result = {"status": "FAILED", "error": "no"}
+    cost(f"PUT /api/actions/runs/{run['id']}", json=result)
     assert backend.calls.count == {
         "dynamodb.GetItem": 1,
         "dynamodb.TransactWriteItems": 1,
@@ -204,12 +203,12 @@ def test_automations(backend: Backend, pipeline: Pipeline) -> None:
         assert backend.calls.made == []
 
 
-@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # a block of the ceiling lasts for all of them
-def test_a_token_is_one_read_and_one_entry_in_the_log(
+@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
+def test_token_is_one_read_and_one_log_entry(
     backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Integration and connection come in one BatchGetItem; the integration's own limits are a write more."""
-    Clock(monkeypatch)  # it stands still: with each minute, a part of the ceiling is reserved anew
+    """One BatchGetItem reads integration and connection; limits of the integration add a write."""
+    Clock(monkeypatch)  # it stands still, because each minute reserves a part of the ceiling
     cold_start()
     body = {"name": "test", "scopes": ["credentials:read"]}
     key = api("POST /api/integrations/api-keys", json=body).json()["key"]
@@ -218,22 +217,23 @@ def test_a_token_is_one_read_and_one_entry_in_the_log(
         config = {"authorizationUrl": r.url, "tokenUrl": r.url, "clientId": "c", "clientSecret": "s"}
         own = {"name": "own", "type": "CUSTOM", "provider": "own", "config": config}
         path = "/api/integrations/" + api("POST /api/integrations", json=own).json()["id"]
-        begun = api(f"POST {path}/oauth/initiate", json={"redirectUri": REDIRECT_URI}).json()
-        finish = {"state": begun["state"], "code": "c"}
+        started = api(f"POST {path}/oauth/initiate", json={"redirectUri": REDIRECT_URI}).json()
+        finish = {"state": started["state"], "code": "c"}
         assert api("POST /api/integrations/oauth/callback", json=finish).status == 200
         vault.clear_cache()
-        pipeline, costs = f"GET {path}/connections/default/token", []
+        token_path, costs = f"GET {path}/connections/default/token", []
         for _ in range(100):
             backend.calls.clear()
-            assert api(pipeline, token=key).status == 200
+            assert api(token_path, token=key).status == 200
             costs.append(backend.calls.count)
         assert len(r.requests) == 1
-    # The first one reads the API key, and opens the workspace's data key: the one KMS call of the hundred.
+    # The first request reads the API key and decrypts the workspace's data key: the only KMS call of the
+    # hundred.
     assert sum(cost["kms.Decrypt"] for cost in costs) == costs[0]["kms.Decrypt"] == 1
     warm = {"dynamodb.UpdateItem": 1, "dynamodb.BatchGetItem": 1, "dynamodb.PutItem": 1}
     assert all(cost == warm for cost in costs[1:])
     assert api(f"PUT {path}", json={"rateLimitPerHour": 1000, "rateLimitPerDay": 10_000}).status == 200
-    for more in (2, 2):
+    for updates in (2, 2):
         backend.calls.clear()
-        assert api(pipeline, token=key).status == 200
-        assert backend.calls.count == {**warm, "dynamodb.UpdateItem": more}
+        assert api(token_path, token=key).status == 200
+        assert backend.calls.count == {**warm, "dynamodb.UpdateItem": updates}

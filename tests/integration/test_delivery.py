@@ -1,4 +1,4 @@
-"""The delivery worker and the sweeper, against real receivers: what is sent, what is kept, every crash."""
+"""The delivery worker and the sweeper with real receivers: requests, records, retries, and crashes."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ LEASE, VISIBILITY = 45, 180
 
 
 def lease(pipeline: Pipeline, record: dict[str, Any]) -> None:
-    """As another worker that has a copy of the message."""
+    """Claim the delivery as another worker that has a copy of the message."""
     message, now = DeliveryMessage.read(record["body"]), pipeline.clock.now
-    row = dynamo.get(*store.table_key(message))
-    store.write(row, states.leased(row, message, now=now, until=now + LEASE * 1000, max_attempts=4))
+    before = store.from_row(dynamo.get(*store.table_key(message)))
+    after = states.claimed(before, message, now=now, until=now + LEASE * 1000, max_attempts=4)
+    store.write(before, after)
 
 
 # ── the request ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_receiver_gets_the_event_signed(pipeline: Pipeline) -> None:
+def test_receiver_gets_signed_event(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, headers={"X-Own": "hush", "Authorization": "Bearer theirs"})
         event = pipeline.publish({**POST, "title": "Grüße 🎈"})
@@ -76,8 +77,8 @@ def test_the_receiver_gets_the_event_signed(pipeline: Pipeline) -> None:
     assert "hush" not in json.dumps(pipeline.backend.rows("DeliveriesTable"), default=str)
 
 
-def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(pipeline: Pipeline, api: Api) -> None:
-    """The receiver answers one workspace's delivery twice, and the next workspace's with 500."""
+def test_surplus_response_bytes_do_not_deliver_for_another_workspace(pipeline: Pipeline, api: Api) -> None:
+    """The receiver sends two responses to one workspace's delivery, and 500 to the next workspace's."""
     second_answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
     with receiver([Answer(204, body=second_answer), 500]) as r:
         pipeline.webhook(r.url)
@@ -94,7 +95,7 @@ def test_bytes_behind_an_answer_deliver_nothing_to_another_workspace(pipeline: P
     assert len(r.requests) == 2
 
 
-def test_two_failures_then_success(pipeline: Pipeline) -> None:
+def test_delivery_succeeds_after_two_failures(pipeline: Pipeline) -> None:
     with receiver([500, 500, 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -116,7 +117,7 @@ def test_two_failures_then_success(pipeline: Pipeline) -> None:
     assert started == sorted(started)
 
 
-def test_always_failing_ends_after_all_retries(pipeline: Pipeline) -> None:
+def test_delivery_fails_after_all_retries(pipeline: Pipeline) -> None:
     with receiver([500]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"maxRetries": 2})
         event = pipeline.publish()
@@ -131,8 +132,8 @@ def test_always_failing_ends_after_all_retries(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_what_each_answer_leads_to(pipeline: Pipeline) -> None:
-    """All in one batch: no receiver decides about another one's delivery."""
+def test_response_decides_status_and_reason(pipeline: Pipeline) -> None:
+    """All in one batch: no receiver affects the delivery of another."""
     with receiver() as elsewhere, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         moved = Answer(301, {"location": elsewhere.url})
@@ -149,20 +150,20 @@ def test_what_each_answer_leads_to(pipeline: Pipeline) -> None:
         ]
         ends = {}
         with ExitStack() as stack:
-            each = [stack.enter_context(receiver([answer])) for answer, _, _ in script]
-            for r, (_, status, reason) in zip(each, script, strict=True):
+            receivers = [stack.enter_context(receiver([answer])) for answer, _, _ in script]
+            for r, (_, status, reason) in zip(receivers, script, strict=True):
                 ends[pipeline.webhook(r.url)["id"]] = (status, reason)
             refused = pipeline.webhook(f"http://127.0.0.1:{closed.getsockname()[1]}/")
             ends[refused["id"]] = ("RETRYING", "connection_failed")
             pipeline.publish()
             assert pipeline.deliveries.poll() == 10
-            assert [len(r.requests) for r in each] == [1] * len(each)
+            assert [len(r.requests) for r in receivers] == [1] * len(receivers)
         assert elsewhere.requests == []
     found = {row["webhookKey"].partition("#")[2]: (row["status"], row.get("reason")) for row in pipeline.rows}
     assert found == ends
 
 
-def test_the_attempt_log(pipeline: Pipeline) -> None:
+def test_attempts_are_recorded(pipeline: Pipeline) -> None:
     failure = Answer(500, {"x-a": "1", "set-cookie": "s"}, b"f" * 20_000)
     success = Answer(200, {"x-b": "2"}, b"s" * 5000)
     with receiver([failure, Answer(502, body=b"short"), success]) as r:
@@ -195,7 +196,7 @@ ECHOES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_an_answer_that_repeats_a_header_value_is_not_stored(
+def test_response_that_repeats_header_value_is_not_stored(
     pipeline: Pipeline, echo: Callable[[str], str]
 ) -> None:
     def answer(status: int) -> Callable[[Request], Answer]:
@@ -216,7 +217,7 @@ def test_an_answer_that_repeats_a_header_value_is_not_stored(
     assert not any(piece in kept for piece in ("5f2c", "91d0", "77aa", echo(CREDENTIAL)[-40:]))
 
 
-def test_no_answer_keeps_its_own_success_from_being_recorded(pipeline: Pipeline) -> None:
+def test_success_with_unparseable_body_is_recorded(pipeline: Pipeline) -> None:
     body = f"&#{'1' * 4_301};"
     with receiver([Answer(body=body.encode())]) as r:
         webhook = pipeline.webhook(r.url, headers={"Authorization": CREDENTIAL})
@@ -238,14 +239,14 @@ def test_no_answer_keeps_its_own_success_from_being_recorded(pipeline: Pipeline)
         ("x-date", "Tue, 06 Jan 2026 10:00:00 GMT", True),
     ],
 )
-def test_the_times_of_an_answer_repeat_no_value(name: str, value: str, withheld: bool) -> None:
+def test_dates_in_response_headers_are_not_withheld(name: str, value: str, withheld: bool) -> None:
     result = SendResult(duration_ms=1, status_code=200, response_headers=((name, value),))
-    row = CompletedAttempt(1, "AUTO", 0, {}, result).row({"X-Version": "2026"})
-    assert row["responseHeaders"] == ({} if withheld else {name: value})
+    stored = CompletedAttempt(1, "AUTO", 0, {}, result).to_stored({"X-Version": "2026"})
+    assert stored.response_headers == ({} if withheld else {name: value})
 
 
 @pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("member", True)])
-def test_a_viewer_does_not_see_what_receivers_answer(pipeline: Pipeline, role: str, sees: bool) -> None:
+def test_viewer_does_not_see_responses(pipeline: Pipeline, role: str, sees: bool) -> None:
     answer = [Answer(status, {"x-a": "private"}, b"private") for status in (500, 200)]
     with receiver(answer) as r:
         webhook = pipeline.webhook(r.url)
@@ -260,7 +261,7 @@ def test_a_viewer_does_not_see_what_receivers_answer(pipeline: Pipeline, role: s
     assert [attempt["statusCode"] for attempt in shown["attempts"]] == [500, 200]
 
 
-def test_an_attempt_without_an_answer_says_why(pipeline: Pipeline) -> None:
+def test_attempt_without_response_has_error(pipeline: Pipeline) -> None:
     with receiver([Answer(hang_up=True), 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -271,7 +272,7 @@ def test_an_attempt_without_an_answer_says_why(pipeline: Pipeline) -> None:
     assert (attempt["responseBody"], attempt["truncated"]) == ("", False)
 
 
-def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(pipeline: Pipeline) -> None:
+def test_large_body_is_read_from_event_and_does_not_change(pipeline: Pipeline) -> None:
     data = {**POST, "x": "x" * 100_000, "n": [1.0, 1e22, -0.0, 2**60, 0.1]}
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url)
@@ -282,7 +283,7 @@ def test_a_large_body_is_read_from_the_event_and_is_the_same_each_time(pipeline:
     assert (first.json()["id"], first.json()["data"]) == (event, data)
 
 
-def test_a_large_body_whose_event_is_gone(pipeline: Pipeline) -> None:
+def test_large_body_without_event_fails(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish({"x": "x" * 100_000})
@@ -293,11 +294,11 @@ def test_a_large_body_whose_event_is_gone(pipeline: Pipeline) -> None:
     assert (shown["status"], shown["reason"], shown["payload"]) == ("FAILED", "event_expired", None)
 
 
-def test_ten_slow_answers_take_the_time_of_one(pipeline: Pipeline) -> None:
-    """A batch of ten to a receiver that takes 500 ms is done in under a second of worker time.
+def test_batch_of_slow_receivers_runs_concurrently(pipeline: Pipeline) -> None:
+    """A batch of ten to a receiver that takes 500 ms takes less than a second of worker time.
 
-    Shown in a way that a busy machine does not upset: all ten are with the receiver at once, so they wait
-    for it once; and what the worker computes for them, less what plays AWS here, takes under 0.5 s.
+    To be independent of the machine's load, this checks that all ten requests wait at the receiver at once,
+    and that the worker's CPU time, without that of the simulated AWS, is below 0.5 s.
     """
     all_there = threading.Barrier(10)
 
@@ -316,7 +317,7 @@ def test_ten_slow_answers_take_the_time_of_one(pipeline: Pipeline) -> None:
                 pipeline.deliveries.send(DeliveryMessage(id, *fields).fields())
             return pipeline.deliveries.receive()
 
-        assert pipeline.deliveries.invoke(batch()) == []  # makes the clients and connections
+        assert pipeline.deliveries.invoke(batch()) == []  # creates the clients and connections
         records = batch()
         started, computed = time.monotonic(), time.process_time() - pipeline.aws.seconds
         assert pipeline.deliveries.invoke(records) == []
@@ -329,7 +330,7 @@ def test_ten_slow_answers_take_the_time_of_one(pipeline: Pipeline) -> None:
 # ── retries ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_retry_waits_as_an_invisible_message(pipeline: Pipeline) -> None:
+def test_retry_waits_as_invisible_message(pipeline: Pipeline) -> None:
     with receiver([503]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         event = pipeline.publish()
@@ -346,7 +347,7 @@ def test_a_retry_waits_as_an_invisible_message(pipeline: Pipeline) -> None:
     assert shown["nextAttemptAt"] is not None
 
 
-def test_retry_after_is_honoured(pipeline: Pipeline) -> None:
+def test_retry_after_is_honored(pipeline: Pipeline) -> None:
     date = format_datetime(at_ms(pipeline.clock.now + 600_000), usegmt=True)
     for header, seconds in (("200", 200), (date, 600)):
         with receiver([Answer(429, {"retry-after": header})]) as r:
@@ -357,8 +358,8 @@ def test_retry_after_is_honoured(pipeline: Pipeline) -> None:
             pipeline.api(f"DELETE /api/integrations/webhooks/{webhook['id']}")
 
 
-def test_a_message_that_is_early_waits_for_the_rest(pipeline: Pipeline) -> None:
-    """Another host's clock, or a redelivery: the row says when, not the message."""
+def test_early_message_waits_for_remaining_time(pipeline: Pipeline) -> None:
+    """By another host's clock, or a redelivery: the row decides the time, not the message."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         pipeline.publish()
@@ -374,8 +375,8 @@ def test_a_message_that_is_early_waits_for_the_rest(pipeline: Pipeline) -> None:
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_the_standard_schedule_within_the_limits_of_sqs(pipeline: Pipeline) -> None:
-    """Eight attempts over more than a day: the long waits pass in the table."""
+def test_standard_schedule_stays_within_sqs_limits(pipeline: Pipeline) -> None:
+    """Eight attempts over more than a day: the long waits take place in the table."""
     with receiver([500]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
         webhook = pipeline.webhook(r.url, retryConfig={"schedule": "standard"})
         event = pipeline.publish()
@@ -392,7 +393,7 @@ def test_the_standard_schedule_within_the_limits_of_sqs(pipeline: Pipeline) -> N
     assert (shown["status"], shown["attemptCount"]) == ("FAILED", 8)
 
 
-def test_a_change_of_the_webhook_holds_from_the_next_attempt_on(pipeline: Pipeline) -> None:
+def test_webhook_update_applies_to_next_attempt(pipeline: Pipeline) -> None:
     with receiver([500]) as old, receiver([500]) as new:
         webhook = pipeline.webhook(old.url)
         event = pipeline.publish()
@@ -406,10 +407,10 @@ def test_a_change_of_the_webhook_holds_from_the_next_attempt_on(pipeline: Pipeli
     assert pipeline.shown(webhook, event)["reason"] == "retries_exhausted:http_500"
 
 
-# ── webhooks that want no more ───────────────────────────────────────────────────────────────────────
+# ── webhooks that end ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_410_disables_and_the_rest_is_cancelled(pipeline: Pipeline) -> None:
+def test_410_disables_webhook(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
         webhook = pipeline.webhook(r.url)
         first = pipeline.publish()
@@ -424,17 +425,17 @@ def test_410_disables_and_the_rest_is_cancelled(pipeline: Pipeline) -> None:
         for _ in range(6):
             pipeline.publish()
         pipeline.run()
-        # All six were on their way when the first of them said it.
+        # All six were in flight when the first of them was answered.
         assert len(r.requests) == 7
     assert pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
     assert pipeline.ends() == [("FAILED", "endpoint_gone")] * 7
 
 
-def test_410_disables_though_the_worker_dies_after_recording_it(pipeline: Pipeline) -> None:
+def test_410_disables_webhook_despite_crash(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
         webhook = pipeline.webhook(r.url)
         pipeline.publish()
-        with killed("dynamodb.GetItem"):  # the first call of disabling, whichever comes first
+        with killed("dynamodb.GetItem"):  # the first call of disabling
             pipeline.deliveries.poll()
         pipeline.run()
         assert len(r.requests) <= 2
@@ -448,7 +449,7 @@ def test_410_disables_though_the_worker_dies_after_recording_it(pipeline: Pipeli
         (None, "webhook_deleted"),
     ],
 )
-def test_what_waits_for_a_webhook_that_is_no_longer_active_is_cancelled(
+def test_waiting_deliveries_of_inactive_webhook_are_cancelled(
     pipeline: Pipeline, change: Any, reason: str
 ) -> None:
     with receiver([500, 200]) as r:
@@ -469,8 +470,8 @@ def test_what_waits_for_a_webhook_that_is_no_longer_active_is_cancelled(
 # ── targets ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_nothing_is_sent_into_the_own_network(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stands in the row, and whatever a name resolves to (promise 9)."""
+def test_private_targets_get_no_request(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the row says, and whatever a host name resolves to (promise 9)."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
@@ -484,7 +485,7 @@ def test_nothing_is_sent_into_the_own_network(pipeline: Pipeline, monkeypatch: p
         pipeline.webhook(f"http://rebound.example:{port}")
         pipeline.publish()
         pipeline.run()
-        assert len(r.requests) == 3  # allowed here, so that the receiver is one that would answer
+        assert len(r.requests) == 3  # allowed here, so the receiver does answer
         monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
         settings.cache_clear()
         cold_start()
@@ -497,7 +498,7 @@ def test_nothing_is_sent_into_the_own_network(pipeline: Pipeline, monkeypatch: p
 # ── duplicates and leases ────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_message_that_comes_twice_in_a_batch_makes_one_request(pipeline: Pipeline) -> None:
+def test_duplicate_message_in_batch_makes_one_request(pipeline: Pipeline) -> None:
     with receiver([Answer(delay=0.1)]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -512,14 +513,14 @@ def test_a_message_that_comes_twice_in_a_batch_makes_one_request(pipeline: Pipel
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
-def test_a_copy_of_an_ended_delivery_does_not_take_a_later_message_along(pipeline: Pipeline) -> None:
-    """A late message and the one that works its delivery now come in one batch."""
+def test_obsolete_copy_does_not_drop_later_message(pipeline: Pipeline) -> None:
+    """A late message and the current message of its delivery arrive in one batch."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         pipeline.publish()
         (late,) = pipeline.deliveries.receive()
         pipeline.deliveries.invoke([late])
-        due(pipeline)
+        move_to_due(pipeline)
         assert pipeline.sweep() == 1
         (later,) = pipeline.deliveries.receive()
         assert pipeline.deliveries.invoke([{**late, "messageId": "late"}, later]) == [later["messageId"]]
@@ -529,8 +530,8 @@ def test_a_copy_of_an_ended_delivery_does_not_take_a_later_message_along(pipelin
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def moved(pipeline: Pipeline, url: str) -> dict[str, Any]:
-    """The record of a delivery in the slow lane, where each attempt is claimed."""
+def move_to_slow_lane(pipeline: Pipeline, url: str) -> dict[str, Any]:
+    """The SQS record of a delivery in the slow lane, where each attempt is claimed."""
     pipeline.webhook(url, is_fast=False)
     pipeline.publish()
     pipeline.deliveries.poll()
@@ -538,9 +539,9 @@ def moved(pipeline: Pipeline, url: str) -> dict[str, Any]:
     return record
 
 
-def test_a_live_lease_is_waited_for(pipeline: Pipeline) -> None:
+def test_message_waits_for_lease_to_end(pipeline: Pipeline) -> None:
     with receiver() as r:
-        record = moved(pipeline, r.url)
+        record = move_to_slow_lane(pipeline, r.url)
         with killed(CLAIM, after=True):
             pipeline.slow.invoke([record])
         pipeline.clock.move(10)
@@ -551,9 +552,9 @@ def test_a_live_lease_is_waited_for(pipeline: Pipeline) -> None:
         assert len(r.requests) == 1
 
 
-def test_of_two_workers_one_gets_the_lease(pipeline: Pipeline) -> None:
+def test_one_of_two_workers_gets_lease(pipeline: Pipeline) -> None:
     with receiver() as r:
-        record = moved(pipeline, r.url)
+        record = move_to_slow_lane(pipeline, r.url)
 
         with meanwhile(CLAIM, lambda: lease(pipeline, record)):
             assert pipeline.slow.invoke([record]) == [record["messageId"]]
@@ -563,8 +564,8 @@ def test_of_two_workers_one_gets_the_lease(pipeline: Pipeline) -> None:
         assert len(r.requests) == 1
 
 
-def test_a_worker_that_lost_its_lease_records_no_failure(pipeline: Pipeline) -> None:
-    """It stood still longer than its lease, and another one took over."""
+def test_worker_without_lease_records_no_failure(pipeline: Pipeline) -> None:
+    """It was suspended for longer than its lease, and another worker took over."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -582,7 +583,7 @@ def test_a_worker_that_lost_its_lease_records_no_failure(pipeline: Pipeline) -> 
     assert len(set(r.ids)) == 1
 
 
-def test_what_was_delivered_is_never_sent_again(pipeline: Pipeline) -> None:
+def test_delivered_delivery_is_not_sent_again(pipeline: Pipeline) -> None:
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -598,11 +599,11 @@ def test_what_was_delivered_is_never_sent_again(pipeline: Pipeline) -> None:
 
 CLAIM, RECORD, MOVE = "dynamodb.PutItem", "dynamodb.BatchWriteItem", "sqs.SendMessageBatch"
 HEALTH = "dynamodb.UpdateItem"
-HIDE, FAILURE = "sqs.ChangeMessageVisibilityBatch", "dynamodb.TransactWriteItems"
+VISIBILITY_CHANGE, FAILURE = "sqs.ChangeMessageVisibilityBatch", "dynamodb.TransactWriteItems"
 
 
-def dies_once(pipeline: Pipeline, operation: str, *, after: bool, where: str = "") -> None:
-    """Work both lanes until the process dies at a call; it must."""
+def crash(pipeline: Pipeline, operation: str, *, after: bool, where: str = "") -> None:
+    """Poll both lanes, and let the process die at a call. Fails if there is no such call."""
     with killed(operation, after=after, where=where):
         pipeline.poll()
 
@@ -612,18 +613,18 @@ def dies_once(pipeline: Pipeline, operation: str, *, after: bool, where: str = "
     [
         ("dynamodb.BatchGetItem", False, 1),
         ("dynamodb.BatchGetItem", True, 1),
-        (RECORD, False, 2),  # the one crash after which a receiver gets it twice
+        (RECORD, False, 2),  # the only crash after which the receiver gets it twice
         (RECORD, True, 1),
     ],
-    ids=["before_all", "before_the_attempt", "after_the_answer", "after_the_record"],
+    ids=["before_all", "before_the_attempt", "after_the_response", "after_the_record"],
 )
-def test_a_worker_that_dies_loses_nothing(
+def test_crash_of_worker_loses_nothing(
     pipeline: Pipeline, operation: str, after: bool, requests: int
 ) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
-        dies_once(pipeline, operation, after=after)
+        crash(pipeline, operation, after=after)
         assert pipeline.deliveries.waits == [VISIBILITY]
         pipeline.run()
         assert len(r.requests) == requests
@@ -657,13 +658,13 @@ def test_a_worker_that_dies_loses_nothing(
         "after_the_record",
     ],
 )
-def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
+def test_crash_in_slow_lane_loses_nothing(
     pipeline: Pipeline, operation: str, after: bool, where: str, requests: int
 ) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, is_fast=False)
         event = pipeline.publish()
-        dies_once(pipeline, operation, after=after, where=where)
+        crash(pipeline, operation, after=after, where=where)
         pipeline.run()
         assert len(r.requests) == requests
     shown = pipeline.shown(webhook, event)
@@ -674,16 +675,16 @@ def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
 @pytest.mark.parametrize(
     ("operation", "after", "delay", "requests", "logged"),
     [
-        (CLAIM, False, 600, 3, 2),  # the first attempt left no trace
+        (CLAIM, False, 600, 3, 2),  # the first attempt left no record
         (CLAIM, True, 600, 3, 2),
         (FAILURE, False, 600, 3, 2),
         (FAILURE, True, 600, 2, 2),
-        (HIDE, False, 600, 2, 2),
-        (HIDE, False, 30, 2, 2),  # due before SQS shows the message again
-        (HIDE, True, 600, 2, 2),
+        (VISIBILITY_CHANGE, False, 600, 2, 2),
+        (VISIBILITY_CHANGE, False, 30, 2, 2),  # due before SQS delivers the message again
+        (VISIBILITY_CHANGE, True, 600, 2, 2),
     ],
     ids=[
-        "after_the_answer",
+        "after_the_response",
         "after_the_claim",
         "before_the_record",
         "after_the_record",
@@ -692,14 +693,14 @@ def test_a_worker_that_dies_on_the_way_through_the_slow_lane_loses_nothing(
         "after_the_wait",
     ],
 )
-def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
+def test_crash_on_failed_attempt_loses_nothing(
     pipeline: Pipeline, operation: str, after: bool, delay: int, requests: int, logged: int
 ) -> None:
     with receiver([500, *[500] * (requests - 2), 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
         event = pipeline.publish()
         started = pipeline.clock.now
-        dies_once(pipeline, operation, after=after)
+        crash(pipeline, operation, after=after)
         pipeline.run()
         assert len(r.requests) == requests
     assert (pipeline.clock.now - started) / 1000 >= delay * 0.8
@@ -708,10 +709,10 @@ def test_a_worker_that_dies_on_a_failed_attempt_loses_nothing(
 
 
 @pytest.mark.parametrize(("operation", "where"), [(RECORD, ""), (CLAIM, ""), (HEALTH, "permits")])
-def test_a_lost_answer_that_is_asked_for_again_costs_no_second_request(
+def test_client_retry_after_lost_response_makes_no_second_request(
     pipeline: Pipeline, operation: str, where: str
 ) -> None:
-    """The client's own retry meets what its first try has written."""
+    """The client's own retry finds the write of its first try."""
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -722,14 +723,14 @@ def test_a_lost_answer_that_is_asked_for_again_costs_no_second_request(
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_a_delivery_that_kills_its_worker_each_time_ends(pipeline: Pipeline) -> None:
+def test_delivery_that_always_kills_worker_fails(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
-        dies_once(pipeline, "dynamodb.BatchGetItem", after=True)
+        crash(pipeline, "dynamodb.BatchGetItem", after=True)
         for _ in range(10):
             pipeline.clock.move(VISIBILITY + 0.001)
-            dies_once(pipeline, CLAIM, after=True)
+            crash(pipeline, CLAIM, after=True)
             assert pipeline.row["status"] == "SENDING"
         pipeline.run()
         assert r.requests == []
@@ -738,10 +739,10 @@ def test_a_delivery_that_kills_its_worker_each_time_ends(pipeline: Pipeline) -> 
     assert pipeline.row["claims"] == 11
 
 
-# ── our own faults ───────────────────────────────────────────────────────────────────────────────────
+# ── failures of our own and of AWS ───────────────────────────────────────────────────────────────────
 
 
-def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(pipeline: Pipeline) -> None:
+def test_secret_decryption_failure_fails_only_its_delivery(pipeline: Pipeline) -> None:
     with receiver() as r:
         broken, fine = pipeline.webhook(r.url), pipeline.webhook(r.url)
         key = {"workspaceId": "acme", "sk": broken["id"]}
@@ -755,22 +756,22 @@ def test_a_secret_that_does_not_open_ends_its_delivery_and_no_other(pipeline: Pi
     assert pipeline.ends() == [("DELIVERED", None), ("FAILED", "secret_unreadable")]
 
 
-def test_a_workspace_whose_rows_are_throttled_delays_no_other(
+def test_throttled_workspace_does_not_delay_others(
     pipeline: Pipeline, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB leaves acme's keys unprocessed in each BatchGetItem."""
+    """DynamoDB leaves the keys of acme unprocessed in each BatchGetItem."""
 
-    def throttled(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+    def throttle(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
         if operation != "BatchGetItem":
             return call(params)
-        kept: Params = {}
-        left: Params = {}
+        processed: Params = {}
+        unprocessed: Params = {}
         for table, request in params["RequestItems"].items():
-            for part, is_acme in ((kept, False), (left, True)):
+            for part, is_acme in ((processed, False), (unprocessed, True)):
                 if keys := [key for key in request["Keys"] if ("acme" in json.dumps(key)) is is_acme]:
                     part[table] = {**request, "Keys": keys}
-        answer = call({"RequestItems": kept}) if kept else {"Responses": {}}
-        return {**answer, "UnprocessedKeys": left}
+        answer = call({"RequestItems": processed}) if processed else {"Responses": {}}
+        return {**answer, "UnprocessedKeys": unprocessed}
 
     monkeypatch.setattr(dynamo, "_pause", lambda attempt: None)
     with receiver() as r:
@@ -781,7 +782,7 @@ def test_a_workspace_whose_rows_are_throttled_delays_no_other(
         webhook = api("POST /api/integrations/webhooks", token=other, json=body).json()
         health_store.mark_fast(webhook_key("globex", webhook["id"]), Health(), pipeline.clock.now)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
-        with around_calls(throttled):
+        with around_calls(throttle):
             assert pipeline.deliveries.poll() == 2
         assert pipeline.row["webhookKey"] == webhook_key("globex", webhook["id"])
         assert pipeline.deliveries.waits == [VISIBILITY]
@@ -789,7 +790,7 @@ def test_a_workspace_whose_rows_are_throttled_delays_no_other(
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-def test_a_throttled_claim_delays_one_delivery_and_no_other(pipeline: Pipeline) -> None:
+def test_throttled_claim_delays_only_its_delivery(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhooks = [pipeline.webhook(r.url, is_fast=False)["id"] for _ in range(4)]
         event = pipeline.publish()
@@ -805,7 +806,7 @@ def test_a_throttled_claim_delays_one_delivery_and_no_other(pipeline: Pipeline) 
     assert pipeline.ends() == [("DELIVERED", None)] * 4
 
 
-def test_a_success_that_is_not_written_is_sent_again_and_no_other(pipeline: Pipeline) -> None:
+def test_only_unrecorded_success_is_sent_again(pipeline: Pipeline) -> None:
     put_each = dynamo.put_each
     with receiver() as r:
         for _ in range(4):
@@ -823,7 +824,7 @@ def test_a_success_that_is_not_written_is_sent_again_and_no_other(pipeline: Pipe
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_batch_whose_successes_cannot_be_written_comes_again(pipeline: Pipeline, lost: bool) -> None:
+def test_batch_with_failed_record_is_redelivered(pipeline: Pipeline, lost: bool) -> None:
     with receiver() as r:
         webhooks = [pipeline.webhook(r.url) for _ in range(4)]
         event = pipeline.publish()
@@ -834,20 +835,20 @@ def test_a_batch_whose_successes_cannot_be_written_comes_again(pipeline: Pipelin
         assert len(r.requests) == (4 if lost else 8)
         assert len(set(r.ids)) == 4
     assert pipeline.ends() == [("DELIVERED", None)] * 4
-    assert [len(pipeline.shown(each, event)["attempts"]) for each in webhooks] == [1] * 4
+    assert [len(pipeline.shown(webhook, event)["attempts"]) for webhook in webhooks] == [1] * 4
 
 
-def test_a_wait_that_sqs_does_not_take_is_made_good(pipeline: Pipeline) -> None:
+def test_failed_visibility_change_does_not_shorten_wait(pipeline: Pipeline) -> None:
     with receiver([503, 503, 200]) as r:
         for _ in range(2):
             pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 600})
         pipeline.publish()
-        with failing(HIDE):
+        with failing(VISIBILITY_CHANGE):
             pipeline.deliveries.poll()
         assert pipeline.deliveries.waits == [VISIBILITY] * 2
         pipeline.clock.move(VISIBILITY + 0.001)
         pipeline.deliveries.poll()
-        assert min(pipeline.deliveries.waits) >= 600 * 0.8 - VISIBILITY - 1  # the rows say when
+        assert min(pipeline.deliveries.waits) >= 600 * 0.8 - VISIBILITY - 1  # the rows decide the time
         assert len(r.requests) == 2
         pipeline.run()
         assert len(r.requests) == 4
@@ -855,7 +856,7 @@ def test_a_wait_that_sqs_does_not_take_is_made_good(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_move_that_sqs_fails_loses_nothing(pipeline: Pipeline, lost: bool) -> None:
+def test_failed_move_to_slow_lane_loses_nothing(pipeline: Pipeline, lost: bool) -> None:
     with receiver() as r:
         for _ in range(3):
             pipeline.webhook(r.url, is_fast=False)
@@ -863,15 +864,15 @@ def test_a_move_that_sqs_fails_loses_nothing(pipeline: Pipeline, lost: bool) -> 
         with failing(MOVE, lost=lost):
             pipeline.deliveries.poll()
         assert pipeline.deliveries.waits == [VISIBILITY] * 3
-        assert bool(pipeline.slow.waits) is lost  # in both lanes, as often as the client has tried
+        assert bool(pipeline.slow.waits) is lost  # in both lanes, once for each try of the client
         pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 3
     assert pipeline.ends() == [("DELIVERED", None)] * 3
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_move_that_sqs_takes_in_part_loses_nothing(pipeline: Pipeline, times: int) -> None:
-    """Refused once, a message is sent once more; refused twice, it comes again in the fast lane."""
+def test_partly_failed_move_to_slow_lane_loses_nothing(pipeline: Pipeline, times: int) -> None:
+    """A message that is refused once is sent once more; refused twice, it is redelivered in the fast lane."""
     with receiver() as r:
         webhooks = [pipeline.webhook(r.url, is_fast=False)["id"] for _ in range(3)]
         event = pipeline.publish()
@@ -886,7 +887,7 @@ def test_a_move_that_sqs_takes_in_part_loses_nothing(pipeline: Pipeline, times: 
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "kms.Decrypt"])
-def test_a_service_that_is_down_for_a_while_loses_nothing(pipeline: Pipeline, operation: str) -> None:
+def test_service_outage_loses_nothing(pipeline: Pipeline, operation: str) -> None:
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -901,7 +902,7 @@ def test_a_service_that_is_down_for_a_while_loses_nothing(pipeline: Pipeline, op
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-def test_unreadable_messages_go_to_the_dead_letter_queue_and_stop_nobody(pipeline: Pipeline) -> None:
+def test_unreadable_messages_move_to_dlq_and_block_nothing(pipeline: Pipeline) -> None:
     texts = ["not JSON", "[]", "null", '{"id": 5}', '{"id": "evt_0000000000000000000000"}', "[" * 100_000]
     with receiver() as r:
         pipeline.webhook(r.url)
@@ -921,13 +922,13 @@ PARKING: dict[str, Any] = {"retryConfig": {"initialDelaySeconds": 100, "backoffM
 parking = pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
 
 
-def due(pipeline: Pipeline) -> None:
-    """Move to when the parked delivery is due."""
+def move_to_due(pipeline: Pipeline) -> None:
+    """Move the clock to the time when the parked delivery is due."""
     pipeline.clock.now = max(row["dueAt"] for row in pipeline.rows)
 
 
 @parking
-def test_a_long_wait_passes_in_the_table(pipeline: Pipeline) -> None:
+def test_long_wait_is_parked_in_table(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url, **PARKING)
         event = pipeline.publish({"x": 1})
@@ -938,18 +939,18 @@ def test_a_long_wait_passes_in_the_table(pipeline: Pipeline) -> None:
         assert (shown["status"], shown["reason"]) == ("RETRYING", "http_500")
         assert 80_000 <= pipeline.row["nextAttemptAt"] - pipeline.clock.now <= 120_000
         assert pipeline.row["dueAt"] == pipeline.row["nextAttemptAt"]
-        # It takes no room in the queue.
+        # It does not count as queued.
         key = webhook_key("acme", webhook["id"])
-        assert (store.waiting(key), store.pending(key)) == (0, 1)
+        assert (store.count_queued_retries(key), store.count_pending(key)) == (0, 1)
 
         assert pipeline.sweep() == 0
-        due(pipeline)
+        move_to_due(pipeline)
         pipeline.clock.now -= 1
         assert pipeline.sweep() == 0
         pipeline.clock.now += 1
         assert pipeline.sweep() == 1
         assert pipeline.sweep() == 0
-        # The parking message, were it to come back now, is of an older generation.
+        # A copy of the message that parked it is of an older generation.
         assert pipeline.deliveries.invoke([{**record, "messageId": "late"}]) == []
         assert len(r.requests) == 1
         (queued,) = pipeline.deliveries.receive()
@@ -965,13 +966,13 @@ def test_a_long_wait_passes_in_the_table(pipeline: Pipeline) -> None:
 
 
 @parking
-def test_of_two_sweepers_at_once_one_queues_it(pipeline: Pipeline) -> None:
+def test_concurrent_sweepers_queue_each_delivery_once(pipeline: Pipeline) -> None:
     with receiver([500] * 3 + [200]) as r:
         pipeline.webhook(r.url, **PARKING)
         for _ in range(3):
             pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         counts = []
         with meanwhile("dynamodb.PutItem", lambda: counts.append(pipeline.sweep())):
             counts.append(pipeline.sweep())
@@ -987,13 +988,13 @@ def test_of_two_sweepers_at_once_one_queues_it(pipeline: Pipeline) -> None:
     [("dynamodb.PutItem", True), ("sqs.SendMessageBatch", False), ("sqs.SendMessageBatch", True)],
     ids=["after_one_is_marked", "before_the_send", "after_the_send"],
 )
-def test_a_sweeper_that_dies_loses_nothing(pipeline: Pipeline, operation: str, after: bool) -> None:
+def test_crash_of_sweeper_loses_nothing(pipeline: Pipeline, operation: str, after: bool) -> None:
     with receiver([500] * 3 + [200]) as r:
         pipeline.webhook(r.url, **PARKING)
         for _ in range(3):
             pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         with killed(operation, after=after):
             pipeline.sweep()
         pipeline.run()
@@ -1003,12 +1004,12 @@ def test_a_sweeper_that_dies_loses_nothing(pipeline: Pipeline, operation: str, a
 
 @parking
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_sweep_that_sqs_fails_is_made_good(pipeline: Pipeline, lost: bool) -> None:
+def test_sweep_recovers_from_failed_send(pipeline: Pipeline, lost: bool) -> None:
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         with failing("sqs.SendMessageBatch", lost=lost):
             assert pipeline.sweep() == 0
         pipeline.run()
@@ -1017,13 +1018,13 @@ def test_a_sweep_that_sqs_fails_is_made_good(pipeline: Pipeline, lost: bool) -> 
 
 
 @parking
-def test_a_sweep_with_too_much_to_do_leaves_nobody_out(pipeline: Pipeline) -> None:
-    """Its time is up after a step for each kind and shard, with 80 webhooks to look after."""
+def test_busy_sweep_serves_all_kinds(pipeline: Pipeline) -> None:
+    """Its time ends after one task of each kind and shard, while 80 webhooks are due."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         for _ in range(80):
             key = webhook_key("acme", WebhookId.new())
             health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)
@@ -1035,12 +1036,12 @@ def test_a_sweep_with_too_much_to_do_leaves_nobody_out(pipeline: Pipeline) -> No
 
 
 @parking
-def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(pipeline: Pipeline) -> None:
+def test_failed_task_does_not_stop_sweep(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         with failing("dynamodb.Query", error=REFUSED):
             assert pipeline.sweep() == 1
         pipeline.run()
@@ -1048,8 +1049,8 @@ def test_a_fault_in_one_step_of_a_sweep_holds_up_no_other(pipeline: Pipeline) ->
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_a_webhook_is_looked_at_in_every_sweep(pipeline: Pipeline) -> None:
-    """Also when the one before came to it seconds after it began, and this one does not."""
+def test_every_sweep_visits_webhook(pipeline: Pipeline) -> None:
+    """Even if the run before reached it later after its start than this run does."""
     key = webhook_key("acme", WebhookId.new())
     health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)
     pipeline.clock.move(5)
@@ -1060,7 +1061,7 @@ def test_a_webhook_is_looked_at_in_every_sweep(pipeline: Pipeline) -> None:
     assert health(key).due_at > first > 0
 
 
-def test_a_retry_is_noted_also_when_sqs_does_not_say_how_full_it_is(pipeline: Pipeline) -> None:
+def test_retry_is_recorded_without_queue_metrics(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 1000})
         pipeline.publish()
@@ -1074,7 +1075,7 @@ def test_a_retry_is_noted_also_when_sqs_does_not_say_how_full_it_is(pipeline: Pi
 
 @parking
 @pytest.mark.parametrize("after", [False, True])
-def test_a_worker_that_dies_while_parking(pipeline: Pipeline, after: bool) -> None:
+def test_crash_while_parking_loses_nothing(pipeline: Pipeline, after: bool) -> None:
     with receiver([500, 200] if after else [500, 500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
@@ -1087,13 +1088,13 @@ def test_a_worker_that_dies_while_parking(pipeline: Pipeline, after: bool) -> No
 
 
 @parking
-def test_a_queue_that_is_minutes_behind_still_delivers_what_was_parked(pipeline: Pipeline) -> None:
-    """Each message of a sweep is taken up three minutes late; sweeps go on meanwhile."""
+def test_parked_delivery_is_sent_when_queue_is_behind(pipeline: Pipeline) -> None:
+    """Each message of a sweep is received three minutes late, while further sweeps run."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         started, waiting = pipeline.clock.now, []
         while len(r.requests) < 2 and pipeline.clock.now < started + 3_600_000:
             pipeline.sweep()
@@ -1103,18 +1104,18 @@ def test_a_queue_that_is_minutes_behind_still_delivers_what_was_parked(pipeline:
             pipeline.clock.move(60)
         assert len(r.requests) == 2
         assert pipeline.clock.now - started <= 5 * 60_000
-        # … and does not fill the queue with copies meanwhile.
+        # The queue did not fill with copies meanwhile.
         assert len(waiting) <= 2
 
 
 @parking
-def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(pipeline: Pipeline) -> None:
-    """The sweeper's clock is ahead of the worker's: the delivery is late, and not lost."""
+def test_parked_delivery_is_not_sent_early_by_slow_clock(pipeline: Pipeline) -> None:
+    """The sweeper's clock is ahead of the worker's: the delivery is late, but not lost."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
         pipeline.deliveries.poll()
-        due(pipeline)
+        move_to_due(pipeline)
         assert pipeline.sweep() == 1
         pipeline.clock.skew = -5000
         pipeline.deliveries.poll()
@@ -1125,11 +1126,11 @@ def test_a_parked_delivery_is_not_sent_early_by_a_slow_clock(pipeline: Pipeline)
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-# ── answers that are lost ────────────────────────────────────────────────────────────────────────────
+# ── lost responses ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
-def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(pipeline: Pipeline) -> None:
+def test_requeue_with_lost_response_is_sent_at_once(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -1142,7 +1143,7 @@ def test_a_parked_retry_whose_taking_was_lost_is_sent_at_once(pipeline: Pipeline
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=10)
-def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(pipeline: Pipeline) -> None:
+def test_sweep_that_fails_halfway_sends_requeued_deliveries(pipeline: Pipeline) -> None:
     with receiver([500]) as r:
         pipeline.webhook(r.url)
         for _ in range(5):
@@ -1152,7 +1153,7 @@ def test_a_sweep_that_fails_half_way_sends_what_it_has_taken(pipeline: Pipeline)
         with failing("dynamodb.PutItem", at=4):
             pipeline.sweep()
         sent = len(pipeline.deliveries.waits)
-        assert 3 <= sent < 5  # all that it took before, if not more
+        assert 3 <= sent < 5  # at least those before the failed one
         assert pipeline.sweep() == 5 - sent
         while pipeline.deliveries.poll():
             pass

@@ -1,4 +1,4 @@
-"""Webhooks that are disabled, and deliveries that are sent anew: by hand, and since a moment."""
+"""Webhooks that are disabled, and deliveries that are sent again: by hand, or by a recovery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from patchbay.storage import dynamo
 from tests.catalogued import assert_catalogued
 from tests.faults import dying, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, WEBHOOKS, Pipeline, health
+from tests.problems import assert_problem
 from tests.receivers import Answer, Receiver, receiver
+from tests.stored_attempts import stored_attempt
 
 NO_RETRIES = {"maxRetries": 0}
 
@@ -27,7 +29,7 @@ def shown(pipeline: Pipeline, webhook: Any) -> Any:
 
 
 def deliver(pipeline: Pipeline, count: int = 1) -> list[str]:
-    """Publish so many events and make their attempts, one batch each."""
+    """Publish `count` events and make their attempts, one batch each."""
     events = []
     for _ in range(count):
         events.append(pipeline.publish())
@@ -35,13 +37,13 @@ def deliver(pipeline: Pipeline, count: int = 1) -> list[str]:
     return events
 
 
-def told(r: Receiver) -> list[Any]:
+def notifications(r: Receiver) -> list[Any]:
     """The data of each WEBHOOK_DISABLED that a receiver got."""
     bodies = [json.loads(request.body) for request in r.requests]
     return [body["data"] for body in bodies if body["type"] == "WEBHOOK_DISABLED"]
 
 
-def by_event(pipeline: Pipeline, webhook: Any) -> dict[str, tuple[str, str | None]]:
+def ends_by_event(pipeline: Pipeline, webhook: Any) -> dict[str, tuple[str, str | None]]:
     rows = [row for row in pipeline.rows if row["webhookKey"].endswith(webhook["id"])]
     return {row["eventId"]: (row["status"], row.get("reason")) for row in rows}
 
@@ -53,25 +55,23 @@ def recover(pipeline: Pipeline, webhook: Any, since: str, **more: Any) -> Any:
 # ── auto-disable ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_ten_failed_deliveries_in_a_row_disable_a_webhook(pipeline: Pipeline) -> None:
+def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url)
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
         deliver(pipeline, 9)
-        assert (shown(pipeline, webhook)["status"], shown(pipeline, webhook)["consecutiveFailures"]) == (
-            "ACTIVE",
-            9,
-        )
+        before = shown(pipeline, webhook)
+        assert (before["status"], before["consecutiveFailures"]) == ("ACTIVE", 9)
         deliver(pipeline)
         after = shown(pipeline, webhook)
         assert (after["status"], after["disabledReason"]) == ("DISABLED", "consecutive_failures")
         assert after["disabledAt"] == iso(at_ms(pipeline.clock.now))
-        deliver(pipeline, 2)  # it is subscribed to nothing any more
+        deliver(pipeline, 2)  # it has no subscriptions any more
         assert len(r.requests) == 10
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
-        (data,) = told(owner)
+        (data,) = notifications(owner)
         assert_catalogued("WEBHOOK_DISABLED", data)
         assert data == (
             {
@@ -85,7 +85,7 @@ def test_ten_failed_deliveries_in_a_row_disable_a_webhook(pipeline: Pipeline) ->
         )
 
 
-def test_a_success_in_between_starts_the_count_anew(pipeline: Pipeline) -> None:
+def test_success_resets_consecutive_failures(pipeline: Pipeline) -> None:
     with receiver([*[404] * 9, 200, *[404] * 9, 200]) as r:
         webhook = pipeline.webhook(r.url)
         deliver(pipeline, 19)
@@ -95,7 +95,7 @@ def test_a_success_in_between_starts_the_count_anew(pipeline: Pipeline) -> None:
         assert shown(pipeline, webhook)["status"] == "ACTIVE"
 
 
-def test_deliveries_are_counted_not_their_attempts(pipeline: Pipeline) -> None:
+def test_failed_deliveries_are_counted_not_attempts(pipeline: Pipeline) -> None:
     with receiver([500]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2, retryConfig={"maxRetries": 3})
         deliver(pipeline)
@@ -105,7 +105,7 @@ def test_deliveries_are_counted_not_their_attempts(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("call", range(1, 9))
-def test_a_failure_counts_once_wherever_its_worker_dies(pipeline: Pipeline, call: int) -> None:
+def test_failure_counts_once_despite_crash(pipeline: Pipeline, call: int) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2)
         pipeline.publish()
@@ -120,7 +120,7 @@ def test_a_failure_counts_once_wherever_its_worker_dies(pipeline: Pipeline, call
 
 
 @pytest.mark.parametrize("call", range(1, 14, 2))
-def test_its_owner_is_told_once_wherever_a_process_dies(pipeline: Pipeline, call: int) -> None:
+def test_owner_is_notified_once_despite_crash(pipeline: Pipeline, call: int) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url, disableAfter=1)
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
@@ -133,10 +133,10 @@ def test_its_owner_is_told_once_wherever_a_process_dies(pipeline: Pipeline, call
         pipeline.events.run()
         pipeline.run()
         assert shown(pipeline, webhook)["status"] == "DISABLED"
-        assert [data["webhookId"] for data in told(owner)] == [webhook["id"]]
+        assert [data["webhookId"] for data in notifications(owner)] == [webhook["id"]]
 
 
-def test_its_owner_is_told_each_time_however_soon(pipeline: Pipeline) -> None:
+def test_owner_is_notified_each_time(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url, disableAfter=1)
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
@@ -148,10 +148,10 @@ def test_its_owner_is_told_each_time_however_soon(pipeline: Pipeline) -> None:
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
-        assert len({data["disabledAt"] for data in told(owner)}) == len(told(owner)) == 2
+        assert len({data["disabledAt"] for data in notifications(owner)}) == len(notifications(owner)) == 2
 
 
-def test_of_many_who_would_disable_one_does(pipeline: Pipeline) -> None:
+def test_concurrent_failures_disable_webhook_once(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         pipeline.webhook(r.url, disableAfter=3)
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
@@ -161,18 +161,19 @@ def test_of_many_who_would_disable_one_does(pipeline: Pipeline) -> None:
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
-        assert len(told(owner)) == 1
+        assert len(notifications(owner)) == 1
 
 
-def test_a_success_that_another_worker_has_just_had_counts(pipeline: Pipeline) -> None:
-    """The success is in its row before it is in the webhook's health."""
+def test_recent_success_of_another_worker_counts(pipeline: Pipeline) -> None:
+    """The success is in the delivery's row before it is in the webhook's health."""
     with receiver([404, 404, 404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=3)
         deliver(pipeline, 2)
 
         def succeed() -> None:
             at, id = pipeline.clock.now + 1, DeliveryId.new(pipeline.clock.now)
-            succeeded = {"status": "DELIVERED", "deliveredAt": at, "success": {"durationMs": 1}}
+            success = stored_attempt(at, status_code=200).to_row()
+            succeeded = {"status": "DELIVERED", "deliveredAt": at, "success": success}
             dynamo.put(settings().deliveries_table, {**pipeline.rows[0], "sk": id, **succeeded})
             pipeline.clock.move(0.002)
 
@@ -182,20 +183,20 @@ def test_a_success_that_another_worker_has_just_had_counts(pipeline: Pipeline) -
         assert shown(pipeline, webhook)["status"] == "ACTIVE"
 
 
-def test_an_operational_event_causes_no_other(pipeline: Pipeline) -> None:
-    with receiver([404]) as r, receiver([410]) as deaf, receiver() as owner:
+def test_failed_notification_is_not_notified(pipeline: Pipeline) -> None:
+    with receiver([404]) as r, receiver([410]) as gone, receiver() as owner:
         pipeline.webhook(r.url, disableAfter=1)
-        pipeline.webhook(deaf.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(gone.url, events=["WEBHOOK_DISABLED"])
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
         deliver(pipeline)
         for _ in range(4):
             pipeline.run()
             pipeline.events.run()
-        assert len(deaf.requests) == 1
-        assert [data["url"] for data in told(owner)] == [r.url]
+        assert len(gone.requests) == 1
+        assert [data["url"] for data in notifications(owner)] == [r.url]
 
 
-def test_410_disables_at_once_and_tells(pipeline: Pipeline) -> None:
+def test_410_disables_webhook_and_notifies_owner(pipeline: Pipeline) -> None:
     with receiver([410]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url)
         pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
@@ -203,11 +204,11 @@ def test_410_disables_at_once_and_tells(pipeline: Pipeline) -> None:
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
-        assert by_event(pipeline, webhook) == {event: ("FAILED", "endpoint_gone")}
-        assert [data["reason"] for data in told(owner)] == ["endpoint_gone"]
+        assert ends_by_event(pipeline, webhook) == {event: ("FAILED", "endpoint_gone")}
+        assert [data["reason"] for data in notifications(owner)] == ["endpoint_gone"]
 
 
-def test_what_was_waiting_is_cancelled_and_can_be_recovered(pipeline: Pipeline) -> None:
+def test_cancelled_deliveries_can_be_recovered(pipeline: Pipeline) -> None:
     script = [503, *[404] * 2, 200]
     with receiver(script) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2, retryConfig={"initialDelaySeconds": 3000})
@@ -217,22 +218,22 @@ def test_what_was_waiting_is_cancelled_and_can_be_recovered(pipeline: Pipeline) 
         assert shown(pipeline, webhook)["status"] == "DISABLED"
         pipeline.clock.move(1)
         pipeline.sweep()
-        assert by_event(pipeline, webhook)[waiting] == ("CANCELLED", "webhook_disabled")
+        assert ends_by_event(pipeline, webhook)[waiting] == ("CANCELLED", "webhook_disabled")
         pipeline.run()
         assert len(r.requests) == 3
 
-        assert recover(pipeline, webhook, since).status == 409  # it is not active
+        assert_problem(recover(pipeline, webhook, since), 409)  # it is not active
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
         assert shown(pipeline, webhook)["consecutiveFailures"] == 0
         answer = recover(pipeline, webhook, since)
         assert (answer.status, answer.json()) == (202, {"queued": 3})
         pipeline.run()
         assert len(r.requests) == 6
-    assert by_event(pipeline, webhook) == dict.fromkeys([waiting, *failed], ("DELIVERED", None))
+    assert ends_by_event(pipeline, webhook) == dict.fromkeys([waiting, *failed], ("DELIVERED", None))
 
 
-def test_failures_of_before_a_webhook_was_enabled_again_are_forgotten(pipeline: Pipeline) -> None:
-    """Kept, they would fill the row: enabled and disabled nine times at 1,000 failures each, it is full."""
+def test_failures_before_reenabling_are_removed(pipeline: Pipeline) -> None:
+    """Otherwise they would fill the row: with 1,000 failures each, it is full after nine times."""
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2)
         for _ in range(3):
@@ -246,15 +247,15 @@ def test_failures_of_before_a_webhook_was_enabled_again_are_forgotten(pipeline: 
     assert len(health(webhook_key("acme", webhook["id"])).failures) == 2
 
 
-def test_attempts_side_by_side_that_learn_of_each_others_failures_late_disable_once(
+def test_concurrent_attempts_with_stale_health_disable_webhook_once(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class WebhookBatch(batch.WebhookBatch):
-        """Another attempt's older answer always comes in right after the newer one."""
+        """The older health of a concurrent attempt always arrives right after the newer one."""
 
         def __setattr__(self, name: str, value: Any) -> None:
-            late = name == "health" and hasattr(self, "tally")
-            super().__setattr__(name, Health() if late else value)
+            is_update = name == "health" and hasattr(self, "counts")
+            super().__setattr__(name, Health() if is_update else value)
 
     monkeypatch.setattr(batch, "WebhookBatch", WebhookBatch)
     with receiver([404]) as r, receiver() as owner:
@@ -265,7 +266,7 @@ def test_attempts_side_by_side_that_learn_of_each_others_failures_late_disable_o
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
-        assert [data["consecutiveFailures"] for data in told(owner)] == [2]
+        assert [data["consecutiveFailures"] for data in notifications(owner)] == [2]
 
 
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────
@@ -276,7 +277,7 @@ def retry(pipeline: Pipeline, webhook: Any, event: str) -> Any:
     return pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
 
 
-def test_a_failed_delivery_is_sent_again_with_all_its_retries(pipeline: Pipeline) -> None:
+def test_retry_sends_failed_delivery_with_all_retries(pipeline: Pipeline) -> None:
     with receiver([500, 500, 500, 500, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"maxRetries": 1})
         event = pipeline.publish()
@@ -294,14 +295,14 @@ def test_a_failed_delivery_is_sent_again_with_all_its_retries(pipeline: Pipeline
             "MANUAL",
             "MANUAL",
         ]
-        assert shown(pipeline, webhook)["consecutiveFailures"] == 1  # the second time does not count
+        assert shown(pipeline, webhook)["consecutiveFailures"] == 1  # the retry by hand is not counted
         retry(pipeline, webhook, event)
         pipeline.run()
         assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
         assert len(set(r.ids)) == 1
 
 
-def test_a_retry_by_hand_that_fails_does_not_count_against_the_webhook(pipeline: Pipeline) -> None:
+def test_failed_retry_by_hand_is_not_counted(pipeline: Pipeline) -> None:
     with receiver([404, 200, 404]) as r:
         webhook = pipeline.webhook(r.url)
         failed = deliver(pipeline)[0]
@@ -313,41 +314,39 @@ def test_a_retry_by_hand_that_fails_does_not_count_against_the_webhook(pipeline:
     assert shown(pipeline, webhook)["consecutiveFailures"] == 0
 
 
-def test_what_waits_for_a_retry_can_be_sent_now(pipeline: Pipeline) -> None:
+def test_retry_sends_waiting_delivery_now(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         event = deliver(pipeline)[0]
         assert retry(pipeline, webhook, event).status == 202
         pipeline.slow.poll()
         assert len(r.requests) == 2
-        pipeline.run()  # the message of the old retry comes, and is dropped
+        pipeline.run()  # the message of the old retry arrives, and is dropped
         assert len(r.requests) == 2
-    assert by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
+    assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
 
-def test_what_was_delivered_is_not_sent_again(pipeline: Pipeline) -> None:
+def test_retry_rejects_delivered_delivery(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = deliver(pipeline)[0]
-        answer = retry(pipeline, webhook, event)
-        assert (answer.status, answer.json()["code"]) == (409, "conflict")
-        assert "delivered" in answer.json()["detail"]
+        assert_problem(retry(pipeline, webhook, event), 409, "conflict", "delivered")
         pipeline.run()
         assert len(r.requests) == 1
         assert recover(pipeline, webhook, iso(at_ms(pipeline.clock.now - 1000))).json() == {"queued": 0}
 
 
-def test_a_retry_of_what_another_has_just_retried_is_a_conflict(pipeline: Pipeline) -> None:
+def test_concurrent_retry_is_conflict(pipeline: Pipeline) -> None:
     with receiver([404, 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = deliver(pipeline)[0]
         with meanwhile("dynamodb.PutItem", lambda: retry(pipeline, webhook, event), at=1):
-            assert retry(pipeline, webhook, event).status == 409
+            assert_problem(retry(pipeline, webhook, event), 409)
         pipeline.run()
         assert len(r.requests) == 2
 
 
-def test_a_retry_whose_send_is_lost_is_sent_by_the_sweeper(pipeline: Pipeline) -> None:
+def test_sweeper_sends_retry_with_lost_message(pipeline: Pipeline) -> None:
     with receiver([404, 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = deliver(pipeline)[0]
@@ -355,76 +354,76 @@ def test_a_retry_whose_send_is_lost_is_sent_by_the_sweeper(pipeline: Pipeline) -
             assert retry(pipeline, webhook, event).status == 429
         pipeline.run()
         assert len(r.requests) == 2
-    assert by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
+    assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
 
-def test_what_its_worker_left_behind_can_be_sent_again_without_its_message(pipeline: Pipeline) -> None:
+def test_retry_sends_delivery_of_dead_worker(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, is_fast=False)
         event = pipeline.publish()
         with killed("dynamodb.BatchWriteItem"):
             pipeline.poll()
         pipeline.backend.client("sqs").purge_queue(QueueUrl=pipeline.slow.url)
-        assert by_event(pipeline, webhook)[event][0] == "SENDING"
-        assert retry(pipeline, webhook, event).status == 409  # its worker may be at it
+        assert ends_by_event(pipeline, webhook)[event][0] == "SENDING"
+        assert_problem(retry(pipeline, webhook, event), 409)  # its worker may still be alive
         pipeline.clock.move(46)
         assert retry(pipeline, webhook, event).status == 202
         pipeline.run()
         assert len(r.requests) == 2
-    assert by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
+    assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
 
 @pytest.mark.parametrize("how", ["paused", "foreign", "unknown"])
-def test_who_cannot_retry(pipeline: Pipeline, how: str) -> None:
+def test_retry_rejects_paused_and_unknown_webhooks(pipeline: Pipeline, how: str) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url)
         other = pipeline.webhook(r.url, events=["POST_FAILED"])
         event = deliver(pipeline)[0]
         if how == "paused":
             pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
-            assert retry(pipeline, webhook, event).status == 409
+            assert_problem(retry(pipeline, webhook, event), 409)
         elif how == "foreign":
             id = pipeline.shown(webhook, event)["id"]
-            assert pipeline.api(f"POST {WEBHOOKS}/{other['id']}/deliveries/{id}/retry").status == 404
+            assert_problem(pipeline.api(f"POST {WEBHOOKS}/{other['id']}/deliveries/{id}/retry"), 404)
         else:
             missing = "dlv_032asvoIMRhSNWxurQ9lsq"
-            assert pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{missing}/retry").status == 404
+            assert_problem(pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{missing}/retry"), 404)
         pipeline.run()
         assert len(r.requests) == 1
 
 
-# ── since a moment ───────────────────────────────────────────────────────────────────────────────────
+# ── recoveries ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_recovery_takes_its_span_of_time_and_the_failed_only(pipeline: Pipeline) -> None:
-    well = {"now": False}
-    with receiver([lambda _: 200 if well["now"] else 404]) as r:
+def test_recovery_sends_failed_deliveries_of_time_range(pipeline: Pipeline) -> None:
+    is_well = False
+    with receiver([lambda _: 200 if is_well else 404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000)
         moments, events = [], []
         for _ in range(6):
             pipeline.clock.move(60)
             moments.append(iso(at_ms(pipeline.clock.now)))
-            # Event ids are of the real time, which stands still here too.
+            # Event IDs contain the real time, which stands still here too.
             events += deliver(pipeline)
-        well["now"] = True
+        is_well = True
         delivered = deliver(pipeline)
         answer = recover(pipeline, webhook, moments[1], until=moments[3])
         assert (answer.status, answer.json()) == (202, {"queued": 3})
-        assert recover(pipeline, webhook, moments[0]).status == 409  # one at a time
+        assert_problem(recover(pipeline, webhook, moments[0]), 409)  # one at a time
         pipeline.run()
-        states = by_event(pipeline, webhook)
+        states = ends_by_event(pipeline, webhook)
         assert [states[event][0] for event in events] == ["FAILED", *["DELIVERED"] * 3, *["FAILED"] * 2]
         assert states[delivered[0]][0] == "DELIVERED"
         assert recover(pipeline, webhook, moments[0]).json() == {"queued": 3}
         pipeline.run()
-        assert {status for status, _ in by_event(pipeline, webhook).values()} == {"DELIVERED"}
+        assert {status for status, _ in ends_by_event(pipeline, webhook).values()} == {"DELIVERED"}
         assert len(r.requests) == 6 + 1 + 6
         triggers = [attempt["trigger"] for attempt in pipeline.shown(webhook, events[0])["attempts"]]
         assert triggers == ["AUTO", "RECOVER"]
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=3)
-def test_a_recovery_is_paced_and_does_not_take_up_what_fails_anew(pipeline: Pipeline) -> None:
+def test_recovery_is_paced_and_does_not_repeat_failures(pipeline: Pipeline) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000, retryConfig=NO_RETRIES)
         since = iso(at_ms(pipeline.clock.now))
@@ -440,35 +439,34 @@ def test_a_recovery_is_paced_and_does_not_take_up_what_fails_anew(pipeline: Pipe
         assert sweeps == [3, 3, 2, 0, 0]
         pipeline.run()
         assert len(r.requests) == 16
-        assert recover(pipeline, webhook, since).json() == {
-            "queued": 8
-        }  # when it has ended, another may begin
+        # The first recovery has ended, so another one can start.
+        assert recover(pipeline, webhook, since).json() == {"queued": 8}
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=2)
-def test_a_recovery_goes_by_age_whatever_the_end_was(pipeline: Pipeline) -> None:
+def test_recovery_is_ordered_by_age(pipeline: Pipeline) -> None:
     with receiver([404, 503, 404, 503, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         since = iso(at_ms(pipeline.clock.now))
         events = deliver(pipeline, 4)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
         pipeline.run()
-        ends = [by_event(pipeline, webhook)[event][0] for event in events]
+        ends = [ends_by_event(pipeline, webhook)[event][0] for event in events]
         assert ends == ["FAILED", "CANCELLED", "FAILED", "CANCELLED"]
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
         assert recover(pipeline, webhook, since).json() == {"queued": 4}
         pipeline.clock.move(1)
         assert pipeline.sweep() == 2
-        states = by_event(pipeline, webhook)
+        states = ends_by_event(pipeline, webhook)
         assert [states[event][0] for event in events] == ["RETRYING", "RETRYING", "FAILED", "CANCELLED"]
         pipeline.run()
         assert len(r.requests) == 8
-    assert set(by_event(pipeline, webhook).values()) == {("DELIVERED", None)}
+    assert set(ends_by_event(pipeline, webhook).values()) == {("DELIVERED", None)}
 
 
 @pytest.mark.parameters(MaxWaitingPerWebhook=3)
 @pytest.mark.parametrize("call", range(4, 26, 3))
-def test_a_recovery_goes_on_where_its_sweeper_died(pipeline: Pipeline, call: int) -> None:
+def test_recovery_continues_after_crash(pipeline: Pipeline, call: int) -> None:
     with receiver([*[404] * 5, 200]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000, retryConfig=NO_RETRIES)
         since = iso(at_ms(pipeline.clock.now))
@@ -479,28 +477,29 @@ def test_a_recovery_goes_on_where_its_sweeper_died(pipeline: Pipeline, call: int
             pipeline.sweep()
         pipeline.run()
         assert len(r.requests) == 10
-        assert {status for status, _ in by_event(pipeline, webhook).values()} == {"DELIVERED"}
+        assert {status for status, _ in ends_by_event(pipeline, webhook).values()} == {"DELIVERED"}
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "path"),
     [
-        ({}, 422),
-        ({"since": "yesterday"}, 422),
-        ({"since": "2020-01-01T00:00:00Z"}, 422),
-        ({"since": "2999-01-01T00:00:00Z"}, 422),
-        ({"since": "now", "until": "2020-01-01T00:00:00Z"}, 422),
-        ({"since": "now", "all": True}, 422),
+        ({}, "since"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2020-01-01T00:00:00Z"}, "since"),
+        ({"since": "2999-01-01T00:00:00Z"}, "since"),
+        ({"since": "now", "until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"since": "now", "all": True}, "all"),
     ],
 )
-def test_a_recovery_is_bounded(pipeline: Pipeline, body: dict[str, Any], status: int) -> None:
+def test_recovery_rejects_invalid_time_range(pipeline: Pipeline, body: dict[str, Any], path: str) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:9999/")
     if body.get("since") == "now":
         body = {**body, "since": iso(at_ms(now_ms()) - timedelta(hours=1))}
-    assert pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body).status == status
+    answer = pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body)
+    assert_problem(answer, 422, paths=[path])
 
 
-def test_a_recovery_of_a_webhook_that_is_disabled_again_ends(pipeline: Pipeline) -> None:
+def test_recovery_ends_when_webhook_is_disabled(pipeline: Pipeline) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=3, retryConfig=NO_RETRIES)
         since = iso(at_ms(pipeline.clock.now))
@@ -517,7 +516,7 @@ def test_a_recovery_of_a_webhook_that_is_disabled_again_ends(pipeline: Pipeline)
 # ── stats ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_stats_tell_what_became_of_the_last_day(pipeline: Pipeline) -> None:
+def test_stats_cover_last_day(pipeline: Pipeline) -> None:
     with receiver([200, 404, 500, Answer(200, delay=0.12)]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         assert shown(pipeline, webhook)["stats"]["deliveries"] == 0
@@ -535,7 +534,7 @@ def test_stats_tell_what_became_of_the_last_day(pipeline: Pipeline) -> None:
         assert shown(pipeline, webhook)["stats"]["delivered"] == 0
 
 
-def test_a_batch_counts_what_fails_in_one_write_for_each_webhook(pipeline: Pipeline) -> None:
+def test_failures_of_batch_are_counted_in_one_write(pipeline: Pipeline) -> None:
     with receiver([500] * 9 + [200]) as r, watched("dynamodb.UpdateItem") as updates:
         pipeline.webhook(r.url)
         for _ in range(10):
@@ -546,7 +545,7 @@ def test_a_batch_counts_what_fails_in_one_write_for_each_webhook(pipeline: Pipel
     assert [update["ExpressionAttributeValues"][":attempts"] for update in counted] == [{"N": "9"}]
 
 
-def test_counters_that_are_lost_change_no_delivery(pipeline: Pipeline) -> None:
+def test_failed_counter_write_changes_no_delivery(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -554,10 +553,10 @@ def test_counters_that_are_lost_change_no_delivery(pipeline: Pipeline) -> None:
             pipeline.deliveries.poll()
         pipeline.run()
         assert len(r.requests) == 2
-    assert by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
+    assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
 
-def test_a_worker_that_dies_before_the_counters_sends_nothing_twice(pipeline: Pipeline) -> None:
+def test_crash_before_counters_sends_nothing_twice(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -565,4 +564,4 @@ def test_a_worker_that_dies_before_the_counters_sends_nothing_twice(pipeline: Pi
             pipeline.deliveries.poll()
         pipeline.run()
         assert len(r.requests) == 2
-    assert by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
+    assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}

@@ -519,14 +519,14 @@ def test_reactivated_hook_continues_the_recovery_of_its_owner(
         pipeline.publish(POST)
         pipeline.poll()
         assert pipeline.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
-        end_waiting = sweeper._end_waiting
+        end_waiting = sweeper._cancel_waiting
 
         def reactivate_first(*args: Any) -> int:
             pipeline.clock.move(1)
             assert subscribe(pipeline.api, "n8n", targetUrl=r.url)["id"] == id
             return end_waiting(*args)
 
-        monkeypatch.setattr(sweeper, "_end_waiting", reactivate_first)
+        monkeypatch.setattr(sweeper, "_cancel_waiting", reactivate_first)
         pipeline.sweep()
         pipeline.run()
         assert pipeline.ends() == [("DELIVERED", None)] * 2
@@ -544,17 +544,17 @@ def test_deliveries_that_a_sweep_cancels_after_reactivation_are_sent(
             pipeline.publish(POST)
             pipeline.poll()
         assert [status for status, _ in pipeline.ends()] == ["FAILED", "RETRYING"]
-        end_waiting = sweeper._end_waiting
+        end_waiting = sweeper._cancel_waiting
         swept: list[int] = []
 
         def reactivate_first(*args: Any) -> int:
-            monkeypatch.setattr(sweeper, "_end_waiting", end_waiting)
+            monkeypatch.setattr(sweeper, "_cancel_waiting", end_waiting)
             assert subscribe(pipeline.api, "make", targetUrl=r.url)["id"] == id
             pipeline.clock.move(61)
             swept.append(pipeline.sweep())
             return end_waiting(*args)
 
-        monkeypatch.setattr(sweeper, "_end_waiting", reactivate_first)
+        monkeypatch.setattr(sweeper, "_cancel_waiting", reactivate_first)
         pipeline.clock.move(1)
         pipeline.sweep()
         assert swept == [1]
@@ -596,7 +596,7 @@ def test_resubscription_during_an_attempt_outlives_its_response(
     """The automation subscribes again between the receiver's response and its record."""
     with receiver([response] if response == 410 else [response] * 3) as r:
         id = subscribe_and_publish(pipeline, "n8n", r.url)
-        gone = outcome.gone
+        gone = outcome.on_gone
 
         def resubscribe_first(*args: Any) -> None:
             pipeline.clock.move(0.002)
@@ -605,7 +605,7 @@ def test_resubscription_during_an_attempt_outlives_its_response(
             subscribe(pipeline.api, "n8n", targetUrl=r.url, status=201 if state == "deleted" else 200)
             gone(*args)
 
-        monkeypatch.setattr(outcome, "gone", resubscribe_first)
+        monkeypatch.setattr(outcome, "on_gone", resubscribe_first)
         pipeline.run(1 / 24)
         assert pipeline.api(f"GET {HOOKS.format('n8n')}/{id}").json()["status"] == "ACTIVE"
 

@@ -29,6 +29,7 @@ from tests.catalogued import POST
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for
 from tests.integration.conftest import fan_out
 from tests.problems import assert_problem
+from tests.stored_attempts import stored_attempt
 from tests.wire import Params, around_calls
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -793,25 +794,15 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
     id = DeliveryId.derived(event.id, webhook)
     message = DeliveryMessage(id, event.workspace_id, webhook, event.id, event.type, None, 0, "c")
     now = event.timestamp
-    attempt = {
-        "number": 1,
-        "trigger": "AUTO",
-        "startedAt": now,
-        "durationMs": 5,
-        "statusCode": 500,
-        "requestHeaders": {},
-        "responseHeaders": {},
-        "responseBody": "",
-        "truncated": False,
-    }
-    row = states.leased(None, message, now=now, until=now + 1000, max_attempts=4)
+    attempt = stored_attempt(now)
+    row = states.claimed(None, message, now=now, until=now + 1000, max_attempts=4)
     deliveries.write(None, row)
     if end is Status.DELIVERED:
         done = states.delivered(row, message, attempt, counted=False, now=now, max_attempts=4)
         deliveries.record_delivered([done])
     elif end is Status.RETRYING:
         later = states.retrying(
-            row, reason="http_500", at=now + 1, parked=False, not_registered_since=None, now=now
+            row, reason="http_500", at=now + 1, is_parked=False, not_registered_since=None, now=now
         )
         deliveries.write(row, later, attempt)
     elif end is not Status.SENDING:

@@ -108,7 +108,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     delivery = DeliveryMessage.read(queued["body"])
     assert (delivery.event_id, delivery.workspace_id) == (event_id, name)
     now = delivery.event_id.time_ms
-    deliveries.write(None, states.leased(None, delivery, now=now, until=now, max_attempts=4))
+    deliveries.write(None, states.claimed(None, delivery, now=now, until=now, max_attempts=4))
     wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
     hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
     start = {"input": {"name": f"of {name}"}}

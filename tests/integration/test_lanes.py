@@ -1,5 +1,5 @@
-"""The fast and the slow lane: who takes which, what a workspace may use of the slow one, and what is written
-when two workers have copies of a message.
+"""The fast and the slow lane: which webhook takes which, the permits of a workspace, and the records of two
+workers that have copies of a message.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from benchmarks.units import item_bytes
 from patchbay import queues
 from patchbay.deliveries import states, store, sweeper, worker
 from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -28,6 +29,7 @@ from tests.conftest import Api, jwt_for
 from tests.faults import failing, watched
 from tests.integration.conftest import WEBHOOKS, Pipeline, health
 from tests.receivers import Answer, Receiver, Request, Step, receiver
+from tests.stored_attempts import stored_attempt
 
 SLOW = 0.05
 LEASE = 45
@@ -35,8 +37,8 @@ ONE_READ_ONE_WRITE = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt is slow after a twentieth of a second."""
+def slow_after_50_ms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make an attempt slow after 50 ms."""
     monkeypatch.setattr(worker, "SLOW_AFTER_SECONDS", SLOW)
 
 
@@ -45,15 +47,15 @@ def health_of(webhook: Any) -> Health:
 
 
 def take_permits(pipeline: Pipeline, workspace: str = "acme") -> list[str]:
-    """Take all permits that the workspace has left, as other workers would."""
-    taken = []
+    """Take all remaining permits of the workspace, as other workers do."""
+    permits = []
     while permit := health_store.acquire_permit(workspace, pipeline.clock.now):
-        taken.append(permit)
-    return taken
+        permits.append(permit)
+    return permits
 
 
-def elsewhere(pipeline: Pipeline, api: Api, url: str, workspace: str = "globex") -> None:
-    """Another workspace publishes to an unproved webhook of its own."""
+def publish_elsewhere(pipeline: Pipeline, api: Api, url: str, workspace: str = "globex") -> None:
+    """Publish in another workspace, to a webhook that has not proved fast."""
     token = jwt_for(workspace, claims={"exp": pipeline.clock.now // 1000 + 600})
     body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
     assert api("POST /api/integrations/webhooks", token=token, json=body).status == 201
@@ -62,8 +64,8 @@ def elsewhere(pipeline: Pipeline, api: Api, url: str, workspace: str = "globex")
 
 
 @contextmanager
-def dripping() -> Iterator[str]:
-    """A receiver whose answer begins at once and then comes byte by byte."""
+def dripping_receiver() -> Iterator[str]:
+    """A receiver whose response starts at once and then arrives byte by byte."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -86,11 +88,11 @@ def dripping() -> Iterator[str]:
     thread.join()
 
 
-# ── who is fair to whom ──────────────────────────────────────────────────────────────────────────────
+# ── fair queues ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_message_is_grouped_by_its_workspace(pipeline: Pipeline) -> None:
-    """By publish, the move to the slow lane, the sweeper's release, and a retry by hand."""
+def test_messages_are_grouped_by_workspace(pipeline: Pipeline) -> None:
+    """Messages of a publish, a move to the slow lane, the sweeper, and a retry by hand."""
     with (
         receiver([Answer(503, {"retry-after": "7200"}), 404]) as r,
         watched("sqs.SendMessageBatch") as batches,
@@ -111,10 +113,10 @@ def test_every_message_is_grouped_by_its_workspace(pipeline: Pipeline) -> None:
     }
 
 
-# ── who takes which lane ─────────────────────────────────────────────────────────────────────────────
+# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_webhook_proves_itself_in_the_slow_lane_once(pipeline: Pipeline) -> None:
+def test_new_webhook_proves_fast_in_slow_lane_once(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -132,15 +134,13 @@ def test_a_new_webhook_proves_itself_in_the_slow_lane_once(pipeline: Pipeline) -
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("slow_after_50_ms")
 @pytest.mark.parametrize(
     "answer",
     [Answer(delay=4 * SLOW), Answer(500, delay=4 * SLOW), Answer(404, delay=4 * SLOW)],
     ids=["success", "retry", "failure"],
 )
-def test_a_webhook_that_takes_long_leaves_the_fast_lane_whatever_it_answers(
-    pipeline: Pipeline, answer: Answer
-) -> None:
+def test_slow_response_moves_webhook_to_slow_lane(pipeline: Pipeline, answer: Answer) -> None:
     with receiver([answer, 404]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
         pipeline.publish()
@@ -148,7 +148,7 @@ def test_a_webhook_that_takes_long_leaves_the_fast_lane_whatever_it_answers(
         pipeline.deliveries.poll()
         assert not health_of(webhook).is_fast
         assert (health_of(webhook).slow_at, health_of(webhook).slowdowns) == (pipeline.clock.now, 1)
-        # A fast failure does not bring it back.
+        # A fast failure does not move it back.
         pipeline.publish()
         pipeline.deliveries.poll()
         assert len(r.requests) == 1
@@ -157,9 +157,9 @@ def test_a_webhook_that_takes_long_leaves_the_fast_lane_whatever_it_answers(
         assert not health_of(webhook).is_fast
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("slow_after_50_ms")
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_a_webhook_that_never_answers_leaves_the_fast_lane(pipeline: Pipeline) -> None:
+def test_timeout_moves_webhook_to_slow_lane(pipeline: Pipeline) -> None:
     with receiver([Answer(delay=30)]) as r:
         webhook = pipeline.webhook(r.url)
         pipeline.publish()
@@ -168,9 +168,9 @@ def test_a_webhook_that_never_answers_leaves_the_fast_lane(pipeline: Pipeline) -
     assert not health_of(webhook).is_fast
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_webhook_whose_answer_drips_leaves_the_fast_lane(pipeline: Pipeline) -> None:
-    with dripping() as url:
+@pytest.mark.usefixtures("slow_after_50_ms")
+def test_dripping_response_moves_webhook_to_slow_lane(pipeline: Pipeline) -> None:
+    with dripping_receiver() as url:
         webhook = pipeline.webhook(url)
         pipeline.publish()
         pipeline.clock.move(1)
@@ -179,7 +179,7 @@ def test_a_webhook_whose_answer_drips_leaves_the_fast_lane(pipeline: Pipeline) -
     assert not health_of(webhook).is_fast
 
 
-def test_a_webhook_is_back_in_the_fast_lane_with_a_fast_answer_after_its_proving_time(
+def test_fast_response_after_proving_time_moves_webhook_to_fast_lane(
     pipeline: Pipeline,
 ) -> None:
     with receiver() as r:
@@ -197,16 +197,16 @@ def test_a_webhook_is_back_in_the_fast_lane_with_a_fast_answer_after_its_proving
     assert pipeline.ends() == [("DELIVERED", None)] * 6
 
 
-def test_a_fast_answer_does_not_undo_a_slow_one_of_another_worker(pipeline: Pipeline) -> None:
+def test_fast_response_does_not_override_later_slow_one(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:9999/", is_fast=False)
     key = webhook_key("acme", webhook["id"])
     health_store.mark_slow(key, Health(), Traffic(), pipeline.clock.now)
-    health_store.mark_fast(key, Health(), pipeline.clock.now + 1)  # it has not seen the slow answer
+    health_store.mark_fast(key, Health(), pipeline.clock.now + 1)  # read before the slow response
     assert not health_of(webhook).is_fast
 
 
-@pytest.mark.usefixtures("impatient")
-def test_many_slow_webhooks_take_their_workspace_to_the_slow_lane_for_a_while(pipeline: Pipeline) -> None:
+@pytest.mark.usefixtures("slow_after_50_ms")
+def test_many_slow_webhooks_move_workspace_to_slow_lane(pipeline: Pipeline) -> None:
     with receiver([Answer(delay=4 * SLOW)]) as slow, receiver() as fast:
         for _ in range(SLOW_WORKSPACE_THRESHOLD):
             pipeline.webhook(slow.url)
@@ -232,15 +232,15 @@ def test_many_slow_webhooks_take_their_workspace_to_the_slow_lane_for_a_while(pi
         assert len(fast.requests) == 3
 
 
-def test_a_few_slow_webhooks_leave_the_others_of_their_workspace_in_the_fast_lane(pipeline: Pipeline) -> None:
+def test_few_slow_webhooks_do_not_move_workspace(pipeline: Pipeline) -> None:
     with receiver() as r:
         slow = [pipeline.webhook(r.url) for _ in range(SLOW_WORKSPACE_THRESHOLD - 1)]
         pipeline.webhook(r.url)
         for _ in range(2):  # twice slow counts once
             pipeline.clock.move(1)
-            for each in slow:
+            for webhook in slow:
                 health_store.mark_slow(
-                    webhook_key("acme", each["id"]), Health(fast_at=1), Traffic(), pipeline.clock.now
+                    webhook_key("acme", webhook["id"]), Health(fast_at=1), Traffic(), pipeline.clock.now
                 )
         pipeline.publish()
         pipeline.deliveries.poll()
@@ -250,16 +250,14 @@ def test_a_few_slow_webhooks_leave_the_others_of_their_workspace_in_the_fast_lan
 # ── permits ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(
-    pipeline: Pipeline, api: Api
-) -> None:
+def test_workspace_without_permit_is_deferred_then_held(pipeline: Pipeline, api: Api) -> None:
     with receiver() as r, receiver() as other:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
         pipeline.deliveries.poll()
         taken = take_permits(pipeline)
         assert len(taken) == max_permits(settings().slow_delivery_concurrency) == 5
-        elsewhere(pipeline, api, other.url)
+        publish_elsewhere(pipeline, api, other.url)
         pipeline.deliveries.poll()
         waits = []
         while pipeline.slow.waits:
@@ -282,7 +280,7 @@ def test_a_workspace_without_a_permit_is_put_off_then_held_and_delays_no_other(
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-def test_without_a_permit_a_crowded_queue_is_not_waited_in(
+def test_deferred_delivery_is_held_when_queue_has_many_in_flight(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queues, "in_flight", lambda queue_url: 60_001)
@@ -295,7 +293,7 @@ def test_without_a_permit_a_crowded_queue_is_not_waited_in(
     assert pipeline.ends() == [("HELD", "held:slow")]
 
 
-def test_a_permit_is_given_back(pipeline: Pipeline) -> None:
+def test_permit_is_returned(pipeline: Pipeline) -> None:
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -305,7 +303,7 @@ def test_a_permit_is_given_back(pipeline: Pipeline) -> None:
     assert "permits" not in row
 
 
-def test_the_last_permit_is_ours_though_the_answer_was_lost(pipeline: Pipeline) -> None:
+def test_last_permit_is_taken_despite_lost_response(pipeline: Pipeline) -> None:
     first, *_ = take_permits(pipeline)
     health_store.release_permit("acme", first)
     with failing("dynamodb.UpdateItem", lost=True, tries=1):
@@ -313,17 +311,17 @@ def test_the_last_permit_is_ours_though_the_answer_was_lost(pipeline: Pipeline) 
     assert health_store.acquire_permit("acme", pipeline.clock.now) is None
 
 
-def test_webhooks_that_were_slow_long_ago_are_forgotten(pipeline: Pipeline) -> None:
+def test_old_slow_webhooks_are_removed(pipeline: Pipeline) -> None:
     key, fast = webhook_key("acme", WebhookId.new()), Health(fast_at=1)
     health_store.mark_slow(key, fast, Traffic(), pipeline.clock.now)
-    known = health_store.traffic_from_row(dynamo.get(*health_store.traffic_table_key("acme")))
+    traffic = health_store.traffic_from_row(dynamo.get(*health_store.traffic_table_key("acme")))
     pipeline.clock.move(RECENT_MS / 1000)
-    health_store.mark_slow(key, fast, known, pipeline.clock.now)
+    health_store.mark_slow(key, fast, traffic, pipeline.clock.now)
     (entry,) = health_store.traffic_from_row(dynamo.get(*health_store.traffic_table_key("acme"))).slow
     assert entry.startswith(f"{pipeline.clock.now}#")
 
 
-def test_the_permits_of_workers_that_died_end_with_their_lease(pipeline: Pipeline) -> None:
+def test_permits_of_dead_workers_expire(pipeline: Pipeline) -> None:
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -340,16 +338,16 @@ def test_the_permits_of_workers_that_died_end_with_their_lease(pipeline: Pipelin
         assert len(take_permits(pipeline)) == 5
 
 
-@pytest.mark.parametrize("what", ["ADD permits", "DELETE permits"])
-def test_a_permit_that_cannot_be_written_loses_nothing(pipeline: Pipeline, what: str) -> None:
+@pytest.mark.parametrize("expression", ["ADD permits", "DELETE permits"])
+def test_failed_permit_write_loses_nothing(pipeline: Pipeline, expression: str) -> None:
     with receiver() as r:
         for _ in range(2):
             pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
         pipeline.deliveries.poll()
-        with failing("dynamodb.UpdateItem", where=what):
+        with failing("dynamodb.UpdateItem", where=expression):
             pipeline.slow.poll()
-        assert len(r.requests) == (0 if what == "ADD permits" else 2)
+        assert len(r.requests) == (0 if expression == "ADD permits" else 2)
         assert len(pipeline.slow.waits) == 2 - len(r.requests)
         pipeline.run()
         assert len(r.requests) == 2
@@ -360,6 +358,7 @@ def test_a_permit_that_cannot_be_written_loses_nothing(pipeline: Pipeline, what:
 
 
 def failed_once(pipeline: Pipeline, r: Receiver) -> tuple[Any, str]:
+    """A webhook, and the ID of its delivery that has failed."""
     webhook = pipeline.webhook(r.url)
     event = pipeline.publish()
     pipeline.deliveries.poll()
@@ -367,7 +366,7 @@ def failed_once(pipeline: Pipeline, r: Receiver) -> tuple[Any, str]:
     return webhook, pipeline.shown(webhook, event)["id"]
 
 
-def test_a_retry_by_hand_takes_the_slow_lane_also_when_others_are_held(pipeline: Pipeline) -> None:
+def test_retry_by_hand_skips_hold_in_slow_lane(pipeline: Pipeline) -> None:
     with receiver([404, 200]) as r:
         webhook, id = failed_once(pipeline, r)
         health_store.set_backlog(webhook_key("acme", webhook["id"]), pipeline.clock.now)
@@ -378,7 +377,7 @@ def test_a_retry_by_hand_takes_the_slow_lane_also_when_others_are_held(pipeline:
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_retries_by_hand_need_a_permit(pipeline: Pipeline) -> None:
+def test_retry_by_hand_needs_permit(pipeline: Pipeline) -> None:
     with receiver([404, 200]) as r:
         webhook, id = failed_once(pipeline, r)
         taken = take_permits(pipeline)
@@ -400,82 +399,74 @@ def message(record: dict[str, Any]) -> DeliveryMessage:
     return DeliveryMessage.read(record["body"])
 
 
-class Other:
-    """A worker that has a copy of the same message, and writes the result of its own attempt."""
+class OtherWorker:
+    """A worker that has a copy of the same message, and records the result of its own attempt."""
 
     def __init__(self, pipeline: Pipeline, copy: DeliveryMessage) -> None:
         self.pipeline, self.copy, self.now = pipeline, copy, pipeline.clock.now
-        self.attempt = {
-            "number": 1,
-            "trigger": "AUTO",
-            "startedAt": self.now,
-            "durationMs": 1,
-            "statusCode": 500,
-            "error": None,
-            "requestHeaders": {},
-            "responseHeaders": {},
-            "responseBody": "",
-            "truncated": False,
-        }
+        self.attempt = stored_attempt(self.now)
 
-    def sends(self) -> dict[str, Any]:
-        row = states.leased(None, self.copy, now=self.now, until=self.now + LEASE * 1000, max_attempts=4)
-        store.write(None, row)
-        return row
+    def claim(self) -> StoredDelivery:
+        until = self.now + LEASE * 1000
+        lease = states.claimed(None, self.copy, now=self.now, until=until, max_attempts=4)
+        store.write(None, lease)
+        return lease
 
-    def delivers(self) -> None:
-        row = states.delivered(None, self.copy, self.attempt, counted=False, now=self.now, max_attempts=4)
-        assert store.record_delivered([row]) == []
+    def deliver(self) -> None:
+        delivered = states.delivered(
+            None, self.copy, self.attempt, counted=False, now=self.now, max_attempts=4
+        )
+        assert store.record_delivered([delivered]) == []
 
-    def fails(self) -> None:
-        row = self.sends()
-        end = states.ended(row, status=Status.FAILED, reason="http_404", attempted=True, now=self.now)
-        store.write(row, end, self.attempt)
+    def fail(self) -> None:
+        lease = self.claim()
+        end = states.ended(lease, status=Status.FAILED, reason="http_404", attempted=True, now=self.now)
+        store.write(lease, end, self.attempt)
 
-    def retries(self, *, parked: bool = False) -> None:
-        row, at = self.sends(), self.now + 60_000
+    def retry(self, *, is_parked: bool = False) -> None:
+        lease, at = self.claim(), self.now + 60_000
         after = states.retrying(
-            row, reason="x", at=at, parked=parked, not_registered_since=None, now=self.now
+            lease, reason="x", at=at, is_parked=is_parked, not_registered_since=None, now=self.now
         )
-        store.write(row, after, self.attempt)
+        store.write(lease, after, self.attempt)
 
-    def parks(self) -> None:
-        self.retries(parked=True)
+    def park(self) -> None:
+        self.retry(is_parked=True)
 
-    def cancels(self) -> None:
-        row = self.sends()
+    def cancel(self) -> None:
+        lease = self.claim()
         reason = "webhook_deleted"
-        end = states.ended(row, status=Status.CANCELLED, reason=reason, attempted=False, now=self.now)
-        store.write(row, end)
+        end = states.ended(lease, status=Status.CANCELLED, reason=reason, attempted=False, now=self.now)
+        store.write(lease, end)
 
-    def holds(self) -> None:
+    def hold(self) -> None:
         health_store.schedule_sweep(webhook_key("acme", self.copy.webhook_id), self.now, self.now)
-        most_held = settings().max_hold_seconds * 1000
-        terms: dict[str, Any] = {
-            "reason": "held:timeouts",
-            "now": self.now,
-            "max_attempts": 4,
-            "most_held_ms": most_held,
-        }
-        store.write(None, states.held(None, self.copy, **terms))
-
-    def sleeps(self) -> None:
-        store.write(
-            None, states.asleep(None, self.copy, until=self.now + 60_000, now=self.now, max_attempts=4)
+        held = states.held(
+            None,
+            self.copy,
+            reason="held:timeouts",
+            now=self.now,
+            max_attempts=4,
+            max_hold_ms=settings().max_hold_seconds * 1000,
         )
+        store.write(None, held)
+
+    def wait_for_slot(self) -> None:
+        until = self.now + 60_000
+        store.write(None, states.waiting_for_slot(None, self.copy, until=until, now=self.now, max_attempts=4))
 
 
-def met(
-    pipeline: Pipeline, r: Receiver, does: Callable[[Other], object], script: list[Step]
+def deliver_while(
+    pipeline: Pipeline, r: Receiver, act: Callable[[OtherWorker], object], script: list[Step]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A new delivery's attempt, in the midst of which another worker does something; the message's record,
-    and the row that the other one wrote.
+    """Attempt a new delivery, and let another worker act before the receiver answers. Returns the SQS record
+    and the row that the other worker wrote.
     """
     (record,) = pipeline.deliveries.receive()
     first, written = script[0], dict[str, Any]()
 
     def answer(_: Request) -> int | Answer:
-        does(Other(pipeline, message(record)))
+        act(OtherWorker(pipeline, message(record)))
         assert isinstance(first, int)
         written.update(pipeline.row)
         return first
@@ -486,54 +477,55 @@ def met(
 
 
 @pytest.mark.parametrize(
-    "does",
+    "act",
     [
-        Other.sends,
-        Other.delivers,
-        Other.fails,
-        Other.retries,
-        Other.parks,
-        Other.cancels,
-        Other.holds,
-        Other.sleeps,
+        OtherWorker.claim,
+        OtherWorker.deliver,
+        OtherWorker.fail,
+        OtherWorker.retry,
+        OtherWorker.park,
+        OtherWorker.cancel,
+        OtherWorker.hold,
+        OtherWorker.wait_for_slot,
     ],
-    ids=lambda does: does.__name__,
+    ids=lambda act: act.__name__,
 )
-def test_a_success_is_written_over_whatever_another_worker_wrote(
-    pipeline: Pipeline, does: Callable[[Other], object]
+def test_success_overwrites_record_of_another_worker(
+    pipeline: Pipeline, act: Callable[[OtherWorker], object]
 ) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
-        record, written = met(pipeline, r, does, [200])
+        record, written = deliver_while(pipeline, r, act, [200])
         row = pipeline.row
         assert (row["status"], row["attempts"]) == ("DELIVERED", 1)
-        # It is in no index, and no attributes of its wait are left.
+        # It is in no index, and has no attributes of a wait.
         assert row.keys().isdisjoint(
             {"statusKey", "dueShard", "dueAt", "nextAttemptAt", "leaseUntil", "heldAt"}
         )
-        # The other worker's message comes, and a sweep: nothing is sent again.
+        # The other worker's message arrives, and a sweep runs: nothing is sent again.
         assert pipeline.deliveries.invoke([{**record, "messageId": "other"}]) == []
-        if does != Other.delivers:  # and what it would record now is refused
+        if act != OtherWorker.deliver:  # and its next record is refused
+            before = StoredDelivery.from_row(written)
             with pytest.raises(store.DeliveryChanged):
-                store.write(written, {**written, "status": "FAILED"})
+                store.write(before, before._replace(status=Status.FAILED))
         pipeline.run()
         assert len(r.requests) == 1
     assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
 
 
 @pytest.mark.parametrize(("is_fast", "released"), [(True, 3), (False, 2)])
-def test_a_sweep_releases_few_deliveries_at_a_time_to_the_slow_lane(
+def test_sweep_releases_few_deliveries_to_slow_lane(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, is_fast: bool, released: int
 ) -> None:
-    monkeypatch.setattr(sweeper, "_SLOW_AT_ONCE", 2)
+    monkeypatch.setattr(sweeper, "_MAX_QUEUED_SLOW", 2)
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=is_fast)
         for _ in range(3):
             pipeline.publish()
         records = pipeline.deliveries.receive()
         for record in records:
-            Other(pipeline, message(record)).holds()
+            OtherWorker(pipeline, message(record)).hold()
         assert pipeline.deliveries.invoke(records) == []
         pipeline.clock.move(1)
         assert pipeline.sweep() == released
@@ -543,28 +535,30 @@ def test_a_sweep_releases_few_deliveries_at_a_time_to_the_slow_lane(
 
 
 @pytest.mark.parametrize(
-    ("does", "status", "requests"),
+    ("act", "status", "requests"),
     [
-        (Other.sends, "SENDING", 2),  # the other worker dies during its attempt
-        (Other.delivers, "DELIVERED", 1),
-        (Other.fails, "FAILED", 1),
-        (Other.retries, "RETRYING", 2),
-        (Other.parks, "RETRYING", 2),
-        (Other.cancels, "CANCELLED", 1),
-        (Other.holds, "HELD", 2),
-        (Other.sleeps, "PENDING", 2),
+        (OtherWorker.claim, "SENDING", 2),  # the other worker dies during its attempt
+        (OtherWorker.deliver, "DELIVERED", 1),
+        (OtherWorker.fail, "FAILED", 1),
+        (OtherWorker.retry, "RETRYING", 2),
+        (OtherWorker.park, "RETRYING", 2),
+        (OtherWorker.cancel, "CANCELLED", 1),
+        (OtherWorker.hold, "HELD", 2),
+        (OtherWorker.wait_for_slot, "PENDING", 2),
     ],
-    ids=lambda each: each.__name__ if callable(each) else "",
+    ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_a_failure_is_not_written_over_what_another_worker_wrote(
-    pipeline: Pipeline, does: Callable[[Other], object], status: str, requests: int
+def test_failure_does_not_overwrite_record_of_another_worker(
+    pipeline: Pipeline, act: Callable[[OtherWorker], object], status: str, requests: int
 ) -> None:
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
-        met(pipeline, r, does, [500, 200])
-        # The message comes again only if another worker's end is still open.
-        assert bool(pipeline.deliveries.waits) is (does in (Other.sends, Other.retries, Other.sleeps))
+        deliver_while(pipeline, r, act, [500, 200])
+        # The message is redelivered only if the other worker's attempt has no final result yet.
+        assert bool(pipeline.deliveries.waits) is (
+            act in (OtherWorker.claim, OtherWorker.retry, OtherWorker.wait_for_slot)
+        )
         assert pipeline.row["status"] == status
         assert pipeline.row.get("reason") != "http_500"
         pipeline.run()
@@ -572,29 +566,29 @@ def test_a_failure_is_not_written_over_what_another_worker_wrote(
     assert pipeline.row["status"] == ("DELIVERED" if requests == 2 else status)
 
 
-def test_of_a_success_and_a_failure_at_once_the_success_stays(pipeline: Pipeline) -> None:
-    """Both orders: the failure is recorded first, or finds the success."""
+def test_success_wins_over_concurrent_failure(pipeline: Pipeline) -> None:
+    """In both orders: the failure is recorded first, or finds the success."""
     with receiver() as r:
         pipeline.webhook(r.url, disableAfter=5)
         pipeline.publish()
-        met(pipeline, r, Other.fails, [200])
+        deliver_while(pipeline, r, OtherWorker.fail, [200])
         pipeline.publish()
-        met(pipeline, r, Other.delivers, [404])
+        deliver_while(pipeline, r, OtherWorker.deliver, [404])
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-@pytest.mark.usefixtures("impatient")
-def test_an_attempt_that_takes_long_is_claimed_meanwhile(pipeline: Pipeline) -> None:
-    """So that a copy of its message waits."""
-    seen: list[Any] = []
+@pytest.mark.usefixtures("slow_after_50_ms")
+def test_slow_attempt_is_claimed(pipeline: Pipeline) -> None:
+    """The claim makes a copy of its message wait."""
+    rows: list[Any] = []
 
     def answer(_: Request) -> int:
         ends = time.monotonic() + 20
         while not pipeline.rows and time.monotonic() < ends:
             time.sleep(0.01)
-        seen.append(pipeline.row)
+        rows.append(pipeline.row)
         with pytest.raises(store.DeliveryChanged):
-            Other(pipeline, message(record)).sends()
+            OtherWorker(pipeline, message(record)).claim()
         return 200
 
     with receiver([answer]) as r:
@@ -603,7 +597,7 @@ def test_an_attempt_that_takes_long_is_claimed_meanwhile(pipeline: Pipeline) -> 
         (record,) = pipeline.deliveries.receive()
         assert pipeline.deliveries.invoke([record]) == []
         assert len(r.requests) == 1
-    ((status, lease),) = ((row["status"], row["leaseUntil"]) for row in seen)
+    ((status, lease),) = ((row["status"], row["leaseUntil"]) for row in rows)
     assert (status, lease) == ("SENDING", pipeline.clock.now + LEASE * 1000)
     assert pipeline.ends() == [("DELIVERED", None)]
     assert pipeline.row["attempts"] == 1
@@ -612,7 +606,7 @@ def test_an_attempt_that_takes_long_is_claimed_meanwhile(pipeline: Pipeline) -> 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_success_is_recorded_soon_although_another_attempt_hangs(pipeline: Pipeline) -> None:
+def test_success_is_recorded_while_another_attempt_hangs(pipeline: Pipeline) -> None:
     recorded: list[float] = []
 
     def hangs(_: Request) -> int:
@@ -628,14 +622,14 @@ def test_a_success_is_recorded_soon_although_another_attempt_hangs(pipeline: Pip
         pipeline.publish()
         pipeline.deliveries.poll()
         assert len(fast.requests) == len(slow.requests) == 1
-    assert recorded[0] < 15  # of a second or less; the machine may be busy
+    assert recorded[0] < 15  # usually below one second, but the machine may be busy
     assert pipeline.ends() == [("DELIVERED", None)] * 2
     first = min(pipeline.rows, key=lambda row: row["webhookKey"] != webhook_key("acme", quick["id"]))
     assert first["status"] == "DELIVERED"
 
 
-def test_the_row_of_a_first_success(pipeline: Pipeline) -> None:
-    """It has what the roll-up reads, and no attribute that is never read."""
+def test_row_of_first_success(pipeline: Pipeline) -> None:
+    """It has the attributes that the roll-up reads, and none that is never read."""
     with receiver([Answer(200, {"x-a": "1"}, b"thanks")]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -675,9 +669,7 @@ def test_the_row_of_a_first_success(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("answers", [[200], [500, 200]], ids=["late", "retried"])
-def test_what_the_roll_up_does_not_find_is_counted_and_says_so(
-    pipeline: Pipeline, answers: list[Step]
-) -> None:
+def test_success_outside_roll_up_is_counted_and_marked(pipeline: Pipeline, answers: list[Step]) -> None:
     with receiver(answers) as r:
         webhook = pipeline.webhook(r.url)
         pipeline.publish()
@@ -691,17 +683,17 @@ def test_what_the_roll_up_does_not_find_is_counted_and_says_so(
     assert sum(row.get("delivered", 0) for row in hours) == 1
 
 
-def test_a_delivery_of_which_another_worker_knows_more_is_numbered_by_its_claim(pipeline: Pipeline) -> None:
-    """A copy failed, and its retry is due when this earlier attempt fails too."""
+def test_attempt_is_numbered_by_its_claim(pipeline: Pipeline) -> None:
+    """A copy has failed, and its retry is due when this earlier attempt fails too."""
 
-    def failed(other: Other) -> None:
-        other.retries()
+    def failed(other: OtherWorker) -> None:
+        other.retry()
         pipeline.clock.move(61)
 
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
-        met(pipeline, r, failed, [503, 200])
+        deliver_while(pipeline, r, failed, [503, 200])
         pipeline.run()
-    assert [each["number"] for each in pipeline.shown(webhook, event)["attempts"]] == [1, 2, 3]
+    assert [attempt["number"] for attempt in pipeline.shown(webhook, event)["attempts"]] == [1, 2, 3]
     assert store.get("acme", WebhookId(webhook["id"]), DeliveryId(pipeline.row["sk"])) is not None

@@ -10,7 +10,8 @@ import pytest
 from patchbay.clock import at_ms, iso
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import Status
-from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
+from patchbay.deliveries.stored_delivery import StoredDelivery
+from patchbay.ids import DeliveryId, EventId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
@@ -348,9 +349,10 @@ def test_held_deliveries_stay_held_until_the_backlog_has_ended(pipeline: Pipelin
         assert statuses(pipeline) == {"RETRYING": 8, "HELD": 6}
         # Two end. If the held deliveries were released now, they would be held again every minute.
         for row in [row for row in pipeline.rows if row["eventId"] in events[:2]]:
-            ended = states.given_up(row, Status.CANCELLED, "webhook_inactive", pipeline.clock.now)
+            waiting = StoredDelivery.from_row(row)
+            ended = states.abandoned(waiting, Status.CANCELLED, "webhook_inactive", pipeline.clock.now)
             assert ended is not None
-            store.write(row, ended)
+            store.write(waiting, ended)
         pipeline.clock.move(61)
         assert pipeline.sweep() == 0
         assert listed(pipeline, webhook, "HELD") == held[::-1]
@@ -506,6 +508,5 @@ def test_first_attempt_success_writes_no_index(pipeline: Pipeline) -> None:
         event = pipeline.publish()
         pipeline.deliveries.poll()
         assert len(r.requests) == 1
-    row = store.get("acme", WebhookId(webhook["id"]), DeliveryId.derived(EventId(event), webhook["id"]))
-    assert row is not None
-    assert row.keys().isdisjoint({"statusKey", "dueShard", "dueAt"})
+    assert pipeline.row["sk"] == DeliveryId.derived(EventId(event), webhook["id"])
+    assert pipeline.row.keys().isdisjoint({"statusKey", "dueShard", "dueAt"})

@@ -1,17 +1,18 @@
-"""The steps of a delivery: which messages may work it after each, and when."""
+"""The steps of a delivery: which messages can have it attempted after each step, and when."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from patchbay.deliveries import states
 from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.storage import dynamo
+from tests.stored_attempts import stored_attempt
 
 NOW = 1_700_000_000_000
 MESSAGE = DeliveryMessage(
@@ -24,47 +25,52 @@ MESSAGE = DeliveryMessage(
     generation=0,
     correlation_id="c",
 )
-OVER = "over"
+OBSOLETE = "obsolete"
 
 
-def leased() -> dynamo.Row:
-    return states.leased(None, MESSAGE, now=NOW, until=NOW + 45_000, max_attempts=4)
+def claimed() -> StoredDelivery:
+    return states.claimed(None, MESSAGE, now=NOW, until=NOW + 45_000, max_attempts=4)
 
 
-def held() -> dynamo.Row:
-    terms: dict[str, Any] = {"now": NOW, "max_attempts": 4, "most_held_ms": 86_400_000}
-    return states.held(None, MESSAGE, reason="held:timeouts", **terms)
+def held() -> StoredDelivery:
+    return states.held(None, MESSAGE, reason="held:timeouts", now=NOW, max_attempts=4, max_hold_ms=86_400_000)
 
 
-def asleep() -> dynamo.Row:
-    return states.asleep(None, MESSAGE, until=NOW + 5_000, now=NOW, max_attempts=4)
+def waiting_for_slot() -> StoredDelivery:
+    return states.waiting_for_slot(None, MESSAGE, until=NOW + 5_000, now=NOW, max_attempts=4)
 
 
-def retrying(*, parked: bool) -> dynamo.Row:
+def retrying(*, is_parked: bool) -> StoredDelivery:
     at = NOW + 60_000
     return states.retrying(
-        leased(), reason="http_500", at=at, parked=parked, not_registered_since=None, now=NOW
+        claimed(), reason="http_500", at=at, is_parked=is_parked, not_registered_since=None, now=NOW
     )
 
 
-def ended() -> dynamo.Row:
-    return states.ended(leased(), status=Status.FAILED, reason="http_404", attempted=True, now=NOW)
+def ended() -> StoredDelivery:
+    return states.ended(claimed(), status=Status.FAILED, reason="http_404", attempted=True, now=NOW)
 
 
-def taken(row: dynamo.Row | None) -> dynamo.Row:
-    assert row is not None
-    return row
+def delivered() -> StoredDelivery:
+    attempt = stored_attempt(NOW, status_code=200)
+    return states.delivered(claimed(), MESSAGE, attempt, counted=True, now=NOW, max_attempts=4)
 
 
-def restarted(row: dynamo.Row) -> dynamo.Row:
-    return taken(states.restarted(row, (Status.FAILED, Status.RETRYING), "MANUAL", NOW))
+def restarted(delivery: StoredDelivery) -> StoredDelivery:
+    return applied(states.restarted(delivery, (Status.FAILED, Status.RETRYING), "MANUAL", NOW))
 
 
-def after(row: dynamo.Row, generation: int) -> int | str | None:
-    """How long a message of that generation waits after a step, in seconds; None if it may go."""
-    match states.obstacle(row, dataclasses.replace(MESSAGE, generation=generation), NOW):
+def applied(after: StoredDelivery | None) -> StoredDelivery:
+    """The result of a step that fits the delivery's state."""
+    assert after is not None
+    return after
+
+
+def wait_seconds(delivery: StoredDelivery, generation: int) -> int | str | None:
+    """How long a message of that generation waits after a step, in seconds; None if it does not wait."""
+    match states.check_message(delivery, dataclasses.replace(MESSAGE, generation=generation), NOW):
         case states.Obsolete():
-            return OVER
+            return OBSOLETE
         case states.Blocked(until):
             return (until - NOW) // 1000
     return None
@@ -76,34 +82,68 @@ def retention(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "own", "later"),
+    ("step", "own", "later"),
     [
-        (leased, 45, 45),
-        (asleep, 5, 5),
-        (lambda: retrying(parked=False), 60, 60),
-        # Another message is to work these: the one of before has served.
-        (lambda: retrying(parked=True), OVER, 60),
-        (held, OVER, OVER),
-        (lambda: taken(states.released(held(), NOW)), OVER, None),
-        (lambda: restarted(ended()), OVER, None),
-        (lambda: restarted(retrying(parked=False)), OVER, None),
-        (ended, OVER, OVER),
+        (claimed, 45, 45),
+        (waiting_for_slot, 5, 5),
+        (lambda: retrying(is_parked=False), 60, 60),
+        # A later message takes over these deliveries, so their own is not needed any more.
+        (lambda: retrying(is_parked=True), OBSOLETE, 60),
+        (held, OBSOLETE, OBSOLETE),
+        (lambda: applied(states.released(held(), NOW)), OBSOLETE, None),
+        (lambda: restarted(ended()), OBSOLETE, None),
+        (lambda: restarted(retrying(is_parked=False)), OBSOLETE, None),
+        (ended, OBSOLETE, OBSOLETE),
     ],
-    ids=["leased", "asleep", "retry", "parked", "held", "released", "restarted", "sent now", "ended"],
+    ids=["claimed", "slot", "retry", "parked", "held", "released", "restarted", "sent now", "ended"],
 )
-def test_which_message_may_work_a_delivery_after_a_step(
-    row: Callable[[], dynamo.Row], own: int | str | None, later: int | str | None
+def test_step_blocks_or_drops_messages(
+    step: Callable[[], StoredDelivery], own: int | str | None, later: int | str | None
 ) -> None:
-    assert (after(row(), 0), after(row(), 1)) == (own, later)
+    assert (wait_seconds(step(), 0), wait_seconds(step(), 1)) == (own, later)
 
 
-def test_what_waits_in_the_table_is_queued_when_it_is_due_and_once() -> None:
-    row = retrying(parked=True)
+def test_waiting_delivery_is_queued_once_when_due() -> None:
+    parked = retrying(is_parked=True)
     due = NOW + 60_000
-    assert states.requeued(row, due - 1) is None
-    again = taken(states.requeued(row, due))
-    assert states.requeued(again, due + states.SENT_AGAIN_MS - 1) is None
-    assert states.requeued(retrying(parked=False), due) is None
+    assert states.requeued(parked, due - 1) is None
+    requeued = applied(states.requeued(parked, due))
+    assert states.requeued(requeued, due + states.RESEND_AFTER_MS - 1) is None
+    assert states.requeued(retrying(is_parked=False), due) is None
     late = NOW + 86_400_000
     assert states.released(held(), late - 1) is not None
     assert states.released(held(), late) is None
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        claimed,
+        held,
+        waiting_for_slot,
+        lambda: retrying(is_parked=True),
+        ended,
+        delivered,
+        lambda: restarted(ended()),
+    ],
+    ids=["claimed", "held", "slot", "parked", "ended", "delivered", "restarted"],
+)
+def test_stored_delivery_survives_its_row(step: Callable[[], StoredDelivery]) -> None:
+    delivery = step()
+    assert StoredDelivery.from_row(stored(delivery)) == delivery
+
+
+def test_steps_keep_attributes_of_a_later_release() -> None:
+    delivery = StoredDelivery.from_row(stored(held()) | {"priority": 7})
+    delivery = applied(states.released(delivery, NOW))
+    delivery = states.claimed(delivery, MESSAGE, now=NOW, until=NOW, max_attempts=4)
+    assert stored(delivery)["priority"] == 7
+    success = delivered().success
+    assert success is not None
+    delivery = states.delivered(delivery, MESSAGE, success, counted=False, now=NOW, max_attempts=4)
+    assert stored(delivery)["priority"] == 7
+
+
+def stored(delivery: StoredDelivery) -> dynamo.Row:
+    """The row as DynamoDB returns it."""
+    return dynamo.unpack_row(dynamo.pack_row(delivery.to_row()))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbay.clock import at_ms
+from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.stats import counters, store
 from patchbay.stats.counters import BOUNDS_MS, BUCKETS, HOUR_MS, AttemptCounts, HourCounters
 
@@ -84,15 +85,21 @@ def test_summarize_without_hours_has_no_rates() -> None:
 
 def test_count_successes_skips_those_that_a_worker_counted() -> None:
     rows: list[dict[str, Any]] = [
-        {"status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
-        {"status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
-        {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "counted": True},
+        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
+        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
+        {
+            "sk": "dlv_1",
+            "status": "DELIVERED",
+            "deliveredAt": 9,
+            "success": {"durationMs": 40},
+            "counted": True,
+        },
         # Written by the release before the roll-up, whose worker counted it.
-        {"status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "claims": 1},
-        {"status": "FAILED"},
-        {"status": "SENDING"},
+        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "claims": 1},
+        {"sk": "dlv_1", "status": "FAILED"},
+        {"sk": "dlv_1", "status": "SENDING"},
     ]
-    counts = counters.count_successes(rows)
+    counts = counters.count_successes(map(DeliveryOutcome.from_row, rows))
     latency = {f"l{counters.bucket(ms)}": 1 for ms in (40, 70)}
     assert counts.sums() == {"attempts": 2, "delivered": 2, **latency}
     assert counts.last_success_at == 7

@@ -109,7 +109,7 @@ def subscribe(
         # Imported here: few subscriptions reactivate a hook, and the import would slow all of them.
         from patchbay.deliveries import service as deliveries
 
-        return deliveries.recovering(principal.workspace_id, id)
+        return deliveries.recovery_actions(principal.workspace_id, id)
 
     id, secret = webhooks.subscribe(principal, webhook, platform, record_actions, recover_actions)
     if secret is not None:

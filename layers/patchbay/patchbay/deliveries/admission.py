@@ -1,6 +1,7 @@
-"""Which of a webhook's deliveries may be attempted now: its lane, the breaker, its backlog, its rate limit.
+"""Which of a webhook's deliveries may be attempted now, by its breaker, its lane, its backlog and its rate
+limit.
 
-A healthy webhook without a limit admissions without an AWS call.
+For a healthy webhook without a rate limit, this makes no AWS call.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from patchbay.receivers import health_store, slots
 from patchbay.receivers.lanes import MAX_DEFERRALS, Lane, defer_seconds
 from patchbay.settings import settings
 
-# A lost probe must not keep the breaker open for long; this long one may take at most.
+# A probe reserves the time of an attempt and this much more: a lost one must not keep the breaker open for
+# long.
 _PROBE_RESERVE_MS = 30_000
 _SWEEP_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class SendNow:
-    """Attempt it, not before `at` (Unix milliseconds; a moment ahead at most)."""
+    """Attempt it, not before `at` (Unix milliseconds; at most a moment ahead)."""
 
     at: int = 0
 
@@ -33,7 +35,7 @@ class MoveToSlowLane:
 
 @dataclass(frozen=True, slots=True)
 class WaitForSlot:
-    """Its slot of the rate limit is `until` then (Unix milliseconds)."""
+    """Its slot of the rate limit starts at `until` (Unix milliseconds)."""
 
     until: int
 
@@ -47,7 +49,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Its workspace already uses its share of the slow lane: try again in so many seconds."""
+    """Its workspace already uses its share of the slow lane: try again after `seconds`."""
 
     seconds: int
 
@@ -55,105 +57,107 @@ class Defer:
 Admission = SendNow | MoveToSlowLane | WaitForSlot | Hold | Defer
 
 
-def is_free(share: WebhookBatch) -> bool:
-    """Whether `admit` makes no AWS call."""
-    return not share.is_active or not (
-        share.health.is_open(share.resumed_at) or share.health.has_backlog(share.resumed_at) or _limit(share)
+def calls_aws(batch: WebhookBatch) -> bool:
+    """Whether `admit` makes AWS calls."""
+    return batch.is_active and (
+        batch.health.is_open(batch.resumed_at)
+        or batch.health.has_backlog(batch.resumed_at)
+        or bool(batch.rate_limit_per_second)
     )
 
 
-def admit(share: WebhookBatch, lane: Lane) -> list[Admission]:
-    """A pass for each of the share's queued. Where some are to be held, the sweeper knows of it by then."""
-    if not share.is_active:
-        return [SendNow() for _ in share.queued]  # to be cancelled: that is no attempt
+def admit(batch: WebhookBatch, lane: Lane) -> list[Admission]:
+    """An admission for each delivery of the batch. If any are held, the sweeper is scheduled first."""
+    if not batch.is_active:
+        return [SendNow() for _ in batch.deliveries]  # they are cancelled, without an attempt
     now = now_ms()
     admissions = [
-        _requested_by_hand(lane) if work.delivery.by_hand and isinstance(admitted, Hold) else admitted
-        for work, admitted in zip(share.queued, _admissions(share, lane, now), strict=True)
+        _admit_by_hand(lane) if queued.message.by_hand and isinstance(admission, Hold) else admission
+        for queued, admission in zip(batch.deliveries, _admit_active(batch, lane, now), strict=True)
     ]
-    _tell_sweeper(share, admissions, now)
+    _schedule_sweep(batch, admissions, now)
     return admissions
 
 
-def defer(share: WebhookBatch, *, is_crowded: bool) -> list[Admission]:
-    """Passes for a share whose workspace has no permit for the slow lane. If the queue `is_crowded`, nothing
-    more waits in it.
+def defer(batch: WebhookBatch, *, has_many_in_flight: bool) -> list[Admission]:
+    """Admissions for a batch whose workspace has no permit for the slow lane. If the queue
+    `has_many_in_flight`, no further delivery waits in it.
     """
     admissions: list[Admission] = [
         Hold("held:slow")
-        if is_crowded or work.receives > MAX_DEFERRALS
-        else Defer(defer_seconds(work.receives))
-        for work in share.queued
+        if has_many_in_flight or queued.receive_count > MAX_DEFERRALS
+        else Defer(defer_seconds(queued.receive_count))
+        for queued in batch.deliveries
     ]
-    _tell_sweeper(share, admissions, now_ms())
+    _schedule_sweep(batch, admissions, now_ms())
     return admissions
 
 
-def _tell_sweeper(share: WebhookBatch, admissions: Sequence[Admission], now: int) -> None:
-    if any(isinstance(each, Hold) for each in admissions):
-        health_store.schedule_sweep(share.key, now, now + _SWEEP_MS)
+def _schedule_sweep(batch: WebhookBatch, admissions: Sequence[Admission], now: int) -> None:
+    if any(isinstance(admission, Hold) for admission in admissions):
+        health_store.schedule_sweep(batch.key, now, now + _SWEEP_MS)
 
 
-def _requested_by_hand(lane: Lane) -> Admission:
-    """A user asked for it now, so it does not wait for its receiver to be well."""
+def _admit_by_hand(lane: Lane) -> Admission:
+    """A user asked for the delivery now, so it does not wait until its receiver is well."""
     return MoveToSlowLane() if lane is Lane.FAST else SendNow()
 
 
-def _admissions(share: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
-    health = share.health
-    if health.is_open(share.resumed_at):
-        held: list[Admission] = [Hold("held:timeouts") for _ in share.queued]
-        if health.probe_at <= now:
-            if lane is Lane.FAST:
-                held[0] = MoveToSlowLane()
-            elif health_store.claim_probe(
-                share.key,
-                health.probe_at,
-                now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS,
-            ):
-                share.probing = True
-                held[0] = SendNow()
-        return held
-    if lane is Lane.FAST and not share.takes_fast_lane:
-        return [MoveToSlowLane() for _ in share.queued]
+def _admit_active(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
+    if batch.health.is_open(batch.resumed_at):
+        return _admit_probe(batch, lane, now)
+    if lane is Lane.FAST and not batch.takes_fast_lane:
+        return [MoveToSlowLane() for _ in batch.deliveries]
     admissions: dict[str, Admission] = {}
-    if health.has_backlog(share.resumed_at):
-        # What has been tried goes on being tried: it is how the backlog ends.
-        admissions = {
-            work.message_id: Hold("held:backlog")
-            for work in share.queued
-            if not (work.row or {}).get("attempts")
-        }
-    if per_second := _limit(share):
-        admissions |= _limited(
-            share, [work for work in share.queued if work.message_id not in admissions], per_second, now
-        )
-    return [admissions.get(work.message_id, SendNow()) for work in share.queued]
+    if batch.health.has_backlog(batch.resumed_at):
+        admissions |= _hold_untried(batch.deliveries)
+    if per_second := batch.rate_limit_per_second:
+        remaining = [queued for queued in batch.deliveries if queued.message_id not in admissions]
+        admissions |= _admit_at_rate(batch, remaining, per_second, now)
+    return [admissions.get(queued.message_id, SendNow()) for queued in batch.deliveries]
 
 
-def _limit(share: WebhookBatch) -> int | None:
-    return share.webhook.rate_limit_per_second if share.webhook else None
-
-
-def _limited(
-    share: WebhookBatch, queued: Sequence[QueuedDelivery], per_second: int, now: int
-) -> dict[str, Admission]:
-    """Each in its slot of the rate limit. One that has slept for its slot has it."""
-    admissions: dict[str, Admission] = {}
-    wanting = []
-    for work in queued:
-        if work.row is not None and "slotAt" in work.row:
-            admissions[work.message_id] = SendNow(min(work.row["slotAt"], now + slots.NEAR_MS))
-        else:
-            wanting.append(work)
-    if not wanting:
+def _admit_probe(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
+    """The breaker is open: hold all deliveries but one, if a probe is due. Probes take the slow lane."""
+    admissions: list[Admission] = [Hold("held:timeouts") for _ in batch.deliveries]
+    probe_at = batch.health.probe_at
+    if probe_at > now:
         return admissions
-    times = health_store.reserve_slots(share.key, len(wanting), per_second, now=now, health=share.health)
-    for at, work in enumerate(wanting):
-        if times is None:
-            admissions[work.message_id] = Hold("held:rate_limit")
-        elif times[at] <= now + slots.NEAR_MS:
-            admissions[work.message_id] = SendNow(times[at])
+    if lane is Lane.FAST:
+        admissions[0] = MoveToSlowLane()
+        return admissions
+    reserved_until = now + settings().attempt_timeout_seconds * 1000 + _PROBE_RESERVE_MS
+    if health_store.claim_probe(batch.key, probe_at, reserved_until):
+        batch.is_probing = True
+        admissions[0] = SendNow()
+    return admissions
+
+
+def _hold_untried(deliveries: Sequence[QueuedDelivery]) -> dict[str, Admission]:
+    """The receiver has a backlog. Retries continue, because they are what reduces the backlog."""
+    return {
+        queued.message_id: Hold("held:backlog")
+        for queued in deliveries
+        if queued.delivery is None or not queued.delivery.attempts
+    }
+
+
+def _admit_at_rate(
+    batch: WebhookBatch, deliveries: Sequence[QueuedDelivery], per_second: int, now: int
+) -> dict[str, Admission]:
+    """Give each delivery a slot of the rate limit. A delivery that has waited for its slot keeps it."""
+    admissions: dict[str, Admission] = {}
+    without_slot = []
+    for queued in deliveries:
+        if queued.delivery is None or queued.delivery.slot_at is None:
+            without_slot.append(queued)
         else:
-            admissions[work.message_id] = WaitForSlot(times[at])
+            admissions[queued.message_id] = SendNow(min(queued.delivery.slot_at, now + slots.NEAR_MS))
+    if not without_slot:
+        return admissions
+    times = health_store.reserve_slots(batch.key, len(without_slot), per_second, now=now, health=batch.health)
+    if times is None:
+        return admissions | {queued.message_id: Hold("held:rate_limit") for queued in without_slot}
+    for queued, at in zip(without_slot, times, strict=True):
+        admissions[queued.message_id] = SendNow(at) if at <= now + slots.NEAR_MS else WaitForSlot(at)
     return admissions

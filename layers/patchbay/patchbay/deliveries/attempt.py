@@ -1,4 +1,4 @@
-"""One attempt: a signed request to a webhook's receiver, and what is kept of it."""
+"""One attempt: a signed request to a webhook's receiver, and its record."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from functools import cache
 from patchbay.api_model import MASK
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import Trigger
+from patchbay.deliveries.stored_delivery import StoredAttempt
 from patchbay.ids import DeliveryId
 from patchbay.settings import settings
-from patchbay.storage import dynamo
 from patchbay.version import USER_AGENT
 from patchbay.webhooks import echo, signing
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.sender import Sender, SendResult
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# A batch of 10: its AWS calls and its name look-ups.
+# For a batch of 10: its AWS calls and its DNS look-ups.
 _THREADS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where a webhook's attempts go: its secrets and headers in the clear."""
+    """The target of a webhook's attempts, with its secrets and headers in plaintext."""
 
     workspace_id: str
     url: str
@@ -34,14 +34,14 @@ class Receiver:
     headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, webhook: StoredWebhook) -> Receiver:
-        """Raises vault.DecryptionFailed when what is stored does not open."""
+    def from_webhook(cls, webhook: StoredWebhook) -> Receiver:
+        """Raises vault.DecryptionFailed if a stored secret or header cannot be decrypted."""
         return cls(webhook.workspace_id, webhook.url, webhooks.secrets(webhook), webhooks.headers(webhook))
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedAttempt:
-    """One request that was made, and what it met; `started_at` in Unix milliseconds."""
+    """A request and its result; `started_at` in Unix milliseconds."""
 
     number: int
     trigger: Trigger
@@ -49,34 +49,34 @@ class CompletedAttempt:
     request_headers: Mapping[str, str]
     result: SendResult
 
-    def row(self, own_headers: Mapping[str, str]) -> dynamo.Row:
-        """What is stored. The values of the webhook's own headers are masked; an answer that repeats part of
-        one is withheld as a whole.
+    def to_stored(self, own_headers: Mapping[str, str]) -> StoredAttempt:
+        """The attempt as it is stored. The values of the webhook's own headers are masked; a response that
+        repeats part of one is withheld as a whole.
         """
         received: dict[str, str] = {}
         for name, value in self.result.response_headers:
             received[name] = f"{received[name]}, {value}" if name in received else value
-        answer = echo.searchable_text(received, self.result.response_body)
-        withheld = echo.contains_header_value(own_headers, answer, truncated=self.result.truncated)
-        return {
-            "number": self.number,
-            "trigger": self.trigger,
-            "startedAt": self.started_at,
-            "durationMs": self.result.duration_ms,
-            "statusCode": self.result.status_code,
-            "error": self.result.error,
-            "requestHeaders": {**self.request_headers, **dict.fromkeys(own_headers, MASK)},
-            "responseHeaders": {} if withheld else received,
-            "responseBody": "" if withheld else self.result.response_body,
-            "truncated": self.result.truncated,
-            **({"withheld": True} if withheld else {}),
-        }
+        text = echo.searchable_text(received, self.result.response_body)
+        withheld = echo.contains_header_value(own_headers, text, truncated=self.result.truncated)
+        return StoredAttempt(
+            number=self.number,
+            trigger=self.trigger,
+            started_at=self.started_at,
+            duration_ms=self.result.duration_ms,
+            status_code=self.result.status_code,
+            error=self.result.error,
+            request_headers={**self.request_headers, **dict.fromkeys(own_headers, MASK)},
+            response_headers={} if withheld else received,
+            response_body="" if withheld else self.result.response_body,
+            truncated=self.result.truncated,
+            withheld=withheld,
+        )
 
 
-async def make(
+async def send(
     receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger = "AUTO"
 ) -> CompletedAttempt:
-    """Send one signed request. The id stays the same over all attempts, time and signature are fresh."""
+    """Send one signed request. Every attempt has the delivery's id, and a time and a signature of its own."""
     started_at = now_ms()
     headers = {
         "content-type": "application/json",
@@ -98,13 +98,13 @@ async def make(
 
 @cache
 def runner() -> asyncio.Runner:
-    """One event loop per process: connections to receivers are kept between invocations."""
+    """The process's event loop. It keeps connections to receivers open between invocations."""
     return asyncio.Runner()
 
 
 @cache
 def sender() -> Sender:
-    """The process's sender. To be called inside the loop that it belongs to."""
+    """The process's sender. It belongs to the event loop, so call this inside the loop."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     config = settings()
     return Sender(https_only=config.https_only, allow_loopback=config.patchbay_allow_loopback_targets)

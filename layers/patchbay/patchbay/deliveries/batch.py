@@ -1,4 +1,6 @@
-"""A batch of a deliveries queue by webhook, with everything that is known of each. One call reads it all."""
+"""A batch of a deliveries queue, grouped by webhook, with everything that is stored about each. One call
+reads it all.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from patchbay.clock import now_ms
 from patchbay.deliveries import states, store
 from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.models import DeliveryMessage
+from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.ids import RunId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -25,57 +28,61 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 
 @dataclass(slots=True)
 class QueuedDelivery:
-    """A message of the queue, how often it was received, and the row of its delivery if there is one."""
+    """An SQS message of a delivery: `body` as SQS has it, `message` parsed. `delivery` is None if there is no
+    row yet.
+    """
 
     message_id: str
     receipt_handle: str
-    receives: int
-    text: str
-    delivery: DeliveryMessage
-    row: dynamo.Row | None = None
+    receive_count: int
+    body: str
+    message: DeliveryMessage
+    delivery: StoredDelivery | None = None
 
     @property
     def is_new(self) -> bool:
-        """Whether no worker can have begun an attempt, unless it has a copy of the message at this moment."""
-        return self.row is None and self.receives == 1
+        """Whether no worker can have started an attempt, except one with a copy of the message right now."""
+        return self.delivery is None and self.receive_count == 1
 
     @property
-    def is_over(self) -> bool:
+    def is_obsolete(self) -> bool:
         """Whether the message is not needed any more (see `states.Obsolete`)."""
-        return isinstance(states.obstacle(self.row, self.delivery, now_ms()), states.Obsolete)
+        return isinstance(states.check_message(self.delivery, self.message, now_ms()), states.Obsolete)
 
 
 @dataclass
 class WebhookBatch:
-    """One webhook's part of a batch, and what its attempts have come to.
+    """One webhook's part of a batch, and the results of its attempts.
 
-    `webhook` is its row, or None if it is gone. `receiver` is None until its secrets are opened, or if they
-    do not open. `timed_out` says for each attempt, in the order in which they ended, whether it timed out.
-    `probing` says that one attempt is an open breaker's probe, `was_slow` that one took long, and
-    `queued_retries` that retries wait in the queue.
+    `webhook` is None if it was deleted. `receiver` is None until the webhook's secrets are decrypted, and if
+    they cannot be. `timed_out` says of each attempt, in the order in which they ended, whether it timed out.
+    `is_probing` says that one attempt is the probe of an open breaker, `was_slow` that one took long, and
+    `has_queued_retries` that retries wait in the queue.
     """
 
     key: str
     webhook: StoredWebhook | None
     health: Health
     traffic: Traffic
-    queued: list[QueuedDelivery]
+    deliveries: list[QueuedDelivery]
     receiver: Receiver | None = None
     counts: AttemptCounts = field(default_factory=AttemptCounts)
     timed_out: list[bool] = field(default_factory=list)
     last_success_at: int = 0
-    probing: bool = False
+    is_probing: bool = False
     was_slow: bool = False
-    queued_retries: bool = False
+    has_queued_retries: bool = False
 
     @property
     def workspace_id(self) -> str:
-        return self.queued[0].delivery.workspace_id
+        return self.deliveries[0].message.workspace_id
 
     @property
     def is_callback(self) -> bool:
-        """Whether it is the callback of an automation's run: one delivery, so it teaches nothing."""
-        return isinstance(self.queued[0].delivery.webhook_id, RunId)
+        """Whether it is the callback of an automation's run: a single delivery, so no other depends on how
+        its receiver does.
+        """
+        return isinstance(self.deliveries[0].message.webhook_id, RunId)
 
     @property
     def is_active(self) -> bool:
@@ -87,50 +94,52 @@ class WebhookBatch:
 
     @property
     def resumed_at(self) -> int:
-        """When the webhook was last enabled by hand: what was known of its receiver before counts no more."""
+        """When the webhook was last enabled by hand. Its receiver's health before that does not count."""
         return self.webhook.resumed_at if self.webhook else 0
 
+    @property
+    def rate_limit_per_second(self) -> int | None:
+        return self.webhook.rate_limit_per_second if self.webhook else None
+
     @cached_property
-    def retry_config(self) -> retry.RetryPolicy:
+    def retry_policy(self) -> retry.RetryPolicy:
         return webhooks.retry_policy(self.webhook) if self.webhook else retry.RetryPolicy()
 
 
-def batches(queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
-    """The queued by webhook, in one call. Webhooks and deliveries are read with strong consistency, so that a
-    deleted secret signs nothing, and a delivery that was recorded as delivered is not sent again. The health
-    of a receiver may be a moment old.
+def load_batches(deliveries: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
+    """Group deliveries by webhook and read everything about them, in one call. Webhooks and deliveries are
+    read with strong consistency, so that a deleted secret signs nothing, and a delivery that was recorded as
+    delivered is not sent again. The health of a receiver may be a moment old.
     """
     by_webhook: dict[str, list[QueuedDelivery]] = {}
-    for work in queued:
-        key = webhook_key(work.delivery.workspace_id, work.delivery.webhook_id)
-        by_webhook.setdefault(key, []).append(work)
-    keys = [store.table_key(work.delivery) for work in queued]
+    for queued in deliveries:
+        key = webhook_key(queued.message.workspace_id, queued.message.webhook_id)
+        by_webhook.setdefault(key, []).append(queued)
+    table_keys = [store.table_key(queued.message) for queued in deliveries]
     for first, *_ in by_webhook.values():
-        workspace_id, webhook_id = first.delivery.workspace_id, first.delivery.webhook_id
-        keys += (
+        workspace_id, webhook_id = first.message.workspace_id, first.message.webhook_id
+        table_keys += (
             webhooks_store.table_key(workspace_id, webhook_id),
             health_store.table_key(workspace_id, webhook_id),
             health_store.traffic_table_key(workspace_id),
         )
-    rows = dynamo.get_each(keys, eventually={settings().health_table})
-    for work, row in zip(queued, rows, strict=False):
-        work.row = row
-    of_webhooks = iter(rows[len(queued) :])
+    rows = iter(dynamo.get_each(table_keys, eventually={settings().health_table}))
+    for queued in deliveries:
+        queued.delivery = store.from_row(next(rows))
     return [
         WebhookBatch(
             key,
-            webhooks_store.from_row(next(of_webhooks)),
-            health_store.health_from_row(next(of_webhooks)),
-            health_store.traffic_from_row(next(of_webhooks)),
-            own,
+            webhooks_store.from_row(next(rows)),
+            health_store.health_from_row(next(rows)),
+            health_store.traffic_from_row(next(rows)),
+            its_deliveries,
         )
-        for key, own in by_webhook.items()
+        for key, its_deliveries in by_webhook.items()
     ]
 
 
-def by_workspace(batches: Iterable[WebhookBatch]) -> list[list[WebhookBatch]]:
-    """The batches of each workspace."""
-    found: dict[str, list[WebhookBatch]] = {}
-    for share in batches:
-        found.setdefault(share.workspace_id, []).append(share)
-    return list(found.values())
+def group_by_workspace(batches: Iterable[WebhookBatch]) -> list[list[WebhookBatch]]:
+    groups: dict[str, list[WebhookBatch]] = {}
+    for batch in batches:
+        groups.setdefault(batch.workspace_id, []).append(batch)
+    return list(groups.values())

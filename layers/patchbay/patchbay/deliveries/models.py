@@ -1,28 +1,27 @@
-"""Deliveries as the API gives them, and as they travel through the queue."""
+"""Deliveries as the API returns them, and as messages of the queue."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
 from patchbay import catalogue
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.events.models import EventType
-from patchbay.ids import DeliveryId, EventId, RunId, WebhookId, of_webhook_key
+from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
 from patchbay.webhooks.models import Webhook
 
 
 class Status(StrEnum):
-    """Where a delivery stands: `(claim) → SENDING → DELIVERED | RETRYING | FAILED`.
+    """The status of a delivery: `(claim) → SENDING → DELIVERED | RETRYING | FAILED`.
 
-    PENDING waits for its first attempt: one that is queued has no row yet, one that waits for its webhook's
-    rate limit has. HELD waits in the table until its webhook's receiver is well again; the sweeper queues it.
-    CANCELLED was not sent because its webhook is no longer active.
+    A PENDING delivery waits for its first attempt: it has no row while it is queued, and has one while it
+    waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is well again;
+    the sweeper queues it. A CANCELLED delivery was not sent because its webhook is no longer active.
     """
 
     PENDING = "PENDING"
@@ -34,7 +33,7 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-# What an attempt was made for.
+# Why an attempt was made.
 Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
@@ -42,12 +41,12 @@ TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class DeliveryMessage:
-    """One delivery on its way to the worker.
+    """The SQS message of one delivery.
 
-    `body` is what receivers get; None when it is over 64 KB, or the sweeper sent the message: then it is
-    built from the event's row. A callback's webhook is its run, and has the body. `generation` is raised each
-    time it is parked, so that the messages of before are known. `by_hand` is what somebody asked for now, and
-    does not wait for its receiver to be well.
+    `body` is the body that the receiver gets. It is None if it is over 64 KB, or if the sweeper sent the
+    message; then it is built from the event's row. The webhook of a callback is its run, which has the body.
+    `generation` rises with each new message of the delivery, so that earlier messages are recognized. A
+    message `by_hand` was requested by a user, and does not wait until its receiver is well.
     """
 
     id: DeliveryId
@@ -62,25 +61,10 @@ class DeliveryMessage:
 
     @classmethod
     def read(cls, text: str) -> DeliveryMessage:
-        """Raises ValueError when the text is no delivery."""
+        """Parse a message. Raises ValueError."""
         return _message().validate_json(text)
 
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> DeliveryMessage:
-        """The message for a delivery that waits in the table."""
-        workspace_id, webhook_id = of_webhook_key(row["webhookKey"])
-        return cls(
-            id=DeliveryId(row["sk"]),
-            workspace_id=workspace_id,
-            webhook_id=webhook_id,
-            event_id=EventId(row["eventId"]),
-            event_type=row["eventType"],
-            body=None,
-            generation=row["generation"],
-            correlation_id=row["eventId"],
-        )
-
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, str | int | None]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -99,8 +83,8 @@ class DeliveryQuery(ListQuery):
 
 
 class Delivery(ApiModel):
-    """`reason` says why it is not (yet) delivered: `http_500`, `timeout`, `retries_exhausted:http_500`,
-    `held:timeouts` …
+    """`reason` says why the delivery is not delivered (yet): `http_500`, `timeout`,
+    `retries_exhausted:http_500`, `held:timeouts` …
     """
 
     id: DeliveryId
@@ -119,10 +103,10 @@ class Delivery(ApiModel):
 
 
 class Attempt(ApiModel):
-    """One request and what came of it. `statusCode` is null when no answer came; then `error` says why.
+    """One request and its result. `statusCode` is null if there was no response; then `error` says why.
 
-    Up to 16 KB of the decoded answer are kept for a failure or a test, less than 1 KB for a success. If
-    `withheld` says why the answer is not shown, `responseBody` is null and `responseHeaders` is empty.
+    Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success.
+    If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
     """
 
     number: int
@@ -139,8 +123,8 @@ class Attempt(ApiModel):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null when its event is no longer kept. `attempts` has the last
-    100. If their answers do not all fit into one response, the oldest ones are withheld.
+    """`payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last
+    100. If their responses do not all fit into one response of the API, the oldest ones are withheld.
     """
 
     payload: JsonObject | None
@@ -148,28 +132,30 @@ class DeliveryDetail(Delivery):
 
 
 class Recover(ApiModel):
-    """Deliveries of events from `since` until `until` (left out: until now), both included."""
+    """Deliveries of events from `since` to `until`, both included. Without `until`, to now."""
 
     since: Timestamp
     until: Timestamp | None = None
 
 
 class Recovering(ApiModel):
-    """`queued` deliveries are sent again, the oldest first; of more than 10,000 it says 10,000."""
+    """`queued` deliveries are sent again, the oldest first. At most 10,000 are counted."""
 
     queued: int
 
 
-def _known(event_type: str) -> str:
+def _check_event_type(event_type: str) -> str:
     if event_type not in catalogue.ALL:
-        raise ValueError(f"no such event type; there are {', '.join(sorted(catalogue.ALL))}")
+        raise ValueError(f"is not an event type; use one of {', '.join(sorted(catalogue.ALL))}")
     return event_type
 
 
 class SendTestEvent(ApiModel):
-    """`eventType` may be one that the webhook is not subscribed to; by default it is its first."""
+    """`eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first
+    type.
+    """
 
-    event_type: Annotated[EventType, AfterValidator(_known)] | None = None
+    event_type: Annotated[EventType, AfterValidator(_check_event_type)] | None = None
 
 
 class WebhookDetail(Webhook):

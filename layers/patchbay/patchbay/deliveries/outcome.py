@@ -1,8 +1,10 @@
-"""What a webhook's attempts mean for the webhook: its counters, its breaker, and whether it is disabled."""
+"""The effects of attempts on their webhook: its counters, its breaker, its lane, and whether it is
+disabled.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from patchbay import catalogue
 from patchbay.clock import at_ms, iso, now_ms
@@ -10,7 +12,8 @@ from patchbay.deliveries import store
 from patchbay.deliveries.batch import WebhookBatch
 from patchbay.ids import EventId, WebhookId, of_webhook_key
 from patchbay.observability import logger, metrics
-from patchbay.receivers import health, health_store
+from patchbay.receivers import health_store
+from patchbay.receivers.health import TIMEOUTS_TO_OPEN, probe_delay_seconds, trailing_timeouts
 from patchbay.settings import settings
 from patchbay.stats import store as stats
 from patchbay.webhooks import retry
@@ -21,147 +24,154 @@ if TYPE_CHECKING:
     from patchbay.deliveries.models import DeliveryMessage
     from patchbay.receivers.health import Health
     from patchbay.storage import dynamo
+    from patchbay.webhooks.stored_webhook import StoredWebhook
 
-FAILING = "consecutive_failures"
-_NOTED_AGAIN_MS = 30_000
+CONSECUTIVE_FAILURES = "consecutive_failures"
+# A webhook that is known to be slow is marked again at most this often.
+_MARK_SLOW_AGAIN_MS = 30_000
 
 
-def failed(share: WebhookBatch, delivery: DeliveryMessage, at: int, asked_at: int) -> None:
-    """Count a delivery that failed, before it is recorded as such: counted twice it counts once, and not at
-    all it must not. The one that makes the webhook's `disableAfter` full disables it. A callback is one
-    delivery: it counts against nobody. `asked_at` is when its last attempt began.
+def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_at: int) -> None:
+    """Count a failed delivery against its webhook, and disable the webhook at `disableAfter` failures in a
+    row.
+
+    Call this before the delivery is recorded as FAILED: if it is counted twice, it counts once, but it must
+    not be missed. A callback is a single delivery, so it is not counted. `requested_at` is when the last
+    attempt started.
     """
-    if share.is_callback:
+    if batch.is_callback:
         return
-    stale = share.health.stale_failures(share.resumed_at)
+    stale = batch.health.stale_failures(batch.resumed_at)
     if stale:
-        health_store.remove_failures(share.key, stale)
-    # Of our own: the share's is also set by the attempts beside this one, not always to the latest.
-    known = share.health = health_store.record_failure(share.key, at, delivery.id)
-    limit = share.webhook.disable_after if share.webhook else 0
-    if not share.is_active or known.consecutive_failures(share.resumed_at) < limit:
+        health_store.remove_failures(batch.key, stale)
+    # A local, because concurrent attempts set the batch's health too, and not always to the latest.
+    health = batch.health = health_store.record_failure(batch.key, at, message.id)
+    limit = batch.webhook.disable_after if batch.webhook else 0
+    if not batch.is_active or health.consecutive_failures(batch.resumed_at) < limit:
         return
-    # A success can be too recent for the health row to have it.
-    since = max(share.resumed_at, share.last_success_at, store.last_success(share.key))
-    if known.consecutive_failures(since) >= limit:
-        disable(share, delivery, FAILING, known, asked_at)
+    # The health row may not have the latest success yet.
+    since = max(batch.resumed_at, batch.last_success_at, store.last_success_at(batch.key))
+    if health.consecutive_failures(since) >= limit:
+        disable(batch, message, CONSECUTIVE_FAILURES, health, requested_at)
 
 
-def gone(share: WebhookBatch, delivery: DeliveryMessage, reason: str, asked_at: int) -> None:
-    """End a webhook because its receiver wants no more events, by its answer to a request of `asked_at`.
+def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requested_at: int) -> None:
+    """End a webhook whose receiver asked for no more events in its response to a request of `requested_at`.
 
     The webhook is disabled. But a 410 of an automation platform removes the hook, because the automation
     subscribes again when it is turned on. If n8n keeps saying that it does not know the hook, its workflow
     may only seem to be published, so the hook is disabled and the owner gets an event. A webhook that was
-    subscribed or enabled since `asked_at` stays as it is.
+    subscribed or enabled since `requested_at` stays as it is.
     """
-    source = share.webhook.source if share.webhook else None
+    source = batch.webhook.source if batch.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:
-        disable(share, delivery, reason, share.health, asked_at)
-    elif isinstance(delivery.webhook_id, WebhookId):
-        ended = webhooks.end_subscription(
-            delivery.workspace_id,
-            delivery.webhook_id,
-            [health_store.disable_action(share.key, now_ms(), None)],
-            requested_at=asked_at,
+        disable(batch, message, reason, batch.health, requested_at)
+    elif isinstance(message.webhook_id, WebhookId):
+        is_removed = webhooks.end_subscription(
+            message.workspace_id,
+            message.webhook_id,
+            [health_store.disable_action(batch.key, now_ms(), None)],
+            requested_at=requested_at,
         )
-        if ended:
-            logger.info("subscription ended", reason=reason, webhook_id=delivery.webhook_id, source=source)
+        if is_removed:
+            logger.info("subscription ended", reason=reason, webhook_id=message.webhook_id, source=source)
 
 
 def disable(
-    share: WebhookBatch, delivery: DeliveryMessage, reason: str, known: Health, asked_at: int
+    batch: WebhookBatch, message: DeliveryMessage, reason: str, health: Health, requested_at: int
 ) -> None:
-    """Stop the webhook's deliveries. The sweeper ends what waits for it, and tells its owner once: but not
-    when what failed was itself Patchbay's telling.
+    """Stop the webhook's deliveries. The sweeper cancels those that wait, and notifies the owner once, unless
+    the delivery was itself such a notification.
     """
-    tells = delivery.event_type not in catalogue.OPERATIONAL
-    count = known.consecutive_failures(share.resumed_at)
+    notifies = message.event_type not in catalogue.OPERATIONAL
+    failures = health.consecutive_failures(batch.resumed_at)
 
-    def also(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
-        announce = _announcement(webhook, count) if tells else None
-        return [health_store.disable_action(share.key, now_ms(), announce)]
+    def extra_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
+        announcement = _announcement(webhook, failures) if notifies else None
+        return [health_store.disable_action(batch.key, now_ms(), announcement)]
 
-    workspace_id, webhook_id = of_webhook_key(share.key)
-    if webhooks.disable(workspace_id, webhook_id, reason, also, requested_at=asked_at):
-        logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=count)
+    workspace_id, webhook_id = of_webhook_key(batch.key)
+    if webhooks.disable(workspace_id, webhook_id, reason, extra_actions, requested_at=requested_at):
+        logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=failures)
         metrics().add_metric("WebhooksDisabled", "Count", 1)
 
 
-def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, Any]:
-    """The data of a WEBHOOK_DISABLED, with the event's `id`."""
+def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, str | int | None]:
+    """The data of a WEBHOOK_DISABLED event, with the event's `id`."""
+    disabled_at = webhook.disabled_at or 0
     return {
-        "id": EventId.new(webhook.disabled_at or 0),
+        "id": EventId.new(disabled_at),
         "webhookId": webhook.id,
         "name": webhook.name,
         "url": webhook.url,
         "reason": webhook.disabled_reason,
         "consecutiveFailures": failures,
-        "disabledAt": iso(at_ms(webhook.disabled_at or 0)),
+        "disabledAt": iso(at_ms(disabled_at)),
     }
 
 
-def changes_nothing(share: WebhookBatch) -> bool:
-    """Whether `settle` has nothing to do: without an attempt, after a healthy receiver's successful first
-    attempts, and for a callback, which is a single delivery and so says nothing about others.
+def needs_finish(batch: WebhookBatch) -> bool:
+    """Whether `finish_batch` has anything to do. It has not without an attempt, for a healthy receiver whose
+    first attempts all succeeded, and for a callback: a single delivery says nothing about others.
     """
     return (
-        not share.timed_out
-        or share.is_callback
-        or (not share.counts.attempts and share.health.is_clean() and share.health.is_fast)
+        bool(batch.timed_out)
+        and not batch.is_callback
+        and bool(batch.counts.attempts or not batch.health.is_clean() or not batch.health.is_fast)
     )
 
 
-def settle(share: WebhookBatch) -> None:
-    """Run after the share's attempts. One write adds to the counters what the roll-up does not count. If the
-    receiver is not well, or has recovered, this also updates its breaker and its lane.
+def finish_batch(batch: WebhookBatch) -> None:
+    """Call this after the batch's attempts. One write adds what the roll-up does not count to the counters.
+    If the receiver is not well, or has recovered, this also updates its breaker and its lane.
     """
-    if share.counts.attempts:
-        stats.add_counts(share.key, share.counts)
-    if not share.is_active:
+    if batch.counts.attempts:
+        stats.add_counts(batch.key, batch.counts)
+    if not batch.is_active:
         return
-    _settle_breaker(share)
-    known, now = share.health, now_ms()
-    if known.proves_fast(now) and not share.was_slow:
-        health_store.mark_fast(share.key, known, now)
-    if share.last_success_at and not known.is_clean():
-        health_store.record_success(share.key, share.last_success_at, known)
-    if not share.queued_retries or known.has_backlog(share.resumed_at):
+    _update_breaker(batch)
+    health, now = batch.health, now_ms()
+    if health.proves_fast(now) and not batch.was_slow:
+        health_store.mark_fast(batch.key, health, now)
+    if batch.last_success_at and not health.is_clean():
+        health_store.record_success(batch.key, batch.last_success_at, health)
+    if not batch.has_queued_retries or health.has_backlog(batch.resumed_at):
         return
-    if store.waiting(share.key) >= settings().max_waiting_per_webhook:
-        health_store.set_backlog(share.key, now)
-        logger.warning("too many retries wait: further deliveries are held", webhook=share.key)
+    if store.count_queued_retries(batch.key) >= settings().max_waiting_per_webhook:
+        health_store.set_backlog(batch.key, now)
+        logger.warning("backlog started, further deliveries are held", webhook=batch.key)
 
 
-def _settle_breaker(share: WebhookBatch) -> None:
-    known, now = share.health, now_ms()
-    is_open = known.is_open(share.resumed_at)
-    in_a_row = health.trailing_timeouts(share.timed_out)
-    if in_a_row < len(share.timed_out):
-        if known.timeouts != in_a_row or is_open:
-            health_store.set_timeouts(share.key, in_a_row)
+def _update_breaker(batch: WebhookBatch) -> None:
+    health, now = batch.health, now_ms()
+    is_open = health.is_open(batch.resumed_at)
+    timeouts = trailing_timeouts(batch.timed_out)
+    if timeouts < len(batch.timed_out):
+        if health.timeouts != timeouts or is_open:
+            health_store.set_timeouts(batch.key, timeouts)
             if is_open:
-                logger.info("breaker closed: the receiver answers", webhook=share.key)
+                logger.info("breaker closed", webhook=batch.key)
     elif is_open:
-        if share.probing:
-            delay = health.probe_delay_seconds(known.probes + 1, settings().probe_seconds)
-            health_store.record_probe_failure(share.key, now + delay * 1000)
+        if batch.is_probing:
+            delay = probe_delay_seconds(health.probes + 1, settings().probe_seconds)
+            health_store.record_probe_failure(batch.key, now + delay * 1000)
         return
-    elif known.opened_at:  # and the webhook was enabled by hand since: what opened it counts no more
-        health_store.set_timeouts(share.key, in_a_row)
+    elif health.opened_at:  # the webhook was enabled by hand since, so earlier timeouts do not count
+        health_store.set_timeouts(batch.key, timeouts)
     else:
-        in_a_row = health_store.add_timeouts(share.key, in_a_row).timeouts
-    if in_a_row >= health.TIMEOUTS_TO_OPEN:
-        health_store.open_breaker(share.key, now, now + settings().probe_seconds * 1000)
-        logger.warning("breaker opened: further deliveries are held", webhook=share.key)
+        timeouts = health_store.add_timeouts(batch.key, timeouts).timeouts
+    if timeouts >= TIMEOUTS_TO_OPEN:
+        health_store.open_breaker(batch.key, now, now + settings().probe_seconds * 1000)
+        logger.warning("breaker opened, further deliveries are held", webhook=batch.key)
 
 
-def slow(share: WebhookBatch) -> None:
-    """An attempt takes over two seconds, so the webhook takes the slow lane. Noted at most once a batch, and
-    at most twice a minute for a webhook that is known to be slow.
+def mark_slow(batch: WebhookBatch) -> None:
+    """Move the webhook to the slow lane, because an attempt takes over two seconds. This writes at most once
+    a batch, and at most twice a minute for a webhook that is known to be slow.
     """
     now = now_ms()
-    known = share.health
-    first, share.was_slow = not share.was_slow, True
-    if first and not share.is_callback and (known.is_fast or now - known.slow_at > _NOTED_AGAIN_MS):
-        health_store.mark_slow(share.key, known, share.traffic, now)
+    health = batch.health
+    is_first, batch.was_slow = not batch.was_slow, True
+    is_known = not health.is_fast and now - health.slow_at <= _MARK_SLOW_AGAIN_MS
+    if is_first and not is_known and not batch.is_callback:
+        health_store.mark_slow(batch.key, health, batch.traffic, now)

@@ -1,12 +1,11 @@
-"""Looking at deliveries (of a webhook, of an event, one with all its attempts), and sending them again."""
+"""Reads deliveries (of a webhook, of an event, one with its attempts), and sends them again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from patchbay import answer_size, compact_json, queues
 from patchbay.api_model import Listing
@@ -17,13 +16,13 @@ from patchbay.deliveries.models import (
     Attempt,
     Delivery,
     DeliveryDetail,
-    DeliveryMessage,
     DeliveryQuery,
     Recover,
     Recovering,
     Status,
     WebhookDetail,
 )
+from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
 from patchbay.events import store as events_store
@@ -36,75 +35,83 @@ from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
 
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
 _RECENT = 10
-_READS_ANSWERS = "webhooks:write"
-# There is no bound on how often someone sends a delivery again by hand.
-_MOST_ATTEMPTS = 100
-_NO_ROOM = "The answers to later attempts leave no room for this one in the response."
-# A recovery counts that far what it has found.
-_COUNTED = 10_000
-# A hook that comes back gets the events that it missed for this long, a long weekend; its owner can recover
-# older ones. The failures that disable a hook start days before it is disabled, so that moment is no bound.
-_BROUGHT_BACK_MS = 4 * 86_400_000
-_RETRIED = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
-_NOT_RETRIED = {
-    Status.DELIVERED: "It was delivered, and what was delivered is not sent again.",
-    Status.SENDING: "It is being sent at this moment.",
-    Status.PENDING: "It waits for its webhook's rate limit, and is sent when its turn comes.",
+_READ_RESPONSES_SCOPE = "webhooks:write"
+# A delivery can be sent again by hand any number of times.
+_MAX_ATTEMPTS_SHOWN = 100
+_DOES_NOT_FIT = "The responses to later attempts leave no space for this one."
+# The number of deliveries that a recovery reports is exact up to this.
+_MAX_COUNTED = 10_000
+# A hook that is subscribed again gets the events that it missed in this time, a long weekend. Its owner can
+# recover older ones. The failures that disable a hook start days before it is disabled, so the time of the
+# disabling would be the wrong limit.
+_RECOVER_HOOK_MS = 4 * 86_400_000
+_RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
+_NOT_RETRYABLE = {
+    Status.DELIVERED: "This delivery is already delivered, so it cannot be retried.",
+    Status.SENDING: "This delivery is being sent. Try again later.",
+    Status.PENDING: "This delivery waits for the rate limit of its webhook, and is sent automatically.",
 }
 
-Shown = TypeVar("Shown", bound=Webhook)
+AnyWebhook = TypeVar("AnyWebhook", bound=Webhook)
 
 
 def list_deliveries(principal: Principal, webhook_id: WebhookId, query: DeliveryQuery) -> Listing[Delivery]:
-    """Deliveries of one webhook, newest event first. Raises NotFound for another workspace's webhook."""
+    """Deliveries of one webhook, newest event first. Raises NotFound, also for a webhook of another
+    workspace.
+    """
     webhooks.get(principal, webhook_id)
     page = store.page(
         principal.workspace_id,
         webhook_id,
         DeliveryId.range(query.since, query.until),
-        status=query.status,
+        status=Status(query.status) if query.status else None,
         event_type=query.event_type,
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(lambda row: _shown(webhook_id, row)))
+    return Listing.of(page.map(_to_api))
 
 
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
     """One delivery with its payload and its last attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
-    row = _read(principal, webhook_id, id)
-    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MOST_ATTEMPTS)
-    if "success" in row:
-        attempts.append(row["success"])
-    return _fitting(
+    delivery = _get(principal, webhook_id, id)
+    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MAX_ATTEMPTS_SHOWN)
+    if delivery.success is not None:
+        attempts.append(delivery.success)
+    return _fit_response(
         DeliveryDetail(
-            **dict(_shown(webhook_id, row)),
-            payload=_payload(principal.workspace_id, EventId(row["eventId"])),
-            attempts=[shown_attempt(principal, attempt) for attempt in attempts],
+            **dict(_to_api(delivery)),
+            payload=_payload(principal.workspace_id, delivery.event_id),
+            attempts=[attempt_to_api(principal, attempt) for attempt in attempts],
         )
     )
 
 
-def _fitting(detail: DeliveryDetail) -> DeliveryDetail:
-    """The delivery, without the receiver's oldest answers if not all of them fit into one response."""
+def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
+    """The delivery, without the receiver's oldest responses if they do not all fit into one response of the
+    API.
+    """
     excess = answer_size.of(detail) - answer_size.MAX_BYTES
     attempts = list(detail.attempts)
-    for at, attempt in enumerate(detail.attempts):
+    for index, attempt in enumerate(detail.attempts):
         if excess <= 0:
             break
         if attempt.withheld is not None:
             continue
-        attempts[at] = attempt.model_copy(
-            update={"response_headers": {}, "response_body": None, "withheld": _NO_ROOM}
+        attempts[index] = attempt.model_copy(
+            update={"response_headers": {}, "response_body": None, "withheld": _DOES_NOT_FIT}
         )
-        excess -= answer_size.of(attempt) - answer_size.of(attempts[at])
+        excess -= answer_size.of(attempt) - answer_size.of(attempts[index])
     return detail.model_copy(update={"attempts": attempts})
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
-    """A webhook, how it does, and its last ten deliveries. Raises NotFound."""
+    """A webhook with its stats and its last ten deliveries. Raises NotFound."""
     webhook = with_stats(principal, webhooks.get(principal, id))
     recent = store.page(
         principal.workspace_id,
@@ -115,78 +122,78 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
         limit=_RECENT,
         cursor=None,
     )
-    return WebhookDetail(**dict(webhook), recent_deliveries=[_shown(id, row) for row in recent.items])
+    return WebhookDetail(**dict(webhook), recent_deliveries=[_to_api(delivery) for delivery in recent.items])
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
-    """The workspace's webhooks with how they do, newest first."""
+    """The workspace's webhooks with their stats, newest first."""
     page = webhooks.page(principal, query)
     complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
     return Listing.of(page.map(lambda webhook: complete[webhook.id]))
 
 
-def with_stats(principal: Principal, webhook: Shown) -> Shown:
-    """A webhook as its own service gives it, with its stats and its count of failures."""
+def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
+    """A webhook with its stats and its number of consecutive failures."""
     return _with_stats(principal.workspace_id, [webhook])[0]
 
 
 def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
-    """Send a delivery anew, now and with all the retries of its webhook; whatever it waits for, it waits no
-    longer. Raises NotFound, Conflict for one that was delivered or is being sent, and for a webhook that is
-    not active.
+    """Send a delivery again now, with all the retries of its webhook, even if it waits for something. Raises
+    NotFound, and Conflict if the delivery was delivered or is being sent, or if the webhook is not active.
     """
-    _active(principal, webhook_id)
-    row = _read(principal, webhook_id, id)
-    again = states.restarted(row, _RETRIED, "MANUAL", now_ms())
+    _check_active(principal, webhook_id)
+    before = _get(principal, webhook_id, id)
+    restarted = states.restarted(before, _RETRYABLE, "MANUAL", now_ms())
+    if restarted is None:
+        raise Conflict(_NOT_RETRYABLE[before.status])
     try:
-        if again is None:
-            raise Conflict(_NOT_RETRIED[row["status"]])
-        store.write(row, again)
+        store.write(before, restarted)
     except store.DeliveryChanged:
-        raise Conflict("The delivery has just changed. Look, and try again.") from None
-    by_hand = replace(DeliveryMessage.of(again), by_hand=True)
+        raise Conflict("The delivery has changed. Read it, and try again.") from None
+    message = replace(restarted.to_message(), by_hand=True)
     queues.send(
-        settings().slow_deliveries_queue_url, queues.Message.of(by_hand.fields(), principal.workspace_id)
+        settings().slow_deliveries_queue_url, queues.Message.of(message.fields(), principal.workspace_id)
     )
-    return _shown(webhook_id, again)
+    return _to_api(restarted)
 
 
 def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
-    """Send again what failed or was cancelled, of the events of a span of time: the sweeper does, the oldest
-    first, as fast as the webhook's receiver takes it. Raises NotFound, Conflict for a webhook that is not
-    active or is being recovered, ValidationFailed.
+    """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, the oldest
+    first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
+    the webhook is not active or a recovery of it is running.
     """
-    _active(principal, webhook_id)
+    _check_active(principal, webhook_id)
     now = now_ms()
     until = body.until or at_ms(now)
     if until < body.since:
         if body.until is None:
-            raise ValidationFailed.of("since", "is in the future")
+            raise ValidationFailed.of("since", "must not be in the future")
         raise ValidationFailed.of("until", "must not be before since")
     if to_ms(body.since) < now - settings().retention_days * 86_400_000:
-        raise ValidationFailed.of("since", f"deliveries are kept for {settings().retention_days} days")
+        raise ValidationFailed.of("since", f"must be within the last {settings().retention_days} days")
     key = webhook_key(principal.workspace_id, webhook_id)
-    between = DeliveryId.range(body.since, until)
-    queued = sum(1 for _ in islice(store.ended_badly(key, *between), _COUNTED))
-    if queued and not health_store.start_recovery(key, between, now):
-        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
+    id_range = DeliveryId.range(body.since, until)
+    recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
+    queued = sum(1 for _ in recoverable)
+    if queued and not health_store.start_recovery(key, id_range, now):
+        raise Conflict("A recovery of this webhook is running. Try again when it has ended.")
     return Recovering(queued=queued)
 
 
-def recovering(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
-    """For the transaction that brings back an automation's disabled webhook: recovers the last days'
-    deliveries that its receiver did not take.
+def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
+    """For the transaction that reactivates an automation's disabled webhook: recovers the deliveries of the
+    last days that its receiver did not accept.
     """
     now = now_ms()
-    between = DeliveryId.range(at_ms(now - _BROUGHT_BACK_MS), at_ms(now))
-    return [health_store.start_recovery_action(webhook_key(workspace_id, webhook_id), between, now)]
+    id_range = DeliveryId.range(at_ms(now - _RECOVER_HOOK_MS), at_ms(now))
+    return [health_store.start_recovery_action(webhook_key(workspace_id, webhook_id), id_range, now)]
 
 
 def event_with_deliveries(principal: Principal, id: EventId) -> Event:
-    """An event, its data, and where it went. Raises NotFound."""
+    """An event with its data and its deliveries. Raises NotFound."""
     event = events.get(principal, id)
     ids = {webhook_id: DeliveryId.derived(id, webhook_id) for webhook_id in event.webhook_ids}
-    rows = store.get_many(principal.workspace_id, ids.items())
+    stored = store.get_many(principal.workspace_id, ids.items())
     return Event(
         id=event.id,
         type=event.type,
@@ -199,33 +206,35 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             EventDelivery(
                 id=delivery_id,
                 webhook_id=webhook_id,
-                status=rows[delivery_id]["status"] if delivery_id in rows else Status.PENDING,
+                status=stored[delivery_id].status if delivery_id in stored else Status.PENDING,
             )
             for webhook_id, delivery_id in ids.items()
         ],
     )
 
 
-def _read(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row:
-    row = store.get(principal.workspace_id, webhook_id, id)
-    if row is None:
-        raise NotFound("This webhook has no such delivery; one just queued has no row yet.")
-    return row
+def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredDelivery:
+    delivery = store.get(principal.workspace_id, webhook_id, id)
+    if delivery is None:
+        raise NotFound(
+            "This webhook has no delivery with this ID. A delivery that was just queued is not stored yet."
+        )
+    return delivery
 
 
-def _active(principal: Principal, webhook_id: WebhookId) -> None:
+def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
     if webhooks.get(principal, webhook_id).status != "ACTIVE":
-        raise Conflict("The webhook is not active; set its status to ACTIVE first.")
+        raise Conflict("The webhook is not active. Set its status to ACTIVE first.")
 
 
-def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
+def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebhook]:
     now = now_ms()
-    keys = [webhook_key(workspace_id, webhook.id) for webhook in shown]
+    keys = [webhook_key(workspace_id, webhook.id) for webhook in models]
     activities = roll_up.activities(workspace_id, keys, now)
     complete = []
-    for webhook, key, (health, hours) in zip(shown, keys, activities, strict=True):
-        # One that only ever succeeded has nothing waiting, and that need not be counted.
-        pending = store.pending(key) if counters.may_have_pending(hours) or health.due_at else 0
+    for webhook, key, (health, hours) in zip(models, keys, activities, strict=True):
+        # A webhook whose deliveries all succeeded at once has none that wait, so none are counted.
+        pending = store.count_pending(key) if counters.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         complete.append(
             webhook.model_copy(
@@ -238,55 +247,56 @@ def _with_stats(workspace_id: str, shown: Sequence[Shown]) -> list[Shown]:
     return complete
 
 
-def _payload(workspace_id: str, event_id: EventId) -> dict[str, Any] | None:
-    """The body that was sent, as long as its event is kept."""
+def _payload(workspace_id: str, event_id: EventId) -> dict[str, JsonValue] | None:
+    """The body that was sent; None if its event is no longer stored."""
     event = events_store.get(workspace_id, event_id)
     if event is None:
         return None
-    body: dict[str, Any] = compact_json.loads(payload(event.id, event.type, event.timestamp, event.data))
+    body: dict[str, JsonValue] = compact_json.loads(
+        payload(event.id, event.type, event.timestamp, event.data)
+    )
     return body
 
 
-def _shown(webhook_id: WebhookId, row: dynamo.Row) -> Delivery:
-    def moment(name: str) -> datetime | None:
-        return at_ms(row[name]) if name in row else None
-
+def _to_api(delivery: StoredDelivery) -> Delivery:
     return Delivery(
-        id=DeliveryId(row["sk"]),
-        webhook_id=webhook_id,
-        event_id=EventId(row["eventId"]),
-        event_type=row["eventType"],
-        status=row["status"],
-        reason=row.get("reason"),
-        attempt_count=row["attempts"],
-        max_attempts=row["maxAttempts"],
-        next_attempt_at=moment("nextAttemptAt"),
-        delivered_at=moment("deliveredAt"),
-        created_at=at_ms(row["createdAt"]),
-        updated_at=at_ms(row["updatedAt"]),
-        version=row["version"],
+        id=delivery.id,
+        webhook_id=delivery.webhook_id,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        status=delivery.status,
+        reason=delivery.reason,
+        attempt_count=delivery.attempts,
+        max_attempts=delivery.max_attempts,
+        next_attempt_at=None if delivery.next_attempt_at is None else at_ms(delivery.next_attempt_at),
+        delivered_at=None if delivery.delivered_at is None else at_ms(delivery.delivered_at),
+        created_at=at_ms(delivery.created_at),
+        updated_at=at_ms(delivery.updated_at),
+        version=delivery.version,
     )
 
 
-def shown_attempt(principal: Principal, row: dynamo.Row) -> Attempt:
-    """A stored attempt as the API shows it. Answers may contain more than a viewer should see, so they are
-    shown to callers who may change webhooks.
+def attempt_to_api(principal: Principal, attempt: StoredAttempt) -> Attempt:
+    """An attempt as the API returns it. Receivers' responses may contain more than a viewer should see, so
+    they are shown to callers who may change webhooks.
     """
     withheld = None
-    if _READS_ANSWERS not in principal.scopes:
-        withheld = f"The receiver's answer is shown to callers with the scope {_READS_ANSWERS}."
-    elif row.get("withheld"):
-        withheld = "The answer repeats part of a header value that this webhook sends, so it was not stored."
+    if _READ_RESPONSES_SCOPE not in principal.scopes:
+        withheld = f"Only callers with the scope {_READ_RESPONSES_SCOPE} see the receiver's response."
+    elif attempt.withheld:
+        withheld = (
+            "The response repeats part of a header value that this webhook sends, so it was not stored."
+        )
     return Attempt(
-        number=row["number"],
-        trigger=row["trigger"],
-        started_at=at_ms(row["startedAt"]),
-        duration_ms=row["durationMs"],
-        status_code=row.get("statusCode"),
-        error=row.get("error"),
-        request_headers=row["requestHeaders"],
-        response_headers=row["responseHeaders"] if withheld is None else {},
-        response_body=row["responseBody"] if withheld is None else None,
+        number=attempt.number,
+        trigger=attempt.trigger,
+        started_at=at_ms(attempt.started_at),
+        duration_ms=attempt.duration_ms,
+        status_code=attempt.status_code,
+        error=attempt.error,
+        request_headers=dict(attempt.request_headers),
+        response_headers={} if withheld else dict(attempt.response_headers),
+        response_body=None if withheld else attempt.response_body,
         withheld=withheld,
-        truncated=row["truncated"],
+        truncated=attempt.truncated,
     )

@@ -1,17 +1,19 @@
-"""The states of a delivery and every step between them. Pure: a row goes in, the next row comes out.
+"""The states of a delivery and every step between them. Pure: each step takes a delivery and returns the
+next.
 
     (no row) ─▶ SENDING ─▶ DELIVERED | FAILED | CANCELLED
                  │  ▲
                  ▼  │
              RETRYING ◀─ HELD          PENDING: waits for its rate limit
 
-The worker takes a delivery (`leased`), makes it wait (`held`, `asleep`), and records the result of an attempt
-(`delivered`, `retrying`, `ended`). The sweeper queues what waits in the table (`requeued`, `released`) or
-ends it (`given_up`). The sweeper and the API restart deliveries (`restarted`). `store.write` stores a step
-only if the row is still the one that the step began with. Only `delivered` overwrites any row.
+The worker claims a delivery (`claimed`), makes it wait (`held`, `waiting_for_slot`), and records the result
+of an attempt (`delivered`, `retrying`, `ended`). The sweeper queues deliveries that wait in the table
+(`requeued`, `released`) or ends them (`abandoned`). The sweeper and the API restart deliveries (`restarted`).
+`store.write` stores a step only if the row is still the one that the step started from. Only `delivered`
+overwrites any row.
 
-A row and its message have a `generation`, which rises whenever a new message takes over the delivery.
-Messages of an earlier generation are dropped. Times in Unix milliseconds.
+A delivery and its message have a `generation`, which rises whenever a new message takes over the delivery.
+Messages of an earlier generation are dropped. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -19,262 +21,306 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
+from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery, status_key
 from patchbay.ids import webhook_key
-from patchbay.storage import due_index, dynamo
+from patchbay.storage import due_index
 from patchbay.storage.records import kept_until
 
-# A message that was sent for a parked delivery may be lost or late. No other is sent for this long.
-SENT_AGAIN_MS = 15 * 60_000
+# The message of a delivery that waits in the table may be lost or late. No other is sent for this long.
+RESEND_AFTER_MS = 15 * 60_000
 # If the message of a retry by hand is lost, the sweeper sends another after this long.
-_BY_HAND_AGAIN_MS = 60_000
-
-_WAITING = ("dueShard", "dueAt", "nextAttemptAt", "slotAt", "heldAt")
+_RESEND_BY_HAND_AFTER_MS = 60_000
 
 
 class Obsolete:
-    """The message is not needed any more: its delivery has ended or is held, or a later message has it."""
+    """The message is not needed any more: its delivery has ended or is held, or a later message took over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The delivery is leased, or waits, until `until`."""
+    """The delivery is leased, or waits, until then."""
 
     until: int
 
 
-def obstacle(row: dynamo.Row | None, message: DeliveryMessage, now: int) -> Obsolete | Blocked | None:
-    """What keeps a message from its delivery; None if nothing does."""
-    if row is None:
+def check_message(
+    delivery: StoredDelivery | None, message: DeliveryMessage, now: int
+) -> Obsolete | Blocked | None:
+    """Why a message cannot have its delivery attempted now; None if it can."""
+    if delivery is None:
         return None
-    if row["status"] in TERMINAL or row["status"] == Status.HELD or row["generation"] > message.generation:
+    if (
+        delivery.status in TERMINAL
+        or delivery.status is Status.HELD
+        or delivery.generation > message.generation
+    ):
         return Obsolete()
-    until: int = row["leaseUntil"] if row["status"] == Status.SENDING else row["nextAttemptAt"]
+    until = delivery.blocked_until
     return Blocked(until) if until > now else None
 
 
-# ── the worker's ─────────────────────────────────────────────────────────────────────────────────────
+# ── steps of the worker ──────────────────────────────────────────────────────────────────────────────
 
 
-def leased(
-    row: dynamo.Row | None, message: DeliveryMessage, *, now: int, until: int, max_attempts: int
-) -> dynamo.Row:
-    """Under a lease for one attempt."""
-    begun = _begun(row, message, now, max_attempts)
-    return _without(begun, *_WAITING) | {
-        "status": Status.SENDING,
-        "generation": message.generation,
-        "leaseUntil": until,
-        "claims": begun["claims"] + 1,
-    }
+def claimed(
+    delivery: StoredDelivery | None, message: DeliveryMessage, *, now: int, until: int, max_attempts: int
+) -> StoredDelivery:
+    """Leased for one attempt, `until` the lease ends."""
+    before = delivery or _new(message, now)
+    return before._replace(
+        **_NO_WAIT,
+        **_stamp(before, now),
+        status=Status.SENDING,
+        generation=message.generation,
+        max_attempts=(before.earlier or 0) + max_attempts,
+        lease_until=until,
+        claims=(before.claims or 0) + 1,
+    )
 
 
 def held(
-    row: dynamo.Row | None,
+    delivery: StoredDelivery | None,
     message: DeliveryMessage,
     *,
     reason: str,
     now: int,
     max_attempts: int,
-    most_held_ms: int,
-) -> dynamo.Row:
-    """Kept in the table, without a message. It ends if no attempt follows in time."""
-    begun = _begun(row, message, now, max_attempts)
-    held_at = begun.get("heldAt", now)
-    return _without(begun, "leaseUntil", "nextAttemptAt", "slotAt") | {
-        "status": Status.HELD,
-        "generation": message.generation + 1,
-        "reason": reason,
-        "heldAt": held_at,
-        **_due(message.id, held_at + most_held_ms),
-        **_indexed(begun, Status.HELD),
-    }
+    max_hold_ms: int,
+) -> StoredDelivery:
+    """Kept in the table, without a message. It fails if no attempt follows within `max_hold_ms`."""
+    before = delivery or _new(message, now)
+    held_at = now if before.held_at is None else before.held_at
+    return before._replace(
+        **_stamp(before, now),
+        **_due(before, held_at + max_hold_ms),
+        status=Status.HELD,
+        status_key=status_key(before.webhook_key, Status.HELD),
+        generation=message.generation + 1,
+        max_attempts=(before.earlier or 0) + max_attempts,
+        reason=reason,
+        held_at=held_at,
+        lease_until=None,
+        next_attempt_at=None,
+        slot_at=None,
+    )
 
 
-def asleep(
-    row: dynamo.Row | None, message: DeliveryMessage, *, until: int, now: int, max_attempts: int
-) -> dynamo.Row:
-    """Given a slot of its webhook's rate limit; its message waits for it in the queue."""
-    begun = _begun(row, message, now, max_attempts)
-    return (
-        {"status": Status.PENDING}
-        | _without(begun, "dueShard", "dueAt")
-        | {
-            "generation": message.generation,
-            "nextAttemptAt": until,
-            "slotAt": until,
-        }
+def waiting_for_slot(
+    delivery: StoredDelivery | None, message: DeliveryMessage, *, until: int, now: int, max_attempts: int
+) -> StoredDelivery:
+    """Given a slot of its webhook's rate limit. Its message waits in the queue `until` then."""
+    before = delivery or _new(message, now)
+    return before._replace(
+        **_stamp(before, now),
+        generation=message.generation,
+        max_attempts=(before.earlier or 0) + max_attempts,
+        next_attempt_at=until,
+        slot_at=until,
+        due_shard=None,
+        due_at=None,
     )
 
 
 def delivered(
-    row: dynamo.Row | None,
+    delivery: StoredDelivery | None,
     message: DeliveryMessage,
-    attempt: dynamo.Row,
+    attempt: StoredAttempt,
     *,
     counted: bool,
     now: int,
     max_attempts: int,
-) -> dynamo.Row:
-    """Taken by the receiver. `row` is under the attempt's lease, or None for a new delivery that was sent
-    without a lease. `counted` says whether the webhook's counters include it.
+) -> StoredDelivery:
+    """Accepted by the receiver. `delivery` is under the attempt's lease, or None for a new delivery that was
+    sent without a lease. `counted` says whether the webhook's counters include it.
 
     This may overwrite any row, because the receiver has the delivery. If the table has
         no row              no other worker knew of the delivery
-        PENDING, RETRYING   another message waits for the delivery; when it comes, it is dropped
+        PENDING, RETRYING   another message waits for the delivery; when it arrives, it is dropped
         HELD                the sweeper's release is refused, because the row has changed
         SENDING             another worker has a copy; its record of a failure is refused
-        FAILED, CANCELLED   another worker had a copy; the receiver took one, and that counts
+        FAILED, CANCELLED   another worker had a copy; the receiver accepted one, and that counts
         DELIVERED           the row says the same, a moment later
     """
-    begun = _begun(row, message, row["createdAt"] if row else attempt["startedAt"], max_attempts)
-    return _without(begun, *_WAITING, *_OF_OPEN) | {
-        "status": Status.DELIVERED,
-        "generation": message.generation,
-        "attempts": begun["attempts"] + 1,
-        "updatedAt": now,
-        "deliveredAt": now,
-        "success": attempt,
-        "ttl": kept_until(now),
-        **({"counted": True} if counted else {}),
-    }
+    before = delivery or _new(message, attempt.started_at)
+    # Nothing of an open delivery is kept: no lease, claims, wait, reason or index key. Without a token, later
+    # writes of other workers are refused.
+    return StoredDelivery(
+        webhook_key=before.webhook_key,
+        id=before.id,
+        event_id=before.event_id,
+        event_type=before.event_type,
+        status=Status.DELIVERED,
+        generation=message.generation,
+        attempts=before.attempts + 1,
+        max_attempts=(before.earlier or 0) + max_attempts,
+        created_at=before.created_at,
+        updated_at=now,
+        version=before.version + 1,
+        ttl=kept_until(now),
+        earlier=before.earlier,
+        trigger=before.trigger,
+        delivered_at=now,
+        success=attempt,
+        counted=counted or None,
+        unknown=before.unknown,
+    )
 
 
 def retrying(
-    row: dynamo.Row,
+    delivery: StoredDelivery,
     *,
     reason: str,
     at: int,
-    parked: bool,
+    is_parked: bool,
     not_registered_since: int | None,
     now: int,
-) -> dynamo.Row:
-    """Failed once more, to be tried again at the time `at`. A parked delivery waits in the table for the
-    sweeper, not in the queue. `not_registered_since` is when the receiver first said that it does not know
-    the hook, if it has said nothing else since.
+) -> StoredDelivery:
+    """Failed once more, with a retry at the time `at`. A parked retry waits in the table for the sweeper, not
+    in the queue. `not_registered_since` is when the receiver first said that it does not know the hook, if it
+    has said nothing else since.
     """
-    generation = row["generation"]
-    return _without(row, "leaseUntil", "notRegisteredAt") | {
-        **_written(row, now),
-        "attempts": row["attempts"] + 1,
-        "status": Status.RETRYING,
-        "reason": reason,
-        "nextAttemptAt": at,
-        **_indexed(row, Status.RETRYING),
-        **({} if not_registered_since is None else {"notRegisteredAt": not_registered_since}),
-        **({"generation": generation + 1, **_due(row["sk"], at)} if parked else {}),
-    }
+    after = delivery._replace(
+        **_stamp(delivery, now),
+        status=Status.RETRYING,
+        status_key=status_key(delivery.webhook_key, Status.RETRYING),
+        attempts=delivery.attempts + 1,
+        reason=reason,
+        lease_until=None,
+        next_attempt_at=at,
+        not_registered_at=not_registered_since,
+    )
+    return after._replace(**_due(after, at), generation=after.generation + 1) if is_parked else after
 
 
-def ended(row: dynamo.Row, *, status: Status, reason: str, attempted: bool, now: int) -> dynamo.Row:
-    """FAILED or CANCELLED; `attempted` says whether it was tried just now."""
-    return _without(row, "leaseUntil") | {
-        **_written(row, now),
-        "attempts": row["attempts"] + attempted,
-        "status": status,
-        "reason": reason,
-        **_indexed(row, status),
-    }
+def ended(
+    delivery: StoredDelivery, *, status: Status, reason: str, attempted: bool, now: int
+) -> StoredDelivery:
+    """FAILED or CANCELLED. `attempted` says whether an attempt was just made."""
+    return delivery._replace(
+        **_stamp(delivery, now),
+        status=status,
+        status_key=status_key(delivery.webhook_key, status),
+        attempts=delivery.attempts + attempted,
+        reason=reason,
+        lease_until=None,
+    )
 
 
-# ── the sweeper's and the API's; None if the step does not fit the row any more ──────────────────────
+# ── steps of the sweeper and the API; None if the delivery is not in a state for the step ────────────
 
 
-def requeued(row: dynamo.Row, now: int) -> dynamo.Row | None:
+def requeued(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
     """Parked and due: the caller sends a message for it now.
 
     The delivery stays parked for another 15 minutes, unless it is claimed before. If the sweeper dies before
-    it sends the message, a later run finds the row again. That run's message has the same generation, so if
-    the queue is far behind, the first copy counts.
+    it sends the message, a later run finds the delivery again. That run's message has the same generation, so
+    if the queue is far behind, the first copy counts.
     """
-    if row["status"] != Status.RETRYING or row.get("dueAt", now + 1) > now:
+    if delivery.status is not Status.RETRYING or delivery.due_at is None or delivery.due_at > now:
         return None
-    return row | {**_written(row, row["updatedAt"]), "dueAt": now + SENT_AGAIN_MS}
+    return delivery._replace(**_stamp(delivery, delivery.updated_at), due_at=now + RESEND_AFTER_MS)
 
 
-def released(row: dynamo.Row, now: int) -> dynamo.Row | None:
+def released(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
     """Held, and not for too long: the caller sends a message for it now."""
-    if row["status"] != Status.HELD or row["dueAt"] <= now:
+    if delivery.status is not Status.HELD or (delivery.due_at or 0) <= now:
         return None
-    return _parked(row, now, SENT_AGAIN_MS)
+    return _queued(delivery, now, RESEND_AFTER_MS)
 
 
-def restarted(row: dynamo.Row, of: Collection[Status], trigger: Trigger, now: int) -> dynamo.Row | None:
-    """Tried again from the start, with all the retries of its webhook; the caller sends a message for it now.
-    The delivery has a status in `of`, or a lease or a slot that is over: its message may be in the
+def restarted(
+    delivery: StoredDelivery, statuses: Collection[Status], trigger: Trigger, now: int
+) -> StoredDelivery | None:
+    """Attempted again from the start, with all the retries of its webhook: the caller sends a message for it
+    now. The delivery has one of the `statuses`, or its lease or slot has expired: its message may be in the
     dead-letter queue.
     """
-    is_stuck = (row["status"] == Status.SENDING and row["leaseUntil"] <= now) or (
-        row["status"] == Status.PENDING and row["nextAttemptAt"] <= now
+    is_stuck = delivery.status in (Status.SENDING, Status.PENDING) and delivery.blocked_until <= now
+    if delivery.status not in statuses and not is_stuck:
+        return None
+    return _queued(delivery, now, _RESEND_BY_HAND_AFTER_MS)._replace(
+        generation=delivery.generation + 1,
+        trigger=trigger,
+        earlier=delivery.attempts,
+        claims=delivery.attempts,
+        reason=None,
+        lease_until=None,
+        slot_at=None,
+        held_at=None,
+        not_registered_at=None,
     )
-    if row["status"] not in of and not is_stuck:
-        return None
-    gone = ("heldAt", "slotAt", "reason", "notRegisteredAt", "leaseUntil")
-    return _without(_parked(row, now, _BY_HAND_AGAIN_MS), *gone) | {
-        "trigger": trigger,
-        "earlier": row["attempts"],
-        "claims": row["attempts"],
-        "generation": row["generation"] + 1,
-    }
 
 
-def given_up(row: dynamo.Row, status: Status, reason: str, now: int) -> dynamo.Row | None:
-    """Ended without another attempt, from RETRYING or HELD."""
-    if row["status"] not in (Status.RETRYING, Status.HELD):
+def abandoned(delivery: StoredDelivery, status: Status, reason: str, now: int) -> StoredDelivery | None:
+    """Ended without another attempt while RETRYING or HELD."""
+    if delivery.status not in (Status.RETRYING, Status.HELD):
         return None
-    return _without(ended(row, status=status, reason=reason, attempted=False, now=now), *_WAITING)
+    after = ended(delivery, status=status, reason=reason, attempted=False, now=now)
+    return after._replace(**_NO_WAIT)
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_OF_OPEN = ("token", "leaseUntil", "claims", "reason", "statusKey", "notRegisteredAt")
+
+class _Wait(TypedDict):
+    due_shard: int | None
+    due_at: int | None
+    next_attempt_at: int | None
+    slot_at: int | None
+    held_at: int | None
 
 
-def _begun(row: dynamo.Row | None, message: DeliveryMessage, now: int, max_attempts: int) -> dynamo.Row:
-    """The row with which a message takes over its delivery."""
-    before = row or {
-        "webhookKey": webhook_key(message.workspace_id, message.webhook_id),
-        "sk": message.id,
-        "eventId": message.event_id,
-        "eventType": message.event_type,
-        "createdAt": now,
-        "version": 0,
-        "attempts": 0,
-        "claims": 0,
-        "ttl": kept_until(now),  # not by its id: an event that came over the bus may be weeks old
-    }
-    return before | _written(before, now) | {"maxAttempts": before.get("earlier", 0) + max_attempts}
+class _Due(TypedDict):
+    due_shard: int
+    due_at: int
 
 
-def _parked(row: dynamo.Row, now: int, again_ms: int) -> dynamo.Row:
-    return row | {
-        **_written(row, now),
-        "status": Status.RETRYING,
-        "nextAttemptAt": now,
-        **_indexed(row, Status.RETRYING),
-        **_due(row["sk"], now + again_ms),
-    }
+class _Stamp(TypedDict):
+    version: int
+    updated_at: int
+    token: str
 
 
-def _written(row: dynamo.Row, now: int) -> dynamo.Row:
-    """What every step changes. Each write has a `token` of its own, which identifies the row's state."""
-    return {"version": row["version"] + 1, "updatedAt": now, "token": secrets.token_hex(4)}
+_NO_WAIT = _Wait(due_shard=None, due_at=None, next_attempt_at=None, slot_at=None, held_at=None)
 
 
-def _indexed(row: dynamo.Row, status: Status) -> dynamo.Row:
-    return {"statusKey": status_key(row["webhookKey"], status)}
+def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
+    """The delivery of a message that has no row yet. The step that follows sets the rest."""
+    return StoredDelivery(
+        webhook_key=webhook_key(message.workspace_id, message.webhook_id),
+        id=message.id,
+        event_id=message.event_id,
+        event_type=message.event_type,
+        status=Status.PENDING,
+        generation=message.generation,
+        attempts=0,
+        max_attempts=0,
+        claims=0,
+        created_at=now,
+        updated_at=now,
+        version=0,
+        ttl=kept_until(now),  # not by its id: an event that arrived over the bus may be weeks old
+    )
 
 
-def _due(id: str, at: int) -> dynamo.Row:
-    return {"dueShard": due_index.shard_of(id), "dueAt": at}
+def _queued(delivery: StoredDelivery, now: int, resend_after_ms: int) -> StoredDelivery:
+    """RETRYING now. If its message is lost, the sweeper sends another after `resend_after_ms`."""
+    return delivery._replace(
+        **_stamp(delivery, now),
+        **_due(delivery, now + resend_after_ms),
+        status=Status.RETRYING,
+        status_key=status_key(delivery.webhook_key, Status.RETRYING),
+        next_attempt_at=now,
+    )
 
 
-def status_key(key: str, status: str) -> str:
-    """The partition of the index `byStatus`."""
-    return f"{key}#{status}"
+def _stamp(delivery: StoredDelivery, now: int) -> _Stamp:
+    """Changes of every step. Each write has a `token` of its own, which identifies the row's state."""
+    return {"version": delivery.version + 1, "updated_at": now, "token": secrets.token_hex(4)}
 
 
-def _without(row: dynamo.Row, *names: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in names}
+def _due(delivery: StoredDelivery, at: int) -> _Due:
+    return {"due_shard": due_index.shard_of(delivery.id), "due_at": at}

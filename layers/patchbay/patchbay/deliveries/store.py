@@ -1,207 +1,236 @@
 """The deliveries table.
 
 Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
-    dlv_…               a delivery; of a delivered one it also holds the attempt that succeeded
+    dlv_…               a delivery; if it is delivered, also the attempt that succeeded
     try#dlv_…#<nnnn>    a failed attempt
-Indexes, both sparse: `byStatus` (statusKey, sk) has what is RETRYING (also while it is being sent), HELD,
-FAILED or CANCELLED; `due` (dueShard, dueAt) what is parked until the sweeper queues it. A delivery that
-succeeds at once is in neither, and is one write. Rows end by TTL. Times in Unix milliseconds.
+Indexes, both sparse: `byStatus` (statusKey, sk) has the deliveries that are RETRYING (also while they are
+being sent), HELD, FAILED or CANCELLED; `due` (dueShard, dueAt) has those that wait in the table until the
+sweeper queues them. A delivery that succeeds at once is in neither, and is one write. Rows expire by TTL.
+Times are Unix milliseconds.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Required, TypedDict
 
-from patchbay.deliveries import states
 from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.stored_delivery import (
+    OUTCOME_ATTRIBUTES,
+    DeliveryOutcome,
+    StoredAttempt,
+    StoredDelivery,
+    status_key,
+)
 from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
 from patchbay.storage.records import kept_until
 
-# DynamoDB's: a write of up to 1 KB is one unit.
+# DynamoDB bills a write of up to 1 KB as one unit.
 _WRITE_UNIT_BYTES = 1024
-_LEAST_BODY_CHARACTERS = 200
+_MIN_BODY_CHARACTERS = 200
 
 # Limits what one request or one failure reads to about 1 MB of a webhook's deliveries.
 _NEWEST = 1000
 
-# What a recovery sends again.
+# A recovery sends these again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
 class DeliveryChanged(Exception):
-    """The row is no longer the one that the step began with. `row` is the one in the table."""
+    """The row is no longer the one that the step started from. `delivery` is the one in the table."""
 
-    def __init__(self, row: dynamo.Row | None) -> None:
+    def __init__(self, delivery: StoredDelivery | None) -> None:
         super().__init__("the delivery has changed")
-        self.row = row
+        self.delivery = delivery
 
 
-# ── writing ──────────────────────────────────────────────────────────────────────────────────────────
+# ── write ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(before: dynamo.Row | None, after: dynamo.Row, attempt: dynamo.Row | None = None) -> None:
+def write(
+    before: StoredDelivery | None, after: StoredDelivery, failed_attempt: StoredAttempt | None = None
+) -> None:
     """Store a step of `states`, with a failed attempt's own row if there is one. Raises DeliveryChanged."""
+    table, row = settings().deliveries_table, after.to_row()
     terms = _unchanged(before)
     try:
-        if attempt is None:
-            dynamo.put(settings().deliveries_table, after, **terms)
+        if failed_attempt is None:
+            dynamo.put(table, row, **terms)
             return
-        row = {
-            "webhookKey": after["webhookKey"],
-            "sk": _attempt_key(after["sk"], f"{attempt['number']:04}"),
-            "ttl": kept_until(after["updatedAt"]),
-            **attempt,
+        attempt_row = failed_attempt.to_row() | {
+            "webhookKey": after.webhook_key,
+            "sk": _attempt_key(after.id, f"{failed_attempt.number:04}"),
+            "ttl": kept_until(after.updated_at),
         }
-        table = settings().deliveries_table
-        dynamo.transact([dynamo.put_action(table, after, **terms), dynamo.put_action(table, row)])
+        dynamo.transact([dynamo.put_action(table, row, **terms), dynamo.put_action(table, attempt_row)])
     except dynamo.ConditionFailed as refused:
         found = refused.row
     except dynamo.TransactionRefused as refused:
         found = refused.rows[0]
     else:
         return
-    # If an answer is lost, the client sends the write again, and the write's own effect refuses it.
-    if found is None or found.get("token") != after["token"]:
-        raise DeliveryChanged(found)
+    current = StoredDelivery.from_row(found) if found else None
+    # If a response is lost, the client sends the write again, and the first write makes the condition fail.
+    if current is None or current.token != after.token:
+        raise DeliveryChanged(current)
 
 
-def _unchanged(before: dynamo.Row | None) -> dict[str, Any]:
+class _Terms(TypedDict, total=False):
+    condition: Required[str]
+    names: Mapping[str, str]
+    seen: str | int
+
+
+def _unchanged(before: StoredDelivery | None) -> _Terms:
     if before is None:
         return {"condition": "attribute_not_exists(sk)"}
-    if "token" in before:
-        return {"condition": "#token = :seen", "names": {"#token": "token"}, "seen": before["token"]}
+    if before.token is not None:
+        return {"condition": "#token = :seen", "names": {"#token": "token"}, "seen": before.token}
     # A row of an earlier release.
     condition = "attribute_not_exists(#token) AND version = :seen"
-    return {"condition": condition, "names": {"#token": "token"}, "seen": before["version"]}
+    return {"condition": condition, "names": {"#token": "token"}, "seen": before.version}
 
 
-def record_delivered(rows: Sequence[dynamo.Row]) -> list[int]:
-    """Store rows from `states.delivered`, in one call without conditions. Returns the positions of the rows
-    that were not stored.
+def record_delivered(deliveries: Sequence[StoredDelivery]) -> list[int]:
+    """Store deliveries from `states.delivered`, in one call without conditions. Returns the positions of
+    those that were not stored.
     """
     table = settings().deliveries_table
-    return dynamo.put_each([(table, _within_a_unit(row)) for row in rows])
+    return dynamo.put_each([(table, _fit_write_unit(delivery)) for delivery in deliveries])
 
 
-def _within_a_unit(row: dynamo.Row) -> dynamo.Row:
-    """The row with as much of the answer's body as fits into 1 KB, which is one write unit, but with at least
-    200 characters of it.
+def _fit_write_unit(delivery: StoredDelivery) -> dynamo.Row:
+    """The row, with as much of the response's body as fits into 1 KB, which is one write unit, but with at
+    least 200 characters of it.
     """
-    success: dynamo.Row = row["success"]
-    body: str = success["responseBody"]
-    room = _WRITE_UNIT_BYTES - dynamo.size_of(row) + len(body.encode())
-    if len(body.encode()) <= room:
+    row, success = delivery.to_row(), delivery.success
+    if success is None:
         return row
-    short = max(body.encode()[: max(room, 0)].decode(errors="ignore"), body[:_LEAST_BODY_CHARACTERS], key=len)
-    return row | {
-        "success": success | {"responseBody": short, "truncated": success["truncated"] or short != body}
-    }
+    body = success.response_body
+    encoded = body.encode()
+    free_bytes = _WRITE_UNIT_BYTES - dynamo.size_of(row) + len(encoded)
+    if len(encoded) <= free_bytes:
+        return row
+    cut = max(encoded[: max(free_bytes, 0)].decode(errors="ignore"), body[:_MIN_BODY_CHARACTERS], key=len)
+    truncated = success.truncated or cut != body
+    return row | {"success": success._replace(response_body=cut, truncated=truncated).to_row()}
 
 
-# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
+# ── read ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def table_key(message: DeliveryMessage) -> tuple[str, dynamo.Row]:
-    """The table and the key of a message's delivery, to be read along with other rows."""
+    """The table and the key of a message's delivery, for a read of several rows in one call."""
     return settings().deliveries_table, _key(message.workspace_id, message.webhook_id, message.id)
 
 
-def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> dynamo.Row | None:
-    return dynamo.get(settings().deliveries_table, _key(workspace_id, webhook_id, id))
+def from_row(row: dynamo.Row | None) -> StoredDelivery | None:
+    return StoredDelivery.from_row(row) if row else None
 
 
-def of_ids(ids: Iterable[tuple[str, DeliveryId]]) -> list[dynamo.Row]:
-    """The rows that exist of up to 100 (webhookKey, id), in that order; strongly consistent."""
+def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> StoredDelivery | None:
+    return from_row(dynamo.get(settings().deliveries_table, _key(workspace_id, webhook_id, id)))
+
+
+def get_by_keys(keys: Iterable[tuple[str, DeliveryId]]) -> list[StoredDelivery]:
+    """The deliveries that exist of up to 100 (webhookKey, id), in that order; strongly consistent."""
     table = settings().deliveries_table
-    found = dynamo.get_each([(table, {"webhookKey": key, "sk": id}) for key, id in ids])
-    return [row for row in found if row is not None]
+    rows = dynamo.get_each([(table, {"webhookKey": key, "sk": id}) for key, id in keys])
+    return [StoredDelivery.from_row(row) for row in rows if row is not None]
 
 
-def get_many(workspace_id: str, ids: Iterable[tuple[WebhookId, DeliveryId]]) -> dict[DeliveryId, dynamo.Row]:
-    """The rows that exist."""
+def get_many(
+    workspace_id: str, ids: Iterable[tuple[WebhookId, DeliveryId]]
+) -> dict[DeliveryId, StoredDelivery]:
+    """The deliveries that exist, by id."""
     keys = [_key(workspace_id, webhook_id, id) for webhook_id, id in ids]
-    return {DeliveryId(row["sk"]): row for row in dynamo.get_many(settings().deliveries_table, keys)}
+    rows = dynamo.get_many(settings().deliveries_table, keys)
+    return {delivery.id: delivery for delivery in map(StoredDelivery.from_row, rows)}
 
 
-def failed_attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, most: int) -> list[dynamo.Row]:
-    """The last `most` failed attempts, oldest first."""
-    latest = dynamo.query(
+def failed_attempts(
+    workspace_id: str, webhook_id: WebhookId, id: DeliveryId, limit: int
+) -> list[StoredAttempt]:
+    """The last `limit` failed attempts, oldest first."""
+    newest_first = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND begins_with(sk, :prefix)",
         backwards=True,
         key=webhook_key(workspace_id, webhook_id),
         prefix=_attempt_key(id, ""),
     )
-    return list(islice(latest, most))[::-1]
+    return [StoredAttempt.from_row(row) for row in islice(newest_first, limit)][::-1]
 
 
 def page(
     workspace_id: str,
     webhook_id: WebhookId,
-    between: tuple[DeliveryId, DeliveryId],
+    id_range: tuple[DeliveryId, DeliveryId],
     *,
-    status: str | None,
+    status: Status | None,
     event_type: str | None,
     limit: int,
     cursor: str | None,
-) -> Page[dynamo.Row]:
-    """Newest first. Four statuses have an index; DELIVERED is what most are, and the other two pass within
-    seconds: those are filtered.
+) -> Page[StoredDelivery]:
+    """Newest first. Four statuses have an index. The others are filtered: most deliveries are DELIVERED, and
+    PENDING and SENDING last for seconds.
     """
     partition = webhook_key(workspace_id, webhook_id)
-    tests: list[str] = []
+    filters: list[str] = []
     values: dict[str, Any] = {}
     if event_type is not None:
-        tests.append("eventType = :eventType")
+        filters.append("eventType = :eventType")
         values["eventType"] = event_type
-    if status is not None and status not in _INDEXED:
-        tests.append("#status = :status")
-        values["status"] = status
     if status is None or status not in _INDEXED:
-        return dynamo.page(
+        if status is not None:
+            filters.append("#status = :status")
+            values["status"] = status
+        rows = dynamo.page(
             settings().deliveries_table,
             ("webhookKey", partition),
-            ("sk", *between),
+            ("sk", *id_range),
             limit=limit,
             cursor=cursor,
-            where=" AND ".join(tests) or None,
-            names={"#status": "status"} if "status" in values else None,
+            where=" AND ".join(filters) or None,
+            names={"#status": "status"} if status is not None else None,
             **values,
         )
-    found = dynamo.page(
+        return rows.map(StoredDelivery.from_row)
+    indexed = dynamo.page(
         settings().deliveries_table,
-        ("statusKey", states.status_key(partition, status)),
-        ("sk", *between),
+        ("statusKey", status_key(partition, status)),
+        ("sk", *id_range),
         index="byStatus",
         keys=("webhookKey",),
         limit=limit,
         cursor=cursor,
-        where=" AND ".join(tests) or None,
+        where=" AND ".join(filters) or None,
         **values,
     )
-    rows = dynamo.whole(settings().deliveries_table, found, "webhookKey", "sk")
+    rows = dynamo.whole(settings().deliveries_table, indexed, "webhookKey", "sk")
     # The index keeps a retry while it is being sent.
-    return rows.map(lambda row: row if row["status"] == status else None)
+    return rows.map(StoredDelivery.from_row).map(
+        lambda delivery: delivery if delivery.status is status else None
+    )
 
 
-def waiting(key: str) -> int:
+def count_queued_retries(key: str) -> int:
     """How many retries of a webhook wait in the queue; at most as many as one page of the index holds."""
-    return _counted(key, Status.RETRYING, "attribute_not_exists(dueAt)")
+    return _count(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
-def pending(key: str) -> int:
+def count_pending(key: str) -> int:
     """How many deliveries of a webhook are RETRYING or HELD; of each at most as many as a page holds."""
-    return sum(_counted(key, status, None) for status in (Status.RETRYING, Status.HELD))
+    return sum(_count(key, status, None) for status in (Status.RETRYING, Status.HELD))
 
 
-def ended_badly(key: str, after: str, until: str) -> Iterator[DeliveryId]:
-    """The deliveries of a webhook that are FAILED or CANCELLED, as `list_by_status` gives those of one status."""
+def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
+    """The deliveries of a webhook that are FAILED or CANCELLED, in the order of `list_by_status`."""
     return heapq.merge(*(list_by_status(key, status, after, until) for status in RECOVERABLE))
 
 
@@ -211,38 +240,38 @@ def list_by_status(key: str, status: Status, after: str, until: str = "~") -> It
         settings().deliveries_table,
         "statusKey = :key AND sk BETWEEN :after AND :until",
         index="byStatus",
-        key=states.status_key(key, status),
-        after=f"{after}!",  # the least text after it
+        key=status_key(key, status),
+        after=f"{after}!",  # the lowest text after it
         until=until,
     ):
         yield DeliveryId(row["sk"])
 
 
-def oldest(key: str, status: Status, count: int) -> list[DeliveryId]:
+def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
     """The oldest deliveries of a webhook with that status."""
-    return list(islice(list_by_status(key, status, ""), count))
+    return list(islice(list_by_status(key, status, ""), limit))
 
 
-def outcomes(key: str, after: str, until: str) -> Iterator[dynamo.Row]:
+def outcomes(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
     """The outcomes of a webhook's deliveries with ids after `after`, up to `until`; oldest first, and
     eventually consistent.
     """
     return _outcomes(key, f"{after}!", until, eventually=True)
 
 
-def newest(key: str, after: str, until: str) -> Iterator[dynamo.Row]:
+def newest(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
     """The newest 1,000 of these, newest first."""
     return islice(_outcomes(key, f"{after}!", until, eventually=True, backwards=True), _NEWEST)
 
 
-def last_success(key: str) -> int:
+def last_success_at(key: str) -> int:
     """When the last success was, of the newest 1,000 deliveries of a webhook; 0 if there was none."""
     newest = islice(_outcomes(key, *DeliveryId.range(None, None), backwards=True), _NEWEST)
-    return max((row["deliveredAt"] for row in newest if row["status"] == Status.DELIVERED), default=0)
+    return max((outcome.delivered_at for outcome in newest if outcome.is_success), default=0)
 
 
-def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
-    """What is parked or held, and due: (webhookKey, id), the longest waiting first."""
+def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
+    """The deliveries that wait in the table and are due: (webhookKey, id), the longest waiting first."""
     for row in due_index.rows(settings().deliveries_table, shard, now):
         yield row["webhookKey"], DeliveryId(row["sk"])
 
@@ -250,25 +279,29 @@ def due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _outcomes(key: str, low: str, high: str, **options: Any) -> Iterator[dynamo.Row]:
-    return dynamo.query(
+def _outcomes(
+    key: str, low: str, high: str, *, backwards: bool = False, eventually: bool = False
+) -> Iterator[DeliveryOutcome]:
+    rows = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND sk BETWEEN :low AND :high",
-        attributes=("sk", "status", "counted", "claims", "deliveredAt", "success.durationMs"),
+        attributes=OUTCOME_ATTRIBUTES,
+        backwards=backwards,
+        eventually=eventually,
         key=key,
         low=low,
         high=high,
-        **options,
     )
+    return map(DeliveryOutcome.from_row, rows)
 
 
-def _counted(key: str, status: Status, where: str | None) -> int:
+def _count(key: str, status: Status, where: str | None) -> int:
     return dynamo.count(
         settings().deliveries_table,
         "statusKey = :key",
         index="byStatus",
         where=where,
-        key=states.status_key(key, status),
+        key=status_key(key, status),
     )
 
 

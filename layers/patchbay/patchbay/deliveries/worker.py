@@ -1,16 +1,17 @@
-"""The delivery worker: the attempts of a batch of messages, and their records.
+"""The delivery worker: makes the attempts of a batch of messages and records them.
 
 A new delivery is sent at once, and its first record is its result. A delivery that was tried before, or whose
 message was received before, is claimed first. The claim is a lease, so if two workers have the delivery, only
 one makes the attempt. The successes of a batch are one write, which overwrites any row (states.delivered says
 why that is safe).
 
-Nothing that a receiver does is an error here: after errors, Lambda runs fewer batches at a time, for every
-receiver. After our own faults, the message stays in the queue and comes back. If a process dies:
-    before the attempt      the message comes back, and the delivery is claimed
-    during the attempt      the message comes back; a delivery under a lease waits for the lease to end
-    after the answer        as above: the receiver gets the delivery twice
-    after the record        the message comes back; the row says that the message is done
+A receiver's failure is never an error here: after errors, Lambda runs fewer batches at a time, for every
+receiver. After a failure of our own or of AWS, the message stays in the queue and is redelivered. If a
+process dies:
+    before the attempt      the message is redelivered, and the delivery is claimed
+    during the attempt      the message is redelivered; a delivery under a lease waits for the lease to end
+    after the response      as above: the receiver gets the delivery twice
+    after the record        the message is redelivered; the row says that the message is done
     after a move            the message is in both lanes; the claim lets one of them make the attempt
 """
 
@@ -18,17 +19,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from patchbay import aws, queues, vault
 from patchbay.clock import at_ms, now_ms
-from patchbay.deliveries import admission, attempt, batch, outcome, states, store
+from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
-from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch
+from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch, group_by_workspace, load_batches
 from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import store as events
 from patchbay.events.models import payload
 from patchbay.observability import flush_metrics, logger, metrics, sampled
@@ -41,569 +43,640 @@ from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# How long a success waits for others of its batch, so that they are recorded together.
-_RECORDED_AFTER_SECONDS = 0.5
-# A second copy of a message in a batch comes back when the first one is most probably done.
+if TYPE_CHECKING:
+    from patchbay.webhooks.stored_webhook import StoredWebhook
+
+# How long a success waits for others of its batch, so that they are recorded in one write.
+_RECORD_EVERY_SECONDS = 0.5
+# A second copy of a message in a batch is redelivered when the first one is most probably done.
 _COPY_SECONDS = 5
-# SQS has 120,000 messages in flight at most. Above half of it only short waits are spent in the queue.
-_CROWDED = 60_000
-_CROWDED_WAIT_SECONDS = 300
-# If other workers keep changing the row first, the step is taken later.
-_TRIES = 3
-# Claims that left no record: a delivery that kills its worker each time must end.
+# SQS allows 120,000 messages in flight. Above half of that, only short waits are spent in the queue.
+_MANY_IN_FLIGHT = 60_000
+_MAX_CROWDED_WAIT_SECONDS = 300
+# If other workers keep changing the row first, the message is redelivered.
+_MAX_TRIES = 3
+# A delivery that kills its worker in each attempt must end.
 _MAX_LOST_CLAIMS = 10
+# In logs and in the names of metrics.
+_DECISIONS: dict[type[retry.Plan], str] = {
+    retry.Delivered: "Delivered",
+    retry.Retry: "Retry",
+    retry.Fail: "GiveUp",
+    retry.DisableWebhook: "DisableWebhook",
+}
+
+
+class SqsAttributes(TypedDict):
+    ApproximateReceiveCount: str
+
+
+class SqsRecord(TypedDict):
+    """A message of an SQS event, as far as the worker reads it."""
+
+    messageId: str
+    receiptHandle: str
+    body: str
+    attributes: SqsAttributes
 
 
 @dataclass(frozen=True, slots=True)
 class Redeliver:
-    """The message comes back after so many seconds; None means after the queue's visibility timeout."""
+    """SQS delivers the message again after `seconds`; None means after the queue's visibility timeout."""
 
     seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """The receiver took the delivery; `row` is still to be written."""
+class RecordSuccess:
+    """The receiver accepted the delivery. `delivery` must be written."""
 
-    row: dynamo.Row
+    delivery: StoredDelivery
 
 
 class Ack:
-    """The message is not needed any more."""
+    """The message is done."""
 
 
-class MoveToSlowLane:
-    """The message belongs in the slow lane."""
+class Move:
+    """The message must be moved to the slow lane."""
 
 
-Disposition = Redeliver | Delivered | Ack | MoveToSlowLane
+Disposition = Redeliver | RecordSuccess | Ack | Move
 
 
 @dataclass(slots=True)
-class StartedAttempt:
-    """An attempt that is being made. `lease` is the row under our lease; None for a new delivery, until an
-    attempt that takes long or fails claims it.
+class RunningAttempt:
+    """An attempt that is about to be made, or under way. `lease` is the delivery under our lease; None for a
+    new delivery, until the attempt takes long or fails.
     """
 
-    share: WebhookBatch
-    work: QueuedDelivery
+    batch: WebhookBatch
+    queued: QueuedDelivery
     receiver: Receiver
     body: bytes
-    lease: dynamo.Row | None = None
+    lease: StoredDelivery | None = None
+
+    @property
+    def message(self) -> DeliveryMessage:
+        return self.queued.message
 
     @property
     def number(self) -> int:
         """The number of the attempt among all attempts of the delivery, from 1."""
-        return int(self.lease["attempts"]) + 1 if self.lease else 1
+        return self.lease.attempts + 1 if self.lease else 1
 
     @property
     def not_registered_at(self) -> int | None:
-        """Since when its receiver has only said that it does not know the hook. Also None if that was before
+        """Since when the receiver has only said that it does not know the hook. Also None if that was before
         the hook was last enabled, because it may be registered by now.
         """
-        at: int | None = self.lease.get("notRegisteredAt") if self.lease else None
-        return None if at is None or at <= self.share.resumed_at else at
+        at = self.lease.not_registered_at if self.lease else None
+        return None if at is None or at <= self.batch.resumed_at else at
 
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of an invocation's messages so far."""
+    """The results of an invocation's messages so far. `redeliver_ids` are the ids of the messages that SQS
+    must deliver again; `dispositions` are not carried out yet.
+    """
 
     lane: Lane
     queue_url: str
-    again: list[str] = field(default_factory=list)
+    redeliver_ids: list[str] = field(default_factory=list)
     dispositions: list[tuple[QueuedDelivery, Disposition]] = field(default_factory=list)
 
+    def redeliver(self, deliveries: Iterable[QueuedDelivery]) -> None:
+        self.redeliver_ids += [queued.message_id for queued in deliveries]
 
-def deliver_batch(records: Iterable[Mapping[str, Any]], lane: Lane) -> list[str]:
-    """Deliver an SQS batch; returns the ids of the messages that must come again (partial batch response)."""
+
+def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
+    """Deliver an SQS batch. Returns the ids of the messages to redeliver (partial batch response)."""
     config = settings()
     queue_url = config.deliveries_queue_url if lane is Lane.FAST else config.slow_deliveries_queue_url
-    results, queued = BatchResult(lane, queue_url), []
+    result, deliveries = BatchResult(lane, queue_url), []
     for record in records:
         try:
-            delivery = DeliveryMessage.read(record["body"])
+            message = DeliveryMessage.read(record["body"])
         except ValueError:
             if not queues.move_to_dlq(config.deliveries_dlq_url, record):
-                results.again.append(record["messageId"])
+                result.redeliver_ids.append(record["messageId"])
             continue
-        receives = int(record["attributes"]["ApproximateReceiveCount"])
-        queued.append(
-            QueuedDelivery(record["messageId"], record["receiptHandle"], receives, record["body"], delivery)
+        receive_count = int(record["attributes"]["ApproximateReceiveCount"])
+        deliveries.append(
+            QueuedDelivery(
+                record["messageId"], record["receiptHandle"], receive_count, record["body"], message
+            )
         )
     try:
-        if queued:
-            attempt.runner().run(_deliver_all(results, queued))
+        if deliveries:
+            attempt.runner().run(_deliver_all(result, deliveries))
     except Exception:
-        # AWS's fault. Raising would make Lambda work fewer batches at a time, for every receiver.
-        logger.exception("batch not worked")
-        results.again += [work.message_id for work in queued]
+        # A failure of AWS. If this raised, Lambda would run fewer batches at a time, for every receiver.
+        logger.exception("batch failed")
+        result.redeliver(deliveries)
     flush_metrics()
-    return results.again
+    return result.redeliver_ids
 
 
-async def _deliver_all(results: BatchResult, queued: Sequence[QueuedDelivery]) -> None:
-    """Deliver the batches side by side, and record every half second what has ended."""
+async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> None:
+    """Deliver the batch concurrently, and record every half second what has ended."""
     firsts: dict[str, QueuedDelivery] = {}
-    for work in queued:
-        if firsts.setdefault(work.delivery.id, work) is not work:
-            results.dispositions.append((work, Redeliver(_COPY_SECONDS)))
+    for queued in deliveries:
+        if firsts.setdefault(queued.message.id, queued) is not queued:
+            result.dispositions.append((queued, Redeliver(_COPY_SECONDS)))
     # Nothing else runs on the loop now or at the end, so these calls need no thread of their own.
-    found = _read(results, list(firsts.values()))
-    for share in found:
-        results.dispositions += [(work, Ack()) for work in share.queued if work.is_over]
-        share.queued = [work for work in share.queued if not work.is_over]
-    groups = batch.by_workspace(share for share in found if share.queued)
-    pending = {asyncio.ensure_future(_work_workspace(results, of_one)) for of_one in groups}
+    batches = _load_batches(result, list(firsts.values()))
+    for batch in batches:
+        result.dispositions += [(queued, Ack()) for queued in batch.deliveries if queued.is_obsolete]
+        batch.deliveries = [queued for queued in batch.deliveries if not queued.is_obsolete]
+    workspaces = group_by_workspace(batch for batch in batches if batch.deliveries)
+    pending = {asyncio.ensure_future(_deliver_workspace(result, workspace)) for workspace in workspaces}
     while pending:
-        ended, pending = await asyncio.wait(pending, timeout=_RECORDED_AFTER_SECONDS)
-        for task in ended:
+        done, pending = await asyncio.wait(pending, timeout=_RECORD_EVERY_SECONDS)
+        for task in done:
             task.result()
-        if pending and results.dispositions:
-            dispositions, results.dispositions = results.dispositions, []
-            await asyncio.to_thread(_record_all, results, dispositions)
-    _record_all(results, results.dispositions)
+        if pending and result.dispositions:
+            dispositions, result.dispositions = result.dispositions, []
+            await asyncio.to_thread(_apply_dispositions, result, dispositions)
+    _apply_dispositions(result, result.dispositions)
 
 
-def _read(results: BatchResult, queued: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
-    """The queued by webhook. If DynamoDB throttles a part of the batch's read, each workspace is read alone:
-    one that uses up what its partition takes must not delay the others.
+def _load_batches(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
+    """Group and read the batch. If DynamoDB throttles a part of the read, each workspace is read alone: one
+    that uses up its partition's throughput must not delay the others.
     """
     try:
-        return batch.batches(queued)
+        return load_batches(deliveries)
     except dynamo.Throttled:
-        logger.exception("batch not read as one")
-    found: list[WebhookBatch] = []
-    for workspace_id in dict.fromkeys(work.delivery.workspace_id for work in queued):
-        own = [work for work in queued if work.delivery.workspace_id == workspace_id]
+        logger.exception("batch read throttled, reading each workspace")
+    batches: list[WebhookBatch] = []
+    for workspace_id in dict.fromkeys(queued.message.workspace_id for queued in deliveries):
+        of_workspace = [queued for queued in deliveries if queued.message.workspace_id == workspace_id]
         try:
-            found += batch.batches(own)
+            batches += load_batches(of_workspace)
         except aws.CallFailed:
-            logger.exception("workspace's deliveries not read", workspace=workspace_id)
-            results.again += [work.message_id for work in own]
-    return found
+            logger.exception("failed to read deliveries", workspace=workspace_id)
+            result.redeliver(of_workspace)
+    return batches
 
 
-def _record_all(results: BatchResult, dispositions: Sequence[tuple[QueuedDelivery, Disposition]]) -> None:
-    """Write, move or hide messages according to their dispositions, with one call for each of the three."""
+# ── dispositions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _apply_dispositions(
+    result: BatchResult, dispositions: Sequence[tuple[QueuedDelivery, Disposition]]
+) -> None:
+    """Write successes, move messages, and change visibility timeouts, with one call for each of the three."""
     delivered = [
-        (work, disposition.row) for work, disposition in dispositions if isinstance(disposition, Delivered)
+        (queued, disposition.delivery)
+        for queued, disposition in dispositions
+        if isinstance(disposition, RecordSuccess)
     ]
-    moved = [work for work, disposition in dispositions if isinstance(disposition, MoveToSlowLane)]
-    later = [
-        (work, disposition.seconds)
-        for work, disposition in dispositions
+    moved = [queued for queued, disposition in dispositions if isinstance(disposition, Move)]
+    redelivered = [
+        (queued, disposition.seconds)
+        for queued, disposition in dispositions
         if isinstance(disposition, Redeliver)
     ]
-    results.again += [work.message_id for work, _ in later]
+    result.redeliver(queued for queued, _ in redelivered)
     if delivered:
-        results.again += [delivered[at][0].message_id for at in _written(delivered)]
+        result.redeliver(_record_successes(delivered))
     if moved:
-        results.again += _moved(moved)
-    hidden = [(work.receipt_handle, seconds) for work, seconds in later if seconds is not None]
-    if hidden:
+        result.redeliver(_move_to_slow_lane(moved))
+    visibility = [(queued.receipt_handle, seconds) for queued, seconds in redelivered if seconds is not None]
+    if visibility:
         try:
-            queues.change_visibility(results.queue_url, hidden)
+            queues.change_visibility(result.queue_url, visibility)
         except Exception:
-            # AWS's fault. The messages come back after the queue's visibility timeout instead.
-            logger.exception("messages not hidden")
+            # A failure of AWS. The messages are redelivered after the queue's visibility timeout instead.
+            logger.exception("failed to change message visibility")
 
 
-def _written(delivered: Sequence[tuple[QueuedDelivery, dynamo.Row]]) -> list[int]:
-    """Record the successes. Returns the positions of those that were not recorded; they are sent again."""
+def _record_successes(delivered: Sequence[tuple[QueuedDelivery, StoredDelivery]]) -> list[QueuedDelivery]:
+    """Record the successes. Returns those that were not recorded; they are sent again."""
     try:
-        return store.record_delivered([row for _, row in delivered])
+        positions = store.record_delivered([delivery for _, delivery in delivered])
     except Exception:
-        logger.exception("successes not recorded", deliveries=[work.delivery.id for work, _ in delivered])
-        return list(range(len(delivered)))
+        ids = [delivery.id for _, delivery in delivered]
+        logger.exception("failed to record successes", deliveries=ids)
+        return [queued for queued, _ in delivered]
+    return [delivered[position][0] for position in positions]
 
 
-def _moved(queued: Sequence[QueuedDelivery]) -> list[str]:
-    """Send messages to the slow lane. Returns the ids of those that must come again."""
-    messages = [queues.Message(work.text, work.delivery.workspace_id) for work in queued]
+def _move_to_slow_lane(deliveries: Sequence[QueuedDelivery]) -> list[QueuedDelivery]:
+    """Send messages to the slow lane. Returns those that were not sent."""
+    messages = [queues.Message(queued.body, queued.message.workspace_id) for queued in deliveries]
     try:
         queues.send_all(settings().slow_deliveries_queue_url, messages)
     except queues.BatchSendFailed as failure:
-        logger.exception("messages not moved to the slow lane")
+        logger.exception("failed to move messages to the slow lane")
         return [
-            work.message_id
-            for work, message in zip(queued, messages, strict=True)
+            queued
+            for queued, message in zip(deliveries, messages, strict=True)
             if message in failure.messages
         ]
     except Exception:
-        logger.exception("messages not moved to the slow lane")
-        return [work.message_id for work in queued]
+        logger.exception("failed to move messages to the slow lane")
+        return list(deliveries)
     return []
 
 
-async def _work_workspace(results: BatchResult, batches: Sequence[WebhookBatch]) -> None:
+# ── admission ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _deliver_workspace(result: BatchResult, batches: Sequence[WebhookBatch]) -> None:
     """Deliver a workspace's part of the batch. In the slow lane, that takes a permit."""
-    if results.lane is Lane.FAST:
-        await asyncio.gather(*(_work(results, share) for share in batches))
+    if result.lane is Lane.FAST:
+        await asyncio.gather(*(_deliver_webhook(result, batch) for batch in batches))
         return
     workspace_id = batches[0].workspace_id
     try:
         permit = await asyncio.to_thread(health_store.acquire_permit, workspace_id, now_ms())
     except Exception:
-        logger.exception("no permit for the slow lane", workspace=workspace_id)
-        results.again += [work.message_id for share in batches for work in share.queued]
+        logger.exception("failed to take a slow-lane permit", workspace=workspace_id)
+        result.redeliver(queued for batch in batches for queued in batch.deliveries)
         return
-    await asyncio.gather(*(_work(results, share, is_deferred=permit is None) for share in batches))
+    await asyncio.gather(*(_deliver_webhook(result, batch, is_deferred=permit is None) for batch in batches))
     if permit is not None:
         try:
             await asyncio.to_thread(health_store.release_permit, workspace_id, permit)
         except Exception:
             # The permit ends with its lease.
-            logger.exception("permit not given back", workspace=workspace_id)
+            logger.exception("failed to return a slow-lane permit", workspace=workspace_id)
 
 
-async def _work(results: BatchResult, share: WebhookBatch, *, is_deferred: bool = False) -> None:
+async def _deliver_webhook(result: BatchResult, batch: WebhookBatch, *, is_deferred: bool = False) -> None:
     """Deliver one webhook's part of the batch."""
     try:
-        admissions = await _admissions(results, share, is_deferred)
+        admissions = await _admit(result, batch, is_deferred)
     except Exception:
-        logger.exception("webhook's deliveries not admitted", webhook=share.key)
-        results.again += [work.message_id for work in share.queued]
+        logger.exception("failed to admit deliveries", webhook=batch.key)
+        result.redeliver(batch.deliveries)
         return
-    pairs = zip(share.queued, admissions, strict=True)
-    await asyncio.gather(*(_deliver(results, share, work, admitted) for work, admitted in pairs))
-    if outcome.changes_nothing(share):
+    pairs = zip(batch.deliveries, admissions, strict=True)
+    await asyncio.gather(*(_deliver(result, batch, queued, admitted) for queued, admitted in pairs))
+    if not outcome.needs_finish(batch):
         return
     try:
-        await asyncio.to_thread(outcome.settle, share)
+        await asyncio.to_thread(outcome.finish_batch, batch)
     except Exception:
-        # The failures are recorded, and the successes will be. The next batch notes the health again.
-        logger.exception("webhook's health not noted", webhook=share.key)
+        # The failures are recorded, and the successes will be. The next batch updates the health again.
+        logger.exception("failed to update receiver health", webhook=batch.key)
 
 
-async def _admissions(
-    results: BatchResult, share: WebhookBatch, is_deferred: bool
-) -> list[admission.Admission]:
-    """A pass for each work. Also opens the receiver if any of them may go."""
+async def _admit(result: BatchResult, batch: WebhookBatch, is_deferred: bool) -> list[admission.Admission]:
+    """An admission for each delivery. Also decrypts the receiver's secrets if any of them may be sent."""
     if is_deferred:
-        return await asyncio.to_thread(_defer, results, share)
-    if admission.is_free(share):
-        admissions = admission.admit(share, results.lane)
+        return await asyncio.to_thread(_defer, result, batch)
+    if admission.calls_aws(batch):
+        admissions = await asyncio.to_thread(admission.admit, batch, result.lane)
     else:
-        admissions = await asyncio.to_thread(admission.admit, share, results.lane)
-    if share.webhook is not None and any(isinstance(each, admission.SendNow) for each in admissions):
-        if vault.are_keys_cached(share.workspace_id, webhooks.ciphertexts(share.webhook)):
-            share.receiver = _receiver(share.webhook)
+        admissions = admission.admit(batch, result.lane)
+    if batch.webhook is not None and any(isinstance(each, admission.SendNow) for each in admissions):
+        if vault.are_keys_cached(batch.workspace_id, webhooks.ciphertexts(batch.webhook)):
+            batch.receiver = _decrypt_receiver(batch.webhook)
         else:
-            share.receiver = await asyncio.to_thread(_receiver, share.webhook)
+            batch.receiver = await asyncio.to_thread(_decrypt_receiver, batch.webhook)
     return admissions
 
 
-def _defer(results: BatchResult, share: WebhookBatch) -> list[admission.Admission]:
-    return admission.defer(share, is_crowded=_is_crowded(results.queue_url, now_ms() // 60_000))
-
-
-async def _deliver(
-    results: BatchResult, share: WebhookBatch, work: QueuedDelivery, admitted: admission.Admission
-) -> None:
-    try:
-        disposition = await _follow(results, share, work, admitted)
-    except Exception:
-        # Our own fault or AWS's, never the receiver's: this message comes back, the others go on.
-        logger.exception("delivery not worked", extra=_names(work.delivery))
-        disposition = Redeliver(None)
-    results.dispositions.append((work, disposition))
-
-
-async def _follow(
-    results: BatchResult, share: WebhookBatch, work: QueuedDelivery, admitted: admission.Admission
-) -> Disposition:
-    match admitted:
-        case admission.MoveToSlowLane():
-            return MoveToSlowLane()
-        case admission.Defer(seconds):
-            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
-        case admission.Hold() | admission.WaitForSlot():
-            return await asyncio.to_thread(_wait, share, work, admitted)
-        case admission.SendNow(at):
-            if at:
-                await asyncio.sleep(max(at - now_ms(), 0) / 1000)
-            begun: StartedAttempt | Disposition | None = _begin_new(results, share, work)
-            if begun is None:
-                begun = await asyncio.to_thread(_claim, share, work)
-            if not isinstance(begun, StartedAttempt):
-                return begun
-            made = await _attempt(begun)
-            if retry.is_success(_understood(begun, made, now_ms())):
-                return _delivered(begun, made)
-            return await asyncio.to_thread(_record_failure, results, begun, made)
-
-
-def _wait(
-    share: WebhookBatch, work: QueuedDelivery, admitted: admission.Hold | admission.WaitForSlot
-) -> Disposition:
-    """Have the delivery wait, in the table or in the queue."""
-    now, most = now_ms(), share.retry_config.max_attempts
-
-    def step(row: dynamo.Row | None) -> dynamo.Row:
-        if isinstance(admitted, admission.WaitForSlot):
-            return states.asleep(row, work.delivery, until=admitted.until, now=now, max_attempts=most)
-        return states.held(
-            row,
-            work.delivery,
-            reason=admitted.reason,
-            now=now,
-            max_attempts=most,
-            most_held_ms=settings().max_hold_seconds * 1000,
-        )
-
-    taken = _taken(work, step)
-    if isinstance(taken, Redeliver | Ack):
-        return taken
-    if isinstance(admitted, admission.WaitForSlot):
-        return Redeliver(_seconds(admitted.until - now))
-    metrics().add_metric("DeliveriesHeld", "Count", 1)
-    return Ack()
-
-
-# ── begin ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _begin_new(results: BatchResult, share: WebhookBatch, work: QueuedDelivery) -> StartedAttempt | None:
-    """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
-    is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
-    """
-    body = work.delivery.body or (share.webhook.body if share.webhook else None)
-    if (
-        results.lane is Lane.SLOW
-        or not work.is_new
-        or not share.is_active
-        or body is None
-        or not share.receiver
-    ):
-        return None
-    return StartedAttempt(share, work, share.receiver, body.encode())
-
-
-def _claim(share: WebhookBatch, work: QueuedDelivery) -> StartedAttempt | Disposition:
-    """An attempt under our lease, or why there is none."""
-    delivery, webhook = work.delivery, share.webhook
-    # Before the claim: while the events table cannot be reached, no claims are used up.
-    body = delivery.body or (webhook.body if webhook else None) or _stored_body(delivery)
-    lease = _lease(share, work)
-    if isinstance(lease, Redeliver | Ack):
-        return lease
-    if reason := webhooks.inactive_reason(webhook):
-        return _end(delivery, lease, Status.CANCELLED, reason)
-    if lease["claims"] - lease["attempts"] > _MAX_LOST_CLAIMS:
-        logger.error("delivery given up: its workers die", extra=_names(delivery))
-        return _end(delivery, lease, Status.FAILED, "internal")
-    if body is None:
-        return _end(delivery, lease, Status.FAILED, "event_expired")
-    if share.receiver is None:
-        return _end(delivery, lease, Status.FAILED, "secret_unreadable")
-    return StartedAttempt(share, work, share.receiver, body.encode(), lease)
-
-
-def _lease(share: WebhookBatch, work: QueuedDelivery) -> dynamo.Row | Redeliver | Ack:
-    """The row under our lease, or what becomes of the message when another worker has the delivery."""
-    now = now_ms()
-    until = now + settings().delivery_lease_seconds * 1000
-    most = share.retry_config.max_attempts
-    return _taken(
-        work,
-        lambda row: states.leased(row, work.delivery, now=now, until=until, max_attempts=most),
+def _defer(result: BatchResult, batch: WebhookBatch) -> list[admission.Admission]:
+    return admission.defer(
+        batch, has_many_in_flight=_has_many_in_flight(result.queue_url, now_ms() // 60_000)
     )
 
 
-def _taken(
-    work: QueuedDelivery, step: Callable[[dynamo.Row | None], dynamo.Row]
-) -> dynamo.Row | Redeliver | Ack:
-    """Take the delivery through a step, and return its row, or what becomes of the message instead."""
-    row = work.row
-    for _ in range(_TRIES):
-        now = now_ms()
-        match states.obstacle(row, work.delivery, now):
-            case states.Obsolete():
-                return Ack()
-            case states.Blocked(until):
-                return Redeliver(_seconds(until - now))
-        after = step(row)
-        try:
-            store.write(row, after)
-        except store.DeliveryChanged as changed:
-            row = changed.row
-        else:
-            return after
-    return Redeliver(None)
-
-
-def _seconds(ms: int) -> int:
-    """As a visibility timeout: whole seconds, never early."""
-    return max(-(-ms // 1000), 1)
-
-
-def _receiver(webhook: StoredWebhook) -> Receiver | None:
-    """None when the stored secrets do not open."""
+def _decrypt_receiver(webhook: StoredWebhook) -> Receiver | None:
+    """None if a stored secret cannot be decrypted."""
     try:
-        return Receiver.of(webhook)
+        return Receiver.from_webhook(webhook)
     except vault.DecryptionFailed:
-        logger.exception("secret does not open", webhook_id=webhook.id, workspace=webhook.workspace_id)
+        logger.exception(
+            "webhook secret decryption failed", webhook_id=webhook.id, workspace=webhook.workspace_id
+        )
         return None
 
 
-def _stored_body(delivery: DeliveryMessage) -> str | None:
-    event = events.get(delivery.workspace_id, delivery.event_id)
-    return payload(event.id, event.type, event.timestamp, event.data) if event else None
+async def _deliver(
+    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Admission
+) -> None:
+    try:
+        disposition = await _act_on_admission(result, batch, queued, admitted)
+    except Exception:
+        # A failure of our own or of AWS, never of the receiver. Only this message is redelivered.
+        logger.exception("failed to process delivery", extra=_log_fields(queued.message))
+        disposition = Redeliver(None)
+    result.dispositions.append((queued, disposition))
 
 
-def _end(delivery: DeliveryMessage, lease: dynamo.Row, status: Status, reason: str) -> Ack:
-    store.write(lease, states.ended(lease, status=status, reason=reason, attempted=False, now=now_ms()))
-    logger.info("delivery ended", status=status, reason=reason, extra=_names(delivery))
+async def _act_on_admission(
+    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Admission
+) -> Disposition:
+    match admitted:
+        case admission.MoveToSlowLane():
+            return Move()
+        case admission.Defer(seconds):
+            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
+        case admission.Hold() | admission.WaitForSlot():
+            return await asyncio.to_thread(_postpone, batch, queued, admitted)
+        case admission.SendNow(at):
+            if at:
+                await asyncio.sleep(max(at - now_ms(), 0) / 1000)
+            return await _make_attempt(result, batch, queued)
+
+
+def _postpone(
+    batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Hold | admission.WaitForSlot
+) -> Disposition:
+    """Have the delivery wait, in the table or in the queue."""
+    now, max_attempts = now_ms(), batch.retry_policy.max_attempts
+
+    def step(delivery: StoredDelivery | None) -> StoredDelivery:
+        if isinstance(admitted, admission.WaitForSlot):
+            return states.waiting_for_slot(
+                delivery, queued.message, until=admitted.until, now=now, max_attempts=max_attempts
+            )
+        return states.held(
+            delivery,
+            queued.message,
+            reason=admitted.reason,
+            now=now,
+            max_attempts=max_attempts,
+            max_hold_ms=settings().max_hold_seconds * 1000,
+        )
+
+    postponed = _apply_step(queued, step)
+    if isinstance(postponed, Redeliver | Ack):
+        return postponed
+    if isinstance(admitted, admission.WaitForSlot):
+        return Redeliver(_visibility_seconds(admitted.until - now))
+    metrics().add_metric("DeliveriesHeld", "Count", 1)
     return Ack()
 
 
 # ── attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _attempt(begun: StartedAttempt) -> CompletedAttempt:
+async def _make_attempt(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> Disposition:
+    running: RunningAttempt | Disposition | None = _start_new(result, batch, queued)
+    if running is None:
+        running = await asyncio.to_thread(_start_claimed, batch, queued)
+    if not isinstance(running, RunningAttempt):
+        return running
+    completed = await _send(running)
+    if retry.is_success(_classify(running, completed, now_ms())):
+        return _on_success(running, completed)
+    return await asyncio.to_thread(_on_failure, result, running, completed)
+
+
+def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> RunningAttempt | None:
+    """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
+    is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
+    """
+    body = queued.message.body or _callback_body(batch)
+    if (
+        result.lane is Lane.SLOW
+        or not queued.is_new
+        or not batch.is_active
+        or body is None
+        or not batch.receiver
+    ):
+        return None
+    return RunningAttempt(batch, queued, batch.receiver, body.encode())
+
+
+def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> RunningAttempt | Disposition:
+    """An attempt under our lease, or why there is none."""
+    message = queued.message
+    # Before the claim: while the events table cannot be reached, no claims are used up.
+    body = message.body or _callback_body(batch) or _event_body(message)
+    lease = _claim(batch, queued)
+    if isinstance(lease, Redeliver | Ack):
+        return lease
+    if reason := webhooks.inactive_reason(batch.webhook):
+        return _end_without_attempt(message, lease, Status.CANCELLED, reason)
+    if lease.lost_claims > _MAX_LOST_CLAIMS:
+        logger.error("too many lost claims", extra=_log_fields(message))
+        return _end_without_attempt(message, lease, Status.FAILED, "internal")
+    if body is None:
+        return _end_without_attempt(message, lease, Status.FAILED, "event_expired")
+    if batch.receiver is None:
+        return _end_without_attempt(message, lease, Status.FAILED, "secret_unreadable")
+    return RunningAttempt(batch, queued, batch.receiver, body.encode(), lease)
+
+
+def _callback_body(batch: WebhookBatch) -> str | None:
+    return batch.webhook.body if batch.webhook else None
+
+
+def _event_body(message: DeliveryMessage) -> str | None:
+    event = events.get(message.workspace_id, message.event_id)
+    return payload(event.id, event.type, event.timestamp, event.data) if event else None
+
+
+def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Redeliver | Ack:
+    """The delivery under our lease, or the disposition of the message if another worker has the delivery."""
+    now = now_ms()
+    until = now + settings().delivery_lease_seconds * 1000
+    max_attempts = batch.retry_policy.max_attempts
+    return _apply_step(
+        queued,
+        lambda delivery: states.claimed(
+            delivery, queued.message, now=now, until=until, max_attempts=max_attempts
+        ),
+    )
+
+
+def _apply_step(
+    queued: QueuedDelivery, step: Callable[[StoredDelivery | None], StoredDelivery]
+) -> StoredDelivery | Redeliver | Ack:
+    """Take the delivery through a step. Returns it, or the message's disposition if the step is blocked."""
+    delivery = queued.delivery
+    for _ in range(_MAX_TRIES):
+        now = now_ms()
+        match states.check_message(delivery, queued.message, now):
+            case states.Obsolete():
+                return Ack()
+            case states.Blocked(until):
+                return Redeliver(_visibility_seconds(until - now))
+        after = step(delivery)
+        try:
+            store.write(delivery, after)
+        except store.DeliveryChanged as changed:
+            delivery = changed.delivery
+        else:
+            return after
+    return Redeliver(None)
+
+
+def _visibility_seconds(ms: int) -> int:
+    """A wait as a visibility timeout: whole seconds, never early."""
+    return max(-(-ms // 1000), 1)
+
+
+def _end_without_attempt(message: DeliveryMessage, lease: StoredDelivery, status: Status, reason: str) -> Ack:
+    store.write(lease, states.ended(lease, status=status, reason=reason, attempted=False, now=now_ms()))
+    logger.info("delivery ended", status=status, reason=reason, extra=_log_fields(message))
+    return Ack()
+
+
+async def _send(running: RunningAttempt) -> CompletedAttempt:
     """Make one request. If it takes long, let other workers know."""
     loop = asyncio.get_running_loop()
-    noted: list[asyncio.Future[None]] = []
+    slow_marks: list[asyncio.Future[None]] = []
     timer = loop.call_later(
-        SLOW_AFTER_SECONDS, lambda: noted.append(loop.run_in_executor(None, _takes_long, begun))
+        SLOW_AFTER_SECONDS, lambda: slow_marks.append(loop.run_in_executor(None, _on_slow, running))
     )
     try:
-        return await attempt.make(
-            begun.receiver,
-            begun.work.delivery.id,
-            begun.body,
-            number=begun.number,
-            trigger=begun.lease.get("trigger", "AUTO") if begun.lease else "AUTO",
+        return await attempt.send(
+            running.receiver,
+            running.message.id,
+            running.body,
+            number=running.number,
+            trigger=(running.lease.trigger if running.lease else None) or "AUTO",
         )
     finally:
         timer.cancel()
-        for each in noted:
-            await each
+        for mark in slow_marks:
+            await mark
 
 
-def _takes_long(begun: StartedAttempt) -> None:
-    """Claim a new delivery, so that a copy of its message waits, and note that the receiver is slow."""
+def _on_slow(running: RunningAttempt) -> None:
+    """Claim a new delivery, so that a copy of its message waits, and mark the receiver as slow."""
     try:
-        if begun.lease is None:
-            lease = _lease(begun.share, begun.work)
-            begun.lease = None if isinstance(lease, Redeliver | Ack) else lease
-        outcome.slow(begun.share)
+        if running.lease is None:
+            lease = _claim(running.batch, running.queued)
+            running.lease = lease if isinstance(lease, StoredDelivery) else None
+        outcome.mark_slow(running.batch)
     except Exception:
-        # The attempt goes on: its result is recorded as it would be without this.
-        logger.exception("slow attempt not noted", extra=_names(begun.work.delivery))
+        # The attempt goes on, and its result is recorded all the same.
+        logger.exception("failed to mark receiver as slow", extra=_log_fields(running.message))
 
 
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _understood(begun: StartedAttempt, made: CompletedAttempt, now: int) -> retry.Outcome:
-    return webhooks.classify_response(
-        begun.share.webhook, made.result.outcome(at_ms(now)), made.result.response_body
-    )
+def _classify(running: RunningAttempt, completed: CompletedAttempt, now: int) -> retry.Outcome:
+    result = completed.result
+    return webhooks.classify_response(running.batch.webhook, result.outcome(at_ms(now)), result.response_body)
 
 
-def _delivered(begun: StartedAttempt, made: CompletedAttempt) -> Delivered:
-    share, delivery, now = begun.share, begun.work.delivery, now_ms()
-    share.timed_out.append(False)
-    share.last_success_at = max(share.last_success_at, now)
-    if sampled(delivery.correlation_id):
-        _log(begun, made, "Delivered")
-    by_roll_up = begun.number == 1 and counters.is_counted_by_roll_up(delivery.id.time_ms, now)
+def _on_success(running: RunningAttempt, completed: CompletedAttempt) -> RecordSuccess:
+    batch, message, now = running.batch, running.message, now_ms()
+    batch.timed_out.append(False)
+    batch.last_success_at = max(batch.last_success_at, now)
+    if sampled(message.correlation_id):
+        _log_attempt(running, completed, _DECISIONS[retry.Delivered])
+    by_roll_up = running.number == 1 and counters.is_counted_by_roll_up(message.id.time_ms, now)
     if not by_roll_up:
-        share.counts.add(now, made.result.duration_ms, reason=None, ended=True)
-    return Delivered(
+        batch.counts.add(now, completed.result.duration_ms, reason=None, ended=True)
+    return RecordSuccess(
         states.delivered(
-            begun.lease,
-            delivery,
-            made.row(begun.receiver.headers),
+            running.lease,
+            message,
+            completed.to_stored(running.receiver.headers),
             counted=not by_roll_up,
             now=now,
-            max_attempts=share.retry_config.max_attempts,
+            max_attempts=batch.retry_policy.max_attempts,
         )
     )
 
 
-def _record_failure(results: BatchResult, begun: StartedAttempt, made: CompletedAttempt) -> Disposition:
-    share, delivery, result, now = begun.share, begun.work.delivery, made.result, now_ms()
-    lease = begun.lease or _lease(share, begun.work)
+def _on_failure(result: BatchResult, running: RunningAttempt, completed: CompletedAttempt) -> Disposition:
+    batch, message, now = running.batch, running.message, now_ms()
+    lease = running.lease or _claim(batch, running.queued)
     if isinstance(lease, Redeliver | Ack):
         return lease  # another worker had a copy of the message, and its record counts
-    begun.lease = lease
-    met = _understood(begun, made, now)
-    since = (begun.not_registered_at or now) if met.message is retry.ReceiverMessage.NOT_REGISTERED else None
+    running.lease = lease
+    response = _classify(running, completed, now)
+    not_registered_since = None
+    if response.message is retry.ReceiverMessage.NOT_REGISTERED:
+        not_registered_since = running.not_registered_at or now
     plan = retry.plan(
-        met,
-        begun.number - lease.get("earlier", 0),
-        share.retry_config,
-        not_registered_seconds=0 if since is None else (now - since) // 1000,
+        response,
+        running.number - (lease.earlier or 0),
+        batch.retry_policy,
+        not_registered_seconds=0 if not_registered_since is None else (now - not_registered_since) // 1000,
     )
-    _log(begun, made, type(plan).__name__)
-    metrics().add_metric(f"Attempt{type(plan).__name__}", "Count", 1)
-    share.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
-    share.counts.add(now, result.duration_ms, reason=met.reason, ended=not isinstance(plan, retry.Retry))
-    row = made.row(begun.receiver.headers) | {"number": begun.number}
+    _count_failure(running, completed, response, plan, now)
+    failed_attempt = completed.to_stored(running.receiver.headers)._replace(number=running.number)
     match plan:
         case retry.Retry(delay_seconds, reason):
-            parked = _is_parked(results.queue_url, delay_seconds)
+            is_parked = _should_park(result.queue_url, delay_seconds)
             after = states.retrying(
                 lease,
                 reason=reason,
                 at=now + delay_seconds * 1000,
-                parked=parked,
-                not_registered_since=since,
+                is_parked=is_parked,
+                not_registered_since=not_registered_since,
                 now=now,
             )
-            store.write(lease, after, row)
-            share.queued_retries |= not parked
-            return Ack() if parked else Redeliver(delay_seconds)
+            store.write(lease, after, failed_attempt)
+            batch.has_queued_retries |= not is_parked
+            return Ack() if is_parked else Redeliver(delay_seconds)
         case retry.Fail(reason) | retry.DisableWebhook(reason):
-            # First, for it is what may not be lost; a delivery cut down here is sent again, or CANCELLED.
-            if made.trigger != "MANUAL":
-                outcome.failed(share, delivery, now, made.started_at)
+            # Before the record, because these must not be lost. If the worker dies in between, the delivery
+            # is sent again, or CANCELLED.
+            if completed.trigger != "MANUAL":
+                outcome.on_failed(batch, message, now, completed.started_at)
             if isinstance(plan, retry.DisableWebhook):
-                outcome.gone(share, delivery, reason, made.started_at)
+                outcome.on_gone(batch, message, reason, completed.started_at)
             after = states.ended(lease, status=Status.FAILED, reason=reason, attempted=True, now=now)
-            store.write(lease, after, row)
+            store.write(lease, after, failed_attempt)
     return Ack()
 
 
-def _log(begun: StartedAttempt, made: CompletedAttempt, end: str) -> None:
+def _count_failure(
+    running: RunningAttempt,
+    completed: CompletedAttempt,
+    response: retry.Outcome,
+    plan: retry.Plan,
+    now: int,
+) -> None:
+    batch, result, decision = running.batch, completed.result, _DECISIONS[type(plan)]
+    _log_attempt(running, completed, decision)
+    metrics().add_metric(f"Attempt{decision}", "Count", 1)
+    batch.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
+    has_ended = not isinstance(plan, retry.Retry)
+    batch.counts.add(now, result.duration_ms, reason=response.reason, ended=has_ended)
+
+
+def _log_attempt(running: RunningAttempt, completed: CompletedAttempt, decision: str) -> None:
     logger.info(
         "attempt",
-        outcome=end,
-        number=begun.number,
-        status_code=made.result.status_code,
-        error=made.result.error_kind,
-        ms=made.result.duration_ms,
-        extra=_names(begun.work.delivery),
+        outcome=decision,
+        number=running.number,
+        status_code=completed.result.status_code,
+        error=completed.result.error_kind,
+        ms=completed.result.duration_ms,
+        extra=_log_fields(running.message),
     )
 
 
-def _is_parked(queue_url: str, delay_seconds: int) -> bool:
-    """Whether a retry waits in the table. In the queue it would be in flight all the while."""
+def _should_park(queue_url: str, delay_seconds: int) -> bool:
+    """Whether a retry waits in the table. In the queue it would be in flight all that time."""
     if delay_seconds > settings().max_visibility_wait_seconds:
         return True
-    return delay_seconds > _CROWDED_WAIT_SECONDS and _is_crowded(queue_url, now_ms() // 60_000)
+    return delay_seconds > _MAX_CROWDED_WAIT_SECONDS and _has_many_in_flight(queue_url, now_ms() // 60_000)
 
 
 @lru_cache(maxsize=2)
-def _is_crowded(queue_url: str, minute: int) -> bool:
-    """Whether half of what SQS takes is in flight; asked once a minute. If SQS does not say, yes: the record
-    of an attempt must not fail for it.
+def _has_many_in_flight(queue_url: str, minute: int) -> bool:
+    """Whether more than half of the messages that SQS allows are in flight. Requested once a minute. True if
+    SQS does not answer, so that an attempt is recorded all the same.
     """
     try:
-        return queues.in_flight(queue_url) > _CROWDED
+        return queues.in_flight(queue_url) > _MANY_IN_FLIGHT
     except aws.CallFailed:
-        logger.exception("messages in flight not counted")
+        logger.exception("failed to count messages in flight")
         return True
 
 
-def _names(delivery: DeliveryMessage) -> dict[str, str]:
+def _log_fields(message: DeliveryMessage) -> dict[str, str]:
     return {
-        "correlation_id": delivery.correlation_id,
-        "delivery_id": delivery.id,
-        "event_id": delivery.event_id,
-        "webhook_id": delivery.webhook_id,
-        "workspace": delivery.workspace_id,
+        "correlation_id": message.correlation_id,
+        "delivery_id": message.id,
+        "event_id": message.event_id,
+        "webhook_id": message.webhook_id,
+        "workspace": message.workspace_id,
     }

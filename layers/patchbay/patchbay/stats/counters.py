@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from patchbay.clock import at_ms
-from patchbay.deliveries.models import Status
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
 
 if TYPE_CHECKING:
-    from patchbay.storage.dynamo import Row
+    from patchbay.deliveries.stored_delivery import DeliveryOutcome
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
 # bounds can be added only at the end.
@@ -78,14 +77,12 @@ class HourCounters(NamedTuple):
     rolled_to: str | None = None
 
 
-def count_successes(deliveries: Iterable[Row]) -> AttemptCounts:
-    """The successes among rows of deliveries that the worker did not count. The worker of an earlier release
-    counted every success; the rows that it wrote have `claims`.
-    """
+def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
+    """The successes that the worker did not count."""
     counts = AttemptCounts()
-    for row in deliveries:
-        if row["status"] == Status.DELIVERED and not row.keys() & {"counted", "claims"}:
-            counts.add(row["deliveredAt"], row["success"]["durationMs"], reason=None, ended=True)
+    for delivery in deliveries:
+        if delivery.is_success and not delivery.is_counted:
+            counts.add(delivery.delivered_at, delivery.duration_ms, reason=None, ended=True)
     return counts
 
 

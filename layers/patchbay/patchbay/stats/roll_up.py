@@ -111,7 +111,7 @@ class _Run:
                 raise Incomplete("no time left; the next run continues")
             chunk = list(islice(rows, _CHUNK))
             counts = counters.count_successes(chunk)
-            until = str(chunk[-1]["sk"]) if len(chunk) == _CHUNK else end
+            until = str(chunk[-1].id) if len(chunk) == _CHUNK else end
             if until == end and not counts.attempts and stored.rolled_to is None:
                 return
             try:
