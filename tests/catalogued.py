@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from patchbay.catalogue.entries import Entry, load
+from patchbay.catalogue.entries import Entry, load_entry
 
 FORMATS = FormatChecker(formats=())
 
@@ -18,7 +18,7 @@ POST: dict[str, Any] = {"postId": "post_1", "network": "instagram"}
 
 def minimal_data(type: str) -> dict[str, Any]:
     """The required fields of an event type, with the values of the catalogue's sample."""
-    entry = load(type)
+    entry = load_entry(type)
     required: Any = entry.json_schema["required"]
     return {name: entry.sample[name] for name in required}
 
@@ -41,6 +41,6 @@ def schema_errors(entry: Entry, data: Any) -> list[str]:
 
 def assert_catalogued(type: str, data: dict[str, Any]) -> None:
     """Check that an event of Patchbay's own has exactly the fields in the catalogue."""
-    entry = load(type)
+    entry = load_entry(type)
     assert schema_errors(entry, data) == []
     assert list(data) == list(entry.sample)

@@ -5,5 +5,5 @@ from patchbay.integrations.models import CreateIntegration, Integration
 
 @endpoint(scope="integrations:write", status=201, idempotent=True)
 def handler(request: Request, body: CreateIntegration) -> Integration:
-    """Register an integration."""
+    """Create an integration."""
     return service.create(request.principal, body, request.once)

@@ -6,5 +6,5 @@ from patchbay.integrations import service
 
 @endpoint(scope="integrations:write")
 def handler(request: Request, id: IntegrationId) -> Empty:
-    """Remove an integration; its connections are revoked in the background."""
+    """Delete an integration. Its connections are revoked in the background."""
     return service.delete(request.principal, id, request.if_match)

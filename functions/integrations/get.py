@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration, RevealQuery
 
 @endpoint(scope="integrations:read")
 def handler(request: Request, id: IntegrationId, query: RevealQuery) -> Integration:
-    """One integration; secrets are masked unless revealed."""
+    """Get an integration. Secrets are masked unless revealed."""
     return service.get(request.principal, id, reveal=query.reveal)

@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration
 
 @endpoint(scope="integrations:write", status=201, idempotent=True)
 def handler(request: Request, id: IntegrationId) -> Integration:
-    """Make a copy of a public integration, or of a template, in one's own workspace."""
+    """Copy a public integration or a template into the caller's workspace."""
     return service.install(request.principal, id, request.once)

@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration, IntegrationQuery
 
 @endpoint(scope="integrations:read")
 def handler(request: Request, query: IntegrationQuery) -> Listing[Integration]:
-    """The workspace's integrations, newest first."""
+    """List the workspace's integrations, newest first."""
     return service.list_integrations(request.principal, query)

@@ -7,5 +7,5 @@ from patchbay.integrations.models import LogEntry, LogQuery
 
 @endpoint(scope="integrations:read")
 def handler(request: Request, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
-    """Who used or changed an integration, newest first."""
+    """List the activity log of an integration, newest first."""
     return service.list_logs(request.principal, id, query)

@@ -6,4 +6,4 @@ from patchbay.http import Request, endpoint
 @endpoint(scope="webhooks:read")
 def handler(request: Request) -> Listing[EventTypeInfo]:
     """List the event types, with their descriptions, JSON Schemas and samples."""
-    return Listing(items=[entry.info() for entry in all_entries()])
+    return Listing(items=[entry.to_api() for entry in all_entries()])

@@ -9,6 +9,6 @@ refuse_encryption_key()
 aws.preload()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> marketplace.ReviewQueue | marketplace.ReviewResult:
     """List the integrations that wait for review, or decide on one. Invoked by the platform's operators."""
     return marketplace.review(ReviewPublication.model_validate(event, by_alias=True, by_name=False))

@@ -13,7 +13,7 @@ import pytest
 
 from local.settings import ROOT
 from local.testing import RunningStack
-from patchbay.catalogue.entries import all_actions, chosen, load_action, resources
+from patchbay.catalogue.entries import all_actions, choice_resources, load_action, resources
 from tests.apps.make_runtime import MakeApp, MakeError
 from tests.apps.the_platform import ThePlatform
 from tests.e2e.conftest import Workspace, eventually
@@ -172,7 +172,7 @@ def test_the_dropdown_of_events(app: MakeApp, connection: dict[str, Any]) -> Non
     assert {each["value"]: each["label"] for each in shown} == {each.key: each.label for each in TRIGGERS}
 
 
-@pytest.mark.parametrize("resource", sorted(chosen()))
+@pytest.mark.parametrize("resource", sorted(choice_resources()))
 def test_a_dropdown_of_the_platform_s(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:

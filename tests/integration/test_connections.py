@@ -208,7 +208,7 @@ def test_create_validates_credentials_against_the_provider_file(
     assert key not in created.text
     assert get_token(api, id).json() == {"credentials": {"apiUrl": host, "apiKey": key}}
     assert key not in json.dumps(connection_rows(backend))
-    assert_problem(initiate(api, id), 409, None, "not one for OAuth")
+    assert_problem(initiate(api, id), 409, None, "does not use OAuth")
 
 
 def test_create_replaces_credentials_of_the_same_name(api: Api, mail: str, backend: Backend) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from patchbay import catalogue
 from patchbay.automations import hooks
-from patchbay.catalogue.entries import check_data, load
+from patchbay.catalogue.entries import check_data, load_entry
 from patchbay.clock import at_ms, iso
 from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
@@ -629,7 +629,7 @@ def test_triggers_match_the_catalogue(api: Api) -> None:
     assert {trigger["id"] for trigger in found} == catalogue.PUBLISHABLE | catalogue.OPERATIONAL
     assert [trigger["label"] for trigger in found] == sorted(trigger["label"] for trigger in found)
     for trigger in found:
-        entry = load(trigger["id"])
+        entry = load_entry(trigger["id"])
         assert trigger == {
             "id": entry.key,
             "label": entry.label,
@@ -647,7 +647,7 @@ def test_samples_are_the_newest_events_then_the_catalogue_sample(pipeline: Pipel
         "id": EventId.of_name("sample", "POST_PUBLISHED"),
         "type": "POST_PUBLISHED",
         "timestamp": "2026-03-02T09:30:00.000Z",
-        "data": load("POST_PUBLISHED").sample,
+        "data": load_entry("POST_PUBLISHED").sample,
     }
     assert_catalogued("POST_PUBLISHED", catalogue_sample["data"])
     ids = []
@@ -682,7 +682,7 @@ def test_samples_do_not_include_rejected_events(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize("event", sorted(catalogue.TRIGGERS))
 def test_every_trigger_has_a_sample(api: Api, event: str) -> None:
     (sample,) = api(f"GET /api/automations/make/triggers/{event}/samples").json()
-    assert sample["data"] == load(event).sample
+    assert sample["data"] == load_entry(event).sample
 
 
 @pytest.mark.parametrize("event", ["NOPE", "ACTION_REQUESTED", "*", "post_published"])

@@ -597,9 +597,9 @@ def test_what_does_not_fit_is_said_in_the_words_of_json(api: Api) -> None:
         "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
         "tags.0; at most 8 names of at most 64 characters",
         "headers": "must be an object",
-        "rateLimitPerSecond": "must be 1 or more",
+        "rateLimitPerSecond": "must be at least 1",
         "retryConfig.schedule": "must be 'standard'",
-        "secret": "there is no such field",
+        "secret": "unknown field",
     }
 
 

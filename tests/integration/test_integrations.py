@@ -1,5 +1,5 @@
-"""Integrations of a workspace, through the endpoints that template.yaml names: what is taken and shown, what
-changes together with what, what a deletion leaves, and every way to send a stored secret elsewhere.
+"""The integrations API, through the handlers of template.yaml: validation, concurrency, deletion, and attacks
+that try to send a stored secret elsewhere.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from patchbay.integrations.models import MAX_METADATA_BYTES
 from patchbay.oauth.maintenance import RunSummary, run_due
 from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, dying, killed, meanwhile, one_at_a_time, watched
-from tests.receivers import Answer as Said
+from tests.integration.integrations_api import PATH, items, pages, snapshot
+from tests.problems import assert_problem
+from tests.receivers import Answer as Reply
 from tests.receivers import Receiver, Request, receiver
 
-PATH = "/api/integrations"
 WEBHOOKS = "/api/integrations/webhooks"
 CALLBACK = "/api/integrations/oauth/callback"
 SECRET = "the-clients-own-secret-5f2c"
@@ -52,7 +53,7 @@ def create(api: Api, token: str = OWNER, headers: dict[str, str] | None = None, 
     return api(f"POST {PATH}", json=body, token=token, headers=headers)
 
 
-def make(api: Api, token: str = OWNER, **changes: Any) -> Any:
+def created(api: Api, token: str = OWNER, **changes: Any) -> Any:
     answer = create(api, token, **changes)
     assert answer.status == 201, answer.text
     return answer.json()
@@ -70,7 +71,7 @@ def put(
     return api(f"PUT {PATH}/{integration['id']}", json=body, token=token, headers=headers)
 
 
-def changed(api: Api, integration: Any, token: str = OWNER, **body: Any) -> Any:
+def updated(api: Api, integration: Any, token: str = OWNER, **body: Any) -> Any:
     answer = put(api, integration, token, **body)
     assert answer.status == 200, answer.text
     return answer.json()
@@ -84,26 +85,8 @@ def delete(api: Api, integration: Any, **more: Any) -> Answer:
     return api(f"DELETE {PATH}/{integration['id']}", **more)
 
 
-def items(answer: Answer) -> list[Any]:
-    assert answer.status == 200, answer.text
-    found: list[Any] = answer.json()["items"]
-    return found
-
-
-def pages(api: Api, line: str, limit: int) -> list[Any]:
-    """All of a list, page by page; none is larger than asked for."""
-    found, cursor = [], ""
-    while True:
-        page = api(f"{line}{'&' if '?' in line else '?'}limit={limit}{cursor}").json()
-        assert len(page["items"]) <= limit
-        found += page["items"]
-        if page["nextCursor"] is None:
-            return found
-        cursor = f"&cursor={page['nextCursor']}"
-
-
 def log(api: Api, integration: Any, query: str = "") -> list[Any]:
-    """The entries, oldest first."""
+    """The log entries, oldest first."""
     return items(api(f"GET {PATH}/{integration['id']}/logs{query}"))[::-1]
 
 
@@ -112,38 +95,22 @@ def actions(api: Api, integration: Any) -> list[str]:
 
 
 def row(backend: Backend, integration: Any) -> dict[str, Any]:
-    (found,) = (row for row in backend.rows("IntegrationsTable") if row["sk"] == integration["id"])
-    return found
+    (result,) = (row for row in backend.rows("IntegrationsTable") if row["sk"] == integration["id"])
+    return result
 
 
-def entries(backend: Backend) -> list[str]:
-    """The actions of all entries of all integrations."""
+def logged_actions(backend: Backend) -> list[str]:
+    """The actions in the logs of all integrations, sorted."""
     return sorted(row["action"] for row in backend.rows("ActivityTable"))
 
 
-def tables(backend: Backend) -> dict[str, list[str]]:
-    """Every row but those that count requests and hold data keys."""
-    names = {table.logical_id for table in backend.template.of_type("AWS::DynamoDB::Table")}
-    kept = names - {"RateLimitsTable", "DataKeysTable"}
-    return {name: sorted(map(repr, backend.rows(name))) for name in kept}
-
-
-def refused(answer: Answer, status: int, *named: str) -> None:
-    codes = {403: "forbidden", 404: "not_found", 409: "conflict", 422: "validation_failed"}
-    assert (answer.status, answer.json().get("code")) == (status, codes[status]), answer.text
-    for text in named:
-        assert text in answer.json()["detail"], answer.text
-
-
 def path_of(answer: Answer) -> str:
-    """The first field that is refused."""
-    refused(answer, 422)
-    path: str = answer.json()["errors"][0]["path"]
-    return path
+    """The path of the first error."""
+    return str(assert_problem(answer, 422)["errors"][0]["path"])
 
 
-def thief() -> str:
-    """Whoever may change integrations and connect, but neither read nor write credentials."""
+def attacker_token() -> str:
+    """May change integrations and connect, but neither read nor write credentials."""
     scopes = "integrations:read integrations:write integrations:publish connections:read connections:write"
     return jwt_for("acme", scope=scopes)
 
@@ -151,20 +118,20 @@ def thief() -> str:
 # ── a provider, and connections to it ────────────────────────────────────────────────────────────────
 
 
-def answering(_: Request) -> Said:
+def answering(_: Request) -> Reply:
     tokens = {"access_token": ACCESS, "refresh_token": REFRESH, "token_type": "Bearer", "expires_in": 3600}
-    return Said(200, {"content-type": "application/json"}, json.dumps(tokens).encode())
+    return Reply(200, {"content-type": "application/json"}, json.dumps(tokens).encode())
 
 
 @pytest.fixture
 def provider() -> Iterator[Receiver]:
-    """A provider that gives tokens for whatever comes."""
-    with receiver([answering]) as made:
-        yield made
+    """A provider that answers every request with tokens."""
+    with receiver([answering]) as integration:
+        yield integration
 
 
-def at(provider: Receiver, **more: Any) -> dict[str, Any]:
-    """The config of a provider of one's own on this machine."""
+def config_at(provider: Receiver, **more: Any) -> dict[str, Any]:
+    """The config of a custom provider at a local server."""
     here = provider.url.removesuffix("/hook")
     return {
         **OWN,
@@ -174,12 +141,12 @@ def at(provider: Receiver, **more: Any) -> dict[str, Any]:
 
 
 def connect(api: Api, integration: Any, name: str = "default", token: str = OWNER) -> Answer:
-    """The whole flow: begun, and brought back with a code."""
+    """Run the whole OAuth flow."""
     body = {"redirectUri": REDIRECT_URI, "connectionId": name}
-    begun = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json=body, token=token)
-    if begun.status != 200:
-        return begun
-    return api(f"POST {CALLBACK}", json={"code": "a-code", "state": begun.json()["state"]}, token=token)
+    initiated = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json=body, token=token)
+    if initiated.status != 200:
+        return initiated
+    return api(f"POST {CALLBACK}", json={"code": "a-code", "state": initiated.json()["state"]}, token=token)
 
 
 def connected(api: Api, integration: Any, name: str = "default") -> Any:
@@ -188,8 +155,8 @@ def connected(api: Api, integration: Any, name: str = "default") -> Any:
     return answer.json()
 
 
-def got(provider: Receiver) -> str:
-    """All that a provider was sent, credentials in base64 opened."""
+def sent_to(provider: Receiver) -> str:
+    """Everything that a provider received, with Basic credentials decoded."""
     seen = []
     for request in provider.requests:
         headers = dict(request.headers)
@@ -199,28 +166,30 @@ def got(provider: Receiver) -> str:
     return "\n".join(seen)
 
 
-def plenty() -> int:
+def enough_time() -> int:
     return 900_000
 
 
-def kept_up() -> RunSummary:
-    """One run of the schedule with time enough."""
-    return run_due(plenty)
+def run_maintenance() -> RunSummary:
+    """One run of the maintenance with enough time."""
+    return run_due(enough_time)
 
 
 @contextlib.contextmanager
-def each_time(operation: str, act: Callable[[], object], times: int) -> Iterator[None]:
-    """Another process is a moment faster, again and again: `act` itself makes one call of the operation."""
+def every_time(operation: str, act: Callable[[], object], times: int) -> Iterator[None]:
+    """Another process is faster `times` times: `act` runs before the operation, and makes one such call
+    itself.
+    """
     with contextlib.ExitStack() as stack:
         for number in range(times):
             stack.enter_context(meanwhile(operation, act, at=1 + 2 * number))
         yield
 
 
-# ── create and show ──────────────────────────────────────────────────────────────────────────────────
+# ── create and get ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_integration_is_kept_as_it_was_sent_but_for_its_secrets(api: Api) -> None:
+def test_create_stores_all_fields_and_masks_secrets(api: Api) -> None:
     answer = create(
         api,
         name="  Our CRM ",
@@ -236,9 +205,9 @@ def test_an_integration_is_kept_as_it_was_sent_but_for_its_secrets(api: Api) -> 
     )
     assert answer.status == 201
     assert answer.headers["cache-control"] == "no-store"
-    made = answer.json()
-    assert made == {
-        "id": made["id"],
+    integration = answer.json()
+    assert integration == {
+        "id": integration["id"],
         "name": "Our CRM",
         "type": "CRM",
         "provider": "our_crm",
@@ -258,21 +227,21 @@ def test_an_integration_is_kept_as_it_was_sent_but_for_its_secrets(api: Api) -> 
         "installedFrom": None,
         "metadata": {"team": "news", "nested": {"null": None}, "big": 2**70, "float": 0.1},
         "connectionCount": 0,
-        "createdAt": made["createdAt"],
-        "updatedAt": made["createdAt"],
+        "createdAt": integration["createdAt"],
+        "updatedAt": integration["createdAt"],
         "version": 1,
     }  # fmt: skip
-    assert IntegrationId.parse(made["id"])
-    assert get(api, made) == made
-    assert items(api(f"GET {PATH}")) == [made]
-    bare = make(api)
+    assert IntegrationId.parse(integration["id"])
+    assert get(api, integration) == integration
+    assert items(api(f"GET {PATH}")) == [integration]
+    bare = created(api)
     assert {name: bare[name] for name in ("provider", "description", "logoUrl", "config", "scopes")} == {
         "provider": None, "description": "", "logoUrl": None, "config": {}, "scopes": [],
     }  # fmt: skip
     assert (bare["rateLimitPerHour"], bare["metadata"], bare["status"]) == (None, {}, "ACTIVE")
 
 
-UNFIT: list[tuple[dict[str, Any], str]] = [
+INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "name"),
     ({"name": "x" * 101}, "name"),
     ({"name": "a\nb"}, "name"),
@@ -350,28 +319,28 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_stored_or_changed(
+def test_invalid_body_is_rejected_and_changes_nothing(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    kept = make(api, config=OWN)
-    before = tables(backend)
-    for body, path in UNFIT:
+    stored = created(api, config=OWN)
+    before = snapshot(backend)
+    for body, path in INVALID_BODIES:
         with subtests.test(str(body)[:80]):
             assert path_of(create(api, **body)) == path
             if path != "config.tokenUrl" or "provider" not in body:
-                assert path_of(put(api, kept, **body)) in (path, "config.authorizationUrl")
+                assert path_of(put(api, stored, **body)) in (path, "config.authorizationUrl")
     assert path_of(api(f"POST {PATH}", json={"type": "CRM"})) == "name"
     assert path_of(api(f"POST {PATH}", json={"name": "x"})) == "type"
     for body in ({"status": "PENDING_SETUP"}, {"status": "INACTIVE", "reason": "a\nb"}, {}, {"status": None}):
-        assert api(f"PUT {PATH}/{kept['id']}/status", json=body).status == 422
-    assert tables(backend) == before
+        assert api(f"PUT {PATH}/{stored['id']}/status", json=body).status == 422
+    assert snapshot(backend) == before
 
 
-def test_sizes_are_taken_up_to_their_bounds_also_after_merging(api: Api) -> None:
+def test_size_limits_apply_also_after_merge(api: Api) -> None:
     filler = "ä" * ((MAX_METADATA_BYTES - len('{"a":{},"b":""}')) // 2)
     full = {"a": {}, "b": filler}
     assert len(json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode()) >= MAX_METADATA_BYTES - 1
-    made = make(
+    integration = created(
         api,
         name="x" * 100,
         description="ä" * 2000,
@@ -380,18 +349,16 @@ def test_sizes_are_taken_up_to_their_bounds_also_after_merging(api: Api) -> None
         config={f"a{n}": "b" * 4094 for n in range(4)},
         logoUrl="https://cdn.example/" + "x" * 2028,
     )
-    assert path_of(put(api, made, metadata={"c": 1})) == "metadata"
-    assert path_of(put(api, made, config={"c": "d"})) == "config"
-    assert changed(api, made, metadata={"c": 1, "b": None})["metadata"] == {"a": {}, "c": 1}
-    config = changed(api, made, config={"a0": None, "c": "d"})["config"]
+    assert path_of(put(api, integration, metadata={"c": 1})) == "metadata"
+    assert path_of(put(api, integration, config={"c": "d"})) == "config"
+    assert updated(api, integration, metadata={"c": 1, "b": None})["metadata"] == {"a": {}, "c": 1}
+    config = updated(api, integration, config={"a0": None, "c": "d"})["config"]
     assert config == dict.fromkeys(("a1", "a2", "a3", "c"), MASK)
 
 
 @pytest.mark.parameters(Environment="prod")
-def test_in_production_a_provider_s_addresses_are_public_and_https(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = make(api, config=OWN)
+def test_provider_urls_must_be_public_https_in_production(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    integration = created(api, config=OWN)
     for name in ("authorizationUrl", "tokenUrl", "revocationUrl", "issuer"):
         for url in (
             "http://provider.example/x",
@@ -400,7 +367,7 @@ def test_in_production_a_provider_s_addresses_are_public_and_https(
             "https://a/",
         ):
             assert path_of(create(api, config={**OWN, name: url})) == f"config.{name}", url
-            assert path_of(put(api, made, config={name: url})) == f"config.{name}", url
+            assert path_of(put(api, integration, config={name: url})) == f"config.{name}", url
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
     from patchbay.settings import settings
 
@@ -408,15 +375,15 @@ def test_in_production_a_provider_s_addresses_are_public_and_https(
     for url in ("https://127.0.0.1/x", "https://localhost/x", "https://[::1]/x"):
         assert path_of(create(api, config={**OWN, "tokenUrl": url})) == "config.tokenUrl"
     assert path_of(create(api, config={"redirectUris": ["http://app.example/"]})) == "config.redirectUris.0"
-    assert make(api, config={"redirectUris": ["http://localhost:3000/"]})
+    assert created(api, config={"redirectUris": ["http://localhost:3000/"]})
 
 
-# ── who may, and whose it is ─────────────────────────────────────────────────────────────────────────
+# ── permissions and isolation ────────────────────────────────────────────────────────────────────────
 
 
-def test_members_look_and_admins_change(api: Api) -> None:
-    made = make(api)
-    id = made["id"]
+def test_members_read_and_admins_write(api: Api) -> None:
+    integration = created(api)
+    id = integration["id"]
     for role, writes in (("viewer", False), ("member", False), ("admin", True)):
         token = jwt_for("acme", role=role)
         for line in (f"GET {PATH}", f"GET {PATH}/{id}", f"GET {PATH}/{id}/logs", f"GET {PATH}/marketplace"):
@@ -432,13 +399,13 @@ def test_members_look_and_admins_change(api: Api) -> None:
             if writes:
                 assert answer.status in (200, 201), answer.text
             else:
-                refused(answer, 403, "integrations:write")
+                assert_problem(answer, 403, "forbidden", "integrations:write")
     assert api(f"GET {PATH}", token=None).status == 401
 
 
-def test_another_workspace_sees_and_touches_nothing(api: Api, backend: Backend) -> None:
-    made = make(api, **HUBSPOT)
-    before = tables(backend)
+def test_other_workspaces_get_404(api: Api, backend: Backend) -> None:
+    integration = created(api, **HUBSPOT)
+    before = snapshot(backend)
     for workspace in ("globex", "platform", "acm", "ACME"):
         stranger = jwt_for(workspace)
         for line, body in (
@@ -454,37 +421,47 @@ def test_another_workspace_sees_and_touches_nothing(api: Api, backend: Backend) 
             ("GET {}/connections", None),
         ):
             method, _, path = line.partition(" ")
-            answer = api(f"{method} {PATH}/{path.format(made['id'])}", json=body, token=stranger)
-            refused(answer, 404)
+            answer = api(f"{method} {PATH}/{path.format(integration['id'])}", json=body, token=stranger)
+            assert_problem(answer, 404)
             nowhere = path.format(IntegrationId.new())
             unknown = api(f"{method} {PATH}/{nowhere}", json=body, token=stranger)
-            assert unknown.json()["detail"] == answer.json()["detail"], "as if it did not exist"
+            assert unknown.json()["detail"] == answer.json()["detail"], "the same as for an unknown id"
         for query in ("", "?includePublic=true", "?provider=hubspot"):
             assert items(api(f"GET {PATH}{query}", token=stranger)) == []
-    assert tables(backend) == before
-    for id in ("whk_" + made["id"][4:], made["id"][:-1], made["id"] + "0", "int_~", "count", "%23tasks"):
+    assert snapshot(backend) == before
+    for id in (
+        "whk_" + integration["id"][4:],
+        integration["id"][:-1],
+        integration["id"] + "0",
+        "int_~",
+        "count",
+        "%23tasks",
+    ):
         assert api(f"GET {PATH}/{id}").status == 404
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_secrets_are_masked_and_revealed_only_to_whom_may_read_them_and_that_is_logged(
-    api: Api, backend: Backend
-) -> None:
-    made = make(api, config={**OWN, "apiKey": "k-77", "note": "not public either"})
+def test_reveal_needs_credentials_read_and_is_logged(api: Api, backend: Backend) -> None:
+    integration = created(api, config={**OWN, "apiKey": "k-77", "note": "not public either"})
     masked = {**OWN, "clientSecret": MASK, "apiKey": MASK, "note": MASK}
-    assert made["config"] == masked
+    assert integration["config"] == masked
     for query in ("", "?reveal=false", "?Reveal=true"):
-        assert get(api, made, query)["config"] == masked
-    for token in (thief(), jwt_for("acme", role="admin"), jwt_for("acme", role="viewer")):
-        refused(api(f"GET {PATH}/{made['id']}?reveal=true", token=token), 403, "credentials:read")
-    assert actions(api, made) == ["integration.created"]
+        assert get(api, integration, query)["config"] == masked
+    for token in (attacker_token(), jwt_for("acme", role="admin"), jwt_for("acme", role="viewer")):
+        assert_problem(
+            api(f"GET {PATH}/{integration['id']}?reveal=true", token=token),
+            403,
+            "forbidden",
+            "credentials:read",
+        )
+    assert actions(api, integration) == ["integration.created"]
     reader = jwt_for("acme", scope="integrations:read credentials:read", claims={"sub": "ada"})
-    answer = api(f"GET {PATH}/{made['id']}?reveal=true", token=reader)
+    answer = api(f"GET {PATH}/{integration['id']}?reveal=true", token=reader)
     assert answer.json()["config"] == {**OWN, "apiKey": "k-77", "note": "not public either"}
     assert answer.headers["cache-control"] == "no-store"
-    entry = log(api, made)[-1]
+    entry = log(api, integration)[-1]
     assert (entry["action"], entry["actor"], entry["outcome"]) == (
         "credentials.revealed",
         "user:ada",
@@ -493,74 +470,78 @@ def test_secrets_are_masked_and_revealed_only_to_whom_may_read_them_and_that_is_
     assert set(entry["detail"].split(", ")) == {"config.clientSecret", "config.apiKey", "config.note"}
     revealed = []
     with killed("dynamodb.PutItem"):
-        revealed.append(api(f"GET {PATH}/{made['id']}?reveal=true"))
-    assert revealed == [], "what is not in the log is not revealed"
-    everything = "".join(text for rows in tables(backend).values() for text in rows)
+        revealed.append(api(f"GET {PATH}/{integration['id']}?reveal=true"))
+    assert revealed == [], "secrets are not revealed without a log entry"
+    everything = "".join(text for rows in snapshot(backend).values() for text in rows)
     for secret in (SECRET, "k-77", "not public either"):
         assert secret not in everything
         assert base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] not in everything
-        assert secret not in api(f"GET {PATH}/{made['id']}/logs").text
+        assert secret not in api(f"GET {PATH}/{integration['id']}/logs").text
 
 
-def test_numbers_in_metadata_stay_as_they_were_written(api: Api) -> None:
+def test_metadata_preserves_number_notation(api: Api) -> None:
     body = json.dumps({"name": "Own", "type": "CUSTOM", "metadata": {"a": 0}}).replace('"a": 0', '"a":1.10')
-    made = api(f"POST {PATH}", body=body.encode())
-    assert '"metadata":{"a":1.10}' in made.text
-    changed = api(f"PUT {PATH}/{made.json()['id']}", body=b'{"metadata":{"b":-0}}')
-    assert '"metadata":{"a":1.10,"b":-0}' in changed.text
+    integration = api(f"POST {PATH}", body=body.encode())
+    assert '"metadata":{"a":1.10}' in integration.text
+    updated = api(f"PUT {PATH}/{integration.json()['id']}", body=b'{"metadata":{"b":-0}}')
+    assert '"metadata":{"a":1.10,"b":-0}' in updated.text
 
 
-def test_config_and_metadata_merge_by_key_and_null_removes(api: Api, backend: Backend) -> None:
-    made = make(api, config={**OWN, "apiKey": "k"}, metadata={"a": 1, "b": {"c": 2}})
-    new = changed(api, made, config={"apiKey": None, "extra": "e"}, metadata={"b": {"d": 3}, "a": None})
+def test_config_and_metadata_merge_by_key_and_null_removes_a_key(api: Api, backend: Backend) -> None:
+    integration = created(api, config={**OWN, "apiKey": "k"}, metadata={"a": 1, "b": {"c": 2}})
+    new = updated(
+        api, integration, config={"apiKey": None, "extra": "e"}, metadata={"b": {"d": 3}, "a": None}
+    )
     assert new["config"] == {**OWN, "clientSecret": MASK, "extra": MASK}
     assert new["metadata"] == {"b": {"d": 3}}
-    sealed = row(backend, made)["secrets"]
-    new = changed(api, made, config={"redirectUris": [REDIRECT_URI]}, metadata={})
-    assert row(backend, made)["secrets"] == sealed, "what does not change is not written anew"
+    sealed = row(backend, integration)["secrets"]
+    new = updated(api, integration, config={"redirectUris": [REDIRECT_URI]}, metadata={})
+    assert row(backend, integration)["secrets"] == sealed, "unchanged secrets are not encrypted again"
     assert new["metadata"] == {"b": {"d": 3}}
-    revealed = get(api, made, "?reveal=true")["config"]
+    revealed = get(api, integration, "?reveal=true")["config"]
     assert revealed == {**OWN, "extra": "e", "redirectUris": [REDIRECT_URI]}
-    # What was read is sent back: the mask would overwrite the secret.
-    assert path_of(put(api, made, config=new["config"])) in ("config.clientSecret", "config.extra")
-    assert get(api, made, "?reveal=true")["config"] == revealed
-    assert path_of(put(api, made, config=dict.fromkeys(revealed))) == "config.clientSecret", "it goes first"
-    changed(api, made, config={"clientSecret": None, "extra": None})
-    assert changed(api, made, config=dict.fromkeys(revealed))["config"] == {}
-    assert "secrets" not in row(backend, made)
+    # Sending back what was read would overwrite the secret by the mask.
+    assert path_of(put(api, integration, config=new["config"])) in ("config.clientSecret", "config.extra")
+    assert get(api, integration, "?reveal=true")["config"] == revealed
+    assert path_of(put(api, integration, config=dict.fromkeys(revealed))) == "config.clientSecret", (
+        "the secret must go first"
+    )
+    updated(api, integration, config={"clientSecret": None, "extra": None})
+    assert updated(api, integration, config=dict.fromkeys(revealed))["config"] == {}
+    assert "secrets" not in row(backend, integration)
 
 
-def test_a_change_to_what_is_there_already_is_none(api: Api, backend: Backend) -> None:
-    made = make(api, **HUBSPOT, metadata={"a": 1}, scopes=["x"])
-    before = tables(backend)
+def test_update_without_difference_writes_nothing(api: Api, backend: Backend) -> None:
+    integration = created(api, **HUBSPOT, metadata={"a": 1}, scopes=["x"])
+    before = snapshot(backend)
     names = ("name", "type", "provider", "description", "logoUrl", "scopes", "isPublic", "metadata")
-    same = {name: made[name] for name in names}
+    same = {name: integration[name] for name in names}
     bodies: list[dict[str, Any]] = [{}, same, {"config": {}}, {"config": HUBSPOT["config"]}]
     for body in [*bodies, {"metadata": {"zzz": None}}]:
-        answer = put(api, made, headers={"If-Match": '"1"'}, **body)
+        answer = put(api, integration, headers={"If-Match": '"1"'}, **body)
         assert answer.status == 200, answer.text
-        assert answer.json() == made
-    assert tables(backend) == before
+        assert answer.json() == integration
+    assert snapshot(backend) == before
 
 
-def test_what_was_a_secret_under_one_provider_stays_one(api: Api) -> None:
-    """`domain` is public at Salesforce; of a provider that nobody knows it may be anything."""
-    made = make(api, config={"domain": "my-secret-domain"})
+def test_secret_field_does_not_become_public_with_another_provider(api: Api) -> None:
+    """`domain` is public at Salesforce; at an unknown provider it may be anything, so it is secret."""
+    integration = created(api, config={"domain": "my-secret-domain"})
     config = {"clientId": "c", "clientSecret": SECRET}
-    assert path_of(put(api, made, provider="salesforce", config=config)) == "config.domain"
-    new = changed(api, made, provider="salesforce", config={**config, "domain": "test"})
+    assert path_of(put(api, integration, provider="salesforce", config=config)) == "config.domain"
+    new = updated(api, integration, provider="salesforce", config={**config, "domain": "test"})
     assert new["config"] == {"clientId": "c", "clientSecret": MASK, "domain": "test"}
-    assert get(api, made, "?reveal=true")["config"] == {
+    assert get(api, integration, "?reveal=true")["config"] == {
         "clientId": "c",
         "clientSecret": SECRET,
         "domain": "test",
     }
-    assert path_of(put(api, made, provider=None, config={"clientSecret": FRESH})) == "config.domain"
-    back = changed(api, made, provider=None, config={"clientSecret": FRESH, "domain": "a-secret"})
+    assert path_of(put(api, integration, provider=None, config={"clientSecret": FRESH})) == "config.domain"
+    back = updated(api, integration, provider=None, config={"clientSecret": FRESH, "domain": "a-secret"})
     assert back["config"]["domain"] == MASK
 
 
-def test_known_providers_addresses_cannot_be_set(api: Api) -> None:
+def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
     own = {
         "authorizationUrl": OWN["authorizationUrl"],
         "tokenUrl": OWN["tokenUrl"],
@@ -571,77 +552,84 @@ def test_known_providers_addresses_cannot_be_set(api: Api) -> None:
         "scopeSeparator": ",",
         "refresh": "static",
     }
-    made = make(api, **HUBSPOT)
+    integration = created(api, **HUBSPOT)
     for name, value in own.items():
         body = {**HUBSPOT, "config": {**HUBSPOT["config"], name: value}}
         assert path_of(create(api, **body)) == f"config.{name}"
-        assert path_of(put(api, made, config={name: value})) == f"config.{name}"
-        mine = make(api, config={name: value})
+        assert path_of(put(api, integration, config={name: value})) == f"config.{name}"
+        mine = created(api, config={name: value})
         assert path_of(put(api, mine, provider="hubspot")) == f"config.{name}"
-        assert changed(api, mine, provider="hubspot", config={name: None})["config"] == {}
-    begun = api(f"POST {PATH}/{made['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI}).json()
-    assert begun["authorizationUrl"].startswith("https://app.hubspot.com/oauth/authorize?")
+        assert updated(api, mine, provider="hubspot", config={name: None})["config"] == {}
+    initiated = api(
+        f"POST {PATH}/{integration['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI}
+    ).json()
+    assert initiated["authorizationUrl"].startswith("https://app.hubspot.com/oauth/authorize?")
 
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_integration_is_active_while_what_its_provider_needs_is_there(api: Api) -> None:
-    made = make(api, provider="salesforce", type="CRM")
-    assert made["status"] == "PENDING_SETUP"
-    refused(set_status(api, made, "ACTIVE"), 409, "config.clientId", "config.clientSecret")
-    answer = connect(api, made)
-    assert (answer.status, answer.json()["code"]) == (409, "integration_inactive")
-    assert changed(api, made, config={"clientId": "c"})["status"] == "PENDING_SETUP"
-    assert changed(api, made, config={"clientSecret": SECRET})["status"] == "ACTIVE"
-    assert changed(api, made, config={"clientSecret": None})["status"] == "PENDING_SETUP"
+def test_status_is_active_while_required_config_is_complete(api: Api) -> None:
+    integration = created(api, provider="salesforce", type="CRM")
+    assert integration["status"] == "PENDING_SETUP"
+    answer = set_status(api, integration, "ACTIVE")
+    assert_problem(answer, 409, "conflict", "config.clientId", "config.clientSecret")
+    assert_problem(connect(api, integration), 409, "integration_inactive")
+    assert updated(api, integration, config={"clientId": "c"})["status"] == "PENDING_SETUP"
+    assert updated(api, integration, config={"clientSecret": SECRET})["status"] == "ACTIVE"
+    assert updated(api, integration, config={"clientSecret": None})["status"] == "PENDING_SETUP"
     for field in ("authorizationUrl", "tokenUrl", "clientId", "clientSecret"):
         config = {name: value for name, value in OWN.items() if name != field}
-        partial = make(api, config=config)
+        partial = created(api, config=config)
         assert partial["status"] == "PENDING_SETUP", field
         with_it = {field: OWN[field], "clientSecret": SECRET}
-        assert changed(api, partial, config=with_it)["status"] == "ACTIVE"
+        assert updated(api, partial, config=with_it)["status"] == "ACTIVE"
         without = {"clientSecret": SECRET} | {field: None}
-        assert changed(api, partial, config=without)["status"] == "PENDING_SETUP"
+        assert updated(api, partial, config=without)["status"] == "PENDING_SETUP"
     public = {name: value for name, value in OWN.items() if name != "clientSecret"}
-    assert make(api, config={**public, "clientAuth": "none"})["status"] == "ACTIVE"
-    assert make(api, provider="activecampaign")["status"] == "ACTIVE", "its connections bring their own keys"
+    assert created(api, config={**public, "clientAuth": "none"})["status"] == "ACTIVE"
+    assert created(api, provider="activecampaign")["status"] == "ACTIVE", (
+        "its connections have their own keys"
+    )
 
 
-def test_a_status_that_somebody_set_stays_until_somebody_sets_another(api: Api) -> None:
-    made = make(api, **HUBSPOT)
+def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
+    integration = created(api, **HUBSPOT)
     for status in ("INACTIVE", "ERROR"):
-        answer = set_status(api, made, status, reason="Ünder repair")
+        answer = set_status(api, integration, status, reason="Ünder repair")
         assert (answer.json()["status"], answer.json()["statusReason"]) == (status, "Ünder repair")
-        assert connect(api, made).json()["code"] == "integration_inactive"
-        assert changed(api, made, config={"clientSecret": None})["status"] == status
-        refused(set_status(api, made, "ACTIVE"), 409, "config.clientSecret")
-        assert changed(api, made, config={"clientSecret": SECRET})["status"] == status
-    answer = set_status(api, made, "ACTIVE")
+        assert connect(api, integration).json()["code"] == "integration_inactive"
+        assert updated(api, integration, config={"clientSecret": None})["status"] == status
+        assert_problem(set_status(api, integration, "ACTIVE"), 409, "conflict", "config.clientSecret")
+        assert updated(api, integration, config={"clientSecret": SECRET})["status"] == status
+    answer = set_status(api, integration, "ACTIVE")
     assert (answer.json()["status"], answer.json()["statusReason"]) == ("ACTIVE", None)
-    assert connect(api, made).status != 409
-    before = get(api, made)
-    assert set_status(api, made, "ACTIVE").json() == before, "nothing happened, nothing is entered"
-    refused(api(f"PUT {PATH}/{made['id']}/status", json={"status": "ERROR"}, headers={"If-Match": "1"}), 409)
-    details = [entry["detail"] for entry in log(api, made, "?action=integration.status_changed")]
+    assert connect(api, integration).status != 409
+    before = get(api, integration)
+    assert set_status(api, integration, "ACTIVE").json() == before, "no change, no log entry"
+    assert_problem(
+        api(f"PUT {PATH}/{integration['id']}/status", json={"status": "ERROR"}, headers={"If-Match": "1"}),
+        409,
+    )
+    details = [entry["detail"] for entry in log(api, integration, "?action=integration.status_changed")]
     assert details == ["INACTIVE: Ünder repair", "ERROR: Ünder repair", "ACTIVE"]
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_list_is_newest_first_in_pages_and_filters(api: Api) -> None:
-    made = [
-        make(api, name="0"),
-        make(api, name="1", **HUBSPOT),
-        make(api, name="2", provider="hubspot", type="CRM"),
-        make(api, name="3", provider="google", type="CUSTOM"),
-        make(api, name="4", **HUBSPOT),
-        make(api, name="5"),
+def test_list_is_newest_first_with_pages_and_filters(api: Api) -> None:
+    integration = [
+        created(api, name="0"),
+        created(api, name="1", **HUBSPOT),
+        created(api, name="2", provider="hubspot", type="CRM"),
+        created(api, name="3", provider="google", type="CUSTOM"),
+        created(api, name="4", **HUBSPOT),
+        created(api, name="5"),
     ]
-    set_status(api, made[5], "INACTIVE")
-    delete(api, made[4])
-    make(api, jwt_for("globex"), name="theirs")
+    set_status(api, integration[5], "INACTIVE")
+    delete(api, integration[4])
+    created(api, jwt_for("globex"), name="theirs")
 
     def names(query: str, limit: int = 100) -> str:
         return "".join(one["name"] for one in pages(api, f"GET {PATH}{query}", limit))
@@ -658,61 +646,63 @@ def test_a_list_is_newest_first_in_pages_and_filters(api: Api) -> None:
         "type=crm", "status=x", "provider=X", "limit=0", "limit=101", "cursor=x", "cursor=0.x", "cursor=9.",
         "cursor=1.", "cursor=-1.", "cursor=%C2%B2.", "includePublic=7",
     ):  # fmt: skip
-        refused(api(f"GET {PATH}?{query}"), 422)
+        assert_problem(api(f"GET {PATH}?{query}"), 422)
 
 
-# ── two at once ──────────────────────────────────────────────────────────────────────────────────────
+# ── concurrency ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_changes_at_once_both_hold_or_one_is_refused(api: Api) -> None:
-    made = make(api, config=OWN, metadata={"a": 1})
+def test_concurrent_updates_both_apply_or_one_conflicts(api: Api) -> None:
+    integration = created(api, config=OWN, metadata={"a": 1})
 
     def other() -> None:
-        changed(api, made, config={"x": "theirs"}, metadata={"b": 2}, description="theirs")
+        updated(api, integration, config={"x": "theirs"}, metadata={"b": 2}, description="theirs")
 
     with meanwhile("dynamodb.TransactWriteItems", other):
-        answer = put(api, made, config={"y": "mine"}, metadata={"a": 9}, name="mine")
+        answer = put(api, integration, config={"y": "mine"}, metadata={"a": 9}, name="mine")
     assert answer.status == 200
-    new = get(api, made, "?reveal=true")
+    new = get(api, integration, "?reveal=true")
     assert new["config"] == {**OWN, "x": "theirs", "y": "mine"}
     assert (new["metadata"], new["name"], new["description"]) == ({"a": 9, "b": 2}, "mine", "theirs")
     assert new["version"] == 3
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, name="theirs")):
-        refused(put(api, made, headers={"If-Match": "3"}, name="mine again"), 409, "version 4")
-    assert get(api, made)["name"] == "theirs"
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, integration, name="theirs")):
+        assert_problem(
+            put(api, integration, headers={"If-Match": "3"}, name="mine again"), 409, "conflict", "version 4"
+        )
+    assert get(api, integration)["name"] == "theirs"
     numbers = iter(range(9))
-    with each_time(
-        "dynamodb.TransactWriteItems", lambda: changed(api, made, name=f"{next(numbers)}"), times=3
+    with every_time(
+        "dynamodb.TransactWriteItems", lambda: updated(api, integration, name=f"{next(numbers)}"), times=3
     ):
-        refused(put(api, made, name="mine"), 409, "at the same time")
-    assert get(api, made)["name"] == "2"
-    assert actions(api, made).count("integration.updated") == 6
+        assert_problem(put(api, integration, name="mine"), 409, "conflict", "at the same time")
+    assert get(api, integration)["name"] == "2"
+    assert actions(api, integration).count("integration.updated") == 6
     for match in ("x", "-1", "1.5", "*"):
-        assert path_of(put(api, made, headers={"If-Match": match}, name="x")) == "If-Match"
-    with meanwhile("dynamodb.TransactWriteItems", lambda: delete(api, made)):
-        refused(put(api, made, name="mine"), 404)
+        assert path_of(put(api, integration, headers={"If-Match": match}, name="x")) == "If-Match"
+    with meanwhile("dynamodb.TransactWriteItems", lambda: delete(api, integration)):
+        assert_problem(put(api, integration, name="mine"), 404)
 
 
-def test_a_deletion_and_a_change_at_once(api: Api) -> None:
-    made = make(api)
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, name="b")):
-        refused(delete(api, made, headers={"If-Match": "1"}), 409)
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, name="c")):
-        assert delete(api, made).status == 200
-    refused(delete(api, made), 404)
+def test_concurrent_delete_and_update(api: Api) -> None:
+    integration = created(api)
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, integration, name="b")):
+        assert_problem(delete(api, integration, headers={"If-Match": "1"}), 409)
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, integration, name="c")):
+        assert delete(api, integration).status == 200
+    assert_problem(delete(api, integration), 404)
 
 
-def test_connections_are_counted_beside_a_change(api: Api, backend: Backend, provider: Receiver) -> None:
-    made = make(api, config=at(provider))
-    with meanwhile("dynamodb.TransactWriteItems", lambda: connected(api, made)):
-        assert put(api, made, name="b", headers={"If-Match": "1"}).status == 200
-    assert (get(api, made)["connectionCount"], get(api, made)["name"]) == (1, "b")
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, name="c"), at=2):
-        assert connect(api, made, "second").status == 200
-    assert (get(api, made)["connectionCount"], get(api, made)["name"]) == (2, "c")
+def test_connection_count_survives_concurrent_update(api: Api, backend: Backend, provider: Receiver) -> None:
+    integration = created(api, config=config_at(provider))
+    with meanwhile("dynamodb.TransactWriteItems", lambda: connected(api, integration)):
+        assert put(api, integration, name="b", headers={"If-Match": "1"}).status == 200
+    assert (get(api, integration)["connectionCount"], get(api, integration)["name"]) == (1, "b")
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, integration, name="c"), at=2):
+        assert connect(api, integration, "second").status == 200
+    assert (get(api, integration)["connectionCount"], get(api, integration)["name"]) == (2, "c")
     for name in ("default", "second"):
-        assert api(f"DELETE {PATH}/{made['id']}/connections/{name}").status == 200
-    assert get(api, made)["connectionCount"] == 0
+        assert api(f"DELETE {PATH}/{integration['id']}/connections/{name}").status == 200
+    assert get(api, integration)["connectionCount"] == 0
     assert backend.rows("ConnectionsTable") == []
 
 
@@ -720,23 +710,23 @@ def test_connections_are_counted_beside_a_change(api: Api, backend: Backend, pro
 
 
 @pytest.mark.parameters(MaxIntegrations=2)
-def test_the_ceiling_holds_for_creating_and_installing_and_deleting_makes_room(
+def test_ceiling_applies_to_create_and_install_until_delete(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     template = IntegrationId.of_template("hubspot")
-    first = make(api)
+    first = created(api)
     assert api(f"POST {PATH}/{template}/install").status == 201
     for answer in (create(api), api(f"POST {PATH}/{template}/install")):
-        refused(answer, 409, "2 integrations, its ceiling")
-    make(api, jwt_for("globex"))
+        assert_problem(answer, 409, "conflict", "2 integrations, its ceiling")
+    created(api, jwt_for("globex"))
     delete(api, first)
-    second = make(api)
-    refused(create(api), 409)
-    # Once refused is not used up.
+    second = created(api)
+    assert_problem(create(api), 409)
+    # A rejected request does not use up its key.
     once = {"Idempotency-Key": "k"}
-    refused(create(api, headers=once), 409, "ceiling")
-    assert kept_up().tasks == 1
-    refused(create(api, headers=once), 409, "ceiling")
+    assert_problem(create(api, headers=once), 409, "conflict", "ceiling")
+    assert run_maintenance().tasks == 1
+    assert_problem(create(api, headers=once), 409, "conflict", "ceiling")
     delete(api, second)
     one_at_a_time(monkeypatch)
     with ThreadPoolExecutor(6) as pool:
@@ -751,10 +741,10 @@ def test_the_ceiling_holds_for_creating_and_installing_and_deleting_makes_room(
     assert count["integrations"] == 2
 
 
-# ── once ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── idempotency ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_repeated_create_or_install_gives_the_same_again(
+def test_create_and_install_are_idempotent(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
@@ -776,23 +766,23 @@ def test_a_repeated_create_or_install_gives_the_same_again(
         assert ask("two").json()["id"] != first.json()["id"]
         for token in (jwt_for("acme", claims={"sub": "another"}), jwt_for("globex")):
             assert ask("one", token).json()["id"] != first.json()["id"]
-        before = tables(backend)
+        before = snapshot(backend)
         with killed("dynamodb.TransactWriteItems"):
             ask("three")
-        after = tables(backend)
+        after = snapshot(backend)
         assert (after["IntegrationsTable"], after["ActivityTable"]) == (
             before["IntegrationsTable"],
             before["ActivityTable"],
         )
-        refused(ask("three"), 409)
+        assert_problem(ask("three"), 409)
         clock.move(31)
         assert ask("three").status == 201
         with killed("dynamodb.TransactWriteItems", after=True):
             ask("four")
-        after = tables(backend)
+        after = snapshot(backend)
         answer = ask("four")
         assert answer.headers["idempotent-replayed"] == "true"
-        assert tables(backend) == after
+        assert snapshot(backend) == after
     answer = create(api, headers={"Idempotency-Key": "one"})
     assert (answer.status, answer.json()["code"]) == (422, "idempotency_mismatch")
 
@@ -800,10 +790,10 @@ def test_a_repeated_create_or_install_gives_the_same_again(
 # ── the log ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_change_and_its_entry_are_one(api: Api, backend: Backend) -> None:
-    """The process dies before or after the write: both are there, or neither."""
-    made = make(api, **HUBSPOT)
-    id = made["id"]
+def test_change_and_log_entry_are_atomic(api: Api, backend: Backend) -> None:
+    """If the process dies before or after the write, both exist or neither."""
+    integration = created(api, **HUBSPOT)
+    id = integration["id"]
     changes: list[tuple[str, str, Any, str]] = [
         (f"POST {PATH}", "integration.created", {"name": "b", "type": "CUSTOM"}, "Put"),
         (f"POST {PATH}/{IntegrationId.of_template('hubspot')}/install", "integration.installed", {}, "Put"),
@@ -813,72 +803,72 @@ def test_a_change_and_its_entry_are_one(api: Api, backend: Backend) -> None:
         (f"DELETE {PATH}/{id}", "integration.deleted", None, "Update"),
     ]
     for line, action, body, kind in changes:
-        before, said = tables(backend), entries(backend)
+        before, said = snapshot(backend), logged_actions(backend)
         with killed("dynamodb.TransactWriteItems"):
             api(line, json=body)
-        assert tables(backend) == before, line
+        assert snapshot(backend) == before, line
         with (
             killed("dynamodb.TransactWriteItems", after=True),
             watched("dynamodb.TransactWriteItems") as seen,
         ):
             api(line, json=body)
-        assert entries(backend) == sorted([*said, action]), line
-        assert tables(backend)["IntegrationsTable"] != before["IntegrationsTable"]
+        assert logged_actions(backend) == sorted([*said, action]), line
+        assert snapshot(backend)["IntegrationsTable"] != before["IntegrationsTable"]
         (transaction,) = seen
         assert sum("ActivityTable" in str(step) for step in transaction["TransactItems"]) <= 1
         assert any(kind in step for step in transaction["TransactItems"])
-    # A change that met another one is entered once all the same.
-    other = make(api)
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, other, name="theirs")):
-        changed(api, other, description="mine")
+    # A change that is retried after a concurrent one is logged once.
+    other = created(api)
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, other, name="theirs")):
+        updated(api, other, description="mine")
     assert [entry["detail"] for entry in log(api, other)] == [None, "name", "description"]
 
 
-def test_an_entry_says_who_did_what_and_never_a_value(api: Api, backend: Backend) -> None:
+def test_log_entry_has_actor_and_field_names_but_no_values(api: Api, backend: Backend) -> None:
     ada = jwt_for("acme", claims={"sub": "ada"}, role="owner")
-    made = make(api, ada, config=OWN)
-    changed(
+    integration = created(api, ada, config=OWN)
+    updated(
         api,
-        made,
+        integration,
         ada,
         name="b",
         metadata={"note": "private words"},
         config={"apiKey": "k-1", "clientSecret": FRESH},
     )
     key = api("POST /api/integrations/api-keys", json={"name": "k", "scopes": ["integrations:write"]}).json()
-    api(f"PUT {PATH}/{made['id']}/status", json={"status": "INACTIVE", "reason": "x"}, token=key["key"])
-    put(api, made, name="")  # refused: nothing was done
-    put(api, made, thief(), config={"tokenUrl": "https://evil.example/"})
-    assert [(entry["action"], entry["actor"], entry["detail"]) for entry in log(api, made)] == [
+    api(
+        f"PUT {PATH}/{integration['id']}/status", json={"status": "INACTIVE", "reason": "x"}, token=key["key"]
+    )
+    put(api, integration, name="")  # refused: nothing was done
+    put(api, integration, attacker_token(), config={"tokenUrl": "https://evil.example/"})
+    assert [(entry["action"], entry["actor"], entry["detail"]) for entry in log(api, integration)] == [
         ("integration.created", "user:ada", None),
         ("integration.updated", "user:ada", "metadata, name, config.apiKey, config.clientSecret"),
         ("integration.status_changed", key["id"], "INACTIVE: x"),
     ]
-    text = api(f"GET {PATH}/{made['id']}/logs").text + repr(backend.rows("ActivityTable"))
+    text = api(f"GET {PATH}/{integration['id']}/logs").text + repr(backend.rows("ActivityTable"))
     for value in (SECRET, FRESH, "k-1", "private words"):
         assert value not in text
-    for entry in log(api, made):
+    for entry in log(api, integration):
         assert entry.keys() == {"id", "action", "actor", "outcome", "detail", "createdAt"}
         assert entry["outcome"] == "SUCCEEDED"
     for stored in backend.rows("ActivityTable"):
         assert stored["ttl"] == LogId(stored["id"]).time_ms // 1000 + 90 * DAY
 
 
-def test_the_log_is_filtered_by_action_and_time_and_comes_in_pages(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_has_pages_and_filters_by_action_and_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: clock.now * 1_000_000))
-    made = make(api)
-    other = make(api)
+    integration = created(api)
+    other = created(api)
     start = clock.now
     for number in range(6):
         clock.move(60)
-        changed(api, made, name=f"{number}")
+        updated(api, integration, name=f"{number}")
         if number % 2:
-            set_status(api, made, "ACTIVE" if number == 3 else "INACTIVE")
-    changed(api, other, name="x")
-    line = f"GET {PATH}/{made['id']}/logs"
+            set_status(api, integration, "ACTIVE" if number == 3 else "INACTIVE")
+    updated(api, other, name="x")
+    line = f"GET {PATH}/{integration['id']}/logs"
     whole = pages(api, line, 100)
     assert len(whole) == 10
     assert pages(api, line, 1) == pages(api, line, 3) == whole
@@ -890,25 +880,25 @@ def test_the_log_is_filtered_by_action_and_time_and_comes_in_pages(
     assert len(pages(api, f"{line}?since={until}&action=integration.updated", 1)) == 3
     assert pages(api, f"{line}?since={until}&until={since}", 2) == []
     for query in ("action=X", "action=", "since=yesterday", "until=1", "cursor=x", "limit=0"):
-        refused(api(f"{line}?{query}"), 422)
+        assert_problem(api(f"{line}?{query}"), 422)
     cursor = api(f"GET {PATH}/{other['id']}/logs?limit=1").json()["nextCursor"]
     assert {entry["id"] for entry in items(api(f"{line}?cursor={cursor}"))} <= {
         entry["id"] for entry in whole
     }
 
 
-# ── a deletion ───────────────────────────────────────────────────────────────────────────────────────
+# ── deletion ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_deleted_integration_is_gone_at_once_everywhere(
+def test_deleted_integration_is_404_on_every_route(
     api: Api, backend: Backend, provider: Receiver, subtests: pytest.Subtests
 ) -> None:
-    made = make(api, config=at(provider))
-    connection = connected(api, made)
+    integration = created(api, config=config_at(provider))
+    connection = connected(api, integration)
     body = {"redirectUri": REDIRECT_URI}
-    state = api(f"POST {PATH}/{made['id']}/oauth/initiate", json=body).json()["state"]
-    assert delete(api, made).status == 200
-    asked = len(provider.requests)
+    state = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json=body).json()["state"]
+    assert delete(api, integration).status == 200
+    request_count = len(provider.requests)
     bodies = {
         "oauth/initiate": body,
         "oauth/refresh": {},
@@ -920,101 +910,108 @@ def test_a_deleted_integration_is_gone_at_once_everywhere(
         if not route.path.startswith(f"{PATH}/{{id}}"):
             continue
         seen += 1
-        target = route.path.replace("{id}", made["id"]).replace("{connectionId}", connection["id"])
+        target = route.path.replace("{id}", integration["id"]).replace("{connectionId}", connection["id"])
         sent = (
-            bodies.get(target.partition(f"{made['id']}/")[2], {}) if route.method in ("PUT", "POST") else None
+            bodies.get(target.partition(f"{integration['id']}/")[2], {})
+            if route.method in ("PUT", "POST")
+            else None
         )
         with subtests.test(route.key):
             if target.endswith("oauth/callback"):
                 target += f"?state={state}&code=x"
                 assert api(f"GET {target}", token=None).status in (404, 422)
             else:
-                refused(api(f"{route.method} {target}", json=sent), 404)
+                assert_problem(api(f"{route.method} {target}", json=sent), 404)
     assert seen >= 12
-    refused(api(f"POST {CALLBACK}", json={"code": "x", "state": state}), 404)
+    assert_problem(api(f"POST {CALLBACK}", json={"code": "x", "state": state}), 404)
     assert items(api(f"GET {PATH}")) == items(api(f"GET {PATH}?includePublic=true")) == []
-    webhook = {"name": "w", "url": "https://example.com/", "events": ["*"], "integrationId": made["id"]}
+    webhook = {
+        "name": "w",
+        "url": "https://example.com/",
+        "events": ["*"],
+        "integrationId": integration["id"],
+    }
     assert path_of(api(f"POST {WEBHOOKS}", json=webhook)) == "integrationId"
-    assert len(provider.requests) == asked, "nothing is sent for it any more"
+    assert len(provider.requests) == request_count, "nothing more is sent to the provider"
 
 
-def test_a_webhook_belongs_to_an_integration_that_is_there(api: Api) -> None:
-    made = make(api)
-    theirs = make(api, jwt_for("globex"))
+def test_webhook_rejects_unknown_integration(api: Api) -> None:
+    integration = created(api)
+    theirs = created(api, jwt_for("globex"))
     body = {"name": "w", "url": "https://example.com/", "events": ["*"]}
-    webhook = api(f"POST {WEBHOOKS}", json={**body, "integrationId": made["id"]}).json()
-    assert webhook["integrationId"] == made["id"]
+    webhook = api(f"POST {WEBHOOKS}", json={**body, "integrationId": integration["id"]}).json()
+    assert webhook["integrationId"] == integration["id"]
     for id in (
         theirs["id"],
         IntegrationId.new(),
         IntegrationId.of_template("hubspot"),
         "int_x",
-        made["id"][4:],
+        integration["id"][4:],
     ):
         assert path_of(api(f"POST {WEBHOOKS}", json={**body, "integrationId": id})) == "integrationId"
         answer = api(f"PUT {WEBHOOKS}/{webhook['id']}", json={"integrationId": id})
         assert path_of(answer) == "integrationId"
 
 
-def test_the_schedule_clears_up_after_a_deletion_wherever_it_dies(
+def test_maintenance_completes_deletion_after_crash_at_any_call(
     api: Api, backend: Backend, provider: Receiver
 ) -> None:
-    bystander = make(api, config=at(provider))
+    bystander = created(api, config=config_at(provider))
     connected(api, bystander)
     body = {"name": "w", "url": "https://example.com/", "events": ["*", "POST_PUBLISHED"]}
     api(f"POST {WEBHOOKS}", json=body)
     api(f"POST {WEBHOOKS}", json={**body, "integrationId": bystander["id"]})
 
     def rows(name: str) -> list[str]:
-        """Without the version of the subscriptions, which each change raises."""
-        found = [{**row, "subscriptions": None} for row in backend.rows(name)]
-        return sorted(map(repr, found))
+        """Without the version of the subscriptions, which every change increments."""
+        result = [{**row, "subscriptions": None} for row in backend.rows(name)]
+        return sorted(map(repr, result))
 
-    kept = {name: rows(name) for name in ("ConnectionsTable", "WebhooksTable", "IntegrationsTable")}
+    stored = {name: rows(name) for name in ("ConnectionsTable", "WebhooksTable", "IntegrationsTable")}
     call, died = 0, True
     while died:
         call += 1
-        made = make(api, config=at(provider))
-        connected(api, made)
+        integration = created(api, config=config_at(provider))
+        connected(api, integration)
         for _ in range(2):
-            api(f"POST {WEBHOOKS}", json={**body, "integrationId": made["id"]})
+            api(f"POST {WEBHOOKS}", json={**body, "integrationId": integration["id"]})
         provider.requests.clear()
-        delete(api, made)
+        delete(api, integration)
         with dying(call) as process:
-            kept_up()
+            run_maintenance()
         died = process.died
-        kept_up()
+        run_maintenance()
         revoked = [request for request in provider.requests if request.path == "/revocation"]
         assert 1 <= len(revoked) <= 2, f"died before call {call}"
         assert REFRESH in revoked[0].body.decode()
-        assert {name: rows(name) for name in kept} == kept, f"died before call {call}"
-        assert kept_up().tasks == 0
+        assert {name: rows(name) for name in stored} == stored, f"died before call {call}"
+        assert run_maintenance().tasks == 0
     assert call > 15
 
 
-def test_a_webhook_that_is_changed_at_that_moment_does_not_outlive_its_integration(
-    api: Api, backend: Backend
-) -> None:
-    made = make(api)
-    body = {"name": "w", "url": "https://example.com/", "events": ["*"], "integrationId": made["id"]}
+def test_concurrently_changed_webhook_is_deleted_with_its_integration(api: Api, backend: Backend) -> None:
+    integration = created(api)
+    body = {"name": "w", "url": "https://example.com/", "events": ["*"], "integrationId": integration["id"]}
     id = api(f"POST {WEBHOOKS}", json=body).json()["id"]
-    delete(api, made)
+    delete(api, integration)
 
     def rename() -> None:
         assert api(f"PUT {WEBHOOKS}/{id}", json={"name": "renamed"}).status == 200
 
     with meanwhile("dynamodb.TransactWriteItems", rename):
-        assert kept_up().tasks in (0, 1)
-    kept_up()
+        assert run_maintenance().tasks in (0, 1)
+    run_maintenance()
     assert api(f"GET {WEBHOOKS}/{id}").status == 404
-    assert kept_up().tasks == 0
+    assert run_maintenance().tasks == 0
 
 
-def test_the_schedule_goes_on_where_its_time_ran_out(api: Api, backend: Backend, provider: Receiver) -> None:
-    made = make(api, config=at(provider))
+def test_maintenance_resumes_after_running_out_of_time(
+    api: Api, backend: Backend, provider: Receiver
+) -> None:
+    integration = created(api, config=config_at(provider))
     for name in ("a", "b", "c"):
-        connected(api, made, name)
-    delete(api, made)
+        connected(api, integration, name)
+    delete(api, integration)
     assert run_due(lambda: 0).tasks == 0
     looks, done = 0, 0
     while not done:
@@ -1027,10 +1024,10 @@ def test_the_schedule_goes_on_where_its_time_ran_out(api: Api, backend: Backend,
     assert [row["sk"] for row in backend.rows("IntegrationsTable")] == ["count"]
 
 
-# ── protected changes ────────────────────────────────────────────────────────────────────────────────
+# ── changes of secret destinations ───────────────────────────────────────────────────────────────────
 
-# What each moves: a body, for an integration of `OWN`, or of Salesforce.
-MOVES: list[tuple[str | None, dict[str, Any]]] = [
+# Bodies that change where secrets are sent: the provider (None is `OWN`) and the body.
+DESTINATION_CHANGES: list[tuple[str | None, dict[str, Any]]] = [
     (None, {"config": {"tokenUrl": "https://other.example/token"}}),
     (None, {"config": {"tokenUrl": "https://provider.example/token2"}}),
     (None, {"config": {"tokenUrl": "https://provider.example:8443/token"}}),
@@ -1057,47 +1054,48 @@ MOVES: list[tuple[str | None, dict[str, Any]]] = [
 ]
 
 
-def movable(api: Api, provider: str | None) -> Any:
+def with_stored_secret(api: Api, provider: str | None) -> Any:
     config = OWN if provider is None else {"clientId": "client-1", "clientSecret": SECRET}
-    return make(api, provider=provider, config=config)
+    return created(api, provider=provider, config=config)
 
 
-def test_what_secrets_depend_on_changes_only_with_a_fresh_one(
+def test_secret_destination_changes_only_with_new_secret(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    for provider, body in MOVES:
+    for provider, body in DESTINATION_CHANGES:
         with subtests.test(f"{provider}: {body}"):
-            made = movable(api, provider)
-            before = row(backend, made)
+            integration = with_stored_secret(api, provider)
+            before = row(backend, integration)
             config = body.get("config", {})
-            for token, status, named in (
-                (thief(), 403, "credentials:write"),
+            for token, status, scope_or_field in (
+                (attacker_token(), 403, "credentials:write"),
                 (jwt_for("acme", role="admin"), 403, "credentials:write"),
                 (OWNER, 422, "config.clientSecret"),
             ):
-                refused(put(api, made, token, **body), status, named)
+                assert_problem(put(api, integration, token, **body), status, None, scope_or_field)
                 removed = body | {"config": {**config, "clientSecret": None}}
-                refused(put(api, made, token, **removed), status, named)
+                assert_problem(put(api, integration, token, **removed), status, None, scope_or_field)
             fresh = body | {"config": {**config, "clientSecret": FRESH}}
-            refused(put(api, made, thief(), **fresh), 403, "credentials:write")
-            refused(put(api, made, headers={"If-Match": "9"}, **fresh), 409)
-            assert path_of(put(api, made, **body | {"config": {**config, "clientSecret": MASK}}))
-            assert row(backend, made) == before
-            assert actions(api, made) == ["integration.created"]
-            changed(api, made, **fresh)
-            assert row(backend, made)["generation"] == before["generation"] + 1
-            assert get(api, made, "?reveal=true")["config"]["clientSecret"] == FRESH
+            answer = put(api, integration, attacker_token(), **fresh)
+            assert_problem(answer, 403, "forbidden", "credentials:write")
+            assert_problem(put(api, integration, headers={"If-Match": "9"}, **fresh), 409)
+            assert path_of(put(api, integration, **body | {"config": {**config, "clientSecret": MASK}}))
+            assert row(backend, integration) == before
+            assert actions(api, integration) == ["integration.created"]
+            updated(api, integration, **fresh)
+            assert row(backend, integration)["generation"] == before["generation"] + 1
+            assert get(api, integration, "?reveal=true")["config"]["clientSecret"] == FRESH
             tasks = [
                 task["sk"] for task in backend.rows("IntegrationsTable") if task["workspaceId"] == "#tasks"
             ]
-            assert f"expire#acme#{made['id']}" in tasks
-            delete(api, made)
+            assert f"expire#acme#{integration['id']}" in tasks
+            delete(api, integration)
 
 
-def test_what_secrets_do_not_depend_on_changes_as_it_is(api: Api, backend: Backend) -> None:
-    made = make(api, config=OWN)
-    salesforce = movable(api, "salesforce")
-    generations = [row(backend, one)["generation"] for one in (made, salesforce)]
+def test_other_fields_change_without_new_secret(api: Api, backend: Backend) -> None:
+    integration = created(api, config=OWN)
+    salesforce = with_stored_secret(api, "salesforce")
+    generations = [row(backend, one)["generation"] for one in (integration, salesforce)]
     for body in (
         {
             "name": "b",
@@ -1112,98 +1110,121 @@ def test_what_secrets_do_not_depend_on_changes_as_it_is(api: Api, backend: Backe
         {"config": {"clientSecret": FRESH}},
         {"config": {name: value for name, value in OWN.items() if name != "clientSecret"}},
     ):
-        changed(api, made, thief(), **body)
-    changed(api, salesforce, thief(), config={"domain": "login"})
-    assert [row(backend, one)["generation"] for one in (made, salesforce)] == generations
-    # Nothing stored, nothing connected: nothing to protect.
-    bare = make(api)
-    changed(api, bare, thief(), config={name: value for name, value in OWN.items() if name != "clientSecret"})
-    changed(api, bare, thief(), config={"tokenUrl": "https://other.example/token", "clientSecret": "mine"})
-    assert row(backend, bare)["generation"] == 3, "it is counted all the same"
+        updated(api, integration, attacker_token(), **body)
+    updated(api, salesforce, attacker_token(), config={"domain": "login"})
+    assert [row(backend, one)["generation"] for one in (integration, salesforce)] == generations
+    # Without secrets and connections there is nothing to protect.
+    bare = created(api)
+    updated(
+        api,
+        bare,
+        attacker_token(),
+        config={name: value for name, value in OWN.items() if name != "clientSecret"},
+    )
+    updated(
+        api,
+        bare,
+        attacker_token(),
+        config={"tokenUrl": "https://other.example/token", "clientSecret": "mine"},
+    )
+    assert row(backend, bare)["generation"] == 3, "every change of a destination counts"
 
 
-def test_a_move_ends_all_connections(api: Api, backend: Backend, provider: Receiver) -> None:
-    made = make(api, config=at(provider))
+def test_destination_change_expires_all_connections(api: Api, backend: Backend, provider: Receiver) -> None:
+    integration = created(api, config=config_at(provider))
     for name in ("default", "second"):
-        connected(api, made, name)
+        connected(api, integration, name)
     body = {"redirectUri": REDIRECT_URI}
-    begun = api(f"POST {PATH}/{made['id']}/oauth/initiate", json=body).json()
+    initiated = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json=body).json()
     with receiver([answering]) as other:
-        changed(api, made, config={"tokenUrl": at(other)["tokenUrl"], "clientSecret": FRESH})
-        asked = len(provider.requests)
+        updated(api, integration, config={"tokenUrl": config_at(other)["tokenUrl"], "clientSecret": FRESH})
+        request_count = len(provider.requests)
 
         def over() -> None:
             for name in ("default", "second"):
-                shown = api(f"GET {PATH}/{made['id']}/connections/{name}").json()
+                shown = api(f"GET {PATH}/{integration['id']}/connections/{name}").json()
                 assert (shown["status"], shown["lastError"]["code"]) == ("EXPIRED", "client_changed")
                 for line, sent in (
-                    (f"GET {PATH}/{made['id']}/connections/{name}/token", None),
-                    (f"POST {PATH}/{made['id']}/oauth/refresh", {"connectionId": name}),
+                    (f"GET {PATH}/{integration['id']}/connections/{name}/token", None),
+                    (f"POST {PATH}/{integration['id']}/oauth/refresh", {"connectionId": name}),
                 ):
                     answer = api(line, json=sent)
                     assert (answer.status, answer.json()["code"]) == (409, "connection_expired"), answer.text
                     assert ACCESS not in answer.text
 
         over()
-        refused(api(f"POST {CALLBACK}", json={"code": "c", "state": begun["state"]}), 409, "Start a new flow")
-        assert kept_up().tasks == 1
+        assert_problem(
+            api(f"POST {CALLBACK}", json={"code": "c", "state": initiated["state"]}),
+            409,
+            "conflict",
+            "Start a new flow",
+        )
+        assert run_maintenance().tasks == 1
         over()
         assert {one["status"] for one in backend.rows("ConnectionsTable")} == {"EXPIRED"}
-        told = [json.loads(message["body"]) for message in backend.messages("EventsQueue")]
-        assert sorted(one["data"]["connectionId"] for one in told) == ["default", "second"]
-        # Taken back, they are not revoked at an address that they were not made for.
-        assert api(f"DELETE {PATH}/{made['id']}/connections/second").status == 200
+        events = [json.loads(message["body"]) for message in backend.messages("EventsQueue")]
+        assert sorted(one["data"]["connectionId"] for one in events) == ["default", "second"]
+        # Deleting a connection does not revoke its tokens at a URL that they do not belong to.
+        assert api(f"DELETE {PATH}/{integration['id']}/connections/second").status == 200
         assert other.requests == []
-        assert len(provider.requests) == asked
-        connected(api, made)
-        assert FRESH in got(other)
-        assert SECRET not in got(other)
-        assert REFRESH not in got(other)
-        assert api(f"GET {PATH}/{made['id']}/connections/default/token").json()["accessToken"] == ACCESS
-        assert get(api, made)["connectionCount"] == 1
+        assert len(provider.requests) == request_count
+        connected(api, integration)
+        assert FRESH in sent_to(other)
+        assert SECRET not in sent_to(other)
+        assert REFRESH not in sent_to(other)
+        assert (
+            api(f"GET {PATH}/{integration['id']}/connections/default/token").json()["accessToken"] == ACCESS
+        )
+        assert get(api, integration)["connectionCount"] == 1
 
 
-def test_a_move_while_the_schedule_works_at_one_before_is_not_forgotten(
+def test_destination_change_during_maintenance_is_not_lost(
     api: Api, backend: Backend, provider: Receiver
 ) -> None:
-    made = make(api, config=at(provider))
-    connected(api, made)
-    move(api, made, "client-2")
+    integration = created(api, config=config_at(provider))
+    connected(api, integration)
+    move(api, integration, "client-2")
 
     def again() -> None:
-        connected(api, made)
-        move(api, made, "client-3")
+        connected(api, integration)
+        move(api, integration, "client-3")
 
     with meanwhile("dynamodb.DeleteItem", again):
-        kept_up()
-    kept_up()
+        run_maintenance()
+    run_maintenance()
     (connection,) = backend.rows("ConnectionsTable")
-    assert connection["status"] == "EXPIRED", "it is of the client before"
+    assert connection["status"] == "EXPIRED", "it belongs to the previous client"
 
 
 def move(api: Api, integration: Any, client_id: str) -> None:
-    changed(api, integration, config={"clientId": client_id, "clientSecret": FRESH})
+    updated(api, integration, config={"clientId": client_id, "clientSecret": FRESH})
 
 
-def test_a_move_and_a_new_connection_at_once(api: Api, backend: Backend, provider: Receiver) -> None:
+def test_concurrent_destination_change_and_new_connection(
+    api: Api, backend: Backend, provider: Receiver
+) -> None:
     config = {
-        name: value for name, value in at(provider, clientAuth="none").items() if name != "clientSecret"
+        name: value
+        for name, value in config_at(provider, clientAuth="none").items()
+        if name != "clientSecret"
     }
-    made = make(api, config=config)
+    integration = created(api, config=config)
     elsewhere = {"tokenUrl": "http://127.0.0.1:9999/token"}
-    # Without secret and connections anyone may move it; but now there is one.
-    with meanwhile("dynamodb.TransactWriteItems", lambda: connected(api, made)):
-        refused(put(api, made, thief(), config=elsewhere), 403, "credentials:write")
-    assert api(f"GET {PATH}/{made['id']}/connections/default/token").json()["accessToken"] == ACCESS
-    # The other way about: it moves while a user is at the provider.
-    with meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, config=elsewhere), at=2):
-        refused(connect(api, made, "second"), 409, "Start a new flow")
-    assert get(api, made)["connectionCount"] == 1
+    # Without secrets and connections, any editor may change the URL; but now there is a connection.
+    with meanwhile("dynamodb.TransactWriteItems", lambda: connected(api, integration)):
+        assert_problem(
+            put(api, integration, attacker_token(), config=elsewhere), 403, "forbidden", "credentials:write"
+        )
+    assert api(f"GET {PATH}/{integration['id']}/connections/default/token").json()["accessToken"] == ACCESS
+    # The other way round: the URL changes while a user is at the provider.
+    with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, integration, config=elsewhere), at=2):
+        assert_problem(connect(api, integration, "second"), 409, "conflict", "Start a new flow")
+    assert get(api, integration)["connectionCount"] == 1
     assert [one["name"] for one in backend.rows("ConnectionsTable")] == ["default"]
 
 
-# What a thief tries, one change after the other; {} is their own server.
-ATTEMPTS: dict[str, list[dict[str, Any]]] = {
+# Attacks: bodies sent one after the other; {} is the URL of the attacker's server.
+ATTACKS: dict[str, list[dict[str, Any]]] = {
     "at once": [{"config": {"tokenUrl": "{}/token"}}],
     "every address": [
         {"config": {name: f"{{}}/{name}"}}
@@ -1245,7 +1266,7 @@ ATTEMPTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def test_no_change_of_a_thief_sends_a_stored_secret_or_token_elsewhere(
+def test_no_attack_sends_stored_secrets_elsewhere(
     api: Api, provider: Receiver, subtests: pytest.Subtests
 ) -> None:
     def filled(value: Any, url: str) -> Any:
@@ -1255,77 +1276,77 @@ def test_no_change_of_a_thief_sends_a_stored_secret_or_token_elsewhere(
             return {name: filled(entry, url) for name, entry in value.items()}
         return [filled(entry, url) for entry in value] if isinstance(value, list) else value
 
-    with receiver([answering]) as evil:
-        url = evil.url.removesuffix("/hook")
-        for name, bodies in ATTEMPTS.items():
+    with receiver([answering]) as attacker:
+        url = attacker.url.removesuffix("/hook")
+        for name, bodies in ATTACKS.items():
             with subtests.test(name):
-                made = make(api, config=at(provider))
-                connected(api, made)
-                token = thief()
+                integration = created(api, config=config_at(provider))
+                connected(api, integration)
+                token = attacker_token()
                 for body in bodies:
-                    line = f"PUT {PATH}/{made['id']}{'/status' if 'status' in body else ''}"
+                    line = f"PUT {PATH}/{integration['id']}{'/status' if 'status' in body else ''}"
                     said = api(line, json=filled(body, url), token=token).text
                     assert SECRET not in said
                 for uri in (REDIRECT_URI, f"{url}/back"):
-                    begun = api(
-                        f"POST {PATH}/{made['id']}/oauth/initiate", json={"redirectUri": uri}, token=token
+                    initiated = api(
+                        f"POST {PATH}/{integration['id']}/oauth/initiate",
+                        json={"redirectUri": uri},
+                        token=token,
                     )
-                    assert SECRET not in begun.text
-                    if begun.status == 200:
-                        sent = {"code": "c", "state": begun.json()["state"]}
+                    assert SECRET not in initiated.text
+                    if initiated.status == 200:
+                        sent = {"code": "c", "state": initiated.json()["state"]}
                         assert SECRET not in api(f"POST {CALLBACK}", json=sent, token=token).text
-                api(f"GET {PATH}/{made['id']}/connections/default/token")
-                api(f"POST {PATH}/{made['id']}/oauth/refresh", json={})
-                kept_up()
-                api(f"DELETE {PATH}/{made['id']}/connections/default")
-                delete(api, made)
-                kept_up()
-                assert evil.requests == [], got(evil)
+                api(f"GET {PATH}/{integration['id']}/connections/default/token")
+                api(f"POST {PATH}/{integration['id']}/oauth/refresh", json={})
+                run_maintenance()
+                api(f"DELETE {PATH}/{integration['id']}/connections/default")
+                delete(api, integration)
+                run_maintenance()
+                assert attacker.requests == [], sent_to(attacker)
 
 
-def test_a_thief_gains_nothing_by_repeating_anothers_request(api: Api) -> None:
+def test_replayed_idempotency_key_reveals_no_secret(api: Api) -> None:
     once = {"Idempotency-Key": "one"}
     body = {"name": "CRM", **HUBSPOT}
-    made = api(f"POST {PATH}", json=body, headers=once).json()
+    integration = api(f"POST {PATH}", json=body, headers=once).json()
     token = jwt_for("acme", scope="integrations:read integrations:write")
     changes = {**body, "config": {**HUBSPOT["config"], "clientSecret": "mine"}}
     for sent, who in ((body, OWNER), (changes, OWNER), (changes, token)):
         answer = api(f"POST {PATH}", json=sent, headers=once, token=who)
         assert SECRET not in answer.text
-    assert get(api, made, "?reveal=true")["config"]["clientSecret"] == SECRET
+    assert get(api, integration, "?reveal=true")["config"]["clientSecret"] == SECRET
 
 
-def test_a_damaged_secret_can_be_stored_anew(api: Api, backend: Backend) -> None:
-    made = make(api, config={**OWN, "other": "thing"})
+def test_undecryptable_secret_can_be_replaced(api: Api, backend: Backend) -> None:
+    integration = created(api, config={**OWN, "other": "thing"})
     backend.client("dynamodb").update_item(
         TableName=backend.template.name("IntegrationsTable"),
-        Key={"workspaceId": {"S": "acme"}, "sk": {"S": made["id"]}},
+        Key={"workspaceId": {"S": "acme"}, "sk": {"S": integration["id"]}},
         UpdateExpression="SET secrets = :damaged",
         ExpressionAttributeValues={":damaged": {"S": "v1.1.AAAA"}},
     )
-    broken = api(f"GET {PATH}/{made['id']}?reveal=true")
+    broken = api(f"GET {PATH}/{integration['id']}?reveal=true")
     assert broken.status == 500
     assert "does not open" in broken.json()["detail"]
-    secret_names = [name for name, value in made["config"].items() if value == "********"]
-    assert put(api, made, config={"clientSecret": "a new one"}).status == 500
-    anew = dict.fromkeys(secret_names, "a new one")
-    assert put(api, made, config=anew).status == 200
-    assert get(api, made, "?reveal=true")["config"] == {**made["config"], **anew}
+    secret_names = [name for name, value in integration["config"].items() if value == "********"]
+    assert put(api, integration, config={"clientSecret": "a new one"}).status == 500
+    replacements = dict.fromkeys(secret_names, "a new one")
+    assert put(api, integration, config=replacements).status == 200
+    assert get(api, integration, "?reveal=true")["config"] == {**integration["config"], **replacements}
 
 
-def test_addresses_of_ones_own_stay_when_their_provider_becomes_a_built_in_one(
-    api: Api, backend: Backend
-) -> None:
-    made = make(api, config=OWN, provider="later-known")
+def test_own_urls_stay_when_their_provider_becomes_built_in(api: Api, backend: Backend) -> None:
+    integration = created(api, config=OWN, provider="later-known")
     backend.client("dynamodb").update_item(
         TableName=backend.template.name("IntegrationsTable"),
-        Key={"workspaceId": {"S": "acme"}, "sk": {"S": made["id"]}},
+        Key={"workspaceId": {"S": "acme"}, "sk": {"S": integration["id"]}},
         UpdateExpression="SET provider = :known",
         ExpressionAttributeValues={":known": {"S": "hubspot"}},
     )
-    begun = api(f"POST {PATH}/{made['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
-    assert begun.json()["authorizationUrl"].startswith(OWN["authorizationUrl"])
-    # Whoever wants the built-in ones says so, and brings the secret along.
+    initiated = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
+    assert initiated.json()["authorizationUrl"].startswith(OWN["authorizationUrl"])
+    # To use the built-in URLs, remove the own ones and send the secret.
     gone = dict.fromkeys(("authorizationUrl", "tokenUrl", "revocationUrl"))
-    refused(put(api, made, config=gone), 422, "send it anew")
-    assert put(api, made, config={**gone, "clientSecret": "anew"}).status == 200
+    assert_problem(put(api, integration, config=gone), 422, "validation_failed", "must be sent again")
+    assert put(api, integration, config={**gone, "clientSecret": "anew"}).status == 200

@@ -1,5 +1,5 @@
-"""The marketplace: what is listed is what the platform approved, whatever its publisher does; a copy works
-with the publisher's client and shows nothing of it; and who publishes cannot say who they are.
+"""The marketplace: a listing is the snapshot that the platform approved, whatever its publisher does. A copy
+uses the publisher's client without showing it, and publishers cannot set their own name or verification.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from patchbay.clock import now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import store
-from patchbay.integrations.client import client_of
+from patchbay.integrations.client import client_for
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
 from patchbay.oauth.maintenance import RunSummary, run_due
@@ -33,8 +33,9 @@ from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
 from tests.faults import dying, killed, meanwhile, one_at_a_time
+from tests.integration.integrations_api import PATH, items, pages, snapshot
+from tests.problems import assert_problem
 
-PATH = "/api/integrations"
 MARKET = "/api/integrations/marketplace"
 SECRET = "the-publishers-own-secret-5f2c"
 FRESH = "the-publishers-fresh-secret-77aa"
@@ -64,7 +65,7 @@ def create(api: Api, token: str = OWNER, **changes: Any) -> Answer:
     return api(f"POST {PATH}", json={**OFFER, **changes}, token=token)
 
 
-def make(api: Api, token: str = OWNER, **changes: Any) -> Any:
+def created(api: Api, token: str = OWNER, **changes: Any) -> Any:
     answer = create(api, token, **changes)
     assert answer.status == 201, answer.text
     return answer.json()
@@ -80,14 +81,14 @@ def put(api: Api, integration: Any, token: str = OWNER, **body: Any) -> Answer:
     return api(f"PUT {PATH}/{integration['id']}", json=body, token=token)
 
 
-def changed(api: Api, integration: Any, token: str = OWNER, **body: Any) -> Any:
+def updated(api: Api, integration: Any, token: str = OWNER, **body: Any) -> Any:
     answer = put(api, integration, token, **body)
     assert answer.status == 200, answer.text
     return answer.json()
 
 
 def review(**event: Any) -> Any:
-    """The function that the platform's operators invoke."""
+    """Invoke the function of the platform's operators."""
     return importlib.import_module("workers.review_publication").handler(event, LAMBDA_CONTEXT)
 
 
@@ -101,20 +102,20 @@ def decide(integration: Any, decision: str = "APPROVE", workspace: str = "acme",
 
 
 def approve(api: Api, integration: Any, **more: Any) -> None:
-    """As it now stands."""
+    """Approve the present version."""
     decide(get(api, integration), **more)
 
 
-def listed(api: Api, **changes: Any) -> Any:
-    """One that is in the marketplace."""
-    made = make(api, isPublic=True, **changes)
-    approve(api, made, publisherName="Acme Inc.", verified=True)
-    return made
+def published(api: Api, **changes: Any) -> Any:
+    """An integration that is listed in the marketplace."""
+    source = created(api, isPublic=True, **changes)
+    approve(api, source, publisherName="Acme Inc.", verified=True)
+    return source
 
 
 def install(api: Api, integration: Any, token: str | None = None, **more: Any) -> Answer:
     id = integration if isinstance(integration, str) else integration["id"]
-    return api(f"POST {PATH}/{id}/install", token=token or theirs(), **more)
+    return api(f"POST {PATH}/{id}/install", token=token or installer_token(), **more)
 
 
 def installed(api: Api, integration: Any, token: str | None = None) -> Any:
@@ -125,35 +126,18 @@ def installed(api: Api, integration: Any, token: str | None = None) -> Any:
 
 def initiate(api: Api, integration: Any, token: str | None = None, uri: str = REDIRECT_URI) -> Answer:
     line = f"POST {PATH}/{integration['id']}/oauth/initiate"
-    return api(line, json={"redirectUri": uri}, token=token or theirs())
+    return api(line, json={"redirectUri": uri}, token=token or installer_token())
 
 
-def theirs() -> str:
-    """The owner of the workspace that installs."""
+def installer_token() -> str:
+    """A token of the owner of the workspace that installs."""
     return jwt_for("globex")
 
 
-def items(answer: Answer) -> list[Any]:
-    assert answer.status == 200, answer.text
-    found: list[Any] = answer.json()["items"]
-    return found
-
-
 def market(api: Api, query: str = "limit=100") -> list[Any]:
-    """What is listed of others and one's own, without the built-in templates."""
-    found = items(api(f"GET {MARKET}?{query}", token=theirs()))
+    """The listings of all workspaces, without the built-in templates."""
+    found = items(api(f"GET {MARKET}?{query}", token=installer_token()))
     return [one for one in found if one["publisher"]["workspaceId"] != "platform"]
-
-
-def pages(api: Api, line: str, limit: int, token: str = OWNER) -> list[Any]:
-    found, cursor = [], ""
-    while True:
-        page = api(f"{line}{'&' if '?' in line else '?'}limit={limit}{cursor}", token=token).json()
-        assert len(page["items"]) <= limit
-        found += page["items"]
-        if page["nextCursor"] is None:
-            return found
-        cursor = f"&cursor={page['nextCursor']}"
 
 
 def log(api: Api, integration: Any, token: str = OWNER, query: str = "") -> list[tuple[str, str, str]]:
@@ -161,51 +145,37 @@ def log(api: Api, integration: Any, token: str = OWNER, query: str = "") -> list
     return [(entry["action"], entry["actor"], entry["detail"]) for entry in found]
 
 
-def tables(backend: Backend) -> dict[str, list[str]]:
-    names = {table.logical_id for table in backend.template.of_type("AWS::DynamoDB::Table")}
-    kept = names - {"RateLimitsTable", "DataKeysTable"}
-    return {name: sorted(map(repr, backend.rows(name))) for name in kept}
-
-
-def refused(answer: Answer, status: int, *named: str) -> None:
-    codes = {403: "forbidden", 404: "not_found", 409: "conflict", 422: "validation_failed"}
-    assert (answer.status, answer.json().get("code")) == (status, codes[status]), answer.text
-    for text in named:
-        assert text in answer.json()["detail"], answer.text
-
-
-def stopped(answer: Answer, reason: str) -> None:
-    assert (answer.status, answer.json()["code"]) == (409, "integration_inactive"), answer.text
-    assert reason in answer.json()["detail"]
+def assert_stopped(answer: Answer, reason: str) -> None:
+    assert_problem(answer, 409, "integration_inactive", reason)
 
 
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schedule works several connections at once."""
+    """The maintenance handles several connections at once."""
     one_at_a_time(monkeypatch)
 
 
-def kept_up() -> RunSummary:
+def run_maintenance() -> RunSummary:
     return run_due(lambda: 900_000)
 
 
-def plant(workspace: str, integration: Any) -> None:
-    """A connection whose token ended just now, as the flow leaves it; the provider itself is out of reach."""
-    kept = store.get(workspace, IntegrationId(integration["id"]))
+def add_connection(workspace: str, integration: Any) -> None:
+    """Store a connection whose token has just expired, as the flow would; the provider is not called."""
+    stored = store.get(workspace, IntegrationId(integration["id"]))
     provider = providers.load("hubspot")
-    assert kept is not None
+    assert stored is not None
     assert provider is not None
     assert provider.oauth is not None
     who = Principal(workspace, "user:someone")
-    bare = connections.new_connection(who, kept, "default", AuthType.OAUTH2, None)
+    bare = connections.new_connection(who, stored, "default", AuthType.OAUTH2, None)
     tokens = TokenSet(access_token=ACCESS, refresh_token=REFRESH, expires_in=300)
     new = with_tokens(bare, provider.oauth, tokens, vault.sealer(workspace), now_ms() - 300_000)
     connections_store.connect(new, None, [])
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may be sent to a provider."""
+def no_provider_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail if anything is sent to a provider."""
 
     def sent(*_: Any, **__: Any) -> None:
         raise AssertionError("something was sent to a provider")
@@ -215,7 +185,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # ── publishing ───────────────────────────────────────────────────────────────────────────────────────
 
-UNFIT: list[tuple[dict[str, Any], str]] = [
+NOT_PUBLISHABLE: list[tuple[dict[str, Any], str]] = [
     ({"provider": None}, "built-in OAuth providers, "),
     ({"provider": "nobody-knows"}, "built-in OAuth providers, "),
     ({"provider": "activecampaign"}, "built-in OAuth providers, "),
@@ -229,80 +199,89 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_what_is_published_has_a_built_in_provider_and_a_client_of_its_own(
-    api: Api, backend: Backend
-) -> None:
-    unable = jwt_for("acme", scope="integrations:read integrations:write credentials:write")
-    refused(create(api, unable, isPublic=True), 403, "integrations:publish")
+def test_publish_requires_built_in_provider_and_own_client(api: Api, backend: Backend) -> None:
+    without_publish = jwt_for("acme", scope="integrations:read integrations:write credentials:write")
+    assert_problem(create(api, without_publish, isPublic=True), 403, "forbidden", "integrations:publish")
     own = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
-    for body, named in [*UNFIT, ({"provider": None, "config": {**OFFER["config"], **own}}, "built-in OAuth")]:
-        refused(create(api, isPublic=True, **body), 422, "isPublic", named)
-        made = make(api, **body)
-        refused(put(api, made, isPublic=True), 422, named)
-        # A status that somebody set says nothing of what is there.
+    for body, words in [
+        *NOT_PUBLISHABLE,
+        ({"provider": None, "config": {**OFFER["config"], **own}}, "built-in OAuth"),
+    ]:
+        assert_problem(create(api, isPublic=True, **body), 422, "validation_failed", "isPublic", words)
+        source = created(api, **body)
+        assert_problem(put(api, source, isPublic=True), 422, "validation_failed", words)
+        # A status that a caller set does not make it publishable.
         for status in ("INACTIVE", "ERROR"):
-            api(f"PUT {PATH}/{made['id']}/status", json={"status": status})
-            refused(put(api, made, isPublic=True), 422, named)
-        refused(put(api, made, unable, isPublic=True), 403, "integrations:publish")
-        made = get(api, made)
-        assert (made["isPublic"], made["reviewStatus"], made["publisher"]) == (False, None, None)
+            api(f"PUT {PATH}/{source['id']}/status", json={"status": status})
+            assert_problem(put(api, source, isPublic=True), 422, "validation_failed", words)
+        assert_problem(
+            put(api, source, without_publish, isPublic=True), 403, "forbidden", "integrations:publish"
+        )
+        source = get(api, source)
+        assert (source["isPublic"], source["reviewStatus"], source["publisher"]) == (False, None, None)
     assert review() == {"waiting": []}
     assert market(api) == []
     assert not any(row["workspaceId"].startswith("#") for row in backend.rows("IntegrationsTable"))
-    public = make(api, isPublic=True)
-    refused(put(api, public, config={"clientSecret": None}), 422, "its own client")
+    public = created(api, isPublic=True)
+    assert_problem(
+        put(api, public, config={"clientSecret": None}), 422, "validation_failed", "its own client"
+    )
     own_nulls: dict[str, Any] = {"provider": None, "config": {"clientSecret": FRESH}}
-    refused(put(api, public, **own_nulls), 422, "built-in OAuth")
+    assert_problem(put(api, public, **own_nulls), 422, "validation_failed", "built-in OAuth")
 
 
-def test_nothing_is_public_before_the_platform_approves_that_very_version(api: Api, backend: Backend) -> None:
-    made = make(api, isPublic=True)
-    assert (made["reviewStatus"], made["isPublic"]) == ("PENDING", True)
-    assert made["publisher"] == {"workspaceId": "acme", "name": None, "verified": False}
+def test_integration_is_listed_only_after_approval_of_its_version(api: Api, backend: Backend) -> None:
+    source = created(api, isPublic=True)
+    assert (source["reviewStatus"], source["isPublic"]) == ("PENDING", True)
+    assert source["publisher"] == {"workspaceId": "acme", "name": None, "verified": False}
 
     def unlisted() -> None:
         assert market(api) == []
-        for token in (theirs(), OWNER, jwt_for("platform")):
-            refused(install(api, made, token), 404)
-        assert items(api(f"GET {PATH}?includePublic=true", token=theirs())) == []
+        for token in (installer_token(), OWNER, jwt_for("platform")):
+            assert_problem(install(api, source, token), 404)
+        assert items(api(f"GET {PATH}?includePublic=true", token=installer_token())) == []
 
     unlisted()
     (waiting,) = review()["waiting"]
     assert waiting == {
-        "workspaceId": "acme", "integrationId": made["id"], "since": waiting["since"], "version": 1,
+        "workspaceId": "acme", "integrationId": source["id"], "since": waiting["since"], "version": 1,
         "name": OFFER["name"], "description": OFFER["description"], "provider": "hubspot",
         "scopes": OFFER["scopes"], "logoUrl": OFFER["logoUrl"], "clientId": "publishers-client-1",
     }  # fmt: skip
-    # Changed since it was looked at: by its publisher, in whatever.
+    # Any change by its publisher after the review.
     for change in (
         {"description": "Send us your passwords."},
         {"metadata": {"a": 1}},
         {"rateLimitPerHour": 9},
     ):
-        changed(api, made, **change)
-        with pytest.raises(Conflict, match="Look at it again"):
-            decide(made)
-        made = get(api, made)
+        updated(api, source, **change)
+        with pytest.raises(Conflict, match="Review it again"):
+            decide(source)
+        source = get(api, source)
         unlisted()
-    api(f"PUT {PATH}/{made['id']}/status", json={"status": "INACTIVE"})
+    api(f"PUT {PATH}/{source['id']}/status", json={"status": "INACTIVE"})
     with pytest.raises(Conflict):
-        decide(made)
-    made = get(api, made)
+        decide(source)
+    source = get(api, source)
     with (
         pytest.raises(Conflict, match="just changed"),
-        meanwhile("dynamodb.TransactWriteItems", lambda: changed(api, made, name="Bank of Acme")),
+        meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, source, name="Bank of Acme")),
     ):
-        decide(made)
-    made = get(api, made)
+        decide(source)
+    source = get(api, source)
     unlisted()
-    before = tables(backend)
-    for version in (None, made["version"] + 1, made["version"] - 1, 0):
+    before = snapshot(backend)
+    for version in (None, source["version"] + 1, source["version"] - 1, 0):
         with pytest.raises(Conflict):
-            decide(made, version=version)
+            decide(source, version=version)
     for workspace in ("globex", "platform"):
         with pytest.raises(NotFound):
-            decide(made, workspace=workspace)
-    event: dict[str, Any] = {"integrationId": made["id"], "workspaceId": "acme", "version": made["version"]}
+            decide(source, workspace=workspace)
+    event: dict[str, Any] = {
+        "integrationId": source["id"],
+        "workspaceId": "acme",
+        "version": source["version"],
+    }
     for wrong in (
         {"decision": "approve"},
         {"decision": "APPROVE", "force": True},
@@ -313,56 +292,56 @@ def test_nothing_is_public_before_the_platform_approves_that_very_version(api: A
     for part in ({"decision": "APPROVE"}, {"workspaceId": "acme"}, event, {"version": 1}):
         with pytest.raises(ValidationFailed):
             review(**part)
-    assert tables(backend) == before
-    decide(made, publisherName="Acme Inc.")
+    assert snapshot(backend) == before
+    decide(source, publisherName="Acme Inc.")
     assert [one["name"] for one in market(api)] == ["Bank of Acme"]
     assert review() == {"waiting": []}
     for decision in ("APPROVE", "REJECT"):
         with pytest.raises(Conflict, match="APPROVED"):
-            decide(get(api, made), decision)
+            decide(get(api, source), decision)
     with pytest.raises(Conflict):
-        decide(make(api))
+        decide(created(api))
 
 
-def test_a_review_and_its_listing_and_entry_are_one(api: Api, backend: Backend) -> None:
+def test_review_listing_and_log_entry_are_atomic(api: Api, backend: Backend) -> None:
     for decision, action in (("APPROVE", "publication.approved"), ("REJECT", "publication.rejected")):
-        made = make(api, isPublic=True)
-        before = tables(backend)
+        source = created(api, isPublic=True)
+        before = snapshot(backend)
         with killed("dynamodb.TransactWriteItems"):
-            decide(made, decision, reason="so be it")
-        assert tables(backend) == before
+            decide(source, decision, reason="so be it")
+        assert snapshot(backend) == before
         with killed("dynamodb.TransactWriteItems", after=True):
-            decide(made, decision, reason="so be it")
-        assert log(api, made)[1:] == [(action, "platform", "so be it")]
-        assert get(api, made)["statusReason"] == "so be it"
+            decide(source, decision, reason="so be it")
+        assert log(api, source)[1:] == [(action, "platform", "so be it")]
+        assert get(api, source)["statusReason"] == "so be it"
         assert len(market(api)) == 1
         assert review() == {"waiting": []}
 
 
-def test_the_platform_s_own_is_approved_at_once(api: Api) -> None:
+def test_platform_integration_is_approved_immediately(api: Api) -> None:
     platform = jwt_for("platform")
-    made = make(api, platform, isPublic=True)
-    assert made["reviewStatus"] == "APPROVED"
-    assert made["publisher"] == {"workspaceId": "platform", "name": "platform", "verified": True}
-    new = changed(api, made, platform, name="Ours")
-    (found,) = (one for one in items(api(f"GET {MARKET}?limit=100")) if one["id"] == made["id"])
+    source = created(api, platform, isPublic=True)
+    assert source["reviewStatus"] == "APPROVED"
+    assert source["publisher"] == {"workspaceId": "platform", "name": "platform", "verified": True}
+    new = updated(api, source, platform, name="Ours")
+    (found,) = (one for one in items(api(f"GET {MARKET}?limit=100")) if one["id"] == source["id"])
     assert (found["name"], found["version"], new["reviewStatus"]) == ("Ours", new["version"], "APPROVED")
-    assert installed(api, made)["publisher"] == new["publisher"]
-    changed(api, made, platform, isPublic=False)
-    refused(install(api, made), 404)
-    # Who only calls themselves so is not.
+    assert installed(api, source)["publisher"] == new["publisher"]
+    updated(api, source, platform, isPublic=False)
+    assert_problem(install(api, source), 404)
+    # A workspace with a similar name is not the platform.
     for name in ("Platform", "platform-", "platform_"):
-        assert make(api, jwt_for(name), isPublic=True)["reviewStatus"] == "PENDING"
+        assert created(api, jwt_for(name), isPublic=True)["reviewStatus"] == "PENDING"
 
 
-# ── what is shown ────────────────────────────────────────────────────────────────────────────────────
+# ── listings ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_listing_is_the_approved_snapshot_without_config_and_metadata(api: Api, backend: Backend) -> None:
-    made = listed(api)
+def test_listing_is_approved_snapshot_without_config_and_metadata(api: Api, backend: Backend) -> None:
+    source = published(api)
     (found,) = market(api)
     assert found == {
-        "id": made["id"],
+        "id": source["id"],
         **{name: OFFER[name] for name in ("name", "type", "provider", "description", "logoUrl", "scopes")},
         "status": "ACTIVE",
         "statusReason": None,
@@ -375,28 +354,28 @@ def test_a_listing_is_the_approved_snapshot_without_config_and_metadata(api: Api
         "installedFrom": None,
         "metadata": {},
         "connectionCount": 0,
-        "createdAt": made["createdAt"],
+        "createdAt": source["createdAt"],
         "updatedAt": found["updatedAt"],
         "version": 2,
     }
-    plant("acme", made)
+    add_connection("acme", source)
     for line in (
         f"GET {MARKET}?limit=100",
         f"GET {PATH}?includePublic=true",
         f"GET {MARKET}?search=newsrooms",
     ):
-        text = api(line, token=theirs()).text
-        assert made["id"] in text
+        text = api(line, token=installer_token()).text
+        assert source["id"] in text
         for hidden in (SECRET, PRIVATE, MASK, "publishers-client-1", "publisher.example", "user:someone"):
             assert hidden not in text
         assert all(one["connectionCount"] == 0 for one in json.loads(text)["items"])
-    (kept,) = (row for row in backend.rows("IntegrationsTable") if row["workspaceId"] == "#marketplace")
+    (stored,) = (row for row in backend.rows("IntegrationsTable") if row["workspaceId"] == "#marketplace")
     for hidden in (SECRET, PRIVATE, "publisher.example"):
-        assert hidden not in repr(kept)
+        assert hidden not in repr(stored)
 
 
-# Each edit of what was reviewed, and whether what is listed stays so meanwhile.
-EDITS: list[tuple[dict[str, Any], bool]] = [
+# Each change of a reviewed field, and whether the listing stays in the meantime.
+REVIEWED_CHANGES: list[tuple[dict[str, Any], bool]] = [
     ({"name": "Bank of Acme"}, True),
     ({"type": "SOCIAL"}, True),
     ({"description": "Send us your passwords."}, True),
@@ -409,38 +388,38 @@ EDITS: list[tuple[dict[str, Any], bool]] = [
 ]
 
 
-def test_an_edit_of_what_was_reviewed_waits_for_a_new_word(
+def test_change_of_reviewed_field_needs_new_approval(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
     editor = jwt_for("acme", scope="integrations:write integrations:read credentials:write")
-    for body, stays in EDITS:
+    for body, stays in REVIEWED_CHANGES:
         with subtests.test(str(body)):
-            made = listed(api)
-            (before,) = (one for one in market(api) if one["id"] == made["id"])
-            refused(put(api, made, editor, **body), 403, "integrations:publish")
-            assert changed(api, made, **body)["reviewStatus"] == "PENDING"
-            assert [one for one in market(api) if one["id"] == made["id"]] == ([before] if stays else [])
-            assert install(api, made).status == (201 if stays else 404)
+            source = published(api)
+            (before,) = (one for one in market(api) if one["id"] == source["id"])
+            assert_problem(put(api, source, editor, **body), 403, "forbidden", "integrations:publish")
+            assert updated(api, source, **body)["reviewStatus"] == "PENDING"
+            assert [one for one in market(api) if one["id"] == source["id"]] == ([before] if stays else [])
+            assert install(api, source).status == (201 if stays else 404)
             if stays:
-                copy = installed(api, made)
+                copy = installed(api, source)
                 assert all(copy[name] == OFFER[name] for name in body if name != "config")
-            decide(get(api, made), "REJECT", reason="no")
-            shown = get(api, made)
+            decide(get(api, source), "REJECT", reason="no")
+            shown = get(api, source)
             assert (shown["reviewStatus"], shown["statusReason"]) == ("REJECTED", "no")
             assert shown["publisher"] == {"workspaceId": "acme", "name": "Acme Inc.", "verified": True}
-            assert [one for one in market(api) if one["id"] == made["id"]] == ([before] if stays else [])
-            changed(api, made, name="Better now")
-            approve(api, made, publisherName="Acme Corp.")
-            (after,) = (one for one in market(api) if one["id"] == made["id"])
+            assert [one for one in market(api) if one["id"] == source["id"]] == ([before] if stays else [])
+            updated(api, source, name="Better now")
+            approve(api, source, publisherName="Acme Corp.")
+            (after,) = (one for one in market(api) if one["id"] == source["id"])
             assert after["name"] == "Better now"
             assert after["publisher"] == {"workspaceId": "acme", "name": "Acme Corp.", "verified": False}
             assert all(after[name] == body[name] for name in body if name not in ("name", "config"))
-            changed(api, made, isPublic=False)
+            updated(api, source, isPublic=False)
     assert market(api) == []
 
 
-def test_edits_of_what_nobody_reviewed_change_no_listing(api: Api) -> None:
-    made = listed(api)
+def test_change_of_unreviewed_field_keeps_listing(api: Api) -> None:
+    source = published(api)
     before = market(api)
     editor = jwt_for("acme", scope="integrations:write integrations:read")
     for body in (
@@ -449,13 +428,13 @@ def test_edits_of_what_nobody_reviewed_change_no_listing(api: Api) -> None:
         {"config": {"clientSecret": FRESH, "another": PRIVATE}},
         {"isPublic": True},
     ):
-        assert changed(api, made, editor, **body)["reviewStatus"] == "APPROVED"
-    api(f"PUT {PATH}/{made['id']}/status", json={"status": "INACTIVE", "reason": PRIVATE})
+        assert updated(api, source, editor, **body)["reviewStatus"] == "APPROVED"
+    api(f"PUT {PATH}/{source['id']}/status", json={"status": "INACTIVE", "reason": PRIVATE})
     assert market(api) == before
     assert review() == {"waiting": []}
 
 
-def test_who_publishes_cannot_say_who_they_are(api: Api) -> None:
+def test_publisher_cannot_set_its_name_or_verification(api: Api) -> None:
     for body in (
         {"publisher": {"workspaceId": "platform", "name": "Patchbay", "verified": True}},
         {"publisherName": "Patchbay"},
@@ -465,60 +444,65 @@ def test_who_publishes_cannot_say_who_they_are(api: Api) -> None:
         {"workspaceId": "platform"},
     ):
         assert create(api, isPublic=True, **body).status == 422
-    made = make(api, isPublic=True, metadata={"publisher": {"verified": True}})
-    decide(made)
+    source = created(api, isPublic=True, metadata={"publisher": {"verified": True}})
+    decide(source)
     (found,) = market(api)
     assert found["publisher"] == {"workspaceId": "acme", "name": None, "verified": False}
-    copy = installed(api, made)
-    changed(api, made, description="new")
-    approve(api, made, publisherName="Acme Inc.", verified=True)
-    assert get(api, copy, theirs())["publisher"] == found["publisher"], "a copy says what it was made from"
-    # A new application under an approved name does not inherit it.
-    changed(api, made, isPublic=False)
-    changed(api, made, isPublic=True, name="Patchbay")
+    copy = installed(api, source)
+    updated(api, source, description="new")
+    approve(api, source, publisherName="Acme Inc.", verified=True)
+    assert get(api, copy, installer_token())["publisher"] == found["publisher"], (
+        "a copy keeps the publisher of its snapshot"
+    )
+    # Publishing again under an approved name does not inherit the approval.
+    updated(api, source, isPublic=False)
+    updated(api, source, isPublic=True, name="Patchbay")
     assert market(api) == []
-    decide(get(api, made), publisherName="Acme again")
+    decide(get(api, source), publisherName="Acme again")
     assert market(api)[0]["publisher"] == {"workspaceId": "acme", "name": "Acme again", "verified": False}
 
 
-def test_what_the_platform_withdraws_is_gone_and_its_copies_stop(api: Api, backend: Backend) -> None:
-    made, bystander = listed(api), listed(api, name="Another")
-    copy, other, late = installed(api, made), installed(api, bystander), installed(api, made)
-    put(api, made, description="changed since")  # at any version
-    decide(made, "WITHDRAW", reason="It is a thief's.")
+def test_withdrawal_unlists_and_stops_copies(api: Api, backend: Backend) -> None:
+    source, bystander = published(api), published(api, name="Another")
+    copy, other, late = installed(api, source), installed(api, bystander), installed(api, source)
+    put(api, source, description="changed since")  # any version can be withdrawn
+    decide(source, "WITHDRAW", reason="It is a thief's.")
     assert [one["id"] for one in market(api)] == [bystander["id"]]
-    refused(install(api, made), 404)
-    stopped(initiate(api, copy), "withdrawn_by_platform")
-    assert kept_up().tasks == 1
+    assert_problem(install(api, source), 404)
+    assert_stopped(initiate(api, copy), "withdrawn_by_platform")
+    assert run_maintenance().tasks == 1
     for one in (copy, late):
-        shown = get(api, one, token=theirs())
+        shown = get(api, one, token=installer_token())
         assert (shown["status"], shown["statusReason"]) == ("ERROR", "withdrawn_by_platform")
     assert initiate(api, other).status == 200
-    shown = get(api, made)
+    shown = get(api, source)
     assert (shown["reviewStatus"], shown["statusReason"]) == ("REJECTED", "It is a thief's.")
-    assert log(api, made)[-1][:2] == ("publication.withdrawn", "platform")
-    # Nothing that its publisher does brings it back, but what the platform approves does.
-    put(api, made, isPublic=False)
-    put(api, made, isPublic=True)
+    assert log(api, source)[-1][:2] == ("publication.withdrawn", "platform")
+    # Its publisher cannot bring it back; a new approval can.
+    put(api, source, isPublic=False)
+    put(api, source, isPublic=True)
     assert market(api)[-1]["id"] == bystander["id"]
     activate = {"status": "ACTIVE"}
-    stopped(api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=theirs()), "withdrawn_by_platform")
-    approve(api, made)
-    assert api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=theirs()).status == 200
+    assert_stopped(
+        api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=installer_token()),
+        "withdrawn_by_platform",
+    )
+    approve(api, source)
+    assert api(f"PUT {PATH}/{copy['id']}/status", json=activate, token=installer_token()).status == 200
     assert initiate(api, copy).status == 200
 
 
-# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
+# ── browsing ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_listings_come_first_and_then_the_built_in_templates(api: Api) -> None:
-    made = [
-        listed(api, name="Zebra CRM", description="stripes"),
-        listed(api, name="Reader Größe", description="About ZEBRAS", type="SOCIAL"),
-        listed(api, name="Third", type="CUSTOM"),
+def test_browse_lists_public_integrations_then_templates(api: Api) -> None:
+    source = [
+        published(api, name="Zebra CRM", description="stripes"),
+        published(api, name="Reader Größe", description="About ZEBRAS", type="SOCIAL"),
+        published(api, name="Third", type="CUSTOM"),
     ]
     whole = pages(api, f"GET {MARKET}", 100)
-    assert [one["id"] for one in whole[:3]] == [one["id"] for one in made[::-1]]
+    assert [one["id"] for one in whole[:3]] == [one["id"] for one in source[::-1]]
     templates = whole[3 : 3 + len(list(providers.names()))]
     assert [one["provider"] for one in templates] == list(providers.names())
     for template in templates:
@@ -550,38 +534,43 @@ def test_listings_come_first_and_then_the_built_in_templates(api: Api) -> None:
         "type=crm", f"search={'x' * 101}", "limit=0", "cursor=2.", "cursor=1.x", "cursor=1.-1", "cursor=0.x",
         "cursor=1.9999999999", "cursor=x", "cursor=.", "cursor=%D9%A1.",
     ):  # fmt: skip
-        refused(api(f"GET {MARKET}?{query}"), 422)
+        assert_problem(api(f"GET {MARKET}?{query}"), 422)
     assert items(api(f"GET {MARKET}?cursor=1.99999999")) == []
 
 
-def test_a_list_with_the_public_ones_has_ones_own_first(api: Api) -> None:
-    public = [listed(api, name="a"), listed(api, name="b", type="SOCIAL", provider="google")]
-    own = [make(api, theirs(), name="c"), make(api, theirs(), name="d", isPublic=True)]
+def test_include_public_lists_own_integrations_first(api: Api) -> None:
+    public = [published(api, name="a"), published(api, name="b", type="SOCIAL", provider="google")]
+    own = [
+        created(api, installer_token(), name="c"),
+        created(api, installer_token(), name="d", isPublic=True),
+    ]
     decide(own[1], workspace="globex")
     wanted = [one["id"] for one in [*own[::-1], *public[::-1]]]
     for limit in (1, 2, 3, 100):
-        assert [one["id"] for one in pages(api, f"GET {PATH}?includePublic=true", limit, theirs())] == wanted
+        assert [
+            one["id"] for one in pages(api, f"GET {PATH}?includePublic=true", limit, installer_token())
+        ] == wanted
 
     def found(query: str) -> list[str]:
         line = f"GET {PATH}?includePublic=true&{query}"
-        return [one["name"] for one in pages(api, line, 1, theirs())]
+        return [one["name"] for one in pages(api, line, 1, installer_token())]
 
     assert found("type=SOCIAL") == ["b"]
     assert found("provider=hubspot") == ["d", "c", "a"]
     assert found("provider=google&type=CRM") == []
     assert found("status=ACTIVE") == ["d", "c", "b", "a"]
     assert found("status=INACTIVE") == []
-    assert [one["name"] for one in pages(api, f"GET {PATH}", 1, theirs())] == ["d", "c"]
-    shown = pages(api, f"GET {PATH}?includePublic=true", 100, theirs())
+    assert [one["name"] for one in pages(api, f"GET {PATH}", 1, installer_token())] == ["d", "c"]
+    shown = pages(api, f"GET {PATH}?includePublic=true", 100, installer_token())
     assert [one["config"] for one in shown[2:]] == [{}, {}]
 
 
 # ── copies ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_copy_works_with_the_publisher_s_client_and_shows_nothing_of_it(api: Api, backend: Backend) -> None:
-    made = listed(api)
-    copy = installed(api, made)
+def test_copy_uses_publisher_client_without_showing_it(api: Api, backend: Backend) -> None:
+    source = published(api)
+    copy = installed(api, source)
     assert copy == {
         **{name: OFFER[name] for name in ("name", "type", "provider", "description", "logoUrl", "scopes")},
         "id": copy["id"],
@@ -593,41 +582,41 @@ def test_a_copy_works_with_the_publisher_s_client_and_shows_nothing_of_it(api: A
         "isPublic": False,
         "reviewStatus": None,
         "publisher": {"workspaceId": "acme", "name": "Acme Inc.", "verified": True},
-        "installedFrom": made["id"],
+        "installedFrom": source["id"],
         "metadata": {},
         "connectionCount": 0,
         "createdAt": copy["createdAt"],
         "updatedAt": copy["createdAt"],
         "version": 1,
     }
-    assert copy["id"] != made["id"]
-    assert get(api, copy, theirs()) == copy
-    assert get(api, copy, theirs(), "?reveal=true")["config"] == {}
+    assert copy["id"] != source["id"]
+    assert get(api, copy, installer_token()) == copy
+    assert get(api, copy, installer_token(), "?reveal=true")["config"] == {}
     query = parse_qs(urlsplit(initiate(api, copy).json()["authorizationUrl"]).query)
     assert query["client_id"] == ["publishers-client-1"]
     assert query["redirect_uri"] == [REDIRECT_URI]
     for uri in OFFER["config"]["redirectUris"]:
-        refused(initiate(api, copy, uri=uri), 422, "AllowedRedirectUris")
-        assert initiate(api, made, OWNER, uri).status == 200
-    kept = store.get("globex", IntegrationId(copy["id"]))
-    assert kept is not None
-    serving = client_of(kept)
+        assert_problem(initiate(api, copy, uri=uri), 422, "validation_failed", "AllowedRedirectUris")
+        assert initiate(api, source, OWNER, uri).status == 200
+    stored = store.get("globex", IntegrationId(copy["id"]))
+    assert stored is not None
+    serving = client_for(stored)
     assert (serving.client_id, serving.client_secret) == ("publishers-client-1", SECRET)
-    assert SECRET not in repr(serving) + repr(kept)
-    everything = "".join(text for rows in tables(backend).values() for text in rows)
+    assert SECRET not in repr(serving) + repr(stored)
+    everything = "".join(text for rows in snapshot(backend).values() for text in rows)
     assert SECRET not in everything
-    log_text = api(f"GET {PATH}/{copy['id']}/logs", token=theirs()).text
-    for text in (log_text, api(f"GET {PATH}", token=theirs()).text):
+    log_text = api(f"GET {PATH}/{copy['id']}/logs", token=installer_token()).text
+    for text in (log_text, api(f"GET {PATH}", token=installer_token()).text):
         for hidden in (SECRET, PRIVATE, "publisher.example"):
             assert hidden not in text
-    assert ("integration.installed", "user:someone", f"a copy of {made['id']}") in log(api, copy, theirs())
+    assert ("integration.installed", "user:someone", f"a copy of {source['id']}") in log(
+        api, copy, installer_token()
+    )
 
 
-def test_a_copy_takes_no_config_and_no_other_provider_and_cannot_be_published(
-    api: Api, backend: Backend
-) -> None:
-    copy = installed(api, listed(api))
-    before = tables(backend)
+def test_copy_rejects_config_provider_and_publication(api: Api, backend: Backend) -> None:
+    copy = installed(api, published(api))
+    before = snapshot(backend)
     for body, path in (
         ({"config": {"clientId": "mine"}}, "config.clientId"),
         ({"config": {"clientSecret": "mine"}}, "config.clientSecret"),
@@ -640,14 +629,14 @@ def test_a_copy_takes_no_config_and_no_other_provider_and_cannot_be_published(
         ({"isPublic": True}, "isPublic"),
         ({"installedFrom": None}, "installedFrom"),
     ):
-        answer = put(api, copy, theirs(), **body)
-        refused(answer, 422)
+        answer = put(api, copy, installer_token(), **body)
+        assert_problem(answer, 422)
         assert answer.json()["errors"][0]["path"] == path
-    assert tables(backend) == before
-    # What was read may be sent back, and the rest is the installer's own.
+    assert snapshot(backend) == before
+    # Fields that were read may be sent back, and the others are the installer's own.
     names = ("name", "type", "provider", "description", "logoUrl", "config", "scopes", "metadata", "isPublic")
-    assert changed(api, copy, theirs(), **{name: copy[name] for name in names}) == copy
-    new = changed(api, copy, theirs(), name="Ours", metadata={"a": 1}, rateLimitPerHour=5)
+    assert updated(api, copy, installer_token(), **{name: copy[name] for name in names}) == copy
+    new = updated(api, copy, installer_token(), name="Ours", metadata={"a": 1}, rateLimitPerHour=5)
     assert (new["name"], new["metadata"], new["rateLimitPerHour"], new["status"]) == (
         "Ours",
         {"a": 1},
@@ -656,8 +645,8 @@ def test_a_copy_takes_no_config_and_no_other_provider_and_cannot_be_published(
     )
 
 
-def scopes_asked(api: Api, copy: Any, **body: Any) -> list[str]:
-    """What the user would be asked for."""
+def requested_scopes(api: Api, copy: Any, **body: Any) -> list[str]:
+    """The scopes that the user would be asked for."""
     answer = connect(api, copy, **body)
     assert answer.status == 200, answer.text
     query = parse_qs(urlsplit(answer.json()["authorizationUrl"]).query)
@@ -666,7 +655,7 @@ def scopes_asked(api: Api, copy: Any, **body: Any) -> list[str]:
 
 def connect(api: Api, copy: Any, **body: Any) -> Answer:
     line = f"POST {PATH}/{copy['id']}/oauth/initiate"
-    return api(line, json={"redirectUri": REDIRECT_URI, **body}, token=theirs())
+    return api(line, json={"redirectUri": REDIRECT_URI, **body}, token=installer_token())
 
 
 BEYOND_APPROVED: list[tuple[dict[str, Any], str, str]] = [
@@ -680,75 +669,73 @@ BEYOND_APPROVED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("older", [False, True], ids=["", "from before copies kept bounds"])
-def test_a_copy_stays_within_the_scopes_and_limits_that_were_approved(
-    api: Api, backend: Backend, older: bool
-) -> None:
-    made = listed(api)
-    copy = installed(api, made)
+@pytest.mark.parametrize("older", [False, True], ids=["", "from before copies stored limits"])
+def test_copy_stays_within_approved_scopes_and_limits(api: Api, backend: Backend, older: bool) -> None:
+    source = published(api)
+    copy = installed(api, source)
     if older:
-        strip_bounds(copy)
-    # What the publisher wishes since then gives the copy no more.
-    changed(api, made, scopes=["oauth", "files"], rateLimitPerHour=500)
-    before = tables(backend)
-    for body, path, named in BEYOND_APPROVED:
-        answer = put(api, copy, theirs(), **body)
-        refused(answer, 422, named)
+        remove_approved_limits(copy)
+    # Later changes by the publisher give the copy nothing more.
+    updated(api, source, scopes=["oauth", "files"], rateLimitPerHour=500)
+    before = snapshot(backend)
+    for body, path, words in BEYOND_APPROVED:
+        answer = put(api, copy, installer_token(), **body)
+        assert_problem(answer, 422, "validation_failed", words)
         assert [error["path"] for error in answer.json()["errors"]] == [path], body
     for asked in (["files"], ["oauth", "files"], []):
-        refused(connect(api, copy, scopes=asked), 422, "scopes")
-    assert tables(backend) == before
-    assert scopes_asked(api, copy) == OFFER["scopes"]
+        assert_problem(connect(api, copy, scopes=asked), 422, "validation_failed", "scopes")
+    assert snapshot(backend) == before
+    assert requested_scopes(api, copy) == OFFER["scopes"]
 
-    narrow = changed(api, copy, theirs(), scopes=["oauth"], rateLimitPerHour=5, rateLimitPerDay=6)
+    narrow = updated(api, copy, installer_token(), scopes=["oauth"], rateLimitPerHour=5, rateLimitPerDay=6)
     assert (narrow["scopes"], narrow["rateLimitPerHour"]) == (["oauth"], 5)
-    assert scopes_asked(api, copy, connectionId="default") == ["oauth"]
-    # And back; to list none is to ask for what was approved.
-    assert changed(api, copy, theirs(), scopes=[], rateLimitPerHour=100)["scopes"] == []
-    assert scopes_asked(api, copy, connectionId="default") == OFFER["scopes"]
-    refused(connect(api, copy, scopes=["files"]), 422, "files")
-    assert changed(api, copy, theirs(), scopes=OFFER["scopes"])["scopes"] == OFFER["scopes"]
+    assert requested_scopes(api, copy, connectionId="default") == ["oauth"]
+    # And back. An empty list means the approved scopes.
+    assert updated(api, copy, installer_token(), scopes=[], rateLimitPerHour=100)["scopes"] == []
+    assert requested_scopes(api, copy, connectionId="default") == OFFER["scopes"]
+    assert_problem(connect(api, copy, scopes=["files"]), 422, "validation_failed", "files")
+    assert updated(api, copy, installer_token(), scopes=OFFER["scopes"])["scopes"] == OFFER["scopes"]
 
 
-def strip_bounds(copy: Any) -> None:
+def remove_approved_limits(copy: Any) -> None:
     names = "approvedScopes, approvedPerHour, approvedPerDay"
     place = store.key("globex", IntegrationId(copy["id"]))
     dynamo.update(settings().integrations_table, place, f"REMOVE {names}")
 
 
-def test_a_snapshot_without_scopes_or_limits_means_the_provider_s_default_scopes_and_no_limit(
+def test_snapshot_without_scopes_or_limits_uses_default_scopes(
     api: Api,
 ) -> None:
-    copy = installed(api, listed(api, scopes=[], rateLimitPerHour=None, rateLimitPerDay=None))
+    copy = installed(api, published(api, scopes=[], rateLimitPerHour=None, rateLimitPerDay=None))
     provider = providers.load("hubspot")
     assert provider is not None
     assert provider.oauth is not None
     default = list(provider.oauth.default_scopes)
-    assert scopes_asked(api, copy) == default
-    refused(connect(api, copy, scopes=["files"]), 422, "files")
-    refused(put(api, copy, theirs(), scopes=["files"]), 422, "files")
-    assert changed(api, copy, theirs(), rateLimitPerHour=1_000_000)["rateLimitPerHour"] == 1_000_000
+    assert requested_scopes(api, copy) == default
+    assert_problem(connect(api, copy, scopes=["files"]), 422, "validation_failed", "files")
+    assert_problem(put(api, copy, installer_token(), scopes=["files"]), 422, "validation_failed", "files")
+    assert updated(api, copy, installer_token(), rateLimitPerHour=1_000_000)["rateLimitPerHour"] == 1_000_000
 
 
-def test_the_copies_of_a_workspace_share_the_publisher_s_limit_also_with_deleted_ones(api: Api) -> None:
-    made = listed(api, rateLimitPerHour=6)
-    one, other, low = (installed(api, made) for _ in range(3))
-    changed(api, low, theirs(), rateLimitPerHour=1)
+def test_copies_of_a_workspace_share_publisher_limit_with_deleted_ones(api: Api) -> None:
+    source = published(api, rateLimitPerHour=6)
+    one, other, low = (installed(api, source) for _ in range(3))
+    updated(api, low, installer_token(), rateLimitPerHour=1)
     assert [initiate(api, copy).status for copy in (one, other, low, low, one)] == [200, 200, 200, 429, 200]
-    assert api(f"DELETE {PATH}/{one['id']}", token=theirs()).status == 200
-    again = installed(api, made)
+    assert api(f"DELETE {PATH}/{one['id']}", token=installer_token()).status == 200
+    again = installed(api, source)
     assert [initiate(api, again).status for _ in range(3)] == [200, 200, 429]
     answer = initiate(api, other)
     assert (answer.status, answer.json()["code"]) == (429, "rate_limited")
     assert "copies of the integration have reached the limit of 6 uses" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
-    # The publisher's own uses and those of other workspaces are counted apart.
-    assert initiate(api, made, OWNER, OFFER["config"]["redirectUris"][0]).status == 200
+    # The publisher's own uses and those of other workspaces are counted separately.
+    assert initiate(api, source, OWNER, OFFER["config"]["redirectUris"][0]).status == 200
     third = jwt_for("initech")
-    assert initiate(api, installed(api, made, third), third).status == 200
+    assert initiate(api, installed(api, source, third), third).status == 200
 
 
-def test_a_copy_of_a_template_is_set_up_by_its_installer(api: Api, subtests: pytest.Subtests) -> None:
+def test_template_copy_is_set_up_by_its_installer(api: Api, subtests: pytest.Subtests) -> None:
     for name in providers.names():
         provider = providers.load(name)
         assert provider is not None
@@ -759,7 +746,7 @@ def test_a_copy_of_a_template_is_set_up_by_its_installer(api: Api, subtests: pyt
             assert copy["status"] == ("ACTIVE" if provider.oauth is None else "PENDING_SETUP")
     hubspot = installed(api, IntegrationId.of_template("hubspot"))
     config = {"clientId": "mine", "clientSecret": "my-secret", "redirectUris": ["https://mine.example/back"]}
-    assert changed(api, hubspot, theirs(), config=config)["status"] == "ACTIVE"
+    assert updated(api, hubspot, installer_token(), config=config)["status"] == "ACTIVE"
     url = initiate(api, hubspot, uri="https://mine.example/back").json()["authorizationUrl"]
     assert parse_qs(urlsplit(url).query)["client_id"] == ["mine"]
     for id in (
@@ -767,21 +754,21 @@ def test_a_copy_of_a_template_is_set_up_by_its_installer(api: Api, subtests: pyt
         IntegrationId.of_template("../hubspot"),
         IntegrationId.new(),
     ):
-        refused(install(api, id), 404)
-    refused(api(f"GET {PATH}/{IntegrationId.of_template('hubspot')}"), 404)
+        assert_problem(install(api, id), 404)
+    assert_problem(api(f"GET {PATH}/{IntegrationId.of_template('hubspot')}"), 404)
 
 
-def test_templates_of_automations_are_plans_of_what_to_build(api: Api, subtests: pytest.Subtests) -> None:
-    """Each platform has some, in both directions; an installed one is there for its workspace to build."""
+def test_automation_templates_contain_plans(api: Api, subtests: pytest.Subtests) -> None:
+    """Each platform has templates in both directions, and an installed template contains its plan."""
     plans = {template.key: template for template in all_templates()}
     for platform in ("zapier", "make", "n8n"):
-        listed = items(api(f"GET {MARKET}?type={platform.upper()}&limit=100"))
+        published = items(api(f"GET {MARKET}?type={platform.upper()}&limit=100"))
         with subtests.test(platform):
-            assert len(listed) >= 3
-            assert {one["type"] for one in listed} == {platform.upper()}
-            whens = [one["metadata"]["template"]["when"] for one in listed]
+            assert len(published) >= 3
+            assert {one["type"] for one in published} == {platform.upper()}
+            whens = [one["metadata"]["template"]["when"] for one in published]
             assert {"event" in when for when in whens} == {True, False}
-        for one in listed:
+        for one in published:
             with subtests.test(one["name"]):
                 plan = plans[one["metadata"]["template"]["key"]]
                 assert (plan.platform, plan.name, plan.description) == (
@@ -796,27 +783,25 @@ def test_templates_of_automations_are_plans_of_what_to_build(api: Api, subtests:
                 assert copy["metadata"] == one["metadata"]
 
 
-def test_only_what_is_listed_can_be_installed_and_only_its_workspace_edits_it(
-    api: Api, backend: Backend
-) -> None:
-    private, pending, rejected, withdrawn = (make(api, isPublic=bool(number)) for number in range(4))
+def test_only_listed_integrations_can_be_installed_and_only_owners_edit(api: Api, backend: Backend) -> None:
+    private, pending, rejected, withdrawn = (created(api, isPublic=bool(number)) for number in range(4))
     decide(rejected, "REJECT")
     decide(withdrawn)
-    changed(api, withdrawn, isPublic=False)
-    gone = listed(api)
+    updated(api, withdrawn, isPublic=False)
+    gone = published(api)
     assert api(f"DELETE {PATH}/{gone['id']}").status == 200
-    for made in (private, pending, rejected, withdrawn, gone):
+    for source in (private, pending, rejected, withdrawn, gone):
         details = set()
-        for token in (theirs(), jwt_for("platform"), OWNER):
-            answer = install(api, made, token)
-            refused(answer, 404)
+        for token in (installer_token(), jwt_for("platform"), OWNER):
+            answer = install(api, source, token)
+            assert_problem(answer, 404)
             details.add(answer.json()["detail"])
         details.add(install(api, IntegrationId.new()).json()["detail"])
-        assert len(details) == 1, "as if it did not exist"
-    public = listed(api)
+        assert len(details) == 1, "the same as for an unknown id"
+    public = published(api)
     copy = installed(api, public)
-    before = tables(backend)
-    for token in (theirs(), jwt_for("platform")):
+    before = snapshot(backend)
+    for token in (installer_token(), jwt_for("platform")):
         for line, body in (
             (f"GET {PATH}/{public['id']}", None),
             (f"GET {PATH}/{public['id']}?reveal=true", None),
@@ -827,80 +812,84 @@ def test_only_what_is_listed_can_be_installed_and_only_its_workspace_edits_it(
             (f"POST {PATH}/{public['id']}/oauth/initiate", {"redirectUri": REDIRECT_URI}),
             (f"GET {PATH}/{public['id']}/connections", None),
         ):
-            refused(api(line, json=body, token=token), 404)
+            assert_problem(api(line, json=body, token=token), 404)
     for line in ("GET {}", "PUT {}", "DELETE {}", "GET {}/logs"):
         method, _, path = line.partition(" ")
-        refused(api(f"{method} {PATH}/{path.format(copy['id'])}", json={"name": "x"}), 404)
-    assert tables(backend) == before
-    refused(install(api, public, jwt_for("globex", role="member")), 403, "integrations:write")
+        assert_problem(api(f"{method} {PATH}/{path.format(copy['id'])}", json={"name": "x"}), 404)
+    assert snapshot(backend) == before
+    assert_problem(
+        install(api, public, jwt_for("globex", role="member")), 403, "forbidden", "integrations:write"
+    )
 
 
-def test_one_installs_ones_own_and_a_repeated_install_makes_one_copy(api: Api) -> None:
-    made = listed(api)
+def test_repeated_install_creates_one_copy(api: Api) -> None:
+    source = published(api)
     once = {"Idempotency-Key": "k"}
-    first = install(api, made, headers=once).json()
-    changed(api, made, isPublic=False)
-    assert install(api, made, headers=once).json() == first, "also when it is listed no more"
-    refused(install(api, made, headers={"Idempotency-Key": "other"}), 404)
-    assert len(items(api(f"GET {PATH}", token=theirs()))) == 1
-    changed(api, made, isPublic=True)
-    approve(api, made)
-    assert installed(api, made, OWNER)["installedFrom"] == made["id"]
+    first = install(api, source, headers=once).json()
+    updated(api, source, isPublic=False)
+    assert install(api, source, headers=once).json() == first, "also when it is no longer listed"
+    assert_problem(install(api, source, headers={"Idempotency-Key": "other"}), 404)
+    assert len(items(api(f"GET {PATH}", token=installer_token()))) == 1
+    updated(api, source, isPublic=True)
+    approve(api, source)
+    assert installed(api, source, OWNER)["installedFrom"] == source["id"]
 
 
-# ── what a publisher does to copies ──────────────────────────────────────────────────────────────────
+# ── effects of the publisher on copies ───────────────────────────────────────────────────────────────
 
 
-def test_unpublishing_leaves_copies_working_and_says_how_many(api: Api) -> None:
-    made = listed(api)
-    copies = [installed(api, made), installed(api, made, jwt_for("initech"))]
+def test_unpublish_keeps_copies_working_and_reports_their_number(api: Api) -> None:
+    source = published(api)
+    copies = [installed(api, source), installed(api, source, jwt_for("initech"))]
     installed(api, IntegrationId.of_template("hubspot"))
     editor = jwt_for("acme", scope="integrations:read integrations:write")
-    shown = changed(api, made, editor, isPublic=False)
+    shown = updated(api, source, editor, isPublic=False)
     assert (shown["isPublic"], shown["reviewStatus"], shown["publisher"]) == (False, None, None)
-    assert "2 installed copies go on working" in shown["statusReason"]
+    assert "2 installed copies continue to work" in shown["statusReason"]
     assert market(api) == []
     for copy, workspace in zip(copies, ("globex", "initech"), strict=True):
         assert initiate(api, copy, jwt_for(workspace)).status == 200
-    assert changed(api, made, isPublic=True)["reviewStatus"] == "PENDING"
+    assert updated(api, source, isPublic=True)["reviewStatus"] == "PENDING"
     assert market(api) == []
     api(f"DELETE {PATH}/{copies[1]['id']}", token=jwt_for("initech"))
-    kept_up()
-    assert "1 installed copy goes on working" in changed(api, made, isPublic=False)["statusReason"]
-    refused(api(f"DELETE {PATH}/{copies[1]['id']}", token=jwt_for("initech")), 404)
+    run_maintenance()
+    assert "1 installed copy continues to work" in updated(api, source, isPublic=False)["statusReason"]
+    assert_problem(api(f"DELETE {PATH}/{copies[1]['id']}", token=jwt_for("initech")), 404)
 
 
-def moved(api: Api, made: Any) -> None:
-    changed(api, made, config={"clientId": "publishers-client-2", "clientSecret": FRESH})
+def change_client(api: Api, source: Any) -> None:
+    updated(api, source, config={"clientId": "publishers-client-2", "clientSecret": FRESH})
 
 
-def other_provider(api: Api, made: Any) -> None:
-    """Under the same client id; while it is public or after."""
-    changed(api, made, provider="google", config={"clientSecret": FRESH})
+def change_provider(api: Api, source: Any) -> None:
+    """With the same client id."""
+    updated(api, source, provider="google", config={"clientSecret": FRESH})
 
 
-def other_provider_later(api: Api, made: Any) -> None:
-    changed(api, made, isPublic=False)
+def unpublish_and_change_provider(api: Api, source: Any) -> None:
+    updated(api, source, isPublic=False)
     own = {"authorizationUrl": "https://evil.example/a", "tokenUrl": "https://evil.example/t"}
-    changed(api, made, provider=None, config={**own, "clientSecret": FRESH})
+    updated(api, source, provider=None, config={**own, "clientSecret": FRESH})
 
 
-def without_client(api: Api, made: Any) -> None:
-    changed(api, made, isPublic=False)
-    changed(api, made, config={"clientSecret": None, "apiKey": None})
-    changed(api, made, config={"clientId": None})
+def unpublish_and_remove_client(api: Api, source: Any) -> None:
+    updated(api, source, isPublic=False)
+    updated(api, source, config={"clientSecret": None, "apiKey": None})
+    updated(api, source, config={"clientId": None})
 
 
-@pytest.mark.parametrize("change", [moved, other_provider, other_provider_later, without_client])
-@pytest.mark.usefixtures("silent")
-def test_copies_stop_when_their_publisher_changes_the_client(
+@pytest.mark.parametrize(
+    "change", [change_client, change_provider, unpublish_and_change_provider, unpublish_and_remove_client]
+)
+@pytest.mark.usefixtures("no_provider_calls")
+def test_copies_stop_when_publisher_changes_client(
     api: Api, backend: Backend, change: Callable[[Api, Any], None]
 ) -> None:
-    made = listed(api)
-    copy, late = installed(api, made), installed(api, made)
-    plant("globex", copy)
-    plant("globex", late)
-    change(api, made)
+    source = published(api)
+    copy, late = installed(api, source), installed(api, source)
+    add_connection("globex", copy)
+    add_connection("globex", late)
+    change(api, source)
     for line, body in (
         ("POST {}/oauth/initiate", {"redirectUri": REDIRECT_URI}),
         ("POST {}/oauth/refresh", {}),
@@ -908,115 +897,119 @@ def test_copies_stop_when_their_publisher_changes_the_client(
         ("POST {}/oauth/initiate", {"redirectUri": REDIRECT_URI}),
     ):
         method, _, path = line.partition(" ")
-        answer = api(f"{method} {PATH}/{path.format(copy['id'])}", json=body, token=theirs())
-        stopped(answer, "publisher_client_changed")
-    shown = get(api, copy, theirs())
+        answer = api(f"{method} {PATH}/{path.format(copy['id'])}", json=body, token=installer_token())
+        assert_stopped(answer, "publisher_client_changed")
+    shown = get(api, copy, installer_token())
     assert (shown["status"], shown["statusReason"]) == ("ERROR", "publisher_client_changed")
-    moves = log(api, copy, theirs(), "?action=integration.status_changed")
+    moves = log(api, copy, installer_token(), "?action=integration.status_changed")
     assert moves == [("integration.status_changed", "patchbay", "ERROR: publisher_client_changed")]
     activate = f"PUT {PATH}/{copy['id']}/status"
-    stopped(api(activate, json={"status": "ACTIVE"}, token=theirs()), "publisher_client_changed")
-    # The schedule sends nothing for them either, and what is taken back is not told to anybody.
-    kept_up()
-    assert get(api, late, theirs())["statusReason"] == "publisher_client_changed"
-    assert api(f"DELETE {PATH}/{copy['id']}/connections/default", token=theirs()).status == 200
+    assert_stopped(
+        api(activate, json={"status": "ACTIVE"}, token=installer_token()), "publisher_client_changed"
+    )
+    # The maintenance sends nothing for them either, and deleting a connection is not sent to the provider.
+    run_maintenance()
+    assert get(api, late, installer_token())["statusReason"] == "publisher_client_changed"
+    assert api(f"DELETE {PATH}/{copy['id']}/connections/default", token=installer_token()).status == 200
     assert len(backend.rows("ConnectionsTable")) == 1
-    # The client that was reviewed is back: the installer may resume.
-    if change is moved:
-        changed(api, made, config={"clientId": "publishers-client-1", "clientSecret": SECRET})
-        assert api(activate, json={"status": "ACTIVE"}, token=theirs()).json()["status"] == "ACTIVE"
+    # With the reviewed client again, the installer can resume.
+    if change is change_client:
+        updated(api, source, config={"clientId": "publishers-client-1", "clientSecret": SECRET})
+        assert api(activate, json={"status": "ACTIVE"}, token=installer_token()).json()["status"] == "ACTIVE"
         assert initiate(api, copy).status == 200
-    install_anew = install(api, made)
-    refused(install_anew, 404)
+    install_anew = install(api, source)
+    assert_problem(install_anew, 404)
 
 
-def test_a_copy_stays_at_the_provider_s_own_address_wherever_its_publisher_goes(api: Api) -> None:
-    made = listed(api, provider="salesforce")
-    copy = installed(api, made)
-    changed(api, made, isPublic=False)
-    changed(api, made, config={"domain": "evil.my", "clientSecret": FRESH})
-    own = initiate(api, made, OWNER, "https://publisher.example/back").json()["authorizationUrl"]
+def test_copy_keeps_provider_url_when_publisher_moves(api: Api) -> None:
+    source = published(api, provider="salesforce")
+    copy = installed(api, source)
+    updated(api, source, isPublic=False)
+    updated(api, source, config={"domain": "evil.my", "clientSecret": FRESH})
+    own = initiate(api, source, OWNER, "https://publisher.example/back").json()["authorizationUrl"]
     assert urlsplit(own).hostname == "evil.my.salesforce.com"
     assert urlsplit(initiate(api, copy).json()["authorizationUrl"]).hostname == "login.salesforce.com"
-    kept = store.get("globex", IntegrationId(copy["id"]))
-    assert kept is not None
-    assert client_of(kept).variables["domain"] == "login"
+    stored = store.get("globex", IntegrationId(copy["id"]))
+    assert stored is not None
+    assert client_for(stored).variables["domain"] == "login"
 
 
-@pytest.mark.usefixtures("silent")
-def test_copies_stop_at_once_when_their_publisher_deletes(api: Api, backend: Backend) -> None:
-    made = listed(api)
-    used, unused, withdrawn = installed(api, made), installed(api, made), installed(api, made)
+@pytest.mark.usefixtures("no_provider_calls")
+def test_copies_stop_immediately_when_publisher_deletes(api: Api, backend: Backend) -> None:
+    source = published(api)
+    used, unused, withdrawn = installed(api, source), installed(api, source), installed(api, source)
     for copy in (used, unused):
-        plant("globex", copy)
-    api(f"DELETE {PATH}/{withdrawn['id']}", token=theirs())
-    assert api(f"DELETE {PATH}/{made['id']}").status == 200
+        add_connection("globex", copy)
+    api(f"DELETE {PATH}/{withdrawn['id']}", token=installer_token())
+    assert api(f"DELETE {PATH}/{source['id']}").status == 200
     assert market(api) == []
-    refused(install(api, made), 404)
-    stopped(initiate(api, used), "publisher_removed")
-    stopped(initiate(api, used), "publisher_removed")
+    assert_problem(install(api, source), 404)
+    assert_stopped(initiate(api, used), "publisher_removed")
+    assert_stopped(initiate(api, used), "publisher_removed")
     for line, body in (
         (f"POST {PATH}/{unused['id']}/oauth/refresh", {}),
         (f"GET {PATH}/{unused['id']}/connections/default/token", None),
     ):
-        kept = backend.rows("ConnectionsTable")
-        stopped(api(line, json=body, token=theirs()), "publisher_removed")
-        assert backend.rows("ConnectionsTable") == kept
-    assert get(api, used, theirs())["statusReason"] == "publisher_removed"
-    assert log(api, used, theirs())[-1] == (
+        stored = backend.rows("ConnectionsTable")
+        assert_stopped(api(line, json=body, token=installer_token()), "publisher_removed")
+        assert backend.rows("ConnectionsTable") == stored
+    assert get(api, used, installer_token())["statusReason"] == "publisher_removed"
+    assert log(api, used, installer_token())[-1] == (
         "integration.status_changed",
         "patchbay",
         "ERROR: publisher_removed",
     )
-    kept_up()
+    run_maintenance()
     for copy in (used, unused):
-        shown = get(api, copy, theirs())
+        shown = get(api, copy, installer_token())
         assert (shown["status"], shown["statusReason"]) == ("ERROR", "publisher_removed")
-        stopped(initiate(api, copy), "publisher_removed")
-        assert len(log(api, copy, theirs(), "?action=integration.status_changed")) == 1, "said once"
+        assert_stopped(initiate(api, copy), "publisher_removed")
+        assert len(log(api, copy, installer_token(), "?action=integration.status_changed")) == 1, (
+            "logged once"
+        )
         activate = f"PUT {PATH}/{copy['id']}/status"
-        stopped(api(activate, json={"status": "ACTIVE"}, token=theirs()), "publisher_removed")
-        assert api(f"DELETE {PATH}/{copy['id']}", token=theirs()).status == 200
-    kept_up()
+        assert_stopped(api(activate, json={"status": "ACTIVE"}, token=installer_token()), "publisher_removed")
+        assert api(f"DELETE {PATH}/{copy['id']}", token=installer_token()).status == 200
+    run_maintenance()
     assert {row["sk"] for row in backend.rows("IntegrationsTable")} == {"count"}
     assert backend.rows("ConnectionsTable") == []
 
 
-def test_a_copy_that_is_made_while_its_publisher_deletes_never_works(api: Api) -> None:
-    made = listed(api)
+def test_copy_created_during_publisher_deletion_never_works(api: Api) -> None:
+    source = published(api)
 
     def deleted() -> None:
-        api(f"DELETE {PATH}/{made['id']}")
-        kept_up()
+        api(f"DELETE {PATH}/{source['id']}")
+        run_maintenance()
 
     with meanwhile("dynamodb.TransactWriteItems", deleted):
-        answer = install(api, made)
+        answer = install(api, source)
     if answer.status == 201:
-        stopped(initiate(api, answer.json()), "publisher_removed")
-        assert get(api, answer.json(), theirs())["status"] == "ERROR"
+        assert_stopped(initiate(api, answer.json()), "publisher_removed")
+        assert get(api, answer.json(), installer_token())["status"] == "ERROR"
     else:
-        refused(answer, 404)
+        assert_problem(answer, 404)
 
 
-def test_the_schedule_puts_copies_out_of_service_wherever_it_dies(api: Api, backend: Backend) -> None:
+def test_maintenance_deactivates_copies_after_crash_at_any_call(api: Api, backend: Backend) -> None:
     call, died = 0, True
     while died:
         call += 1
-        made = listed(api)
-        copies = [installed(api, made), installed(api, made)]
-        api(f"DELETE {PATH}/{copies[0]['id']}", token=theirs())
-        api(f"DELETE {PATH}/{made['id']}")
+        source = published(api)
+        copies = [installed(api, source), installed(api, source)]
+        api(f"DELETE {PATH}/{copies[0]['id']}", token=installer_token())
+        api(f"DELETE {PATH}/{source['id']}")
         with dying(call) as process:
-            kept_up()
+            run_maintenance()
         died = process.died
-        kept_up()
-        shown = get(api, copies[1], theirs())
+        run_maintenance()
+        shown = get(api, copies[1], installer_token())
         assert (shown["status"], shown["statusReason"]) == ("ERROR", "publisher_removed"), call
-        moves = log(api, copies[1], theirs(), "?action=integration.status_changed")
+        moves = log(api, copies[1], installer_token(), "?action=integration.status_changed")
         assert moves == [("integration.status_changed", "patchbay", "ERROR: publisher_removed")], call
         left = [row["sk"] for row in backend.rows("IntegrationsTable") if row["sk"] != "count"]
         assert sorted(left) == sorted([copies[1]["id"], f"globex#{copies[1]['id']}"]), f"died before {call}"
-        api(f"DELETE {PATH}/{copies[1]['id']}", token=theirs())
-        kept_up()
+        api(f"DELETE {PATH}/{copies[1]['id']}", token=installer_token())
+        run_maintenance()
         assert {row["sk"] for row in backend.rows("IntegrationsTable")} == {"count"}, f"died before {call}"
     assert call > 8

@@ -326,7 +326,7 @@ def test_initiate_requires_active_integration(api: Api, crm: Provider, backend: 
     api(f"DELETE {INTEGRATIONS}/{id}")
     assert_problem(initiate(api, id), 404)
     mail = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM"}).json()["id"]
-    assert_problem(initiate(api, mail), 409, None, "not one for OAuth")
+    assert_problem(initiate(api, mail), 409, None, "does not use OAuth")
     assert len(states(backend)) == 1
 
 

@@ -102,7 +102,7 @@ def test_publish_stores_valid_data_unchanged(api: Api, backend: Backend, extra: 
 
 @pytest.mark.parametrize("event", sorted(catalogue.PUBLISHABLE))
 def test_sample_of_every_type_can_be_published(api: Api, event: str) -> None:
-    for data in (entries.load(event).sample, minimal_data(event)):
+    for data in (entries.load_entry(event).sample, minimal_data(event)):
         assert api("POST /api/events", json={"type": event, "data": data}).status == 202
 
 

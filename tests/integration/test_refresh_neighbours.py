@@ -15,7 +15,7 @@ from patchbay import vault
 from patchbay.clock import now_ms
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations import store as integrations_store
-from patchbay.integrations.store import Task
+from patchbay.integrations.stored_integration import Task
 from patchbay.oauth import maintenance, provider_calls, store
 from patchbay.oauth.maintenance import RunSummary, run_due
 from patchbay.oauth.refresh import expire
@@ -97,14 +97,14 @@ def crm() -> Iterator[Provider]:
 
 def copy_connection(workspace: str, id: str, names: list[str], *, shard: int | None = None) -> None:
     """Store connections like `default`, with its tokens, each encrypted for its own id."""
-    from patchbay.integrations.client import client_of
+    from patchbay.integrations.client import client_for
     from patchbay.oauth.tokens import decrypt_tokens, with_tokens
 
     integration = integrations_store.get(workspace, IntegrationId(id))
     first = store.get(workspace, IntegrationId(id), "default")
     assert integration is not None
     assert first is not None
-    tokens, encrypt, oauth = decrypt_tokens(first), vault.sealer(workspace), client_of(integration).oauth
+    tokens, encrypt, oauth = decrypt_tokens(first), vault.sealer(workspace), client_for(integration).oauth
     for name in names:
         new_id = ConnectionId.new(now_ms())
         while shard is not None and due_index.shard_of(new_id) != shard:
@@ -188,7 +188,7 @@ def test_long_task_of_one_workspace_does_not_delay_refreshes_of_another(
         return True
 
     monkeypatch.setattr(maintenance, "_expire_connections", long)
-    dynamo.transact([integrations_store.adding_task(Task("expire", "slow", IntegrationId.new(now_ms())))])
+    dynamo.transact([integrations_store.add_task_action(Task("expire", "slow", IntegrationId.new(now_ms())))])
     assert run_maintenance() == RunSummary(connections=1, tasks=1)
     assert was_refreshed == [True]
 

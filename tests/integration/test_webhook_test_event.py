@@ -13,7 +13,7 @@ from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import catalogue, vault
 from patchbay.api_model import MASK
-from patchbay.catalogue.entries import load
+from patchbay.catalogue.entries import load_entry
 from patchbay.clock import at_ms, iso, now_ms, to_ms
 from patchbay.deliveries import limits
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -92,7 +92,7 @@ def test_test_event_has_the_shape_and_signature_of_a_real_event(
 
     body = test.json()
     assert list(body) == list(real.json()) == ["id", "type", "timestamp", "data"]
-    assert (body["type"], body["data"]) == ("POST_PUBLISHED", load("POST_PUBLISHED").sample)
+    assert (body["type"], body["data"]) == ("POST_PUBLISHED", load_entry("POST_PUBLISHED").sample)
     assert body["timestamp"] == iso(at_ms(EventId.parse(body["id"]).time_ms))
 
 
@@ -124,12 +124,12 @@ def test_event_type_is_the_requested_or_first_subscribed_one(
         webhook = create_webhook(api, r.url, events=events)
         send_test(api, webhook, **({"json": body} if body else {}))
     assert r.requests[0].json()["type"] == expected
-    assert r.requests[0].json()["data"] == load(expected).sample
+    assert r.requests[0].json()["data"] == load_entry(expected).sample
 
 
 @pytest.mark.parametrize("event_type", sorted(catalogue.ALL))
 def test_every_event_type_has_a_sample(event_type: str) -> None:
-    sample = load(event_type).sample
+    sample = load_entry(event_type).sample
     assert sample
     assert all(isinstance(name, str) for name in sample)
 

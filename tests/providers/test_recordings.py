@@ -197,7 +197,7 @@ def _after_callback(client: OAuthClient, exchange: RecordedExchange) -> OAuthCli
     """The client at the addresses in the callback, as the flow builds it."""
     body = Callback.model_validate({"state": STATE, "code": CODE, **exchange.callback})
     flow._check_issuer(client, body)
-    return client.at(flow._callback_variables(client, body))
+    return client.with_variables(flow._callback_variables(client, body))
 
 
 def _run(client: OAuthClient, exchange: RecordedExchange) -> TokenSet | bool:

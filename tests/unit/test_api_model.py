@@ -1,4 +1,4 @@
-"""What names may hold, and the one reader of times."""
+"""Names, labels and times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from patchbay.api_model import named, plain, tidy
+from patchbay.api_model import check_name, check_plain_text, to_label
 from patchbay.clock import at_ms, is_time, iso, read_time, to_ms
 from patchbay.ids import EventId
 
@@ -31,7 +31,7 @@ ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007
         "©️ 2026",
         f"{ENGLAND} England",
         "می‌خواهم",
-        "ക്‍",  # an old spelling of a chillu: the joiner ends the word
+        "ക്‍",  # an old spelling of a chillu, with the joiner at the end of the word
         "क्‍ष",
         "葛\U000e0100城",
         "שלום",
@@ -43,13 +43,13 @@ ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007
         "佐々\U000e0101木",
     ],
 )
-def test_names_keep_what_shapes_them(name: str) -> None:
-    assert named(name) == name
-    assert tidy(name) == name
+def test_name_keeps_characters_with_visible_effect(name: str) -> None:
+    assert check_name(name) == name
+    assert to_label(name) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "left"),
+    ("name", "label"),
     [
         ("\u200b", ""),
         ("\u2060", ""),
@@ -91,29 +91,29 @@ def test_names_keep_what_shapes_them(name: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_nobody_sees_is_refused_in_names_and_blank_in_labels(name: str, left: str) -> None:
+def test_hidden_characters_are_rejected_in_names_and_removed_from_labels(name: str, label: str) -> None:
     with pytest.raises(ValueError, match="visible"):
-        named(name)
-    assert tidy(name) == left
+        check_name(name)
+    assert to_label(name) == label
 
 
-# What rules about neighbors speak of, so that they meet.
+# The characters of the rules about neighbors, so that they often meet.
 SHAPING = st.sampled_from(
     "\u200c\u200d\u200f\u061c\u180b\u180e\ufe0f\u200b\n !1\u20e3یשᠠ日👩❤\U000e0100\U000e0061"
 )
 
 
 @given(st.text(st.characters()) | st.text(SHAPING))
-def test_a_tidied_text_is_a_name(text: str) -> None:
-    shown = tidy(text)
-    assert not shown or named(shown) == shown
-    assert tidy(shown) == shown
+def test_label_is_a_valid_name(text: str) -> None:
+    label = to_label(text)
+    assert not label or check_name(label) == label
+    assert to_label(label) == label
 
 
-def test_a_refusal_names_the_character() -> None:
+def test_error_names_the_character() -> None:
     with pytest.raises(ValueError, match=r"\(U\+200B\)"):
-        plain("a\u200bb")
-    assert plain("") == ""
+        check_plain_text("a\u200bb")
+    assert check_plain_text("") == ""
 
 
 # ── times ────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,7 +138,7 @@ def test_a_refusal_names_the_character() -> None:
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
     ],
 )
-def test_times(text: str, moment: str) -> None:
+def test_valid_times(text: str, moment: str) -> None:
     assert iso(read_time(text)) == moment
     assert is_time(text)
     ms = to_ms(read_time(text))
@@ -176,19 +176,19 @@ def test_times(text: str, moment: str) -> None:
         "9999-12-31T23:59:60Z",
     ],
 )
-def test_what_is_no_time(text: str) -> None:
+def test_invalid_times(text: str) -> None:
     assert not is_time(text)
     with pytest.raises(ValueError, match=r"must be a time in ISO 8601|is out of range"):
         read_time(text)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_no_millisecond_is_lost(moment: datetime) -> None:
+def test_milliseconds_round_trip(moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert at_ms(to_ms(moment)) == moment == read_time(iso(moment))
 
 
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))
-def test_every_time_that_python_writes_is_read(moment: datetime, minutes: int) -> None:
+def test_every_python_isoformat_is_read(moment: datetime, minutes: int) -> None:
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     assert read_time(moment.isoformat()) == moment

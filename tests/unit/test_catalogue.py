@@ -1,7 +1,6 @@
 """The catalogue of event types and actions: its files, their schemas and samples.
 
-That what Patchbay announces is as catalogued is part of the tests that have it announced
-(`assert_catalogued`).
+The tests of Patchbay's own events check them against the catalogue (`assert_catalogued`).
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from patchbay.catalogue.entries import (
     check_data,
     check_input,
     check_output,
-    chosen,
-    load,
+    choice_resources,
     load_action,
+    load_entry,
     resources,
 )
 from patchbay.catalogue.schemas import CHOICES
-from patchbay.catalogue.templates import AutomationTemplate, OurTrigger, all_templates
+from patchbay.catalogue.templates import AutomationTemplate, EventTrigger, all_templates
 from patchbay.errors import ValidationFailed
 from tests.catalogued import schema_errors
 
@@ -41,7 +40,7 @@ ENTRIES = {entry.key: entry for entry in all_entries()}
 ACTIONS = {action.key: action for action in all_actions()}
 
 
-def test_the_types_are_the_contracts() -> None:
+def test_event_types_are_complete() -> None:
     assert {
         *("POST_PUBLISHED", "POST_SCHEDULED", "POST_FAILED", "MENTION_RECEIVED", "MESSAGE_RECEIVED"),
         *("CONVERSATION_ASSIGNED", "ALERT_TRIGGERED", "CAMPAIGN_STARTED", "CAMPAIGN_COMPLETED"),
@@ -53,13 +52,13 @@ def test_the_types_are_the_contracts() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_a_sample_fits_its_schema_and_shows_all_of_it(entry: Entry) -> None:
+def test_sample_matches_schema_and_has_every_field(entry: Entry) -> None:
     Draft202012Validator.check_schema(entry.json_schema)
     assert schema_errors(entry, entry.sample) == []
     properties = entry.json_schema["properties"]
     assert isinstance(properties, dict)
     assert list(entry.sample) == list(properties)
-    # Further fields may come along; what is required may not be missing.
+    # Further fields are allowed, and required fields must be present.
     assert schema_errors(entry, {**entry.sample, "more": 1}) == []
     required = entry.json_schema["required"]
     assert isinstance(required, list)
@@ -69,10 +68,10 @@ def test_a_sample_fits_its_schema_and_shows_all_of_it(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
-def test_words_for_people(entry: Entry) -> None:
+def test_label_and_api_form(entry: Entry) -> None:
     assert entry.label.startswith(entry.noun)
     assert entry.label.upper().replace(" ", "_") == entry.key
-    assert entry.info() == EventTypeInfo(
+    assert entry.to_api() == EventTypeInfo(
         key=entry.key,
         kind=entry.kind,
         description=entry.description,
@@ -81,12 +80,12 @@ def test_words_for_people(entry: Entry) -> None:
     )
 
 
-def test_one_is_loaded_by_its_key() -> None:
-    assert load("POST_FAILED") == ENTRIES["POST_FAILED"]
+def test_load_by_key() -> None:
+    assert load_entry("POST_FAILED") == ENTRIES["POST_FAILED"]
     assert load_action("create_post") == ACTIONS["create_post"]
     for key in ("NOPE", "", "*", "../publishable/POST_FAILED", "post_failed", "CREATE_POST"):
         with pytest.raises(KeyError):
-            load(key)
+            load_entry(key)
         with pytest.raises(KeyError):
             load_action(key)
 
@@ -94,7 +93,7 @@ def test_one_is_loaded_by_its_key() -> None:
 # ── actions ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_actions_are_the_contracts() -> None:
+def test_actions_are_complete() -> None:
     assert {
         *("create_post", "schedule_post", "reply_to_message"),
         *("assign_conversation", "decide_approval", "create_campaign"),
@@ -103,7 +102,7 @@ def test_the_actions_are_the_contracts() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
-def test_an_actions_samples_fit_its_schemas_and_show_all_of_them(action: Action) -> None:
+def test_action_samples_match_schemas_and_have_every_field(action: Action) -> None:
     for schema, sample, check in (
         (action.input, action.sample.input, check_input),
         (action.output, action.sample.output, check_output),
@@ -117,15 +116,15 @@ def test_an_actions_samples_fit_its_schemas_and_show_all_of_them(action: Action)
         assert list(sample) == list(properties)
         assert required
         for name in required:
-            with pytest.raises(ValidationFailed) as refused:
+            with pytest.raises(ValidationFailed) as raised:
                 check(action.key, {key: value for key, value in sample.items() if key != name})
-            assert [error.path.split(".")[1:] for error in refused.value.errors] == [[name]]
+            assert [error.path.split(".")[1:] for error in raised.value.errors] == [[name]]
     assert action.label.lower().replace(" ", "_") == action.key
 
 
-def test_fields_that_take_ids_name_a_list_to_choose_from() -> None:
-    assert chosen() == {"accounts", "approvals", "assignees", "campaigns", "conversations"}
-    assert resources() == chosen() | {"posts"}
+def test_id_fields_name_a_choice_resource() -> None:
+    assert choice_resources() == {"accounts", "approvals", "assignees", "campaigns", "conversations"}
+    assert resources() == choice_resources() | {"posts"}
     for action in ACTIONS.values():
         properties = action.input["properties"]
         assert isinstance(properties, dict)
@@ -138,11 +137,11 @@ def test_fields_that_take_ids_name_a_list_to_choose_from() -> None:
 
 
 @pytest.mark.parametrize("template", all_templates(), ids=lambda template: template.key)
-def test_a_template_fits_the_catalogue(template: AutomationTemplate) -> None:
-    """What it takes from our events is there: `{{data.url}}` names a field."""
+def test_template_uses_existing_fields(template: AutomationTemplate) -> None:
+    """Each reference to the event, such as `{{data.url}}`, names a field of it."""
     fields = set()
-    if isinstance(template.when, OurTrigger):
-        properties = load(template.when.event).json_schema["properties"]
+    if isinstance(template.when, EventTrigger):
+        properties = load_entry(template.when.event).json_schema["properties"]
         assert isinstance(properties, dict)
         fields = {f"data.{name}" for name in properties}
         for filter in template.when.filters:
@@ -174,13 +173,13 @@ TEMPLATE: dict[str, Any] = all_templates()[0].model_dump(mode="json", by_alias=T
     ],
     ids=json.dumps,
 )
-def test_a_template_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_template_is_rejected(change: dict[str, Any]) -> None:
     assert AutomationTemplate.model_validate(TEMPLATE) == all_templates()[0]
     with pytest.raises(ValidationError):
         AutomationTemplate.model_validate({**TEMPLATE, **change})
 
 
-# ── checking data ────────────────────────────────────────────────────────────────────────────────────
+# ── validation of data ───────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -193,37 +192,35 @@ def test_a_template_that_does_not_fit_is_refused(change: dict[str, Any]) -> None
         ({"failedAt": "2026-02-30T00:00:00Z"}, "data.failedAt", "must be a time in ISO 8601"),
     ],
 )
-def test_data_that_do_not_fit_are_refused_with_their_path(
-    change: dict[str, Any], path: str, message: str
-) -> None:
-    with pytest.raises(ValidationFailed) as refused:
+def test_invalid_data_is_rejected_with_path(change: dict[str, Any], path: str, message: str) -> None:
+    with pytest.raises(ValidationFailed) as raised:
         check_data("POST_FAILED", {**GOOD["sample"], **change})
-    (error,) = refused.value.errors
+    (error,) = raised.value.errors
     assert error.path == path
     assert error.message.startswith(message)
 
 
-def test_a_refusal_names_places_and_never_the_data() -> None:
+def test_error_contains_paths_but_no_data() -> None:
     private = "very private"
     data = {"postId": {private: private}, "network": [private], "mediaUrls": [1, private], "text": [private]}
-    with pytest.raises(ValidationFailed) as refused:
+    with pytest.raises(ValidationFailed) as raised:
         check_data("POST_PUBLISHED", data)
-    assert sorted(error.path for error in refused.value.errors) == [
+    assert sorted(error.path for error in raised.value.errors) == [
         *("data.mediaUrls.0", "data.mediaUrls.1", "data.network", "data.postId", "data.text"),
     ]
-    assert private not in str(refused.value)
-    assert private not in repr(refused.value.errors)
+    assert private not in str(raised.value)
+    assert private not in repr(raised.value.errors)
 
 
-def test_a_refusal_is_short_however_much_is_wrong() -> None:
+def test_number_of_errors_is_limited() -> None:
     data = {**ENTRIES["POST_PUBLISHED"].sample, "mediaUrls": [1] * 10_000}
-    with pytest.raises(ValidationFailed) as refused:
+    with pytest.raises(ValidationFailed) as raised:
         check_data("POST_PUBLISHED", data)
-    assert len(refused.value.errors) == 20
+    assert len(raised.value.errors) == 20
 
 
 @pytest.mark.parametrize("number", [2**70, -(10**400), 1e300, 1.0])
-def test_a_number_of_any_size_is_checked(number: float) -> None:
+def test_number_of_any_size_is_validated(number: float) -> None:
     check_data("CAMPAIGN_COMPLETED", {"campaignId": "c", "name": "n", "impressions": number})
 
 
@@ -235,7 +232,7 @@ TITLED = {"title": "X", "description": "x"}
 
 
 def with_part(**part: Any) -> dict[str, Any]:
-    """The schema with one property more."""
+    """The schema with one extra property."""
     schema = GOOD["schema"]
     return {"schema": {**schema, "properties": {**schema["properties"], "x": {**TITLED, **part}}}}
 
@@ -268,14 +265,14 @@ def with_part(**part: Any) -> dict[str, Any]:
     ],
     ids=lambda change: json.dumps(change)[-60:],
 )
-def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_entry_is_rejected(change: dict[str, Any]) -> None:
     assert Entry.model_validate(GOOD) == ENTRIES["POST_FAILED"]
     with pytest.raises(ValidationError):
         Entry.model_validate({**GOOD, **change})
 
 
-def test_files_are_written_one_way() -> None:
-    """Two spaces, text as it is: so that a change shows as what it changes."""
+def test_files_have_canonical_format() -> None:
+    """Two spaces and no escapes, so that a diff shows only what changes."""
     files = sorted((ROOT / "layers/patchbay/patchbay/catalogue").rglob("*.json"))
     assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS) + len(all_templates())
     for file in files:
@@ -283,8 +280,8 @@ def test_files_are_written_one_way() -> None:
         assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", file.name
 
 
-def test_importing_the_names_reads_no_file() -> None:
-    """Every function does, and no cold start is to pay for schemas and samples."""
+def test_importing_catalogue_reads_no_file() -> None:
+    """Every function imports it, and a cold start should not read schemas and samples."""
     code = (
         "import sys, builtins; opened = []; real = builtins.open\n"
         "builtins.open = lambda *a, **k: (opened.append(a), real(*a, **k))[1]\n"

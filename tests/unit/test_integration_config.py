@@ -1,4 +1,4 @@
-"""An integration's config: what is public, what is secret, what is refused; against a plain model of it."""
+"""An integration's config: public, secret and invalid fields, checked against a simple model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from patchbay.providers.provider import Provider
 
 EMPTY = Parts({}, {})
 
-# A provider that Patchbay knows, with a variable of its own.
+# A built-in provider with variables.
 CRM = Provider.model_validate(
     {
         "name": "crm",
@@ -56,24 +56,24 @@ BY_KEY = Provider.model_validate(
 
 @pytest.fixture(autouse=True, scope="module")
 def _production() -> Iterator[None]:
-    """The rules of a deployment in production."""
+    """Apply the rules of a production deployment."""
     rules = SimpleNamespace(https_only=True, patchbay_allow_loopback_targets=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registration, "settings", lambda: rules)
         yield
 
 
-def merged(
+def merge(
     changes: Mapping[str, Any], provider: Provider | None = None, old: Parts = EMPTY
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    public, secret = config.merged(old, changes, provider)
-    return public, secret
+    public, secret = config.merge(old, changes, provider)
+    return dict(public), dict(secret)
 
 
-def refused(changes: Mapping[str, Any], provider: Provider | None = None, old: Parts = EMPTY) -> str:
-    """The path of the field that is refused; no value of it stands in the words."""
+def rejected_path(changes: Mapping[str, Any], provider: Provider | None = None, old: Parts = EMPTY) -> str:
+    """The path of the rejected field. Checks that no value is part of the message."""
     with pytest.raises(ValidationFailed) as no:
-        config.merged(old, changes, provider)
+        config.merge(old, changes, provider)
     for value in changes.values():
         assert not isinstance(value, str) or len(value) < 9 or value not in str(no.value)
     (error,) = no.value.errors
@@ -82,13 +82,13 @@ def refused(changes: Mapping[str, Any], provider: Provider | None = None, old: P
 
 # ── against a model ──────────────────────────────────────────────────────────────────────────────────
 
-ADDRESSES = ("authorizationUrl", "tokenUrl", "revocationUrl", "issuer")
-ADDRESS = ["https://a.example/x", "https://b.example"]
-# Of each public field: what it may hold.
-FITTING: dict[str, list[Any]] = {
+URL_FIELDS = ("authorizationUrl", "tokenUrl", "revocationUrl", "issuer")
+URLS = ["https://a.example/x", "https://b.example"]
+# Valid values of each public field.
+VALID_VALUES: dict[str, list[Any]] = {
     "clientId": ["id-1", "id-2"],
     "redirectUris": [[], ["https://app.example/back"], ["http://localhost:3000/", "https://app.example/b"]],
-    **dict.fromkeys(ADDRESSES, ADDRESS),
+    **dict.fromkeys(URL_FIELDS, URLS),
     "clientAuth": ["body", "basic", "none"],
     "pkce": [True, False],
     "scopeSeparator": [" ", ","],
@@ -98,9 +98,9 @@ FITTING: dict[str, list[Any]] = {
     "domain": ["login", "acme"],
     "region": ["eu", "us"],
 }
-OF_ANY = {"clientId", "redirectUris"}
-OF_ITS_OWN = {
-    *ADDRESSES,
+COMMON_FIELDS = {"clientId", "redirectUris"}
+OWN_URL_FIELDS = {
+    *URL_FIELDS,
     "clientAuth",
     "pkce",
     "scopeSeparator",
@@ -108,32 +108,34 @@ OF_ITS_OWN = {
     "expiredErrors",
     "revokeReplaced",
 }
-PUBLIC = {None: OF_ANY | OF_ITS_OWN, "crm": OF_ANY | {"domain", "region"}}
+PUBLIC = {None: COMMON_FIELDS | OWN_URL_FIELDS, "crm": COMMON_FIELDS | {"domain", "region"}}
 SECRETS = ["s3cr3t", "two words", "ключ", "x" * 4096]
-UNFIT: list[Any] = [
+INVALID_VALUES: list[Any] = [
     MASK, "", "\x00", "line\n", " s3cr3t",
     "x" * 4097, 7 * "*", "http://a.example/", "https://10.0.0.1/", [MASK], ["ftp://a/"],
     "https://a.example/{domain}", "https://[", True, False, "basic", "none", ",", "static",
 ]  # fmt: skip
 
-names = st.sampled_from([*FITTING, "clientSecret", "apiKey", "tokenurl", "constructor"])
+names = st.sampled_from([*VALID_VALUES, "clientSecret", "apiKey", "tokenurl", "constructor"])
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> dict[str, Any]:
-    """Some fields with values that fit, that do not, or null."""
+    """Some fields with valid values, invalid values, or null."""
     sent: dict[str, Any] = {}
     for name in draw(st.lists(names, max_size=5, unique=True)):
-        fit = FITTING.get(name, []) + SECRETS[:2]
-        sent[name] = draw(st.one_of(st.none(), st.sampled_from(fit), st.sampled_from(fit + SECRETS + UNFIT)))
+        fit = VALID_VALUES.get(name, []) + SECRETS[:2]
+        sent[name] = draw(
+            st.one_of(st.none(), st.sampled_from(fit), st.sampled_from(fit + SECRETS + INVALID_VALUES))
+        )
     return sent
 
 
-class Refused(Exception):
-    """The model does not take it."""
+class Rejected(Exception):
+    """The model rejects it."""
 
 
-def fits_secret(value: Any) -> bool:
+def is_valid_secret(value: Any) -> bool:
     return (
         isinstance(value, str)
         and 0 < len(value) <= 4096
@@ -143,29 +145,29 @@ def fits_secret(value: Any) -> bool:
     )
 
 
-def fits_public(name: str, value: Any) -> bool:
-    """A text that is a client id may be any; the others are only what stands above."""
+def is_valid_public(name: str, value: Any) -> bool:
+    """A client id may be any text; the other fields have only the values above."""
     if name == "clientId":
-        return isinstance(value, str) and value.isascii() and value.isprintable() and fits_secret(value) \
+        return isinstance(value, str) and value.isascii() and value.isprintable() and is_valid_secret(value) \
             and " " not in value  # fmt: skip
     if name == "expiredErrors" and value == ["ftp://a/"]:
-        return True  # a code may be any printable text
-    return any(value == fit and type(value) is type(fit) for fit in FITTING[name])
+        return True  # an error code may be any printable text
+    return any(value == fit and type(value) is type(fit) for fit in VALID_VALUES[name])
 
 
-def model(kept: dict[str, Any], sent: dict[str, Any], provider: str | None) -> dict[str, Any]:
-    """One dict of all that is kept; the names alone say which of it is public."""
-    new = dict(kept)
+def model(stored: dict[str, Any], sent: dict[str, Any], provider: str | None) -> dict[str, Any]:
+    """One dict of all stored fields; their names alone say which are public."""
+    new = dict(stored)
     for name, value in sent.items():
         if value is None:
             new.pop(name, None)
             continue
         if name in PUBLIC[provider]:
-            fits = fits_public(name, value)
+            fits = is_valid_public(name, value)
         else:
-            fits = fits_secret(value) and not (provider is not None and name in OF_ITS_OWN)
+            fits = is_valid_secret(value) and not (provider is not None and name in OWN_URL_FIELDS)
         if not fits:
-            raise Refused
+            raise Rejected
         new[name] = value
     return new
 
@@ -176,83 +178,83 @@ def model(kept: dict[str, Any], sent: dict[str, Any], provider: str | None) -> d
 @example(steps=[(CRM, {"domain": "acme"}), (None, {"domain": "s3cr3t"})])
 @example(steps=[(None, {"tokenUrl": "https://a.example/x"}), (CRM, {"tokenUrl": None, "clientId": "id-1"})])
 @settings(max_examples=400)
-def test_merging_is_as_the_model_says(steps: list[tuple[Provider | None, dict[str, Any]]]) -> None:
-    parts, kept = EMPTY, {}  # type: ignore[var-annotated]
-    was: str | None = None
+def test_merge_matches_model(steps: list[tuple[Provider | None, dict[str, Any]]]) -> None:
+    parts, stored = EMPTY, {}  # type: ignore[var-annotated]
+    previous: str | None = None
     for provider, sent in steps:
         name = None if provider is None else provider.name
         before = Parts(dict(parts.public), dict(parts.secret))
         try:
-            wanted: dict[str, Any] | None = model(kept, sent, name)
-        except Refused:
-            wanted = None
-        if wanted is not None and name != was:
-            # What was kept under the other provider, and is of another kind under this one, is sent anew.
-            stale = (wanted.keys() - sent.keys()) & (PUBLIC[name] ^ PUBLIC[was])
-            wanted = None if stale else wanted
+            expected: dict[str, Any] | None = model(stored, sent, name)
+        except Rejected:
+            expected = None
+        if expected is not None and name != previous:
+            # A field that is public with one provider and secret with the other must be sent again.
+            stale = (expected.keys() - sent.keys()) & (PUBLIC[name] ^ PUBLIC[previous])
+            expected = None if stale else expected
         after = parts
-        if wanted is None:
-            path = refused(sent, provider, parts)
-            assert path.removeprefix("config.").partition(".")[0] in {*sent, *kept, "config"}
+        if expected is None:
+            path = rejected_path(sent, provider, parts)
+            assert path.removeprefix("config.").partition(".")[0] in {*sent, *stored, "config"}
         else:
-            after = config.merged(parts, sent, provider)
-            kept, was = wanted, name
-            known = PUBLIC[name]
-            assert after.public == {field: kept[field] for field in kept if field in known}
-            assert after.secret == {field: kept[field] for field in kept if field not in known}
-        assert before == parts, "what stands is not written to"
+            after = config.merge(parts, sent, provider)
+            stored, previous = expected, name
+            public_fields = PUBLIC[name]
+            assert after.public == {field: stored[field] for field in stored if field in public_fields}
+            assert after.secret == {field: stored[field] for field in stored if field not in public_fields}
+        assert before == parts, "the stored parts are not modified"
         parts = after
-        seen = config.shown(parts.public, list(parts.secret))
-        assert seen.keys() == kept.keys()
-        assert {field for field in seen if seen[field] == MASK} == set(parts.secret)
+        shown = config.to_api(parts.public, list(parts.secret))
+        assert shown.keys() == stored.keys()
+        assert {field for field in shown if shown[field] == MASK} == set(parts.secret)
         assert MASK not in [*parts.public.values(), *parts.secret.values()]
 
 
 @given(sent=changes(), provider=st.sampled_from([None, CRM]))
-def test_merging_the_same_again_changes_nothing(sent: dict[str, Any], provider: Provider | None) -> None:
+def test_merge_is_idempotent(sent: dict[str, Any], provider: Provider | None) -> None:
     try:
-        once = config.merged(EMPTY, sent, provider)
+        once = config.merge(EMPTY, sent, provider)
     except ValidationFailed:
         return
-    assert config.merged(once, sent, provider) == once
-    assert config.merged(once, {}, provider) == once
-    assert config.merged(once, dict.fromkeys(sent), provider) == EMPTY
+    assert config.merge(once, sent, provider) == once
+    assert config.merge(once, {}, provider) == once
+    assert config.merge(once, dict.fromkeys(sent), provider) == EMPTY
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_not_known_to_be_public_is_a_secret() -> None:
+def test_unknown_field_is_secret() -> None:
     sent = {"clientId": "id", "clientid": "a", "ClientId": "b", "apiKey": "c", "clientSecret": "d", "x": "e"}
-    public, secret = merged(sent)
+    public, secret = merge(sent)
     assert public == {"clientId": "id"}
     assert secret.keys() == sent.keys() - {"clientId"}
-    assert merged({"domain": "acme"}, CRM) == ({"domain": "acme"}, {})
-    assert merged({"domain": "acme"}) == ({}, {"domain": "acme"})
-    assert merged({"domain": "acme"}, BY_KEY) == ({}, {"domain": "acme"})
+    assert merge({"domain": "acme"}, CRM) == ({"domain": "acme"}, {})
+    assert merge({"domain": "acme"}) == ({}, {"domain": "acme"})
+    assert merge({"domain": "acme"}, BY_KEY) == ({}, {"domain": "acme"})
 
 
-def test_a_field_never_stands_in_both_parts() -> None:
+def test_field_is_never_in_both_parts() -> None:
     secret = Parts({}, {"domain": "s3cr3t-s3cr3t"})
-    assert merged({"domain": "acme"}, CRM, secret) == ({"domain": "acme"}, {})
-    assert refused({"clientId": "id"}, CRM, secret) == "config.domain"
-    assert merged({"domain": None}, CRM, secret) == ({}, {})
+    assert merge({"domain": "acme"}, CRM, secret) == ({"domain": "acme"}, {})
+    assert rejected_path({"clientId": "id"}, CRM, secret) == "config.domain"
+    assert merge({"domain": None}, CRM, secret) == ({}, {})
     public = Parts({"domain": "acme"}, {})
-    assert merged({"domain": "s3cr3t-s3cr3t"}, None, public) == ({}, {"domain": "s3cr3t-s3cr3t"})
-    assert refused({}, None, public) == "config.domain"
+    assert merge({"domain": "s3cr3t-s3cr3t"}, None, public) == ({}, {"domain": "s3cr3t-s3cr3t"})
+    assert rejected_path({}, None, public) == "config.domain"
 
 
-def test_known_providers_keep_their_addresses() -> None:
-    for name in OF_ITS_OWN:
+def test_built_in_provider_urls_cannot_be_set() -> None:
+    for name in OWN_URL_FIELDS:
         for provider in (CRM, BY_KEY):
-            assert refused({name: FITTING[name][0]}, provider) == f"config.{name}"
-            assert merged({name: None}, provider) == ({}, {})
+            assert rejected_path({name: VALID_VALUES[name][0]}, provider) == f"config.{name}"
+            assert merge({name: None}, provider) == ({}, {})
     own = Parts({"tokenUrl": "https://a.example/x"}, {"clientSecret": "s"})
-    assert refused({}, CRM, own) == "config.tokenUrl"
-    assert merged({"tokenUrl": None}, CRM, own) == ({}, {"clientSecret": "s"})
+    assert rejected_path({}, CRM, own) == "config.tokenUrl"
+    assert merge({"tokenUrl": None}, CRM, own) == ({}, {"clientSecret": "s"})
 
 
-WRONG_ADDRESSES: list[Any] = [
+INVALID_URLS: list[Any] = [
     "https://10.0.0.1/token", "https://127.0.0.1/token", "https://169.254.169.254/latest", "https://[::1]/x",
     "https://[fd00:ec2::254]/", "https://localhost/x", "https://2130706433/", "https://0x7f.1/", "https://a/",
     "https://metadata.google.internal/", "http://a.example/token", "//a.example/x", "a.example", "",
@@ -263,18 +265,26 @@ WRONG_ADDRESSES: list[Any] = [
 ]  # fmt: skip
 
 
-def test_addresses_pass_the_ssrf_guard_and_hold_no_braces() -> None:
-    for name in ADDRESSES:
-        for url in WRONG_ADDRESSES:
-            assert refused({name: url}) == f"config.{name}", url
-        for url in ("https://a.example/token", "https://a.example:8443/%7Bx%7D", "https://93.184.216.34/"):
-            assert merged({name: url}) == ({name: url}, {})
+@pytest.mark.parametrize("url", INVALID_URLS, ids=range(len(INVALID_URLS)))
+@pytest.mark.parametrize("name", URL_FIELDS)
+def test_invalid_url_is_rejected(name: str, url: object) -> None:
+    assert rejected_path({name: url}) == f"config.{name}"
+
+
+@pytest.mark.parametrize("name", URL_FIELDS)
+def test_public_url_is_accepted(name: str) -> None:
+    for url in ("https://a.example/token", "https://a.example:8443/%7Bx%7D", "https://93.184.216.34/"):
+        assert merge({name: url}) == ({name: url}, {})
+
+
+def test_only_the_issuer_has_no_query() -> None:
+    for name in URL_FIELDS:
         if name != "issuer":
-            assert merged({name: "https://a.example/x?tenant=1"})[0]
-    assert refused({"issuer": "https://a.example/?tenant=1"}) == "config.issuer"
+            assert merge({name: "https://a.example/x?tenant=1"})[0]
+    assert rejected_path({"issuer": "https://a.example/?tenant=1"}) == "config.issuer"
 
 
-WRONG_REDIRECTS: list[Any] = [
+INVALID_REDIRECT_URIS: list[Any] = [
     "http://app.example/back", "https://", "https:///back", "https://app.example/#", "https://app.example/#x",
     "https://user@app.example/", "https://app.example@evil.example/", "ftp://app.example/", "/back", "",
     "app.example/back", "http://localhost.evil.example/", "http://127.0.0.1.evil.example/", "http://[::2]/",
@@ -284,47 +294,57 @@ WRONG_REDIRECTS: list[Any] = [
 ]  # fmt: skip
 
 
-def test_redirect_uris_are_https_or_on_ones_own_machine() -> None:
-    for uri in WRONG_REDIRECTS:
-        assert refused({"redirectUris": [uri]}).startswith("config.redirectUris"), uri
-        assert refused({"redirectUris": ["https://app.example/", uri]}, CRM) == "config.redirectUris.1", uri
-    right = [
+@pytest.mark.parametrize("uri", INVALID_REDIRECT_URIS, ids=range(len(INVALID_REDIRECT_URIS)))
+def test_invalid_redirect_uri_is_rejected(uri: object) -> None:
+    assert rejected_path({"redirectUris": [uri]}).startswith("config.redirectUris")
+    assert rejected_path({"redirectUris": ["https://app.example/", uri]}, CRM) == "config.redirectUris.1"
+
+
+def test_redirect_uris_are_https_or_loopback() -> None:
+    valid = [
         "https://app.example/back?x=1", "HTTPS://app.example/", "http://localhost:3000/", "http://127.0.0.1/x",
         "http://[::1]:8080/x", "https://10.0.0.1/inside",
     ]  # fmt: skip
-    assert merged({"redirectUris": [*right, right[0]]})[0] == {"redirectUris": right}
-    for value in ("https://app.example/", True, [*right, *[f"https://app.example/{n}" for n in range(15)]]):
-        assert refused({"redirectUris": value}) == "config.redirectUris"
-    assert merged({"redirectUris": []})[0] == {"redirectUris": []}
+    assert merge({"redirectUris": [*valid, valid[0]]})[0] == {"redirectUris": valid}
+    for value in ("https://app.example/", True, [*valid, *[f"https://app.example/{n}" for n in range(15)]]):
+        assert rejected_path({"redirectUris": value}) == "config.redirectUris"
+    assert merge({"redirectUris": []})[0] == {"redirectUris": []}
 
 
-def test_each_field_holds_what_it_should_and_no_mask() -> None:
-    wrong: dict[str, list[Any]] = {
-        "clientId": [MASK, "", "a b", "a\n", "é", "x" * 4097, True, ["a"], "a\x7f"],
-        "clientSecret": [MASK, "", "a\x00b", "x" * 4097, True, False, ["a"], []],
-        "clientAuth": ["none ", "BODY", "", True, [], ["body"]],
-        "pkce": ["true", "", [], ["x"]],
-        "scopeSeparator": ["", "  ", ";", True, [" "]],
-        "refresh": ["exchange", "", "Rotating", True],
-    }
-    for name, values in wrong.items():
-        for value in values:
-            assert refused({name: value}) == f"config.{name}", (name, value)
-    for value in ("Acme", "acme.evil.example", "acme/", "acme\n", "", MASK, True, ["acme"], "x" * 10):
-        assert refused({"domain": value}, CRM) == "config.domain", value
+INVALID_BY_FIELD: dict[str, list[Any]] = {
+    "clientId": [MASK, "", "a b", "a\n", "é", "x" * 4097, True, ["a"], "a\x7f"],
+    "clientSecret": [MASK, "", "a\x00b", "x" * 4097, True, False, ["a"], []],
+    "clientAuth": ["none ", "BODY", "", True, [], ["body"]],
+    "pkce": ["true", "", [], ["x"]],
+    "scopeSeparator": ["", "  ", ";", True, [" "]],
+    "refresh": ["exchange", "", "Rotating", True],
+}
 
 
-def test_all_of_it_has_16_kb_at_most_counted_in_bytes() -> None:
+@pytest.mark.parametrize("name", INVALID_BY_FIELD)
+def test_field_rejects_invalid_values_and_masks(name: str) -> None:
+    for value in INVALID_BY_FIELD[name]:
+        assert rejected_path({name: value}) == f"config.{name}", value
+
+
+@pytest.mark.parametrize(
+    "value", ["Acme", "acme.evil.example", "acme/", "acme\n", "", MASK, True, ["acme"], "x" * 10], ids=repr
+)
+def test_variable_must_match_its_pattern(value: object) -> None:
+    assert rejected_path({"domain": value}, CRM) == "config.domain"
+
+
+def test_config_is_limited_to_16_kb() -> None:
     room = 16 * 1024
     full = {f"s{n}": "x" * 4094 for n in range(3)} | {"s3": "x" * (room - 3 * 4096 - 2)}
-    assert merged(full)[1] == full
-    assert refused({"y": "z"}, None, Parts({}, full)) == "config"
-    assert refused(full | {"s3": full["s3"] + "x"}) == "config"
-    assert refused({f"s{n}": "ä" * 2800 for n in range(3)}) == "config"
-    assert merged({"s3": None, "y": "z"}, None, Parts({}, full))[1].keys() == {"s0", "s1", "s2", "y"}
+    assert merge(full)[1] == full
+    assert rejected_path({"y": "z"}, None, Parts({}, full)) == "config"
+    assert rejected_path(full | {"s3": full["s3"] + "x"}) == "config"
+    assert rejected_path({f"s{n}": "ä" * 2800 for n in range(3)}) == "config"
+    assert merge({"s3": None, "y": "z"}, None, Parts({}, full))[1].keys() == {"s0", "s1", "s2", "y"}
 
 
-# ── what follows from a config ───────────────────────────────────────────────────────────────────────
+# ── functions of a config ────────────────────────────────────────────────────────────────────────────
 
 OWN: dict[str, Any] = {
     "authorizationUrl": "https://a.example/a",
@@ -348,31 +368,35 @@ MISSING: list[tuple[Provider | None, dict[str, Any], list[str], list[str]]] = [
 ]  # fmt: skip
 
 
-def test_what_is_missing_is_what_a_connection_needs() -> None:
-    for provider, public, secret_names, wanted in MISSING:
-        assert config.missing(provider, public, secret_names) == wanted, (provider, public)
+@pytest.mark.parametrize(("provider", "public", "secret_names", "expected"), MISSING, ids=range(len(MISSING)))
+def test_missing_fields(
+    provider: Provider | None, public: dict[str, Any], secret_names: list[str], expected: list[str]
+) -> None:
+    assert config.missing_fields(provider, public, secret_names) == expected
 
 
-def test_every_change_of_a_place_that_secrets_go_to_is_seen() -> None:
-    at = config.where_secrets_go(None, OWN | {"revocationUrl": "https://a.example/r"})
+def test_secret_destinations_reflect_every_change() -> None:
+    before = config.secret_destinations(None, OWN | {"revocationUrl": "https://a.example/r"})
     for name in ("authorizationUrl", "tokenUrl", "revocationUrl", "clientId"):
         for value in ("https://b.example/", None):
             other = OWN | {"revocationUrl": "https://a.example/r", name: value}
-            other = {field: kept for field, kept in other.items() if kept is not None}
-            assert config.where_secrets_go(None, other) != at, name
-    assert config.where_secrets_go(CRM, OWN) != config.where_secrets_go(None, OWN)
-    assert config.where_secrets_go(CRM, {"domain": "acme"}) != config.where_secrets_go(CRM, {})
-    assert config.where_secrets_go(CRM, {"domain": "login"}) == config.where_secrets_go(CRM, {}), (
-        "its default"
+            other = {field: stored for field, stored in other.items() if stored is not None}
+            assert config.secret_destinations(None, other) != before, name
+    assert config.secret_destinations(CRM, OWN) != config.secret_destinations(None, OWN)
+    assert config.secret_destinations(CRM, {"domain": "acme"}) != config.secret_destinations(CRM, {})
+    assert config.secret_destinations(CRM, {"domain": "login"}) == config.secret_destinations(CRM, {}), (
+        "the default of domain"
     )
-    assert config.where_secrets_go(CRM, {"region": "eu"}) != config.where_secrets_go(CRM, {"region": "us"})
-    for same in ({"redirectUris": ["https://app.example/"]}, {"pkce": False}, {"scopeSeparator": ","}):
-        assert config.where_secrets_go(None, OWN | same) == config.where_secrets_go(None, OWN)
+    assert config.secret_destinations(CRM, {"region": "eu"}) != config.secret_destinations(
+        CRM, {"region": "us"}
+    )
+    for unrelated in ({"redirectUris": ["https://app.example/"]}, {"pkce": False}, {"scopeSeparator": ","}):
+        assert config.secret_destinations(None, OWN | unrelated) == config.secret_destinations(None, OWN)
 
 
-def test_a_provider_of_ones_own_is_read_from_its_config() -> None:
-    assert config.oauth_of(None, {"tokenUrl": "https://a.example/t"}) is None
-    oauth = config.oauth_of(None, OWN)
+def test_oauth_of_unknown_provider_is_built_from_config() -> None:
+    assert config.oauth_for(None, {"tokenUrl": "https://a.example/t"}) is None
+    oauth = config.oauth_for(None, OWN)
     assert oauth is not None
     assert (oauth.client_auth, oauth.pkce, oauth.scope_separator, oauth.refresh) == (
         "body",
@@ -382,7 +406,7 @@ def test_a_provider_of_ones_own_is_read_from_its_config() -> None:
     )
     assert (oauth.revocation, oauth.issuer, oauth.long_lived, oauth.follow_ups) == (None, None, None, [])
     more = {"revocationUrl": "https://a.example/r", "issuer": "https://a.example", "clientAuth": "basic"}
-    oauth = config.oauth_of(None, OWN | more | {"pkce": False, "scopeSeparator": ",", "refresh": "static"})
+    oauth = config.oauth_for(None, OWN | more | {"pkce": False, "scopeSeparator": ",", "refresh": "static"})
     assert oauth is not None
     assert oauth.revocation is not None
     assert (oauth.revocation.url, oauth.revocation.style) == ("https://a.example/r", "rfc7009")
@@ -392,18 +416,21 @@ def test_a_provider_of_ones_own_is_read_from_its_config() -> None:
         ",",
         "static",
     )
-    assert config.oauth_of(CRM, OWN) is CRM.oauth, (
-        "a known one's addresses are its own, whatever the config says"
+    assert config.oauth_for(CRM, OWN) is CRM.oauth, (
+        "a built-in provider has its own URLs, whatever the config says"
     )
 
 
-@given(st.dictionaries(st.sampled_from(list(FITTING)), st.text(max_size=9)), st.lists(st.text(max_size=9)))
-def test_what_is_shown_can_be_written_as_json(public: dict[str, Any], secret_names: list[str]) -> None:
-    seen = config.shown(public, secret_names)
-    assert json.loads(json.dumps(seen)) == {**public, **dict.fromkeys(secret_names, MASK)}
+@given(
+    st.dictionaries(st.sampled_from(list(VALID_VALUES)), st.text(max_size=9)), st.lists(st.text(max_size=9))
+)
+def test_to_api_is_json_serializable(public: dict[str, Any], secret_names: list[str]) -> None:
+    shown = config.to_api(public, secret_names)
+    assert json.loads(json.dumps(shown)) == {**public, **dict.fromkeys(secret_names, MASK)}
 
 
-# ── what Patchbay sends itself ───────────────────────────────────────────────────────────────────────
+# ── parameters that Patchbay sends itself
+# ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -423,24 +450,24 @@ def test_what_is_shown_can_be_written_as_json(public: dict[str, Any], secret_nam
         ),
     ],
 )
-def test_an_authorization_url_leaves_to_us_what_we_send(query: str) -> None:
-    assert refused({"authorizationUrl": f"https://a.example/a?{query}"}) == "config.authorizationUrl"
+def test_authorization_url_rejects_parameters_that_patchbay_sends(query: str) -> None:
+    assert rejected_path({"authorizationUrl": f"https://a.example/a?{query}"}) == "config.authorizationUrl"
 
 
 @pytest.mark.parametrize("field", ["tokenUrl", "revocationUrl"])
 @pytest.mark.parametrize(
     "name", ["grant_type", "code", "client_secret", "refresh_token", "token", "Client_Id"]
 )
-def test_a_token_endpoint_leaves_to_us_what_we_send(field: str, name: str) -> None:
-    assert refused({field: f"https://a.example/t?a=1&{name}=x"}) == f"config.{field}"
+def test_token_url_rejects_parameters_that_patchbay_sends(field: str, name: str) -> None:
+    assert rejected_path({field: f"https://a.example/t?a=1&{name}=x"}) == f"config.{field}"
 
 
 @pytest.mark.parametrize(
     "query", ["tenant=4%2F7&x=", "prompt=consent&access_type=offline", "p=b2c", "statement=1"]
 )
-def test_other_parameters_of_an_address_stay(query: str) -> None:
+def test_url_keeps_other_parameters(query: str) -> None:
     for field in ("authorizationUrl", "tokenUrl", "revocationUrl"):
-        assert merged({field: f"https://a.example/a?{query}"})[0][field] == f"https://a.example/a?{query}"
+        assert merge({field: f"https://a.example/a?{query}"})[0][field] == f"https://a.example/a?{query}"
 
 
 @pytest.mark.parametrize(
@@ -450,8 +477,8 @@ def test_other_parameters_of_an_address_stay(query: str) -> None:
         *(["invalid_client"], ["ok", "INVALID-CLIENT"], ["server_error"], ["unauthorized_client"], ["503"]),
     ],
 )
-def test_error_codes_that_cannot_end_a_connection(codes: Any) -> None:
-    assert refused({"expiredErrors": codes}).startswith("config.expiredErrors")
+def test_expired_errors_reject_codes_that_cannot_end_a_connection(codes: Any) -> None:
+    assert rejected_path({"expiredErrors": codes}).startswith("config.expiredErrors")
 
 
 @pytest.mark.parametrize(
@@ -469,5 +496,5 @@ def test_error_codes_that_cannot_end_a_connection(codes: Any) -> None:
         ("", None),
     ],
 )
-def test_origins(url: str, origin: str | None) -> None:
+def test_origin_of(url: str, origin: str | None) -> None:
     assert config.origin_of(url) == origin

@@ -1,4 +1,4 @@
-"""JSON as the edge takes it: what may pass comes out as it went in; the rest is refused."""
+"""The JSON parser for callers: valid JSON round-trips, and everything else is rejected."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 
 from patchbay.errors import MalformedJson
-from patchbay.strict_json import MAX_DEPTH, lenient, loads, loads_each
+from patchbay.strict_json import MAX_DEPTH, loads, loads_each, loads_leniently
 
-# Unicode without surrogates: what UTF-8 can hold.
+# Unicode without surrogates, which UTF-8 cannot encode.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=30)
@@ -32,14 +32,14 @@ def same(left: Any, right: Any) -> bool:
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t"]))
-def test_any_json_value_comes_out_as_it_went_in(value: Any, ascii_only: bool, indent: Any) -> None:
+def test_valid_json_round_trips(value: Any, ascii_only: bool, indent: Any) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     if levels(value) <= MAX_DEPTH:
         assert same(loads(text.encode()), value)
 
 
 @given(st.binary(max_size=40))
-def test_bytes_are_json_or_malformed_and_nothing_else(raw: bytes) -> None:
+def test_bytes_are_json_or_malformed(raw: bytes) -> None:
     try:
         value = loads(raw)
     except MalformedJson:
@@ -49,9 +49,7 @@ def test_bytes_are_json_or_malformed_and_nothing_else(raw: bytes) -> None:
 
 
 @given(TEXT, VALUES, VALUES, st.dictionaries(TEXT, SCALARS))
-def test_a_key_twice_is_refused_wherever_it_stands(
-    name: str, one: Any, two: Any, rest: dict[str, Any]
-) -> None:
+def test_duplicate_key_is_rejected_anywhere(name: str, one: Any, two: Any, rest: dict[str, Any]) -> None:
     between = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in rest.items() if key != name)
     text = f"[{{{json.dumps(name)}:{json.dumps(one)},{between}{json.dumps(name)}:{json.dumps(two)}}}]"
     with pytest.raises(MalformedJson):
@@ -59,7 +57,7 @@ def test_a_key_twice_is_refused_wherever_it_stands(
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
-def test_depth(opening: str, closing: str) -> None:
+def test_depth_is_limited(opening: str, closing: str) -> None:
     def text(depth: int) -> bytes:
         times = depth // len(closing)
         return (opening * times + "1" + closing * times).encode()
@@ -70,7 +68,7 @@ def test_depth(opening: str, closing: str) -> None:
             loads(text(depth))
 
 
-def test_the_33rd_level_is_too_deep_though_nothing_is_in_it() -> None:
+def test_empty_33rd_level_is_too_deep() -> None:
     assert levels(loads(b"[" * 32 + b"]" * 32)) == 32
     assert levels(loads(b"[" * 31 + b"{}" + b"]" * 31)) == 32
     for raw in (b"[" * 33 + b"]" * 33, b"[" * 32 + b"{}" + b"]" * 32):
@@ -125,11 +123,11 @@ def test_the_33rd_level_is_too_deep_though_nothing_is_in_it() -> None:
         (b"/* a */ 1", "line 1"),
     ],
 )
-def test_refusals_say_what_and_where(raw: bytes, detail: str) -> None:
-    with pytest.raises(MalformedJson) as refused:
+def test_malformed_json_has_reason_and_position(raw: bytes, detail: str) -> None:
+    with pytest.raises(MalformedJson) as raised:
         loads(raw)
-    assert detail in refused.value.detail
-    refused.value.detail.encode()  # it goes into the answer
+    assert detail in raised.value.detail
+    raised.value.detail.encode()  # it is part of the response
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ def test_refusals_say_what_and_where(raw: bytes, detail: str) -> None:
         (b"null", None),
     ],
 )
-def test_what_is_odd_but_json(raw: bytes, value: Any) -> None:
+def test_unusual_json_is_accepted(raw: bytes, value: Any) -> None:
     assert same(loads(raw), value)
 
 
@@ -171,22 +169,22 @@ LARGE = {
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
-def test_a_large_hostile_text_is_refused_in_linear_time(text: str) -> None:
-    """Quadratic time would be an hour."""
+def test_large_hostile_text_is_rejected_in_linear_time(text: str) -> None:
+    """Quadratic time would take an hour."""
     with pytest.raises(MalformedJson):
         loads_each(text.encode(), "events")
 
 
 @pytest.mark.parametrize("end", ['"', '"a', '"\\', '"\\"', '"a\\\n"b\\"'])
-def test_a_deep_text_with_a_string_that_does_not_end_is_not_json(end: str) -> None:
+def test_unterminated_string_in_deep_text_is_not_json(end: str) -> None:
     with pytest.raises(ValueError, match="a string does not end"):
-        lenient("[" * 2_000 + end + "]" * 2_000 if end[-1] != "\\" else "[" * 2_000 + end)
+        loads_leniently("[" * 2_000 + end + "]" * 2_000 if end[-1] != "\\" else "[" * 2_000 + end)
 
 
-def test_strings_with_brackets_and_escapes_do_not_count_as_nested() -> None:
-    taken = r'{"a":"\\\"]}[{\\"}'
+def test_brackets_in_strings_do_not_count_as_nesting() -> None:
+    valid = r'{"a":"\\\"]}[{\\"}'
     deep = "[" * 2_000 + r'"[\"["' + "]" * 2_000
-    text = f'{{"events":[{deep},{taken}]}}'
-    refused, read = loads_each(text.encode(), "events")["events"]
-    assert isinstance(refused, MalformedJson)
-    assert read == {"a": '\\"]}[{\\'}
+    text = f'{{"events":[{deep},{valid}]}}'
+    error, item = loads_each(text.encode(), "events")["events"]
+    assert isinstance(error, MalformedJson)
+    assert item == {"a": '\\"]}[{\\'}

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.api_model import named
-from patchbay.integrations.config import oauth_of
+from patchbay.api_model import check_name
+from patchbay.integrations.config import oauth_for
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
     TokenRequestDenied,
@@ -475,7 +475,7 @@ def test_fault_of_our_request_or_client_does_not_end_the_grant() -> None:
 def custom(**config: Any) -> OAuth:
     """The OAuth of an integration with its own URLs."""
     addresses = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
-    oauth = oauth_of(None, {**addresses, **config})
+    oauth = oauth_for(None, {**addresses, **config})
     assert oauth is not None
     return oauth
 
@@ -814,7 +814,7 @@ def test_encoded_secrets_are_masked(secret: str, before: str, after: str) -> Non
 def test_sanitized_text_is_a_short_displayable_line(text: str) -> None:
     sanitized = sanitize(text, ["secret"])
     assert len(sanitized) <= 300
-    assert not sanitized or named(sanitized) == sanitized
+    assert not sanitized or check_name(sanitized) == sanitized
     assert sanitized.encode().decode() == sanitized
 
 

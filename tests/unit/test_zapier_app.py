@@ -15,7 +15,7 @@ import pytest
 from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.api_keys import key_format
-from patchbay.catalogue.entries import chosen, load, load_action, resources
+from patchbay.catalogue.entries import choice_resources, load_action, load_entry, resources
 from tools.apps import zapier
 from tools.apps.zapier_check import problems
 from tools.page import with_tables
@@ -34,12 +34,12 @@ def test_nothing_is_wrong_with_it(path: str) -> None:
 
 def test_all_of_the_catalogue_is_in_it() -> None:
     hidden = {key for key, trigger in APP["triggers"].items() if trigger["display"].get("hidden")}
-    assert hidden == chosen()
+    assert hidden == choice_resources()
     assert APP["searches"].keys() == {f"find_{name.removesuffix('s')}" for name in resources()}
     assert {key.upper() for key in APP["triggers"].keys() - hidden} == catalogue.TRIGGERS
     assert APP["creates"].keys() == catalogue.ACTIONS
     for key in APP["triggers"].keys() - hidden:
-        assert APP["triggers"][key]["operation"]["sample"]["data"] == load(key.upper()).sample
+        assert APP["triggers"][key]["operation"]["sample"]["data"] == load_entry(key.upper()).sample
     for key, create in APP["creates"].items():
         fields = {field["key"]: field["required"] for field in create["operation"]["inputFields"]}
         schema: Any = load_action(key).input

@@ -10,7 +10,7 @@ from typing import Any
 from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import Entry, all_entries
-from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
+from patchbay.catalogue.schemas import CHOICES, MULTILINE, allowed_types
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Field:
 def fields_of(schema: dict[str, Any]) -> Iterator[Field]:
     """The properties of an object's schema, in their order."""
     for name, part in schema["properties"].items():
-        is_list = "array" in types_of(part)
+        is_list = "array" in allowed_types(part)
         inner = part["items"] if is_list else part
-        (kind,) = [kind for kind in types_of(inner) if kind != "null"]
+        (kind,) = [kind for kind in allowed_types(inner) if kind != "null"]
         yield Field(
             name=name,
             title=part["title"],

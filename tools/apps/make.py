@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from patchbay.catalogue.entries import Action, Entry, all_actions, chosen, resources
-from patchbay.catalogue.schemas import CHOICES, MULTILINE, types_of
+from patchbay.catalogue.entries import Action, Entry, all_actions, choice_resources, resources
+from patchbay.catalogue.schemas import CHOICES, MULTILINE, allowed_types
 from tools.apps.fields import as_file, sample_of, triggers
 
 FOLDER = "apps/make"
@@ -142,7 +142,7 @@ def _lists() -> Iterator[Component]:
         },
     }
     yield _rpc("events", events)
-    for resource in sorted(chosen()):
+    for resource in sorted(choice_resources()):
         yield _rpc(resource, {**events, **_paged(resource)})
 
 
@@ -417,7 +417,7 @@ def _fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _typed(part: Mapping[str, Any], inner: Any) -> dict[str, Any]:
     """The type of a field, and what is in it; `inner` is how the fields of an object are told."""
-    kind = next(kind for kind in types_of(part) if kind != "null")
+    kind = next(kind for kind in allowed_types(part) if kind != "null")
     if kind == "array":
         items = part.get("items", {"type": "string"})
         within = _typed(items, inner)

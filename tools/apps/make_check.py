@@ -15,7 +15,7 @@ from typing import Any
 
 from local.settings import ROOT
 from patchbay import catalogue
-from patchbay.catalogue.entries import load, load_action
+from patchbay.catalogue.entries import load_action, load_entry
 from tools.apps.make_iml import FUNCTIONS, Call, ImlError, expressions
 from tools.apps.make_iml import Path as Variable
 
@@ -314,7 +314,7 @@ def _triggers(app: _App) -> Iterator[str]:
         if event not in catalogue.TRIGGERS:
             yield f"module {id}: there is no trigger {event}"
             continue
-        entry = load(event)
+        entry = load_entry(event)
         if _names_in(interface, "data") != list(entry.json_schema["properties"]):  # type: ignore[arg-type]
             yield f"module {id}: its interface is not the data of {event}"
         if (sample.get("type"), sample.get("data")) != (event, entry.sample):

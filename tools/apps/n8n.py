@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
-from patchbay.catalogue.schemas import types_of
+from patchbay.catalogue.schemas import allowed_types
 from tools.apps.fields import Field, fields_of, triggers, words
 
 PATH = "apps/n8n/nodes/shared/catalogue.ts"
@@ -90,7 +90,7 @@ def event_fields() -> dict[str, dict[str, str]]:
 
 
 def _kinds(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    (kind,) = [kind for kind in types_of(part) if kind != "null"]
+    (kind,) = [kind for kind in allowed_types(part) if kind != "null"]
     inner = f"{path}." if path else ""
     if path:
         kinds = {"array": "list", "integer": "number"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from patchbay import catalogue
-from patchbay.catalogue.entries import load, load_action, resources
+from patchbay.catalogue.entries import load_action, load_entry, resources
 from tools.apps.fields import fields_of
 from tools.apps.n8n import GET_MANY, filterable, loader_of, noun_of, operation_labels
 
@@ -115,7 +115,9 @@ def _filters(filters: Properties) -> Iterator[str]:
         for option in field["options"]
     }
     wanted = {
-        (event, field.name): field.kind for event in catalogue.TRIGGERS for field in filterable(load(event))
+        (event, field.name): field.kind
+        for event in catalogue.TRIGGERS
+        for field in filterable(load_entry(event))
     }
     yield from (f"{event}: no filter for {name}" for event, name in sorted(wanted.keys() - found.keys()))
     yield from (

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.settings import ROOT
-from patchbay.catalogue.entries import Action, Entry, all_actions, chosen, resources
+from patchbay.catalogue.entries import Action, Entry, all_actions, choice_resources, resources
 from tools.apps.fields import Field, as_file, fields_of, sample_of, triggers, words
 from tools.page import with_tables
 
@@ -157,7 +157,7 @@ def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any
         "afterResponse": [_source(_AFTER_RESPONSE, "response", "z", "bundle")],
         "triggers": {
             **{entry.key.lower(): _trigger(api, entry) for entry in triggers()},
-            **{name: _dropdown(api, name) for name in sorted(chosen())},
+            **{name: _dropdown(api, name) for name in sorted(choice_resources())},
         },
         "creates": {action.key: _create(api, action) for action in all_actions()},
         "searches": {f"find_{_one(name)}": _search(api, name) for name in sorted(resources())},

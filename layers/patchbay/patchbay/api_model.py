@@ -1,10 +1,10 @@
-"""The base of all models that the API takes and gives, and the field types that they share."""
+"""The base of all request and response models of the API, and the field types that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,16 +19,17 @@ from pydantic import (
     SerializationInfo,
     SkipValidation,
     StringConstraints,
+    ValidationError,
 )
 from pydantic.alias_generators import to_camel
 
-from patchbay import compact_json, invisible
-from patchbay.clock import NO_TIME, iso, read_time
+from patchbay import compact_json, field_errors, invisible
+from patchbay.clock import NOT_A_TIME, iso, read_time
 from patchbay.storage.paging import Page
 
 
 class ApiModel(BaseModel):
-    """camelCase outside, snake_case inside; unknown fields are refused, types are not coerced."""
+    """camelCase in JSON, snake_case in Python. Unknown fields are rejected, and types are not coerced."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -45,8 +46,8 @@ Item = TypeVar("Item")
 
 
 class Listing(ApiModel, Generic[Item]):
-    """One page of a list, newest first; `nextCursor` is null on the last. A page may have fewer items than
-    `limit` and still have a `nextCursor`, because an answer is also bounded in bytes.
+    """One page of a list, newest first; `nextCursor` is null on the last page. A page may have fewer items
+    than `limit` and still have a `nextCursor`, because the size of a response is limited too.
     """
 
     items: list[Item]
@@ -55,7 +56,7 @@ class Listing(ApiModel, Generic[Item]):
     _cursors: Sequence[str] = PrivateAttr(default=())
 
     @classmethod
-    def of(cls, page: Page[Item]) -> Listing[Item]:
+    def from_page(cls, page: Page[Item]) -> Listing[Item]:
         listing = cls(items=page.items, next_cursor=page.next_cursor)
         listing._cursors = [cursor for _, cursor in page.entries]
         return listing
@@ -64,19 +65,19 @@ class Listing(ApiModel, Generic[Item]):
         return self.items
 
     def first(self, count: int) -> Listing[Item]:
-        """A shorter page: the next one continues after its last item. A list without cursors stays whole."""
+        """A shorter page, continued after its last item. A list without cursors stays complete."""
         if not self._cursors:
             return self
         entries = list(zip(self.items, self._cursors, strict=True))[:count]
-        return Listing.of(Page(entries, entries[-1][1]))
+        return Listing.from_page(Page(entries, entries[-1][1]))
 
 
 class Empty(ApiModel):
-    """`{}`: a DELETE answers it, because Zapier's client cannot read a 204."""
+    """`{}`, the response to a DELETE: Zapier's client cannot read a 204."""
 
 
 class QueryModel(ApiModel):
-    """A query string: text, so types are read from it, and what is unknown is passed over."""
+    """A query string: types are parsed from text, and unknown parameters are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=False)
 
@@ -88,41 +89,56 @@ class ListQuery(QueryModel):
     cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 
-def plain(text: str) -> str:
-    """`text`. Raises ValueError when it holds control or invisible characters."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], value: object) -> Model:
+    """`value`, parsed from JSON or a query string, as `model`. Raises ValidationFailed."""
+    # Not model_validate_json: it accepts fields by their Python names and drops them (pydantic-core 2.13).
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise field_errors.from_pydantic(error, value) from None
+
+
+def check_plain_text(text: str) -> str:
+    """Return `text`. Raises ValueError when it contains control or invisible characters."""
     if text.isascii() and text.isprintable():
         return text
-    for found in invisible.HIDDEN.finditer(text):
-        if not found["meant"]:
-            raise ValueError(f"must not hold control or invisible characters (U+{ord(found[0]):04X})")
+    for match in invisible.HIDDEN.finditer(text):
+        if not match["visible_effect"]:
+            raise ValueError(f"must not contain control or invisible characters (U+{ord(match[0]):04X})")
     return text
 
 
-def named(text: str) -> str:
-    """`text` as a name. Raises ValueError as `plain` does, and when no character is visible."""
-    if not invisible.VISIBLE.search(plain(text)):
+def check_name(text: str) -> str:
+    """Return `text`. Raises ValueError as `check_plain_text` does, and when no character is visible."""
+    if not invisible.VISIBLE.search(check_plain_text(text)):
         raise ValueError("must have a visible character")
     return text
 
 
-def tidy(text: str) -> str:
-    """`text` from another system, on one line and without the characters that `named` refuses: blanks replace
-    controls and separators, nothing replaces a mark without a width. Empty when no visible character is left.
+def to_label(text: str) -> str:
+    """Text from another system, on one line and without the characters that `check_name` rejects: control
+    characters and separators become blanks, zero-width characters are removed. Empty if no character is
+    visible.
     """
-    shown = invisible.HIDDEN.sub(lambda found: found["meant"] or (" " if found["separator"] else ""), text)
-    shown = " ".join(shown.split())
-    return shown if invisible.VISIBLE.search(shown) else ""
+    label = invisible.HIDDEN.sub(
+        lambda match: match["visible_effect"] or (" " if match["separator"] else ""), text
+    )
+    label = " ".join(label.split())
+    return label if invisible.VISIBLE.search(label) else ""
 
 
-def _moment(value: object) -> object:
+def _parse_timestamp(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):
-        raise ValueError(NO_TIME)
+        raise ValueError(NOT_A_TIME)
     return read_time(value)
 
 
-def _to_ms(value: datetime) -> datetime:
+def _to_utc_ms(value: datetime) -> datetime:
     try:
         value = value.astimezone(UTC)
     except OverflowError:
@@ -130,33 +146,37 @@ def _to_ms(value: datetime) -> datetime:
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
-def _as_written(value: Any, info: SerializationInfo) -> Any:
-    splice = info.context
-    return splice.hold(compact_json.dumps(value)) if isinstance(splice, compact_json.Splice) else value
+def _serialize_json(value: object, info: SerializationInfo) -> object:
+    fragments = info.context
+    if not isinstance(fragments, compact_json.RawFragments):
+        return value
+    return fragments.placeholder(compact_json.dumps(value))
 
 
 def to_json(model: BaseModel) -> str:
     """A model as JSON, as the API sends it."""
-    splice = compact_json.Splice()
-    return splice.fill(model.model_dump_json(by_alias=True, context=splice))
+    fragments = compact_json.RawFragments()
+    return fragments.insert(model.model_dump_json(by_alias=True, context=fragments))
 
 
-# What stands for a secret that is there; sent back, it is refused: it would overwrite the secret.
+# Shown in place of a stored secret. A request that sends it back is rejected: it would overwrite the secret.
 MASK = "********"
 
-Plain = Annotated[str, AfterValidator(plain)]
+PlainText = Annotated[str, AfterValidator(check_plain_text)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(named),
+    AfterValidator(check_name),
 ]
 Timestamp = Annotated[
     AwareDatetime,
     Field(strict=False),
-    BeforeValidator(_moment),
-    AfterValidator(_to_ms),
+    BeforeValidator(_parse_timestamp),
+    AfterValidator(_to_utc_ms),
     PlainSerializer(iso, when_used="json"),
 ]
-# An object of the caller's own, left as it was read, with numbers as they were written.
-JsonObject = Annotated[dict[str, SkipValidation[JsonValue]], PlainSerializer(_as_written, when_used="json")]
+# An object of the caller's own, unchanged, with numbers as they were written.
+JsonObject = Annotated[
+    dict[str, SkipValidation[JsonValue]], PlainSerializer(_serialize_json, when_used="json")
+]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

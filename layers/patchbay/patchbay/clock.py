@@ -1,4 +1,4 @@
-"""The time: the clock, and times as Unix milliseconds, as `datetime` in UTC and as text."""
+"""The clock, and conversions of times between Unix milliseconds, `datetime` in UTC and ISO 8601."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
-NO_TIME = "must be a time in ISO 8601 with its offset, as 2026-01-31T12:00:00Z"
+NOT_A_TIME = "must be a time in ISO 8601 with its offset, such as 2026-01-31T12:00:00Z"
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
     r"(?:[Zz]|([+-])(\d\d):?(\d\d))",
@@ -22,13 +22,13 @@ def now_ms() -> int:
 
 
 def at_ms(milliseconds: int) -> datetime:
-    """The moment of Unix milliseconds. Raises OverflowError outside of the years 1 to 9999."""
+    """The time of Unix milliseconds. Raises OverflowError outside of the years 1 to 9999."""
     return _EPOCH + milliseconds * _MS
 
 
-def to_ms(moment: datetime) -> int:
-    """Unix milliseconds of a moment."""
-    return (moment - _EPOCH) // _MS
+def to_ms(value: datetime) -> int:
+    """The Unix milliseconds of a time."""
+    return (value - _EPOCH) // _MS
 
 
 def iso(value: datetime) -> str:
@@ -37,34 +37,35 @@ def iso(value: datetime) -> str:
 
 
 def read_time(text: str) -> datetime:
-    """The moment of a time with its offset, in UTC. Raises ValueError.
+    """Parse a time with an offset; the result is in UTC. Raises ValueError.
 
-    Reads RFC 3339, section 5.6, and two common variants: an offset without its colon (`+0000`), and no
-    seconds. A leap second is the second after it.
+    Accepts RFC 3339, section 5.6, and two common variants: an offset without its colon (`+0000`), and a time
+    without seconds. A leap second is read as the second after it.
     """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(NO_TIME)
-    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(NOT_A_TIME)
+    year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
     seconds = int(second or 0)
     try:
-        moment = datetime(
+        value = datetime(
             int(year), int(month), int(day), int(hour), int(minute), min(seconds, 59), tzinfo=UTC
         )
     except ValueError:
-        raise ValueError(NO_TIME) from None
-    moved = timedelta()
+        raise ValueError(NOT_A_TIME) from None
+    shift = timedelta()
     if sign:
-        if int(hours) > 23 or int(minutes) > 59:
-            raise ValueError(NO_TIME)
-        moved = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "+" else 1)
+        if int(offset_hours) > 23 or int(offset_minutes) > 59:
+            raise ValueError(NOT_A_TIME)
+        offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+        shift = -offset if sign == "+" else offset
     try:
-        moment += moved + timedelta(seconds=seconds - moment.second)
+        value += shift + timedelta(seconds=seconds - value.second)
     except OverflowError:
         raise ValueError("is out of range") from None
-    if seconds == 60 and (moment.hour, moment.minute) != (0, 0):
-        raise ValueError(NO_TIME)
-    return moment.replace(microsecond=int(f"{fraction or '':0<6.6}"))
+    if seconds == 60 and (value.hour, value.minute) != (0, 0):
+        raise ValueError(NOT_A_TIME)
+    return value.replace(microsecond=int(f"{fraction or '':0<6.6}"))
 
 
 def is_time(text: str) -> bool:

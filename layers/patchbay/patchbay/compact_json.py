@@ -1,8 +1,8 @@
-"""JSON as it is stored and sent: without blanks, text as it is, and numbers as they were written.
+"""JSON as it is stored and sent: no whitespace, no escapes of non-ASCII text, numbers as they were written.
 
-A float forgets how it was written: `1.10` comes out as `1.1`, and digits beyond the 17th are lost. A number
-for which that matters is read as a `WrittenFloat` (or a `MinusZero`), which compares and counts like any
-other number; `dumps` writes it back character by character.
+A float loses its notation: `1.10` becomes `1.1`, and digits beyond the 17th are lost. Where that matters, a
+number is read as a `LiteralFloat` (or as `NegativeZero`), which compares and calculates like any other
+number, and `dumps` writes it back character by character.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from typing import Any
 from patchbay.errors import PayloadTooLarge, ValidationFailed
 
 
-class WrittenFloat(float):
-    """A float that remembers its JSON text."""
+class LiteralFloat(float):
+    """A float that keeps its JSON text."""
 
     __slots__ = ("text",)
     text: str
 
-    def __new__(cls, text: str) -> WrittenFloat:
+    def __new__(cls, text: str) -> LiteralFloat:
         number = super().__new__(cls, text)
         number.text = str(text)
         return number
 
 
-class MinusZero(int):
-    """`-0`: an integer to JSON, and 0 to Python."""
+class NegativeZero(int):
+    """`-0`, which is an integer in JSON and 0 in Python."""
 
     text = "-0"
 
 
 def read_float(text: str) -> float:
-    """For `parse_float`. Raises ValueError for a number that no float can hold."""
+    """For `parse_float`. Raises ValueError for a number outside the range of a float."""
     number = float(text)
     if repr(number) == text:
         return number
     if not math.isfinite(number):
         raise ValueError("A number is too large")
-    return WrittenFloat(text)
+    return LiteralFloat(text)
 
 
 def read_int(text: str) -> int:
-    """For `parse_int`, only for texts with a `-0`: Python reads integers several times faster without it."""
-    return MinusZero() if text == "-0" else int(text)
+    """For `parse_int`, only in texts with a `-0`: the hook makes reading integers several times slower."""
+    return NegativeZero() if text == "-0" else int(text)
 
 
 _read = json.JSONDecoder(parse_float=read_float).decode
-_read_minus_zero = json.JSONDecoder(parse_float=read_float, parse_int=read_int).decode
+_read_negative_zero = json.JSONDecoder(parse_float=read_float, parse_int=read_int).decode
 
 
 def loads(text: str) -> Any:
-    """The value of JSON that Patchbay wrote; `strict_json` reads the JSON of others. Raises ValueError."""
+    """Parse JSON that Patchbay wrote; `strict_json` parses the JSON of callers. Raises ValueError."""
     try:
-        return _read_minus_zero(text) if "-0" in text else _read(text)
+        return _read_negative_zero(text) if "-0" in text else _read(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -65,89 +65,90 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=Fa
 _dump_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
-def dumps(value: Any) -> str:
+def dumps(value: object) -> str:
     """`value` as compact JSON. Raises TypeError or ValueError for values that JSON does not have."""
-    return _dumped(_dump, value)
+    return _dump_with(_dump, value)
 
 
-def canonical(value: Any) -> str:
-    """The same text for the same value, whatever the order of its fields: for digests."""
-    return _dumped(_dump_sorted, value)
+def canonical(value: object) -> str:
+    """JSON that is equal for equal values, whatever the order of their fields: for digests."""
+    return _dump_with(_dump_sorted, value)
 
 
-def size(value: Any) -> int:
-    """How many bytes `value` has as compact JSON in UTF-8."""
+def size(value: object) -> int:
+    """The bytes of `value` as compact JSON in UTF-8."""
     return len(dumps(value).encode())
 
 
-def check_size(name: str, value: Any, most: int) -> None:
-    """Raises PayloadTooLarge when `value`, a field of that name, has more bytes than `most`, and
-    ValidationFailed when it cannot be written as JSON.
+def check_size(name: str, value: object, max_bytes: int) -> None:
+    """Raises PayloadTooLarge when `value`, the field `name`, has more than `max_bytes` as JSON, and
+    ValidationFailed when JSON cannot represent it.
     """
     try:
-        found = size(value)
+        actual = size(value)
     except (TypeError, ValueError, RecursionError):  # only from callers in our own process
         raise ValidationFailed.of(name, "must contain only JSON values") from None
-    if found > most:
-        raise PayloadTooLarge(f"{name} has {found} bytes as JSON; {most} are the most.")
+    if actual > max_bytes:
+        raise PayloadTooLarge(f"{name} has {actual} bytes as JSON; the maximum is {max_bytes}.")
 
 
-def plain(value: Any) -> Any:
-    """`value` with ordinary numbers, for code that checks exact types; the same object if all are."""
-    if not _has_written(value):
+def to_builtin_numbers(value: Any) -> Any:
+    """`value` with exact int and float only, for code that checks types. It may be the same object."""
+    if not _has_literals(value):
         return value
-    return _mapped(value, lambda number: float(number) if isinstance(number, float) else 0)
+    return _replace_literals(value, lambda number: float(number) if isinstance(number, float) else 0)
 
 
-class Splice:
-    """Puts texts into a JSON text as they are: `hold` returns a string to write in a text's place, and `fill`
-    replaces it with the text. The strings cannot be guessed, so nothing in the data can pass for one.
+class RawFragments:
+    """Inserts JSON fragments into a JSON text unchanged: `placeholder` returns a string to serialize in a
+    fragment's place, and `insert` replaces it with the fragment. Placeholders cannot be guessed, so nothing
+    in the data can pass for one.
     """
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(8)
-        self._texts: list[str] = []
+        self._fragments: list[str] = []
 
-    def hold(self, text: str) -> str:
-        self._texts.append(text)
-        return f"{self._token}.{len(self._texts) - 1}"
+    def placeholder(self, fragment: str) -> str:
+        self._fragments.append(fragment)
+        return f"{self._token}.{len(self._fragments) - 1}"
 
-    def fill(self, text: str) -> str:
-        if not self._texts:
+    def insert(self, text: str) -> str:
+        if not self._fragments:
             return text
         first, *rest = text.split(f'"{self._token}.')
-        filled = [first]
+        pieces = [first]
         for part in rest:
-            place, _, after = part.partition('"')
-            filled += [self._texts[int(place)], after]
-        return "".join(filled)
+            index, _, after = part.partition('"')
+            pieces += [self._fragments[int(index)], after]
+        return "".join(pieces)
 
 
-def _dumped(dump: Callable[[Any], str], value: Any) -> str:
-    if not _has_written(value):
+def _dump_with(dump: Callable[[object], str], value: object) -> str:
+    if not _has_literals(value):
         return dump(value)
     # The C encoder writes every kind of float with float.__repr__.
-    splice = Splice()
-    return splice.fill(dump(_mapped(value, lambda number: splice.hold(number.text))))
+    fragments = RawFragments()
+    return fragments.insert(dump(_replace_literals(value, lambda number: fragments.placeholder(number.text))))
 
 
-def _has_written(value: Any) -> bool:
-    """Whether a number in it remembers its text. A walk costs a fraction of writing the value."""
-    left = [value]
-    for entry in left:  # grows in the loop
+def _has_literals(value: object) -> bool:
+    """Whether a number in it keeps its text. The walk costs a fraction of serializing the value."""
+    pending: list[Any] = [value]
+    for entry in pending:  # grows in the loop
         kind = type(entry)
         if kind is dict:
-            left.extend(entry.values())
+            pending.extend(entry.values())
         elif kind is list:
-            left.extend(entry)
-        elif kind is WrittenFloat or kind is MinusZero:
+            pending.extend(entry)
+        elif kind is LiteralFloat or kind is NegativeZero:
             return True
     return False
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+def _replace_literals(value: Any, replacement: Callable[[LiteralFloat | NegativeZero], object]) -> Any:
     if isinstance(value, dict):
-        return {name: _mapped(entry, change) for name, entry in value.items()}
+        return {name: _replace_literals(entry, replacement) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_mapped(entry, change) for entry in value]
-    return change(value) if isinstance(value, WrittenFloat | MinusZero) else value
+        return [_replace_literals(entry, replacement) for entry in value]
+    return replacement(value) if isinstance(value, LiteralFloat | NegativeZero) else value

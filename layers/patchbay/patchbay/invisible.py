@@ -1,16 +1,16 @@
-"""Characters that nobody sees: one list for names, for labels and for credentials.
+"""Invisible characters: one list for names, labels and credentials.
 
-The classes are written for use inside a regular expression's brackets.
+The classes go inside the brackets of a regular expression.
 """
 
 from __future__ import annotations
 
 import re
 
-# Controls, line and paragraph separators, and fillers, which look like a blank.
+# Control characters, line and paragraph separators, and fillers, which look like a blank.
 _SEPARATORS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u3164\uffa0"
-# Marks without a width: what Unicode calls default ignorable, annotation marks, noncharacters and lone
-# surrogates. Some of them turn the direction of text.
+# Zero-width characters: default ignorable code points, annotation marks, noncharacters and lone surrogates.
+# Some of them change the direction of text.
 _FORMATS = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
@@ -18,28 +18,28 @@ _FORMATS = (
 )
 # Spaces that look like U+0020.
 _SPACES = "\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
-# Blank without being a space to Unicode: the empty Braille pattern, and the null note head.
+# Blank, but not a space in Unicode: the empty Braille pattern and the null note head.
 _BLANKS = "\u2800\U0001d159"
 
 _SYMBOL = "\xa9\xae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-# Hebrew and Arabic to Myanmar, Khmer and Mongolian, and their relatives, without the formats among them:
-# joiners shape their letters.
+# Scripts whose letters are shaped by joiners, without the format characters among them: Hebrew and Arabic to
+# Myanmar, Khmer and Mongolian, and related scripts.
 _JOINING = (
     "\u0590-\u061b\u061d-\u109f\u1700-\u17b3\u17b6-\u180a\u1810-\u18af\u1a20-\u1cff\ua840-\uabff"
     "\ufb1d-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff\U0001e900-\U0001e95f"
 )
-# Written from right to left: Hebrew, Arabic and their relatives.
+# Written from right to left: Hebrew, Arabic and related scripts.
 _RIGHT_TO_LEFT = "\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
 _HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 
-# A character that can make one name look like another, or hide a message in it. `meant` are those that change
-# what is seen: https://www.unicode.org/reports/tr51/ (emoji), https://www.rfc-editor.org/rfc/rfc5892 (A.1,
-# A.2: joiners), https://www.unicode.org/reports/tr9/ (a mark after right-to-left text keeps punctuation on
-# its side). A doubled joiner is common in Persian, and a Mongolian letter takes a variant and a separator;
-# longer runs could carry a message.
+# A character that can make one name look like another, or hide a message in it. The group `visible_effect`
+# matches those that change what people see: https://www.unicode.org/reports/tr51/ (emoji),
+# https://www.rfc-editor.org/rfc/rfc5892 (A.1, A.2: joiners), https://www.unicode.org/reports/tr9/ (a mark
+# after right-to-left text keeps punctuation on its side). A doubled joiner is common in Persian, and a
+# Mongolian letter takes a variant and a separator. Longer runs could carry a message.
 HIDDEN = re.compile(
-    "(?P<meant>"
-    # the flag of a region, as England's
+    "(?P<visible_effect>"
+    # the flag of a region, such as England's
     "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
     f"|(?:(?<=[{_SYMBOL}])|(?<=[{_SYMBOL}]\ufe0f))\u200d(?=[{_SYMBOL}])"
     f"|(?<=[{_JOINING}])[\u200c\u200d\ufe00\u180b-\u180f]{{1,2}}"
@@ -49,5 +49,5 @@ HIDDEN = re.compile(
     f")|(?P<separator>[{_SEPARATORS}])|[{_FORMATS}]"
 )
 VISIBLE = re.compile(f"[^\\s{_BLANKS}]")
-# In a credential nothing invisible is meant, and only U+0020 is a blank.
-UNSEEN = re.compile(f"[{_SEPARATORS}{_FORMATS}{_SPACES}{_BLANKS}]")
+# In a credential no invisible character has a purpose, and U+0020 is the only blank.
+INVISIBLE = re.compile(f"[{_SEPARATORS}{_FORMATS}{_SPACES}{_BLANKS}]")

@@ -1,7 +1,7 @@
-"""JSON as Patchbay accepts it: UTF-8, no NaN or infinity, no duplicate keys, at most 32 levels deep.
+"""The JSON that Patchbay accepts: UTF-8, no NaN or infinity, no duplicate keys, at most 32 levels deep.
 
-It refuses texts that two parsers could read differently (RFC 8259, section 4, leaves duplicate keys open),
-and values that could not be written out again (lone surrogates).
+It rejects texts that two parsers could read differently (RFC 8259, section 4, leaves duplicate keys open),
+and values that could not be serialized again (lone surrogates).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from patchbay import compact_json
 from patchbay.errors import MalformedJson
 
 MAX_DEPTH = 32
-# Python's bound (sys.int_info.default_max_str_digits): to convert more takes quadratic time.
+# Python's limit (sys.int_info.default_max_str_digits): converting more digits takes quadratic time.
 _MAX_DIGITS = 4300
-_TOO_LONG = f"A whole number has more than {_MAX_DIGITS} digits"
+_TOO_MANY_DIGITS = f"An integer has more than {_MAX_DIGITS} digits"
 
 
 def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of a JSON text. Raises MalformedJson, saying where."""
+    """Parse a JSON text. Raises MalformedJson with the position of the error."""
     try:
         text = raw.decode("utf-8")
         if text.startswith("\ufeff"):
-            raise MalformedJson("The body begins with a BOM; send UTF-8 without one.")
-        value = (_decode_minus_zero if "-0" in text else _decode)(text)
+            raise MalformedJson("The body starts with a BOM; send UTF-8 without one.")
+        value = (_decode_negative_zero if "-0" in text else _decode)(text)
         if "\\u" in text:
             _check_unicode(value)
     except json.JSONDecodeError as error:
@@ -37,65 +37,66 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise MalformedJson("The body is not UTF-8.") from None
     except ValueError as error:
         # CPython's own message for a long integer says how to reconfigure Python.
-        reason = _TOO_LONG if str(error).startswith("Exceeds the limit") else str(error)
+        reason = _TOO_MANY_DIGITS if str(error).startswith("Exceeds the limit") else str(error)
         raise MalformedJson(f"{reason}.") from None
     _check_depth(value, max_depth)
     return value
 
 
 def loads_each(raw: bytes, name: str) -> Any:
-    """Like `loads`, but a MalformedJson takes the place of a faulty item of the list `name`, and the other
-    items stay. Raises MalformedJson if the text is not JSON at all, or has a fault outside of that list.
+    """Like `loads`, but an invalid item of the list `name` becomes a MalformedJson, and the other items stay.
+    Raises MalformedJson if the text is not JSON at all, or is invalid outside of that list.
     """
     try:
         return loads(raw)
-    except MalformedJson as refused:
+    except MalformedJson as error:
         try:
-            value = lenient(raw.decode("utf-8"))
+            value = loads_leniently(raw.decode("utf-8"))
         except ValueError:
-            raise refused from None
+            raise error from None
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise
     _check({**value, name: []}, MAX_DEPTH)
-    # An item is two levels down, and may be as deep as a separate body.
-    return {**value, name: [_checked(item) for item in value[name]]}
+    # An item is two levels down, and may be as deep as a body of its own.
+    return {**value, name: [_item_or_error(item) for item in value[name]]}
 
 
-def lenient(text: str) -> Any:
-    """The value of a text that is JSON but that `loads` refuses. A part without a value is a `Fault`; a part
-    that is nested too deep to read is null. Raises ValueError if the text is not JSON.
+def loads_leniently(text: str) -> Any:
+    """Parse a text that is JSON but that `loads` rejects. A part that Patchbay does not accept becomes a
+    `Fault`, and one that is nested too deeply to parse becomes null. Raises ValueError if the text is not
+    JSON.
     """
     try:
         return _decode_lenient(text)
     except RecursionError:
-        return _decode_lenient(_pruned(text))
+        return _decode_lenient(_prune(text))
 
 
 class Fault:
-    """Takes the place of a part of a JSON text that Patchbay does not accept."""
+    """Replaces a part of a JSON text that Patchbay does not accept."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
-def _checked(item: Any) -> Any:
+def _item_or_error(item: object) -> object:
     try:
         _check(item, MAX_DEPTH)
-    except MalformedJson as problem:
-        return problem
+    except MalformedJson as error:
+        return error
     return item
 
 
-def _check(value: Any, max_depth: int) -> None:
-    """Raises MalformedJson for a value that `loads` would have refused."""
-    left = [value]
-    for entry in left:  # which grows
+def _check(value: object, max_depth: int) -> None:
+    """Raises MalformedJson for a value that `loads` would have rejected."""
+    pending = [value]
+    for entry in pending:  # grows in the loop
         if isinstance(entry, Fault):
             raise MalformedJson(f"{entry.reason}.")
         if isinstance(entry, dict):
-            left.extend(entry.values())
+            pending.extend(entry.values())
         elif isinstance(entry, list):
-            left.extend(entry)
+            pending.extend(entry)
     _check_depth(value, max_depth)
     try:
         _check_unicode(value)
@@ -103,23 +104,26 @@ def _check(value: Any, max_depth: int) -> None:
         raise MalformedJson(f"{error}.") from None
 
 
-def _check_unicode(value: Any) -> None:
+def _check_unicode(value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("A string contains half of a surrogate pair") from None
+        raise ValueError("A string contains a lone surrogate") from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+_Pairs = list[tuple[str, object]]
+
+
+def _object(pairs: _Pairs) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError(_twice(pairs))
+        raise ValueError(_duplicate_key(pairs))
     return value
 
 
-def _twice(pairs: list[tuple[str, Any]]) -> str:
-    twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-    return f"The key {twice[:100]!r} appears twice in one object"
+def _duplicate_key(pairs: _Pairs) -> str:
+    name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+    return f"The key {name[:100]!r} appears twice in one object"
 
 
 def _constant(name: str) -> float:
@@ -129,7 +133,7 @@ def _constant(name: str) -> float:
 _decode = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=compact_json.read_float
 ).decode
-_decode_minus_zero = json.JSONDecoder(
+_decode_negative_zero = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_constant=_constant,
     parse_float=compact_json.read_float,
@@ -137,10 +141,10 @@ _decode_minus_zero = json.JSONDecoder(
 ).decode
 
 
-def _lenient_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _lenient_object(pairs: _Pairs) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        value[""] = Fault(_twice(pairs))
+        value[""] = Fault(_duplicate_key(pairs))
     return value
 
 
@@ -148,16 +152,16 @@ def _lenient_constant(name: str) -> Fault:
     return Fault(f"{name} is not JSON")
 
 
-def _lenient_float(text: str) -> Any:
+def _lenient_float(text: str) -> float | Fault:
     try:
         return compact_json.read_float(text)
     except ValueError as error:
         return Fault(str(error))
 
 
-def _lenient_int(text: str) -> Any:
+def _lenient_int(text: str) -> int | Fault:
     if len(text.lstrip("-")) > _MAX_DIGITS:
-        return Fault(_TOO_LONG)
+        return Fault(_TOO_MANY_DIGITS)
     return compact_json.read_int(text)
 
 
@@ -168,14 +172,14 @@ _decode_lenient = json.JSONDecoder(
     parse_int=_lenient_int,
 ).decode
 
-# A string without its closing quote is a token too: looking for that quote from each quote would take
+# A string without its closing quote is a token too: searching for that quote from each quote would take
 # quadratic time.
 _TOKEN = re.compile(r'(?P<string>"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+)(?P<closed>")?|[\[\]{}]')
 
 
-def _pruned(text: str) -> str:
-    """A JSON text with null in place of parts that are nested too deep to accept."""
-    kept: list[str] = []
+def _prune(text: str) -> str:
+    """Replace the parts of a JSON text that are nested too deeply by null."""
+    pieces: list[str] = []
     depth = done = 0
     too_deep = MAX_DEPTH + 4
     for token in _TOKEN.finditer(text):
@@ -185,20 +189,20 @@ def _pruned(text: str) -> str:
         elif token[0] in "[{":
             depth += 1
             if depth == too_deep:
-                kept.append(text[done : token.start()])
+                pieces.append(text[done : token.start()])
         else:
             if depth == too_deep:
-                kept.append("null")
+                pieces.append("null")
                 done = token.end()
             depth -= 1
     if depth:
         raise ValueError("not JSON: its brackets do not match")
-    return "".join([*kept, text[done:]])
+    return "".join([*pieces, text[done:]])
 
 
-def _check_depth(value: Any, most: int) -> None:
+def _check_depth(value: object, max_depth: int) -> None:
     level = [value] if isinstance(value, dict | list) else []
-    for _ in range(most):
+    for _ in range(max_depth):
         level = [
             child
             for parent in level
@@ -211,4 +215,4 @@ def _check_depth(value: Any, most: int) -> None:
 
 
 def _too_deep() -> MalformedJson:
-    return MalformedJson(f"It is nested deeper than {MAX_DEPTH} levels.")
+    return MalformedJson(f"The JSON is nested deeper than {MAX_DEPTH} levels.")

@@ -7,7 +7,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "API Key Expiring",
     "value": "API_KEY_EXPIRING",
-    "description": "Triggers when an API key is to expire, 7 days and 1 day before"
+    "description": "Triggers when an API key is about to expire, 7 days and 1 day before"
   },
   {
     "name": "Alert Triggered",
@@ -52,7 +52,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Message Received",
     "value": "MESSAGE_RECEIVED",
-    "description": "Triggers when a direct message or a comment comes in"
+    "description": "Triggers when a direct message or a comment is received"
   },
   {
     "name": "Post Failed",
@@ -67,7 +67,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Post Scheduled",
     "value": "POST_SCHEDULED",
-    "description": "Triggers when a post is scheduled, or scheduled for another time"
+    "description": "Triggers when a post is scheduled or rescheduled"
   },
   {
     "name": "Webhook Disabled",
@@ -265,7 +265,7 @@ export const filterFields: INodeProperties[] = [
         "name": "metric",
         "type": "string",
         "default": "",
-        "description": "What was measured"
+        "description": "The metric of the alert"
       },
       {
         "displayName": "Name",
@@ -300,7 +300,7 @@ export const filterFields: INodeProperties[] = [
         "name": "threshold",
         "type": "number",
         "default": 0,
-        "description": "From where on the alert goes off"
+        "description": "The value from which the alert triggers"
       },
       {
         "displayName": "URL",
@@ -314,7 +314,7 @@ export const filterFields: INodeProperties[] = [
         "name": "value",
         "type": "number",
         "default": 0,
-        "description": "What was measured now"
+        "description": "The measured value"
       }
     ]
   },
@@ -345,7 +345,7 @@ export const filterFields: INodeProperties[] = [
         "name": "comment",
         "type": "string",
         "default": "",
-        "description": "What they said to it"
+        "description": "Their comment"
       },
       {
         "displayName": "Decided By",
@@ -359,7 +359,7 @@ export const filterFields: INodeProperties[] = [
         "name": "decision",
         "type": "options",
         "default": "approved",
-        "description": "What was decided",
+        "description": "The decision",
         "options": [
           {
             "name": "Approved",
@@ -390,7 +390,7 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What the post says"
+        "description": "The text of the post"
       }
     ]
   },
@@ -435,14 +435,14 @@ export const filterFields: INodeProperties[] = [
         "name": "requestedBy",
         "type": "string",
         "default": "",
-        "description": "The user who asks"
+        "description": "The user who requested it"
       },
       {
         "displayName": "Text",
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What the post says"
+        "description": "The text of the post"
       },
       {
         "displayName": "URL",
@@ -487,7 +487,7 @@ export const filterFields: INodeProperties[] = [
         "name": "impressions",
         "type": "number",
         "default": 0,
-        "description": "How often they were seen"
+        "description": "How often the posts were seen"
       },
       {
         "displayName": "Name",
@@ -597,7 +597,7 @@ export const filterFields: INodeProperties[] = [
         "name": "customerName",
         "type": "string",
         "default": "",
-        "description": "Whom the conversation is with"
+        "description": "The name of the customer"
       },
       {
         "displayName": "Network",
@@ -638,7 +638,7 @@ export const filterFields: INodeProperties[] = [
         "name": "authorFollowers",
         "type": "number",
         "default": 0,
-        "description": "How many follow the author"
+        "description": "How many followers the author has"
       },
       {
         "displayName": "Author Handle",
@@ -652,7 +652,7 @@ export const filterFields: INodeProperties[] = [
         "name": "authorName",
         "type": "string",
         "default": "",
-        "description": "Who wrote it, as the network shows them"
+        "description": "The author's name, as the network shows it"
       },
       {
         "displayName": "Mention ID",
@@ -673,7 +673,7 @@ export const filterFields: INodeProperties[] = [
         "name": "sentiment",
         "type": "options",
         "default": "negative",
-        "description": "How it sounds",
+        "description": "The sentiment of the mention",
         "options": [
           {
             "name": "Negative",
@@ -694,7 +694,7 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What was written"
+        "description": "The text of the mention"
       },
       {
         "displayName": "URL",
@@ -742,7 +742,7 @@ export const filterFields: INodeProperties[] = [
         "name": "authorName",
         "type": "string",
         "default": "",
-        "description": "Who wrote it, as the network shows them"
+        "description": "The author's name, as the network shows it"
       },
       {
         "displayName": "Conversation ID",
@@ -756,7 +756,7 @@ export const filterFields: INodeProperties[] = [
         "name": "kind",
         "type": "options",
         "default": "comment",
-        "description": "How it came in",
+        "description": "The kind of message",
         "options": [
           {
             "name": "Comment",
@@ -791,7 +791,7 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What was written"
+        "description": "The text of the message"
       }
     ]
   },
@@ -835,14 +835,14 @@ export const filterFields: INodeProperties[] = [
         "name": "errorCode",
         "type": "string",
         "default": "",
-        "description": "What went wrong, as a code of the platform"
+        "description": "The error, as a code of the platform"
       },
       {
         "displayName": "Error Message",
         "name": "errorMessage",
         "type": "string",
         "default": "",
-        "description": "What went wrong, for people"
+        "description": "The error, as a message for people"
       },
       {
         "displayName": "Network",
@@ -863,14 +863,14 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What the post says"
+        "description": "The text of the post"
       },
       {
         "displayName": "Will Retry",
         "name": "willRetry",
         "type": "boolean",
         "default": false,
-        "description": "Whether the platform tries again by itself"
+        "description": "Whether the platform retries automatically"
       }
     ]
   },
@@ -928,7 +928,7 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What the post says"
+        "description": "The text of the post"
       },
       {
         "displayName": "URL",
@@ -1000,7 +1000,7 @@ export const filterFields: INodeProperties[] = [
         "name": "text",
         "type": "string",
         "default": "",
-        "description": "What the post says"
+        "description": "The text of the post"
       }
     ]
   },
@@ -1024,7 +1024,7 @@ export const filterFields: INodeProperties[] = [
         "name": "daysLeft",
         "type": "number",
         "default": 0,
-        "description": "How many days before its end the notice was due"
+        "description": "How many days before the expiry the notice was due"
       },
       {
         "displayName": "Key ID",
@@ -1038,7 +1038,7 @@ export const filterFields: INodeProperties[] = [
         "name": "maskedKey",
         "type": "string",
         "default": "",
-        "description": "How it begins"
+        "description": "The first characters of the key"
       },
       {
         "displayName": "Name",
@@ -1076,7 +1076,7 @@ export const filterFields: INodeProperties[] = [
         "name": "connectionId",
         "type": "string",
         "default": "",
-        "description": "The connection, by the name that it was given"
+        "description": "The connection, by its name"
       },
       {
         "displayName": "ID",
@@ -1097,14 +1097,14 @@ export const filterFields: INodeProperties[] = [
         "name": "provider",
         "type": "string",
         "default": "",
-        "description": "Whose account it is"
+        "description": "The provider of the account"
       },
       {
         "displayName": "Reason",
         "name": "reason",
         "type": "string",
         "default": "",
-        "description": "Why it has ended, as a code"
+        "description": "Why it expired, as a code"
       }
     ]
   },
@@ -1349,7 +1349,7 @@ export const resources: INodeProperties[] = [
       {
         "name": "Reply",
         "value": "reply_to_message",
-        "description": "Sends an answer into a conversation",
+        "description": "Sends a reply in a conversation",
         "action": "Reply to a message"
       }
     ]
@@ -1371,7 +1371,7 @@ export const resources: INodeProperties[] = [
       {
         "name": "Create",
         "value": "create_post",
-        "description": "Creates a post and publishes it at once, or hands it in for approval",
+        "description": "Creates a post and publishes it at once, or submits it for approval",
         "action": "Create a post"
       },
       {
@@ -1541,7 +1541,7 @@ export const actionFields: INodeProperties[] = [
     "name": "assigneeId",
     "type": "options",
     "default": "",
-    "description": "The user or team that is to have it. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+    "description": "The user or team to assign it to. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
     "required": true,
     "typeOptions": {
       "loadOptionsMethod": "getAssignees"
@@ -1579,7 +1579,7 @@ export const actionFields: INodeProperties[] = [
         "name": "note",
         "type": "string",
         "default": "",
-        "description": "A word to the new assignee",
+        "description": "A note to the new assignee",
         "typeOptions": {
           "rows": 4
         }
@@ -1626,7 +1626,7 @@ export const actionFields: INodeProperties[] = [
         "name": "brief",
         "type": "string",
         "default": "",
-        "description": "What it is to achieve",
+        "description": "The goal of the campaign",
         "typeOptions": {
           "rows": 4
         }
@@ -1643,7 +1643,7 @@ export const actionFields: INodeProperties[] = [
         "name": "networks",
         "type": "string",
         "default": [],
-        "description": "Where it runs, in lower case",
+        "description": "The social networks that it runs on, in lower case",
         "typeOptions": {
           "multipleValues": true
         }
@@ -1683,7 +1683,7 @@ export const actionFields: INodeProperties[] = [
     "name": "text",
     "type": "string",
     "default": "",
-    "description": "What the post says",
+    "description": "The text of the post",
     "required": true,
     "typeOptions": {
       "rows": 4
@@ -1731,7 +1731,7 @@ export const actionFields: INodeProperties[] = [
         "name": "mediaUrls",
         "type": "string",
         "default": [],
-        "description": "Pictures and videos, as addresses that the platform can fetch",
+        "description": "Images and videos, as URLs that the platform can fetch",
         "typeOptions": {
           "multipleValues": true
         }
@@ -1741,7 +1741,7 @@ export const actionFields: INodeProperties[] = [
         "name": "requireApproval",
         "type": "boolean",
         "default": false,
-        "description": "Whether somebody has to approve it first"
+        "description": "Whether the post needs approval first"
       }
     ]
   },
@@ -1816,7 +1816,7 @@ export const actionFields: INodeProperties[] = [
         "name": "comment",
         "type": "string",
         "default": "",
-        "description": "Why, for the author",
+        "description": "The reason, for the author",
         "typeOptions": {
           "rows": 4
         }
@@ -1828,7 +1828,7 @@ export const actionFields: INodeProperties[] = [
     "name": "conversationId",
     "type": "options",
     "default": "",
-    "description": "The conversation to answer in. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
+    "description": "The conversation to reply in. Choose from the list, or specify an ID using an <a href=\"https://docs.n8n.io/code/expressions/\">expression</a>.",
     "required": true,
     "typeOptions": {
       "loadOptionsMethod": "getConversations"
@@ -1849,7 +1849,7 @@ export const actionFields: INodeProperties[] = [
     "name": "text",
     "type": "string",
     "default": "",
-    "description": "What the answer says",
+    "description": "The text of the reply",
     "required": true,
     "typeOptions": {
       "rows": 4
@@ -1887,7 +1887,7 @@ export const actionFields: INodeProperties[] = [
         "name": "attachmentUrls",
         "type": "string",
         "default": [],
-        "description": "Files to send along, as addresses that the platform can fetch",
+        "description": "Files to attach, as URLs that the platform can fetch",
         "typeOptions": {
           "multipleValues": true
         }
@@ -1920,7 +1920,7 @@ export const actionFields: INodeProperties[] = [
     "name": "text",
     "type": "string",
     "default": "",
-    "description": "What the post says",
+    "description": "The text of the post",
     "required": true,
     "typeOptions": {
       "rows": 4
@@ -1941,7 +1941,7 @@ export const actionFields: INodeProperties[] = [
     "name": "scheduledFor",
     "type": "dateTime",
     "default": "",
-    "description": "When it is to be published, in the workflow's timezone unless it has an offset",
+    "description": "When to publish the post, in the workflow's timezone unless it has an offset",
     "required": true,
     "displayOptions": {
       "show": {
@@ -1986,7 +1986,7 @@ export const actionFields: INodeProperties[] = [
         "name": "mediaUrls",
         "type": "string",
         "default": [],
-        "description": "Pictures and videos, as addresses that the platform can fetch",
+        "description": "Images and videos, as URLs that the platform can fetch",
         "typeOptions": {
           "multipleValues": true
         }

@@ -69,7 +69,7 @@ def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
     """The workspace's keys, newest first. Ended keys stay listed for 30 days."""
     page = store.list_page(principal.workspace_id, limit=query.limit, cursor=query.cursor)
     now = now_ms()
-    return Listing.of(page.map(lambda key: _to_response(key, now)))
+    return Listing.from_page(page.map(lambda key: _to_response(key, now)))
 
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:

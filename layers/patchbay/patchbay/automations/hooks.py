@@ -23,7 +23,7 @@ from patchbay.automations.models import (
     TriggerKey,
     Triggers,
 )
-from patchbay.catalogue.entries import load
+from patchbay.catalogue.entries import load_entry
 from patchbay.clock import at_ms
 from patchbay.errors import NotFound
 from patchbay.events import store as events
@@ -46,7 +46,7 @@ def me(principal: Principal) -> Me:
 
 def triggers() -> Triggers:
     """Every trigger, sorted by label."""
-    entries = sorted((load(key) for key in catalogue.TRIGGERS), key=lambda entry: entry.label)
+    entries = sorted((load_entry(key) for key in catalogue.TRIGGERS), key=lambda entry: entry.label)
     return Triggers(
         [
             Trigger(
@@ -81,7 +81,7 @@ def sample(event: str) -> Sample:
         id=EventId.of_name("sample", event),
         type=event,
         timestamp=at_ms(SAMPLED_AT_MS),
-        data=load(event).sample,
+        data=load_entry(event).sample,
     )
 
 
@@ -96,7 +96,7 @@ def subscribe(
     """
     check_registered_url("targetUrl", body.target_url)
     webhook = CreateWebhook(
-        name=f"{platform.label}: {load(body.event).label}",
+        name=f"{platform.label}: {load_entry(body.event).label}",
         url=body.target_url,
         events=[body.event],
         filters=body.filters,
@@ -121,7 +121,7 @@ def subscribe(
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
     page = webhooks.page(principal, WebhookQuery(limit=query.limit, cursor=query.cursor), source=platform)
-    return Listing.of(page.map(_to_api))
+    return Listing.from_page(page.map(_to_api))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:

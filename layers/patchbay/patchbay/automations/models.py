@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
 
 from patchbay import catalogue
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, named
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, check_name
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.ids import EventId, RunId, WebhookId
@@ -243,7 +243,7 @@ class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="sta
 
 # ── lists of choices ─────────────────────────────────────────────────────────────────────────────────
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(named)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(check_name)]
 
 
 class Choice(ApiModel):

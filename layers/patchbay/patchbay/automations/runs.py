@@ -115,7 +115,7 @@ def list_runs(principal: Principal, platform: AutomationPlatform, query: RunQuer
     page = store.page(
         principal.workspace_id, platform, status=query.status, limit=query.limit, cursor=query.cursor
     )
-    return Listing.of(page.map(_to_api))
+    return Listing.from_page(page.map(_to_api))
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: RunId) -> Run:

@@ -1,9 +1,9 @@
-"""The catalogue: which event types and actions there are (API.md, "Webhooks" and "Automations").
+"""The catalogue of event types and actions (API.md, "Webhooks" and "Automations").
 
-Each is a file by the name of its key: an event type in the folder of its kind, as
-`events/publishable/POST_PUBLISHED.json`, an action as `actions/create_post.json`. What is in them,
-`entries.py` reads and checks. Which ones there are the names alone tell, so importing this costs every
-function four listings of a folder and nothing more.
+Each is a file named by its key: an event type in the folder of its kind, such as
+`events/publishable/POST_PUBLISHED.json`, an action such as `actions/create_post.json`. `entries` loads and
+validates the files, and `templates` those of ready-made automations. This module reads the names only, so
+importing it costs every function four directory listings and nothing more.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ def _keys(folder: str) -> frozenset[str]:
 
 
 PUBLISHABLE = _keys("events/publishable")
-# Patchbay's own; nobody publishes them.
+# Patchbay's own events, which callers cannot publish.
 OPERATIONAL = _keys("events/operational")
 # Delivered in the platform's workspace only.
 PLATFORM_ONLY = _keys("events/platform")
 
 ALL = PUBLISHABLE | OPERATIONAL | PLATFORM_ONLY
 
-# What automations may begin with.
+# The event types that can start an automation.
 TRIGGERS = PUBLISHABLE | OPERATIONAL
 
 # Subscribes to every type.
 ANY = "*"
 
-# What automations may ask the platform to do.
+# What automations can ask the platform to do.
 ACTIONS = _keys("actions")

@@ -1,7 +1,7 @@
-"""What is known of each event type and each action: words for people, JSON Schemas, and a sample.
+"""The entries of the catalogue: texts, JSON Schemas and a sample of each event type and each action.
 
-Adding one is adding its file. From the same files the catalogue's routes answer, what is published and asked
-for is checked, and the automation apps and the docs are made.
+To add one, add its file. The same files feed the catalogue's routes, the validation of published data and
+requested actions, the automation apps, and the docs.
 """
 
 from __future__ import annotations
@@ -28,51 +28,51 @@ _KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("platform", catalogue.PLATFORM_ONLY),
 )
 
-# As Zapier's publishing rules ask: Title Case, and a sentence that begins and ends so.
+# Zapier's publishing rules require title case, and sentences with this start and end.
 _Title = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]*( [A-Za-z]+)*$", max_length=60)]
-_Trigger = Annotated[str, StringConstraints(pattern=r"^Triggers when [^.]+\.$", max_length=200)]
-_Doing = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]+s [^.]+\.$", max_length=200)]
+_TriggerSentence = Annotated[str, StringConstraints(pattern=r"^Triggers when [^.]+\.$", max_length=200)]
+_ActionSentence = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]+s [^.]+\.$", max_length=200)]
 
 
 class EventTypeInfo(ApiModel):
-    """An event type as the catalogue's route tells it. `schema` (JSON Schema 2020-12) and `sample` are of an
-    event's `data`; further fields may come along.
+    """An event type as the catalogue's route returns it. `schema` (JSON Schema 2020-12) and `sample` describe
+    an event's `data`, which may have further fields.
 
-    `kind` says whose it is: `publishable` for the platform and its workspaces, `operational` for Patchbay
-    itself, `platform` for what goes to the platform's own workspace only.
+    `kind`: `publishable` by the platform and its workspaces, `operational` events are Patchbay's own, and
+    `platform` events go to the platform's own workspace only.
     """
 
     key: str
     kind: Kind
-    description: _Trigger
+    description: _TriggerSentence
     json_schema: Annotated[Schema, Field(alias="schema")]
     sample: dict[str, JsonValue]
 
 
 class Entry(EventTypeInfo):
-    """A file of an event type. `noun` is what the event is about, `label` its name in the automation apps."""
+    """The file of an event type. `noun` is the subject of the event, `label` its name in automation apps."""
 
     noun: _Title
     label: _Title
 
-    def info(self) -> EventTypeInfo:
+    def to_api(self) -> EventTypeInfo:
         return EventTypeInfo.model_validate(self.model_dump(exclude={"noun", "label"}))
 
 
 class Example(ApiModel):
-    """What an action is given, and what comes of it."""
+    """The input of an action and its output."""
 
     input: dict[str, JsonValue]
     output: dict[str, JsonValue]
 
 
 class Action(ApiModel):
-    """A file of an action. `input` is the schema of what the platform is given, `output` of its answer."""
+    """The file of an action. `input` is the schema of the platform's input, `output` of its result."""
 
     key: str
     noun: _Title
     label: _Title
-    description: _Doing
+    description: _ActionSentence
     input: Schema
     output: Schema
     sample: Example
@@ -80,50 +80,50 @@ class Action(ApiModel):
 
 @cache
 def all_entries() -> tuple[Entry, ...]:
-    """Every event type: those that are published first, each kind in order of its keys."""
-    return tuple(load(key) for _, keys in _KINDS for key in sorted(keys))
+    """Every event type: publishable ones first, and each kind sorted by key."""
+    return tuple(load_entry(key) for _, keys in _KINDS for key in sorted(keys))
 
 
 @cache
-def load(key: str) -> Entry:
-    """The event type of that key. Only its own file is read. Raises KeyError."""
+def load_entry(key: str) -> Entry:
+    """The event type of that key. Reads only its file. Raises KeyError."""
     for kind, keys in _KINDS:
         if key in keys:
             return Entry.model_validate({**_read(f"events/{kind}", key), "key": key, "kind": kind})
     raise KeyError(key)
 
 
-def check_data(key: str, data: Any) -> None:
-    """Raises ValidationFailed when data are not what an event of that type has; KeyError."""
+def check_data(key: str, data: object) -> None:
+    """Raises ValidationFailed for data that do not match the event type's schema; KeyError."""
     schemas.check(_data_validator(key), data, "data")
 
 
 @cache
 def _data_validator(key: str) -> Validator:
-    return schemas.validator(load(key).json_schema)
+    return schemas.validator(load_entry(key).json_schema)
 
 
 @cache
 def all_actions() -> tuple[Action, ...]:
-    """Every action, in order of their keys."""
+    """Every action, sorted by key."""
     return tuple(load_action(key) for key in sorted(catalogue.ACTIONS))
 
 
 @cache
 def load_action(key: str) -> Action:
-    """The action of that key. Only its own file is read. Raises KeyError."""
+    """The action of that key. Reads only its file. Raises KeyError."""
     if key not in catalogue.ACTIONS:
         raise KeyError(key)
     return Action.model_validate({**_read("actions", key), "key": key})
 
 
-def check_input(key: str, value: Any) -> None:
-    """Raises ValidationFailed when that is not what the action takes; KeyError."""
+def check_input(key: str, value: object) -> None:
+    """Raises ValidationFailed for a value that does not match the schema of the action's input; KeyError."""
     schemas.check(_input_validator(key), value, "input")
 
 
-def check_output(key: str, value: Any) -> None:
-    """Raises ValidationFailed when that is not what the action gives; KeyError."""
+def check_output(key: str, value: object) -> None:
+    """Raises ValidationFailed for a value that does not match the schema of the action's output; KeyError."""
     schemas.check(_output_validator(key), value, "output")
 
 
@@ -139,19 +139,19 @@ def _output_validator(key: str) -> Validator:
 
 @cache
 def resources() -> frozenset[str]:
-    """The names of the lists that the platform fills: those to choose from, such as `accounts`, and those
-    whose ids actions return, such as `posts`.
+    """The names of the lists that the platform fills: those that users choose from, such as `accounts`, and
+    those whose ids actions return, such as `posts`.
     """
     outputs = [action.output for action in all_actions()]
-    return chosen().union(name for part in outputs for name in schemas.choices_in(part))
+    return choice_resources().union(name for schema in outputs for name in schemas.choices_in(schema))
 
 
 @cache
-def chosen() -> frozenset[str]:
-    """The lists whose ids users choose, in a field of an action or in a filter."""
-    parts = [entry.json_schema for entry in all_entries()]
-    parts += [action.input for action in all_actions()]
-    return frozenset(name for part in parts for name in schemas.choices_in(part))
+def choice_resources() -> frozenset[str]:
+    """The lists that users choose from, in a field of an action or in a filter."""
+    inputs = [entry.json_schema for entry in all_entries()]
+    inputs += [action.input for action in all_actions()]
+    return frozenset(name for schema in inputs for name in schemas.choices_in(schema))
 
 
 def _read(folder: str, key: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Ready-made automations for common uses, as data: what begins one, and what it then does.
+"""Templates of automations: plans of common uses, with a trigger and steps.
 
-Each is a file `templates/<key>.json`. The marketplace lists them; whoever installs one has the plan of what
-to build in Zapier, Make or n8n. A step is of another app, in that app's own words, or an action of ours.
+Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan of what
+to build in Zapier, Make or n8n. A step is an action of the catalogue, or one of another app, in that app's
+terms.
 """
 
 from __future__ import annotations
@@ -16,39 +17,39 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_
 from patchbay import catalogue
 from patchbay.api_model import ApiModel
 from patchbay.catalogue import entries
-from patchbay.webhooks.filters import Filters
+from patchbay.event_filters import Filters
 
-_Words = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+_ShortText = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
-def _trigger(key: str) -> str:
+def _check_event(key: str) -> str:
     if key not in catalogue.TRIGGERS:
-        raise ValueError("must be an event type that automations may begin with")
+        raise ValueError("must be an event type that can start an automation")
     return key
 
 
-class OurTrigger(ApiModel):
-    """It begins with an event of ours."""
+class EventTrigger(ApiModel):
+    """An event of Patchbay starts it."""
 
-    event: Annotated[str, AfterValidator(_trigger)]
+    event: Annotated[str, AfterValidator(_check_event)]
     filters: Filters = Field(default_factory=list)
 
 
-class TheirTrigger(ApiModel):
-    """It begins in another app."""
+class AppTrigger(ApiModel):
+    """Another app starts it."""
 
-    app: _Words
-    trigger: _Words
+    app: _ShortText
+    trigger: _ShortText
 
 
-class OurStep(ApiModel):
-    """An action of ours. Values may hold `{{…}}` for what an earlier step gave."""
+class ActionStep(ApiModel):
+    """An action of the catalogue. Values may contain `{{…}}` for the results of earlier steps."""
 
     action: str
     input: dict[str, JsonValue]
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _matches_catalogue(self) -> Self:
         if self.action not in catalogue.ACTIONS:
             raise ValueError("action must be one of the catalogue")
         schema = entries.load_action(self.action).input
@@ -56,43 +57,44 @@ class OurStep(ApiModel):
         if not (isinstance(properties, dict) and isinstance(required, list)):
             raise ValueError("the action's schema names no fields")
         if not set(map(str, required)) <= self.input.keys() <= properties.keys():
-            raise ValueError("input must have the fields of the action, and all that it requires")
+            raise ValueError("input must have only fields of the action, and all required ones")
         return self
 
 
-class TheirStep(ApiModel):
+class AppStep(ApiModel):
     """An action of another app."""
 
-    app: _Words
-    action: _Words
+    app: _ShortText
+    action: _ShortText
     fields: dict[str, JsonValue]
 
 
 class AutomationTemplate(ApiModel):
-    """A file of the catalogue."""
+    """The file of a template."""
 
     key: str
     name: Annotated[str, StringConstraints(pattern=r"^[A-Z][^.]+$", max_length=100)]
     platform: Literal["zapier", "make", "n8n"]
     description: Annotated[str, StringConstraints(pattern=r"^[A-Z].+\.$", max_length=200)]
-    when: OurTrigger | TheirTrigger
-    then: Annotated[list[OurStep | TheirStep], Field(min_length=1, max_length=5)]
+    when: EventTrigger | AppTrigger
+    then: Annotated[list[ActionStep | AppStep], Field(min_length=1, max_length=5)]
 
     @model_validator(mode="after")
-    def _uses_us(self) -> Self:
-        if not isinstance(self.when, OurTrigger) and not any(isinstance(step, OurStep) for step in self.then):
-            raise ValueError("nothing in it is ours")
+    def _uses_patchbay(self) -> Self:
+        steps = [self.when, *self.then]
+        if not any(isinstance(step, EventTrigger | ActionStep) for step in steps):
+            raise ValueError("must have an event of Patchbay or an action of the catalogue")
         return self
 
 
 @cache
 def all_templates() -> tuple[AutomationTemplate, ...]:
-    """Every template, in order of their keys."""
+    """Every template, sorted by key."""
     folder = os.path.join(catalogue.FOLDER, "templates")
-    found = []
+    templates = []
     for name in sorted(os.listdir(folder)):
         if name.endswith(".json"):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 content = {**json.load(file), "key": name.removesuffix(".json")}
-            found.append(AutomationTemplate.model_validate(content))
-    return tuple(found)
+            templates.append(AutomationTemplate.model_validate(content))
+    return tuple(templates)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from patchbay import answer_size, compact_json, queues
+from patchbay import compact_json, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms, to_ms
@@ -73,7 +73,7 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(_to_api))
+    return Listing.from_page(page.map(_to_api))
 
 
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
@@ -96,7 +96,7 @@ def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
     """The delivery, without the receiver's oldest responses if they do not all fit into one response of the
     API.
     """
-    excess = answer_size.of(detail) - answer_size.MAX_BYTES
+    excess = response_size.model_size(detail) - response_size.MAX_BYTES
     attempts = list(detail.attempts)
     for index, attempt in enumerate(detail.attempts):
         if excess <= 0:
@@ -106,7 +106,7 @@ def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
         attempts[index] = attempt.model_copy(
             update={"response_headers": {}, "response_body": None, "withheld": _DOES_NOT_FIT}
         )
-        excess -= answer_size.of(attempt) - answer_size.of(attempts[index])
+        excess -= response_size.model_size(attempt) - response_size.model_size(attempts[index])
     return detail.model_copy(update={"attempts": attempts})
 
 
@@ -129,7 +129,7 @@ def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]
     """The workspace's webhooks with their stats, newest first."""
     page = webhooks.page(principal, query)
     complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
-    return Listing.of(page.map(lambda webhook: complete[webhook.id]))
+    return Listing.from_page(page.map(lambda webhook: complete[webhook.id]))
 
 
 def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:

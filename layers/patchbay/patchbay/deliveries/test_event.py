@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from patchbay import catalogue
 from patchbay.auth.principal import Principal
-from patchbay.catalogue.entries import load
+from patchbay.catalogue.entries import load_entry
 from patchbay.deliveries import attempt, limits
 from patchbay.deliveries.attempt import Receiver
 from patchbay.deliveries.models import Attempt, SendTestEvent
@@ -34,7 +34,7 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     limits.admit_test(principal.workspace_id)
     event_type = body.event_type or _first_type(webhook.events)
     event_id = EventId.new()
-    event = payload(event_id, event_type, event_id.time_ms, load(event_type).sample)
+    event = payload(event_id, event_type, event_id.time_ms, load_entry(event_type).sample)
     completed = attempt.runner().run(
         attempt.send(receiver, DeliveryId.new(), event.encode(), number=1, trigger="TEST")
     )

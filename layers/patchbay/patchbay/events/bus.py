@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from patchbay import compact_json, strict_json
-from patchbay.api_model import Timestamp, WorkspaceId
+from patchbay.api_model import Timestamp, WorkspaceId, validate
 from patchbay.auth.principal import Principal
 from patchbay.clock import now_ms, to_ms
 from patchbay.errors import IdempotencyMismatch, MalformedJson, PayloadTooLarge, Problem, ValidationFailed
@@ -24,7 +24,6 @@ from patchbay.events.models import EventMessage, EventType, PublishEvent
 from patchbay.ids import EventId
 from patchbay.observability import logger, metrics
 from patchbay.settings import settings
-from patchbay.validation import validated
 
 _SOURCE = "bus"
 # The scope of idempotency keys, in place of an HTTP route.
@@ -70,7 +69,7 @@ def read(body: str) -> Envelope:
         value = strict_json.loads(body.encode(errors="surrogatepass"), max_depth=strict_json.MAX_DEPTH + 1)
     except MalformedJson as problem:
         malformed = problem.detail
-        value = strict_json.lenient(body)
+        value = strict_json.loads_leniently(body)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return Envelope.model_validate({**value, "malformed": malformed})
@@ -88,7 +87,7 @@ def accept(envelope: Envelope) -> EventMessage | None:
         _check_time(envelope)
         if not isinstance(envelope.detail, dict):
             raise ValidationFailed.of("detail", "must be an object")
-        body = validated(_Detail, envelope.detail)
+        body = validate(_Detail, envelope.detail)
         caller = Principal(body.workspace_id, _SOURCE)
         draft = service.prepare(caller, body, key=body.idempotency_key, route=_ROUTE)
         return service.to_message(

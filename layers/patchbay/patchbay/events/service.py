@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from patchbay import catalogue, compact_json, idempotency, queues
-from patchbay.api_model import Listing
+from patchbay.api_model import Listing, validate
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
 from patchbay.clock import at_ms, now_ms
@@ -38,7 +38,6 @@ from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
-from patchbay.validation import validated
 
 MAX_DATA_BYTES = 256 * 1024
 _ROUTE = "POST /api/events"
@@ -130,7 +129,7 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(_to_summary))
+    return Listing.from_page(page.map(_to_summary))
 
 
 def _to_summary(event: store.StoredEvent) -> EventSummary:
@@ -262,7 +261,7 @@ def _parse_item(item: object) -> PublishEvent:
     """An item of a batch. Raises the Problem with this item."""
     if isinstance(item, Problem):
         raise item
-    return validated(PublishEvent, item)
+    return validate(PublishEvent, item)
 
 
 def _content(item: object) -> object:

@@ -17,7 +17,8 @@ from typing import Any, Protocol, get_type_hints
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from patchbay import answer_size, aws, idempotency
+from patchbay import aws, idempotency, response_size
+from patchbay.api_model import validate
 from patchbay.errors import NotFound, Problem, ResponseTooLarge, ValidationFailed
 from patchbay.http import credentials
 from patchbay.http.request import Request
@@ -25,7 +26,6 @@ from patchbay.observability import logger, sampled
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.throttling import is_throttling, throttled
 from patchbay.settings import refuse_encryption_key
-from patchbay.validation import validated
 
 Response = dict[str, Any]
 LambdaHandler = Callable[[Mapping[str, Any], Any], Response]
@@ -159,7 +159,7 @@ def _path_reader(variable: str, kind: type[PathValue]) -> _Reader:
 
 def _query_reader(model: type[BaseModel]) -> _Reader:
     def read(request: Request) -> BaseModel:
-        return validated(model, dict(request.query))
+        return validate(model, dict(request.query))
 
     return read
 
@@ -167,7 +167,7 @@ def _query_reader(model: type[BaseModel]) -> _Reader:
 def _body_reader(model: type[BaseModel], *, optional: bool) -> _Reader:
     def read(request: Request) -> BaseModel:
         each: str | None = getattr(model, "validated_per_item", None)
-        return validated(model, request.json(optional=optional, each=each))
+        return validate(model, request.json(optional=optional, each=each))
 
     return read
 
@@ -209,16 +209,16 @@ def _run(
 
 
 def _answer(answer: BaseModel, status: int) -> Response:
-    return _json(getattr(answer, "http_status", status), answer_size.fitting(answer))
+    return _json(getattr(answer, "http_status", status), response_size.to_fitting_json(answer))
 
 
 def _check_size(response: Response) -> None:
     """Raises ResponseTooLarge. Every answer has its own bound; this check catches one without."""
-    if not answer_size.fits(response["body"]):
-        size = answer_size.sent(response["body"])
+    if not response_size.fits(response["body"]):
+        size = response_size.encoded_size(response["body"])
         logger.error("response too large", bytes=size)
         raise ResponseTooLarge(
-            f"The answer has {size} bytes; at most {answer_size.MAX_BYTES} can be sent. If you asked for a"
+            f"The answer has {size} bytes; at most {response_size.MAX_BYTES} can be sent. If you asked for a"
             " change, it was made: do not repeat the request."
         )
 

@@ -1,7 +1,7 @@
-"""The activity log: every use and change of an integration, by whom, when, and how it went; secrets never.
+"""The activity log: who used or changed an integration, when, and with which outcome. It contains no secrets.
 
-Table: integrationKey (`<workspace>#<int_…>`), id (`log_…`, ordered in time). Rows end by TTL after 90 days. A
-change and its entry are one transaction; a use is entered before its answer goes out.
+Table: integrationKey (`<workspace>#<int_…>`), id (`log_…`, ordered by time). Rows expire by TTL after 90
+days. A change and its entry are one transaction; the entry of a use is written before the response is sent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from patchbay.storage import dynamo
 Outcome = Literal["SUCCEEDED", "FAILED"]
 
 _KEEP_SECONDS = 90 * 86_400
-# Who acts where nobody asked: the schedule, and what follows from others' changes.
+# The actor where no caller is: the schedule, and effects of other workspaces' changes.
 SYSTEM = "patchbay"
 
 
-def entering(
+def log_action(
     workspace_id: str,
     integration_id: IntegrationId,
     action: str,
@@ -30,13 +30,13 @@ def entering(
     detail: str | None = None,
     outcome: Outcome = "SUCCEEDED",
 ) -> dynamo.TransactItem:
-    """An entry as one action of the transaction that makes the change."""
+    """An entry, as part of the transaction that makes the change."""
     return dynamo.put_action(
         settings().activity_table, _row(workspace_id, integration_id, action, actor, detail, outcome)
     )
 
 
-def enter(
+def log(
     workspace_id: str,
     integration_id: IntegrationId,
     action: str,
@@ -44,13 +44,13 @@ def enter(
     detail: str | None = None,
     outcome: Outcome = "SUCCEEDED",
 ) -> None:
-    """Write an entry now."""
+    """Write an entry."""
     dynamo.put(settings().activity_table, _row(workspace_id, integration_id, action, actor, detail, outcome))
 
 
-def page(workspace_id: str, integration_id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
+def list_entries(workspace_id: str, integration_id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
     """Entries, newest first."""
-    found = dynamo.page(
+    page = dynamo.page(
         settings().activity_table,
         ("integrationKey", _key(workspace_id, integration_id)),
         ("id", *LogId.range(query.since, query.until)),
@@ -60,10 +60,10 @@ def page(workspace_id: str, integration_id: IntegrationId, query: LogQuery) -> L
         names=None if query.action is None else {"#action": "action"},
         **({} if query.action is None else {"action": query.action}),
     )
-    return Listing.of(found.map(_entry))
+    return Listing.from_page(page.map(_to_api))
 
 
-def _entry(row: dynamo.Row) -> LogEntry:
+def _to_api(row: dynamo.Row) -> LogEntry:
     id = LogId(row["id"])
     return LogEntry(
         id=id,

@@ -1,7 +1,7 @@
-"""The OAuth client that an integration works with: its own, or for a copy of a public one the publisher's.
+"""The OAuth client of an integration: its own, or the publisher's for a copy of a public integration.
 
-A publisher's client secret is opened here, used by `oauth.token_endpoint`, and shown by nothing. A copy only
-works with the client that the platform reviewed: another client id at the source, and it stops.
+A publisher's client secret is decrypted here, used by `oauth.token_endpoint`, and never shown. A copy works
+only with the client that the platform reviewed: when its source gets another client id, the copy stops.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IntegrationInactive
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, config, store
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """An OAuth client as a provider knows it. `variables` stand for the names in the provider's addresses."""
+    """An OAuth client at a provider. `variables` are the values of the names in the provider's URLs."""
 
-    provider: str  # as people call it
+    provider: str  # its label
     oauth: OAuth
     client_id: str
     client_secret: str | None = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def at(self, variables: Mapping[str, str]) -> OAuthClient:
-        """The same client at the addresses that a callback or a token response named."""
+    def with_variables(self, variables: Mapping[str, str]) -> OAuthClient:
+        """The same client at the URLs that a callback or a token response named."""
         return replace(self, variables={**self.variables, **variables})
 
 
@@ -40,100 +40,101 @@ PUBLISHER_CHANGED = "publisher_client_changed"
 WITHDRAWN = "withdrawn_by_platform"
 
 
-class SourceGone(IntegrationInactive):
-    """What a copy was made of is no longer what it was; `reason` is what the copy's statusReason becomes."""
+class SourceUnavailable(IntegrationInactive):
+    """The source of a copy no longer serves it; `reason` becomes the copy's statusReason."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{_SOURCE_GONE[reason]} ({reason}).")
+        super().__init__(f"{_DETAILS[reason]} ({reason}).")
         self.reason = reason
 
 
-_SOURCE_GONE = {
-    PUBLISHER_REMOVED: "The publisher has removed the integration that this one is a copy of; its client "
-    "no longer serves. Install another one",
-    PUBLISHER_CHANGED: "The publisher has changed the client of the integration that this one is a copy of. "
-    "Install it anew and connect again",
-    WITHDRAWN: "The platform has withdrawn the integration that this one is a copy of; its client no longer "
-    "serves. Install another one",
+_DETAILS = {
+    PUBLISHER_REMOVED: "The publisher removed the integration that this one is a copy of, and its client is "
+    "no longer available. Install another integration",
+    PUBLISHER_CHANGED: "The publisher changed the client of the integration that this one is a copy of. "
+    "Install the integration again, then connect again",
+    WITHDRAWN: "The platform withdrew the integration that this one is a copy of, and its client is no "
+    "longer available. Install another integration",
 }
 
 
-def provider_of(integration: StoredIntegration) -> Provider | None:
-    """The built-in provider; None for one that has addresses of its own. It keeps them when a later release
-    knows a provider by its name: what is stored does not go elsewhere for that.
+def provider_for(integration: StoredIntegration) -> Provider | None:
+    """The built-in provider; None for an integration with URLs of its own. It keeps these when a later
+    release has a provider of the same name: stored secrets must not go elsewhere because of that.
     """
     if integration.provider is None or "tokenUrl" in integration.config:
         return None
     return providers.load(integration.provider)
 
 
-def client_of(integration: StoredIntegration) -> OAuthClient:
-    """Raises SourceGone, which puts the copy out of service; Conflict while the integration lacks what its
-    provider needs.
+def client_for(integration: StoredIntegration) -> OAuthClient:
+    """Raises SourceUnavailable, after deactivating the copy, and Conflict when a field that the provider
+    needs is missing.
     """
-    provider = provider_of(integration)
-    holder = holder_of(integration)
+    provider = provider_for(integration)
+    holder = client_holder(integration)
     public = holder.config
     if holder is not integration:
-        # Its client serves a copy, at the provider's own address: wherever the publisher has moved since.
-        public = {"clientId": integration.source_client_id}
-    oauth = config.oauth_of(provider, public)
-    missing = config.missing(provider, public, list(holder.secret_names))
-    if oauth is None or missing:
-        what = f"lacks config.{', config.'.join(missing)}" if missing else "is not one for OAuth"
-        raise Conflict(f"The integration {what}.")
-    secret = secrets(holder).get(config.CLIENT_SECRET) if holder.secret_names else None
+        # The publisher's client serves a copy at the provider's own URLs, wherever the publisher has moved.
+        public = {"clientId": integration.source_client_id or ""}
+    oauth = config.oauth_for(provider, public)
+    missing = config.missing_fields(provider, public, holder.secret_names)
+    if missing:
+        raise Conflict(f"The integration lacks config.{', config.'.join(missing)}.")
+    if oauth is None:
+        raise Conflict("The integration does not use OAuth.")
+    secret = decrypt_secrets(holder).get(config.CLIENT_SECRET) if holder.secret_names else None
     label = provider.label if provider is not None else integration.provider or integration.name
     return OAuthClient(label, oauth, str(public["clientId"]), secret, config.variables(provider, public))
 
 
-def secrets(integration: StoredIntegration) -> dict[str, str]:
-    """The secret part of its config, in the clear."""
+def decrypt_secrets(integration: StoredIntegration) -> dict[str, str]:
+    """The secret part of its config, in plaintext."""
     if integration.secrets is None:
         return {}
-    opened: dict[str, str] = json.loads(
+    secrets: dict[str, str] = json.loads(
         vault.decrypt(
             integration.workspace_id,
             integration.secrets,
             encryption_context=encryption_context(integration.id),
         )
     )
-    return opened
+    return secrets
 
 
 def encryption_context(id: str) -> str:
     return f"integrations/{id}/config"
 
 
-def holder_of(integration: StoredIntegration) -> StoredIntegration:
-    """The integration whose client serves: itself, or its source as it was reviewed. Raises SourceGone, which
-    puts the copy out of service.
+def client_holder(integration: StoredIntegration) -> StoredIntegration:
+    """The integration whose client is used: the integration itself, or the source of a copy. Raises
+    SourceUnavailable, after deactivating the copy.
     """
     if integration.installed_from is None or integration.source_workspace_id is None:
         return integration
     source = store.get(integration.source_workspace_id, integration.installed_from)
     if source is None:
-        raise _out_of_service(integration, PUBLISHER_REMOVED)
+        raise _deactivated(integration, PUBLISHER_REMOVED)
     if source.withdrawn:
-        raise _out_of_service(integration, WITHDRAWN)
-    if client_id_of(source) != (integration.provider, integration.source_client_id):
-        raise _out_of_service(integration, PUBLISHER_CHANGED)
+        raise _deactivated(integration, WITHDRAWN)
+    if client_identity(source) != (integration.provider, integration.source_client_id):
+        raise _deactivated(integration, PUBLISHER_CHANGED)
     return source
 
 
-def client_id_of(integration: StoredIntegration) -> tuple[str | None, str | None]:
-    """A client's name means something at its provider only."""
-    return integration.provider, integration.config.get("clientId")
+def client_identity(integration: StoredIntegration) -> tuple[str | None, str | None]:
+    """The provider and the client id, which is unique only at its provider."""
+    return integration.provider, integration.client_id
 
 
-def put_out_of_service(workspace_id: str, copy: IntegrationId, reason: str) -> None:
-    """Say of a copy that its source no longer serves it; nothing when it says so already."""
-    entry = activity.entering(
+def deactivate_copy(workspace_id: str, copy: IntegrationId, reason: str) -> None:
+    """Set a copy to ERROR because its source no longer serves it, once for each reason."""
+    entry = activity.log_action(
         workspace_id, copy, "integration.status_changed", activity.SYSTEM, f"ERROR: {reason}"
     )
     store.set_error(workspace_id, copy, reason, now_ms(), [entry])
 
 
-def _out_of_service(copy: StoredIntegration, reason: str) -> SourceGone:
-    put_out_of_service(copy.workspace_id, copy.id, reason)
-    return SourceGone(reason)
+def _deactivated(copy: StoredIntegration, reason: str) -> SourceUnavailable:
+    deactivate_copy(copy.workspace_id, copy.id, reason)
+    return SourceUnavailable(reason)

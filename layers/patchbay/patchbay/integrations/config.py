@@ -1,24 +1,23 @@
-"""What an integration's config may hold, what of it is secret, and what its provider needs: pure.
+"""The policy of an integration's config: its fields, which of them are secret, and which the provider needs.
 
-A config is kept in two parts: what may be seen, and the rest, under the vault. A field that Patchbay does not
-know is a secret: it may be anything.
+A config is stored in two parts: the public fields in plaintext, and the others encrypted by the vault. A
+field that Patchbay does not know is a secret, because it could be anything.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
-from patchbay import pasted
+from patchbay import pasted_credentials
 from patchbay.api_model import MASK
 from patchbay.errors import ValidationFailed
+from patchbay.integrations.stored_integration import ConfigValue
 from patchbay.outbound.registration import check_registered_url
 from patchbay.providers import error_codes
-from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy
-
-Value = str | bool | list[str]
+from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy, Revocation
 
 CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
 _MAX_REDIRECT_URIS = 20
@@ -27,9 +26,10 @@ _MAX_EXPIRED_ERRORS = 20
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}\Z")
 _ERROR_CODE = re.compile(r"[\x20-\x7e]{1,200}")
 
-# A request object (RFC 9101) would override all that Patchbay sends.
+# A request object (RFC 9101) would override all parameters that Patchbay sends.
 REQUEST_OBJECTS = frozenset({"request", "request_uri"})
-# The parameters that Patchbay sends itself: in the user's browser, and to the token and revocation endpoints.
+# The parameters that Patchbay sends itself: through the user's browser, and to the token and revocation
+# endpoints.
 _AUTHORIZATION_PARAMETERS = REQUEST_OBJECTS | {
     *("response_type", "client_id", "redirect_uri", "scope", "state"),
     *("code_challenge", "code_challenge_method", "nonce"),
@@ -41,7 +41,7 @@ _TOKEN_PARAMETERS = frozenset(
     }
 )
 
-# Where servers that Patchbay does not know put the token, and the fields in which they explain a refusal.
+# Where servers that Patchbay does not know put the token, and the fields in which they describe an error.
 _TOKEN_IN = ["", "data", "data.0", "result", "response", "token", "authed_user", "body", "payload"]
 _ERRORS = Errors(
     codes=[
@@ -58,76 +58,83 @@ _ERRORS = Errors(
 
 
 class Parts(NamedTuple):
-    """A config as it is kept: `public` in the clear, `secret` under the vault."""
+    """A config as it is stored: `public` in plaintext, `secret` encrypted."""
 
-    public: dict[str, Value]
-    secret: dict[str, str]
+    public: Mapping[str, ConfigValue]
+    secret: Mapping[str, str]
 
 
-def merged(old: Parts, changes: Mapping[str, Value | None], provider: Provider | None) -> Parts:
-    """The config with `changes`; None removes. Raises ValidationFailed, naming the field."""
+class SecretDestinations(NamedTuple):
+    """The client and the URLs that stored secrets and tokens are sent to."""
+
+    provider: str | None
+    client_id: ConfigValue | None
+    urls: tuple[ConfigValue | None, ...]
+    variables: tuple[tuple[str, str], ...]
+
+
+def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provider | None) -> Parts:
+    """The config with `changes`; None removes a field. Raises ValidationFailed, naming the field."""
     public, secret = dict(old.public), dict(old.secret)
-    known = _fields(provider)
+    checks = _public_fields(provider)
     for name, value in changes.items():
         public.pop(name, None)
         secret.pop(name, None)
         if value is None:
             continue
-        if name in known:
-            public[name] = known[name](f"config.{name}", value)
+        if name in checks:
+            public[name] = checks[name](f"config.{name}", value)
         else:
-            secret[name] = _secret(
-                f"config.{name}", value, is_endpoint=name in _OWN_ADDRESSES, provider=provider
+            secret[name] = _secret(f"config.{name}", value, is_endpoint=name in _OWN_URLS, provider=provider)
+    for name in public:
+        if name not in checks:
+            raise _invalid(f"config.{name}", "does not apply to this provider; send null to remove it")
+    for name in secret:
+        if name in checks:
+            raise _invalid(
+                f"config.{name}", "is not secret with this provider; send it again, or null to remove it"
             )
-    for name in [name for name in public if name not in known]:
-        raise _bad(
-            f"config.{name}",
-            "does not belong to this provider, whose addresses are its own; send null for it",
-        )
-    for name in [name for name in secret if name in known]:
-        raise _bad(f"config.{name}", "is no secret with this provider; send it anew, or null for it")
     size = sum(len(f"{name}{value}".encode()) for name, value in [*public.items(), *secret.items()])
     if size > _MAX_BYTES:
-        raise _bad("config", f"has more than {_MAX_BYTES} bytes")
+        raise _invalid("config", f"has more than {_MAX_BYTES} bytes")
     return Parts(public, secret)
 
 
-def shown(public: Mapping[str, Value], secret_names: list[str]) -> dict[str, Any]:
+def to_api(public: Mapping[str, ConfigValue], secret_names: Sequence[str]) -> dict[str, ConfigValue]:
     """A config with its secrets masked."""
     return {**public, **dict.fromkeys(secret_names, MASK)}
 
 
-def oauth_of(provider: Provider | None, public: Mapping[str, Value]) -> OAuth | None:
-    """The provider's OAuth, or the one that the config of an unknown provider describes. None for none, or
-    while its addresses are not all there.
+def oauth_for(provider: Provider | None, public: Mapping[str, ConfigValue]) -> OAuth | None:
+    """The provider's OAuth, or the OAuth that the config of an unknown provider describes. None if there is
+    none, or while its URLs are incomplete.
     """
     if provider is not None:
         return provider.oauth
     if "authorizationUrl" not in public or "tokenUrl" not in public:
         return None
     revocation, issuer = public.get("revocationUrl"), public.get("issuer")
-    addresses = [str(public[name]) for name in ("authorizationUrl", "tokenUrl")]
-    ended = public.get("expiredErrors", [])
-    # Not validated as a provider's file is: `merged` has checked these, by the deployment's own rules.
+    urls = [str(public[name]) for name in ("authorizationUrl", "tokenUrl")]
+    # Not validated as a provider's file is: `merge` has checked the fields, by the rules of this deployment.
     return OAuth.model_construct(
         authorization_url=public["authorizationUrl"],
         token_url=public["tokenUrl"],
         issuer=issuer,
         iss_required=False,
-        iss_origins=[] if issuer else [origin for address in addresses if (origin := origin_of(address))],
+        iss_origins=[] if issuer else [origin for url in urls if (origin := origin_of(url))],
         client_auth=public.get("clientAuth", "body"),
         pkce=public.get("pkce", True),
         scope_separator=public.get("scopeSeparator", " "),
         refresh=RefreshStrategy(str(public.get("refresh", "rotating"))),
         token_in=_TOKEN_IN,
-        revocation=None if revocation is None else _rfc7009(str(revocation)),
+        revocation=None if revocation is None else Revocation.model_construct(url=str(revocation)),
         revoke_replaced=public.get("revokeReplaced", False),
-        errors=_ERRORS.model_copy(update={"ended": ended}),
+        errors=_ERRORS.model_copy(update={"ended": public.get("expiredErrors", [])}),
     )
 
 
 def origin_of(url: str) -> str | None:
-    """The origin of an http(s) address as browsers write it (RFC 6454, 6.2); None where it has none."""
+    """The origin of an http(s) URL as browsers serialize it (RFC 6454, 6.2). None if it has none."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -135,188 +142,201 @@ def origin_of(url: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return None
-    shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    suffix = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{shown}"
+    return f"{parts.scheme}://{host}{suffix}"
 
 
 def parameter_name(pair: str) -> str:
-    """The name in `name=value` of a query, as the loosest server reads it: `State`, `state[]`, `st%61te`."""
+    """The name in `name=value` of a query, as the most lenient server reads it: `State`, `state[]`,
+    `st%61te`.
+    """
     name = unquote_plus(pair.partition("=")[0]).strip().lower().partition("[")[0]
     return re.sub(r"[. ]", "_", name)
 
 
-def variables(provider: Provider | None, public: Mapping[str, Value]) -> dict[str, str]:
-    """What stands for the names in the provider's addresses, as far as the config says."""
+def variables(provider: Provider | None, public: Mapping[str, ConfigValue]) -> dict[str, str]:
+    """The values of the names in the provider's URLs, as far as the config and defaults have them."""
     if provider is None:
         return {}
-    found = {}
+    values = {}
     for name, variable in provider.variables.items():
         value = public.get(name, variable.default)
         if value is not None:
-            found[name] = str(value)
+            values[name] = str(value)
     if provider.oauth is not None:
-        found |= {name: known.default for name, known in provider.oauth.callback.items()}
-    return found
+        values |= {name: variable.default for name, variable in provider.oauth.callback.items()}
+    return values
 
 
-def missing(
-    provider: Provider | None, parts_public: Mapping[str, Value], secret_names: list[str]
+def missing_fields(
+    provider: Provider | None, public: Mapping[str, ConfigValue], secret_names: Sequence[str]
 ) -> list[str]:
-    """The config's fields that a connection cannot be made without; empty when it is set up."""
+    """The config's fields that a connection needs and that are missing; empty when setup is complete."""
     if provider is not None and provider.oauth is None:
         return []
-    if provider is None and not any(
-        name in parts_public for name in ("authorizationUrl", "tokenUrl", "clientId")
-    ):
-        return []  # not OAuth at all
-    needed = ["clientId"]
     if provider is None:
         needed = ["authorizationUrl", "tokenUrl", "clientId"]
+        if not any(name in public for name in needed):
+            return []  # not OAuth
     else:
+        needed = ["clientId"]
         needed += [name for name, variable in provider.variables.items() if variable.default is None]
-    absent = [name for name in needed if name not in parts_public]
-    oauth = oauth_of(provider, parts_public)
-    is_public_client = (oauth.client_auth if oauth else parts_public.get("clientAuth")) == "none"
+    missing = [name for name in needed if name not in public]
+    oauth = oauth_for(provider, public)
+    is_public_client = (oauth.client_auth if oauth else public.get("clientAuth")) == "none"
     if not is_public_client and CLIENT_SECRET not in secret_names:
-        absent.append(CLIENT_SECRET)
-    return absent
+        missing.append(CLIENT_SECRET)
+    return missing
 
 
-def where_secrets_go(provider: Provider | None, public: Mapping[str, Value]) -> tuple[Any, ...]:
-    """What must not change under stored secrets and tokens: the client, and where they are sent."""
-    name = None if provider is None else provider.name
-    addresses = tuple(public.get(field) for field in ("authorizationUrl", "tokenUrl", "revocationUrl"))
-    return (name, public.get("clientId"), addresses, tuple(sorted(variables(provider, public).items())))
+def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:
+    """What must not change under stored secrets and tokens."""
+    return SecretDestinations(
+        provider=None if provider is None else provider.name,
+        client_id=public.get("clientId"),
+        urls=tuple(public.get(field) for field in ("authorizationUrl", "tokenUrl", "revocationUrl")),
+        variables=tuple(sorted(variables(provider, public).items())),
+    )
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────
 
-_Check = Callable[[str, Any], Value]
+_Check = Callable[[str, object], ConfigValue]
 
 
-def _fields(provider: Provider | None) -> dict[str, _Check]:
+def _public_fields(provider: Provider | None) -> dict[str, _Check]:
     """The public fields of a provider's config, each with its check."""
-    known: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
+    checks: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
     if provider is None:
-        return {**known, **_OWN_ADDRESSES}
+        return {**checks, **_OWN_URLS}
     for name, variable in provider.variables.items():
-        known[name] = _matching(variable.pattern, variable.description)
-    return known
+        checks[name] = _matching(variable.pattern, variable.description)
+    return checks
 
 
-def _address(path: str, value: Any) -> str:
+def _url(path: str, value: object) -> str:
     if not isinstance(value, str):
-        raise _bad(path, "must be an address, https://…")
+        raise _invalid(path, "must be a URL, https://…")
     check_registered_url(path, value)
     if "{" in value or "}" in value:
-        raise _bad(path, "must not have braces; write them percent-encoded")
+        raise _invalid(path, "must not contain braces; percent-encode them")
     return value
 
 
-def _address_without(names: frozenset[str]) -> _Check:
-    """An address whose query has none of `names`, so no parameter is sent twice (RFC 6749, 3.1)."""
+def _url_without(names: frozenset[str]) -> _Check:
+    """A URL whose query has none of `names`, so that no parameter is sent twice (RFC 6749, 3.1)."""
 
-    def check(path: str, value: Any) -> str:
-        address = _address(path, value)
-        for pair in re.split("[&;]", address.partition("?")[2]):
+    def check(path: str, value: object) -> str:
+        url = _url(path, value)
+        for pair in re.split("[&;]", url.partition("?")[2]):
             name = parameter_name(pair)
             if name in names:
-                raise _bad(path, f"must not have {name} in its query, which Patchbay adds; remove it")
-        return address
+                raise _invalid(path, f"must not have {name} in its query: Patchbay adds it; remove it")
+        return url
 
     return check
 
 
-def _issuer(path: str, value: Any) -> str:
-    """RFC 8414, 2: an address without query and fragment."""
-    if "?" in _address(path, value):
-        raise _bad(path, "an issuer has no query")
-    return str(value)
+def _issuer(path: str, value: object) -> str:
+    """RFC 8414, 2: a URL without query and fragment."""
+    url = _url(path, value)
+    if "?" in url:
+        raise _invalid(path, "must not have a query")
+    return url
 
 
-def _expired_errors(path: str, value: Any) -> list[str]:
+def _expired_errors(path: str, value: object) -> list[str]:
     if not isinstance(value, list) or len(value) > _MAX_EXPIRED_ERRORS:
-        raise _bad(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
-    for at, code in enumerate(value):
+        raise _invalid(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
+    for index, code in enumerate(value):
         if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.normalize(code):
-            raise _bad(f"{path}.{at}", "must be an error code, or code: description, in printable ASCII")
+            raise _invalid(
+                f"{path}.{index}", "must be an error code, or code: description, in printable ASCII"
+            )
         if error_codes.is_temporary_or_client_fault(code):
-            raise _bad(f"{path}.{at}", "must be a code that ends a grant, not a temporary or client fault")
+            raise _invalid(
+                f"{path}.{index}",
+                "must be a code that ends a grant, not a temporary error or one of the client",
+            )
     return list(dict.fromkeys(value))
 
 
-def _redirect_uris(path: str, value: Any) -> list[str]:
+def _redirect_uris(path: str, value: object) -> list[str]:
     if not isinstance(value, list) or len(value) > _MAX_REDIRECT_URIS:
-        raise _bad(path, f"must be a list of at most {_MAX_REDIRECT_URIS} addresses")
-    for at, uri in enumerate(value):
-        check_redirect_uri(f"{path}.{at}", uri)
+        raise _invalid(path, f"must be a list of at most {_MAX_REDIRECT_URIS} URLs")
+    for index, uri in enumerate(value):
+        _check_redirect_uri(f"{path}.{index}", uri)
     return list(dict.fromkeys(value))
 
 
-def check_redirect_uri(path: str, uri: Any) -> None:
-    """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without fragment; https but on one's own machine."""
-    try:
-        parts = urlsplit(uri) if isinstance(uri, str) and _PRINTABLE.match(uri) else None
-    except ValueError:  # brackets that hold no IPv6 address
-        parts = None
-    if parts is None or "#" in uri or parts.hostname is None or "@" in parts.netloc:
-        raise _bad(path, "must be an absolute address without a fragment")
+def _check_redirect_uri(path: str, uri: object) -> None:
+    """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without fragment, and https except on the loopback."""
+    parts = None
+    if isinstance(uri, str) and _PRINTABLE.match(uri) and "#" not in uri:
+        try:
+            parts = urlsplit(uri)
+        except ValueError:  # brackets around something other than an IPv6 address
+            parts = None
+    if parts is None or parts.hostname is None or "@" in parts.netloc:
+        raise _invalid(path, "must be an absolute URL without a fragment")
     if parts.scheme != "https" and not (
         parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     ):
-        raise _bad(path, "must begin with https://")
+        raise _invalid(path, "must start with https://")
 
 
-def _client_id(path: str, value: Any) -> str:
-    if not _PRINTABLE.match(_pasted(path, value)):
-        raise _bad(path, "must be a text of printable ASCII characters without spaces")
-    return str(value)
+def _client_id(path: str, value: object) -> str:
+    client_id = _credential(path, value)
+    if not _PRINTABLE.match(client_id):
+        raise _invalid(path, "must be printable ASCII without spaces")
+    return client_id
 
 
-def _pasted(path: str, value: Any, *, lines: bool = False) -> str:
+def _credential(path: str, value: object, *, multiline: bool = False) -> str:
     if not isinstance(value, str):
-        raise _bad(path, "must be a text")
+        raise _invalid(path, "must be a string")
     try:
-        pasted.check(value, lines=lines)
+        pasted_credentials.check(value, multiline=multiline)
     except ValueError as error:
-        raise _bad(path, str(error)) from None
+        raise _invalid(path, str(error)) from None
     return value
 
 
-def _secret(path: str, value: Any, *, is_endpoint: bool, provider: Provider | None) -> str:
+def _secret(path: str, value: object, *, is_endpoint: bool, provider: Provider | None) -> str:
     if is_endpoint and provider is not None:
-        raise _bad(path, f"cannot be set: Patchbay has {provider.label}'s settings; leave it out")
+        raise _invalid(path, f"cannot be set: Patchbay uses {provider.label}'s settings; leave it out")
     # Patchbay does not send a field that it does not know, and such a field may be a private key.
-    return _pasted(path, value, lines=path != f"config.{CLIENT_SECRET}")
+    return _credential(path, value, multiline=path != f"config.{CLIENT_SECRET}")
 
 
-def _one_of(*values: Value) -> _Check:
-    def check(path: str, value: Any) -> Value:
-        if value not in values or isinstance(value, bool) is not isinstance(values[0], bool):
-            raise _bad(path, f"must be one of {', '.join(map(repr, values))}")
-        return value  # type: ignore[no-any-return]
+def _one_of(*values: str | bool) -> _Check:
+    def check(path: str, value: object) -> ConfigValue:
+        for allowed in values:
+            if value == allowed and isinstance(value, bool) is isinstance(allowed, bool):
+                return allowed
+        raise _invalid(path, f"must be one of {', '.join(map(repr, values))}")
 
     return check
 
 
 def _matching(pattern: str, description: str) -> _Check:
-    def check(path: str, value: Any) -> str:
+    def check(path: str, value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise _bad(path, f"is not what it should be: {description}")
+            raise _invalid(path, f"is invalid; expected {description}")
         return value
 
     return check
 
 
-def _bad(path: str, message: str) -> ValidationFailed:
+def _invalid(path: str, message: str) -> ValidationFailed:
     return ValidationFailed.of(path, message)
 
 
-_OWN_ADDRESSES: dict[str, _Check] = {
-    "authorizationUrl": _address_without(_AUTHORIZATION_PARAMETERS),
-    "tokenUrl": _address_without(_TOKEN_PARAMETERS),
-    "revocationUrl": _address_without(_TOKEN_PARAMETERS),
+_OWN_URLS: dict[str, _Check] = {
+    "authorizationUrl": _url_without(_AUTHORIZATION_PARAMETERS),
+    "tokenUrl": _url_without(_TOKEN_PARAMETERS),
+    "revocationUrl": _url_without(_TOKEN_PARAMETERS),
     "issuer": _issuer,
     "clientAuth": _one_of("body", "basic", "none"),
     "pkce": _one_of(True, False),
@@ -325,9 +345,3 @@ _OWN_ADDRESSES: dict[str, _Check] = {
     "expiredErrors": _expired_errors,
     "revokeReplaced": _one_of(True, False),
 }
-
-
-def _rfc7009(url: str) -> Any:
-    from patchbay.providers.provider import Revocation
-
-    return Revocation.model_construct(url=url)

@@ -1,20 +1,19 @@
-"""The marketplace: what is public, how it becomes so, and copies of it.
+"""The marketplace: publishing and reviewing integrations, listing them, and copying them.
 
-What is listed and installed is the snapshot that the platform approved, never the publisher's row as it is
-now: a change of anything that was reviewed waits for a new word. A copy has the snapshot's fields and none of
-the publisher's config; the publisher's client serves it (`integrations.client`), its tokens are the
-installer's. So a copy never asks more of that client than the snapshot says: its scopes and limits can only
-be narrowed.
+A listing is the snapshot that the platform approved, never the publisher's present row: a change of a
+reviewed field waits for a new decision. A copy has the snapshot's fields and none of the publisher's config.
+It uses the publisher's client (`integrations.client`), but its tokens are the installer's. So that it never
+asks more of that client than the snapshot says, its scopes and limits can only be narrowed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple, NotRequired, TypedDict
 
-from patchbay import answer_size, compact_json
+from patchbay import compact_json, response_size
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
@@ -22,10 +21,9 @@ from patchbay.clock import at_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, store
-from patchbay.integrations.client import client_id_of
-from patchbay.integrations.config import missing
+from patchbay.integrations.client import client_identity
+from patchbay.integrations.config import missing_fields
 from patchbay.integrations.models import (
-    MAX_METADATA_BYTES,
     Integration,
     IntegrationStatus,
     MarketplaceQuery,
@@ -33,24 +31,17 @@ from patchbay.integrations.models import (
     ReviewPublication,
     ReviewStatus,
 )
-from patchbay.integrations.store import MarketplaceListing, StoredIntegration
+from patchbay.integrations.stored_integration import (
+    MarketplaceListing,
+    PendingReview,
+    StoredIntegration,
+    Task,
+)
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
-
-__all__ = [
-    "MAX_METADATA_BYTES",
-    "after_change",
-    "bounded",
-    "browse",
-    "check_bounds",
-    "copy",
-    "in_turn",
-    "review",
-    "shown",
-]
 
 # 2026-11-24: the built-in templates are as old as the product.
 _TEMPLATES_SINCE_MS = 1_795_478_400_000
@@ -59,19 +50,20 @@ _TEMPLATES_SINCE_MS = 1_795_478_400_000
 # ── publishing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def after_change(
+def on_change(
     principal: Principal, old: StoredIntegration | None, new: StoredIntegration
 ) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
-    """What a change means for what is public: the integration with its review, and the actions to go along.
+    """The effect of a change on publication: the integration with its review status, and the extra actions of
+    the transaction.
 
-    Raises Forbidden without integrations:publish, ValidationFailed for what cannot be public.
+    Raises Forbidden without integrations:publish, ValidationFailed for an integration that cannot be public.
     """
     was_public = old is not None and old.is_public
     if not new.is_public:
-        if old is None or not was_public:
+        if not was_public:
             return new, []
-        return _unpublished(new), store.unlisting(new.id)
-    if old is not None and was_public and _reviewed_part(old) == _reviewed_part(new):
+        return _unpublished(new), [store.unlist_action(new.id), store.finish_review_action(new.id)]
+    if old is not None and was_public and _reviewed_fields(old) == _reviewed_fields(new):
         if old.secret_names != new.secret_names:
             _check_publishable(new)
         return new, []
@@ -85,58 +77,88 @@ def after_change(
             publisher_verified=True,
             withdrawn=False,
         )
-        return new, [store.listing_action(_snapshot(new, new.version if old is None else new.version + 1))]
+        return new, [store.list_action(_snapshot(new, new.version if old is None else new.version + 1))]
     new = replace(new, review_status=ReviewStatus.PENDING)
-    actions = [store.asking_review(new.workspace_id, new.id, now_ms())]
-    if old is not None and client_id_of(old) != client_id_of(new):
-        # What is listed is of another client, which no longer serves.
-        actions = [*store.unlisting(new.id)[:1], *actions]
+    actions = [store.request_review_action(new.workspace_id, new.id, now_ms())]
+    if old is not None and client_identity(old) != client_identity(new):
+        # The listing has the old client, which no longer serves copies.
+        actions = [store.unlist_action(new.id), *actions]
     return new, actions
 
 
-def review(body: ReviewPublication) -> dict[str, Any]:
-    """The platform's word: list what waits; approve or reject one as it was looked at; or withdraw one.
+class WaitingIntegration(TypedDict):
+    """An integration in the review queue. Only the first three fields are present if it no longer exists."""
 
-    Raises NotFound, and Conflict when it has changed since, or there is nothing to decide.
+    workspaceId: str
+    integrationId: IntegrationId
+    since: int
+    version: NotRequired[int]
+    name: NotRequired[str]
+    description: NotRequired[str]
+    provider: NotRequired[str | None]
+    scopes: NotRequired[list[str]]
+    logoUrl: NotRequired[str | None]
+    clientId: NotRequired[str | None]
+
+
+class ReviewQueue(TypedDict):
+    """The pending reviews, oldest integration first. `more` is present if they do not all fit into it."""
+
+    waiting: list[WaitingIntegration]
+    more: NotRequired[bool]
+
+
+class ReviewResult(TypedDict):
+    """The integration after a decision."""
+
+    integrationId: IntegrationId
+    reviewStatus: str | None
+    version: int
+
+
+def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
+    """List the pending reviews, approve or reject the version that was reviewed, or withdraw an integration.
+
+    Raises NotFound, and Conflict when the integration has changed in the meantime or has no pending review.
     """
     if body == ReviewPublication():
-        return _all_waiting()
+        return _review_queue()
     if body.integration_id is None or body.workspace_id is None or body.decision is None:
-        raise ValidationFailed.of("decision", "goes with workspaceId, integrationId and version")
+        raise ValidationFailed.of("decision", "must come with workspaceId, integrationId and version")
     old = store.get(body.workspace_id, body.integration_id)
     if old is None:
-        raise NotFound("There is no such integration.")
-    new, more = _decided(old, body)
-    entry = activity.entering(old.workspace_id, old.id, _ACTIONS[body.decision], "platform", body.reason)
+        raise NotFound("No integration with this ID.")
+    new, extra_actions = _after_decision(old, body)
+    entry = activity.log_action(old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.reason)
     try:
-        new = store.replace_with(old, new, [store.reviewed(old.id), entry, *more])
+        new = store.update(old, new, [store.finish_review_action(old.id), entry, *extra_actions])
     except store.IntegrationChanged:
-        raise Conflict("It has just changed. Look at it again.") from None
+        raise Conflict("The integration has just changed. Review it again.") from None
     return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
 
 
-_ACTIONS = {
+_LOGGED_AS = {
     "APPROVE": "publication.approved",
     "REJECT": "publication.rejected",
     "WITHDRAW": "publication.withdrawn",
 }
 
 
-def _decided(
+def _after_decision(
     old: StoredIntegration, body: ReviewPublication
 ) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
-    """The integration after the platform's word, and the actions to go along."""
+    """The integration after the platform's decision, and the extra actions of the transaction."""
     rejected = replace(
         old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
     )
     if body.decision == "WITHDRAW":
-        # Also one that was unpublished, or rejected since: its copies go on until this.
-        stopping = store.adding_task(store.Task("withdraw", old.workspace_id, old.id))
-        return replace(rejected, withdrawn=True), [store.unlisting(old.id)[0], stopping]
+        # Also if it was unpublished or rejected in the meantime: until this, its copies continue to work.
+        stop_copies = store.add_task_action(Task("withdraw", old.workspace_id, old.id))
+        return replace(rejected, withdrawn=True), [store.unlist_action(old.id), stop_copies]
     if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
         raise Conflict(
-            f"It is at version {old.version} with the review {old.review_status}. Look at it again: invoke "
-            "this function without integrationId to see what waits."
+            f"The integration is at version {old.version}, and its review status is {old.review_status}. "
+            "Review it again: invoke this function without integrationId to list the pending reviews."
         )
     if body.decision == "REJECT":
         return rejected, []
@@ -148,18 +170,29 @@ def _decided(
         publisher_verified=body.verified,
         withdrawn=False,
     )
-    return approved, [store.listing_action(_snapshot(approved, old.version + 1))]
+    return approved, [store.list_action(_snapshot(approved, old.version + 1))]
 
 
 def _unpublished(new: StoredIntegration) -> StoredIntegration:
-    copies = sum(1 for _ in store.installs(new.id))
-    reason = f"Unpublished. {copies} installed {'copy goes' if copies == 1 else 'copies go'} on working."
-    return replace(new, review_status=None, status_reason=reason)
+    count = sum(1 for _ in store.copies(new.id))
+    copies = "1 installed copy continues" if count == 1 else f"{count} installed copies continue"
+    return replace(new, review_status=None, status_reason=f"Unpublished. {copies} to work.")
 
 
-def _reviewed_part(integration: StoredIntegration) -> tuple[Any, ...]:
-    """What the platform looks at before it approves."""
-    return (
+class _ReviewedFields(NamedTuple):
+    """The fields that the platform reviews before it approves."""
+
+    name: str
+    type: str
+    provider: str | None
+    description: str
+    logo_url: str | None
+    scopes: tuple[str, ...]
+    config: str
+
+
+def _reviewed_fields(integration: StoredIntegration) -> _ReviewedFields:
+    return _ReviewedFields(
         integration.name,
         integration.type,
         integration.provider,
@@ -172,28 +205,34 @@ def _reviewed_part(integration: StoredIntegration) -> tuple[Any, ...]:
 
 def _check_publishable(integration: StoredIntegration) -> None:
     provider = None if integration.provider is None else providers.load(integration.provider)
-    if integration.source_workspace_id is not None:
-        raise _cannot("is a copy of another one's")
+    if integration.is_copy:
+        raise _not_publishable("must not be a copy of another one")
     if provider is None or provider.oauth is None:
-        raise _cannot(
-            f"needs one of the built-in OAuth providers, {', '.join(_oauth_providers())}: whoever installs "
-            "it sends tokens to nobody else"
+        raise _not_publishable(
+            f"needs one of the built-in OAuth providers, {', '.join(_oauth_providers())}, so that its users' "
+            "tokens are sent only there"
         )
-    if missing(provider, integration.config, list(integration.secret_names)):
-        raise _cannot("needs its own client first: config.clientId and config.clientSecret")
+    if missing_fields(provider, integration.config, integration.secret_names):
+        raise _not_publishable("needs its own client first: config.clientId and config.clientSecret")
     if any(name in integration.config for name in provider.variables):
-        raise _cannot(
-            f"must be at {provider.label}'s own address: remove {', '.join(provider.variables)} from config"
+        raise _not_publishable(
+            f"must use {provider.label}'s own URLs: remove {', '.join(provider.variables)} from config"
         )
 
 
-def _cannot(why: str) -> ValidationFailed:
-    return ValidationFailed.of("isPublic", f"a public integration {why}")
+def _not_publishable(reason: str) -> ValidationFailed:
+    return ValidationFailed.of("isPublic", f"a public integration {reason}")
 
 
 def _oauth_providers() -> list[str]:
-    loaded = (providers.load(name) for name in providers.names())
-    return [provider.name for provider in loaded if provider is not None and provider.oauth is not None]
+    return [provider.name for provider in _known_providers() if provider.oauth is not None]
+
+
+def _known_providers() -> Iterator[Provider]:
+    for name in providers.names():
+        provider = providers.load(name)
+        if provider is not None:
+            yield provider
 
 
 def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
@@ -208,7 +247,7 @@ def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListin
         description=integration.description,
         logo_url=integration.logo_url,
         scopes=list(integration.scopes),
-        client_id=str(integration.config["clientId"]),
+        client_id=integration.client_id or "",
         approved_at=now_ms(),
         approved_version=version,
         rate_limit_per_hour=integration.rate_limit_per_hour,
@@ -216,12 +255,11 @@ def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListin
     )
 
 
-def _all_waiting() -> dict[str, Any]:
-    """The waiting reviews, oldest integration first. `more` is there if not all fit into one answer."""
-    waiting: list[dict[str, Any]] = []
-    room = answer_size.MAX_BYTES
-    for row in store.waiting_reviews():
-        entry = _waiting(*row)
+def _review_queue() -> ReviewQueue:
+    waiting: list[WaitingIntegration] = []
+    room = response_size.MAX_BYTES
+    for pending in store.pending_reviews():
+        entry = _waiting_integration(pending)
         room -= len(json.dumps(entry))
         if room < 0:
             return {"waiting": waiting, "more": True}
@@ -229,43 +267,48 @@ def _all_waiting() -> dict[str, Any]:
     return {"waiting": waiting}
 
 
-def _waiting(workspace_id: str, id: IntegrationId, since: int) -> dict[str, Any]:
-    found = store.get(workspace_id, id)
-    if found is None:
-        return {"workspaceId": workspace_id, "integrationId": id, "since": since}
+def _waiting_integration(pending: PendingReview) -> WaitingIntegration:
+    entry: WaitingIntegration = {
+        "workspaceId": pending.workspace_id,
+        "integrationId": pending.integration_id,
+        "since": pending.since,
+    }
+    integration = store.get(pending.workspace_id, pending.integration_id)
+    if integration is None:
+        return entry
     return {
-        "workspaceId": workspace_id,
-        "integrationId": id,
-        "since": since,
-        "version": found.version,
-        "name": found.name,
-        "description": found.description,
-        "provider": found.provider,
-        "scopes": list(found.scopes),
-        "logoUrl": found.logo_url,
-        "clientId": found.config.get("clientId"),
+        **entry,
+        "version": integration.version,
+        "name": integration.name,
+        "description": integration.description,
+        "provider": integration.provider,
+        "scopes": list(integration.scopes),
+        "logoUrl": integration.logo_url,
+        "clientId": integration.client_id,
     }
 
 
-# ── looking and installing ───────────────────────────────────────────────────────────────────────────
+# ── browsing ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def browse(query: MarketplaceQuery) -> Listing[Integration]:
-    """What is listed, newest first; then what is built in, by name: a template of each provider, and those of
-    automations.
+    """The public integrations, newest first; then the built-in templates, by name: one for each provider,
+    then those of automations.
     """
 
-    def listed(limit: int, cursor: str | None) -> Page[Integration]:
-        return store.listings(type=query.type, search=query.search, limit=limit, cursor=cursor).map(shown)
+    def public(limit: int, cursor: str | None) -> Page[Integration]:
+        page = store.list_listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
+        return page.map(to_api)
 
     def built_in(limit: int, cursor: str | None) -> Page[Integration]:
-        fitting = [listing for listing in _built_in() if _fits(listing, query)]
+        matches = [listing for listing in _built_in_listings() if _matches(listing, query)]
         start = _offset(cursor)
-        places = range(start, min(start + limit, len(fitting)))
-        after = str(start + limit) if start + limit < len(fitting) else None
-        return Page([(shown(fitting[at]), str(at + 1)) for at in places], after)
+        end = min(start + limit, len(matches))
+        next_cursor = str(start + limit) if start + limit < len(matches) else None
+        entries = [(to_api(matches[index]), str(index + 1)) for index in range(start, end)]
+        return Page(entries, next_cursor)
 
-    return in_turn([listed, built_in], query)
+    return chain_sources([public, built_in], query)
 
 
 def _offset(cursor: str | None) -> int:
@@ -277,107 +320,32 @@ def _offset(cursor: str | None) -> int:
 
 
 def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed.of("cursor", "is not one that this list gave; start without it")
+    return ValidationFailed.of("cursor", "is not a cursor of this list; start without one")
 
 
 Source = Callable[[int, str | None], Page[Integration]]
 
 
-def in_turn(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
-    """One page of several lists, one after the other. The cursor says which of them, and where."""
-    at, _, rest = (query.cursor or "0.").partition(".")
-    if not (at.isascii() and at.isdigit() and int(at) < len(sources)):
+def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
+    """One page of several lists in a row. The cursor is the index of a list and the cursor within it."""
+    index, _, rest = (query.cursor or "0.").partition(".")
+    if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
         raise _bad_cursor()
     entries: list[tuple[Integration, str]] = []
     cursor: str | None = rest or None
-    for number in range(int(at), len(sources)):
-        found = sources[number](query.limit - len(entries), cursor)
-        entries += [(item, f"{number}.{after}") for item, after in found.entries]
-        cursor = found.next_cursor
+    for number in range(int(index), len(sources)):
+        page = sources[number](query.limit - len(entries), cursor)
+        entries += [(item, f"{number}.{after}") for item, after in page.entries]
+        cursor = page.next_cursor
         if cursor is not None:
-            return Listing.of(Page(entries, f"{number}.{cursor}"))
+            return Listing.from_page(Page(entries, f"{number}.{cursor}"))
         if len(entries) == query.limit and number + 1 < len(sources):
-            return Listing.of(Page(entries, f"{number + 1}."))
-    return Listing.of(Page(entries, None))
+            return Listing.from_page(Page(entries, f"{number + 1}."))
+    return Listing.from_page(Page(entries, None))
 
 
-def copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
-    """A new integration of the caller's, from what was approved or from a template. Raises NotFound."""
-    approved = store.listing(id)
-    listing = approved or next((built_in for built_in in _built_in() if built_in.id == id), None)
-    if listing is None:
-        raise NotFound("The marketplace has no such integration.")
-    new_id = IntegrationId.new()
-    new = StoredIntegration(
-        workspace_id=principal.workspace_id,
-        id=new_id,
-        name=listing.name,
-        type=listing.type,
-        provider=listing.provider or None,
-        description=listing.description,
-        logo_url=listing.logo_url,
-        status=IntegrationStatus.ACTIVE,
-        metadata=listing.metadata,
-        created_by=principal.id,
-        created_at=new_id.time_ms,
-        updated_at=new_id.time_ms,
-        scopes=list(listing.scopes),
-        rate_limit_per_hour=listing.rate_limit_per_hour,
-        rate_limit_per_day=listing.rate_limit_per_day,
-        installed_from=id,
-    )
-    if approved is None:
-        provider = providers.load(listing.provider) if listing.provider else None
-        needs_client = provider is not None and provider.oauth is not None
-        return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
-    copied = replace(
-        new,
-        publisher_name=approved.publisher_name,
-        publisher_verified=approved.publisher_verified,
-        source_workspace_id=approved.publisher_workspace_id,
-        source_client_id=approved.client_id,
-    )
-    return bounded(copied)
-
-
-def bounded(copy: StoredIntegration) -> StoredIntegration:
-    """The copy with bounds. They are its scopes and limits when it is made, which are those of the approved
-    snapshot. A copy from before bounds were stored is bounded by its present scopes and limits.
-    """
-    if copy.source_workspace_id is None or copy.approved_scopes is not None:
-        return copy
-    return replace(
-        copy,
-        approved_scopes=list(copy.scopes) or _default_scopes(copy.provider),
-        approved_per_hour=copy.rate_limit_per_hour,
-        approved_per_day=copy.rate_limit_per_day,
-    )
-
-
-def check_bounds(copy: StoredIntegration) -> None:
-    """Raises ValidationFailed for a copy with scopes or limits beyond those that were approved."""
-    approved = copy.approved_scopes or ()
-    beyond = next((scope for scope in copy.scopes if scope not in approved), None)
-    if beyond is not None:
-        raise ValidationFailed.of(
-            "scopes",
-            f"{beyond} is not among the scopes approved for this integration: {', '.join(approved)}",
-        )
-    for name, limit, most in (
-        ("rateLimitPerHour", copy.rate_limit_per_hour, copy.approved_per_hour),
-        ("rateLimitPerDay", copy.rate_limit_per_day, copy.approved_per_day),
-    ):
-        if most is not None and (limit is None or limit > most):
-            raise ValidationFailed.of(name, f"must be at most {most}, the limit of the publisher's client")
-
-
-def _default_scopes(provider_name: str | None) -> list[str]:
-    provider = None if provider_name is None else providers.load(provider_name)
-    return [] if provider is None or provider.oauth is None else list(provider.oauth.default_scopes)
-
-
-def shown(listing: MarketplaceListing) -> Integration:
-    """A public integration as everybody may see it: no config, and metadata of what is built in only."""
+def to_api(listing: MarketplaceListing) -> Integration:
+    """A public integration for everyone: without config."""
     return Integration(
         id=listing.id,
         name=listing.name,
@@ -407,22 +375,21 @@ def shown(listing: MarketplaceListing) -> Integration:
     )
 
 
-def _fits(listing: MarketplaceListing, query: MarketplaceQuery) -> bool:
+def _matches(listing: MarketplaceListing, query: MarketplaceQuery) -> bool:
     text = store.search_text(listing.name, listing.description, listing.provider)
     return query.type in (None, listing.type) and (query.search or "").casefold() in text
 
 
-def _built_in() -> list[MarketplaceListing]:
+def _built_in_listings() -> list[MarketplaceListing]:
     """The templates, as if the platform had published them."""
-    known = (providers.load(name) for name in providers.names())
     return [
-        *(_of_provider(provider) for provider in known if provider is not None),
-        *map(_of_automation, all_templates()),
+        *map(_provider_listing, _known_providers()),
+        *map(_automation_listing, all_templates()),
     ]
 
 
-def _of_provider(provider: Provider) -> MarketplaceListing:
-    return _template(
+def _provider_listing(provider: Provider) -> MarketplaceListing:
+    return _built_in_listing(
         IntegrationId.of_template(provider.name),
         name=provider.label,
         type=provider.type,
@@ -432,27 +399,117 @@ def _of_provider(provider: Provider) -> MarketplaceListing:
     )
 
 
-def _of_automation(template: AutomationTemplate) -> MarketplaceListing:
+def _automation_listing(template: AutomationTemplate) -> MarketplaceListing:
     plan = template.model_dump(mode="json", by_alias=True, include={"key", "when", "then"})
-    return _template(
+    return _built_in_listing(
         IntegrationId.of_name("template", "automation", template.key),
         name=template.name,
         type=IntegrationType(template.platform.upper()),
-        provider="",
         description=template.description,
-        scopes=[],
         metadata=compact_json.dumps({"template": plan}),
     )
 
 
-def _template(id: IntegrationId, **content: Any) -> MarketplaceListing:
+def _built_in_listing(
+    id: IntegrationId,
+    *,
+    name: str,
+    type: IntegrationType,
+    description: str,
+    provider: str = "",
+    scopes: Sequence[str] = (),
+    metadata: str = "{}",
+) -> MarketplaceListing:
     return MarketplaceListing(
         id=id,
         publisher_workspace_id=settings().platform_workspace_id,
         publisher_name="Patchbay",
         publisher_verified=True,
+        name=name,
+        type=type,
+        provider=provider,
+        description=description,
+        scopes=scopes,
         client_id="",
         approved_at=_TEMPLATES_SINCE_MS,
         approved_version=1,
-        **content,
+        metadata=metadata,
     )
+
+
+# ── copies ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def new_copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
+    """A new integration of the caller's workspace, from a listing or a template. Raises NotFound."""
+    approved = store.get_listing(id)
+    listing = approved or next((built_in for built_in in _built_in_listings() if built_in.id == id), None)
+    if listing is None:
+        raise NotFound("The marketplace has no integration with this ID.")
+    new_id = IntegrationId.new()
+    new = StoredIntegration(
+        workspace_id=principal.workspace_id,
+        id=new_id,
+        name=listing.name,
+        type=listing.type,
+        provider=listing.provider or None,
+        description=listing.description,
+        logo_url=listing.logo_url,
+        status=IntegrationStatus.ACTIVE,
+        metadata=listing.metadata,
+        created_by=principal.id,
+        created_at=new_id.time_ms,
+        updated_at=new_id.time_ms,
+        scopes=list(listing.scopes),
+        rate_limit_per_hour=listing.rate_limit_per_hour,
+        rate_limit_per_day=listing.rate_limit_per_day,
+        installed_from=id,
+    )
+    if approved is None:
+        provider = providers.load(listing.provider) if listing.provider else None
+        needs_client = provider is not None and provider.oauth is not None
+        return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
+    copy = replace(
+        new,
+        publisher_name=approved.publisher_name,
+        publisher_verified=approved.publisher_verified,
+        source_workspace_id=approved.publisher_workspace_id,
+        source_client_id=approved.client_id,
+    )
+    return with_approved_limits(copy)
+
+
+def with_approved_limits(copy: StoredIntegration) -> StoredIntegration:
+    """The copy with its approved scopes and limits. A new copy has those of the snapshot. A copy from before
+    they were stored is bound by its present scopes and limits.
+    """
+    if not copy.is_copy or copy.approved_scopes is not None:
+        return copy
+    return replace(
+        copy,
+        approved_scopes=list(copy.scopes) or _default_scopes(copy.provider),
+        approved_per_hour=copy.rate_limit_per_hour,
+        approved_per_day=copy.rate_limit_per_day,
+    )
+
+
+def check_approved_limits(copy: StoredIntegration) -> None:
+    """Raises ValidationFailed for a copy with scopes or limits beyond the approved ones."""
+    approved = copy.approved_scopes or ()
+    beyond = next((scope for scope in copy.scopes if scope not in approved), None)
+    if beyond is not None:
+        raise ValidationFailed.of(
+            "scopes",
+            f"{beyond} is not among the scopes approved for this integration: {', '.join(approved)}",
+        )
+    for name, limit, maximum in (
+        ("rateLimitPerHour", copy.rate_limit_per_hour, copy.approved_per_hour),
+        ("rateLimitPerDay", copy.rate_limit_per_day, copy.approved_per_day),
+    ):
+        if maximum is not None and (limit is None or limit > maximum):
+            raise ValidationFailed.of(name, f"must be at most {maximum}, the limit of the publisher's client")
+
+
+def _default_scopes(provider_name: str | None) -> list[str]:
+    provider = None if provider_name is None else providers.load(provider_name)
+    return [] if provider is None or provider.oauth is None else list(provider.oauth.default_scopes)

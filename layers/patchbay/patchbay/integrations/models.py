@@ -1,16 +1,17 @@
-"""Integrations as the API takes and gives them."""
+"""The request and response models of integrations."""
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, Plain, QueryModel, Timestamp
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
 from patchbay.ids import IntegrationId, LogId
+from patchbay.integrations.stored_integration import ConfigValue
 from patchbay.providers.provider import IntegrationType
 
 MAX_METADATA_BYTES = 8 * 1024
@@ -19,7 +20,7 @@ _MAX_PER_HOUR = 1_000_000
 
 
 class IntegrationStatus(StrEnum):
-    """PENDING_SETUP until what the provider needs is there."""
+    """PENDING_SETUP until the config has all fields that the provider needs."""
 
     PENDING_SETUP = "PENDING_SETUP"
     ACTIVE = "ACTIVE"
@@ -28,26 +29,26 @@ class IntegrationStatus(StrEnum):
 
 
 class ReviewStatus(StrEnum):
-    """What the platform says of a public integration as it stands."""
+    """The platform's decision on the present version of a public integration."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
 
 
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+def _check_metadata_size(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
         size = compact_json.size(metadata)
     except TypeError as error:  # only from callers in our own process
         raise ValueError(str(error)) from None
     if size > MAX_METADATA_BYTES:
-        raise ValueError(f"has {size} bytes as JSON; {MAX_METADATA_BYTES} are the most")
+        raise ValueError(f"has {size} bytes as JSON; the maximum is {MAX_METADATA_BYTES}")
     return metadata
 
 
-def _https(url: str) -> str:
+def _check_https(url: str) -> str:
     if not re.match(r"https://[A-Za-z0-9]", url):
-        raise ValueError("must begin with https:// and a host")
+        raise ValueError("must start with https:// and a host")
     return url
 
 
@@ -56,29 +57,29 @@ def _distinct(scopes: list[str]) -> list[str]:
 
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-# RFC 6749, 3.3: printable ASCII but for space, quote and backslash; and no comma, which separates at some.
+# RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate by it.
 OAuthScope = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,256}$")]
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
 ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-# What each field may hold is the service's to check: it depends on the provider. null removes.
+# The service checks the value of each field, because it depends on the provider. null removes the field.
 Config = Annotated[dict[ConfigName, str | bool | list[str] | None], Field(max_length=50, repr=False)]
-Metadata = Annotated[JsonObject, AfterValidator(_small)]
+Metadata = Annotated[JsonObject, AfterValidator(_check_metadata_size)]
 LogoUrl = Annotated[
-    str, StringConstraints(max_length=2048, pattern=r"^[!#-;=?-\[\]_a-z~]+$"), AfterValidator(_https)
+    str, StringConstraints(max_length=2048, pattern=r"^[!#-;=?-\[\]_a-z~]+$"), AfterValidator(_check_https)
 ]
 PerHour = Annotated[int, Field(ge=1, le=_MAX_PER_HOUR)]
 PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
 
 
 class CreateIntegration(ApiModel):
-    """`config` holds the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
-    Patchbay does not know, its addresses. What is not known to be public there is kept as a secret.
+    """`config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
+    Patchbay does not know, its URLs. All fields of it that are not known to be public are stored as secrets.
     """
 
     name: Name
     type: IntegrationType = Field(strict=False)
     provider: ProviderName | None = None
-    description: Annotated[Plain, StringConstraints(max_length=2000)] = ""
+    description: Annotated[PlainText, StringConstraints(max_length=2000)] = ""
     logo_url: LogoUrl | None = None
     config: Config = Field(default_factory=dict)
     scopes: OAuthScopes = Field(default_factory=list)
@@ -89,8 +90,8 @@ class CreateIntegration(ApiModel):
 
 
 class UpdateIntegration(CreateIntegration):
-    """Only what is sent changes; `config` and `metadata` merge by key, null removes. The values here stand
-    for what is not sent.
+    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
+    key. The defaults stand for fields that are not sent.
     """
 
     name: Name = ""
@@ -99,11 +100,11 @@ class UpdateIntegration(CreateIntegration):
 
 class SetIntegrationStatus(ApiModel):
     status: Literal["ACTIVE", "INACTIVE", "ERROR"]
-    reason: Annotated[Plain, StringConstraints(max_length=500)] | None = None
+    reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
 
 
 class IntegrationQuery(ListQuery):
-    """`includePublic` adds what the marketplace has of other workspaces, after one's own."""
+    """`includePublic` adds the marketplace's integrations of other workspaces, after the workspace's own."""
 
     type: IntegrationType | None = None
     status: IntegrationStatus | None = None
@@ -127,7 +128,7 @@ class LogQuery(ListQuery):
 
 
 class Publisher(ApiModel):
-    """Who publishes an integration. Name and mark are the platform's words, not the publisher's."""
+    """The publisher of an integration. The platform sets `name` and `verified`, not the publisher."""
 
     workspace_id: str
     name: str | None
@@ -135,8 +136,8 @@ class Publisher(ApiModel):
 
 
 class Integration(ApiModel):
-    """Secrets in `config` are masked unless revealed. `installedFrom` names the public integration, or the
-    built-in template, that this one is a copy of.
+    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
+    built-in template that this one is a copy of.
     """
 
     id: IntegrationId
@@ -147,7 +148,7 @@ class Integration(ApiModel):
     logo_url: str | None
     status: IntegrationStatus
     status_reason: str | None
-    config: dict[str, Any] = Field(repr=False)
+    config: dict[str, ConfigValue] = Field(repr=False)
     scopes: list[str]
     rate_limit_per_hour: int | None
     rate_limit_per_day: int | None
@@ -163,7 +164,7 @@ class Integration(ApiModel):
 
 
 class LogEntry(ApiModel):
-    """What was done, by whom, and how it went. Kept for 90 days."""
+    """An action, its actor and its outcome. Kept for 90 days."""
 
     id: LogId
     action: str
@@ -174,10 +175,10 @@ class LogEntry(ApiModel):
 
 
 class ReviewPublication(ApiModel):
-    """The platform's word on a public integration, for its operators: there is no route, only a function,
-    and the right to invoke it is the authority. APPROVE and REJECT answer what waits, as it was looked at
-    (`version`); WITHDRAW takes back what was approved, at any version, and stops its copies. Without any of
-    them: what waits.
+    """The platform's decision on a public integration, for its operators. There is no route, only a function,
+    and the right to invoke it is the right to decide. APPROVE and REJECT decide a pending review of the
+    `version` that was reviewed. WITHDRAW takes back an approval, at any version, and stops the copies.
+    Without a decision: list the pending reviews.
     """
 
     workspace_id: str | None = None
@@ -186,4 +187,4 @@ class ReviewPublication(ApiModel):
     decision: Literal["APPROVE", "REJECT", "WITHDRAW"] | None = None
     publisher_name: Name | None = None
     verified: bool = False
-    reason: Annotated[Plain, StringConstraints(max_length=500)] | None = None
+    reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None

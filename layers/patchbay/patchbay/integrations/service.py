@@ -1,11 +1,13 @@
-"""Integrations of a workspace: create, show, change, remove."""
+"""The use cases of a workspace's integrations: create, get, list, update, delete, install."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from patchbay import compact_json, vault
 from patchbay.api_model import Empty, Listing
@@ -15,6 +17,7 @@ from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version,
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, client, config, marketplace, store
 from patchbay.integrations.models import (
+    MAX_METADATA_BYTES,
     CreateIntegration,
     Integration,
     IntegrationQuery,
@@ -26,7 +29,12 @@ from patchbay.integrations.models import (
     SetIntegrationStatus,
     UpdateIntegration,
 )
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.stored_integration import (
+    ConfigValue,
+    MarketplaceListing,
+    StoredIntegration,
+    Task,
+)
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
 from patchbay.storage import dynamo
@@ -35,19 +43,19 @@ from patchbay.storage.paging import Page
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-# A change is written under the version that was read; one that comes between is met by reading again.
+# A change is conditional on the version that was read; after a concurrent change, it is read and made again.
 _TRIES = 3
-_PLAIN = {
+# The fields of a body that are stored unchanged.
+_COPIED_FIELDS = {
     "name", "description", "logo_url", "rate_limit_per_hour", "rate_limit_per_day", "scopes", "provider",
 }  # fmt: skip
-
 # The fields that a copy of a public integration can only narrow.
-_BOUNDED = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
+_APPROVED_FIELDS = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
 
 
 def create(principal: Principal, body: CreateIntegration, once: Once | None = None) -> Integration:
-    """Register an integration. Raises ValidationFailed for a config that does not fit its provider, Forbidden
-    for one that is to be public, Conflict at the workspace's ceiling.
+    """Create an integration. Raises ValidationFailed for a config that its provider does not allow, Forbidden
+    for a public integration without the right to publish, Conflict at the workspace's ceiling.
     """
     id = IntegrationId.new()
     empty = StoredIntegration(
@@ -63,18 +71,21 @@ def create(principal: Principal, body: CreateIntegration, once: Once | None = No
         created_at=id.time_ms,
         updated_at=id.time_ms,
     )
-    new = _changed(principal, empty, body, set(CreateIntegration.model_fields))
-    new, more = marketplace.after_change(principal, None, new)
-    answer = shown(new)
-    store.create(new, [*more, _entering(principal, new, "integration.created")], once, answer)
+    new = _with_changes(principal, empty, body, set(CreateIntegration.model_fields))
+    new, extra_actions = marketplace.on_change(principal, None, new)
+    answer = to_api(new)
+    entry = _log_action(principal, new, "integration.created")
+    store.create(new, [*extra_actions, entry], once, answer)
     return answer
 
 
 def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[Integration]:
-    """The workspace's own, newest first; with `includePublic`, the marketplace's of others after them."""
+    """The workspace's own integrations, newest first; with `includePublic`, then the marketplace's of other
+    workspaces.
+    """
 
     def own(limit: int, cursor: str | None) -> Page[Integration]:
-        found = store.page(
+        page = store.list_integrations(
             principal.workspace_id,
             type=query.type,
             status=query.status,
@@ -82,85 +93,92 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
             limit=limit,
             cursor=cursor,
         )
-        return found.map(shown)
+        return page.map(to_api)
 
     def public(limit: int, cursor: str | None) -> Page[Integration]:
-        return store.listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
+        return store.list_listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
 
-    def of_others(listing: store.MarketplaceListing) -> Integration | None:
-        wanted = (
+    def of_others(listing: MarketplaceListing) -> Integration | None:
+        matches = (
             listing.publisher_workspace_id != principal.workspace_id
             and query.provider in (None, listing.provider)
             and query.status in (None, IntegrationStatus.ACTIVE)
         )
-        return marketplace.shown(listing) if wanted else None
+        return marketplace.to_api(listing) if matches else None
 
-    return marketplace.in_turn([own, public] if query.include_public else [own], query)
+    return marketplace.chain_sources([own, public] if query.include_public else [own], query)
 
 
 def get(principal: Principal, id: IntegrationId, *, reveal: bool = False) -> Integration:
-    """Secrets are masked unless `reveal`, which is entered in the log. Raises NotFound, also for another
-    workspace's, and Forbidden without credentials:read.
+    """Secrets are masked unless `reveal`, which is logged. Raises NotFound, also for another workspace's
+    integration, and Forbidden without credentials:read.
     """
-    integration = read(principal.workspace_id, id)
+    integration = get_stored(principal.workspace_id, id)
     if not reveal:
-        return shown(integration)
+        return to_api(integration)
     principal.require("credentials:read")
-    secrets = client.secrets(integration)
-    activity.enter(
+    secrets = client.decrypt_secrets(integration)
+    activity.log(
         principal.workspace_id,
         id,
         "credentials.revealed",
         principal.id,
         ", ".join(f"config.{name}" for name in secrets) or None,
     )
-    return shown(integration, secrets)
+    return to_api(integration, secrets)
 
 
 def update(
     principal: Principal, id: IntegrationId, body: UpdateIntegration, if_match: int | None = None
 ) -> Integration:
-    """Change what `body` sets.
+    """Change the fields that `body` sets.
 
-    A change of the client or of an address needs credentials:write and a fresh client secret, and expires
+    A change of the client or of a URL needs credentials:write and the client secret in the body, and expires
     all connections. Raises Conflict when `if_match` is not the present version.
     """
-    sent = body.model_fields_set
+    fields = body.model_fields_set
 
     def change(old: StoredIntegration) -> StoredIntegration:
-        return _changed(principal, old, body, sent)
+        return _with_changes(principal, old, body, fields)
 
-    names = sorted(sent - {"config"}) + [f"config.{name}" for name in sorted(body.config)]
-    return _change(principal, id, change, if_match, "integration.updated", ", ".join(names))
+    names = sorted(fields - {"config"}) + [f"config.{name}" for name in sorted(body.config)]
+    return _update_with_retries(principal, id, change, if_match, "integration.updated", ", ".join(names))
 
 
 def set_status(
     principal: Principal, id: IntegrationId, body: SetIntegrationStatus, if_match: int | None = None
 ) -> Integration:
-    """Pause, resume, or mark as broken. Raises Conflict when it cannot be active."""
+    """Set the status. Raises Conflict when the integration cannot be active."""
 
     def change(old: StoredIntegration) -> StoredIntegration:
         if body.status == "ACTIVE":
-            missing = config.missing(client.provider_of(old), old.config, list(old.secret_names))
-            if missing and old.source_workspace_id is None:
-                raise Conflict(f"It cannot be active without config.{', config.'.join(missing)}.")
-            if old.source_workspace_id is not None:
-                client.holder_of(old)
+            _check_can_be_active(old)
         return replace(old, status=body.status, status_reason=body.reason)
 
     detail = body.status if body.reason is None else f"{body.status}: {body.reason}"
-    return _change(principal, id, change, if_match, "integration.status_changed", detail)
+    return _update_with_retries(principal, id, change, if_match, "integration.status_changed", detail)
+
+
+def _check_can_be_active(integration: StoredIntegration) -> None:
+    if integration.is_copy:
+        client.client_holder(integration)
+        return
+    missing = config.missing_fields(
+        client.provider_for(integration), integration.config, integration.secret_names
+    )
+    if missing:
+        raise Conflict(f"The integration cannot be active without config.{', config.'.join(missing)}.")
 
 
 def delete(principal: Principal, id: IntegrationId, if_match: int | None = None) -> Empty:
-    """Remove an integration. At once nobody sees or uses it any more; its connections are revoked, its
-    webhooks removed and its copies put out of service within minutes (`oauth.maintenance`).
+    """Delete an integration. From now on it cannot be seen or used. Within minutes, `oauth.maintenance`
+    revokes its connections, removes its webhooks and deactivates its copies.
     """
     for _ in range(_TRIES):
-        old = read(principal.workspace_id, id)
+        old = get_stored(principal.workspace_id, id)
         check_version("integration", old.version, if_match)
         try:
-            store.delete(old, now_ms(), [_entering(principal, old, "integration.deleted")])
+            store.delete(old, now_ms(), [_log_action(principal, old, "integration.deleted")])
         except store.IntegrationChanged:
             continue
         return Empty()
@@ -168,132 +186,165 @@ def delete(principal: Principal, id: IntegrationId, if_match: int | None = None)
 
 
 def install(principal: Principal, id: IntegrationId, once: Once | None = None) -> Integration:
-    """A copy of a public integration or of a template, in the caller's own workspace. Raises NotFound for
-    what is not in the marketplace, Conflict at the ceiling.
+    """Copy a public integration or a template into the caller's workspace. Raises NotFound if the marketplace
+    does not have it, Conflict at the workspace's ceiling.
     """
-    copy = marketplace.copy(principal, id)
-    answer = shown(copy)
-    detail = f"a copy of {id}"
-    store.create(copy, [_entering(principal, copy, "integration.installed", detail)], once, answer)
+    copy = marketplace.new_copy(principal, id)
+    answer = to_api(copy)
+    entry = _log_action(principal, copy, "integration.installed", f"a copy of {id}")
+    store.create(copy, [entry], once, answer)
     return answer
 
 
 def list_logs(principal: Principal, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
-    read(principal.workspace_id, id)
-    return activity.page(principal.workspace_id, id, query)
+    get_stored(principal.workspace_id, id)
+    return activity.list_entries(principal.workspace_id, id, query)
 
 
-def read(workspace_id: str, id: IntegrationId) -> StoredIntegration:
-    """Raises NotFound, also for another workspace's."""
-    found = store.get(workspace_id, id)
-    if found is None:
-        raise NotFound("There is no such integration.")
-    return found
+# ── for other features ───────────────────────────────────────────────────────────────────────────────
+
+
+def get_stored(workspace_id: str, id: IntegrationId) -> StoredIntegration:
+    """Raises NotFound, also for another workspace's integration."""
+    integration = store.get(workspace_id, id)
+    if integration is None:
+        raise NotFound("No integration with this ID.")
+    return integration
+
+
+def find_stored(
+    workspace_id: str, id: IntegrationId, *, with_deleted: bool = False
+) -> StoredIntegration | None:
+    """The integration, or None. With `with_deleted`, also while the cleanup after its deletion runs."""
+    return store.get_with_deleted(workspace_id, id) if with_deleted else store.get(workspace_id, id)
+
+
+def tasks() -> Iterator[Task]:
+    """The work that changes of integrations left to the background (`oauth.maintenance`)."""
+    return store.tasks()
+
+
+def finish_task(task: Task) -> None:
+    store.finish_task(task)
+
+
+def copies(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
+    """(workspace, integration) of each copy of a public integration."""
+    return store.copies(id)
+
+
+def finish_deletion(deleted: StoredIntegration) -> None:
+    """Forget a deleted integration, once its connections, webhooks and copies are cleaned up."""
+    store.remove_tombstone(deleted)
 
 
 # ── changes ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _changed(
+def _with_changes(
     principal: Principal, old: StoredIntegration, body: CreateIntegration, names: set[str]
 ) -> StoredIntegration:
-    """`old` with what the named fields of `body` say, set up as far as it now is."""
-    old = marketplace.bounded(old)
-    new = replace(old, **{name: getattr(body, name) for name in names & _PLAIN})
-    if new.source_workspace_id is not None and names & _BOUNDED:
-        marketplace.check_bounds(new)
+    """`old` with the named fields of `body`, and with the status that follows from them."""
+    old = marketplace.with_approved_limits(old)
+    new = replace(old, **{name: getattr(body, name) for name in names & _COPIED_FIELDS})
+    if new.is_copy and names & _APPROVED_FIELDS:
+        marketplace.check_approved_limits(new)
     if "type" in names:
         new = replace(new, type=body.type)
     if "is_public" in names:
         new = replace(new, is_public=body.is_public)
     if "metadata" in names:
-        new = replace(new, metadata=_merged_metadata(old.metadata, body.metadata))
+        new = replace(new, metadata=_merge_metadata(old.metadata, body.metadata))
     if "config" in names or "provider" in names:
-        new = _configured(principal, old, new, body.config if "config" in names else {})
+        new = _with_config(principal, old, new, body.config if "config" in names else {})
     return replace(new, status=_status(new))
 
 
-def _configured(
-    principal: Principal, old: StoredIntegration, new: StoredIntegration, changes: dict[str, Any]
+def _with_config(
+    principal: Principal,
+    old: StoredIntegration,
+    new: StoredIntegration,
+    changes: Mapping[str, ConfigValue | None],
 ) -> StoredIntegration:
-    if old.source_workspace_id is not None:
-        refused = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
-        if refused:
-            raise ValidationFailed.of(refused[0], "the publisher's client serves; there is nothing to set")
+    if old.is_copy:
+        rejected = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
+        if rejected:
+            raise ValidationFailed.of(
+                rejected[0], "cannot be set: a copy uses the publisher's client; leave it out"
+            )
         return new
-    provider = _provider(new.provider)
-    parts = config.Parts(old.config, _opened(old, changes))
-    after = config.merged(parts, changes, provider)
-    before, now = (
-        config.where_secrets_go(*place)
-        for place in ((_provider(old.provider), parts.public), (provider, after.public))
-    )
-    if before != now and (old.secret_names or old.connection_count):
-        _check_move(principal, old, changes)
-    sealed = None
-    if after.secret:
-        sealed = old.secrets
-        if after.secret != parts.secret:
-            sealed = vault.encrypt(
+    provider = _load_provider(new.provider)
+    parts = config.Parts(old.config, _decrypt_secrets(old, changes))
+    merged = config.merge(parts, changes, provider)
+    before = config.secret_destinations(_load_provider(old.provider), parts.public)
+    after = config.secret_destinations(provider, merged.public)
+    if before != after and (old.secret_names or old.connection_count):
+        _check_may_move_secrets(principal, old, changes)
+    ciphertext = None
+    if merged.secret:
+        ciphertext = old.secrets
+        if merged.secret != parts.secret:
+            ciphertext = vault.encrypt(
                 new.workspace_id,
-                json.dumps(after.secret),
+                json.dumps(merged.secret),
                 encryption_context=client.encryption_context(new.id),
             )
     return replace(
         new,
-        config=after.public,
-        secrets=sealed,
-        secret_names=sorted(after.secret),
-        generation=old.generation + (before != now),
+        config=merged.public,
+        secrets=ciphertext,
+        secret_names=sorted(merged.secret),
+        generation=old.generation + (before != after),
     )
 
 
-def _opened(old: StoredIntegration, changes: dict[str, Any]) -> dict[str, str]:
-    """The stored secrets. Those that are damaged need not open where all of them are sent anew."""
+def _decrypt_secrets(old: StoredIntegration, changes: Mapping[str, ConfigValue | None]) -> dict[str, str]:
+    """The stored secrets; none if they cannot be decrypted and `changes` replaces all of them."""
     try:
-        return client.secrets(old)
+        return client.decrypt_secrets(old)
     except vault.DecryptionFailed:
         if set(old.secret_names) <= changes.keys():
             return {}
         raise
 
 
-def _check_move(principal: Principal, old: StoredIntegration, changes: dict[str, Any]) -> None:
-    """Stored secrets and tokens never go to a changed origin: whoever changes it brings the secret along."""
+def _check_may_move_secrets(
+    principal: Principal, old: StoredIntegration, changes: Mapping[str, ConfigValue | None]
+) -> None:
+    """Stored secrets and tokens never go to a new destination: the change must bring the client secret."""
     principal.require("credentials:write")
     if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
         raise ValidationFailed.of(
             f"config.{config.CLIENT_SECRET}",
-            "send it anew: the client or an address changes, and the stored secret does not go there",
+            "must be sent again: the client or a URL changes, and the stored secret is not sent there",
         )
 
 
-def _provider(name: str | None) -> Provider | None:
+def _load_provider(name: str | None) -> Provider | None:
     return None if name is None else providers.load(name)
 
 
 def _status(integration: StoredIntegration) -> str:
-    """PENDING_SETUP and ACTIVE follow from what is there; the others are somebody's word, and stay."""
+    """PENDING_SETUP and ACTIVE follow from the config. A caller sets the others, and they stay."""
     if integration.status not in (IntegrationStatus.PENDING_SETUP, IntegrationStatus.ACTIVE):
         return integration.status
-    if integration.source_workspace_id is not None:
+    if integration.is_copy:
         return IntegrationStatus.ACTIVE
-    missing = config.missing(
-        _provider(integration.provider), integration.config, list(integration.secret_names)
+    missing = config.missing_fields(
+        _load_provider(integration.provider), integration.config, integration.secret_names
     )
     return IntegrationStatus.PENDING_SETUP if missing else IntegrationStatus.ACTIVE
 
 
-def _merged_metadata(old: str, changes: dict[str, Any]) -> str:
+def _merge_metadata(old: str, changes: Mapping[str, JsonValue]) -> str:
     merged = {**compact_json.loads(old), **changes}
-    kept = {name: value for name, value in merged.items() if value is not None}
-    text = compact_json.dumps(kept)
-    if len(text.encode()) > marketplace.MAX_METADATA_BYTES:
-        raise ValidationFailed.of("metadata", f"has more than {marketplace.MAX_METADATA_BYTES} bytes in all")
+    text = compact_json.dumps({name: value for name, value in merged.items() if value is not None})
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        raise ValidationFailed.of("metadata", f"has more than {MAX_METADATA_BYTES} bytes in total")
     return text
 
 
-def _change(
+def _update_with_retries(
     principal: Principal,
     id: IntegrationId,
     change: Callable[[StoredIntegration], StoredIntegration],
@@ -301,37 +352,36 @@ def _change(
     action: str,
     detail: str,
 ) -> Integration:
-    """Write what `change` makes of the row as it stands; nothing when that is the same."""
+    """Write the result of `change` for the present row; nothing if it is the same."""
     for _ in range(_TRIES):
-        old = read(principal.workspace_id, id)
+        old = get_stored(principal.workspace_id, id)
         check_version("integration", old.version, if_match)
         new = change(old)
         if new == old:
-            return shown(old)
-        new, more = marketplace.after_change(principal, old, replace(new, updated_at=now_ms()))
+            return to_api(old)
+        new, extra_actions = marketplace.on_change(principal, old, replace(new, updated_at=now_ms()))
         if new.generation != old.generation:
-            more = [*more, store.adding_task(store.Task("expire", new.workspace_id, new.id))]
+            expire = Task("expire", new.workspace_id, new.id)
+            extra_actions = [*extra_actions, store.add_task_action(expire)]
+        entry = _log_action(principal, new, action, detail)
         try:
-            return shown(store.replace_with(old, new, [*more, _entering(principal, new, action, detail)]))
+            return to_api(store.update(old, new, [*extra_actions, entry]))
         except store.IntegrationChanged:
             continue
     raise contended("integration")
 
 
-def _entering(
+def _log_action(
     principal: Principal, integration: StoredIntegration, action: str, detail: str | None = None
 ) -> dynamo.TransactItem:
-    return activity.entering(integration.workspace_id, integration.id, action, principal.id, detail)
+    return activity.log_action(integration.workspace_id, integration.id, action, principal.id, detail)
 
 
-# ── answers ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def shown(integration: StoredIntegration, secrets: dict[str, str] | None = None) -> Integration:
-    """An integration as it may be shown: with `secrets`, where they are revealed."""
-    visible = config.shown(integration.config, list(integration.secret_names))
+def to_api(integration: StoredIntegration, secrets: Mapping[str, str] | None = None) -> Integration:
+    """The integration with masked secrets, or with `secrets` where they are revealed."""
+    masked = config.to_api(integration.config, integration.secret_names)
     publisher = None
-    if integration.is_public or integration.source_workspace_id is not None:
+    if integration.is_public or integration.is_copy:
         publisher = Publisher(
             workspace_id=integration.source_workspace_id or integration.workspace_id,
             name=integration.publisher_name,
@@ -347,7 +397,7 @@ def shown(integration: StoredIntegration, secrets: dict[str, str] | None = None)
         logo_url=integration.logo_url,
         status=IntegrationStatus(integration.status),
         status_reason=integration.status_reason,
-        config=visible if secrets is None else {**visible, **secrets},
+        config=masked if secrets is None else {**masked, **secrets},
         scopes=list(integration.scopes),
         rate_limit_per_hour=integration.rate_limit_per_hour,
         rate_limit_per_day=integration.rate_limit_per_day,

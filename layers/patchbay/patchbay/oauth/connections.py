@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from patchbay import pasted, vault
+from patchbay import pasted_credentials, vault
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms
@@ -25,10 +25,9 @@ from patchbay.errors import (
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import activity
 from patchbay.integrations import service as integrations
-from patchbay.integrations import store as integrations_store
-from patchbay.integrations.client import client_of, provider_of
+from patchbay.integrations.client import client_for, provider_for
 from patchbay.integrations.models import IntegrationStatus
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import limits, provider_calls, refresh, store, token_endpoint
 from patchbay.oauth.models import (
     AccessToken,
@@ -58,7 +57,7 @@ _CUSTOM_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username"
 def list_connections(
     principal: Principal, integration_id: IntegrationId, query: ConnectionQuery
 ) -> Listing[Connection]:
-    integration = integrations.read(principal.workspace_id, integration_id)
+    integration = integrations.get_stored(principal.workspace_id, integration_id)
     page = store.list_connections(
         principal.workspace_id,
         integration_id,
@@ -66,7 +65,7 @@ def list_connections(
         limit=query.limit,
         cursor=query.cursor,
     )
-    return Listing.of(page.map(lambda connection: to_api(integration, connection)))
+    return Listing.from_page(page.map(lambda connection: to_api(integration, connection)))
 
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
@@ -120,7 +119,7 @@ def create(
     Raises ValidationFailed for credentials that are not what the provider requires, Conflict if it requires
     OAuth or at the workspace's ceiling.
     """
-    integration = integrations.read(principal.workspace_id, integration_id)
+    integration = integrations.get_stored(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
     limits.admit(integration)
@@ -134,7 +133,7 @@ def create(
         )
         answer = to_api(integration, new)
         detail = f"{new.name}, by {auth_type.value.lower().replace('_', ' ')}"
-        entry = activity.entering(
+        entry = activity.log_action(
             principal.workspace_id, integration_id, "connection.created", principal.id, detail
         )
         try:
@@ -153,7 +152,7 @@ def delete(
     for _ in range(_TRIES):
         _, connection, call_state = _find(principal, integration_id, ref)
         check_version("connection", connection.version, if_match)
-        entry = activity.entering(
+        entry = activity.log_action(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
         )
         try:
@@ -184,7 +183,7 @@ def finish_removal(connection: StoredConnection, call_state: ProviderCallState, 
     except Problem as problem:
         outcome, detail = "FAILED", f"not revoked at the provider: {problem.detail}"
     logger.info("connection removed", connection_id=connection.id, outcome=outcome)
-    activity.enter(
+    activity.log(
         connection.workspace_id,
         connection.integration_id,
         "connection.revoked",
@@ -199,12 +198,14 @@ def _revoke(connection: StoredConnection, call_state: ProviderCallState) -> bool
     """Revoke the grant; False if the provider has no revocation. Raises TokenRequestDenied,
     UnusableTokenResponse, Problem.
     """
-    integration = integrations_store.get_with_deleted(connection.workspace_id, connection.integration_id)
+    integration = integrations.find_stored(
+        connection.workspace_id, connection.integration_id, with_deleted=True
+    )
     if integration is None or integration.generation != connection.generation:
         raise UnusableTokenResponse(
             "the client that it was made with no longer exists", may_have_succeeded=False
         )
-    client = client_of(integration).at(connection.variables)
+    client = client_for(integration).with_variables(connection.variables)
     tokens = decrypt_tokens(connection)
     with provider_calls.permit(call_state), provider_calls.track(connection.workspace_id):
         return token_endpoint.revoke(client, tokens)
@@ -360,7 +361,7 @@ def _check_credentials(
     """The kind of the credentials, and the label of their account. Raises ValidationFailed, which repeats no
     value, and Conflict.
     """
-    provider = provider_of(integration)
+    provider = provider_for(integration)
     if (provider is not None and provider.oauth is not None) or "tokenUrl" in integration.config:
         raise Conflict("This provider requires OAuth: POST /api/integrations/{id}/oauth/initiate.")
     if provider is None or provider.credentials is None:
@@ -385,10 +386,10 @@ def _check_credentials(
 def _check_pasted(credentials: Mapping[str, str]) -> None:
     for name, value in credentials.items():
         try:
-            pasted.check(value)
+            pasted_credentials.check(value)
         except ValueError as error:
             raise ValidationFailed.of(f"credentials.{name}", str(error)) from None
 
 
 def _log_activity(principal: Principal, connection: StoredConnection, action: str) -> None:
-    activity.enter(connection.workspace_id, connection.integration_id, action, principal.id, connection.name)
+    activity.log(connection.workspace_id, connection.integration_id, action, principal.id, connection.name)

@@ -29,9 +29,9 @@ from patchbay.errors import (
 from patchbay.ids import ConnectionRef, IntegrationId
 from patchbay.integrations import activity, marketplace
 from patchbay.integrations import service as integrations
-from patchbay.integrations.client import OAuthClient, client_of
+from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.config import origin_of
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import (
     connections,
     limits,
@@ -66,9 +66,9 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     Raises ValidationFailed for a redirect or return URL that is not registered, or scopes beyond the
     integration's; IntegrationInactive; RateLimited.
     """
-    integration = integrations.read(principal.workspace_id, integration_id)
+    integration = integrations.get_stored(principal.workspace_id, integration_id)
     connections.check_active(integration)
-    client = client_of(integration)
+    client = client_for(integration)
     _check_redirect_uri(integration, body.redirect_uri)
     _check_return_url(body.return_url)
     scopes = _scopes(integration, client, body.scopes)
@@ -94,7 +94,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
         return_url=body.return_url,
         callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
-    entry = activity.entering(
+    entry = activity.log_action(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
     )
     dynamo.transact([states.create_action(row), entry])
@@ -171,7 +171,7 @@ def _connect(
         raise Conflict(
             "The integration's client or addresses have changed since this flow started. Start a new flow."
         )
-    client = client_of(integration)
+    client = client_for(integration)
     _check_issuer(client, body)
     if body.code is None:
         raise _denied(client, body)
@@ -186,7 +186,7 @@ def _connect(
             principal.workspace_id, state.verifier, encryption_context=_encryption_context(state.id)
         )
     )
-    client = client.at(variables)
+    client = client.with_variables(variables)
     with provider_calls.permit(call_state):
         tokens = _exchange(principal, client, state, body.code, verifier)
         return _store(principal, integration, state, client, variables, tokens, encrypt, old)
@@ -243,7 +243,7 @@ def _store(
         bare = connections.new_connection(principal, integration, state.connection_name, AuthType.OAUTH2, old)
         bare = replace(bare, scopes=list(state.scopes), variables=dict(variables))
         new = with_tokens(bare, client.oauth, tokens, encrypt, now_ms())
-        entry = activity.entering(
+        entry = activity.log_action(
             principal.workspace_id,
             integration.id,
             "connection.created" if old is None else "connection.renewed",
@@ -279,11 +279,11 @@ def _revoke_replaced(
         current = {tokens.access_token, tokens.refresh_token} - {None}
         if current & {replaced.access_token, replaced.refresh_token}:
             return  # the provider issued the same tokens again
-        if not token_endpoint.revoke(client.at(old.variables), replaced):
+        if not token_endpoint.revoke(client.with_variables(old.variables), replaced):
             return
     except (TokenRequestDenied, UnusableTokenResponse, Problem) as error:
         outcome, detail = "FAILED", f"the replaced grant was not revoked at the provider: {error}"
-    activity.enter(
+    activity.log(
         new.workspace_id,
         new.integration_id,
         "connection.revoked",
@@ -338,7 +338,7 @@ def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
     """Exact match (RFC 9700, 2.1). For a copy, only the platform's URIs are allowed: with its publisher's,
     the publisher would get the codes of others.
     """
-    own = integration.config.get("redirectUris")
+    own = integration.redirect_uris
     registered = own if own and integration.source_workspace_id is None else settings().redirect_uris
     if uri not in registered:
         where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
@@ -362,7 +362,7 @@ def _scopes(
     listed = list(integration.scopes)
     is_copy = integration.source_workspace_id is not None
     if is_copy:  # it uses the publisher's client: no scope beyond the approved ones, even if it lists none
-        approved = marketplace.bounded(integration).approved_scopes or ()
+        approved = marketplace.with_approved_limits(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and requested == []:
             raise ValidationFailed.of(
@@ -380,7 +380,7 @@ def _scopes(
 
 def _log_failure(state: State, actor: str, detail: str) -> None:
     """Log a failure in the activity log of the integration whose flow it is."""
-    activity.enter(
+    activity.log(
         state.workspace_id,
         state.integration_id,
         "oauth.failed",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from patchbay.errors import RateLimited
-from patchbay.integrations.marketplace import bounded
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.marketplace import with_approved_limits
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.rate_limits.headers import retry_after
 from patchbay.rate_limits.limiter import Limiter, QuotaExceeded
 from patchbay.rate_limits.sliding_window import DAY, HOUR, Quota, most_restrictive, wait_ms
@@ -23,7 +23,7 @@ def admit(integration: StoredIntegration) -> None:
     if integration.source_workspace_id is None:
         _admit(f"integration#{integration.id}", own_quotas, "The integration has")
         return
-    copy = bounded(integration)
+    copy = with_approved_limits(integration)
     approved_quotas = _quotas(copy.approved_per_hour, copy.approved_per_day)
     if own_quotas != approved_quotas:
         _admit(f"integration#{copy.id}", own_quotas, "The integration has")

@@ -24,8 +24,8 @@ from typing import Literal, NamedTuple
 from patchbay.clock import now_ms
 from patchbay.errors import Problem
 from patchbay.integrations import activity, client
-from patchbay.integrations import store as integrations_store
-from patchbay.integrations.store import Task
+from patchbay.integrations import service as integrations
+from patchbay.integrations.stored_integration import Task
 from patchbay.oauth import provider_calls, refresh, store
 from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
@@ -138,7 +138,7 @@ class _Run:
         self._left_ms = left_ms
 
     def task_jobs(self) -> Iterator[Job]:
-        for task in integrations_store.tasks():
+        for task in integrations.tasks():
             yield Job(task.workspace_id, "task", partial(_run_task, task, self._left_ms))
 
     def process(self, *sources: Iterator[Job]) -> bool:
@@ -262,12 +262,12 @@ def _run_task(task: Task, left_ms: Callable[[], int]) -> bool:
         case "withdraw":
             done = _disable_copies(task, client.WITHDRAWN, left_ms)
     if done:
-        integrations_store.task_done(task)
+        integrations.finish_task(task)
     return done
 
 
 def _expire_connections(task: Task, left_ms: Callable[[], int]) -> bool:
-    integration = integrations_store.get(task.workspace_id, task.integration_id)
+    integration = integrations.find_stored(task.workspace_id, task.integration_id)
     if integration is None:
         return True  # deleted in the meantime; its removal is a task of its own
     for connection in store.iter_connections(task.workspace_id, task.integration_id):
@@ -285,7 +285,7 @@ def _remove_integration(task: Task, left_ms: Callable[[], int]) -> bool:
     """Delete the integration's webhooks, disable its copies, and start the removal of its connections. Once
     all are gone, delete its tombstone.
     """
-    integration = integrations_store.get_with_deleted(task.workspace_id, task.integration_id)
+    integration = integrations.find_stored(task.workspace_id, task.integration_id, with_deleted=True)
     if integration is None:
         return True
     is_empty = webhooks.delete_for_integration(task.workspace_id, task.integration_id)
@@ -299,13 +299,13 @@ def _remove_integration(task: Task, left_ms: Callable[[], int]) -> bool:
             with suppress(store.ConnectionChanged):  # by a refresh; the next run removes it
                 store.start_removal(connection, now_ms(), [])
     if is_empty:
-        integrations_store.forget(integration)
+        integrations.finish_deletion(integration)
     return is_empty
 
 
 def _disable_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
-    for workspace_id, copy in integrations_store.installs(task.integration_id):
+    for workspace_id, copy in integrations.copies(task.integration_id):
         if left_ms() < 0:
             return False
-        client.put_out_of_service(workspace_id, copy, reason)
+        client.deactivate_copy(workspace_id, copy, reason)
     return True

@@ -26,8 +26,8 @@ from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.integrations import activity
-from patchbay.integrations.client import OAuthClient, client_of
-from patchbay.integrations.store import StoredIntegration
+from patchbay.integrations.client import OAuthClient, client_for
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.refresh_policy import Expire, Fail, FailReason, Refresh, Serve, Wait
@@ -200,7 +200,7 @@ def _backoff_error(connection: StoredConnection, now: int) -> UpstreamFailed:
 
 
 def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _Prepared:
-    client = client_of(integration).at(connection.variables)
+    client = client_for(integration).with_variables(connection.variables)
     return _Prepared(client, decrypt_tokens(connection), vault.sealer(connection.workspace_id))
 
 
@@ -383,7 +383,7 @@ def _log_activity(
     outcome: activity.Outcome = "SUCCEEDED",
 ) -> None:
     text = connection.name if detail is None else f"{connection.name}: {detail}"
-    activity.enter(connection.workspace_id, connection.integration_id, action, actor, text, outcome)
+    activity.log(connection.workspace_id, connection.integration_id, action, actor, text, outcome)
 
 
 def _check_usable(connection: StoredConnection) -> None:

@@ -23,6 +23,7 @@ from patchbay import idempotency, permits
 from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import store as integrations_store
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
@@ -130,7 +131,7 @@ class ConnectionLookup(NamedTuple):
     workspace's provider calls.
     """
 
-    integration: integrations_store.StoredIntegration | None
+    integration: StoredIntegration | None
     connection: StoredConnection | None
     call_state: ProviderCallState
 
@@ -181,7 +182,7 @@ def _look_up(workspace_id: str, integration_id: IntegrationId, name: str | None)
     if name is not None:
         keys.append((connections, _key(workspace_id, integration_id, name)))
     integration_row, call_state_row, *rows = dynamo.get_each(keys)
-    integration = None if integration_row is None else integrations_store.of_stored(integration_row)
+    integration = None if integration_row is None else StoredIntegration.from_row(integration_row)
     if integration is not None and integration.deleted_at is not None:
         integration = None
     connection = None if not rows or rows[0] is None else _from_row(rows[0])
@@ -274,7 +275,7 @@ def connect(
     idempotency_actions = once.completing(answer) if once is not None and answer is not None else []
     actions = [
         dynamo.put_action(settings().connections_table, _to_row(replace(new, counted=True)), **terms),
-        integrations_store.counting_connection(
+        integrations_store.count_connection_action(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
         *extra_actions,
@@ -282,7 +283,9 @@ def connect(
     ]
     if old is None or not old.counted:
         most = ceiling if old is None else None
-        actions.insert(2, integrations_store.counting_in_workspace(new.workspace_id, 1, most=most))
+        actions.insert(
+            2, integrations_store.count_workspace_connection_action(new.workspace_id, 1, ceiling=most)
+        )
     try:
         dynamo.transact(actions)
     except dynamo.TransactionRefused as refused:
@@ -441,8 +444,8 @@ def delete(connection: StoredConnection) -> None:
         )
     ]
     if connection.counted:
-        actions.append(integrations_store.counting_in_workspace(connection.workspace_id, -1))
-    count = integrations_store.counting_out(connection.workspace_id, connection.integration_id)
+        actions.append(integrations_store.count_workspace_connection_action(connection.workspace_id, -1))
+    count = integrations_store.uncount_connection_action(connection.workspace_id, connection.integration_id)
     try:
         dynamo.transact([*actions, count])
     except dynamo.TransactionRefused as refused:

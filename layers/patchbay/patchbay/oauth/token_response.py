@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
-from patchbay.api_model import MASK, plain, tidy
+from patchbay.api_model import MASK, check_plain_text, to_label
 from patchbay.oauth.token_body import mask_tokens
 from patchbay.providers import error_codes
 from patchbay.providers.error_codes import normalize
@@ -186,7 +186,7 @@ def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
         for spelling in (secret, quote(secret, ""), quote_plus(secret))
     }
     # A second time without invisible characters, which may have been inside a secret.
-    for prepare in (str, tidy):
+    for prepare in (str, to_label):
         sanitized = prepare(sanitized)
         for spelling in sorted(spellings, key=len, reverse=True):  # one may contain another
             sanitized = sanitized.replace(spelling, MASK)
@@ -329,8 +329,8 @@ def _text(value: object) -> str | None:
 
 def _single_line(text: str) -> str:
     """`text` on one line of bounded length, without control or invisible characters."""
-    line = tidy(text)
-    return line if len(line) <= _MAX_TEXT else tidy(line[: _MAX_TEXT - 1]) + "…"
+    line = to_label(text)
+    return line if len(line) <= _MAX_TEXT else to_label(line[: _MAX_TEXT - 1]) + "…"
 
 
 def _display_text(value: object) -> str | None:
@@ -409,7 +409,7 @@ def _positive_int(value: object, maximum: int | None = None) -> int | None:
 
 def _is_storable(text: str | None) -> bool:
     try:
-        return text is not None and len(text) <= _MAX_METADATA_TEXT and plain(text) == text
+        return text is not None and len(text) <= _MAX_METADATA_TEXT and check_plain_text(text) == text
     except ValueError:
         return False
 

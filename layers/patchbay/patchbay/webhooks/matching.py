@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from patchbay import catalogue, compact_json
+from patchbay import catalogue, compact_json, event_filters
 from patchbay.clock import now_ms
 from patchbay.ids import WebhookId
 from patchbay.rate_limits.lru_cache import LruCache
-from patchbay.webhooks import filters, store
+from patchbay.webhooks import store
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -29,7 +29,7 @@ _OVERHEAD_BYTES = 200
 class _CacheEntry(NamedTuple):
     version: int
     expires_at: int
-    subscriptions: list[tuple[WebhookId, filters.Compiled]]
+    subscriptions: list[tuple[WebhookId, event_filters.Compiled]]
 
 
 _cache: LruCache[tuple[str, str], _CacheEntry] = LruCache(_MAX_BYTES)
@@ -37,7 +37,7 @@ _cache: LruCache[tuple[str, str], _CacheEntry] = LruCache(_MAX_BYTES)
 
 def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> list[WebhookId]:
     """The active webhooks that an event goes to, by the `version` of the workspace's subscriptions."""
-    content = filters.Content(data)
+    content = event_filters.Content(data)
     matches = {
         webhook_id: None
         for subscribed_type in (event_type, catalogue.ANY)
@@ -54,14 +54,14 @@ def clear_cache() -> None:
 
 def _subscriptions(
     workspace_id: str, event_type: str, version: int
-) -> list[tuple[WebhookId, filters.Compiled]]:
+) -> list[tuple[WebhookId, event_filters.Compiled]]:
     now = now_ms()
     cached = _cache.get((workspace_id, event_type))
     if cached is not None and cached.version == version and now < cached.expires_at:
         return cached.subscriptions
     subscriptions, weight = [], _OVERHEAD_BYTES
     for webhook_id, json_filters in store.subscriptions(workspace_id, event_type):
-        subscriptions.append((webhook_id, filters.compile_all(json_filters)))
+        subscriptions.append((webhook_id, event_filters.compile_all(json_filters)))
         weight += _OVERHEAD_BYTES + compact_json.size(json_filters)
     _cache.put((workspace_id, event_type), _CacheEntry(version, now + _CACHE_MS, subscriptions), weight)
     return subscriptions

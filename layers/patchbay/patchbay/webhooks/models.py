@@ -14,12 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from patchbay import catalogue, pasted
+from patchbay import catalogue, pasted_credentials
 from patchbay.api_model import ApiModel, ListQuery, Name, Timestamp
+from patchbay.event_filters import Filters
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
 from patchbay.webhooks import retry
-from patchbay.webhooks.filters import Filters
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 MAX_OVERLAP_SECONDS = 7 * 86_400
@@ -68,7 +68,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
 
 def _check_value(name: str, value: str) -> None:
     try:
-        pasted.check(value)
+        pasted_credentials.check(value)
     except ValueError as error:
         raise ValueError(f"the value of {name} {error}") from None
     if not _VALUE.match(value):

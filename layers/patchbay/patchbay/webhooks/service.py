@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from patchbay import catalogue, vault
+from patchbay import catalogue, event_filters, vault
 from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, iso, now_ms
@@ -24,7 +24,7 @@ from patchbay.outbound.registration import check_registered_url
 from patchbay.settings import settings
 from patchbay.storage.dynamo import TransactItem
 from patchbay.storage.paging import Page
-from patchbay.webhooks import filters, n8n, retry, signing, store
+from patchbay.webhooks import n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
     RetryConfig,
@@ -46,7 +46,7 @@ from patchbay.webhooks.stored_webhook import (
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-_FILTERS: TypeAdapter[filters.Filters] = TypeAdapter(filters.Filters)
+_FILTERS: TypeAdapter[event_filters.Filters] = TypeAdapter(event_filters.Filters)
 _API = "api"
 _N8N = "n8n"
 # How long a callback is retried, in addition to the time that it may be held.

@@ -1,4 +1,4 @@
-"""What copying adds to a credential is refused, by the same rule in every field that takes one."""
+"""Characters that copying adds to a credential are rejected."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import unicodedata
 
 import pytest
 
-from patchbay import pasted
-from patchbay.api_model import MASK, plain
+from patchbay import pasted_credentials
+from patchbay.api_model import MASK, check_plain_text
 
-GOOD = [
+VALID = [
     *("s", "s3cr3t", "Bearer 5f2c 91d0", "pass:wörd ☃", "ключ", "/+=\\\"'%", "x" * 4096),
     *("🎈", MASK + "*", MASK[1:]),
 ]
 # From clipboards, spreadsheets, editors, chats and files.
-ADDED = {
+ADDED_BY_COPYING = {
     "a blank": " ",
     "a tab": "\t",
     "a line feed": "\n",
@@ -42,27 +42,27 @@ ADDED = {
 }
 
 
-@pytest.mark.parametrize("text", GOOD, ids=range(len(GOOD)))
-def test_a_credential_as_it_was_issued_is_taken(text: str) -> None:
-    pasted.check(text)
+@pytest.mark.parametrize("text", VALID, ids=range(len(VALID)))
+def test_credential_as_issued_is_accepted(text: str) -> None:
+    pasted_credentials.check(text)
 
 
-@pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
-def test_what_copying_adds_is_refused_and_the_credential_not_repeated(added: str) -> None:
+@pytest.mark.parametrize("added", ADDED_BY_COPYING.values(), ids=ADDED_BY_COPYING)
+def test_added_characters_are_rejected_without_repeating_the_credential(added: str) -> None:
     for text in (f"s3cr3t{added}", f"{added}s3cr3t", added):
-        for lines in (False, True):
-            with pytest.raises(ValueError, match=r"begins or ends with|invisible character") as no:
-                pasted.check(text, lines=lines)
-            assert "s3cr3t" not in str(no.value)
+        for multiline in (False, True):
+            with pytest.raises(ValueError, match=r"begins or ends with|invisible character") as raised:
+                pasted_credentials.check(text, multiline=multiline)
+            assert "s3cr3t" not in str(raised.value)
     if added != " ":
         with pytest.raises(ValueError, match="invisible character"):
-            pasted.check(f"s3c{added}r3t")
+            pasted_credentials.check(f"s3c{added}r3t")
 
 
 @pytest.mark.parametrize("text", ["", "x" * 4097, MASK])
-def test_what_is_no_credential_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"must be a text|is a mask"):
-        pasted.check(text)
+def test_empty_long_or_masked_value_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match=r"1 to 4,096 characters|is a mask"):
+        pasted_credentials.check(text)
 
 
 PEM = "-----BEGIN PRIVATE KEY-----\r\nMIIE\n-----END PRIVATE KEY-----"
@@ -70,29 +70,32 @@ FILES = [PEM, f"{PEM}\n", f"{PEM}\r\n", '{\n\t"a": "b",\n\t"c": "d"\n}\n']
 
 
 @pytest.mark.parametrize("text", FILES, ids=range(len(FILES)))
-def test_a_key_file_may_have_lines_where_that_is_said(text: str) -> None:
-    pasted.check(text, lines=True)
+def test_key_file_is_accepted_only_as_multiline(text: str) -> None:
+    pasted_credentials.check(text, multiline=True)
     with pytest.raises(ValueError, match=r"U\+000|line break"):
-        pasted.check(text)
+        pasted_credentials.check(text)
 
 
 @pytest.mark.parametrize(
     "wrong", [f"{PEM}\n\n", f"{PEM} \n", f"\n{PEM}", f"{PEM}\r", f"{PEM}\n\t", f"{PEM}\n\ufeff"]
 )
-def test_a_key_file_ends_with_one_line_break_at_most(wrong: str) -> None:
+def test_key_file_ends_with_at_most_one_line_break(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"begins or ends with|invisible character"):
-        pasted.check(wrong, lines=True)
+        pasted_credentials.check(wrong, multiline=True)
 
 
-# These have a glyph, or shape those of their neighbors, though Unicode counts them among the formats.
-SEEN = {*map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD])} | {
+# Format characters in Unicode that have a glyph, or shape their neighbors.
+VISIBLE_FORMATS = {*map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD])} | {
     *map(chr, range(0x13430, 0x13440))
 }
 
 
-def test_names_and_credentials_refuse_the_same_invisible_characters() -> None:
+def test_names_and_credentials_reject_same_invisible_characters() -> None:
     for character in map(chr, range(0x110000)):
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in SEEN:
-            for check in (plain, pasted.check):
+        if (
+            unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+            and character not in VISIBLE_FORMATS
+        ):
+            for check in (check_plain_text, pasted_credentials.check):
                 with pytest.raises(ValueError, match="invisible"):
                     check(f"a{character}b")

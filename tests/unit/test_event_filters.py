@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from patchbay import compact_json
-from patchbay.webhooks.filters import Content, Filters, compile_all
+from patchbay.event_filters import Content, Filters, compile_all
 
 adapter: TypeAdapter[Any] = TypeAdapter(Filters)
 

@@ -1,7 +1,7 @@
-"""No answer is larger than Lambda sends: every route is driven to the most that its rows can hold.
+"""No response is larger than AWS Lambda allows: every route returns the largest rows that it can have.
 
-Lambda ends a function whose response has more than 6 MB, and API Gateway answers a bare 500. The response is
-JSON that holds the body as a text, so what the body escapes is escaped again.
+Lambda fails a function whose response has more than 6 MB, and API Gateway returns a bare 500. The response is
+JSON that contains the body as a string, so escapes in the body are escaped again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from awslambdaric.lambda_runtime_marshaller import to_json
 
 from local import gateway
 from local.runtime import MAX_PAYLOAD
-from patchbay import answer_size
+from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
@@ -53,7 +53,7 @@ NUL, EMOJI, QUOTE = "\0", "🌷", '"'
 
 
 def size(answer: Answer) -> int:
-    """The bytes of the response as the runtime sends it (here one that escapes what is not ASCII)."""
+    """The bytes of the response as the runtime sends it (here one that escapes non-ASCII characters)."""
     response = {
         "statusCode": answer.status,
         "headers": answer.headers,
@@ -65,7 +65,7 @@ def size(answer: Answer) -> int:
 
 @dataclass
 class Filler:
-    """Puts into the tables what a route answers."""
+    """Fills the tables with the rows that a route returns."""
 
     api: Api
     backend: Backend
@@ -82,8 +82,8 @@ class Filler:
             self.backend.client("dynamodb").batch_write_item(RequestItems={name: items[start : start + 25]})
 
     def copies(self, table: str, kind: type[Id], count: int, key: str = "sk", **changes: Any) -> list[str]:
-        """That many rows like the one of that kind in the table, which is one of them, with `changes`; their
-        ids, newest first.
+        """Have `count` rows like the only one of that kind in the table, all but that one with `changes`.
+        Returns their ids, newest first.
         """
         (row,) = [row for row in self.backend.rows(table) if str(row.get(key)).startswith(f"{kind.prefix}_")]
         ids = [row[key], *(kind.new(now_ms() - number * 1000) for number in range(1, count))]
@@ -128,8 +128,10 @@ class Filler:
             "eventType": "POST_PUBLISHED",
             "attempts": attempts,
             "maxAttempts": attempts,
+            "generation": 1,
             "createdAt": now_ms(),
             "updatedAt": now_ms(),
+            "ttl": now_ms() // 1000 + 86_400,
             "version": 1,
             **more,
         }
@@ -137,8 +139,8 @@ class Filler:
         return id
 
     def attempts(self, webhook_id: str, delivery_id: str, count: int, body: str) -> None:
-        """Failed ones, of a receiver that answers with as many headers as are kept."""
-        kept = {
+        """Failed attempts at a receiver that answers with as many headers as are stored."""
+        attempt = {
             "webhookKey": webhook_key("acme", webhook_id),
             "trigger": "MANUAL",
             "startedAt": now_ms(),
@@ -152,25 +154,25 @@ class Filler:
         numbers = range(1, count + 1)
         self.write(
             "DeliveriesTable",
-            ({**kept, "sk": f"try#{delivery_id}#{number:04}", "number": number} for number in numbers),
+            ({**attempt, "sk": f"try#{delivery_id}#{number:04}", "number": number} for number in numbers),
         )
 
 
-# The most that an event's data can hold (256 KB as JSON), of what grows most when it is escaped again.
+# The largest data of an event (256 KB as JSON), of characters that grow most when they are escaped again.
 LARGEST_DATA = {**POST, "text": QUOTE * (127 * KB)}
-# Its JSON has 8,192 characters at most, whatever bytes they take.
+# The JSON of filters has at most 8,192 characters, of any number of bytes.
 LARGEST_FILTERS = [{"path": "text", "op": "in", "value": [f"{at:02}{EMOJI * 250}" for at in range(30)]}]
-# As one, for the bytes count: moto takes its time over long lists. 100 of 256 characters, with their quotes.
+# 100 scopes of 256 characters, with their quotes. As one scope, because moto is slow with long lists.
 LARGEST_SCOPES = ["x" * 26_000]
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────
 
-# Of a list: what fills it, and returns the request of its first page and the ids that all pages have.
-Filled = tuple[str, list[str]]
+# The request of a list's first page, and the ids on all pages.
+FilledList = tuple[str, list[str]]
 
 
-def api_keys(filler: Filler) -> Filled:
+def api_keys(filler: Filler) -> FilledList:
     filler.made(f"POST {INTEGRATIONS}/api-keys", {"name": "a", "scopes": ["events:read"]})
     scopes = ["x" * 50 * 70]
     ids = filler.copies(
@@ -179,7 +181,7 @@ def api_keys(filler: Filler) -> Filled:
     return f"GET {INTEGRATIONS}/api-keys", ids
 
 
-def webhooks(filler: Filler) -> Filled:
+def webhooks(filler: Filler) -> FilledList:
     filler.webhook()
     ids = filler.copies(
         "WebhooksTable", WebhookId, 70, name=QUOTE * 100, url="x" * 2048, filters=LARGEST_FILTERS
@@ -187,33 +189,33 @@ def webhooks(filler: Filler) -> Filled:
     return f"GET {WEBHOOKS}", ids
 
 
-def hooks(filler: Filler) -> Filled:
+def hooks(filler: Filler) -> FilledList:
     filler.webhook()
     ids = filler.copies("WebhooksTable", WebhookId, 70, source="zapier", filters=LARGEST_FILTERS)
     return f"GET {ZAPIER}/hooks", ids
 
 
-def deliveries(filler: Filler) -> Filled:
+def deliveries(filler: Filler) -> FilledList:
     filler.delivery(filler.webhook())
     ids = filler.copies("DeliveriesTable", DeliveryId, 101)
     whk = next(row["sk"] for row in filler.backend.rows("WebhooksTable") if row["sk"].startswith("whk_"))
     return f"GET {WEBHOOKS}/{whk}/deliveries", ids
 
 
-def failed_deliveries(filler: Filler) -> Filled:
+def failed_deliveries(filler: Filler) -> FilledList:
     line, ids = deliveries(filler)
     return f"{line}?status=FAILED", ids
 
 
-def events(filler: Filler) -> Filled:
+def events(filler: Filler) -> FilledList:
     filler.event({})
-    # Why an event of the bus was rejected: twenty paths, and what is wrong there.
+    # The reason of a rejected event of the bus: twenty paths with messages.
     reason = "; ".join([f"{NUL * 200}: must be an object"] * 20)
     ids = filler.copies("EventsTable", EventId, 101, key="id", status="REJECTED", reason=reason)
     return "GET /api/events", ids
 
 
-def integrations_with_public(filler: Filler) -> Filled:
+def integrations_with_public(filler: Filler) -> FilledList:
     filler.integration()
     ids = filler.copies(
         "IntegrationsTable",
@@ -230,7 +232,7 @@ def integrations_with_public(filler: Filler) -> Filled:
 
 
 def listings(filler: Filler) -> list[str]:
-    """A marketplace of another workspace's integrations."""
+    """Fill the marketplace with integrations of another workspace."""
     id = IntegrationId.new()
     row = {
         "workspaceId": "#marketplace",
@@ -254,14 +256,14 @@ def listings(filler: Filler) -> list[str]:
     return sorted(ids, reverse=True)
 
 
-def marketplace(filler: Filler) -> Filled:
+def marketplace(filler: Filler) -> FilledList:
     line = f"GET {INTEGRATIONS}/marketplace"
     built_in = [item["id"] for item in filler.made(f"{line}?limit=100")["items"]]
     return line, listings(filler) + built_in
 
 
-def connections(filler: Filler) -> Filled:
-    """Of a provider that grants 64 KB of scopes, from before their bound."""
+def connections(filler: Filler) -> FilledList:
+    """Connections from before scopes were limited, with 64 KB of them."""
     integration = filler.integration()
     filler.made(f"POST {INTEGRATIONS}/{integration}/connections", {"credentials": {"apiKey": "x"}})
     (row,) = filler.backend.rows("ConnectionsTable")
@@ -274,25 +276,25 @@ def connections(filler: Filler) -> Filled:
     return f"GET {INTEGRATIONS}/{integration}/connections", sorted([row["id"], *ids], reverse=True)
 
 
-def logs(filler: Filler) -> Filled:
+def logs(filler: Filler) -> FilledList:
     integration = filler.integration()
     ids = filler.copies("ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, detail=QUOTE * 4 * KB)
     return f"GET {INTEGRATIONS}/{integration}/logs", ids
 
 
-def runs(filler: Filler) -> Filled:
+def runs(filler: Filler) -> FilledList:
     filler.run()
     largest = json.dumps({"text": QUOTE * 32_000})
     ids = filler.copies("AutomationsTable", RunId, 25, key="id", input=largest, output=largest)
     return f"GET {ZAPIER}/runs", ids
 
 
-def event_types(filler: Filler) -> Filled:
+def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
     return line, [item["key"] for item in filler.made(line)["items"]]
 
 
-LISTS: dict[str, list[Callable[[Filler], Filled]]] = {
+LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
     "GET /api/events": [events],
@@ -311,8 +313,8 @@ LISTS: dict[str, list[Callable[[Filler], Filled]]] = {
     ("route", "fill"),
     [pytest.param(route, fill, id=fill.__name__) for route, fills in LISTS.items() for fill in fills],
 )
-def test_pages_of_a_list_fit_and_have_every_item_once(
-    api: Api, backend: Backend, route: str, fill: Callable[[Filler], Filled]
+def test_list_pages_fit_and_contain_every_item_once(
+    api: Api, backend: Backend, route: str, fill: Callable[[Filler], FilledList]
 ) -> None:
     line, expected = fill(Filler(api, backend))
     found: list[str] = []
@@ -325,7 +327,7 @@ def test_pages_of_a_list_fit_and_have_every_item_once(
         found += [item["key"] if "key" in item else item["id"] for item in items]
         if page.json()["nextCursor"] is None:
             break
-        assert items, "a page without an item leads nowhere"
+        assert items, "a page without an item makes no progress"
         cursor = f"&cursor={page.json()['nextCursor']}"
     assert found == expected
     if any(re.fullmatch(rf"{re.escape(route)}/{{\w+}}", single) for single in ONE_ROW):
@@ -333,8 +335,8 @@ def test_pages_of_a_list_fit_and_have_every_item_once(
         assert (answer.status, size(answer) <= MAX_PAYLOAD) == (200, True)
 
 
-def test_a_page_has_one_item_even_when_a_second_does_not_fit(api: Api, backend: Backend) -> None:
-    """The largest row that DynamoDB takes, of what takes the most bytes in an answer."""
+def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) -> None:
+    """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
     ids = filler.copies("AutomationsTable", RunId, 3, key="id", error=NUL * 390 * KB)
@@ -347,7 +349,7 @@ def test_a_page_has_one_item_even_when_a_second_does_not_fit(api: Api, backend: 
     assert [run["id"] for run in rest.json()["items"]] == ids[1:2]
 
 
-# ── answers that are made of more than one row ───────────────────────────────────────────────────────
+# ── responses of more than one row ───────────────────────────────────────────────────────────────────
 
 
 def choices(filler: Filler) -> str:
@@ -389,7 +391,7 @@ def delivery_tried_by_hand(filler: Filler) -> str:
 
 
 def batch(filler: Filler) -> Answer:
-    """A hundred events, each refused for twenty fields whose names take as many bytes as are shown."""
+    """A hundred events, each rejected for twenty fields with the longest names that an error shows."""
     unknown = {f"{at:02}{QUOTE * 198}": 1 for at in range(20)}
     body = {"events": [{"type": "POST_PUBLISHED", "data": {}, **unknown}] * 100}
     answer = filler.api("POST /api/events/batch", json=body)
@@ -398,8 +400,8 @@ def batch(filler: Filler) -> Answer:
 
 
 def trial(filler: Filler) -> Answer:
-    with receiver([Reply(500, body=bytes(20 * KB))]) as r:
-        body = {"name": "a", "url": r.url, "events": ["POST_PUBLISHED"]}
+    with receiver([Reply(500, body=bytes(20 * KB))]) as server:
+        body = {"name": "a", "url": server.url, "events": ["POST_PUBLISHED"]}
         answer = filler.api(f"POST {WEBHOOKS}/{filler.made(f'POST {WEBHOOKS}', body)['id']}/test")
     assert answer.json()["truncated"]
     return answer
@@ -421,7 +423,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
 @pytest.mark.parametrize(
     ("route", "fill"), [(route, fill) for route, fills in MANY_ROWS.items() for fill in fills]
 )
-def test_an_answer_made_of_many_rows_fits(
+def test_response_of_many_rows_fits(
     api: Api, backend: Backend, route: str, fill: Callable[[Filler], str | Answer]
 ) -> None:
     filled = fill(Filler(api, backend))
@@ -430,8 +432,8 @@ def test_an_answer_made_of_many_rows_fits(
     assert size(answer) <= MAX_PAYLOAD
 
 
-# These answer one row, which always fits (test_a_page_has_one_item…), or none. A GET of a list's item is sent
-# with the list's largest rows; a POST or PUT answers the same row in the same shape.
+# These return one row, which always fits (test_page_has_one_item…), or none. A GET of a list's item is tested
+# with the list's largest rows; a POST or PUT returns the same row in the same shape.
 ONE_ROW = {
     "$default",
     "DELETE /api/automations/{platform}/hooks/{id}",
@@ -474,17 +476,17 @@ ONE_ROW = {
 }
 
 
-def test_every_route_is_driven_to_its_most_or_answers_one_row(backend: Backend) -> None:
+def test_every_route_is_covered(backend: Backend) -> None:
     known = [*LISTS, *MANY_ROWS, *ONE_ROW]
     assert len(known) == len(set(known))
-    # A new route that answers a list belongs into LISTS, one that answers many rows into MANY_ROWS.
+    # A new route that returns a list belongs in LISTS, one that returns many rows in MANY_ROWS.
     assert {route.key for route in gateway.read(backend.template).routes} == set(known)
 
 
-# ── what the parts hold ──────────────────────────────────────────────────────────────────────────────
+# ── truncation ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_delivery_shows_the_answers_to_its_latest_attempts(api: Api, backend: Backend) -> None:
+def test_delivery_contains_responses_of_latest_attempts(api: Api, backend: Backend) -> None:
     attempts = api(delivery(Filler(api, backend))).json()["attempts"]
     assert [attempt["number"] for attempt in attempts] == list(range(1, 65))
     shown = [attempt["number"] for attempt in attempts if attempt["responseBody"]]
@@ -492,27 +494,27 @@ def test_a_delivery_shows_the_answers_to_its_latest_attempts(api: Api, backend: 
     assert shown == list(range(65 - len(shown), 65))
     for attempt in attempts[: -len(shown)]:
         assert (attempt["responseHeaders"], attempt["responseBody"], attempt["statusCode"]) == ({}, None, 500)
-        assert "no room" in attempt["withheld"]
+        assert "no space" in attempt["withheld"]
     assert (attempts[-1]["responseBody"], attempts[-1]["withheld"]) == (NUL * 16 * KB, None)
 
 
-def test_a_delivery_shows_its_last_hundred_attempts(api: Api, backend: Backend) -> None:
+def test_delivery_contains_last_100_attempts(api: Api, backend: Backend) -> None:
     found = api(delivery_tried_by_hand(Filler(api, backend))).json()
     assert found["attemptCount"] == 130
     assert [attempt["number"] for attempt in found["attempts"]] == list(range(31, 131))
 
 
-def test_samples_that_do_not_fit_are_left_out_from_the_oldest_on(api: Api, backend: Backend) -> None:
+def test_oldest_samples_are_omitted_when_they_do_not_fit(api: Api, backend: Backend) -> None:
     filler = Filler(api, backend)
     ids = [filler.event(LARGEST_DATA, at * 1000) for at in range(3)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answer_size, "MAX_BYTES", 600 * KB)
+        patch.setattr(response_size, "MAX_BYTES", 600 * KB)
         line = f"GET {ZAPIER}/triggers/POST_PUBLISHED/samples"
         assert [sample["id"] for sample in api(line).json()] == ids[:1]
     assert [sample["id"] for sample in api(line).json()] == ids
 
 
-def test_choices_go_on_after_the_last_one(api: Api, backend: Backend) -> None:
+def test_choices_continue_after_cursor(api: Api, backend: Backend) -> None:
     line = choices(Filler(api, backend))
     found: list[str] = []
     while items := api(f"{line}?cursor={found[-1] if found else ''}").json():
@@ -520,18 +522,18 @@ def test_choices_go_on_after_the_last_one(api: Api, backend: Backend) -> None:
     assert found == [f"{at:03}".ljust(256, "x") for at in range(380)]
 
 
-def test_a_connection_keeps_32_kb_of_the_scopes_that_a_provider_grants() -> None:
+def test_connection_keeps_32_kb_of_granted_scopes() -> None:
     payload = {"access_token": "x", "token_type": "Bearer", "scope": [f"{at:06}" for at in range(9_000)]}
     oauth = OAuth.model_construct()
     granted = list(parse_token_response(oauth, 200, payload).scopes or ())
     assert granted == payload["scope"][: len(granted)]
     assert 32 * KB - 7 <= sum(len(scope) + 1 for scope in granted) <= 32 * KB
-    # All that an integration can ask for is kept.
+    # All scopes that an integration can ask for are stored.
     asked = [f"{at:03}".ljust(256, "x") for at in range(100)]
     assert parse_token_response(oauth, 200, {**payload, "scope": asked}).scopes == tuple(asked)
 
 
-def test_what_waits_for_a_review_fits_and_says_that_there_is_more(api: Api, backend: Backend) -> None:
+def test_review_queue_fits_and_reports_more(api: Api, backend: Backend) -> None:
     from workers.review_publication import handler
 
     filler = Filler(api, backend)
@@ -546,19 +548,19 @@ def test_what_waits_for_a_review_fits_and_says_that_there_is_more(api: Api, back
             for id in ids
         ),
     )
-    answer = handler({}, LAMBDA_CONTEXT)
+    answer: Any = handler({}, LAMBDA_CONTEXT)
     assert len(json.dumps(answer)) <= MAX_PAYLOAD
     assert answer["more"] is True
     found = [waiting["integrationId"] for waiting in answer["waiting"]]
     assert found == sorted(ids)[: len(found)]
 
 
-def test_the_paths_of_a_refusal_have_a_bound_in_bytes(api: Api) -> None:
+def test_error_path_is_limited_in_bytes(api: Api) -> None:
     answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": {}, EMOJI * 1000: 1})
-    assert answer.json()["errors"] == [{"path": EMOJI * 50, "message": "there is no such field"}]
+    assert answer.json()["errors"] == [{"path": EMOJI * 50, "message": "unknown field"}]
 
 
-# ── the last line ────────────────────────────────────────────────────────────────────────────────────
+# ── the last resort ──────────────────────────────────────────────────────────────────────────────────
 
 
 class Large(ApiModel):
@@ -571,7 +573,7 @@ def invoked(function: Any) -> Any:
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 
 
-def test_an_answer_that_has_no_bound_is_a_problem_and_not_the_end_of_the_process(logs: io.StringIO) -> None:
+def test_unbounded_response_becomes_problem(logs: io.StringIO) -> None:
     def handler(request: Request) -> Large:
         return Large(text=NUL * 900_000)
 
@@ -582,17 +584,19 @@ def test_an_answer_that_has_no_bound_is_a_problem_and_not_the_end_of_the_process
     assert "response too large" in logs.getvalue()
 
 
-@pytest.mark.parametrize(("bytes_", "count"), [(answer_size.MAX_BYTES // 4, 3), (answer_size.MAX_BYTES, 1)])
-def test_a_list_gives_as_many_items_as_fit(bytes_: int, count: int) -> None:
+@pytest.mark.parametrize(
+    ("bytes_", "count"), [(response_size.MAX_BYTES // 4, 3), (response_size.MAX_BYTES, 1)]
+)
+def test_list_is_truncated_to_fit(bytes_: int, count: int) -> None:
     text = "x" * bytes_
     items: list[tuple[Large, str]] = [(Large(text=text), f"after{at}") for at in range(5)]
 
     def handler() -> Listing[Large]:
-        return Listing.of(Page(items, None))
+        return Listing.from_page(Page(items, None))
 
     handler.__annotations__["return"] = Listing[Large]
     answer = invoked(handler)
-    if count == 1:  # one that is too large by itself, which no row is
+    if count == 1:  # an item that is too large by itself, as no row is
         assert json.loads(answer["body"])["code"] == "response_too_large"
         return
     page = json.loads(answer["body"])
