@@ -1,4 +1,4 @@
-"""What many tests share: the template's backend in moto, in this process, and a count of AWS calls."""
+"""Shared fixtures: the template's backend in moto, the API in this process, and a record of AWS calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from local.template import Template
 from patchbay import aws
 from tests import wire
 
-# These machines are shared: how long an example takes says nothing.
+# Test machines are shared, so an example's duration means nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
@@ -72,19 +72,19 @@ class Calls:
 
 @dataclass
 class Backend:
-    """Every table, queue and key of template.yaml, in moto."""
+    """The tables, queues and keys of template.yaml, in moto."""
 
     template: Template
     environment: dict[str, str]
     calls: Calls
 
     def client(self, service: str) -> Any:
-        """A client of the test's own: the library's hooks and counts do not see it."""
+        """A boto3 client for the test itself. `calls` does not record its calls."""
         return _client(service)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, by its logical id (`WebhooksTable`). Read from moto's memory: a scan over the
-        client takes a large share of a test that lets time pass.
+        """All rows of a table, by its logical ID (`WebhooksTable`). Read from moto's memory, because scans
+        through a client would take much of the time of a test that moves the clock.
         """
         from patchbay.storage.dynamo import unpack_row
 
@@ -92,18 +92,18 @@ class Backend:
         return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
 
     def events(self) -> list[dict[str, Any]]:
-        """The stored events, without the markers of active workspaces."""
+        """The stored events, without the rows that mark active workspaces."""
         return [row for row in self.rows("EventsTable") if "fanOut" in row]
 
     def queue_url(self, logical_id: str) -> str:
         return self.template.queue_url(logical_id)
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
-        """What waits in a queue, by its logical id, as an SQS event's records; taken off the queue."""
+        """Receive all messages of a queue, by its logical ID, as the records of an SQS event."""
         sqs, url, records = self.client("sqs"), self.queue_url(queue), []
-        wanted = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
-        while found := sqs.receive_message(QueueUrl=url, **wanted).get("Messages"):
-            for message in found:
+        options = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
+        while messages := sqs.receive_message(QueueUrl=url, **options).get("Messages"):
+            for message in messages:
                 records.append(
                     {
                         "messageId": message["MessageId"],
@@ -116,7 +116,7 @@ class Backend:
 
 
 def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Attributes as they are on the wire: moto keeps some bytes as they are."""
+    """Attributes as they are on the wire: moto stores some bytes undecoded."""
     return {
         name: {"B": base64.b64encode(value["B"]).decode()} if isinstance(value.get("B"), bytes) else value
         for name, value in attributes.items()
@@ -124,7 +124,7 @@ def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _serialize_attribute_value(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-    """moto's own looks for each of the ten kinds of value in every attribute, several ways each."""
+    """Faster than moto's own, which tries each of the ten types for every attribute, in several ways."""
     if shape.name != "AttributeValue" or not isinstance(value, dict) or not key:
         _serialize_structure(self, serialized, value, shape, key)
         return
@@ -140,54 +140,54 @@ BaseJSONSerializer._serialize_type_structure = _serialize_attribute_value  # typ
 
 @cache
 def _client(service: str) -> Any:
-    """One for all tests: to make a client costs more than most of what a test asks of it."""
+    """One client for all tests: its creation takes longer than most of the calls that a test makes."""
     return boto3.client(service)  # type: ignore[call-overload]  # the service is a variable
 
 
 @cache
-def _template(given: tuple[tuple[str, str], ...]) -> Template:
-    return Template(ROOT / "template.yaml", dict(given))
+def _template(parameters: tuple[tuple[str, str], ...]) -> Template:
+    return Template(ROOT / "template.yaml", dict(parameters))
 
 
 def _account(backends: Any) -> Any:
     return backends[local_settings.ACCOUNT][local_settings.REGION]
 
 
-# The tables and queues that the last test worked on, and the template parameters that they were made by.
-_made: dict[str, Any] = {}
+# The template parameters of the last test, and the tables and queues that it left.
+_last: dict[str, Any] = {}
 
 
 @contextmanager
-def _moto(given: tuple[tuple[str, str], ...]) -> Iterator[bool]:
-    """moto; True when it has everything of the template, empty. To make the tables anew is most of what a
-    short test would take, so those of the last test are emptied, if they are of the same parameters.
+def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
+    """Start moto. Yields True if it already has all resources of the template, empty: the creation of tables
+    would take most of the time of a short test, so those of a last test with the same parameters are reused.
     """
-    made = _made.get("given") == given and _made["there"] == _there()
+    reused = _last.get("parameters") == parameters and _last["resources"] == _resource_ids()
     mock = mock_aws()
-    mock.start(reset=not made)
+    mock.start(reset=not reused)
     try:
-        if made:
+        if reused:
             for table in _account(dynamodb_backends).tables.values():
                 table.items.clear()
             for queue in _account(sqs_backends).queues.values():
                 queue._messages.clear()
                 queue._pending_messages.clear()
                 queue.deleted_messages.clear()
-        yield made
-        _made.update(given=given, there=_there())
+        yield reused
+        _last.update(parameters=parameters, resources=_resource_ids())
     finally:
         mock.stop(remove_data=False)
 
 
-def _there() -> list[int]:
-    """Which tables and queues there are."""
-    kept = [*_account(dynamodb_backends).tables.values(), *_account(sqs_backends).queues.values()]
-    return [id(each) for each in kept]
+def _resource_ids() -> list[int]:
+    """The identities of moto's tables and queues."""
+    resources = [*_account(dynamodb_backends).tables.values(), *_account(sqs_backends).queues.values()]
+    return [id(resource) for resource in resources]
 
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """The library on moto, fresh. `@pytest.mark.parameters(Name=…)` sets template parameters."""
+    """Patchbay on an empty moto. `@pytest.mark.parameters(Name=…)` sets template parameters."""
     for name, value in {
         "AWS_DEFAULT_REGION": local_settings.REGION,
         "AWS_REGION": local_settings.REGION,
@@ -196,11 +196,11 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
     }.items():
         monkeypatch.setenv(name, value)
-    # Service descriptions are read once for all tests: they are most of what a cold client costs.
+    # Read service descriptions once for all tests: they take most of the time of a new client.
     monkeypatch.setattr(botocore.loaders, "create_loader", lambda _=None: LOADER)
     monkeypatch.setattr(services, "client", lambda service, endpoints: _client(service))
     marker = request.node.get_closest_marker("parameters")
-    given = {
+    values = {
         "PlatformWorkspaceId": "platform",
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,
@@ -208,13 +208,13 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         "AllowedReturnOrigins": RETURN_ORIGIN,
         **(marker.kwargs if marker else {}),
     }
-    if "JwksUrl" not in given:
-        given["JwtSecretArn"] = "jwt"
-    parameters = tuple(sorted((name, str(value)) for name, value in given.items()))
-    with _moto(parameters) as made:
+    if "JwksUrl" not in values:
+        values["JwtSecretArn"] = "jwt"
+    parameters = tuple(sorted((name, str(value)) for name, value in values.items()))
+    with _moto(parameters) as reused:
         endpoints: dict[str, Any] = {"*": None}
         template = _template(parameters)
-        if made:
+        if reused:
             _client("secretsmanager").put_secret_value(SecretId="jwt", SecretString=JWT_SECRET)
         else:
             _client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
@@ -235,7 +235,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
-    """What the library logs."""
+    """The log output of Patchbay."""
     from patchbay.observability import logger
 
     stream, handler = io.StringIO(), logger.registered_handler
@@ -245,7 +245,7 @@ def logs() -> Iterator[io.StringIO]:
 
 
 def clear_caches() -> None:
-    """Everything that a process keeps between invocations: what follows is a cold start."""
+    """Clear all state that a process keeps between invocations, as a cold start does."""
     from patchbay import vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
@@ -266,16 +266,15 @@ def clear_caches() -> None:
     fan_out.clear_cache()
 
 
-def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any) -> str:
-    """A token of the platform. `role="owner"` unless a role or scope is given; `claims` override."""
+def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **role_or_scope: Any) -> str:
+    """A token of the platform, with `role="owner"` unless a role or scope is given. `claims` override."""
     payload = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": "someone",
         "workspace_id": workspace,
         "exp": int(time.time()) + 600,
-        **({"role": "owner"} if not more else {}),
-        **more,
+        **(role_or_scope or {"role": "owner"}),
         **(claims or {}),
     }
     payload = {name: value for name, value in payload.items() if value is not None}
@@ -284,7 +283,7 @@ def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **more: Any
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer of a handler."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -295,8 +294,8 @@ class Answer:
 
 
 class Api:
-    """The API in this process: requests reach the handler that template.yaml names for the route, in the
-    shape of API Gateway's payload 2.0.
+    """The API in this process. A request goes to the handler that template.yaml names for the route, as API
+    Gateway's payload 2.0.
     """
 
     def __init__(self, template: Template) -> None:
@@ -313,14 +312,14 @@ class Api:
         headers: dict[str, str] | None = None,
         change: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """`api("POST /api/events", json={…})`. `token` is sent as a bearer token: by default one of an owner
-        in the workspace `acme`; None sends none. `change` goes into the event: what HTTP cannot carry.
+        """`api("POST /api/events", json={…})`. `token` is the bearer token, by default of an owner of the
+        workspace `acme`, or None. `change` is merged into the event, for content that HTTP cannot carry.
         """
         method, _, target = line.partition(" ")
         path, _, query = target.partition("?")
-        found = self._routes.match(method, unquote(path))
-        assert found is not None, f"no route and no $default for {line}"
-        route, parameters = found
+        match = self._routes.match(method, unquote(path))
+        assert match is not None, f"no route and no $default for {line}"
+        route, parameters = match
         sent = {"content-type": "application/json"} | {k.lower(): v for k, v in (headers or {}).items()}
         if token is not None:
             sent["authorization"] = f"Bearer {jwt_for('acme') if token == OWNER else token}"
@@ -350,5 +349,5 @@ def api(backend: Backend) -> Api:
 
 @pytest.fixture
 def context() -> Any:
-    """A Lambda context with plenty of time."""
+    """A Lambda context with 30 seconds left."""
     return LAMBDA_CONTEXT

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from patchbay.storage.dynamo import ConditionFailed, Row, TransactionRefused, unpack, unpack_row
+from patchbay.storage.dynamo import ConditionFailed, Row, TransactionCanceled, unpack, unpack_row
 
 _COMPARE = {"=": operator.eq, "<=": operator.le, "<": operator.lt, ">": operator.gt}
 _CLAUSE = re.compile(r"(SET|ADD|REMOVE) (.+?)(?= (?:SET|ADD|REMOVE) |$)")
@@ -82,7 +82,7 @@ class FakeRows:
                     resolve_names(call["UpdateExpression"], names), old or {"id": id}, values
                 )
         if failed:
-            raise TransactionRefused(failed, conflicts)
+            raise TransactionCanceled(failed, conflicts)
         self.rows = after
 
 

@@ -10,5 +10,5 @@ class Health(ApiModel):
 
 @endpoint(public=True)
 def handler() -> Health:
-    """Whether the API answers, and which version it is."""
+    """Report that the API is up, and its version."""
     return Health(status="ok", version=VERSION)

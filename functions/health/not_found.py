@@ -5,5 +5,5 @@ from patchbay.http.not_found import no_route
 
 @endpoint(public=True)
 def handler(request: Request) -> Empty:
-    """Every route that does not exist, or not with that method."""
+    """Reject a request that matches no route: 404, or 405 for a known path."""
     raise no_route(request.method, request.raw_path)

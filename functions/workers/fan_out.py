@@ -2,11 +2,11 @@ from typing import Any
 
 from patchbay import aws
 from patchbay.publishing.fan_out import fan_out_batch
-from patchbay.queues import batch_response
+from patchbay.queues import BatchResponse, batch_response
 
 aws.preload()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> BatchResponse:
     """Queue the deliveries of each event of an SQS batch."""
     return batch_response(fan_out_batch(event["Records"], context.get_remaining_time_in_millis))

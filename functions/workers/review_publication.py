@@ -3,9 +3,9 @@ from typing import Any
 from patchbay import aws
 from patchbay.integrations import marketplace
 from patchbay.integrations.models import ReviewPublication
-from patchbay.settings import refuse_encryption_key
+from patchbay.settings import reject_encryption_key
 
-refuse_encryption_key()
+reject_encryption_key()
 aws.preload()
 
 

@@ -452,13 +452,13 @@ class CallRecorder(Driver):
         super().__init__(backend, api)
         self.used: dict[str, set[Right]] = defaultdict(set)
         self.encrypted: set[str] = set()
-        sealer = vault.sealer
+        encryptor = vault.encryptor
 
-        def recording_sealer(workspace_id: str) -> Callable[[str, str], str]:
+        def recording_encryptor(workspace_id: str) -> Callable[[str, str], str]:
             self.encrypted.add(self.function)
-            return sealer(workspace_id)
+            return encryptor(workspace_id)
 
-        monkeypatch.setattr(vault, "sealer", recording_sealer)
+        monkeypatch.setattr(vault, "encryptor", recording_encryptor)
 
     def record(
         self, service: str, operation: str, params: Params, call: Callable[[Params], Params]

@@ -1,4 +1,4 @@
-"""From the publisher to the receiver in this process, with the clock in hand."""
+"""The delivery pipeline in this process, with a clock that tests control."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from patchbay import compact_json
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, EventId, of_webhook_key, webhook_key
+from patchbay.ids import DeliveryId, EventId, parse_webhook_key, webhook_key
 from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -26,8 +26,8 @@ WEBHOOKS = "/api/integrations/webhooks"
 
 
 def health(key: str) -> Health:
-    """What stands in the table of a webhook's health."""
-    return health_store.health_from_row(dynamo.get(*health_store.table_key(*of_webhook_key(key))))
+    """The stored health of a webhook."""
+    return health_store.health_from_row(dynamo.get(*health_store.table_key(*parse_webhook_key(key))))
 
 
 def fan_out(event: EventMessage) -> None:
@@ -47,7 +47,7 @@ def take_deliveries(backend: Backend) -> list[dict[str, Any]]:
 
 
 class Pipeline:
-    """From the publisher to the receiver, in this process, with the clock in hand."""
+    """From the publisher to the receiver, in this process, with a clock that the test controls."""
 
     def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
         self.backend, self.clock, self.aws = backend, clock, aws
@@ -58,14 +58,12 @@ class Pipeline:
         self._sweep = importlib.import_module("workers.sweep_deliveries").handler
 
     def api(self, line: str, role: str = "owner", **more: Any) -> Response:
-        """A request of an owner, whose token is as fresh as the clock says."""
+        """A request of an owner, with a token that is valid by the test's clock."""
         token = jwt_for("acme", role=role, claims={"exp": self.clock.now // 1000 + 600})
         return self._api(line, token=token, **more)
 
     def webhook(self, url: str, *, is_fast: bool = True, **more: Any) -> Any:
-        """A webhook for POST_PUBLISHED, as the API answers it; one that has proved fast, unless told
-        otherwise.
-        """
+        """Create a webhook for POST_PUBLISHED, known to be fast by default. Returns the API's response."""
         body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
         answer = self.api("POST /api/integrations/webhooks", json=body)
         assert answer.status == 201, answer.text
@@ -74,22 +72,22 @@ class Pipeline:
         return answer.json()
 
     def publish(self, data: Any = None) -> str:
-        """Publish and fan out; the deliveries wait in their queue. Returns the event's id.
+        """Publish and fan out, so that the deliveries are in their queue. Returns the event's ID.
 
-        What its type requires comes before what is given.
+        `data` is merged into data that the event type's schema accepts.
         """
         body = {"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}
         answer = self.api("POST /api/events", json=body)
         assert answer.status == 202, answer.text
         self.events.run()
-        self.clock.move(0.001)  # ids of one millisecond have no order
+        self.clock.move(0.001)  # IDs of the same millisecond have no order
         return str(answer.json()["id"])
 
     def sweep(self) -> int:
         return int(self._sweep({}, LAMBDA_CONTEXT)["queued"])
 
     def run(self, days: float = 14) -> None:
-        """Let time pass, with a sweep a minute, until nothing waits any more."""
+        """Let time pass, with a sweep at each step, until nothing waits."""
         end = self.clock.now + days * DAY * 1000
         while True:
             parked = [
@@ -103,17 +101,17 @@ class Pipeline:
             if not waits:
                 return
             self.clock.move(waits[0] + 0.001)
-            assert self.clock.now < end, "it never ends"
+            assert self.clock.now < end, f"something still waits after {days} days"
             self.sweep()
             self.poll()
 
     def poll(self) -> int:
-        """An invocation of each lane with what is visible; returns how many messages they got."""
+        """Invoke each lane's worker with its visible messages. Returns the number of messages."""
         return self.deliveries.poll() + self.slow.poll()
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of the deliveries, without those of attempts."""
+        """The rows of deliveries, without those of attempts."""
         return [row for row in self.backend.rows("DeliveriesTable") if row["sk"].startswith("dlv_")]
 
     @property

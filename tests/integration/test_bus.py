@@ -369,11 +369,11 @@ def test_event_is_redelivered_if_its_idempotency_key_is_in_use(
     from patchbay import idempotency
 
     def conflict(*_: Any, **__: Any) -> None:
-        raise idempotency.still_running()
+        raise idempotency.request_in_progress()
 
     source.send(envelope(clock, {**DETAIL, "idempotencyKey": "mine"}))
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "remember", conflict)
+        patch.setattr(idempotency, "get_or_store", conflict)
         source.poll()
     assert source.waits == [180]
     source.run(3600)

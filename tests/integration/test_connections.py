@@ -519,7 +519,7 @@ def test_changed_or_moved_ciphertext_cannot_be_decrypted(api: Api, crm: Provider
     ):
         dynamo.put(settings().connections_table, by_name["mine"] | {"sealed": sealed})
         detail = assert_problem(get_token(api, id, "mine"), 500, "internal")["detail"]
-        assert f"connections/{by_name['mine']['id']}/sealed does not open" in detail
+        assert f"connections/{by_name['mine']['id']}/sealed cannot be decrypted" in detail
         assert not sealed or sealed not in detail
     # Another workspace's whole row under our key names its workspace, so it could be decrypted, or used.
     stolen = by_name["theirs"] | {"integrationKey": by_name["mine"]["integrationKey"], "name": "mine"}
@@ -531,7 +531,7 @@ def test_changed_or_moved_ciphertext_cannot_be_decrypted(api: Api, crm: Provider
         dynamo.put(settings().connections_table, row)
         refreshing = api(f"POST {INTEGRATIONS}/{id}/oauth/refresh", json={"connectionId": "mine"})
         for answer in (get_token(api, id, "mine"), refreshing):
-            assert_problem(answer, 500, "internal", "does not open")
+            assert_problem(answer, 500, "internal", "cannot be decrypted")
     dynamo.put(settings().connections_table, stolen)
     assert_problem(delete(api, id, "mine"), 500, "internal")
     assert len(crm.token_requests) == 3
@@ -539,7 +539,7 @@ def test_changed_or_moved_ciphertext_cannot_be_decrypted(api: Api, crm: Provider
     # A connection that cannot be decrypted can still be deleted.
     dynamo.put(settings().connections_table, by_name["mine"] | {"sealed": "v1.1.AAAA"})
     assert delete(api, id, "mine").status == 200
-    assert "does not open" in activity_details(api, id, "connection.revoked")[0]
+    assert "cannot be decrypted" in activity_details(api, id, "connection.revoked")[0]
     assert_problem(get(api, id, "mine"), 404)
     assert get_token(api, id, "other").status == 200
     assert get_token(api, foreign, "theirs", token=STRANGER).status == 200

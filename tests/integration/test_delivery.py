@@ -807,13 +807,13 @@ def test_throttled_claim_delays_only_its_delivery(pipeline: Pipeline) -> None:
 
 
 def test_only_unrecorded_success_is_sent_again(pipeline: Pipeline) -> None:
-    put_each = dynamo.put_each
+    put_each = dynamo.batch_put
     with receiver() as r:
         for _ in range(4):
             pipeline.webhook(r.url)
         pipeline.publish()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dynamo, "put_each", lambda rows: put_each([rows[0], *rows[2:]]) or [1])
+            patch.setattr(dynamo, "batch_put", lambda rows: put_each([rows[0], *rows[2:]]) or [1])
             pipeline.deliveries.poll()
         assert pipeline.ends() == [("DELIVERED", None)] * 3
         (unwritten,) = set(r.ids) - {row["sk"] for row in pipeline.rows}

@@ -570,16 +570,16 @@ def test_event_is_not_sent_if_its_row_or_its_marker_is_throttled(
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(3)]
     records = source.receive()
-    write = dynamo.put_each
+    write = dynamo.batch_put
     with monkeypatch.context() as patch:
-        patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[1:]), 0])
+        patch.setattr(dynamo, "batch_put", lambda rows: [*write(rows[1:]), 0])
         assert source.invoke(records) == [records[0]["messageId"]]
     assert len(take_deliveries(backend)) == 2
     cold_start()
     hour = EventId(publish(api)).time_ms // 3_600_000
     dynamo.delete(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
     with monkeypatch.context() as patch:
-        patch.setattr(dynamo, "put_each", lambda rows: [*write(rows[:-1]), len(rows) - 1])
+        patch.setattr(dynamo, "batch_put", lambda rows: [*write(rows[:-1]), len(rows) - 1])
         source.poll()
     assert take_deliveries(backend) == []
     source.run()

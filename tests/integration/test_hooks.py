@@ -644,7 +644,7 @@ def test_samples_are_the_newest_events_then_the_catalogue_sample(pipeline: Pipel
     path = "GET /api/automations/zapier/triggers/POST_PUBLISHED/samples"
     (catalogue_sample,) = pipeline.api(path).json()
     assert catalogue_sample == {
-        "id": EventId.of_name("sample", "POST_PUBLISHED"),
+        "id": EventId.built_in("sample", "POST_PUBLISHED"),
         "type": "POST_PUBLISHED",
         "timestamp": "2026-03-02T09:30:00.000Z",
         "data": load_entry("POST_PUBLISHED").sample,
@@ -676,7 +676,7 @@ def test_samples_do_not_include_rejected_events(pipeline: Pipeline) -> None:
     event = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", pipeline.clock.now, {}, "bus", "c")
     assert store.reject(event, "no")
     (catalogue_sample,) = pipeline.api("GET /api/automations/n8n/triggers/POST_PUBLISHED/samples").json()
-    assert catalogue_sample["id"] == EventId.of_name("sample", "POST_PUBLISHED")
+    assert catalogue_sample["id"] == EventId.built_in("sample", "POST_PUBLISHED")
 
 
 @pytest.mark.parametrize("event", sorted(catalogue.TRIGGERS))

@@ -392,7 +392,7 @@ def test_members_read_and_admins_write(api: Api) -> None:
             (f"PUT {PATH}/{id}", {"name": role}),
             (f"PUT {PATH}/{id}/status", {"status": "ACTIVE"}),
             (f"POST {PATH}", {"name": "x", "type": "CUSTOM"}),
-            (f"POST {PATH}/{IntegrationId.of_template('hubspot')}/install", {}),
+            (f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install", {}),
             (f"DELETE {PATH}/{id}", None),
         ):
             answer = api(line, json=body, token=token)
@@ -713,7 +713,7 @@ def test_connection_count_survives_concurrent_update(api: Api, backend: Backend,
 def test_ceiling_applies_to_create_and_install_until_delete(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template = IntegrationId.of_template("hubspot")
+    template = IntegrationId.for_template("hubspot")
     first = created(api)
     assert api(f"POST {PATH}/{template}/install").status == 201
     for answer in (create(api), api(f"POST {PATH}/{template}/install")):
@@ -748,7 +748,7 @@ def test_create_and_install_are_idempotent(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    template = IntegrationId.of_template("hubspot")
+    template = IntegrationId.for_template("hubspot")
     lines: list[tuple[str, Any]] = [
         (f"POST {PATH}", {"name": "CRM", **HUBSPOT}),
         (f"POST {PATH}/{template}/install", None),
@@ -796,7 +796,7 @@ def test_change_and_log_entry_are_atomic(api: Api, backend: Backend) -> None:
     id = integration["id"]
     changes: list[tuple[str, str, Any, str]] = [
         (f"POST {PATH}", "integration.created", {"name": "b", "type": "CUSTOM"}, "Put"),
-        (f"POST {PATH}/{IntegrationId.of_template('hubspot')}/install", "integration.installed", {}, "Put"),
+        (f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install", "integration.installed", {}, "Put"),
         (f"PUT {PATH}/{id}", "integration.updated", {"name": "b", "config": {"apiKey": "k"}}, "Update"),
         (f"PUT {PATH}/{id}", "integration.updated", {"isPublic": True}, "Update"),
         (f"PUT {PATH}/{id}/status", "integration.status_changed", {"status": "INACTIVE"}, "Update"),
@@ -944,7 +944,7 @@ def test_webhook_rejects_unknown_integration(api: Api) -> None:
     for id in (
         theirs["id"],
         IntegrationId.new(),
-        IntegrationId.of_template("hubspot"),
+        IntegrationId.for_template("hubspot"),
         "int_x",
         integration["id"][4:],
     ):
@@ -1328,7 +1328,7 @@ def test_undecryptable_secret_can_be_replaced(api: Api, backend: Backend) -> Non
     )
     broken = api(f"GET {PATH}/{integration['id']}?reveal=true")
     assert broken.status == 500
-    assert "does not open" in broken.json()["detail"]
+    assert "cannot be decrypted" in broken.json()["detail"]
     secret_names = [name for name, value in integration["config"].items() if value == "********"]
     assert put(api, integration, config={"clientSecret": "a new one"}).status == 500
     replacements = dict.fromkeys(secret_names, "a new one")

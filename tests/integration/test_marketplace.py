@@ -169,7 +169,7 @@ def add_connection(workspace: str, integration: Any) -> None:
     who = Principal(workspace, "user:someone")
     bare = connections.new_connection(who, stored, "default", AuthType.OAUTH2, None)
     tokens = TokenSet(access_token=ACCESS, refresh_token=REFRESH, expires_in=300)
-    new = with_tokens(bare, provider.oauth, tokens, vault.sealer(workspace), now_ms() - 300_000)
+    new = with_tokens(bare, provider.oauth, tokens, vault.encryptor(workspace), now_ms() - 300_000)
     connections_store.connect(new, None, [])
 
 
@@ -506,7 +506,7 @@ def test_browse_lists_public_integrations_then_templates(api: Api) -> None:
     templates = whole[3 : 3 + len(list(providers.names()))]
     assert [one["provider"] for one in templates] == list(providers.names())
     for template in templates:
-        assert template["id"] == IntegrationId.of_template(template["provider"])
+        assert template["id"] == IntegrationId.for_template(template["provider"])
         assert (template["config"], template["metadata"], template["installedFrom"]) == ({}, {}, None)
     automations = whole[3 + len(templates) :]
     assert [one["metadata"]["template"]["key"] for one in automations] == [one.key for one in all_templates()]
@@ -740,22 +740,22 @@ def test_template_copy_is_set_up_by_its_installer(api: Api, subtests: pytest.Sub
         provider = providers.load(name)
         assert provider is not None
         with subtests.test(name):
-            copy = installed(api, IntegrationId.of_template(name))
+            copy = installed(api, IntegrationId.for_template(name))
             assert (copy["name"], copy["provider"], copy["type"]) == (provider.label, name, provider.type)
-            assert (copy["installedFrom"], copy["publisher"]) == (IntegrationId.of_template(name), None)
+            assert (copy["installedFrom"], copy["publisher"]) == (IntegrationId.for_template(name), None)
             assert copy["status"] == ("ACTIVE" if provider.oauth is None else "PENDING_SETUP")
-    hubspot = installed(api, IntegrationId.of_template("hubspot"))
+    hubspot = installed(api, IntegrationId.for_template("hubspot"))
     config = {"clientId": "mine", "clientSecret": "my-secret", "redirectUris": ["https://mine.example/back"]}
     assert updated(api, hubspot, installer_token(), config=config)["status"] == "ACTIVE"
     url = initiate(api, hubspot, uri="https://mine.example/back").json()["authorizationUrl"]
     assert parse_qs(urlsplit(url).query)["client_id"] == ["mine"]
     for id in (
-        IntegrationId.of_template("nobody"),
-        IntegrationId.of_template("../hubspot"),
+        IntegrationId.for_template("nobody"),
+        IntegrationId.for_template("../hubspot"),
         IntegrationId.new(),
     ):
         assert_problem(install(api, id), 404)
-    assert_problem(api(f"GET {PATH}/{IntegrationId.of_template('hubspot')}"), 404)
+    assert_problem(api(f"GET {PATH}/{IntegrationId.for_template('hubspot')}"), 404)
 
 
 def test_automation_templates_contain_plans(api: Api, subtests: pytest.Subtests) -> None:
@@ -841,7 +841,7 @@ def test_repeated_install_creates_one_copy(api: Api) -> None:
 def test_unpublish_keeps_copies_working_and_reports_their_number(api: Api) -> None:
     source = published(api)
     copies = [installed(api, source), installed(api, source, jwt_for("initech"))]
-    installed(api, IntegrationId.of_template("hubspot"))
+    installed(api, IntegrationId.for_template("hubspot"))
     editor = jwt_for("acme", scope="integrations:read integrations:write")
     shown = updated(api, source, editor, isPublic=False)
     assert (shown["isPublic"], shown["reviewStatus"], shown["publisher"]) == (False, None, None)

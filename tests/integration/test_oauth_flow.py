@@ -171,7 +171,7 @@ def test_verifier_moved_to_another_state_cannot_be_decrypted(
     dynamo.put(settings().oauth_states_table, {**of_one, "verifier": of_other["verifier"]})
     answer = complete_flow(api, one["state"])
     assert answer.status == 500
-    assert "does not open" in answer.json()["detail"]
+    assert "cannot be decrypted" in answer.json()["detail"]
     assert crm.token_requests == []
 
 

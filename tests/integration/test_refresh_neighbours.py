@@ -104,7 +104,7 @@ def copy_connection(workspace: str, id: str, names: list[str], *, shard: int | N
     first = store.get(workspace, IntegrationId(id), "default")
     assert integration is not None
     assert first is not None
-    tokens, encrypt, oauth = decrypt_tokens(first), vault.sealer(workspace), client_for(integration).oauth
+    tokens, encrypt, oauth = decrypt_tokens(first), vault.encryptor(workspace), client_for(integration).oauth
     for name in names:
         new_id = ConnectionId.new(now_ms())
         while shard is not None and due_index.shard_of(new_id) != shard:

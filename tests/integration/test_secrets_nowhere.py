@@ -600,7 +600,7 @@ def test_the_hunt_finds_a_planted_key_in_each_place(hunt: KeyHunt, monkeypatch: 
 def test_repr_of_request_has_no_credentials() -> None:
     """A request contains the credentials, and the request of an OAuth callback contains the code."""
     secret = "sk_test_in-a-header"
-    request = Request.of(
+    request = Request.from_event(
         {
             "routeKey": "GET /",
             "rawPath": "/",

@@ -435,6 +435,6 @@ def test_request_that_lost_the_key_to_a_repeat_rotates_nothing(bench: Bench) -> 
 
     with meanwhile("dynamodb.GetItem", overtake):
         slow = bench.rotate(headers={"idempotency-key": "k"})
-    assert_problem(slow, 409, "conflict", "still running")
+    assert_problem(slow, 409, "conflict", "in progress")
     assert bench.row["version"] == 2
     assert bench.rotated(headers={"idempotency-key": "k"}) == repeat[0]

@@ -1,3 +1,5 @@
+"""IDs: time order, ranges, and parsing."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=s
 
 
 @given(milliseconds)
-def test_an_id_keeps_its_time_and_parses_to_itself(at_ms: int) -> None:
+def test_id_has_its_creation_time_and_parses_to_itself(at_ms: int) -> None:
     id = WebhookId.new(at_ms)
     assert id.time_ms == at_ms
     assert id == f"whk_{id.body}"
@@ -23,17 +25,17 @@ def test_an_id_keeps_its_time_and_parses_to_itself(at_ms: int) -> None:
 
 
 @given(st.lists(milliseconds, unique=True))
-def test_the_order_of_ids_is_the_order_of_time(times: list[int]) -> None:
+def test_ids_sort_by_time(times: list[int]) -> None:
     ids = [EventId.new(at) for at in times]
     assert [id.time_ms for id in sorted(ids)] == sorted(times)
 
 
-def test_ids_of_one_moment_differ() -> None:
+def test_ids_of_the_same_millisecond_differ() -> None:
     assert len({ApiKeyId.new(7) for _ in range(1_000)}) == 1_000
 
 
 @given(milliseconds)
-def test_a_derived_id_is_always_the_same_and_has_the_time_of_its_base(at_ms: int) -> None:
+def test_derived_id_is_deterministic_and_has_the_time_of_its_base(at_ms: int) -> None:
     event, webhook = EventId.new(at_ms), WebhookId.new()
     delivery = DeliveryId.derived(event, webhook)
     assert delivery == DeliveryId.derived(event, webhook)
@@ -43,7 +45,7 @@ def test_a_derived_id_is_always_the_same_and_has_the_time_of_its_base(at_ms: int
 
 
 @given(moments, st.timedeltas(timedelta(0), timedelta(days=30)))
-def test_a_range_holds_the_ids_of_its_time_and_no_others(since: datetime, span: timedelta) -> None:
+def test_range_includes_exactly_the_ids_of_its_time(since: datetime, span: timedelta) -> None:
     low, high = EventId.range(since, since + min(span, datetime.max.replace(tzinfo=UTC) - since))
     assert low <= EventId.new(low.time_ms) <= high
     assert low <= EventId.new(high.time_ms) <= high
@@ -52,7 +54,7 @@ def test_a_range_holds_the_ids_of_its_time_and_no_others(since: datetime, span: 
         assert not low <= EventId.new(low.time_ms - 1) <= high
 
 
-def test_an_open_range_holds_all() -> None:
+def test_open_range_includes_all_ids() -> None:
     low, high = EventId.range(None, None)
     assert low <= EventId.new(0) <= high
     assert low <= EventId.new(2**48 - 1) <= high
@@ -68,18 +70,18 @@ def test_an_open_range_holds_all() -> None:
         "whk_" + "8" + "0" * 21,  # more than 128 bits
         "whk_" + "0" * 21 + "\n",
         "whk_" + "0" * 21 + "-",
-        "whk_" + "0" * 21 + "٣",  # a digit, but not one of base62
+        "whk_" + "0" * 21 + "٣",  # a Unicode digit, but not in base62
         "evt_" + "0" * 22,
         "WHK_" + "0" * 22,
         " whk_" + "0" * 22,
     ],
 )
-def test_what_is_no_webhook_id_does_not_parse(text: str) -> None:
-    with pytest.raises(ValueError, match="not a whk_ id"):
+def test_parse_rejects_text_that_is_not_a_webhook_id(text: str) -> None:
+    with pytest.raises(ValueError, match="not a valid whk_ ID"):
         WebhookId.parse(text)
 
 
-def test_pydantic_reads_and_writes_ids_of_the_right_kind() -> None:
+def test_pydantic_validates_and_serializes_ids() -> None:
     adapter = TypeAdapter(WebhookId)
     id = WebhookId.new()
     assert type(adapter.validate_json(f'"{id}"')) is WebhookId
@@ -89,13 +91,13 @@ def test_pydantic_reads_and_writes_ids_of_the_right_kind() -> None:
 
 
 @given(st.integers(0, 62**8 - 1))
-def test_base62_is_of_the_asked_length_and_comes_back(number: int) -> None:
+def test_base62_has_the_requested_length_and_round_trips(number: int) -> None:
     text = base62(number, 8)
     assert len(text) == 8
     assert set(text) <= set(ALPHABET)
     assert from_base62(text) == number
 
 
-def test_base62_does_not_cut_what_is_too_large() -> None:
-    with pytest.raises(ValueError, match="does not fit"):
+def test_base62_rejects_a_number_that_is_too_large() -> None:
+    with pytest.raises(ValueError, match="base62 digits"):
         base62(62**3, 3)

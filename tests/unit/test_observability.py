@@ -1,4 +1,4 @@
-"""Which successes are logged."""
+"""The sampling of log records."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("percent", "fewest", "most"), [(0, 0, 0), (1, 5, 20), (50, 450, 550), (100, 1000, 1000)]
 )
-def test_a_percentage_of_correlation_ids_is_sampled(
+def test_sampled_selects_a_percentage_of_correlation_ids(
     monkeypatch: pytest.MonkeyPatch, percent: int, fewest: int, most: int
 ) -> None:
     monkeypatch.setenv("SUCCESS_LOG_PERCENT", str(percent))
-    ids = [str(UUID(int=at)) for at in range(1000)]
-    chosen = [id for id in ids if observability.sampled(id)]
-    assert fewest <= len(chosen) <= most
-    assert chosen == [id for id in ids if observability.sampled(id)]  # each function chooses the same
+    ids = [str(UUID(int=number)) for number in range(1000)]
+    sampled = [id for id in ids if observability.sampled(id)]
+    assert fewest <= len(sampled) <= most
+    assert sampled == [id for id in ids if observability.sampled(id)]  # every function samples the same

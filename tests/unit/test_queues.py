@@ -1,4 +1,4 @@
-"""Calls of SQS within its limits."""
+"""SQS calls within the quotas of SQS."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from patchbay import aws, queues
 
 
-def test_messages_are_hidden_ten_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_visibility_sends_ten_messages_per_call(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
 
     def call(service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         assert (service, operation) == ("sqs", "ChangeMessageVisibilityBatch")
         calls.append(params)
-        # What SQS refuses is seen again by itself: that is no error.
+        # A message that SQS rejects becomes visible by itself, so this is not an error.
         return {"Failed": [{"Id": "0", "Code": "MessageNotInflight"}]}
 
     monkeypatch.setattr(aws, "call", call)

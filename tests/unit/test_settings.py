@@ -1,4 +1,4 @@
-"""The environment, read once and typed; what is missing or wrong is named."""
+"""Settings from the environment: types, defaults, and errors that name the variable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SWITCHES = sorted(field.name.upper() for field in dataclasses.fields(Settings) i
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Only what has no default; nothing of this machine."""
+    """Only the required variables, and none of the test machine's."""
     for field in dataclasses.fields(Settings):
         monkeypatch.delenv(field.name.upper(), raising=False)
     monkeypatch.delenv("ENCRYPTION_KEY", raising=False)
@@ -32,7 +32,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
-def test_values_have_the_types_of_their_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_have_the_types_of_their_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NUMBERS:
         monkeypatch.setenv(name, "7")
     for name in SWITCHES:
@@ -46,35 +46,37 @@ def test_values_have_the_types_of_their_fields(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)])
-def test_switches(monkeypatch: pytest.MonkeyPatch, text: str, value: bool) -> None:
+def test_bool_setting_accepts_true_false_1_and_0(
+    monkeypatch: pytest.MonkeyPatch, text: str, value: bool
+) -> None:
     monkeypatch.setenv("HTTPS_ONLY", text)
     assert settings().https_only is value
 
 
-def test_safe_without_a_word() -> None:
+def test_defaults_are_safe() -> None:
     read = settings()
     assert read.https_only is True
     assert read.patchbay_allow_loopback_targets is False
     assert (read.jwks_url, read.jwt_secret_arn) == ("", "")
 
 
-def test_read_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_once_and_immutable(monkeypatch: pytest.MonkeyPatch) -> None:
     first = settings()
     monkeypatch.setenv("MAX_WEBHOOKS", "1")
     assert settings() is first
     with pytest.raises(dataclasses.FrozenInstanceError):
-        first.max_webhooks = 1  # type: ignore[misc]  # that it cannot be is the point
+        first.max_webhooks = 1  # type: ignore[misc]  # this is the point of the test
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_error_names_the_missing_variable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
     with pytest.raises(ConfigurationError) as error:
         settings()
     assert re.findall(r"[A-Z_]{5,}", str(error.value)) == [name]
 
 
-def test_all_that_are_missing_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_all_missing_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in REQUIRED:
         monkeypatch.delenv(name)
     with pytest.raises(ConfigurationError) as error:
@@ -90,7 +92,9 @@ def test_all_that_are_missing_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
         ("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "maybe"),
     ],
 )
-def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+def test_error_names_the_variable_with_an_invalid_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
     monkeypatch.setenv(name, text)
     with pytest.raises(ConfigurationError) as error:
         settings()
@@ -98,7 +102,7 @@ def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, text: 
     assert repr(text) in str(error.value)
 
 
-def test_a_mistake_can_be_mended_without_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_again_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_WEBHOOKS", "many")
     with pytest.raises(ConfigurationError):
         settings()
@@ -107,19 +111,18 @@ def test_a_mistake_can_be_mended_without_a_new_process(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("text", ["c2VjcmV0", "", "0"])
-def test_an_encryption_key_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_settings_reject_encryption_key(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("ENCRYPTION_KEY", text)
     with pytest.raises(ConfigurationError, match=r"ENCRYPTION_KEY is set.*KMS.*Remove") as error:
         settings()
     assert not text or text not in str(error.value)
 
 
-def test_the_template_sets_what_is_read_and_nothing_else() -> None:
-    """Variables are written once: a name in one place and not in the other is a mistake."""
+def test_template_sets_exactly_the_variables_that_settings_read() -> None:
     template = (ROOT / "template.yaml").read_text()
     variables = template.partition("      Variables:\n")[2].partition("\nResources:")[0]
-    given = set(re.findall(r"^        ([A-Z][A-Z0-9_]*):", variables, re.MULTILINE))
+    in_template = set(re.findall(r"^        ([A-Z][A-Z0-9_]*):", variables, re.MULTILINE))
     read = {field.name.upper() for field in dataclasses.fields(Settings)}
-    assert read - given == {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}  # the local runner's alone
-    assert {name for name in given - read if not name.startswith("POWERTOOLS_")} == set()
+    assert read - in_template == {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}  # only for the local runner
+    assert {name for name in in_template - read if not name.startswith("POWERTOOLS_")} == set()
     assert "PATCHBAY_ALLOW_LOOPBACK_TARGETS" not in template

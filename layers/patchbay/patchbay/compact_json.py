@@ -87,7 +87,7 @@ def check_size(name: str, value: object, max_bytes: int) -> None:
     try:
         actual = size(value)
     except (TypeError, ValueError, RecursionError):  # only from callers in our own process
-        raise ValidationFailed.of(name, "must contain only JSON values") from None
+        raise ValidationFailed.for_field(name, "must contain only JSON values") from None
     if actual > max_bytes:
         raise PayloadTooLarge(f"{name} has {actual} bytes as JSON; the maximum is {max_bytes}.")
 

@@ -1,5 +1,5 @@
-"""Errors that callers are meant to see. Each class carries its status and code; `patchbay.http` turns
-them into problem+json (RFC 9457) in one place, and nothing else does.
+"""The errors of the API. Each class has its HTTP status, code and title. Only `patchbay.http.response`
+converts them to problem+json (RFC 9457).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
-    """What is wrong with one field; `path` is dotted (`retryConfig.maxRetries`)."""
+    """An error in one field. `path` is dotted, such as `retryConfig.maxRetries`."""
 
     path: str
     message: str
 
 
 class Problem(Exception):
-    """Base of all. `detail` is shown to the caller: it says what to do and holds no secret."""
+    """The base class. Callers see `detail`: it says what is wrong and what to do, and contains no secret."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -29,11 +29,11 @@ class Problem(Exception):
 
 
 class MalformedJson(Problem):
-    status, code, title = 400, "malformed_json", "The body is not JSON that can be read"
+    status, code, title = 400, "malformed_json", "Malformed JSON in the request body"
 
 
 class Unauthenticated(Problem):
-    status, code, title = 401, "unauthenticated", "Sign in with a token or an API key"
+    status, code, title = 401, "unauthenticated", "Authentication failed"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})  # RFC 9110, 11.6.1
@@ -48,22 +48,24 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    status, code, title = 405, "method_not_allowed", "This path does not take that method"
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
 
 
 class Conflict(Problem):
-    status, code, title = 409, "conflict", "In conflict with the present state"
+    status, code, title = 409, "conflict", "Conflict with the current state"
 
 
-def check_version(thing: str, present: int, if_match: int | None) -> None:
-    """Raises Conflict when the caller's If-Match is not the present version of that thing."""
-    if if_match is not None and if_match != present:
-        raise Conflict(f"The {thing} is at version {present}, not {if_match}. Read it again, then repeat.")
+def check_version(resource: str, current: int, if_match: int | None) -> None:
+    """Raises Conflict when the caller's If-Match is not the resource's current version."""
+    if if_match is not None and if_match != current:
+        raise Conflict(
+            f"The {resource} is at version {current}, not {if_match}. Read it again, then repeat the change."
+        )
 
 
-def contended(thing: str) -> Conflict:
-    """The answer when a change met others again and again."""
-    return Conflict(f"Others are changing this {thing} at the same time. Try again in a moment.")
+def write_conflict(resource: str) -> Conflict:
+    """The error when concurrent changes defeated every attempt to write a resource."""
+    return Conflict(f"Other requests are changing this {resource} at the same time. Try again in a moment.")
 
 
 class IntegrationInactive(Problem):
@@ -71,30 +73,30 @@ class IntegrationInactive(Problem):
 
 
 class ConnectionExpired(Problem):
-    status, code, title = 409, "connection_expired", "The connection has to be made again"
+    status, code, title = 409, "connection_expired", "The connection has expired"
 
 
 class PayloadTooLarge(Problem):
-    status, code, title = 413, "payload_too_large", "Too large"
+    status, code, title = 413, "payload_too_large", "Payload too large"
 
 
 class ValidationFailed(Problem):
-    """Carries what is wrong field by field."""
+    """The request is invalid. `errors` has an entry for each invalid field."""
 
-    status, code, title = 422, "validation_failed", "The request does not fit"
+    status, code, title = 422, "validation_failed", "Request validation failed"
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
         self.errors = tuple(errors)
 
     @classmethod
-    def of(cls, path: str, message: str) -> ValidationFailed:
-        """A refusal that concerns one field."""
+    def for_field(cls, path: str, message: str) -> ValidationFailed:
+        """The error for one invalid field."""
         return cls(f"{path}: {message}", [FieldError(path, message)])
 
 
 class IdempotencyMismatch(Problem):
-    status, code, title = 422, "idempotency_mismatch", "This Idempotency-Key was used otherwise"
+    status, code, title = 422, "idempotency_mismatch", "Idempotency-Key used with a different request"
 
 
 class AuthorizationFailed(Problem):
@@ -106,14 +108,20 @@ class RateLimited(Problem):
 
 
 class CostExceedsLimit(Problem):
-    """A request that costs more than a limit ever admits, so no wait helps."""
+    """The request's cost exceeds the whole limit, so waiting does not help."""
 
-    status, code, title = 422, "cost_exceeds_limit", "The cost is above the limit"
+    status, code, title = 422, "cost_exceeds_limit", "The cost exceeds the limit"
+
+
+class InternalError(Problem):
+    """A bug, or an AWS failure that no retry overcame."""
+
+    status, code, title = 500, "internal", "Internal server error"
 
 
 class ResponseTooLarge(Problem):
-    status, code, title = 500, "response_too_large", "The answer is too large to be sent"
+    status, code, title = 500, "response_too_large", "The response is too large"
 
 
 class UpstreamFailed(Problem):
-    status, code, title = 502, "upstream_failed", "Another service did not answer as it should"
+    status, code, title = 502, "upstream_failed", "An upstream service failed"

@@ -1,8 +1,8 @@
-"""Idempotency-Key: a repeated create answers what the first one answered.
+"""Idempotency-Key: a repeated create returns the first one's response.
 
-A create and the record of its answer are one transaction, so there is no moment at which the thing exists
-and its answer does not. A key whose first request died is free again after its lease: either that request
-committed, then its answer stands, or nothing of it happened.
+A create and the record of its response are one transaction, so neither is ever stored without the other. If
+the first request dies, its key becomes free when its lease ends: either the request committed, and its
+response is stored, or it changed nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
 from patchbay import compact_json, vault
 from patchbay.api_model import ApiModel, to_json
@@ -21,13 +22,15 @@ from patchbay.settings import settings
 from patchbay.storage import dynamo
 
 _KEEP_SECONDS = 24 * 3600
-# Longer than any function that creates may run (10 s).
+# Longer than the timeout of any function that creates something (10 s).
 _LEASE_MS = 30_000
 _MAX_KEY_LENGTH = 255
 
+Answer = TypeVar("Answer", bound=Mapping[str, object])
+
 
 class Scope(NamedTuple):
-    """Where a key means something: one caller, one route, one key, and the body it came with."""
+    """A caller's key on one route, and the hash of the body that it came with."""
 
     id: str
     workspace_id: str
@@ -35,8 +38,10 @@ class Scope(NamedTuple):
 
 
 class Once:
-    """A create under an Idempotency-Key, while it runs. The service that commits it appends
-    `completing(answer)` to its own transaction.
+    """A create with an Idempotency-Key while it runs: its work is done once, however often it is requested.
+
+    The endpoint calls `start` and hands the object to its service as `once`. The service then adds
+    `complete_action(answer)` to the transaction that creates, or calls `release` if it creates nothing.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -45,45 +50,11 @@ class Once:
         self.completed = False
         self.released = False
 
-    def completing(self, answer: ApiModel) -> list[dynamo.TransactItem]:
-        """The actions that record `answer`, encrypted: it may hold a secret that is shown once."""
-        self.completed = True
-        sealed = vault.encrypt(
-            self._scope.workspace_id,
-            to_json(answer),
-            encryption_context=_encryption_context(self._scope),
-        )
-        return [
-            dynamo.update_action(
-                settings().idempotency_table,
-                {"id": self._scope.id},
-                "SET answer = :answer, #ttl = :ttl REMOVE leaseUntil",
-                names={"#ttl": "ttl", "#owner": "owner"},
-                condition="#owner = :owner",
-                answer=sealed,
-                owner=self._owner,
-                ttl=now_ms() // 1000 + _KEEP_SECONDS,
-            )
-        ]
+    def start(self) -> str | None:
+        """Take the key and return None, or return the first request's answer as JSON.
 
-    def release(self) -> None:
-        """The request created nothing, for it was refused or what it asks for is there already: the key may
-        be used again.
+        Raises IdempotencyMismatch, and Conflict while the first request runs.
         """
-        self.released = True
-        try:
-            dynamo.delete(
-                settings().idempotency_table,
-                {"id": self._scope.id},
-                names={"#owner": "owner"},
-                condition="#owner = :owner AND attribute_not_exists(answer)",
-                owner=self._owner,
-            )
-        except dynamo.ConditionFailed:
-            return  # its lease ran out and another request took it over
-
-    def begin(self) -> str | None:
-        """Take the key, or the first request's answer as JSON. Raises IdempotencyMismatch, Conflict."""
         now = now_ms()
         row = {
             "id": self._scope.id,
@@ -102,22 +73,55 @@ class Once:
                 now=now,
                 seconds=now // 1000,
             )
-        except dynamo.ConditionFailed as refused:
-            first = _first(refused.row, self._scope)
+        except dynamo.ConditionFailed as error:
+            first = _matching(error.row, self._scope)
             if first.get("owner") == self._owner:
-                return None  # our own write: its answer was lost, and the client sent it again
+                return None  # our own write: its response was lost, and the client retried it
             if "answer" not in first:
-                raise still_running() from None
+                raise request_in_progress() from None
             return vault.decrypt(
                 self._scope.workspace_id, first["answer"], encryption_context=_encryption_context(self._scope)
             )
         return None
 
+    def complete_action(self, answer: ApiModel) -> dynamo.TransactItem:
+        """Record `answer`, encrypted because it may hold a secret that is returned only once."""
+        self.completed = True
+        ciphertext = vault.encrypt(
+            self._scope.workspace_id,
+            to_json(answer),
+            encryption_context=_encryption_context(self._scope),
+        )
+        return dynamo.update_action(
+            settings().idempotency_table,
+            {"id": self._scope.id},
+            "SET answer = :answer, #ttl = :ttl REMOVE leaseUntil",
+            names={"#ttl": "ttl", "#owner": "owner"},
+            condition="#owner = :owner",
+            answer=ciphertext,
+            owner=self._owner,
+            ttl=now_ms() // 1000 + _KEEP_SECONDS,
+        )
 
-def remember(scope: Scope, answer: dict[str, Any], *, keep_seconds: int) -> dict[str, Any]:
-    """The first answer under this key: `answer` itself, or the one of an earlier request.
+    def release(self) -> None:
+        """Free the key for another request: this one was rejected, or what it asked for existed already."""
+        self.released = True
+        try:
+            dynamo.delete(
+                settings().idempotency_table,
+                {"id": self._scope.id},
+                names={"#owner": "owner"},
+                condition="#owner = :owner AND attribute_not_exists(answer)",
+                owner=self._owner,
+            )
+        except dynamo.ConditionFailed:
+            return  # our lease ended and another request took the key
 
-    One conditional write; for work that is safe to do again with the first answer. Raises
+
+def get_or_store(scope: Scope, answer: Answer, *, keep_seconds: int) -> Answer:
+    """The first answer under this key: the stored one, or else `answer`, which is stored now.
+
+    It is one conditional write, for work that can safely be repeated with the first answer. Raises
     IdempotencyMismatch.
     """
     seconds = now_ms() // 1000
@@ -135,18 +139,18 @@ def remember(scope: Scope, answer: dict[str, Any], *, keep_seconds: int) -> dict
             condition=_FREE,
             seconds=seconds,
         )
-    except dynamo.ConditionFailed as refused:
-        first: dict[str, Any] = _first(refused.row, scope)["answer"]
-        return first
+    except dynamo.ConditionFailed as error:
+        stored: Answer = _matching(error.row, scope)["answer"]
+        return stored
     return answer
 
 
-def scope(principal: Principal, route: str, key: str, body: Any) -> Scope:
-    """The scope of `key`, an Idempotency-Key. `body` is what JSON gave, so that spacing and the order of
-    fields do not matter; numbers count as they were written. Raises ValidationFailed.
+def scope(principal: Principal, route: str, key: str, body: object) -> Scope:
+    """The scope of `key`, an Idempotency-Key. `body` is parsed JSON, so whitespace and the order of fields do
+    not matter; numbers count as written. Raises ValidationFailed.
     """
     if not 1 <= len(key) <= _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             "Idempotency-Key", f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"
         )
     name = json.dumps([principal.workspace_id, principal.id, route, key])
@@ -158,24 +162,25 @@ def scope(principal: Principal, route: str, key: str, body: Any) -> Scope:
     )
 
 
-# TTL deletes late, so a row past its time is taken for absent.
+# TTL deletes late, so an expired row counts as absent.
 _FREE = "attribute_not_exists(id) OR #ttl <= :seconds"
 
 
-def _first(row: dynamo.Row | None, scope: Scope) -> dynamo.Row:
+def _matching(row: dynamo.Row | None, scope: Scope) -> dynamo.Row:
+    """The first request's row. Raises IdempotencyMismatch if its body was different."""
     if row is None:
-        raise still_running()  # gone between the refused write and its answer
+        raise request_in_progress()  # deleted after the condition failed
     if row["bodyHash"] != scope.body_hash:
         raise IdempotencyMismatch(
-            "This Idempotency-Key came before with another body. Use a new key for a new request."
+            "This Idempotency-Key was used with a different request body. Use a new key for a new request."
         )
     return row
 
 
-def still_running() -> Conflict:
-    """The answer while another request has the key, or to one that lost it because its lease ran out."""
+def request_in_progress() -> Conflict:
+    """The error while another request holds the key, or for a request that lost it when its lease ended."""
     return Conflict(
-        "Another request with this Idempotency-Key is still running. Try again in a moment.",
+        "Another request with this Idempotency-Key is in progress. Try again in a moment.",
         headers={"Retry-After": "1"},
     )
 

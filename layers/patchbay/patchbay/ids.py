@@ -1,7 +1,7 @@
-"""Ids: a prefix that names the kind, then 22 base62 characters that sort by time.
+"""IDs: a prefix that names the kind, an underscore, and 22 base62 characters that sort by time.
 
-The 22 characters are 128 bits: 48 of Unix milliseconds, 80 random. Base62 in ASCII order, so the order
-of the text is the order of time, and a double click selects the whole id.
+The 22 characters encode 128 bits: 48 bits of Unix milliseconds and 80 random bits. The base62 alphabet is in
+ASCII order, so IDs of a kind sort by time, and a double-click selects a whole ID.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic_core import core_schema
 
@@ -32,12 +32,12 @@ def base62(number: int, length: int) -> str:
         number, digit = divmod(number, 62)
         digits.append(ALPHABET[digit])
     if number:
-        raise ValueError(f"the number does not fit into {length} base62 digits")
+        raise ValueError(f"the number needs more than {length} base62 digits")
     return "".join(reversed(digits))
 
 
 def from_base62(text: str) -> int:
-    """The number of a base62 text. Raises KeyError on any other character."""
+    """The number that `text` encodes. Raises KeyError for any other character."""
     number = 0
     for character in text:
         number = number * 62 + _VALUE[character]
@@ -48,48 +48,44 @@ _LAST_BODY = base62((1 << 128) - 1, _LENGTH)
 
 
 class Id(str):
-    """A prefixed, time-ordered id; subclasses fix the prefix."""
+    """A prefixed, time-ordered ID. Subclasses set the prefix."""
 
     prefix: ClassVar[str]
     __slots__ = ()
 
     @classmethod
     def new(cls, at_ms: int | None = None) -> Self:
-        return cls._make(
+        return cls._build(
             time.time_ns() // 1_000_000 if at_ms is None else at_ms, secrets.randbits(_RANDOM_BITS)
         )
 
     @classmethod
     def derived(cls, base: Id, *parts: str, at_ms: int | None = None) -> Self:
-        """The one id that belongs to `base` and `parts`, ordered in time like `base`, or as of `at_ms`."""
-        digest = hashlib.sha256("\n".join((base, *parts)).encode()).digest()
-        return cls._make(
-            base.time_ms if at_ms is None else at_ms, int.from_bytes(digest[: _RANDOM_BITS // 8], "big")
-        )
+        """Always the same ID for the same `base` and `parts`, with the time of `base`, or `at_ms`."""
+        return cls._build(base.time_ms if at_ms is None else at_ms, _hash(base, *parts))
 
     @classmethod
-    def of_name(cls, *parts: str) -> Self:
-        """The id of what is built in: always the same, and older than all others."""
-        digest = hashlib.sha256("\n".join(parts).encode()).digest()
-        return cls._make(0, int.from_bytes(digest[: _RANDOM_BITS // 8], "big"))
+    def built_in(cls, *parts: str) -> Self:
+        """The ID of something built in: always the same for the same `parts`, and older than other IDs."""
+        return cls._build(0, _hash(*parts))
 
     @classmethod
     def range(cls, since: datetime | None, until: datetime | None) -> tuple[Self, Self]:
-        """The lowest and the highest id of a span of time, both ends included; open where None."""
+        """The lowest and the highest ID of a time range, both ends included; None leaves an end open."""
         first = max(to_ms(since), 0) if since else 0
         last = min(max(to_ms(until), 0), _LAST_MS) if until else _LAST_MS
-        return cls._make(min(first, _LAST_MS), 0), cls._make(last, (1 << _RANDOM_BITS) - 1)
+        return cls._build(min(first, _LAST_MS), 0), cls._build(last, (1 << _RANDOM_BITS) - 1)
 
     @classmethod
-    def _make(cls, at_ms: int, low: int) -> Self:
-        return cls(f"{cls.prefix}_{base62(at_ms << _RANDOM_BITS | low, _LENGTH)}")
+    def _build(cls, at_ms: int, low_bits: int) -> Self:
+        return cls(f"{cls.prefix}_{base62(at_ms << _RANDOM_BITS | low_bits, _LENGTH)}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`text` as this kind of id. Raises ValueError when it is none."""
+        """`text` as an ID of this kind. Raises ValueError."""
         prefix, _, body = text.partition("_")
         if prefix != cls.prefix or not _BODY.match(body) or body > _LAST_BODY:
-            raise ValueError(f"not a {cls.prefix}_ id")
+            raise ValueError(f"not a valid {cls.prefix}_ ID")
         return cls(text)
 
     @property
@@ -99,16 +95,22 @@ class Id(str):
 
     @property
     def time_ms(self) -> int:
-        """Unix milliseconds of its creation."""
+        """The creation time in Unix milliseconds."""
         return from_base62(self.body) >> _RANDOM_BITS
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(
             cls.parse,
             core_schema.str_schema(),
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
+
+
+def _hash(*parts: str) -> int:
+    """As many bits of the parts' SHA-256 as an ID has random ones."""
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return int.from_bytes(digest[: _RANDOM_BITS // 8], "big")
 
 
 class ApiKeyId(Id):
@@ -131,9 +133,9 @@ class IntegrationId(Id):
     prefix = "int"
 
     @classmethod
-    def of_template(cls, provider: str) -> Self:
-        """The id of a provider's built-in template."""
-        return cls.of_name("template", provider)
+    def for_template(cls, provider: str) -> Self:
+        """The ID of a provider's built-in template."""
+        return cls.built_in("template", provider)
 
 
 class ConnectionId(Id):
@@ -149,11 +151,12 @@ class LogId(Id):
 
 
 def webhook_key(workspace_id: str, webhook_id: str) -> str:
-    """The partition of all that belongs to a webhook."""
+    """The partition key of everything that belongs to a webhook."""
     return f"{workspace_id}#{webhook_id}"
 
 
-def of_webhook_key(key: str) -> tuple[str, WebhookId]:
+def parse_webhook_key(key: str) -> tuple[str, WebhookId]:
+    """The workspace and the webhook of a `webhook_key`."""
     workspace_id, _, webhook_id = key.partition("#")
     return workspace_id, WebhookId(webhook_id)
 
@@ -162,20 +165,20 @@ _CONNECTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 
 class ConnectionRef(str):
-    """How a path names a connection: by the caller's name for it, or by its `con_` id."""
+    """A connection in a path: the caller's name for it, or its `con_` ID."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when it can be neither."""
+        """Raises ValueError when `text` can be neither."""
         if not _CONNECTION_NAME.match(text):
-            raise ValueError("a connection's name is 1 to 64 letters, digits, _ . or -")
+            raise ValueError("not a connection name, which has 1 to 64 letters, digits, _, . or -")
         return cls(text)
 
     @property
     def id(self) -> ConnectionId | None:
-        """The id, where it is one. Names that look like ids are never given."""
+        """The ID, or None for a name. `connection_name` rejects names that look like IDs."""
         try:
             return ConnectionId.parse(self)
         except ValueError:
@@ -183,10 +186,10 @@ class ConnectionRef(str):
 
 
 def connection_name(text: str) -> str:
-    """`text` as a name for a new connection. Raises ValueError."""
+    """`text` as the name of a new connection. Raises ValueError."""
     if ConnectionRef.parse(text).id is not None:
-        raise ValueError("looks like an id of Patchbay's; choose another name")
-    # HTTP clients resolve these in a path: to delete the connection `..` would delete its integration.
+        raise ValueError("looks like an ID; choose another name")
+    # HTTP clients resolve these in a path: a deletion of the connection `..` would delete its integration.
     if text in (".", ".."):
-        raise ValueError("means another path; choose another name")
+        raise ValueError("is a relative path; choose another name")
     return text

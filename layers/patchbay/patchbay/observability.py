@@ -1,7 +1,7 @@
-"""Logs and metrics: Powertools' Logger (JSON lines) and EMF Metrics (a log line, no API call).
+"""Logs and metrics: Powertools' Logger (JSON lines) and Metrics (EMF: a log line, not an API call).
 
-A correlation id is the id of the HTTP request that caused it all. It goes along in each queue message, so
-that one search finds the publish, the fan-out and every attempt.
+A correlation ID is the ID of the HTTP request that started everything. Every queue message carries it, so one
+search finds the publish, the fan-out and every attempt.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 logger = Logger(utc=True, use_rfc3339=True, serialize_stacktrace=False)
 
-# At DEBUG these log the bytes that they send and receive: tokens, header values, plaintext data keys. At
-# INFO, httpx logs whole addresses, and some providers have tokens there. A function's log level, which Lambda
-# sets at the root logger, must not turn that on.
+# At DEBUG, these log the bytes that they send and receive: tokens, header values, plaintext data keys. At
+# INFO, httpx logs whole URLs, which contain tokens for some providers. The function's log level, which Lambda
+# sets on the root logger, must not turn that on.
 for _name in ("boto3", "botocore", "httpcore", "httpx", "urllib3"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 def sampled(correlation_id: str) -> bool:
-    """Whether to log the successes of this correlation id. All functions choose the same ids, so you can
-    follow a sampled event from its publish to each delivery.
+    """Whether to log successes with this correlation ID. All functions sample the same IDs, so you can follow
+    a sampled event from its publication to each delivery.
     """
     return zlib.crc32(correlation_id.encode()) % 100 < settings().success_log_percent
 
 
 @cache
 def metrics() -> Metrics:
-    """The process's metrics; whoever adds to them calls `flush_metrics` at the end of the invocation."""
+    """The metrics of this process. After you add to them, call `flush_metrics` when the invocation ends."""
     from aws_lambda_powertools.metrics import Metrics
 
     return Metrics()
 
 
 def flush_metrics() -> None:
-    """Print what was counted, at the end of an invocation; nothing if nothing was."""
+    """Log the metrics of an invocation, if there are any."""
     if metrics.cache_info().currsize and metrics().metric_set:
         metrics().flush_metrics()

@@ -1,35 +1,46 @@
-"""Sending to SQS within its limits: 10 entries and 1 MiB a batch, each entry with an answer of its own."""
+"""SQS: sends within its limits (10 messages and 1 MiB per batch), with a result for each message."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from patchbay import aws, compact_json
 from patchbay.observability import logger
 
-# SQS quotas: SendMessageBatch takes 10 messages, and 1 MiB in all.
+# SQS quotas of SendMessageBatch: 10 messages, 1 MiB in total.
 MAX_ENTRIES = 10
 _MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A body as JSON text; `group` is the MessageGroupId, by which a standard queue is kept fair."""
+    """A body as JSON text. `group` is the MessageGroupId, which a standard queue uses for fairness."""
 
     body: str
     group: str
 
     @classmethod
-    def of(cls, value: Any, group: str) -> Message:
+    def from_value(cls, value: object, group: str) -> Message:
+        """A message with `value` as JSON."""
         text = compact_json.dumps(value)
-        # The two characters of JSON text that SQS does not take.
+        # The two characters of JSON that SQS rejects.
         return cls(text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff"), group)
 
 
+class BatchItemFailure(TypedDict):
+    itemIdentifier: str
+
+
+class BatchResponse(TypedDict):
+    """A worker's response to Lambda (ReportBatchItemFailures)."""
+
+    batchItemFailures: list[BatchItemFailure]
+
+
 class BatchSendFailed(Exception):
-    """SQS took some messages and not others; `messages` are those it did not take."""
+    """SQS rejected some messages of a batch: `messages`."""
 
     def __init__(self, messages: list[Message], reasons: set[str]) -> None:
         super().__init__(f"{len(messages)} messages were not sent: {', '.join(sorted(reasons))}")
@@ -37,75 +48,79 @@ class BatchSendFailed(Exception):
 
 
 def send(queue_url: str, message: Message) -> None:
-    """One message, one call."""
+    """Send one message in one call."""
     call = {"QueueUrl": queue_url, "MessageBody": message.body, "MessageGroupId": message.group}
     aws.call("sqs", "SendMessage", call)
 
 
 def send_all(queue_url: str, messages: Iterable[Message]) -> None:
-    """All messages in as few calls as the limits allow. Entries that SQS refuses for a passing reason are
-    sent once more. Raises BatchSendFailed; what was taken stays sent.
+    """Send messages in as few calls as the limits allow. Those that SQS rejects are sent once more. Raises
+    BatchSendFailed; the other messages are sent.
     """
-    refused, _ = _send_chunks(queue_url, messages)
-    refused, reasons = _send_chunks(queue_url, refused)
-    if refused:
-        raise BatchSendFailed(refused, reasons)
+    rejected, _ = _send_chunks(queue_url, messages)
+    rejected, reasons = _send_chunks(queue_url, rejected)
+    if rejected:
+        raise BatchSendFailed(rejected, reasons)
 
 
 def in_flight(queue_url: str) -> int:
-    """About how many messages are received and not deleted, those that wait invisibly included."""
-    wanted = {"QueueUrl": queue_url, "AttributeNames": ["ApproximateNumberOfMessagesNotVisible"]}
-    answer = aws.call("sqs", "GetQueueAttributes", wanted)
-    return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+    """The approximate number of messages that are received and not deleted, including those that wait
+    invisibly.
+    """
+    attribute = "ApproximateNumberOfMessagesNotVisible"
+    answer = aws.call("sqs", "GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": [attribute]})
+    return int(answer["Attributes"][attribute])
 
 
 def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
-    """Make received messages (receipt handle, seconds) visible again after so many seconds, 10 a call. If SQS
-    refuses one, it becomes visible after the queue's own visibility timeout.
+    """Make received messages visible again: (receipt handle, seconds from now), 10 per call. If SQS rejects
+    one, it becomes visible after the queue's own visibility timeout.
     """
     for start in range(0, len(receipts), MAX_ENTRIES):
         entries = [
-            {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for at, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
+            {"Id": str(position), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for position, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
         ]
         call = {"QueueUrl": queue_url, "Entries": entries}
         answer = aws.call("sqs", "ChangeMessageVisibilityBatch", call)
-        if failed := answer.get("Failed"):
-            logger.warning("visibility not changed", reasons=sorted({each["Code"] for each in failed}))
+        if failures := answer.get("Failed"):
+            reasons = sorted({failure["Code"] for failure in failures})
+            logger.warning("failed to change message visibility", reasons=reasons)
 
 
-def batch_response(again: Iterable[str]) -> dict[str, Any]:
-    """A worker's answer: the messages that must come again (ReportBatchItemFailures)."""
-    return {"batchItemFailures": [{"itemIdentifier": id} for id in again]}
+def batch_response(failed: Iterable[str]) -> BatchResponse:
+    """A worker's response: the IDs of the messages that SQS must redeliver."""
+    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
 
 
 def move_to_dlq(dlq_url: str, record: Mapping[str, Any]) -> bool:
-    """Move a message that nobody can read to the dead-letter queue, as it came; whether that worked.
+    """Move a message that cannot be parsed to the dead-letter queue, unchanged. Return whether that worked.
 
-    It would come back unread a thousand times before SQS moves it by itself.
+    Otherwise SQS would redeliver it a thousand times before moving it by itself.
     """
     try:
         aws.call("sqs", "SendMessage", {"QueueUrl": dlq_url, "MessageBody": record["body"]})
     except aws.CallFailed:
-        logger.exception("unreadable message not moved", message_id=record["messageId"])
+        logger.exception("failed to move unreadable message", message_id=record["messageId"])
         return False
     logger.error("unreadable message moved to the dead-letter queue", message_id=record["messageId"])
     return True
 
 
 def _send_chunks(queue_url: str, messages: Iterable[Message]) -> tuple[list[Message], set[str]]:
-    refused: list[Message] = []
+    """Send messages in batches. Return the rejected ones and the reasons."""
+    rejected: list[Message] = []
     reasons: set[str] = set()
     for chunk in _chunks(messages):
         entries = [
-            {"Id": str(at), "MessageBody": message.body, "MessageGroupId": message.group}
-            for at, message in enumerate(chunk)
+            {"Id": str(position), "MessageBody": message.body, "MessageGroupId": message.group}
+            for position, message in enumerate(chunk)
         ]
         answer = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries})
         for failure in answer.get("Failed", ()):
-            refused.append(chunk[int(failure["Id"])])
+            rejected.append(chunk[int(failure["Id"])])
             reasons.add(failure["Code"])
-    return refused, reasons
+    return rejected, reasons
 
 
 def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:

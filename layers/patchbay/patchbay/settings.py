@@ -1,4 +1,4 @@
-"""Every environment variable, once, typed. `template.yaml` sets them; nothing else reads the environment."""
+"""The environment variables, typed. `template.yaml` sets them, and only this module reads them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import get_type_hints
 
 
 class ConfigurationError(RuntimeError):
-    """The deployment is set up wrongly; the text says which variable to mend."""
+    """The deployment is misconfigured. The text names the variable to correct."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One field per variable, named like it in lower case. Times in seconds, sizes in bytes."""
+    """One field per variable, with its name in lower case. Times are in seconds, sizes in bytes."""
 
     platform_workspace_id: str
     api_keys_table: str
@@ -55,7 +55,7 @@ class Settings:
     max_requests_per_minute: int = 6000
     max_events_per_minute: int = 6000
 
-    # Separated by commas.
+    # Comma-separated lists.
     allowed_redirect_uris: str = ""
     allowed_return_origins: str = ""
 
@@ -69,20 +69,20 @@ class Settings:
     retention_days: int = 30
     success_log_percent: int = 100
     data_key_cache_seconds: int = 3600
-    # How many invocations of the slow lane's function run at once.
+    # The concurrency of the slow lane's function.
     slow_delivery_concurrency: int = 20
 
-    # Set by the local runner and by nothing else; the template has no such variable.
+    # Set only by the local runner; the template does not have this variable.
     patchbay_allow_loopback_targets: bool = False
 
     @property
     def redirect_uris(self) -> tuple[str, ...]:
-        """Where providers may send users back to, for integrations that register none of their own."""
+        """The redirect URIs of integrations that register none of their own."""
         return _split(self.allowed_redirect_uris)
 
     @property
     def return_origins(self) -> tuple[str, ...]:
-        """Origins of the platform's pages that our own callback route may send a browser on to."""
+        """The origins of the platform's pages that our callback route may redirect a browser to."""
         return _split(self.allowed_return_origins)
 
 
@@ -99,8 +99,8 @@ _READERS: dict[type, Callable[[str], object]] = {
 
 @cache
 def settings() -> Settings:
-    """The process's settings, read at first use. Raises ConfigurationError."""
-    refuse_encryption_key()
+    """The settings of this process, read at first use. Raises ConfigurationError."""
+    reject_encryption_key()
     values: dict[str, object] = {}
     hints = get_type_hints(Settings)
     for field in fields(Settings):
@@ -119,9 +119,9 @@ def settings() -> Settings:
         raise ConfigurationError(f"environment variables are missing: {missing.upper()}") from None
 
 
-def refuse_encryption_key() -> None:
-    """An earlier design took its key from ENCRYPTION_KEY. Whoever sets it believes that it protects
-    something; so we stop instead of passing over it.
+def reject_encryption_key() -> None:
+    """Raises ConfigurationError if ENCRYPTION_KEY is set, where an earlier design had its key: the operator
+    believes that it protects something, so it must not be ignored.
     """
     if "ENCRYPTION_KEY" in os.environ:
         raise ConfigurationError(

@@ -1,8 +1,8 @@
-"""Envelope encryption: a data key per workspace, wrapped by KMS; AES-256-GCM under it.
+"""Envelope encryption: AES-256-GCM with a data key per workspace, which KMS encrypts.
 
-KMS binds each data key to its workspace by the encryption context, and each ciphertext is bound to its
-encryption context (table, record, field) as associated data, so that one that is moved elsewhere does not open. Data
-keys stay in memory for DATA_KEY_CACHE_SECONDS, so most uses cost no KMS call.
+KMS binds each data key to its workspace through KMS's own encryption context. Each ciphertext is bound to its
+encryption context (table, record, field) as associated data, so it cannot be decrypted if it is moved
+elsewhere. Data keys stay in memory for DATA_KEY_CACHE_SECONDS, so most uses cost no KMS call.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from patchbay.storage import dynamo
 _FORMAT = "v1"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 bits
 _CACHED_WORKSPACES = 1000
-# New records get a new key after this long; old versions stay to read what they encrypted.
+# New data is encrypted with a new key after this time. Old versions stay, to decrypt older data.
 _ROTATE_AFTER_MS = 90 * 24 * 3600 * 1000
 
-
-# KMS has the key and will not use it now: disabled, about to be deleted, or not ours to use.
+# KMS has the key but does not use it for us now: it is disabled, pending deletion, or not permitted.
 _UNAVAILABLE = frozenset(
     {
         "AccessDeniedException",
@@ -40,103 +39,105 @@ _UNAVAILABLE = frozenset(
         "NotFoundException",
     }
 )
-# It is not what KMS wrapped for this workspace.
-_NOT_THIS_WORKSPACES = frozenset({"IncorrectKeyException", "InvalidCiphertextException"})
+# The data key is not one that KMS encrypted for this workspace.
+_WRONG_WORKSPACE = frozenset({"IncorrectKeyException", "InvalidCiphertextException"})
 
 
 class DecryptionFailed(Problem):
-    """A ciphertext does not belong to this encryption context, is damaged, or its data key is gone."""
+    """A ciphertext has another encryption context, is damaged, or its data key is gone."""
 
-    status, code, title = 500, "internal", "A stored secret does not open"
+    status, code, title = 500, "internal", "A stored secret cannot be decrypted"
 
     def __init__(self, encryption_context: str) -> None:
         super().__init__(
-            f"The ciphertext at {encryption_context} does not open: it was changed or moved by something other than "
-            "Patchbay, or its data key is gone. Restore the row, or store the secret anew."
+            f"The ciphertext at {encryption_context} cannot be decrypted: something other than Patchbay "
+            "changed or moved it, or its data key is gone. Restore the row, or store the secret again."
         )
 
 
 class KeyUnavailable(UpstreamFailed):
-    """KMS does not let us use its key. Nothing is lost: what is encrypted opens again once it does."""
+    """KMS does not let us use its key. Nothing is lost: decryption works again as soon as KMS does."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"KMS refuses the key that protects stored secrets ({reason}). Nothing is lost; whoever runs "
-            "Patchbay has to enable the key, or give the function the right to use it."
+            f"KMS refuses the key that protects stored secrets ({reason}). Nothing is lost. The operator of "
+            "Patchbay must enable the key, or allow the function to use it."
         )
 
 
 @dataclass
 class _Keys:
-    """The data keys of one workspace: wrapped ones as stored, plain ones as they are needed."""
+    """A workspace's data keys by version: all encrypted, and those needed so far in plaintext."""
 
-    wrapped: dict[int, bytes]
+    encrypted: dict[int, bytes]
     newest: int
-    newest_at: int
-    read_at: float
-    plain: dict[int, bytes] = field(default_factory=dict, repr=False)
+    newest_at: int  # Unix milliseconds
+    read_at: float  # by the monotonic clock
+    plaintext: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def is_stale(self) -> bool:
-        """Whether to ask KMS again."""
+        """Whether KMS must decrypt the keys again."""
         return time.monotonic() - self.read_at > settings().data_key_cache_seconds
 
 
 _cache: OrderedDict[str, _Keys] = OrderedDict()
 _lock = Lock()
-# One is held while a workspace's key is asked for, so that threads that want it ask once.
+# Held while a workspace's key is fetched, so that concurrent threads fetch it once.
 _locks = [Lock() for _ in range(64)]
 
 
 def encrypt(workspace_id: str, plaintext: str, *, encryption_context: str) -> str:
-    """`plaintext` under the workspace's data key, for `encryption_context` (`table/record/field`) only.
+    """Encrypt with the workspace's data key, for `encryption_context` (`table/record/field`) only.
 
-    The text names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`. Raises
+    The result names the key's version: `v1.<version>.<base64url of nonce and ciphertext>`. Raises
     KeyUnavailable.
     """
-    return sealer(workspace_id)(plaintext, encryption_context)
+    return encryptor(workspace_id)(plaintext, encryption_context)
 
 
-def sealer(workspace_id: str) -> Callable[[str, str], str]:
-    """`encrypt` of (plaintext, encryption_context) with the key already at hand, so that it asks nothing of AWS: for what
-    must not be lost between its coming and its being stored. Raises KeyUnavailable.
+def encryptor(workspace_id: str) -> Callable[[str, str], str]:
+    """A function of (plaintext, encryption_context) that encrypts without an AWS call, because the key is
+    fetched now: for a secret that must not be lost between its arrival and its storage.
+
+    Raises KeyUnavailable.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     version, key = _key(workspace_id, None)
 
-    def seal(plaintext: str, encryption_context: str) -> str:
+    def encrypt_with_key(plaintext: str, encryption_context: str) -> str:
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), encryption_context.encode())
-        return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+        ciphertext = AESGCM(key).encrypt(nonce, plaintext.encode(), encryption_context.encode())
+        return f"{_FORMAT}.{version}.{base64.urlsafe_b64encode(nonce + ciphertext).decode()}"
 
-    return seal
+    return encrypt_with_key
 
 
 def decrypt(workspace_id: str, ciphertext: str, *, encryption_context: str) -> str:
-    """What `encrypt` was given. Raises DecryptionFailed, KeyUnavailable."""
+    """The plaintext. Raises DecryptionFailed, KeyUnavailable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        form, version, encoded = ciphertext.split(".")
-        sealed = base64.urlsafe_b64decode(encoded)
-        if form != _FORMAT:
-            raise ValueError(form)
+        format, version, encoded = ciphertext.split(".")
+        if format != _FORMAT:
+            raise ValueError(format)
+        decoded = base64.urlsafe_b64decode(encoded)
         _, key = _key(workspace_id, int(version))
-        nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return AESGCM(key).decrypt(nonce, sealed, encryption_context.encode()).decode()
+        nonce, encrypted = decoded[:_NONCE_BYTES], decoded[_NONCE_BYTES:]
+        return AESGCM(key).decrypt(nonce, encrypted, encryption_context.encode()).decode()
     except (ValueError, KeyError, InvalidTag) as error:
         raise DecryptionFailed(encryption_context) from error
 
 
 def are_keys_cached(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
-    """Whether the keys of all these are in memory, so that to open them makes no call."""
+    """Whether the keys of all these ciphertexts are in memory, so that decryption makes no call."""
     keys = _cache.get(workspace_id)
     if keys is None or keys.is_stale:
         return False
-    known = {str(version) for version in tuple(keys.plain)}  # another thread may add one
-    return all(ciphertext.partition(".")[2].partition(".")[0] in known for ciphertext in ciphertexts)
+    cached = {str(version) for version in tuple(keys.plaintext)}  # a copy: another thread may add one
+    return all(ciphertext.partition(".")[2].partition(".")[0] in cached for ciphertext in ciphertexts)
 
 
 def clear_cache() -> None:
@@ -146,97 +147,102 @@ def clear_cache() -> None:
 
 
 def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
-    """A version's plain data key; the newest, made or renewed if need be, for None. KeyError if gone.
+    """(version, plaintext data key). For the version None: the newest, created or rotated if necessary.
 
-    While one workspace's key is asked for, those of others are at hand.
+    Raises KeyError if the version does not exist. A fetch blocks only threads that need a key of the same
+    workspace.
     """
-    if found := _remembered(workspace_id, version):
-        return found
+    if cached := _cached(workspace_id, version):
+        return cached
     with _locks[zlib.crc32(workspace_id.encode()) % len(_locks)]:
-        if found := _remembered(workspace_id, version):
-            return found  # another thread has just asked
+        if cached := _cached(workspace_id, version):
+            return cached  # another thread has just fetched it
         keys = _cache.get(workspace_id)
-        if keys is None or keys.is_stale or (version is not None and version not in keys.wrapped):
+        if keys is None or keys.is_stale or (version is not None and version not in keys.encrypted):
             keys = _read(workspace_id)
         if version is None:
-            if _is_old(keys):
-                keys = _add(workspace_id, keys)
+            if _needs_rotation(keys):
+                keys = _add_version(workspace_id, keys)
             version = keys.newest
-        if version not in keys.plain:
-            with _kms_errors():
-                answer = aws.call(
-                    "kms",
-                    "Decrypt",
-                    {
-                        "CiphertextBlob": base64.b64encode(keys.wrapped[version]).decode(),
-                        "EncryptionContext": _context(workspace_id),
-                        "KeyId": settings().kms_key_id,
-                    },
-                )
-            keys.plain[version] = base64.b64decode(answer["Plaintext"])
+        if version not in keys.plaintext:
+            keys.plaintext[version] = _decrypt_key(workspace_id, keys.encrypted[version])
         with _lock:
             _cache[workspace_id] = keys
             _cache.move_to_end(workspace_id)
             if len(_cache) > _CACHED_WORKSPACES:
                 _cache.popitem(last=False)
-        return version, keys.plain[version]
+        return version, keys.plaintext[version]
 
 
-def _remembered(workspace_id: str, version: int | None) -> tuple[int, bytes] | None:
-    """What `_key` is asked for, if it is in memory."""
+def _cached(workspace_id: str, version: int | None) -> tuple[int, bytes] | None:
+    """The result of `_key` if it is in memory."""
     with _lock:
         keys = _cache.get(workspace_id)
-        if keys is None or keys.is_stale or (version is None and _is_old(keys)):
+        if keys is None or keys.is_stale or (version is None and _needs_rotation(keys)):
             return None
         version = keys.newest if version is None else version
-        if version not in keys.plain:
+        if version not in keys.plaintext:
             return None
         _cache.move_to_end(workspace_id)
-        return version, keys.plain[version]
+        return version, keys.plaintext[version]
 
 
-def _is_old(keys: _Keys) -> bool:
-    """Whether new records need a newer key."""
-    return not keys.wrapped or now_ms() - keys.newest_at > _ROTATE_AFTER_MS
+def _needs_rotation(keys: _Keys) -> bool:
+    """Whether new data needs a new key."""
+    return not keys.encrypted or now_ms() - keys.newest_at > _ROTATE_AFTER_MS
 
 
 @contextmanager
 def _kms_errors() -> Iterator[None]:
-    """KMS's refusals that mean something here; others pass. ValueError: not wrapped for this workspace."""
+    """Turns KMS's errors about the key into KeyUnavailable, and into ValueError for a data key that was not
+    encrypted for this workspace. Other errors pass through.
+    """
     try:
         yield
     except aws.ServiceError as error:
         if error.code in _UNAVAILABLE:
             raise KeyUnavailable(error.code) from error
-        if error.code in _NOT_THIS_WORKSPACES:
+        if error.code in _WRONG_WORKSPACE:
             raise ValueError(error.code) from error
         raise
 
 
-def _context(workspace_id: str) -> dict[str, str]:
+def _kms_encryption_context(workspace_id: str) -> dict[str, str]:
     return {"workspaceId": workspace_id}
 
 
+def _decrypt_key(workspace_id: str, encrypted: bytes) -> bytes:
+    call: dict[str, object] = {
+        "CiphertextBlob": base64.b64encode(encrypted).decode(),
+        "EncryptionContext": _kms_encryption_context(workspace_id),
+        "KeyId": settings().kms_key_id,
+    }
+    with _kms_errors():
+        answer = aws.call("kms", "Decrypt", call)
+    return base64.b64decode(answer["Plaintext"])
+
+
 def _read(workspace_id: str) -> _Keys:
+    """The stored keys of a workspace."""
     rows = list(dynamo.query(settings().data_keys_table, "workspaceId = :workspace", workspace=workspace_id))
     newest = max(rows, key=lambda row: row["version"], default={"version": 0, "createdAt": 0})
     return _Keys(
-        wrapped={row["version"]: row["wrapped"] for row in rows},
+        encrypted={row["version"]: row["wrapped"] for row in rows},
         newest=newest["version"],
         newest_at=newest["createdAt"],
         read_at=time.monotonic(),
     )
 
 
-def _add(workspace_id: str, keys: _Keys) -> _Keys:
-    """The next version. Of two processes that add it at once, the loser uses the winner's."""
+def _add_version(workspace_id: str, keys: _Keys) -> _Keys:
+    """Create the next version. If another process creates it at the same time, use that one."""
+    call: dict[str, object] = {
+        "KeyId": settings().kms_key_id,
+        "KeySpec": "AES_256",
+        "EncryptionContext": _kms_encryption_context(workspace_id),
+    }
     with _kms_errors():
-        wanted = {
-            "KeyId": settings().kms_key_id,
-            "KeySpec": "AES_256",
-            "EncryptionContext": _context(workspace_id),
-        }
-        answer = aws.call("kms", "GenerateDataKey", wanted)
+        answer = aws.call("kms", "GenerateDataKey", call)
     row: dynamo.Row = {
         "workspaceId": workspace_id,
         "version": keys.newest + 1,
@@ -248,9 +254,9 @@ def _add(workspace_id: str, keys: _Keys) -> _Keys:
     except dynamo.ConditionFailed:
         return _read(workspace_id)
     return _Keys(
-        wrapped={**keys.wrapped, row["version"]: row["wrapped"]},
+        encrypted={**keys.encrypted, row["version"]: row["wrapped"]},
         newest=row["version"],
         newest_at=row["createdAt"],
         read_at=time.monotonic(),
-        plain={**keys.plain, row["version"]: base64.b64decode(answer["Plaintext"])},
+        plaintext={**keys.plaintext, row["version"]: base64.b64decode(answer["Plaintext"])},
     )

@@ -28,7 +28,7 @@ from patchbay.api_model import Empty, Listing, ListQuery
 from patchbay.auth.principal import KeyGrant, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
 from patchbay.clock import at_ms, iso, now_ms, to_ms
-from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, contended
+from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, NO_COUNT, Count, QuotaStatus, most_restrictive
 from patchbay.settings import settings
@@ -61,7 +61,7 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     )
     _check_grants(principal, terms)
     key, response = _new_key(principal, terms)
-    store.create(key, once.completing(response) if once else [])
+    store.create(key, [once.complete_action(response)] if once else [])
     return response
 
 
@@ -93,7 +93,7 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
         except store.KeyChanged:
             continue
         return Empty()
-    raise contended("API key")
+    raise write_conflict("API key")
 
 
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
@@ -117,7 +117,7 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
             return _to_response(store.change(key, new), new.updated_ms)
         except store.KeyChanged:
             continue
-    raise contended("API key")
+    raise write_conflict("API key")
 
 
 def rotate(
@@ -152,11 +152,11 @@ def rotate(
         if old.terms.expires_ms is not None:
             ends_ms = min(ends_ms, old.terms.expires_ms)
         try:
-            store.rotate(old, new, ends_ms, once.completing(response) if once else [], initial_counts)
+            store.rotate(old, new, ends_ms, [once.complete_action(response)] if once else [], initial_counts)
         except store.KeyChanged:
             continue
         return response
-    raise contended("API key")
+    raise write_conflict("API key")
 
 
 def verify(principal: Principal, body: VerifyApiKey) -> Verification:
@@ -203,7 +203,7 @@ def _get_editable(principal: Principal, id: ApiKeyId, if_match: int | None) -> S
     check_version("API key", key.version, if_match)
     if principal.key is not None and principal.id == key.id and principal.key.version != key.version:
         # The calling key was changed after it was admitted, and must not undo that change.
-        raise contended("API key")
+        raise write_conflict("API key")
     status = _status(key, now_ms())
     if status is not KeyStatus.ACTIVE:
         raise Conflict(f"This API key is {status} and cannot be changed. Create a new one.")
@@ -339,7 +339,7 @@ def _check_new_scopes(terms: Terms, body: UpdateApiKey) -> None:
             try:
                 check_spelling(scope)
             except ValueError as error:
-                raise ValidationFailed.of(f"scopes.{index}", str(error)) from None
+                raise ValidationFailed.for_field(f"scopes.{index}", str(error)) from None
 
 
 def _edited(terms: Terms, body: UpdateApiKey) -> Terms:

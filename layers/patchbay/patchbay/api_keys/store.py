@@ -101,6 +101,7 @@ def _count(key: StoredKey, update: Update, usage: str, condition: str, **values:
             f"SET {update.assignments}" + (f", {usage}" if usage else ""),
             returning="UPDATED_NEW",
             condition=f"{condition} AND {update.condition}",
+            names=None,
             version=key.version,
             **values,
             **update.values,
@@ -120,10 +121,10 @@ def create(key: StoredKey, extra_actions: Sequence[dynamo.TransactItem]) -> None
     actions = [_count_action(key.workspace_id), _put_action(key)]
     try:
         dynamo.transact([*actions, *extra_actions])
-    except dynamo.TransactionRefused as error:
+    except dynamo.TransactionCanceled as error:
         if 0 in error.failed:
             raise _at_ceiling("Revoke one first.") from None
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
@@ -139,14 +140,16 @@ def list_page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[Stor
     """The workspace's keys, newest first. The index has IDs only, so that use does not write to it."""
     table = settings().api_keys_table
     found = dynamo.page(
-        table,
-        ("workspaceId", workspace_id),
-        ("id", *ApiKeyId.range(None, None)),
-        index="byWorkspace",
-        limit=limit,
-        cursor=cursor,
+        dynamo.PageQuery(
+            table,
+            partition=("workspaceId", workspace_id),
+            sort_range=("id", *ApiKeyId.range(None, None)),
+            index="byWorkspace",
+            limit=limit,
+            cursor=cursor,
+        )
     )
-    rows = dynamo.whole(table, found, "id", ConsistentRead=True)
+    rows = dynamo.full_rows(table, found, ("id",), consistent=True)
     return rows.map(_from_row).map(lambda key: None if key.is_deleted(now_ms()) else key)
 
 
@@ -244,12 +247,12 @@ def rotate(
     ]
     try:
         dynamo.transact([*actions, *extra_actions])
-    except dynamo.TransactionRefused as error:
+    except dynamo.TransactionCanceled as error:
         if 0 in error.failed:
             raise KeyChanged from None
         if 2 in error.failed and not ends_now:
             raise _at_ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 # ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
@@ -260,7 +263,7 @@ def list_due(now: int) -> Iterator[StoredKey]:
     table = settings().api_keys_table
     found = dynamo.query(table, "k = :k AND d <= :now", index="due", k=0, now=now)
     while ids := [{"id": row["id"]} for row in islice(found, 100)]:
-        for key in map(_from_row, dynamo.get_many(table, ids, ConsistentRead=True)):
+        for key in map(_from_row, dynamo.get_many(table, ids, consistent=True)):
             # The index lags: a key that it returns may have been processed or changed.
             if key.due_ms is not None and key.due_ms <= now:
                 yield key
@@ -332,7 +335,7 @@ def _remove_from_count(workspace_id: str, key_id: ApiKeyId) -> bool:
     ]
     try:
         dynamo.transact(actions)
-    except dynamo.TransactionRefused:
+    except dynamo.TransactionCanceled:
         return False
     return True
 

@@ -78,7 +78,7 @@ def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samp
 def sample(event: str) -> Sample:
     """The catalogue's sample in the shape that a hook gets; its ID never changes."""
     return Sample(
-        id=EventId.of_name("sample", event),
+        id=EventId.built_in("sample", event),
         type=event,
         timestamp=at_ms(SAMPLED_AT_MS),
         data=load_entry(event).sample,
@@ -103,7 +103,7 @@ def subscribe(
     )
 
     def record_actions(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
-        return once.completing(SubscribedHook(id=id, secret=secret)) if once else []
+        return [once.complete_action(SubscribedHook(id=id, secret=secret))] if once else []
 
     def recover_actions(id: WebhookId) -> list[dynamo.TransactItem]:
         # Imported here: few subscriptions reactivate a hook, and the import would slow all of them.

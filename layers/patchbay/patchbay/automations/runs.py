@@ -106,7 +106,9 @@ def start(
         updated_at=now,
     )
     response = _to_api(run)
-    store.create(run, principal.id, now + _REANNOUNCE_AFTER_MS, once.completing(response) if once else ())
+    store.create(
+        run, principal.id, now + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ()
+    )
     _leave_to_sweep_on_failure(lambda: _announce(run), "run not announced")
     return response
 
@@ -152,7 +154,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
     """Process the runs that are due. Returns their number; a run that fails stays due."""
     count = 0
     due = [store.due(shard, now_ms()) for shard in due_index.SHARDS]
-    for id in due_index.in_turns(due, remaining_ms, _RESERVE_MS):
+    for id in due_index.round_robin(due, remaining_ms, _RESERVE_MS):
         try:
             _process_due(id)
         except Exception:
@@ -242,7 +244,9 @@ def _queue_callback(ended: StoredRun) -> None:
     )
     # A workspace's callbacks are one message group, so that slow ones delay other workspaces as little as
     # possible.
-    queues.send(settings().slow_deliveries_queue_url, queues.Message.of(message.fields(), ended.workspace_id))
+    queues.send(
+        settings().slow_deliveries_queue_url, queues.Message.from_value(message.fields(), ended.workspace_id)
+    )
     store.clear_due(ended)
 
 

@@ -22,7 +22,7 @@ from patchbay.ids import RunId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import from_row, kept_until, to_row
+from patchbay.storage.records import from_row, retention_ttl, to_row
 
 # A row has at most 400 KB.
 _MAX_CHOICES_BYTES = 300 * 1024
@@ -62,7 +62,7 @@ def create(
         "createdBy": created_by,
         "dueShard": due_index.shard_of(run.id),
         "dueAt": due_at,
-        "ttl": kept_until(run.created_at),
+        "ttl": retention_ttl(run.created_at),
     }
     if not extra_actions:
         # Without a condition: the ID is new, and the client repeats a put whose response was lost.
@@ -70,8 +70,8 @@ def create(
         return
     try:
         dynamo.transact([dynamo.put_action(settings().automations_table, row), *extra_actions])
-    except dynamo.TransactionRefused:
-        raise idempotency.still_running() from None
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
 
 
 def get(id: RunId) -> StoredRun | None:
@@ -85,17 +85,19 @@ def page(
 ) -> Page[StoredRun]:
     """A workspace's runs on one automation platform, newest first."""
     page = dynamo.page(
-        settings().automations_table,
-        ("runsKey", _runs_key(workspace_id, platform)),
-        ("id", *RunId.range(None, None)),
-        index="byPlatform",
-        limit=limit,
-        cursor=cursor,
-        where=None if status is None else "#status = :status",
-        names=None if status is None else {"#status": "status"},
-        **({} if status is None else {"status": status}),
+        dynamo.PageQuery(
+            settings().automations_table,
+            partition=("runsKey", _runs_key(workspace_id, platform)),
+            sort_range=("id", *RunId.range(None, None)),
+            index="byPlatform",
+            limit=limit,
+            cursor=cursor,
+            filter=None if status is None else "#status = :status",
+            names={} if status is None else {"#status": "status"},
+            values={} if status is None else {"status": status},
+        )
     )
-    rows = dynamo.whole(settings().automations_table, page, "id")
+    rows = dynamo.full_rows(settings().automations_table, page, ("id",), consistent=False)
     return rows.map(lambda row: _from_row(row) if status in (None, row["status"]) else None)
 
 
@@ -123,7 +125,7 @@ def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None
     )
     try:
         dynamo.transact([action, *extra_actions])
-    except dynamo.TransactionRefused:
+    except dynamo.TransactionCanceled:
         raise RunChanged from None
 
 
@@ -132,7 +134,7 @@ def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None
 
 def due(shard: int, now: int) -> Iterator[RunId]:
     """The runs that are due at `now`, the longest due first."""
-    return (RunId(row["id"]) for row in due_index.rows(settings().automations_table, shard, now))
+    return (RunId(row["id"]) for row in due_index.due_keys(settings().automations_table, shard, now))
 
 
 def set_due(run: StoredRun, due_at: int) -> None:
@@ -153,6 +155,7 @@ def _update(run: StoredRun, change: str, **values: int) -> None:
             change,
             returning="NONE",
             condition="version = :version",
+            names=None,
             version=run.version,
             **values,
         )

@@ -123,7 +123,7 @@ def load_batches(deliveries: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
             health_store.table_key(workspace_id, webhook_id),
             health_store.traffic_table_key(workspace_id),
         )
-    rows = iter(dynamo.get_each(table_keys, eventually={settings().health_table}))
+    rows = iter(dynamo.batch_get(table_keys, eventually_consistent={settings().health_table}))
     for queued in deliveries:
         queued.delivery = store.from_row(next(rows))
     return [

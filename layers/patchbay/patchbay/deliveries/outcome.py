@@ -10,7 +10,7 @@ from patchbay import catalogue
 from patchbay.clock import at_ms, iso, now_ms
 from patchbay.deliveries import store
 from patchbay.deliveries.batch import WebhookBatch
-from patchbay.ids import EventId, WebhookId, of_webhook_key
+from patchbay.ids import EventId, WebhookId, parse_webhook_key
 from patchbay.observability import logger, metrics
 from patchbay.receivers import health_store
 from patchbay.receivers.health import TIMEOUTS_TO_OPEN, probe_delay_seconds, trailing_timeouts
@@ -90,7 +90,7 @@ def disable(
         announcement = _announcement(webhook, failures) if notifies else None
         return [health_store.disable_action(batch.key, now_ms(), announcement)]
 
-    workspace_id, webhook_id = of_webhook_key(batch.key)
+    workspace_id, webhook_id = parse_webhook_key(batch.key)
     if webhooks.disable(workspace_id, webhook_id, reason, extra_actions, requested_at=requested_at):
         logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=failures)
         metrics().add_metric("WebhooksDisabled", "Count", 1)

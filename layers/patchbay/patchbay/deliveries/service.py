@@ -152,7 +152,8 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
         raise Conflict("The delivery has changed. Read it, and try again.") from None
     message = replace(restarted.to_message(), by_hand=True)
     queues.send(
-        settings().slow_deliveries_queue_url, queues.Message.of(message.fields(), principal.workspace_id)
+        settings().slow_deliveries_queue_url,
+        queues.Message.from_value(message.fields(), principal.workspace_id),
     )
     return _to_api(restarted)
 
@@ -167,10 +168,10 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     until = body.until or at_ms(now)
     if until < body.since:
         if body.until is None:
-            raise ValidationFailed.of("since", "must not be in the future")
-        raise ValidationFailed.of("until", "must not be before since")
+            raise ValidationFailed.for_field("since", "must not be in the future")
+        raise ValidationFailed.for_field("until", "must not be before since")
     if to_ms(body.since) < now - settings().retention_days * 86_400_000:
-        raise ValidationFailed.of("since", f"must be within the last {settings().retention_days} days")
+        raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
     key = webhook_key(principal.workspace_id, webhook_id)
     id_range = DeliveryId.range(body.since, until)
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)

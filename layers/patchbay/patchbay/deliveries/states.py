@@ -27,7 +27,7 @@ from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigge
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery, status_key
 from patchbay.ids import webhook_key
 from patchbay.storage import due_index
-from patchbay.storage.records import kept_until
+from patchbay.storage.records import retention_ttl
 
 # The message of a delivery that waits in the table may be lost or late. No other is sent for this long.
 RESEND_AFTER_MS = 15 * 60_000
@@ -159,7 +159,7 @@ def delivered(
         created_at=before.created_at,
         updated_at=now,
         version=before.version + 1,
-        ttl=kept_until(now),
+        ttl=retention_ttl(now),
         earlier=before.earlier,
         trigger=before.trigger,
         delivered_at=now,
@@ -302,7 +302,7 @@ def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
         created_at=now,
         updated_at=now,
         version=0,
-        ttl=kept_until(now),  # not by its id: an event that arrived over the bus may be weeks old
+        ttl=retention_ttl(now),  # not by its id: an event that arrived over the bus may be weeks old
     )
 
 

@@ -28,7 +28,7 @@ from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import kept_until
+from patchbay.storage.records import retention_ttl
 
 # DynamoDB bills a write of up to 1 KB as one unit.
 _WRITE_UNIT_BYTES = 1024
@@ -65,12 +65,12 @@ def write(
         attempt_row = failed_attempt.to_row() | {
             "webhookKey": after.webhook_key,
             "sk": _attempt_key(after.id, f"{failed_attempt.number:04}"),
-            "ttl": kept_until(after.updated_at),
+            "ttl": retention_ttl(after.updated_at),
         }
         dynamo.transact([dynamo.put_action(table, row, **terms), dynamo.put_action(table, attempt_row)])
     except dynamo.ConditionFailed as refused:
         found = refused.row
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         found = refused.rows[0]
     else:
         return
@@ -101,7 +101,7 @@ def record_delivered(deliveries: Sequence[StoredDelivery]) -> list[int]:
     those that were not stored.
     """
     table = settings().deliveries_table
-    return dynamo.put_each([(table, _fit_write_unit(delivery)) for delivery in deliveries])
+    return dynamo.batch_put([(table, _fit_write_unit(delivery)) for delivery in deliveries])
 
 
 def _fit_write_unit(delivery: StoredDelivery) -> dynamo.Row:
@@ -140,7 +140,7 @@ def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> StoredDeliv
 def get_by_keys(keys: Iterable[tuple[str, DeliveryId]]) -> list[StoredDelivery]:
     """The deliveries that exist of up to 100 (webhookKey, id), in that order; strongly consistent."""
     table = settings().deliveries_table
-    rows = dynamo.get_each([(table, {"webhookKey": key, "sk": id}) for key, id in keys])
+    rows = dynamo.batch_get([(table, {"webhookKey": key, "sk": id}) for key, id in keys])
     return [StoredDelivery.from_row(row) for row in rows if row is not None]
 
 
@@ -149,7 +149,7 @@ def get_many(
 ) -> dict[DeliveryId, StoredDelivery]:
     """The deliveries that exist, by id."""
     keys = [_key(workspace_id, webhook_id, id) for webhook_id, id in ids]
-    rows = dynamo.get_many(settings().deliveries_table, keys)
+    rows = dynamo.get_many(settings().deliveries_table, keys, consistent=False)
     return {delivery.id: delivery for delivery in map(StoredDelivery.from_row, rows)}
 
 
@@ -160,7 +160,7 @@ def failed_attempts(
     newest_first = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND begins_with(sk, :prefix)",
-        backwards=True,
+        descending=True,
         key=webhook_key(workspace_id, webhook_id),
         prefix=_attempt_key(id, ""),
     )
@@ -191,28 +191,32 @@ def page(
             filters.append("#status = :status")
             values["status"] = status
         rows = dynamo.page(
-            settings().deliveries_table,
-            ("webhookKey", partition),
-            ("sk", *id_range),
-            limit=limit,
-            cursor=cursor,
-            where=" AND ".join(filters) or None,
-            names={"#status": "status"} if status is not None else None,
-            **values,
+            dynamo.PageQuery(
+                settings().deliveries_table,
+                partition=("webhookKey", partition),
+                sort_range=("sk", *id_range),
+                limit=limit,
+                cursor=cursor,
+                filter=" AND ".join(filters) or None,
+                names={"#status": "status"} if status is not None else {},
+                values=values,
+            )
         )
         return rows.map(StoredDelivery.from_row)
     indexed = dynamo.page(
-        settings().deliveries_table,
-        ("statusKey", status_key(partition, status)),
-        ("sk", *id_range),
-        index="byStatus",
-        keys=("webhookKey",),
-        limit=limit,
-        cursor=cursor,
-        where=" AND ".join(filters) or None,
-        **values,
+        dynamo.PageQuery(
+            settings().deliveries_table,
+            partition=("statusKey", status_key(partition, status)),
+            sort_range=("sk", *id_range),
+            index="byStatus",
+            extra_key_names=("webhookKey",),
+            limit=limit,
+            cursor=cursor,
+            filter=" AND ".join(filters) or None,
+            values=values,
+        )
     )
-    rows = dynamo.whole(settings().deliveries_table, indexed, "webhookKey", "sk")
+    rows = dynamo.full_rows(settings().deliveries_table, indexed, ("webhookKey", "sk"), consistent=False)
     # The index keeps a retry while it is being sent.
     return rows.map(StoredDelivery.from_row).map(
         lambda delivery: delivery if delivery.status is status else None
@@ -256,23 +260,23 @@ def outcomes(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
     """The outcomes of a webhook's deliveries with ids after `after`, up to `until`; oldest first, and
     eventually consistent.
     """
-    return _outcomes(key, f"{after}!", until, eventually=True)
+    return _outcomes(key, f"{after}!", until, consistent=False)
 
 
 def newest(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
     """The newest 1,000 of these, newest first."""
-    return islice(_outcomes(key, f"{after}!", until, eventually=True, backwards=True), _NEWEST)
+    return islice(_outcomes(key, f"{after}!", until, consistent=False, descending=True), _NEWEST)
 
 
 def last_success_at(key: str) -> int:
     """When the last success was, of the newest 1,000 deliveries of a webhook; 0 if there was none."""
-    newest = islice(_outcomes(key, *DeliveryId.range(None, None), backwards=True), _NEWEST)
+    newest = islice(_outcomes(key, *DeliveryId.range(None, None), descending=True), _NEWEST)
     return max((outcome.delivered_at for outcome in newest if outcome.is_success), default=0)
 
 
 def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
     """The deliveries that wait in the table and are due: (webhookKey, id), the longest waiting first."""
-    for row in due_index.rows(settings().deliveries_table, shard, now):
+    for row in due_index.due_keys(settings().deliveries_table, shard, now):
         yield row["webhookKey"], DeliveryId(row["sk"])
 
 
@@ -280,14 +284,14 @@ def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
 
 
 def _outcomes(
-    key: str, low: str, high: str, *, backwards: bool = False, eventually: bool = False
+    key: str, low: str, high: str, *, consistent: bool = True, descending: bool = False
 ) -> Iterator[DeliveryOutcome]:
     rows = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND sk BETWEEN :low AND :high",
         attributes=OUTCOME_ATTRIBUTES,
-        backwards=backwards,
-        eventually=eventually,
+        consistent=consistent,
+        descending=descending,
         key=key,
         low=low,
         high=high,
@@ -295,12 +299,12 @@ def _outcomes(
     return map(DeliveryOutcome.from_row, rows)
 
 
-def _count(key: str, status: Status, where: str | None) -> int:
+def _count(key: str, status: Status, filter: str | None) -> int:
     return dynamo.count(
         settings().deliveries_table,
         "statusKey = :key",
         index="byStatus",
-        where=where,
+        filter=filter,
         key=status_key(key, status),
     )
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from pydantic.alias_generators import to_camel
 
 from patchbay.deliveries.models import DeliveryMessage, Status, Trigger
-from patchbay.ids import DeliveryId, EventId, WebhookId, of_webhook_key
+from patchbay.ids import DeliveryId, EventId, WebhookId, parse_webhook_key
 from patchbay.storage.dynamo import Row
 
 
@@ -114,7 +114,7 @@ class StoredDelivery(NamedTuple):
 
     @property
     def webhook_id(self) -> WebhookId:
-        return of_webhook_key(self.webhook_key)[1]
+        return parse_webhook_key(self.webhook_key)[1]
 
     @property
     def lost_claims(self) -> int:
@@ -129,7 +129,7 @@ class StoredDelivery(NamedTuple):
 
     def to_message(self) -> DeliveryMessage:
         """The message for a delivery that waits in the table."""
-        workspace_id, webhook_id = of_webhook_key(self.webhook_key)
+        workspace_id, webhook_id = parse_webhook_key(self.webhook_key)
         return DeliveryMessage(
             id=self.id,
             workspace_id=workspace_id,

@@ -25,7 +25,7 @@ from patchbay.deliveries.models import Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import service as events
 from patchbay.events import store as events_store
-from patchbay.ids import DeliveryId, EventId, of_webhook_key
+from patchbay.ids import DeliveryId, EventId, parse_webhook_key
 from patchbay.observability import logger
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -70,7 +70,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
         *map(_delivery_tasks, due_index.SHARDS),
         *map(_fan_out_tasks, due_index.SHARDS),
     ]
-    for task in due_index.in_turns(sources, remaining_ms, _RESERVE_MS):
+    for task in due_index.round_robin(sources, remaining_ms, _RESERVE_MS):
         try:
             queued += task()
         except Exception:
@@ -99,7 +99,7 @@ def _resume_fan_out(workspace_id: str, id: EventId) -> int:
     """Queue an event again whose fan-out stopped halfway. This queues no delivery yet."""
     event = events_store.claim_stalled(workspace_id, id, now_ms())
     if event is not None:
-        queues.send(settings().events_queue_url, queues.Message.of(event.fields(), workspace_id))
+        queues.send(settings().events_queue_url, queues.Message.from_value(event.fields(), workspace_id))
         logger.warning("stopped fan-out queued again", event_id=id, workspace=workspace_id)
     return 0
 
@@ -126,7 +126,7 @@ def _visit_webhook(key: str) -> int:
     health = health_store.claim_due(key, now, now + _DUE_AGAIN_MS)
     if health is None:
         return 0
-    workspace_id, webhook_id = of_webhook_key(key)
+    workspace_id, webhook_id = parse_webhook_key(key)
     for announcement in health.announce:
         data = dict(announcement)
         events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
@@ -152,7 +152,7 @@ def _cancel_waiting(key: str, health: Health, reason: str) -> int:
         ids = iter(store.find_oldest(key, status, _MAX_CANCELLED))
         while batch := list(islice(ids, _BATCH)):
             cancelled = [delivery.id for delivery in _cancelled(key, batch, reason)]
-            if cancelled and webhooks.inactive_reason(webhooks_store.get(*of_webhook_key(key))) is None:
+            if cancelled and webhooks.inactive_reason(webhooks_store.get(*parse_webhook_key(key))) is None:
                 return _send(_restarted(key, cancelled))
             count += len(cancelled)
     if health.recover is not None:
@@ -273,7 +273,7 @@ def _send(deliveries: Iterable[StoredDelivery]) -> int:
         for delivery in deliveries:
             if delivery.status is Status.RETRYING:
                 message = delivery.to_message()
-                messages.append(queues.Message.of(message.fields(), message.workspace_id))
+                messages.append(queues.Message.from_value(message.fields(), message.workspace_id))
     finally:
         queues.send_all(settings().deliveries_queue_url, messages)
     return len(messages)

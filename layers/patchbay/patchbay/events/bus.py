@@ -86,7 +86,7 @@ def accept(envelope: Envelope) -> EventMessage | None:
             raise MalformedJson(envelope.malformed)
         _check_time(envelope)
         if not isinstance(envelope.detail, dict):
-            raise ValidationFailed.of("detail", "must be an object")
+            raise ValidationFailed.for_field("detail", "must be an object")
         body = validate(_Detail, envelope.detail)
         caller = Principal(body.workspace_id, _SOURCE)
         draft = service.prepare(caller, body, key=body.idempotency_key, route=_ROUTE)
@@ -102,10 +102,12 @@ def _check_time(envelope: Envelope) -> None:
     """Its publisher can set an event's time, and ids, lists and statistics depend on that time."""
     age_ms = now_ms() - to_ms(envelope.time)
     if age_ms < -_MAX_AHEAD_MS:
-        raise ValidationFailed.of("time", "is in the future")
+        raise ValidationFailed.for_field("time", "is in the future")
     days = settings().retention_days
     if age_ms > days * 86_400_000:
-        raise ValidationFailed.of("time", f"is more than {days} days ago; events are not kept that long")
+        raise ValidationFailed.for_field(
+            "time", f"is more than {days} days ago; events are not kept that long"
+        )
 
 
 def _reason(problem: Problem) -> str:

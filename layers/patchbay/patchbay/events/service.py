@@ -229,7 +229,7 @@ def _target_workspace(principal: Principal, body: PublishEvent) -> str:
 def _check(body: PublishEvent) -> None:
     if body.type not in catalogue.PUBLISHABLE:
         reserved = body.type in catalogue.ALL
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             "type",
             f"{body.type} is reserved for Patchbay and cannot be published"
             if reserved
@@ -241,17 +241,17 @@ def _check(body: PublishEvent) -> None:
 
 def _key(body: PublishEvent, header: str | None) -> str | None:
     if header is not None and body.idempotency_key not in (None, header):
-        raise ValidationFailed.of("idempotencyKey", "must match the header Idempotency-Key")
+        raise ValidationFailed.for_field("idempotencyKey", "must match the header Idempotency-Key")
     return body.idempotency_key if header is None else header
 
 
 def _remember(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
     """The first answer under this idempotency key, which is kept as long as the event."""
-    return idempotency.remember(scope, answer, keep_seconds=settings().retention_days * 86_400)
+    return idempotency.get_or_store(scope, answer, keep_seconds=settings().retention_days * 86_400)
 
 
 def _queue_message(event: EventMessage) -> queues.Message:
-    return queues.Message.of(event.fields(), event.workspace_id)
+    return queues.Message.from_value(event.fields(), event.workspace_id)
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────

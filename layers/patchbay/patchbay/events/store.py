@@ -19,7 +19,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import kept_until
+from patchbay.storage.records import retention_ttl
 
 # SQS redelivers the message of an interrupted fan-out within minutes. After this time the message is lost, or
 # in the dead-letter queue.
@@ -93,7 +93,7 @@ def write(rows: Sequence[dynamo.Row]) -> list[int]:
     """Write rows of events and markers, up to 25 in one call. Returns the positions of the rows that DynamoDB
     kept throttling.
     """
-    return dynamo.put_each([(settings().events_table, row) for row in rows])
+    return dynamo.batch_put([(settings().events_table, row) for row in rows])
 
 
 def hour_of(event: EventMessage) -> int:
@@ -103,7 +103,7 @@ def hour_of(event: EventMessage) -> int:
 
 def activity_row(workspace_id: str, hour: int) -> dynamo.Row:
     """The row that marks a workspace as active in an hour. Safe to write again."""
-    return {**activity_table_key(workspace_id, hour)[1], "ttl": kept_until(now_ms())}
+    return {**activity_table_key(workspace_id, hour)[1], "ttl": retention_ttl(now_ms())}
 
 
 def active_workspaces(hour: int) -> Iterator[str]:
@@ -131,7 +131,7 @@ def finish_fan_out(event: EventMessage) -> None:
 
 def stalled(shard: int, now: int) -> Iterator[tuple[str, EventId]]:
     """The fan-outs (workspace, event) that were started and not finished in time, the oldest first."""
-    for row in due_index.rows(settings().events_table, shard, now):
+    for row in due_index.due_keys(settings().events_table, shard, now):
         yield row["workspaceId"], EventId(row["id"])
 
 
@@ -208,14 +208,16 @@ def _page(
     filters = {"type": "#type = :type"} if type else {}
     filters |= {"status": "attribute_not_exists(#status)"} if accepted else {}
     rows = dynamo.page(
-        settings().events_table,
-        ("workspaceId", workspace_id),
-        ("id", *between),
-        limit=limit,
-        cursor=cursor,
-        where=" AND ".join(filters.values()) or None,
-        names={f"#{name}": name for name in filters} or None,
-        **({"type": type} if type else {}),
+        dynamo.PageQuery(
+            settings().events_table,
+            partition=("workspaceId", workspace_id),
+            sort_range=("id", *between),
+            limit=limit,
+            cursor=cursor,
+            filter=" AND ".join(filters.values()) or None,
+            names={f"#{name}": name for name in filters},
+            values={"type": type} if type else {},
+        )
     )
     return rows.map(from_row)
 
@@ -235,5 +237,5 @@ def _row(event: EventMessage) -> dynamo.Row:
         "timestamp": event.timestamp,
         "source": event.source,
         "data": compact_json.dumps(event.data),
-        "ttl": kept_until(now_ms()),
+        "ttl": retention_ttl(now_ms()),
     }

@@ -1,4 +1,4 @@
-"""The answer to a request that no route takes."""
+"""The error for a request that matches no route."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from patchbay.http.routes import ROUTES
 
 
 def no_route(method: str, path: str) -> Problem:
-    """405 with `Allow` when the path has routes of other methods (RFC 9110, 15.5.6), else 404."""
+    """405 with `Allow` if the path has routes with other methods (RFC 9110, 15.5.6), otherwise 404."""
     segments = path.split("/")
-    methods = sorted({known for known, pattern in ROUTES if _fits(pattern.split("/"), segments)})
+    methods = sorted({method for method, pattern in ROUTES if _matches(pattern.split("/"), segments)})
     if not methods:
-        return NotFound("There is no such route.")
+        return NotFound("No route matches this path. Check the URL.")
     allow = ", ".join(methods)
-    return MethodNotAllowed(f"{path} takes {allow}, not {method}.", headers={"allow": allow})
+    return MethodNotAllowed(f"{path} supports {allow}, not {method}.", headers={"allow": allow})
 
 
-def _fits(pattern: list[str], segments: list[str]) -> bool:
+def _matches(pattern: list[str], segments: list[str]) -> bool:
     return len(pattern) == len(segments) and all(
         segment if part.startswith("{") else part == segment
         for part, segment in zip(pattern, segments, strict=True)

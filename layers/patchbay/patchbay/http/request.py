@@ -1,4 +1,4 @@
-"""An HTTP request, read from API Gateway's payload 2.0."""
+"""An HTTP request, parsed from API Gateway's payload 2.0."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from patchbay.auth.principal import Principal
 from patchbay.errors import MalformedJson, PayloadTooLarge, ValidationFailed
 from patchbay.idempotency import Once
 
+Event = Mapping[str, Any]  # API Gateway's payload 2.0
+
 MAX_BODY_BYTES = 1024 * 1024
 
 
 @dataclass
 class Request:
-    """What a handler may look at besides its typed arguments."""
+    """The request, for a handler that needs more than its typed arguments."""
 
     route: str
     method: str
     raw_path: str
     request_id: str
     source_ip: str | None
-    # Credentials come in the headers, and in the query by mistake or as an OAuth code.
+    # Not in the repr: headers have credentials, and a query may have an OAuth code or misplaced credentials.
     headers: Mapping[str, str] = field(repr=False)
     path: Mapping[str, str]
     query: Mapping[str, str] = field(repr=False)
@@ -33,9 +35,9 @@ class Request:
     once: Once | None = None
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Request:
-        """Header names come in lower case. A query string never carries credentials: it is only read
-        through the endpoint's query model. Raises PayloadTooLarge, MalformedJson.
+    def from_event(cls, event: Event) -> Request:
+        """Header names are in lower case. Credentials in the query string are never used: only the endpoint's
+        query model reads it. Raises PayloadTooLarge, MalformedJson.
         """
         context = event["requestContext"]
         return cls(
@@ -52,41 +54,41 @@ class Request:
 
     @property
     def principal(self) -> Principal:
-        """Who is calling. Public endpoints have none."""
+        """The caller. Raises LookupError in a public endpoint."""
         if self.caller is None:
             raise LookupError("a public endpoint has no principal")
         return self.caller
 
     @property
     def if_match(self) -> int | None:
-        """The version that `If-Match` names, with or without quotes. Raises ValidationFailed."""
+        """The version in `If-Match`, with or without quotes. Raises ValidationFailed."""
         text = self.headers.get("if-match")
         if text is None:
             return None
         text = text.strip().strip('"')
         if not text.isascii() or not text.isdigit() or len(text) > 15:
-            raise ValidationFailed.of("If-Match", "must be a version, a whole number")
+            raise ValidationFailed.for_field("If-Match", "must be a version: an integer")
         return int(text)
 
-    def json(self, *, optional: bool = False, each: str | None = None) -> Any:
-        """The body's value; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for a
-        fault in an item of the list `each`: the error takes that item's place, and the others stay.
+    def json(self, *, optional: bool = False, per_item: str | None = None) -> Any:
+        """The parsed body; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for an
+        error in an item of the list `per_item`: the error then replaces that item.
         """
         if not self.raw_body:
             if optional:
                 return {}
-            raise MalformedJson("The body is empty; this route takes a JSON object.")
-        if each is not None:
-            return strict_json.loads_each(self.raw_body, each)
+            raise MalformedJson("The request body is empty. Send a JSON object.")
+        if per_item is not None:
+            return strict_json.loads_each(self.raw_body, per_item)
         return strict_json.loads(self.raw_body)
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
+def _body(event: Event) -> bytes:
     body: str = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8")
     except ValueError:
-        raise MalformedJson("The body cannot be decoded.") from None
+        raise MalformedJson("The request body is not valid base64 or UTF-8.") from None
     if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"The body has {len(raw)} bytes; {MAX_BODY_BYTES} are the most.")
+        raise PayloadTooLarge(f"The request body has {len(raw)} bytes; the maximum is {MAX_BODY_BYTES}.")
     return raw

@@ -51,14 +51,16 @@ def log(
 def list_entries(workspace_id: str, integration_id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
     """Entries, newest first."""
     page = dynamo.page(
-        settings().activity_table,
-        ("integrationKey", _key(workspace_id, integration_id)),
-        ("id", *LogId.range(query.since, query.until)),
-        limit=query.limit,
-        cursor=query.cursor,
-        where=None if query.action is None else "#action = :action",
-        names=None if query.action is None else {"#action": "action"},
-        **({} if query.action is None else {"action": query.action}),
+        dynamo.PageQuery(
+            settings().activity_table,
+            partition=("integrationKey", _key(workspace_id, integration_id)),
+            sort_range=("id", *LogId.range(query.since, query.until)),
+            limit=query.limit,
+            cursor=query.cursor,
+            filter=None if query.action is None else "#action = :action",
+            names={} if query.action is None else {"#action": "action"},
+            values={} if query.action is None else {"action": query.action},
+        )
     )
     return Listing.from_page(page.map(_to_api))
 

@@ -330,7 +330,7 @@ def _matching(pattern: str, description: str) -> _Check:
 
 
 def _invalid(path: str, message: str) -> ValidationFailed:
-    return ValidationFailed.of(path, message)
+    return ValidationFailed.for_field(path, message)
 
 
 _OWN_URLS: dict[str, _Check] = {

@@ -124,7 +124,7 @@ def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
     if body == ReviewPublication():
         return _review_queue()
     if body.integration_id is None or body.workspace_id is None or body.decision is None:
-        raise ValidationFailed.of("decision", "must come with workspaceId, integrationId and version")
+        raise ValidationFailed.for_field("decision", "must come with workspaceId, integrationId and version")
     old = store.get(body.workspace_id, body.integration_id)
     if old is None:
         raise NotFound("No integration with this ID.")
@@ -221,7 +221,7 @@ def _check_publishable(integration: StoredIntegration) -> None:
 
 
 def _not_publishable(reason: str) -> ValidationFailed:
-    return ValidationFailed.of("isPublic", f"a public integration {reason}")
+    return ValidationFailed.for_field("isPublic", f"a public integration {reason}")
 
 
 def _oauth_providers() -> list[str]:
@@ -320,7 +320,7 @@ def _offset(cursor: str | None) -> int:
 
 
 def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed.of("cursor", "is not a cursor of this list; start without one")
+    return ValidationFailed.for_field("cursor", "is not a cursor of this list; start without one")
 
 
 Source = Callable[[int, str | None], Page[Integration]]
@@ -390,7 +390,7 @@ def _built_in_listings() -> list[MarketplaceListing]:
 
 def _provider_listing(provider: Provider) -> MarketplaceListing:
     return _built_in_listing(
-        IntegrationId.of_template(provider.name),
+        IntegrationId.for_template(provider.name),
         name=provider.label,
         type=provider.type,
         provider=provider.name,
@@ -402,7 +402,7 @@ def _provider_listing(provider: Provider) -> MarketplaceListing:
 def _automation_listing(template: AutomationTemplate) -> MarketplaceListing:
     plan = template.model_dump(mode="json", by_alias=True, include={"key", "when", "then"})
     return _built_in_listing(
-        IntegrationId.of_name("template", "automation", template.key),
+        IntegrationId.built_in("template", "automation", template.key),
         name=template.name,
         type=IntegrationType(template.platform.upper()),
         description=template.description,
@@ -498,7 +498,7 @@ def check_approved_limits(copy: StoredIntegration) -> None:
     approved = copy.approved_scopes or ()
     beyond = next((scope for scope in copy.scopes if scope not in approved), None)
     if beyond is not None:
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             "scopes",
             f"{beyond} is not among the scopes approved for this integration: {', '.join(approved)}",
         )
@@ -507,7 +507,9 @@ def check_approved_limits(copy: StoredIntegration) -> None:
         ("rateLimitPerDay", copy.rate_limit_per_day, copy.approved_per_day),
     ):
         if maximum is not None and (limit is None or limit > maximum):
-            raise ValidationFailed.of(name, f"must be at most {maximum}, the limit of the publisher's client")
+            raise ValidationFailed.for_field(
+                name, f"must be at most {maximum}, the limit of the publisher's client"
+            )
 
 
 def _default_scopes(provider_name: str | None) -> list[str]:

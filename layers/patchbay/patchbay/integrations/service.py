@@ -13,7 +13,7 @@ from patchbay import compact_json, vault
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms
-from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
+from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, client, config, marketplace, store
 from patchbay.integrations.models import (
@@ -182,7 +182,7 @@ def delete(principal: Principal, id: IntegrationId, if_match: int | None = None)
         except store.IntegrationChanged:
             continue
         return Empty()
-    raise contended("integration")
+    raise write_conflict("integration")
 
 
 def install(principal: Principal, id: IntegrationId, once: Once | None = None) -> Integration:
@@ -269,7 +269,7 @@ def _with_config(
     if old.is_copy:
         rejected = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
         if rejected:
-            raise ValidationFailed.of(
+            raise ValidationFailed.for_field(
                 rejected[0], "cannot be set: a copy uses the publisher's client; leave it out"
             )
         return new
@@ -314,7 +314,7 @@ def _check_may_move_secrets(
     """Stored secrets and tokens never go to a new destination: the change must bring the client secret."""
     principal.require("credentials:write")
     if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             f"config.{config.CLIENT_SECRET}",
             "must be sent again: the client or a URL changes, and the stored secret is not sent there",
         )
@@ -340,7 +340,7 @@ def _merge_metadata(old: str, changes: Mapping[str, JsonValue]) -> str:
     merged = {**compact_json.loads(old), **changes}
     text = compact_json.dumps({name: value for name, value in merged.items() if value is not None})
     if len(text.encode()) > MAX_METADATA_BYTES:
-        raise ValidationFailed.of("metadata", f"has more than {MAX_METADATA_BYTES} bytes in total")
+        raise ValidationFailed.for_field("metadata", f"has more than {MAX_METADATA_BYTES} bytes in total")
     return text
 
 
@@ -368,7 +368,7 @@ def _update_with_retries(
             return to_api(store.update(old, new, [*extra_actions, entry]))
         except store.IntegrationChanged:
             continue
-    raise contended("integration")
+    raise write_conflict("integration")
 
 
 def _log_action(

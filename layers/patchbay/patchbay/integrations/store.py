@@ -73,16 +73,16 @@ def create(
     ]
     if new.is_copy:
         actions.append(dynamo.put_action(table, _install_key(new)))
-    completing = once.completing(answer) if once else []
+    completing = [once.complete_action(answer)] if once else []
     try:
         dynamo.transact([*actions, *completing])
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         if 0 in refused.failed:
             raise Conflict(
                 f"This workspace has {settings().max_integrations} integrations, its ceiling. "
                 "Delete one first."
             ) from None
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 def get(workspace_id: str, id: IntegrationId) -> StoredIntegration | None:
@@ -118,14 +118,18 @@ def list_integrations(
     filters = {"type": type, "status": status, "provider": provider}
     values = {name: value for name, value in filters.items() if value is not None}
     page = dynamo.page(
-        settings().integrations_table,
-        ("workspaceId", workspace_id),
-        ("sk", *IntegrationId.range(None, None)),
-        limit=limit,
-        cursor=cursor,
-        where=" AND ".join(["attribute_not_exists(deletedAt)", *(f"#{name} = :{name}" for name in values)]),
-        names={f"#{name}": name for name in values},
-        **values,
+        dynamo.PageQuery(
+            settings().integrations_table,
+            partition=("workspaceId", workspace_id),
+            sort_range=("sk", *IntegrationId.range(None, None)),
+            limit=limit,
+            cursor=cursor,
+            filter=" AND ".join(
+                ["attribute_not_exists(deletedAt)", *(f"#{name} = :{name}" for name in values)]
+            ),
+            names={f"#{name}": name for name in values},
+            values=values,
+        )
     )
     return page.map(StoredIntegration.from_row)
 
@@ -164,7 +168,7 @@ def update(
     )
     try:
         dynamo.transact([action, *extra_actions])
-    except dynamo.TransactionRefused:
+    except dynamo.TransactionCanceled:
         raise IntegrationChanged from None
     return new
 
@@ -194,7 +198,7 @@ def delete(old: StoredIntegration, now: int, extra_actions: Sequence[dynamo.Tran
     ]
     try:
         dynamo.transact(actions)
-    except dynamo.TransactionRefused:
+    except dynamo.TransactionCanceled:
         raise IntegrationChanged from None
 
 
@@ -220,7 +224,7 @@ def set_error(
         now=now,
         one=1,
     )
-    with suppress(dynamo.TransactionRefused):
+    with suppress(dynamo.TransactionCanceled):
         dynamo.transact([action, *extra_actions])
 
 
@@ -267,16 +271,15 @@ def count_workspace_connection_action(
     workspace_id: str, by: Literal[1, -1], *, ceiling: int | None = None
 ) -> dynamo.TransactItem:
     """Add a connection to its workspace's count, or subtract it. The action fails at the ceiling."""
-    terms: dict[str, str | int] = {}
-    if ceiling is not None:
-        condition = "attribute_not_exists(connections) OR connections < :most"
-        terms = {"condition": condition, "most": ceiling}
+    below_ceiling = "attribute_not_exists(connections) OR connections < :most"
     return dynamo.update_action(
         settings().integrations_table,
         {"workspaceId": workspace_id, "sk": _COUNT},
         "ADD connections :by",
+        condition=None if ceiling is None else below_ceiling,
+        names=None,
         by=by,
-        **terms,
+        **({} if ceiling is None else {"most": ceiling}),
     )
 
 
@@ -303,14 +306,16 @@ def list_listings(
         tests.append("contains(searchText, :search)")
         values["search"] = search.casefold()
     page = dynamo.page(
-        settings().integrations_table,
-        ("workspaceId", _MARKETPLACE),
-        ("sk", *IntegrationId.range(None, None)),
-        limit=limit,
-        cursor=cursor,
-        where=" AND ".join(tests) or None,
-        names={"#type": "type"} if type is not None else None,
-        **values,
+        dynamo.PageQuery(
+            settings().integrations_table,
+            partition=("workspaceId", _MARKETPLACE),
+            sort_range=("sk", *IntegrationId.range(None, None)),
+            limit=limit,
+            cursor=cursor,
+            filter=" AND ".join(tests) or None,
+            names={"#type": "type"} if type is not None else {},
+            values=values,
+        )
     )
     return page.map(MarketplaceListing.from_row)
 

@@ -20,7 +20,7 @@ from patchbay.errors import (
     Problem,
     ValidationFailed,
     check_version,
-    contended,
+    write_conflict,
 )
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import activity
@@ -142,7 +142,7 @@ def create(
             old = changed.current
             continue
         return answer
-    raise contended("connection")
+    raise write_conflict("connection")
 
 
 def delete(
@@ -162,7 +162,7 @@ def delete(
         with suppress(provider_calls.ProvidersBusy):  # maintenance finishes the removal
             finish_removal(connection, call_state, principal.id)
         return Empty()
-    raise contended("connection")
+    raise write_conflict("connection")
 
 
 def finish_removal(connection: StoredConnection, call_state: ProviderCallState, actor: str) -> None:
@@ -369,14 +369,16 @@ def _check_credentials(
             if credentials.keys() == names:
                 _check_pasted(credentials)
                 return auth_type, sanitize(credentials.get("username")) or None
-        raise ValidationFailed.of("credentials", "must be apiKey, or username and password")
+        raise ValidationFailed.for_field("credentials", "must be apiKey, or username and password")
     fields = provider.credentials.fields
     for name in credentials.keys() - fields.keys():
-        raise ValidationFailed.of(f"credentials.{name[:64]}", f"must be one of {', '.join(fields)}")
+        raise ValidationFailed.for_field(f"credentials.{name[:64]}", f"must be one of {', '.join(fields)}")
     _check_pasted(credentials)
     for name, field in fields.items():
         if not re.fullmatch(field.pattern, credentials.get(name, "")):
-            raise ValidationFailed.of(f"credentials.{name}", f"must be {field.description or field.label}")
+            raise ValidationFailed.for_field(
+                f"credentials.{name}", f"must be {field.description or field.label}"
+            )
     label = provider.credentials.account_label
     return AuthType(provider.credentials.kind), None if label is None else sanitize(
         credentials[label]
@@ -388,7 +390,7 @@ def _check_pasted(credentials: Mapping[str, str]) -> None:
         try:
             pasted_credentials.check(value)
         except ValueError as error:
-            raise ValidationFailed.of(f"credentials.{name}", str(error)) from None
+            raise ValidationFailed.for_field(f"credentials.{name}", str(error)) from None
 
 
 def _log_activity(principal: Principal, connection: StoredConnection, action: str) -> None:

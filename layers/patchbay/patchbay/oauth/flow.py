@@ -24,7 +24,7 @@ from patchbay.errors import (
     Problem,
     UpstreamFailed,
     ValidationFailed,
-    contended,
+    write_conflict,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
 from patchbay.integrations import activity, marketplace
@@ -114,7 +114,7 @@ def complete(principal: Principal, body: Callback) -> Connection:
     """
     state = states.consume(states.hash_state(body.state), now_ms())
     if state is None:
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             "state",
             "is unknown, was used before, or is older than 10 minutes. Start a new flow with initiate",
         )
@@ -145,11 +145,11 @@ def redirect_location(integration_id: IntegrationId, parameters: Mapping[str, st
     """
     state = states.peek(states.hash_state(parameters.get("state", "")), now_ms())
     if state is None:
-        raise ValidationFailed.of("state", "is unknown, was used before, or is older than 10 minutes")
+        raise ValidationFailed.for_field("state", "is unknown, was used before, or is older than 10 minutes")
     if state.integration_id != integration_id:
         raise NotFound("No integration with this ID.")
     if state.return_url is None:
-        raise ValidationFailed.of("state", "belongs to a flow that was started without a returnUrl")
+        raise ValidationFailed.for_field("state", "belongs to a flow that was started without a returnUrl")
     _check_return_url(state.return_url)
     allowed = {*_RESPONSE_PARAMETERS, *state.callback_parameters}
     forwarded = {name: value[:_MAX_PARAMETER] for name, value in parameters.items() if name in allowed}
@@ -178,7 +178,7 @@ def _connect(
     variables = _callback_variables(client, body)
     # Everything that can fail without the provider comes before the code is used.
     connections.check_replaceable(old)
-    encrypt = vault.sealer(principal.workspace_id)
+    encrypt = vault.encryptor(principal.workspace_id)
     verifier = (
         None
         if state.verifier is None
@@ -261,7 +261,7 @@ def _store(
         if old is not None and client.oauth.revoke_replaced:
             _revoke_replaced(principal, client, old, new, tokens)
         return connections.to_api(integration, new)
-    raise contended("connection")
+    raise write_conflict("connection")
 
 
 def _revoke_replaced(
@@ -342,7 +342,7 @@ def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
     registered = own if own and integration.source_workspace_id is None else settings().redirect_uris
     if uri not in registered:
         where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
-        raise ValidationFailed.of("redirectUri", f"must exactly match a URI in {where}")
+        raise ValidationFailed.for_field("redirectUri", f"must exactly match a URI in {where}")
 
 
 def _check_return_url(url: str | None) -> None:
@@ -350,7 +350,9 @@ def _check_return_url(url: str | None) -> None:
         return
     parts = _RETURN_URL.fullmatch(url)
     if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
-        raise ValidationFailed.of("returnUrl", "must have an origin in the parameter AllowedReturnOrigins")
+        raise ValidationFailed.for_field(
+            "returnUrl", "must have an origin in the parameter AllowedReturnOrigins"
+        )
 
 
 def _scopes(
@@ -365,13 +367,13 @@ def _scopes(
         approved = marketplace.with_approved_limits(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and requested == []:
-            raise ValidationFailed.of(
+            raise ValidationFailed.for_field(
                 "scopes", "must contain at least one scope: otherwise the provider would choose"
             )
     if requested is not None and (listed or is_copy):
         beyond = [scope for scope in requested if scope not in listed]
         if beyond:
-            raise ValidationFailed.of("scopes", f"{beyond[0]} is not one of the integration's scopes")
+            raise ValidationFailed.for_field("scopes", f"{beyond[0]} is not one of the integration's scopes")
     chosen = requested if requested is not None else listed
     if not (chosen or is_copy or requested is not None):
         chosen = list(client.oauth.default_scopes)

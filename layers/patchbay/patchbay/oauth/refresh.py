@@ -201,7 +201,7 @@ def _backoff_error(connection: StoredConnection, now: int) -> UpstreamFailed:
 
 def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _Prepared:
     client = client_for(integration).with_variables(connection.variables)
-    return _Prepared(client, decrypt_tokens(connection), vault.sealer(connection.workspace_id))
+    return _Prepared(client, decrypt_tokens(connection), vault.encryptor(connection.workspace_id))
 
 
 def _refresh(

@@ -54,7 +54,7 @@ def consume(id: str, now: int) -> State | None:
     """Delete a state and return it; None if it is unknown, used, or expired. One delete, so of two concurrent
     callbacks only one gets it.
     """
-    return _unexpired(dynamo.take(settings().oauth_states_table, {"id": id}), now)
+    return _unexpired(dynamo.pop(settings().oauth_states_table, {"id": id}), now)
 
 
 def peek(id: str, now: int) -> State | None:

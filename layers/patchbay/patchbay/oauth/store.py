@@ -181,7 +181,7 @@ def _look_up(workspace_id: str, integration_id: IntegrationId, name: str | None)
     ]
     if name is not None:
         keys.append((connections, _key(workspace_id, integration_id, name)))
-    integration_row, call_state_row, *rows = dynamo.get_each(keys)
+    integration_row, call_state_row, *rows = dynamo.batch_get(keys)
     integration = None if integration_row is None else StoredIntegration.from_row(integration_row)
     if integration is not None and integration.deleted_at is not None:
         integration = None
@@ -194,7 +194,7 @@ def _name_of(workspace_id: str, integration_id: IntegrationId, id: ConnectionId)
         settings().connections_table,
         "integrationKey = :key AND id = :id",
         index="byId",
-        local=True,
+        consistent=True,
         key=_partition_key(workspace_id, integration_id),
         id=id,
     )
@@ -206,18 +206,18 @@ def list_connections(
 ) -> Page[StoredConnection]:
     """Connections, newest first."""
     index_page = dynamo.page(
-        settings().connections_table,
-        ("integrationKey", _partition_key(workspace_id, integration_id)),
-        ("id", *ConnectionId.range(None, None)),
-        index="byId",
-        keys=("name",),
-        limit=limit,
-        cursor=cursor,
+        dynamo.PageQuery(
+            settings().connections_table,
+            partition=("integrationKey", _partition_key(workspace_id, integration_id)),
+            sort_range=("id", *ConnectionId.range(None, None)),
+            index="byId",
+            extra_key_names=("name",),
+            limit=limit,
+            cursor=cursor,
+        )
     )
     keys = [_key(workspace_id, integration_id, row["name"]) for row in index_page.items]
-    rows = {
-        row["id"]: row for row in dynamo.get_many(settings().connections_table, keys, ConsistentRead=True)
-    }
+    rows = {row["id"]: row for row in dynamo.get_many(settings().connections_table, keys, consistent=True)}
 
     def current(indexed: dynamo.Row) -> StoredConnection | None:
         row = rows.get(indexed["id"])
@@ -238,7 +238,7 @@ def iter_connections(workspace_id: str, integration_id: IntegrationId) -> Iterat
 
 def due_refresh_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:
     """The keys of a shard's connections that are due for a refresh, the longest due first."""
-    for row in due_index.rows(settings().connections_table, shard, now):
+    for row in due_index.due_keys(settings().connections_table, shard, now):
         yield row["integrationKey"], row["name"]
 
 
@@ -263,18 +263,21 @@ def connect(
     since the connection was made, or at the workspace's ceiling. Replacing a connection is always possible.
     """
     ceiling = settings().max_connections
-    terms: dict[str, object] = {"condition": "attribute_not_exists(id)"}
+    condition, names = "attribute_not_exists(id)", {}
+    values: dict[str, object] = {}
     if old is not None:
-        terms = {
-            "condition": "id = :id AND tokensVersion = :known AND #status <> :revoked",
-            "names": {"#status": "status"},
-            "id": old.id,
-            "known": old.tokens_version,
-            "revoked": ConnectionStatus.REVOKED,
-        }
-    idempotency_actions = once.completing(answer) if once is not None and answer is not None else []
+        condition = "id = :id AND tokensVersion = :known AND #status <> :revoked"
+        names = {"#status": "status"}
+        values = {"id": old.id, "known": old.tokens_version, "revoked": ConnectionStatus.REVOKED}
+    idempotency_actions = [once.complete_action(answer)] if once is not None and answer is not None else []
     actions = [
-        dynamo.put_action(settings().connections_table, _to_row(replace(new, counted=True)), **terms),
+        dynamo.put_action(
+            settings().connections_table,
+            _to_row(replace(new, counted=True)),
+            condition=condition,
+            names=names,
+            **values,
+        ),
         integrations_store.count_connection_action(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
@@ -288,7 +291,7 @@ def connect(
         )
     try:
         dynamo.transact(actions)
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         if 1 in refused.failed:
             raise Conflict(
                 "The integration's client or addresses changed while the user was connecting. Start a new "
@@ -300,7 +303,7 @@ def connect(
             raise Conflict(
                 f"This workspace has reached its ceiling of {ceiling} connections. Delete one first."
             ) from None
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 # ── refreshing ───────────────────────────────────────────────────────────────────────────────────────
@@ -397,6 +400,7 @@ def reschedule(connection: StoredConnection, due_at: int | None) -> None:
             expression,
             returning="NONE",
             condition="id = :id AND dueAt = :known AND version = :version",
+            names=None,
             id=connection.id,
             known=connection.due_at,
             version=connection.version,
@@ -431,7 +435,7 @@ def start_removal(
     )
     try:
         dynamo.transact([action, *extra_actions])
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         raise _changed(refused.rows[0]) from None
     return new
 
@@ -448,10 +452,10 @@ def delete(connection: StoredConnection) -> None:
     count = integrations_store.uncount_connection_action(connection.workspace_id, connection.integration_id)
     try:
         dynamo.transact([*actions, count])
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         if 0 in refused.failed:
             return
-        with suppress(dynamo.TransactionRefused):  # the integration's row is gone, and its count with it
+        with suppress(dynamo.TransactionCanceled):  # the integration's row is gone, and its count with it
             dynamo.transact(actions)
 
 

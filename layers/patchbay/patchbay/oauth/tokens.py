@@ -14,7 +14,7 @@ from patchbay.oauth.store import StoredConnection
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 
-# (plaintext, encryption_context) → ciphertext; see vault.sealer.
+# (plaintext, encryption_context) → ciphertext; see vault.encryptor.
 Encrypt = Callable[[str, str], str]
 
 
@@ -77,7 +77,7 @@ def with_credentials(
     return replace(
         connection,
         status=ConnectionStatus.ACTIVE,
-        sealed=_encrypt_secrets(vault.sealer(connection.workspace_id), connection, secrets),
+        sealed=_encrypt_secrets(vault.encryptor(connection.workspace_id), connection, secrets),
         account_label=label,
         last_error=None,
     )

@@ -17,4 +17,4 @@ def check_registered_url(field: str, url: str) -> None:
             allow_loopback=config.patchbay_allow_loopback_targets,
         )
     except ssrf_guard.TargetError as error:
-        raise ValidationFailed.of(field, str(error)) from None
+        raise ValidationFailed.for_field(field, str(error)) from None

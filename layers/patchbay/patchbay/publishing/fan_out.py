@@ -244,7 +244,7 @@ def _load(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     """Read the events' rows and the versions of the workspaces' subscriptions."""
     versions = [webhooks.subscriptions_version_key(fan_out.event.workspace_id) for fan_out in fan_outs]
     maybe_stored = [fan_out for fan_out in fan_outs if fan_out.may_be_stored]
-    rows = dynamo.get_each([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
+    rows = dynamo.batch_get([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
     for fan_out, row in zip(fan_outs, rows, strict=False):
         fan_out.version = webhooks.subscriptions_version(row)
     for fan_out, row in zip(maybe_stored, rows[len(fan_outs) :], strict=True):
@@ -339,7 +339,7 @@ def _messages(fan_out: _FanOut) -> Iterator[queues.Message]:
             generation=0,
             correlation_id=event.correlation_id,
         )
-        yield queues.Message.of(message.fields(), event.workspace_id)
+        yield queues.Message.from_value(message.fields(), event.workspace_id)
 
 
 def _finish(fan_out: _FanOut) -> bool:

@@ -21,14 +21,14 @@ from pydantic import JsonValue
 
 from patchbay import permits
 from patchbay.clock import now_ms
-from patchbay.ids import DeliveryId, RunId, WebhookId, of_webhook_key, webhook_key
+from patchbay.ids import DeliveryId, RunId, WebhookId, parse_webhook_key, webhook_key
 from patchbay.permits import expired
 from patchbay.receivers import slots
 from patchbay.receivers.health import Health, failure_entry
 from patchbay.receivers.lanes import RECENT_MS, Traffic, max_permits
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
-from patchbay.storage.records import from_row, kept_until
+from patchbay.storage.records import from_row, retention_ttl
 
 _HEALTH = "health"
 _TRAFFIC = "traffic"
@@ -181,7 +181,7 @@ def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
         count=health.slowdowns_with(now),
     )
     if health.is_fast:
-        workspace_id, webhook_id = of_webhook_key(key)
+        workspace_id, webhook_id = parse_webhook_key(key)
         if stale := expired(traffic.slow, now - RECENT_MS):
             _update_traffic(workspace_id, "DELETE slow :stale", stale=stale)
         _update_traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
@@ -214,7 +214,7 @@ def _update_traffic(
         condition=condition,
         names={"#ttl": "ttl"},
         returning="NONE",
-        ttl=kept_until(now_ms()),
+        ttl=retention_ttl(now_ms()),
         **values,
     )
 
@@ -245,10 +245,11 @@ def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None)
         settings().health_table,
         _key(key, _HEALTH),
         f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{append}",
+        condition=None,
         names={"#ttl": "ttl"},
         now=now,
         shard=due_index.shard_of(key),
-        ttl=kept_until(now),
+        ttl=retention_ttl(now),
         **values,
     )
 
@@ -291,7 +292,7 @@ def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now:
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,
-        ttl=kept_until(now),
+        ttl=retention_ttl(now),
     )
 
 
@@ -311,7 +312,7 @@ def advance_recovery(key: str, seen: Health, reached: DeliveryId | None) -> None
 
 def due_webhooks(shard: int, now: int) -> Iterator[str]:
     """The keys of the webhooks that the sweeper has to visit, the longest due first."""
-    for row in due_index.rows(settings().health_table, shard, now):
+    for row in due_index.due_keys(settings().health_table, shard, now):
         yield row["webhookKey"]
 
 
@@ -351,7 +352,7 @@ def _update(key: str, expression: str, *, condition: str | None = None, **values
         condition=condition,
         names={"#ttl": "ttl"},
         returning="ALL_NEW",
-        ttl=kept_until(now_ms()),
+        ttl=retention_ttl(now_ms()),
         **values,
     )
     return health_from_row(row)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from patchbay.clock import at_ms, now_ms
 from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events_store
-from patchbay.ids import DeliveryId, of_webhook_key, webhook_key
+from patchbay.ids import DeliveryId, parse_webhook_key, webhook_key
 from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.receivers import health_store
@@ -147,7 +147,7 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
         *(events_store.activity_table_key(workspace_id, hour) for hour in latest),
     ]
     for key in keys:
-        table_keys += (health_store.table_key(*of_webhook_key(key)), *store.table_keys(key, window))
+        table_keys += (health_store.table_key(*parse_webhook_key(key)), *store.table_keys(key, window))
     rows = iter(_read(table_keys))
     through = store.rolled_through(next(rows))
     if through is None:
@@ -205,7 +205,7 @@ def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
     tables = {table for table, _ in keys}
     rows: list[dynamo.Row | None] = []
     for start in range(0, len(keys), 100):
-        rows += dynamo.get_each(keys[start : start + 100], eventually=tables)
+        rows += dynamo.batch_get(keys[start : start + 100], eventually_consistent=tables)
     return rows
 
 

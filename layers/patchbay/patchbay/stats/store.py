@@ -13,7 +13,7 @@ from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
-from patchbay.storage.records import kept_until
+from patchbay.storage.records import retention_ttl
 
 _LATENCY = [f"l{number}" for number in range(counters.BUCKETS)]
 
@@ -34,7 +34,9 @@ def table_keys(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
 
 def get_hour(keys: Iterable[str], hour: int) -> Mapping[str, HourCounters]:
     """The counters of several webhooks in one hour, by webhook. Eventually consistent."""
-    rows = dynamo.get_many(settings().health_table, [_key(key, _hour(hour)) for key in keys])
+    rows = dynamo.get_many(
+        settings().health_table, [_key(key, _hour(hour)) for key in keys], consistent=False
+    )
     return {row["webhookKey"]: from_row(row) for row in rows}
 
 
@@ -84,7 +86,7 @@ def _add(
         condition=condition,
         names={"#ttl": "ttl"},
         returning="ALL_NEW",
-        ttl=kept_until(hour * counters.HOUR_MS),
+        ttl=retention_ttl(hour * counters.HOUR_MS),
         **changes,
         **sums,
         **values,

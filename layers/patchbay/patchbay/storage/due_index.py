@@ -1,6 +1,7 @@
-"""Rows that a schedule looks at once their time has come: a sparse index `due` by dueShard and dueAt.
+"""Rows that a schedule processes when they are due: a sparse index `due` by dueShard and dueAt.
 
-What is due comes in waves, and one partition takes 1,000 writes a second: so it is spread over shards.
+Many rows fall due at the same time, and one partition takes 1,000 writes per second, so rows are spread over
+shards.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ SHARDS = range(4)
 
 
 def shard_of(id: str) -> int:
-    """The shard of a row, by an id of it."""
+    """The shard of the row with this id."""
     return zlib.crc32(id.encode()) % len(SHARDS)
 
 
-def rows(table: str, shard: int, now: int) -> Iterator[dynamo.Row]:
-    """The keys of a shard's rows that are due by `now` (Unix milliseconds), the longest due first."""
+def due_keys(table: str, shard: int, now: int) -> Iterator[dynamo.Row]:
+    """The keys of a shard's rows that are due at `now` (Unix milliseconds), the longest overdue first."""
     return dynamo.query(table, "dueShard = :shard AND dueAt <= :now", index="due", shard=shard, now=now)
 
 
-def in_turns(
+def round_robin(
     sources: Iterable[Iterator[Item]], remaining_ms: Callable[[], int], reserve_ms: int
 ) -> Iterator[Item]:
-    """What is due of several sources, an item of each in turn, until that much time is left. Much to do in
-    one of them, or one that cannot be read, holds up none of the others.
+    """One item of each source in turn, until at most `reserve_ms` remain. Neither a long source nor one that
+    cannot be read holds up the others.
     """
     turns = deque(sources)
     while turns and remaining_ms() > reserve_ms:
@@ -42,8 +43,8 @@ def in_turns(
         except StopIteration:
             continue
         except Exception:
-            # Our own fault or AWS's; a later run reads it again.
-            logger.exception("what is due could not be read")
+            # Our own bug, or an AWS failure: the next run reads the source again.
+            logger.exception("failed to read due rows")
             continue
         turns.append(source)
         yield item

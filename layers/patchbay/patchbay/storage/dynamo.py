@@ -1,8 +1,8 @@
-"""What every store needs of DynamoDB: items to rows and back, conditional writes, transactions, pages.
+"""DynamoDB for the stores: rows to items and back, conditional writes, transactions, queries and pages.
 
-Rows are plain dicts of str, int, float, bool, None, bytes, list, dict and frozenset (of str). Attributes of
-a row that are None are left out, so that sparse indexes stay sparse. Writes take `condition`, `names` (for
-its `#name`s) and, as further keywords, the values of its `:name`s.
+Rows are plain dicts of str, int, float, bool, None, bytes, list, dict and frozenset (of str). A row's
+attributes that are None are left out, so that sparse indexes stay sparse. Writes take a `condition`, the
+`names` of its `#name` placeholders, and the values of its `:name` placeholders as further keywords.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import random
 import secrets
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from patchbay import aws
@@ -20,39 +21,45 @@ from patchbay.errors import ValidationFailed
 from patchbay.storage.paging import Page
 
 Row = dict[str, Any]
-TransactItem = dict[str, Any]  # one action of a transaction
+Attribute = dict[str, Any]  # a typed value, such as {"S": "text"}
+Item = dict[str, Attribute]
+Call = dict[str, object]  # the parameters of an API operation
+TransactItem = dict[str, Call]  # one action of a transaction
 
 
 class ConditionFailed(Exception):
-    """A conditional write was refused; `row` is what stands there, None where nothing does."""
+    """A write's condition failed. `row` is the stored row, or None if there is none."""
 
     def __init__(self, row: Row | None) -> None:
-        super().__init__("the condition of the write does not hold")
+        super().__init__("the condition of the write failed")
         self.row = row
 
 
-class TransactionRefused(Exception):
-    """A transaction was refused; `failed` holds the positions of the actions whose condition does not hold,
-    `rows[i]` is what stands where the i-th action writes (None where nothing does, or its condition held).
+class TransactionCanceled(Exception):
+    """Conditions of a transaction failed. `failed` has the positions of their actions. `rows[i]` is the
+    stored row that the i-th action writes (None if there is none, or if the action's condition held).
     """
 
     def __init__(self, failed: Sequence[int], rows: Sequence[Row | None]) -> None:
-        super().__init__(f"the conditions of the actions {list(failed)} do not hold")
+        super().__init__(f"the conditions of the actions {list(failed)} failed")
         self.failed = failed
         self.rows = rows
 
 
 class Throttled(aws.CallFailed):
-    """DynamoDB kept a request or a part of it back, again and again."""
+    """DynamoDB still throttled a request, or a part of it, at the last attempt."""
 
 
-# Reasons of a cancelled transaction that pass by themselves.
-_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_TRIES = 5
+# Reasons of a canceled transaction that are worth a retry.
+_TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_MAX_ATTEMPTS = 5
 
 
-def pack(value: Any) -> dict[str, Any]:
-    """A value as a DynamoDB attribute; a frozenset is a set of strings, which is never empty."""
+# ── rows and items ───────────────────────────────────────────────────────────────────────────────────
+
+
+def pack(value: object) -> Attribute:
+    """A value as a DynamoDB attribute. A frozenset becomes a string set, which cannot be empty."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -70,10 +77,10 @@ def pack(value: Any) -> dict[str, Any]:
             return {"SS": sorted(value)}
         case list() | tuple():
             return {"L": [pack(entry) for entry in value]}
-    raise TypeError(f"{type(value).__name__} has no place in a row")
+    raise TypeError(f"a row cannot hold {type(value).__name__}")
 
 
-def unpack(attribute: Mapping[str, Any]) -> Any:
+def unpack(attribute: Attribute) -> Any:
     """The value of a DynamoDB attribute."""
     ((kind, value),) = attribute.items()
     match kind:
@@ -91,21 +98,21 @@ def unpack(attribute: Mapping[str, Any]) -> Any:
             return frozenset(value)
         case "NULL":
             return None
-    raise TypeError(f"attributes of the kind {kind} are not used here")
+    raise TypeError(f"unsupported attribute type {kind}")
 
 
-def pack_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def pack_row(row: Mapping[str, object]) -> Item:
     """A row as an item, without the attributes that are None."""
     return {name: pack(value) for name, value in row.items() if value is not None}
 
 
-def unpack_row(item: Mapping[str, Any]) -> Row:
+def unpack_row(item: Item) -> Row:
     return {name: unpack(attribute) for name, attribute in item.items()}
 
 
-def size_of(row: Mapping[str, Any]) -> int:
-    """Bytes of a row as DynamoDB counts them (names, values, 3 for a map or a list and 1 for each entry),
-    numbers at their longest.
+def size_of(row: Mapping[str, object]) -> int:
+    """A row's size in bytes as DynamoDB counts it: names, values, 3 for a map or a list, 1 for each entry.
+    Numbers count with their largest possible size.
     """
     return sum(len(name.encode()) + _bytes_of(value) for name, value in row.items() if value is not None)
 
@@ -125,101 +132,83 @@ def _bytes_of(value: Any) -> int:
     return 3 + sum(1 + _bytes_of(entry) for entry in value)
 
 
+# ── reads ────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def get(table: str, key: Row, *, consistent: bool = True) -> Row | None:
-    """One row, or None. Strongly consistent unless told otherwise."""
-    wanted = {"TableName": table, "Key": pack_row(key), "ConsistentRead": consistent}
-    answer = aws.call("dynamodb", "GetItem", wanted)
+    """The row with this key, or None."""
+    call: Call = {"TableName": table, "Key": pack_row(key), "ConsistentRead": consistent}
+    answer = aws.call("dynamodb", "GetItem", call)
     return unpack_row(answer["Item"]) if "Item" in answer else None
 
 
-def get_many(table: str, keys: Sequence[Row], **options: Any) -> list[Row]:
-    """The rows that exist of any number of distinct keys, in no order. 100 a call (BatchGetItem's limit)."""
+def get_many(table: str, keys: Sequence[Row], *, consistent: bool) -> list[Row]:
+    """The rows of one table that exist among any number of distinct keys, in no order. Reads 100 rows per
+    call (BatchGetItem's limit). Raises Throttled.
+    """
     rows: list[Row] = []
     for start in range(0, len(keys), 100):
-        wanted = {table: {"Keys": [pack_row(key) for key in keys[start : start + 100]], **options}}
-        rows += (row for _, row in _batch_get(wanted))
+        chunk = [pack_row(key) for key in keys[start : start + 100]]
+        request: Call = {table: {"Keys": chunk, "ConsistentRead": consistent}}
+        rows += (row for _, row in _batch_get(request))
     return rows
 
 
-def get_each(keys: Sequence[tuple[str, Row]], *, eventually: Container[str] = ()) -> list[Row | None]:
-    """The rows of up to 100 keys of any tables in one call, each in its key's place. Keys may repeat.
-    Strongly consistent, except in the tables that may be read `eventually`, at half the price.
+def batch_get(
+    keys: Sequence[tuple[str, Row]], *, eventually_consistent: Container[str] = ()
+) -> list[Row | None]:
+    """The rows of up to 100 keys (table, key) in one call, each at its key's position. Keys may repeat. Reads
+    are strongly consistent, except in the tables that are `eventually_consistent`, at half the price.
+    Raises Throttled.
     """
-    wanted: dict[str, Any] = {}
+    keys_by_table: dict[str, list[Item]] = {}
     positions: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
-    for at, (table, key) in enumerate(keys):
-        own = positions.setdefault((table, frozenset(key.items())), [])
-        if not own:
-            request = wanted.setdefault(table, {"Keys": [], "ConsistentRead": table not in eventually})
-            request["Keys"].append(pack_row(key))
-        own.append(at)
-    names = {table: keys[at][1].keys() for (table, _), (at, *_) in positions.items()}
+    for position, (table, key) in enumerate(keys):
+        same_key = positions.setdefault((table, frozenset(key.items())), [])
+        if not same_key:
+            keys_by_table.setdefault(table, []).append(pack_row(key))
+        same_key.append(position)
+    request: Call = {
+        table: {"Keys": items, "ConsistentRead": table not in eventually_consistent}
+        for table, items in keys_by_table.items()
+    }
+    key_names = {table: key.keys() for table, key in keys}
     rows: list[Row | None] = [None] * len(keys)
-    for table, row in _batch_get(wanted):
-        for at in positions[table, frozenset((name, row[name]) for name in names[table])]:
-            rows[at] = row
+    for table, row in _batch_get(request):
+        for position in positions[table, frozenset((name, row[name]) for name in key_names[table])]:
+            rows[position] = row
     return rows
 
 
-def put_each(rows: Sequence[tuple[str, Row]]) -> list[int]:
-    """Write rows (table, row) without conditions, 25 a call (BatchWriteItem's limit), and return the
-    positions of those that DynamoDB kept throttling. Keys must not repeat.
-    """
-    left: list[int] = []
-    for start in range(0, len(rows), 25):
-        waiting = dict(enumerate(rows[start : start + 25], start))
-        for attempt in range(1, _TRIES + 1):
-            wanted: dict[str, Any] = {}
-            for table, row in waiting.values():
-                wanted.setdefault(table, []).append({"PutRequest": {"Item": pack_row(row)}})
-            answer = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": wanted})
-            refused = [
-                (table, request["PutRequest"]["Item"])
-                for table, requests in (answer.get("UnprocessedItems") or {}).items()
-                for request in requests
-            ]
-            left_over = {
-                at: (table, row) for at, (table, row) in waiting.items() if (table, pack_row(row)) in refused
-            }
-            # An item that does not come back exactly as it was sent could be any of them.
-            waiting = left_over if len(left_over) == len(refused) else waiting
-            if not waiting:
-                break
-            if attempt < _TRIES:
-                _pause(attempt)
-        left += waiting
-    return left
-
-
-def _batch_get(wanted: Any) -> Iterator[tuple[str, Row]]:
-    """(table, row) of what is found; what is left unprocessed is asked for again. Raises Throttled."""
-    for attempt in range(1, _TRIES + 1):
-        answer = aws.call("dynamodb", "BatchGetItem", {"RequestItems": wanted})
+def _batch_get(request: Call) -> Iterator[tuple[str, Row]]:
+    """(table, row) for each row that exists; retries unprocessed keys. Raises Throttled."""
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        answer = aws.call("dynamodb", "BatchGetItem", {"RequestItems": request})
         for table, items in answer["Responses"].items():
             yield from ((table, unpack_row(item)) for item in items)
-        wanted = answer.get("UnprocessedKeys")
-        if not wanted:
+        request = answer.get("UnprocessedKeys", {})
+        if not request:
             return
-        if attempt < _TRIES:
+        if attempt < _MAX_ATTEMPTS:
             _pause(attempt)
-    raise Throttled(f"BatchGetItem left UnprocessedKeys of {', '.join(wanted)} {_TRIES} times")
+    raise Throttled(f"BatchGetItem left UnprocessedKeys of {', '.join(request)} {_MAX_ATTEMPTS} times")
 
 
-def take(table: str, key: Row) -> Row | None:
-    """Delete a row and return it, in one step: of many who do that at once, one gets it."""
-    call = {"TableName": table, "Key": pack_row(key), "ReturnValues": "ALL_OLD"}
-    answer = aws.call("dynamodb", "DeleteItem", call)
-    return unpack_row(answer["Attributes"]) if answer.get("Attributes") else None
+# ── writes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def put(table: str, row: Row, /, **terms: Any) -> None:
-    """Write a row. Raises ConditionFailed with what stands there."""
-    _write("PutItem", {"TableName": table, "Item": pack_row(row)} | _terms(**terms))
-
-
-def delete(table: str, key: Row, /, **terms: Any) -> None:
-    """Delete a row. Raises ConditionFailed with what stands there."""
-    _write("DeleteItem", {"TableName": table, "Key": pack_row(key)} | _terms(**terms))
+def put(
+    table: str,
+    row: Row,
+    /,
+    *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> None:
+    """Write a row. Raises ConditionFailed."""
+    call: Call = {"TableName": table, "Item": pack_row(row)}
+    _write("PutItem", call | _expression_fields(condition, names, values))
 
 
 def update(
@@ -228,28 +217,89 @@ def update(
     expression: str,
     /,
     *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
     returning: Literal["ALL_NEW", "UPDATED_NEW", "NONE"] = "ALL_NEW",
-    **terms: Any,
+    **values: object,
 ) -> Row:
-    """Update one row and return it as it stands after, or only what was updated, or nothing: parsing a row
-    costs more than sending the update. Raises ConditionFailed with what stands there.
+    """Update a row. Return the new row, only its updated attributes, or nothing (`{}`): to parse a row costs
+    more than to send the update. Raises ConditionFailed.
     """
-    call = {
+    call: Call = {
         "TableName": table,
         "Key": pack_row(key),
         "UpdateExpression": expression,
         "ReturnValues": returning,
     }
-    return unpack_row(_write("UpdateItem", call | _terms(**terms)).get("Attributes", {}))
+    answer = _write("UpdateItem", call | _expression_fields(condition, names, values))
+    return unpack_row(answer.get("Attributes", {}))
 
 
-def _terms(
-    condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any
-) -> dict[str, Any]:
-    """What every write takes besides its row: a condition, its `#names`, and its `:values`."""
-    call: dict[str, Any] = {}
+def delete(
+    table: str,
+    key: Row,
+    /,
+    *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> None:
+    """Delete a row. Raises ConditionFailed."""
+    call: Call = {"TableName": table, "Key": pack_row(key)}
+    _write("DeleteItem", call | _expression_fields(condition, names, values))
+
+
+def pop(table: str, key: Row) -> Row | None:
+    """Delete a row and return it, in one step: only one of several concurrent callers gets it."""
+    call: Call = {"TableName": table, "Key": pack_row(key), "ReturnValues": "ALL_OLD"}
+    answer = aws.call("dynamodb", "DeleteItem", call)
+    return unpack_row(answer["Attributes"]) if answer.get("Attributes") else None
+
+
+def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
+    """Write rows (table, row) without conditions, 25 per call (BatchWriteItem's limit). Return the positions
+    of the rows that DynamoDB still throttled at the last attempt. Keys must not repeat.
+    """
+    unwritten: list[int] = []
+    for start in range(0, len(rows), 25):
+        pending = dict(enumerate(rows[start : start + 25], start))
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            pending = _put_once(pending)
+            if not pending:
+                break
+            if attempt < _MAX_ATTEMPTS:
+                _pause(attempt)
+        unwritten += pending
+    return unwritten
+
+
+def _put_once(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]:
+    """Send rows in one BatchWriteItem call and return those that DynamoDB left unprocessed."""
+    requests: dict[str, list[Call]] = {}
+    for table, row in rows.values():
+        requests.setdefault(table, []).append({"PutRequest": {"Item": pack_row(row)}})
+    answer = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": requests})
+    unprocessed = [
+        (table, request["PutRequest"]["Item"])
+        for table, left in (answer.get("UnprocessedItems") or {}).items()
+        for request in left
+    ]
+    pending = {
+        position: (table, row)
+        for position, (table, row) in rows.items()
+        if (table, pack_row(row)) in unprocessed
+    }
+    # An item that is not returned exactly as it was sent could be any of the rows: send all of them again.
+    return pending if len(pending) == len(unprocessed) else dict(rows)
+
+
+def _expression_fields(
+    condition: str | None, names: Mapping[str, str] | None, values: Mapping[str, object]
+) -> Call:
+    """The parameters that every write takes besides its row: a condition, its `#names`, and its `:values`."""
+    call: Call = {}
     if values:
-        call["ExpressionAttributeValues"] = {f":{name}": pack(v) for name, v in values.items()}
+        call["ExpressionAttributeValues"] = _placeholders(values)
     if names:
         call["ExpressionAttributeNames"] = dict(names)
     if condition:
@@ -258,7 +308,11 @@ def _terms(
     return call
 
 
-def _write(operation: str, call: dict[str, Any]) -> Any:
+def _placeholders(values: Mapping[str, object]) -> Item:
+    return {f":{name}": pack(value) for name, value in values.items()}
+
+
+def _write(operation: str, call: Call) -> dict[str, Any]:
     attempt = 0
     while True:
         attempt += 1
@@ -268,8 +322,8 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
             if error.code == "ConditionalCheckFailedException":
                 item = error.response.get("Item")
                 raise ConditionFailed(unpack_row(item) if item else None) from None
-            # A transaction holds the row for a moment; the client does not retry that.
-            if error.code != "TransactionConflictException" or attempt == _TRIES:
+            # A transaction holds the row for a moment. The AWS client does not retry that.
+            if error.code != "TransactionConflictException" or attempt == _MAX_ATTEMPTS:
                 raise
             _pause(attempt)
 
@@ -277,31 +331,58 @@ def _write(operation: str, call: dict[str, Any]) -> Any:
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def put_action(table: str, row: Row, /, **terms: Any) -> TransactItem:
-    """A put as one action of a transaction."""
-    return {"Put": {"TableName": table, "Item": pack_row(row)} | _terms(**terms)}
+def put_action(
+    table: str,
+    row: Row,
+    /,
+    *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> TransactItem:
+    """`put` as an action of a transaction."""
+    call: Call = {"TableName": table, "Item": pack_row(row)}
+    return {"Put": call | _expression_fields(condition, names, values)}
 
 
-def update_action(table: str, key: Row, expression: str, /, **terms: Any) -> TransactItem:
-    """An update as one action of a transaction."""
-    call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
-    return {"Update": call | _terms(**terms)}
+def update_action(
+    table: str,
+    key: Row,
+    expression: str,
+    /,
+    *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> TransactItem:
+    """`update` as an action of a transaction."""
+    call: Call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
+    return {"Update": call | _expression_fields(condition, names, values)}
 
 
-def delete_action(table: str, key: Row, /, **terms: Any) -> TransactItem:
-    """A delete as one action of a transaction."""
-    return {"Delete": {"TableName": table, "Key": pack_row(key)} | _terms(**terms)}
+def delete_action(
+    table: str,
+    key: Row,
+    /,
+    *,
+    condition: str | None = None,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> TransactItem:
+    """`delete` as an action of a transaction."""
+    call: Call = {"TableName": table, "Key": pack_row(key)}
+    return {"Delete": call | _expression_fields(condition, names, values)}
 
 
 def transact(actions: Sequence[TransactItem]) -> None:
-    """All of the actions or none; up to 100 (TransactWriteItems' limit).
+    """Do all of the actions or none; up to 100 (TransactWriteItems' limit).
 
-    Raises TransactionRefused when a condition does not hold. A clash with another transaction and a throttled
-    row are tried again: the client does that for whole requests only, not for one action of a transaction.
+    Raises TransactionCanceled when a condition fails, and Throttled. Retries conflicts with other
+    transactions and throttled rows: the AWS client retries whole requests only, not an action's failure.
     """
-    for attempt in range(1, _TRIES + 1):
-        # If an answer is lost and the client sends again, DynamoDB recognizes the transaction by its token.
-        call = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        # If the response is lost and the client retries, DynamoDB recognizes the transaction by its token.
+        call: Call = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
             aws.call("dynamodb", "TransactWriteItems", call)
             return
@@ -310,23 +391,23 @@ def transact(actions: Sequence[TransactItem]) -> None:
                 raise
             reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
             codes = [reason.get("Code") for reason in reasons]
-            failed = [at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+            failed = [position for position, code in enumerate(codes) if code == "ConditionalCheckFailed"]
             if failed:
                 rows = [unpack_row(reason["Item"]) if reason.get("Item") else None for reason in reasons]
-                raise TransactionRefused(failed, rows) from None
-            if not _PASSING.intersection(codes):
+                raise TransactionCanceled(failed, rows) from None
+            if not _TRANSIENT.intersection(codes):
                 raise
-            if attempt == _TRIES:
-                raise Throttled(f"TransactWriteItems was refused {_TRIES} times: {codes}") from None
+            if attempt == _MAX_ATTEMPTS:
+                raise Throttled(f"TransactWriteItems failed {_MAX_ATTEMPTS} times: {codes}") from None
             _pause(attempt)
 
 
 def _pause(attempt: int) -> None:
     """Exponential backoff with full jitter: at most 0.1 s, 0.2 s, 0.4 s …"""
-    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter is no secret
+    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter needs no cryptographic randomness
 
 
-# ── pages ────────────────────────────────────────────────────────────────────────────────────────────
+# ── queries and scans ────────────────────────────────────────────────────────────────────────────────
 
 
 def query(
@@ -335,24 +416,26 @@ def query(
     /,
     *,
     index: str | None = None,
-    local: bool = False,
-    backwards: bool = False,
-    eventually: bool = False,
+    consistent: bool | None = None,
+    descending: bool = False,
     attributes: Sequence[str] = (),
-    **values: Any,
+    **values: object,
 ) -> Iterator[Row]:
-    """Every row of a key condition, page by page as it is consumed, `backwards` from the last one; strongly
-    consistent, but for an index that is not `local`, which cannot be, and unless `eventually` will do. Of
-    each row only the `attributes`, if any are given: that saves the transfer, not the read units.
+    """Every row that meets a key condition. Further pages are read as the iterator is consumed.
+
+    By default, a table is read with strong consistency and an index with eventual consistency. Pass
+    `consistent` to change that; a global index cannot be read consistently. `attributes` limits what is
+    returned of each row, which saves the transfer, not the read units.
     """
-    call: dict[str, Any] = {
+    call: Call = {
         "TableName": table,
         "KeyConditionExpression": condition,
-        "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
+        "ExpressionAttributeValues": _placeholders(values),
+        "ConsistentRead": index is None if consistent is None else consistent,
+        "ScanIndexForward": not descending,
     }
-    call["ConsistentRead"] = (index is None or local) and not eventually
-    call["ScanIndexForward"] = not backwards
-    call |= {"IndexName": index} if index else {}
+    if index:
+        call["IndexName"] = index
     if attributes:
         paths = [[f"#{name}" for name in path.split(".")] for path in attributes]
         call["ProjectionExpression"] = ", ".join(map(".".join, paths))
@@ -361,37 +444,48 @@ def query(
         yield from rows
 
 
-def count(table: str, condition: str, /, *, index: str, where: str | None = None, **values: Any) -> int:
-    """How many rows of an index have the key and fit `where`, of the first 1 MB that has the key."""
-    call: Any = {
+def count(table: str, condition: str, /, *, index: str, filter: str | None, **values: object) -> int:
+    """How many rows of an index meet a key condition and pass the filter, within the first 1 MB of those that
+    meet the key condition.
+    """
+    call: Call = {
         "TableName": table,
         "IndexName": index,
         "KeyConditionExpression": condition,
-        "ExpressionAttributeValues": {f":{name}": pack(v) for name, v in values.items()},
+        "ExpressionAttributeValues": _placeholders(values),
         "Select": "COUNT",
     }
-    call |= {"FilterExpression": where} if where else {}
+    if filter:
+        call["FilterExpression"] = filter
     answer = aws.call("dynamodb", "Query", call)
     return int(answer["Count"])
 
 
 def scan(
-    table: str, where: str, part: int, parts: int, /, *, limit: int, **terms: Any
+    table: str,
+    filter: str,
+    segment: int,
+    total_segments: int,
+    /,
+    *,
+    limit: int,
+    names: Mapping[str, str],
+    **values: object,
 ) -> Iterator[list[Row]]:
-    """The rows of one part of a table that fit `where`, from `limit` rows at a time. It reads those that do
-    not fit too: for small tables.
+    """The rows of one segment of a table that pass the filter, in lists that each come from `limit` rows. It
+    reads every row of the segment, so use it for small tables only.
     """
-    call: dict[str, Any] = {
+    call: Call = {
         "TableName": table,
-        "FilterExpression": where,
-        "Segment": part,
-        "TotalSegments": parts,
+        "FilterExpression": filter,
+        "Segment": segment,
+        "TotalSegments": total_segments,
         "Limit": limit,
     }
-    return _pages("Scan", call | _terms(**terms))
+    return _pages("Scan", call | _expression_fields(None, names, values))
 
 
-def _pages(operation: str, call: dict[str, Any]) -> Iterator[list[Row]]:
+def _pages(operation: str, call: Call) -> Iterator[list[Row]]:
     while True:
         answer = aws.call("dynamodb", operation, call)
         yield [unpack_row(item) for item in answer["Items"]]
@@ -400,95 +494,121 @@ def _pages(operation: str, call: dict[str, Any]) -> Iterator[list[Row]]:
         call["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-def page(
-    table: str,
-    partition: tuple[str, str],
-    between: tuple[str, str, str],
-    *,
-    limit: int,
-    cursor: str | None,
-    index: str | None = None,
-    keys: Sequence[str] = (),
-    where: str | None = None,
-    names: Mapping[str, str] | None = None,
-    **values: Any,
-) -> Page[Row]:
-    """Newest first, `limit` rows at most, of one partition between two sort keys (both included).
+# ── pages ────────────────────────────────────────────────────────────────────────────────────────────
 
-    `partition` is (attribute, value), `between` (attribute, low, high). `where` filters what was read;
-    a page reads at most 1,000 rows, so it may come back short, with a cursor. The cursor holds the last
-    row's key and is only ever used inside the partition that the caller may see. `keys` names the
-    attributes of that key: the table's, and the index's where one is used.
+# A filtered page reads up to 10 × 100 rows to find its items.
+_FILTERED_READ_LIMIT = 100
+_MAX_READS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """A request for a page of one partition, newest first, up to `limit` rows.
+
+    - `partition`: the partition key's (attribute, value).
+    - `sort_range`: the sort key's (attribute, low, high), both bounds included.
+    - `cursor`: where the previous page ended. It holds that row's key without the partition's value.
+    - `extra_key_names`: with an `index`, the key attributes of the table that are not in the index's key.
+    - `filter`, `names`, `values`: a filter expression, its `#name` and its `:name` placeholders.
     """
-    if between[1] > between[2]:  # an empty span of time, which DynamoDB takes for an error
+
+    table: str
+    partition: tuple[str, str]
+    sort_range: tuple[str, str, str]
+    limit: int
+    cursor: str | None
+    index: str | None = None
+    extra_key_names: Sequence[str] = ()
+    filter: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The attributes of a row's key in this query."""
+        return (self.partition[0], self.sort_range[0], *self.extra_key_names)
+
+    def to_call(self) -> Call:
+        """The parameters of the Query operation."""
+        call: Call = {
+            "TableName": self.table,
+            "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {
+                "#partition": self.partition[0],
+                "#sort": self.sort_range[0],
+                **self.names,
+            },
+            "ExpressionAttributeValues": {
+                ":partition": pack(self.partition[1]),
+                ":low": pack(self.sort_range[1]),
+                ":high": pack(self.sort_range[2]),
+                **_placeholders(self.values),
+            },
+            "ScanIndexForward": False,
+            "Limit": self.limit if self.filter is None else _FILTERED_READ_LIMIT,
+        }
+        if self.index:
+            call["IndexName"] = self.index
+        if self.filter:
+            call["FilterExpression"] = self.filter
+        return call
+
+
+def page(query: PageQuery) -> Page[Row]:
+    """The rows of a page. A page with a filter reads at most 1,000 rows, so it may have fewer than
+    `query.limit` rows and still a cursor. Raises ValidationFailed for a cursor of another list.
+    """
+    if query.sort_range[1] > query.sort_range[2]:  # an empty range, which DynamoDB rejects
         return Page([], None)
-    call: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
-        "ExpressionAttributeNames": {
-            "#partition": partition[0],
-            "#sort": between[0],
-            **(names or {}),
-        },
-        "ExpressionAttributeValues": {
-            ":partition": pack(partition[1]),
-            ":low": pack(between[1]),
-            ":high": pack(between[2]),
-            **{f":{name}": pack(value) for name, value in values.items()},
-        },
-        "ScanIndexForward": False,
-        "Limit": limit if where is None else 100,
-    }
-    keys = tuple(dict.fromkeys((partition[0], between[0], *keys)))
-    if index:
-        call["IndexName"] = index
-    if where:
-        call["FilterExpression"] = where
-    start = _start(cursor, keys, partition) if cursor else None
+    call, key_names = query.to_call(), query.key_names
+    start = _start(query.cursor, key_names, query.partition) if query.cursor else None
     rows: list[Row] = []
-    for _ in range(10):
+    for _ in range(_MAX_READS):
         if start:
             call["ExclusiveStartKey"] = start
         try:
             answer = aws.call("dynamodb", "Query", call)
         except aws.ServiceError as error:
-            # A cursor of another list, or one made up, does not fit the index or the range.
-            if cursor and error.code == "ValidationException":
-                raise _bad_cursor() from None
+            # A forged cursor, or a cursor of another list, does not fit the index or the range.
+            if query.cursor and error.code == "ValidationException":
+                raise _invalid_cursor() from None
             raise
         start = answer.get("LastEvaluatedKey")
         rows += map(unpack_row, answer["Items"])
-        if len(rows) > limit:
-            rows = rows[:limit]
-            start = pack_row({name: rows[-1][name] for name in keys})
-        if not start or len(rows) >= limit:
+        if len(rows) > query.limit:
+            rows = rows[: query.limit]
+            start = pack_row({name: rows[-1][name] for name in key_names})
+        if not start or len(rows) >= query.limit:
             break
-    entries = [(row, _cursor(row, keys, partition[0])) for row in rows]
-    return Page(entries, _cursor(unpack_row(start), keys, partition[0]) if start else None)
+    entries = [(row, _cursor(row, key_names)) for row in rows]
+    return Page(entries, _cursor(unpack_row(start), key_names) if start else None)
 
 
-def whole(table: str, index: Page[Row], *key: str, **options: Any) -> Page[Row]:
-    """The whole rows behind a page of an index that only has their `key`. An index may be a moment behind its
-    table: a row that is gone is left out, and one that has changed comes as it is now.
+def full_rows(table: str, index_page: Page[Row], key_names: Sequence[str], *, consistent: bool) -> Page[Row]:
+    """The table's rows for a page of an index that only has their keys. An index may lag behind its table: a
+    deleted row is left out, and a changed one is returned as it is now.
     """
-    keys = [{name: row[name] for name in key} for row in index.items]
-    rows = {tuple(row[name] for name in key): row for row in get_many(table, keys, **options)}
-    return index.map(lambda indexed: rows.get(tuple(indexed[name] for name in key)))
+    keys = [{name: row[name] for name in key_names} for row in index_page.items]
+    rows = {
+        tuple(row[name] for name in key_names): row for row in get_many(table, keys, consistent=consistent)
+    }
+    return index_page.map(lambda indexed: rows.get(tuple(indexed[name] for name in key_names)))
 
 
-def _cursor(last: Row, keys: Sequence[str], partition: str) -> str:
-    """The cursor that continues after a row or a row's key. The partition's value is left out: it comes from
-    the caller's own rights, never from a cursor.
+def _cursor(last: Row, key_names: Sequence[str]) -> str:
+    """The cursor that continues after a row, or after a row's key. It leaves out the partition's value (the
+    first of the key), which comes from the caller's own rights and never from a cursor.
     """
-    values = [last[name] for name in keys if name != partition]
+    values = [last[name] for name in key_names[1:]]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _start(cursor: str, keys: Sequence[str], partition: tuple[str, str]) -> dict[str, Any]:
-    names = [name for name in keys if name != partition[0]]
+def _start(cursor: str, key_names: Sequence[str], partition: tuple[str, str]) -> Item:
+    """The key that a cursor continues after, in the caller's partition. Raises ValidationFailed."""
+    names = key_names[1:]
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        json.dumps(values, ensure_ascii=False).encode()  # no half of a surrogate pair
+        json.dumps(values, ensure_ascii=False).encode()  # raises for a lone surrogate
     except (ValueError, RecursionError):
         values = None
     if (
@@ -496,9 +616,9 @@ def _start(cursor: str, keys: Sequence[str], partition: tuple[str, str]) -> dict
         or len(values) != len(names)
         or not all(isinstance(value, str) for value in values)
     ):
-        raise _bad_cursor()
+        raise _invalid_cursor()
     return pack_row(dict(zip(names, values, strict=True)) | {partition[0]: partition[1]})
 
 
-def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed.of("cursor", "is not one that this list gave; start without it")
+def _invalid_cursor() -> ValidationFailed:
+    return ValidationFailed.for_field("cursor", "is not a cursor of this list; leave it out to start again")

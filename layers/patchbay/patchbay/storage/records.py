@@ -1,10 +1,9 @@
-"""Dataclasses as rows and back: a field `created_at` is the attribute `createdAt`, unless the field's
+"""Dataclasses to rows and back: the field `created_at` is the attribute `createdAt`, unless the field's
 metadata names another `attribute`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import Field, fields
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
@@ -22,36 +21,38 @@ class Record(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-Kept = TypeVar("Kept", bound=Record)
+Stored = TypeVar("Stored", bound=Record)
 
 
 def to_row(record: Record) -> Row:
-    """Every field under its camelCase name; `dynamo` leaves out those that are None."""
-    return {name: getattr(record, attribute) for attribute, name, _ in _columns(type(record))}
+    """A row with an attribute for every field. `dynamo` leaves out the fields that are None."""
+    return {attribute: getattr(record, field) for field, attribute, _ in _columns(type(record))}
 
 
-def from_row(kind: type[Kept], row: Mapping[str, Any]) -> Kept:
-    """The record of a row; what the row does not have takes its default, ids take their type."""
+def from_row(kind: type[Stored], row: Row) -> Stored:
+    """A row as a `kind`. Absent attributes take the field's default, and ids take their type."""
     values = {
-        attribute: row[name] if id_type is None else id_type(row[name])
-        for attribute, name, id_type in _columns(kind)
-        if name in row
+        field: row[attribute] if id_type is None else id_type(row[attribute])
+        for field, attribute, id_type in _columns(kind)
+        if attribute in row
     }
     return kind(**values)
 
 
-def kept_until(now: int) -> int:
-    """The TTL (Unix seconds) of a row that is kept for RetentionDays from `now` (Unix milliseconds) on."""
+def retention_ttl(now: int) -> int:
+    """The TTL (Unix seconds) of a row that is kept for RetentionDays from `now` (Unix milliseconds)."""
     return now // 1000 + settings().retention_days * 86_400
 
 
 @cache
 def _columns(kind: type[Record]) -> list[tuple[str, str, type[Id] | None]]:
+    """(field, attribute, id type if any) of each field of a dataclass."""
     hints = get_type_hints(kind)
     columns: list[tuple[str, str, type[Id] | None]] = []
     for field in fields(kind):
         hint = hints[field.name]
-        ids = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Id)]
+        types = (hint, *get_args(hint))  # `Id`, or the members of `Id | None`
+        id_types = [member for member in types if isinstance(member, type) and issubclass(member, Id)]
         attribute = field.metadata.get("attribute", to_camel(field.name))
-        columns.append((field.name, attribute, ids[0] if ids else None))
+        columns.append((field.name, attribute, id_types[0] if id_types else None))
     return columns

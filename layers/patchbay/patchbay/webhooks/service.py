@@ -17,7 +17,7 @@ from patchbay import catalogue, event_filters, vault
 from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, iso, now_ms
-from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, contended
+from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
 from patchbay.outbound.registration import check_registered_url
@@ -68,7 +68,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     secret = signing.new_secret()
     webhook = _new(principal, body, _API, secret, WebhookId.new())
     response = WebhookWithSecret(**dict(_to_api(webhook)), secret=secret)
-    store.create(webhook, once.completing(response) if once else ())
+    store.create(webhook, [once.complete_action(response)] if once else ())
     return response
 
 
@@ -117,7 +117,7 @@ def subscribe(
         except (store.AlreadySubscribed, store.WebhookChanged, NotFound):
             continue  # another request subscribed, disabled or deleted it at this moment
         return id, secret
-    raise contended("hook")
+    raise write_conflict("hook")
 
 
 def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
@@ -158,7 +158,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
         has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
         if has_new_origin and "headers" not in sent and webhook.headers is not None:
             # Header values are write-only, and a caller could read them at a receiver of their own.
-            raise ValidationFailed.of(
+            raise ValidationFailed.for_field(
                 "headers", "send the headers again when the URL has another origin; {} removes them"
             )
         return replace(webhook, **changes) if changes else webhook
@@ -207,7 +207,7 @@ def rotate_secret(
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
     def record_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
-        return once.completing(respond(_to_api(webhook))) if once else ()
+        return [once.complete_action(respond(_to_api(webhook)))] if once else ()
 
     return respond(_change(principal.workspace_id, id, change, if_match, extra_actions=record_actions))
 
@@ -423,13 +423,13 @@ def _delete(
         except store.WebhookChanged:
             continue
         return True
-    raise contended("webhook")
+    raise write_conflict("webhook")
 
 
 def _check_events(principal: Principal, body: CreateWebhook) -> None:
     reserved = catalogue.PLATFORM_ONLY.intersection(body.events)
     if reserved and not principal.is_platform:
-        raise ValidationFailed.of(
+        raise ValidationFailed.for_field(
             "events", f"{', '.join(sorted(reserved))}: only for the platform's own workspace"
         )
 
@@ -438,7 +438,7 @@ def _check_integration(principal: Principal, body: CreateWebhook) -> None:
     if body.integration_id is not None and not integrations_store.exists(
         principal.workspace_id, body.integration_id
     ):
-        raise ValidationFailed.of("integrationId", "no integration with this ID")
+        raise ValidationFailed.for_field("integrationId", "no integration with this ID")
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -486,7 +486,7 @@ def _change(
         except store.WebhookChanged:
             continue
         return _to_api(new)
-    raise contended("webhook")
+    raise write_conflict("webhook")
 
 
 def _seal(workspace_id: str, id: WebhookId, secret: str) -> StoredSecret:

@@ -28,7 +28,7 @@ from patchbay.ids import RunId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
-from patchbay.storage.records import kept_until
+from patchbay.storage.records import retention_ttl
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ def create(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] 
         actions.insert(1, claim)
     try:
         dynamo.transact([*actions, *extra_actions])
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         if webhook.hook_key is not None and 1 in refused.failed:
             raise AlreadySubscribed from None
         if 0 in refused.failed:
             raise _ceiling_reached(refused.rows[0]) from None
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 def get(workspace_id: str, id: WebhookId) -> StoredWebhook | None:
@@ -160,14 +160,16 @@ def page(
     }
     values = {name: value for name, value in filters.items() if value is not None}
     rows = dynamo.page(
-        settings().webhooks_table,
-        ("workspaceId", workspace_id),
-        ("sk", *WebhookId.range(None, None)),
-        limit=limit,
-        cursor=cursor,
-        where=" AND ".join(conditions[name] for name in values) or None,
-        names={f"#{name}": name for name in values if name != "eventType"} or None,
-        **values,
+        dynamo.PageQuery(
+            settings().webhooks_table,
+            partition=("workspaceId", workspace_id),
+            sort_range=("sk", *WebhookId.range(None, None)),
+            limit=limit,
+            cursor=cursor,
+            filter=" AND ".join(conditions[name] for name in values) or None,
+            names={f"#{name}": name for name in values if name != "eventType"},
+            values=values,
+        )
     )
     return rows.map(StoredWebhook.from_row)
 
@@ -188,7 +190,7 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
     for row in dynamo.query(
         settings().webhooks_table,
         "workspaceId = :workspace AND begins_with(sk, :prefix)",
-        eventually=True,
+        consistent=False,
         attributes=("sk",),
         workspace=workspace_id,
         prefix=f"{WebhookId.prefix}_",
@@ -224,12 +226,12 @@ def replace(
         ]
     try:
         dynamo.transact([*actions, *extra_actions])
-    except dynamo.TransactionRefused as refused:
+    except dynamo.TransactionCanceled as refused:
         if 0 in refused.failed:
             raise WebhookChanged from None
         if changes_matching and 1 in refused.failed:
             raise _ceiling_reached(None) from None  # a change can exceed only the limit of the filters
-        raise idempotency.still_running() from None
+        raise idempotency.request_in_progress() from None
 
 
 def delete(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] = ()) -> None:
@@ -247,7 +249,7 @@ def delete(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] 
     ]
     try:
         dynamo.transact(actions)
-    except dynamo.TransactionRefused:
+    except dynamo.TransactionCanceled:
         raise WebhookChanged from None
 
 
@@ -295,6 +297,7 @@ def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynam
         {"workspaceId": some.workspace_id, "sk": _COUNT},
         "ADD subscriptions :one, webhooks :webhooks, filterBytes :more",
         condition=" AND ".join(conditions) or None,
+        names=None,
         **values,
     )
 
@@ -325,9 +328,10 @@ def _tombstone_action(webhook: StoredWebhook, hook_key: str) -> dynamo.TransactI
         settings().webhooks_table,
         _hook_key(webhook.workspace_id, hook_key),
         "SET webhookId = :id, #ttl = :ttl" + (", disabledAt = :disabled" if disabled_at else ""),
+        condition=None,
         names={"#ttl": "ttl"},
         id=webhook.id,
-        ttl=kept_until(now_ms()),
+        ttl=retention_ttl(now_ms()),
         **({"disabled": disabled_at} if disabled_at else {}),
     )
 
