@@ -46,10 +46,11 @@ test-apps: need-dev need-ministack need-apps ## The Zapier, Make and n8n apps on
 test-chaos: need-dev need-ministack ## The delivery engine while all around it fails: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
 
-lint: need-dev ## Format, style and types, without changing anything
+lint: need-dev ## Format, style, types and imports, without changing anything
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy
+	@PYTHONPATH=layers/patchbay:. .venv/bin/lint-imports --no-logo
 
 fmt: need-dev ## Put format and style right
 	@$(python) -m ruff check --fix-only --exit-zero --quiet .
@@ -80,7 +81,7 @@ lock: need-lock ## Write the lock files anew: [UPGRADE=1]
 		|| exit 1; done
 
 clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
-	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 on_command_line = SECRET stands on the command line, where ps shows it to every user of this machine: \

@@ -152,9 +152,8 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 def cold_start() -> None:
     """Empty everything that a process caches between invocations of the workers."""
     from patchbay import vault
-    from patchbay.deliveries import attempt, worker
+    from patchbay.deliveries import attempt, roll_up, worker
     from patchbay.publishing import fan_out
-    from patchbay.stats import roll_up
 
     worker._has_many_in_flight.cache_clear()
     if attempt.runner.cache_info().currsize:

@@ -1,7 +1,7 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.stats.roll_up import roll_up
+from patchbay.deliveries.roll_up import roll_up
 
 aws.preload()
 

@@ -738,12 +738,20 @@ def filled(api: Api, backend: Backend) -> Filled:
     first webhook; 4 integrations, 5 connections of the first one, and its activity log.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: []}
-    rival = jwt_for("rival")
+    create_hooks_and_runs(api, ids)
+    rival_webhook = create_webhooks_and_keys(api, ids)
+    webhook = WebhookId(ids[WEBHOOKS][6])
+    create_deliveries(ids, webhook, rival_webhook)
+    rival_integration = create_integrations(api, backend, ids)
+    return Filled(webhook, ids[INTEGRATIONS][-1], ids, rival_webhook, rival_integration)
+
+
+def create_hooks_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
+    action = f"POST {HOOKS.replace('hooks', 'actions/create_campaign')}"
     for number in range(4):
         subscription = {"targetUrl": f"https://example.com/{number}", "event": "CAMPAIGN_STARTED"}
-        for token in (OWNER, rival):
+        for token in (OWNER, jwt_for("rival")):
             hook = api(f"POST {HOOKS}", json=subscription, token=token).json()["id"]
-            action = f"POST {HOOKS.replace('hooks', 'actions/create_campaign')}"
             run = api(action, json={"input": {"name": "x"}}, token=token).json()["id"]
             if token == OWNER:
                 ids[HOOKS].insert(0, hook)
@@ -752,23 +760,29 @@ def filled(api: Api, backend: Backend) -> Filled:
     for run in ids[RUNS][:2]:
         failed = {"status": "FAILED", "error": "x"}
         assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
+
+
+def create_webhooks_and_keys(api: Api, ids: dict[str, list[str]]) -> WebhookId:
+    """Returns the rival's last webhook."""
+    rival, all_events = jwt_for("rival"), {**WEBHOOK, "events": ["*"]}
     for number in range(7):
         body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
         ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
-        if number < 2:
-            all_events = {**body, "events": ["*"]}
-            rival_webhook = api(f"POST {WEBHOOKS}", json=all_events, token=rival).json()["id"]
-            api(f"POST {KEYS}", json=KEY, token=rival)
+    for _ in range(2):
+        rival_webhook = api(f"POST {WEBHOOKS}", json=all_events, token=rival).json()["id"]
+        api(f"POST {KEYS}", json=KEY, token=rival)
     for id in ids[WEBHOOKS][:3]:
         assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     for _ in range(5):
         ids[KEYS].insert(0, api(f"POST {KEYS}", json=KEY).json()["id"])
-    webhook = WebhookId(ids[WEBHOOKS][6])
-    delivery_list = f"{WEBHOOKS}/{webhook}/deliveries"
-    ids[delivery_list] = []
+    return WebhookId(rival_webhook)
+
+
+def create_deliveries(ids: dict[str, list[str]], webhook: WebhookId, rival_webhook: WebhookId) -> None:
+    own = ids[f"{WEBHOOKS}/{webhook}/deliveries"] = []
     for number in range(10):
         when = START + number * DAY_MS
-        for workspace, target in (("acme", webhook), ("rival", WebhookId(rival_webhook))):
+        for workspace, target in (("acme", webhook), ("rival", rival_webhook)):
             event = EventMessage(
                 EventId.new(when), workspace, TYPES[number % 2], when, {"n": number}, "api", "c"
             )
@@ -776,21 +790,26 @@ def filled(api: Api, backend: Backend) -> Filled:
             delivery = deliver(event, target, ENDS[number % 5])
             if workspace == "acme":
                 ids[EVENTS].insert(0, event.id)
-                ids[delivery_list].insert(0, delivery)
+                own.insert(0, delivery)
+
+
+def create_integrations(api: Api, backend: Backend, ids: dict[str, list[str]]) -> str:
+    """Returns the rival's first integration."""
+    rival = jwt_for("rival")
     integrations = {token: [integration(api, token) for _ in range(4)] for token in (OWNER, rival)}
     first = integrations[OWNER][0]
     ids[INTEGRATIONS] = integrations[OWNER][::-1]
-    connections = f"{INTEGRATIONS}/{first}/connections"
-    for token in (OWNER, rival):
-        for name in "edcba" if token == OWNER else "xy":
+    own = ids[f"{INTEGRATIONS}/{first}/connections"] = []
+    for token, names in ((OWNER, "edcba"), (rival, "xy")):
+        line = f"POST {INTEGRATIONS}/{integrations[token][0]}/connections"
+        for name in names:
             connection: dict[str, Any] = {"connectionId": name, "credentials": {"apiKey": "x"}}
-            line = f"POST {INTEGRATIONS}/{integrations[token][0]}/connections"
             id = api(line, json=connection, token=token).json()["id"]
             if token == OWNER:
-                ids.setdefault(connections, []).insert(0, id)
+                own.insert(0, id)
     logged = [row["id"] for row in backend.rows("ActivityTable") if first in row["integrationKey"]]
     ids[f"{INTEGRATIONS}/{first}/logs"] = sorted(logged, reverse=True)
-    return Filled(webhook, first, ids, rival_webhook, integrations[rival][0])
+    return integrations[rival][0]
 
 
 def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from patchbay.clock import at_ms, iso
-from patchbay.deliveries import store
+from patchbay.deliveries import roll_up, store
 from patchbay.ids import DeliveryId, webhook_key
 from patchbay.settings import settings
-from patchbay.stats import counters, roll_up
+from patchbay.stats import counters
 from patchbay.stats import store as stats_store
 from patchbay.stats.counters import HOUR_MS, AttemptCounts
 from patchbay.storage import dynamo

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbay.clock import at_ms
+from patchbay.deliveries import roll_up
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.stats import counters, store
 from patchbay.stats.counters import BOUNDS_MS, BUCKETS, HOUR_MS, AttemptCounts, HourCounters
@@ -99,7 +100,7 @@ def test_count_successes_skips_those_that_a_worker_counted() -> None:
         {"sk": "dlv_1", "status": "FAILED"},
         {"sk": "dlv_1", "status": "SENDING"},
     ]
-    counts = counters.count_successes(map(DeliveryOutcome.from_row, rows))
+    counts = roll_up.count_successes(map(DeliveryOutcome.from_row, rows))
     latency = {f"l{counters.bucket(ms)}": 1 for ms in (40, 70)}
     assert counts.sums() == {"attempts": 2, "delivered": 2, **latency}
     assert counts.last_success_at == 7

@@ -26,7 +26,7 @@ from patchbay.automations.models import (
 from patchbay.catalogue.entries import load_entry
 from patchbay.clock import at_ms
 from patchbay.errors import NotFound
-from patchbay.events import store as events
+from patchbay.events import service as events
 from patchbay.ids import EventId, WebhookId
 from patchbay.outbound.registration import check_registered_url
 from patchbay.storage import dynamo
@@ -68,7 +68,7 @@ def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samp
     """
     samples = [
         Sample(id=stored.id, type=stored.type, timestamp=at_ms(stored.timestamp), data=stored.data)
-        for stored in events.newest(principal.workspace_id, event, query.limit)
+        for stored in events.list_newest(principal, event, query.limit)
     ]
     if len(samples) < query.limit:
         samples.append(sample(event))

@@ -11,7 +11,7 @@ from patchbay import compact_json, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import at_ms, now_ms, to_ms
-from patchbay.deliveries import states, store
+from patchbay.deliveries import roll_up, states, store
 from patchbay.deliveries.models import (
     Attempt,
     Delivery,
@@ -25,12 +25,11 @@ from patchbay.deliveries.models import (
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
-from patchbay.events import store as events_store
 from patchbay.events.models import Event, EventDelivery, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
-from patchbay.stats import counters, roll_up
+from patchbay.stats import counters
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Webhook, WebhookQuery
@@ -86,7 +85,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
     return _fit_response(
         DeliveryDetail(
             **dict(_to_api(delivery)),
-            payload=_payload(principal.workspace_id, delivery.event_id),
+            payload=_payload(principal, delivery.event_id),
             attempts=[attempt_to_api(principal, attempt) for attempt in attempts],
         )
     )
@@ -248,10 +247,11 @@ def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebh
     return complete
 
 
-def _payload(workspace_id: str, event_id: EventId) -> dict[str, JsonValue] | None:
+def _payload(principal: Principal, event_id: EventId) -> dict[str, JsonValue] | None:
     """The body that was sent; None if its event is no longer stored."""
-    event = events_store.get(workspace_id, event_id)
-    if event is None:
+    try:
+        event = events.get(principal, event_id)
+    except NotFound:
         return None
     body: dict[str, JsonValue] = compact_json.loads(
         payload(event.id, event.type, event.timestamp, event.data)

@@ -151,6 +151,11 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     return event
 
 
+def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:
+    """The last accepted events of a type, newest first. Searches the last 1,000 events of the workspace."""
+    return store.newest(principal.workspace_id, type, count)
+
+
 # ── one event, from any source ───────────────────────────────────────────────────────────────────────
 
 

@@ -2,7 +2,7 @@
 
 - `counters`: the counters of an hour, their histogram and percentiles; pure
 - `store`: the rows of the health table that hold them
-- `roll_up`: the hourly roll-up (`roll_up`), and what the API reads (`activities`)
 
-Entry points: `store.add_counts` for the delivery worker, `roll_up.roll_up` for the schedule.
+Entry points: `store.add_counts` for the delivery worker. `deliveries.roll_up` adds the first-attempt
+successes of each hour, and reads the statistics for the API.
 """

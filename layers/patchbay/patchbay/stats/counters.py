@@ -11,13 +11,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from patchbay.clock import at_ms
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
-
-if TYPE_CHECKING:
-    from patchbay.deliveries.stored_delivery import DeliveryOutcome
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
 # bounds can be added only at the end.
@@ -75,15 +72,6 @@ class HourCounters(NamedTuple):
     last_delivered_at: int = 0
     last_error: tuple[int, str] | None = None
     rolled_to: str | None = None
-
-
-def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
-    """The successes that the worker did not count."""
-    counts = AttemptCounts()
-    for delivery in deliveries:
-        if delivery.is_success and not delivery.is_counted:
-            counts.add(delivery.delivered_at, delivery.duration_ms, reason=None, ended=True)
-    return counts
 
 
 def is_counted_by_roll_up(event_time: int, now: int) -> bool:

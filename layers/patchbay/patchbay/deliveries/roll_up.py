@@ -12,13 +12,14 @@ the read started. So no success is counted twice if a run dies, repeats another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
 from patchbay.clock import at_ms, now_ms
-from patchbay.deliveries import store as deliveries
+from patchbay.deliveries import store
+from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, parse_webhook_key, webhook_key
 from patchbay.observability import flush_metrics, logger, metrics
@@ -26,7 +27,8 @@ from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
-from patchbay.stats import counters, store
+from patchbay.stats import counters
+from patchbay.stats import store as stats_store
 from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
 from patchbay.webhooks import store as webhooks_store
@@ -67,11 +69,11 @@ def roll_up(remaining_ms: Callable[[], int]) -> int:
     time is too short, or if AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
-    through = store.rolled_through(dynamo.get(*store.progress_table_key()))
+    through = stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
     try:
         for hour in counters.hours_to_roll_up(through, now_ms(), settings().retention_days):
             run.roll_up_hour(hour)
-            store.set_rolled_through(hour)
+            stats_store.set_rolled_through(hour)
     finally:
         if run.rolled_up:
             metrics().add_metric("DeliveriesDelivered", "Count", run.rolled_up)
@@ -89,7 +91,7 @@ class _Run:
         for workspace_id in events_store.active_workspaces(hour):
             ids = webhooks_store.ids(workspace_id)
             while keys := [webhook_key(workspace_id, id) for id in islice(ids, 100)]:
-                stored = store.get_hour(keys, hour)
+                stored = stats_store.get_hour(keys, hour)
                 for key in keys:
                     try:
                         self._roll_up_webhook(key, hour, stored.get(key, HourCounters()))
@@ -105,22 +107,22 @@ class _Run:
     def _roll_up_webhook(self, key: str, hour: int, stored: HourCounters) -> None:
         start, end = _id_range(hour, hour)
         reached = stored.rolled_to or start
-        rows = deliveries.outcomes(key, reached, end)
+        rows = store.outcomes(key, reached, end)
         while reached < end:
             if self._remaining_ms() < _RESERVE_MS:
                 raise Incomplete("no time left; the next run continues")
             chunk = list(islice(rows, _CHUNK))
-            counts = counters.count_successes(chunk)
+            counts = count_successes(chunk)
             until = str(chunk[-1].id) if len(chunk) == _CHUNK else end
             if until == end and not counts.attempts and stored.rolled_to is None:
                 return
             try:
-                stored = store.add_rolled_up(key, hour, stored, counts, until)
+                stored = stats_store.add_rolled_up(key, hour, stored, counts, until)
                 self.rolled_up += counts.delivered
             except dynamo.ConditionFailed as failure:
                 # Another run wrote it, or we did and the response was lost.
-                stored = store.from_row(failure.row or {})
-                rows = deliveries.outcomes(key, stored.rolled_to or start, end)
+                stored = stats_store.from_row(failure.row or {})
+                rows = store.outcomes(key, stored.rolled_to or start, end)
             reached = stored.rolled_to or start
 
 
@@ -143,13 +145,13 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
     window = counters.window(now)
     latest = (window[-1], window[-2])
     table_keys = [
-        store.progress_table_key(),
+        stats_store.progress_table_key(),
         *(events_store.activity_table_key(workspace_id, hour) for hour in latest),
     ]
     for key in keys:
-        table_keys += (health_store.table_key(*parse_webhook_key(key)), *store.table_keys(key, window))
+        table_keys += (health_store.table_key(*parse_webhook_key(key)), *stats_store.table_keys(key, window))
     rows = iter(_read(table_keys))
-    through = store.rolled_through(next(rows))
+    through = stats_store.rolled_through(next(rows))
     if through is None:
         through = window[-3]
     markers = islice(rows, len(latest))
@@ -157,7 +159,7 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
     result = [
         WebhookActivity(
             health_store.health_from_row(next(rows)),
-            [store.from_row(row) for row in islice(rows, len(window)) if row],
+            [stats_store.from_row(row) for row in islice(rows, len(window)) if row],
         )
         for _ in keys
     ]
@@ -173,6 +175,15 @@ def clear_cache() -> None:
     _cached_counts.clear()
 
 
+def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
+    """The successes that the worker did not count."""
+    counts = AttemptCounts()
+    for delivery in deliveries:
+        if delivery.is_success and not delivery.is_counted:
+            counts.add(delivery.delivered_at, delivery.duration_ms, reason=None, ended=True)
+    return counts
+
+
 def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], start: str, end: str) -> None:
     """Add the successes of each webhook that are not rolled up, as another hour."""
 
@@ -181,8 +192,8 @@ def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], star
         cached = _cached_counts.get(key)
         if cached is not None and cached.after == after and now_ms() < cached.expires_at:
             return cached.counts
-        rows = list(deliveries.newest(key, after, end))
-        counts = counters.count_successes(rows)
+        rows = list(store.newest(key, after, end))
+        counts = count_successes(rows)
         if len(rows) >= _BUSY:
             _cached_counts.put(key, _CachedCounts(after, now_ms() + _CACHE_MS, counts))
         return counts
