@@ -1,5 +1,5 @@
 # The two commands to know: `make run` and `make test`. `make` alone lists the others.
-# Everything installs what it needs, once, into .venv and .tools; only Python >= 3.11 has to be there.
+# Each target installs its dependencies, once, into .venv and .tools. The only prerequisite is Python 3.11 or later.
 
 PYTHON ?= python3
 
@@ -13,37 +13,37 @@ MAKEFLAGS += --no-print-directory
 	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc need-apps
 
 export SAM_CLI_TELEMETRY := 0
-# What a target takes, `make run PORT=9000` or `PORT=9000 make run`, reaches it as its environment.
+# `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
 
-help: ## This list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: need-dev need-ministack need-sam ## Install everything now, instead of when it is first needed
+setup: need-dev need-ministack need-sam ## Install everything now instead of on first use
 
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
 
-receiver: need-dev ## Print the webhooks that arrive on 127.0.0.1:8788: SECRET_FILE= STATUS=
+receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FILE= STATUS=
 	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver
 
-token: need-dev ## Print a token to call the API with: WORKSPACE= [SCOPE= | ROLE=]
+token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
 
-test: need-dev need-ministack need-sam lint validate unit ## Everything that must pass before a release
+test: need-dev need-ministack need-sam lint validate unit ## Run everything that must pass before a release
 
-unit: need-dev need-ministack need-sam ## The tests alone: [tests=tests/unit] [ARGS="-k retry"]
+unit: need-dev need-ministack need-sam ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps $(tests) $(ARGS)
 
-test-engines: need-dev need-ministack ## The race and more on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
+test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
 
-test-oidc: need-dev need-ministack need-oidc ## OAuth against a certified authorization server; needs Node 20
+test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified authorization server; needs Node 20
 	@$(python) -m pytest tests/oidc $(ARGS)
 
-test-apps: need-dev need-ministack need-apps ## The Zapier, Make and n8n apps on their own tools; needs Node 20
+test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n apps with their platforms' tools; needs Node 20
 	@$(python) -m pytest tests/apps $(ARGS)
 
-test-chaos: need-dev need-ministack ## The delivery engine while all around it fails: [EVENTS=2000] [SEED=]
+test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
 
 lint: need-dev ## Format, style, types and imports, without changing anything
@@ -52,28 +52,28 @@ lint: need-dev ## Format, style, types and imports, without changing anything
 	@$(python) -m mypy
 	@PYTHONPATH=layers/patchbay:. .venv/bin/lint-imports --no-logo
 
-fmt: need-dev ## Put format and style right
+fmt: need-dev ## Fix format and style
 	@$(python) -m ruff check --fix-only --exit-zero --quiet .
 	@$(python) -m ruff format .
 
-bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours: [AGAINST=] 20 minutes
+bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours; 20 minutes: [AGAINST=]
 	@$(python) -m benchmarks
 
-validate: need-sam ## Lint template.yaml as CloudFormation and SAM read it
+validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate
 
-build: need-dev need-sam ## Build for AWS into .aws-sam/build; bytecode with python3.13 or PYTHON313=
+build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYTHON313= compiles bytecode
 	@$(sam_build)
 
-release-check: need-dev ## Refuse a build that is not fit to deploy
+release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
 
-derived: need-dev ## Write what is derived: routes, the docs' tables, the Zapier, Make and n8n apps
+derived: need-dev ## Generate the routes, the docs' tables, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 
-lock: need-lock ## Write the lock files anew: [UPGRADE=1]
+lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	@for name in dev ministack sam lock; do \
@@ -84,21 +84,21 @@ clean: ## Remove what was built and installed; the local stack's state (.patchba
 	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-on_command_line = SECRET stands on the command line, where ps shows it to every user of this machine: \
+on_command_line = SECRET is on the command line, where ps shows it to every user of this machine: \
 	put it in a file (make receiver SECRET_FILE=…) or in the environment (SECRET=… make receiver)
 
-# One more than there are processors, for some tests wait; each takes some 300 MB.
+# One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
-# SAM calls make again: not as a part of this one, and with a Python that has pip.
+# SAM runs make itself: as a separate make, and with a Python that has pip.
 sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
 compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-# A Python named on the command line or in the environment also replaces one that is installed already.
+# A PYTHON from the command line or the environment also replaces the Python of an installed environment.
 need-dev need-ministack need-sam need-lock: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
-		echo "patchbay: there is no $(PYTHON); install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
+		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
 	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*
 

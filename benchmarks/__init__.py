@@ -1,3 +1,6 @@
-"""`make bench`: what the hot paths cost on this machine. Figures to compare with each other within one run,
-never with those of another machine, and never asserted by a test.
+"""`make bench`: the cost of the hot paths on this machine.
+
+Compare the figures only within one run, not between machines. No test asserts them. `__main__` lists the
+benchmarks. `engine` and `stack` are what they run on, `loopback` has receivers, and `units` counts billed
+units. `costs` computes docs/costs.md from `prices.toml` and `measured.json`.
 """

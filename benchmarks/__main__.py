@@ -1,6 +1,6 @@
-"""Runs every benchmark, or those named: `python -m benchmarks imports requests throughput`. Only when named:
-`outcomes` (billed units of each end of a delivery), `measure` and `costs` (docs/costs.md), and single attacks
-of `neighbours` (`neighbours slow-75`).
+"""Runs all benchmarks, or those that you name: `python -m benchmarks imports requests throughput`. Some run
+only when you name them: `outcomes` (billed units by the outcome of a delivery), `measure` and `costs`
+(docs/costs.md), and single attacks of `neighbours` (`neighbours slow-75`).
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ NAMED |= {name: partial(neighbours.run, [name]) for name in neighbours.ATTACKS}
 def main() -> int:
     names = sys.argv[1:] or list(ALL)
     if unknown := set(names) - set(ALL) - set(NAMED):
-        known = ", ".join([*ALL, *NAMED])
-        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {known}", file=sys.stderr)
+        valid = ", ".join([*ALL, *NAMED])
+        print(f"unknown benchmark: {', '.join(sorted(unknown))}; choose from {valid}", file=sys.stderr)
         return 2
     if any(name in neighbours.ATTACKS for name in names):
-        names = [name for name in names if name != "neighbours"]  # these of them only
-    print(f"Python {platform.python_version()}, {platform.machine()}; CPU in ms unless it says otherwise")
+        names = [name for name in names if name != "neighbours"]  # only the named attacks
+    print(f"Python {platform.python_version()}, {platform.machine()}; CPU in ms unless stated otherwise")
     for name in names:
         print()
         (ALL | NAMED)[name]()

@@ -1,9 +1,9 @@
-"""What a delivery costs on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
+"""The cost of a delivery on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
 `python -m benchmarks costs` writes the tables of docs/costs.md from:
 
     prices.toml      list prices, with their sources
     measured.json    counts and measurements; `python -m benchmarks measure` updates them
-    Assumptions      what neither says
+    Assumptions      everything else
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HOURS = MONTH_SECONDS // 3600
 
 @dataclass(frozen=True)
 class Month:
-    """A column of the page: this many deliveries, with these parameters of the template."""
+    """A column of the page: the number of deliveries, and parameters of the template."""
 
     deliveries: int
     provisioned: bool = False
@@ -62,30 +62,32 @@ MONTHS = (
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What was neither counted nor measured. Times in ms, sizes in bytes."""
+    """Values that are neither counted nor measured. Times in ms, sizes in bytes."""
 
     webhooks_per_event: int = 2
-    attempt_ms: float = 150  # a receiver's mean answer; a batch takes as long as its slowest one
-    aws_wait_ms: float = 5  # of one call of DynamoDB or SQS, seen from Lambda
-    cpu_factor: float = 1.0  # a vCPU of Graviton compared with a core of the machine that measured
+    attempt_ms: float = 150  # mean response time of a receiver; a batch takes as long as its slowest attempt
+    aws_wait_ms: float = 5  # of one DynamoDB or SQS call from Lambda
+    cpu_factor: float = 1.0  # a Graviton vCPU, relative to a core of the measuring machine
     vcpu_mb: int = 1769  # memory at which a function has one vCPU (AWS's documentation)
     cold_starts: float = 0.01  # share of invocations that start with an init
     init_ms: float = 600  # billed, as of August 2025
-    workspaces: int = 100  # active ones, which share the volume evenly
-    ceiling_block: int = 12  # requests, and events, that one write reserves of a workspace's ceiling
-    platform_log_bytes: int = 330  # Lambda's own lines of an invocation, at levels below WARN
-    access_log_bytes: int = 350  # API Gateway's line of a request
-    item_overhead_bytes: int = 100  # DynamoDB's, of each stored item
+    workspaces: int = 100  # active workspaces, with equal volumes
+    ceiling_block: int = 12  # requests or events of a workspace's ceiling that one write reserves
+    platform_log_bytes: int = 330  # Lambda's own log lines of an invocation, at levels below WARN
+    access_log_bytes: int = 350  # API Gateway's log line of a request
+    item_overhead_bytes: int = 100  # of each stored item, by DynamoDB
     utilisation: float = 0.6  # of provisioned capacity, on average; autoscaling aims at 0.7
-    alarms_per_policy: int = 4  # that autoscaling makes
-    pollers: int = 5  # of an idle event source mapping, each asking every 20 s
+    alarms_per_policy: int = 4  # created by autoscaling
+    pollers: int = 5  # of an idle event source mapping; each polls every 20 s
     schedule_ms: float = 100  # of a scheduled run that finds nothing to do
-    schedule_queries: float = 12  # of it, at most: half a read unit each (an index, eventually consistent)
+    schedule_queries: float = (
+        12  # of that run, at most: half a read unit each (an index, eventually consistent)
+    )
     svix_delivery_bytes: int = 2048  # message, attempt and their indexes in PostgreSQL, kept for a month
 
     def batches(self, month: Month) -> Batches:
-        """Lambda does not wait for a batch to fill: a batch has what arrived while its poller waited for the
-        function.
+        """The batch sizes of a month. Lambda does not wait for a full batch: a batch has the messages that
+        arrived while its poller waited for the function.
         """
         if month.deliveries <= MILLION:
             return Batches(deliver=1, received=1)
@@ -96,7 +98,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Batches:
-    """Deliveries of one invocation, and of one receive: a window fills an invocation from several."""
+    """Deliveries per invocation and per receive. With a window, several receives fill an invocation."""
 
     deliver: int
     received: int
@@ -104,7 +106,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class Prices:
-    """Dollars; see prices.toml for the units."""
+    """Prices in dollars; see prices.toml for the units."""
 
     lambda_gb_second: float
     lambda_requests: float
@@ -142,12 +144,12 @@ def read_prices(path: Path = PRICES) -> Prices:
 
 
 def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[str, float]:
-    """Dollars a month by kind, if every delivery succeeds at the first attempt. Each event's publish request
-    fans it out, as it goes to ten webhooks or fewer.
+    """Dollars a month by kind, if every first attempt succeeds. Each publish request does the fan-out itself,
+    because its event goes to at most ten webhooks.
     """
     facts, size = template_facts(), a.batches(month)
     deliveries, events = month.deliveries, month.deliveries / a.webhooks_per_event
-    batches, of_batch = deliveries / size.deliver, measured["batches"][str(size.deliver)]
+    batches, batch_cost = deliveries / size.deliver, measured["batches"][str(size.deliver)]
     cpu, memory = measured["cpu_ms"], facts["memory_mb"]
     deliver_cpu = size.deliver * cpu_of_one(size.deliver, cpu["1"], cpu["10"])
 
@@ -167,26 +169,26 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         for name, (count, ms) in times.items()
     )
     received = deliveries / size.received
-    # The events queue and the slow lane's are idle.
+    # The events queue and the slow lane's queue are idle.
     empty = receives(received, a) - received + (facts["queues"] - 1) * receives(0, a)
-    queue_requests = events + received + batches  # one deletion for each batch
+    queue_requests = events + received + batches  # one delete request for each batch
     concurrency = batches / MONTH_SECONDS * times["DeliverFunction"][1] / 1000
     keys = renewals(deliveries, 1 + 2 * concurrency, facts["key_cache_seconds"], a)
-    worked = ((events, measured["publish"]), (batches, of_batch))
-    writes, reads = (_by_table(worked, kind) for kind in ("writes", "reads"))
+    counted = ((events, measured["publish"]), (batches, batch_cost))
+    writes, reads = (_by_table(counted, kind) for kind in ("writes", "reads"))
     writes["RateLimitsTable"] += 2 * max(renewals(events, 1, 60, a), events / a.ceiling_block)
     reads["DataKeysTable"] += keys
-    # The roll-up reads each success once, and adds to each webhook's row of each hour.
+    # The roll-up reads each success once, and updates each webhook's row of each hour.
     writes["HealthTable"] += min(deliveries, a.workspaces * a.webhooks_per_event * HOURS)
     reads["DeliveriesTable"] += deliveries * measured["row_bytes"]["delivery"] / 8192
     provisioned = facts["provisioned"] if month.provisioned else frozenset()
-    per_hour = 3600 * a.utilisation / MILLION  # millions of units that one of capacity serves
+    per_hour = 3600 * a.utilisation / MILLION  # millions of units that one unit of capacity serves
     stored = (
         events * (measured["row_bytes"]["event"] + a.item_overhead_bytes)
         + deliveries * (measured["row_bytes"]["delivery"] + a.item_overhead_bytes)
     ) / GB
     logged = events * a.access_log_bytes + invocations * facts["platform_log"] * a.platform_log_bytes
-    for count, cost in worked:
+    for count, cost in counted:
         logged += count * (cost["logged"] + facts["success_log"] * cost["logged_successes"])
     return {
         "HTTP API": events / MILLION * p.http_api,
@@ -198,7 +200,7 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         "DynamoDB, 30 days of rows, recovery": stored * (p.dynamodb_storage + p.dynamodb_recovery),
         "KMS, requests": keys / MILLION * p.kms_requests,
         "CloudWatch, logs": logged / GB * (p.logs_ingested + p.logs_stored),
-        # And DeliveriesDelivered, of the hourly roll-up.
+        # Plus DeliveriesDelivered, of the hourly roll-up.
         "CloudWatch, metrics": (measured["metrics"] + 1) * p.metric,
         "CloudWatch, alarms of autoscaling": (
             facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
@@ -208,10 +210,10 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
     }
 
 
-def _by_table(worked: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> dict[str, float]:
-    """Units of a month, if each cost occurs so many times."""
+def _by_table(counted: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> dict[str, float]:
+    """Units of a month by table, for (number of times, cost) pairs."""
     tables: dict[str, float] = defaultdict(float)
-    for count, cost in worked:
+    for count, cost in counted:
         for table, units in cost[kind].items():
             tables[table] += count * units
     return tables
@@ -220,7 +222,7 @@ def _by_table(worked: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> d
 def _units(
     units: Mapping[str, float], provisioned: Container[str], on_demand: float, in_provisioned: float
 ) -> float:
-    """Dollars of units by table, at these prices for a million."""
+    """Dollars of units by table, at these prices per million."""
     return sum(
         count / MILLION * (in_provisioned if table in provisioned else on_demand)
         for table, count in units.items()
@@ -228,40 +230,42 @@ def _units(
 
 
 def _duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float:
-    """ms of an invocation: its CPU on the share of a vCPU that its memory buys, and its calls in sequence."""
+    """ms of an invocation: its CPU on its memory's share of a vCPU, and its AWS calls in sequence."""
     share = min(1.0, memory_mb / a.vcpu_mb)
     return cpu_ms * a.cpu_factor / share + calls * a.aws_wait_ms
 
 
 def cpu_of_one(size: int, alone: float, of_ten: float) -> float:
-    """CPU ms of one message of a batch, on the line through what batches of 1 and of 10 took."""
-    each = (10 * of_ten - alone) / 9
-    return each + (alone - each) / size
+    """CPU ms per message of a batch, interpolated from measured batches of 1 and of 10."""
+    marginal = (10 * of_ten - alone) / 9
+    return marginal + (alone - marginal) / size
 
 
 def harmonic(count: int) -> float:
-    """1 + 1/2 + … + 1/count: the mean of the slowest of so many exponential times, in means of one."""
-    return sum(1 / at for at in range(1, count + 1))
+    """1 + 1/2 + … + 1/count: the mean of the maximum of `count` exponential times, as a multiple of their
+    mean.
+    """
+    return sum(1 / n for n in range(1, count + 1))
 
 
 def renewals(uses: float, processes: float, seconds: float, a: Assumptions) -> float:
-    """How often a month processes renew what each keeps for some seconds of every workspace: at the first use
-    after it has lapsed. `uses` of a month are spread evenly over both.
+    """How often in a month processes renew a cache entry per workspace, at the first use after its `seconds`.
+    The `uses` of a month are spread evenly over processes and workspaces.
     """
     rate = uses / MONTH_SECONDS / processes / a.workspaces
     return MONTH_SECONDS / (seconds + 1 / rate) * processes * a.workspaces
 
 
 def receives(full: float, a: Assumptions) -> float:
-    """Receives of a queue in a month, of which `full` return messages, evenly spread. A receive ends when a
-    message comes, or empty after 20 s.
+    """Receive requests of a queue in a month, of which `full`, evenly spread, return messages. A receive ends
+    when a message arrives, or empty after 20 s.
     """
-    most = MONTH_SECONDS / 20 * a.pollers
-    return full / -math.expm1(-full / most) if full else most
+    maximum = MONTH_SECONDS / 20 * a.pollers
+    return full / -math.expm1(-full / maximum) if full else maximum
 
 
 def idle(p: Prices, a: Assumptions) -> dict[str, float]:
-    """Dollars a month of a deployment that nobody uses."""
+    """Dollars a month of an unused deployment."""
     facts = template_facts()
     runs = sum(facts["runs"].values())
     polls = facts["queues"] * receives(0, a)
@@ -276,19 +280,19 @@ def idle(p: Prices, a: Assumptions) -> dict[str, float]:
         / MILLION
         * p.sqs,
         f"EventBridge Scheduler: {runs:,.0f} runs": runs / MILLION * p.scheduler,
-        "DynamoDB: their queries": runs * a.schedule_queries * 0.5 / MILLION * p.dynamodb_read,
-        "Lambda: those runs": runs / MILLION * p.lambda_requests + gb_seconds * p.lambda_gb_second,
+        "DynamoDB: queries of these runs": runs * a.schedule_queries * 0.5 / MILLION * p.dynamodb_read,
+        "Lambda: these runs": runs / MILLION * p.lambda_requests + gb_seconds * p.lambda_gb_second,
     }
 
 
 @cache
 def template_facts() -> dict[str, Any]:
-    """What is billed according to template.yaml: memory of functions, scheduled runs a month, keys, alarms,
-    polled queues, what is logged, and what TableCapacity=provisioned changes.
+    """The billed facts of template.yaml: memory of functions, scheduled runs a month, keys, alarms, polled
+    queues, logging, and the effects of TableCapacity=provisioned.
     """
-    given = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
-    template = Template(ROOT / "template.yaml", given)
-    provisioned = Template(ROOT / "template.yaml", {**given, "TableCapacity": "provisioned"})
+    parameters = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
+    template = Template(ROOT / "template.yaml", parameters)
+    provisioned = Template(ROOT / "template.yaml", {**parameters, "TableCapacity": "provisioned"})
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},
         "runs": {
@@ -311,26 +315,26 @@ def template_facts() -> dict[str, Any]:
 
 
 def _seconds(expression: str) -> int:
-    """Between two runs of `rate(1 minute)`, or of a `cron(…)` that runs at one minute of each hour."""
+    """The interval of `rate(1 minute)`, or of a `cron(…)` that runs at one minute of each hour."""
     if re.fullmatch(r"cron\(\d+ \* \* \* \? \*\)", expression):
         return 3600
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    assert match, f"{expression}: not known how often that runs"
+    assert match, f"unsupported schedule: {expression}"
     return int(match[1]) * {"minute": 60, "hour": 3600, "day": 86_400}[match[2]]
 
 
-# ── the others ───────────────────────────────────────────────────────────────────────────────────────
+# ── alternatives ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def eventbridge(deliveries: int, p: Prices, a: Assumptions) -> float:
-    """Dollars a month: each event put once, each delivery one invocation of an API destination."""
+    """Dollars a month: one put per event, and one invocation of an API destination per delivery."""
     events = deliveries / a.webhooks_per_event
     return events / MILLION * p.eventbridge_events + deliveries / MILLION * p.eventbridge_destinations
 
 
 def svix(deliveries: int, p: Prices, a: Assumptions) -> float:
-    """Dollars a month of two t4g.medium behind a load balancer, PostgreSQL on a db.t4g.medium in two zones
-    with at least 20 GB, and Redis on two cache.t4g.small.
+    """Dollars a month of two t4g.medium behind a load balancer, PostgreSQL on a Multi-AZ db.t4g.medium with
+    at least 20 GB, and Redis on two cache.t4g.small.
     """
     hourly = 2 * p.ec2_t4g_medium + p.load_balancer + p.rds_t4g_medium_multi_az + 2 * p.elasticache_t4g_small
     stored = max(20.0, deliveries * a.svix_delivery_bytes / GB)
@@ -341,26 +345,26 @@ def svix(deliveries: int, p: Prices, a: Assumptions) -> float:
 
 
 def render(page: str, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> str:
-    """The page with its tables as the numbers have them."""
-    parts = {
+    """Return the page with its tables computed from the numbers."""
+    tables = {
         "months": _months(measured, p, a),
         "idle": _idle(p, a),
         "outcomes": outcomes.table(measured["outcomes"]),
         "measured": _measured(measured),
         "prices": _prices(),
     }
-    for name, lines in parts.items():
-        place = re.compile(rf"(?<=<!-- {name}:begin -->\n).*?(?=<!-- {name}:end -->)", re.DOTALL)
-        found = place.search(page)
-        assert found, f"the page has no place for {name}"
-        page = page[: found.start()] + "\n".join(lines) + "\n" + page[found.end() :]
+    for name, lines in tables.items():
+        pattern = re.compile(rf"(?<=<!-- {name}:begin -->\n).*?(?=<!-- {name}:end -->)", re.DOTALL)
+        match = pattern.search(page)
+        assert match, f"the page has no markers for {name}"
+        page = page[: match.start()] + "\n".join(lines) + "\n" + page[match.end() :]
     return page
 
 
 def _months(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
     columns = [patchbay(month, measured, p, a) for month in MONTHS]
     rows = [
-        "| Deliveries a month | " + " | ".join(month.title for month in MONTHS) + " |",
+        "| Deliveries per month | " + " | ".join(month.title for month in MONTHS) + " |",
         "|---" + "|--:" * len(MONTHS) + "|",
     ]
     rows += [f"| {name} | " + " | ".join(_dollars(c[name]) for c in columns) + " |" for name in columns[0]]
@@ -370,24 +374,24 @@ def _months(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]
         "Svix, self-hosted, two small instances": [svix(month.deliveries, p, a) for month in MONTHS],
     }
     for name, values in totals.items():
-        rows.append(f"| {name}, a month | " + " | ".join(_dollars(value) for value in values) + " |")
+        rows.append(f"| {name}, per month | " + " | ".join(_dollars(value) for value in values) + " |")
     for name, values in totals.items():
-        each = [value / (month.deliveries / MILLION) for value, month in zip(values, MONTHS, strict=True)]
-        rows.append(f"| {name}, a million deliveries | " + " | ".join(map(_dollars, each)) + " |")
+        rates = [value / (month.deliveries / MILLION) for value, month in zip(values, MONTHS, strict=True)]
+        rows.append(f"| {name}, per million deliveries | " + " | ".join(map(_dollars, rates)) + " |")
     return rows
 
 
 def _idle(p: Prices, a: Assumptions) -> list[str]:
     lines = idle(p, a)
-    rows = ["| A month without any use | |", "|---|--:|"]
+    rows = ["| A month without use | |", "|---|--:|"]
     rows += [f"| {name} | {_dollars(value)} |" for name, value in lines.items()]
-    return [*rows, f"| **Together** | {_dollars(sum(lines.values()))} |"]
+    return [*rows, f"| **Total** | {_dollars(sum(lines.values()))} |"]
 
 
 def _measured(measured: Mapping[str, Any]) -> list[str]:
     cpu = measured["cpu_ms"]
     rows = [
-        "| | CPU, ms | Calls to AWS | Write units | Read units | Log, bytes | if successes are logged |",
+        "| | CPU, ms | AWS calls | Write units | Read units | Log, bytes | Log with successes, bytes |",
         "|---|--:|--:|--:|--:|--:|--:|",
         _measured_row(
             f"A publish with an API key, to {measured['webhooks']} webhooks",
@@ -415,11 +419,11 @@ def _measured_row(name: str, count: int, ms: float, cost: Mapping[str, Any]) -> 
 
 def _prices() -> list[str]:
     entries = tomllib.loads(PRICES.read_text())
-    rows = ["| Price | for a | |", "|--:|---|---|"]
+    rows = ["| Price | Per | |", "|--:|---|---|"]
     for entry in entries.values():
         if isinstance(entry, dict):
-            doubt = "" if entry["checked"] else " (not checked)"
-            rows.append(f"| ${entry['price']:.10g} | {entry['unit']} | [source]({entry['source']}){doubt} |")
+            note = "" if entry["checked"] else " (not checked)"
+            rows.append(f"| ${entry['price']:.10g} | {entry['unit']} | [source]({entry['source']}){note} |")
     return rows
 
 
@@ -431,6 +435,6 @@ def run() -> None:
     measured = json.loads(MEASURED.read_text())
     page = render(PAGE.read_text(), measured, read_prices(), Assumptions())
     PAGE.write_text(page)
-    print(f"{PAGE.relative_to(ROOT)} is written")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
     for line in _months(measured, read_prices(), Assumptions()):
         print(line)

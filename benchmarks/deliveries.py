@@ -1,9 +1,10 @@
-"""CPU of publish, fan-out and delivery, step by step, warm; against another commit's in the same run:
+"""CPU of publish, fan-out and delivery, step by step and warm. To compare with another commit in the same
+run:
 
 git worktree add ../before COMMIT
 AGAINST=../before python -m benchmarks deliveries
 
-The data services and the receiver are other processes, so their CPU is not in the figures.
+The figures exclude the data services and the receiver, which are other processes.
 """
 
 from __future__ import annotations
@@ -14,30 +15,29 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmarks.stack import SLOW, receivers
 from local.settings import ROOT
 
 ROUNDS = 40
-SPREAD = 50  # receivers, whose connections are all kept
+SPREAD = 50  # receivers, whose connections all stay open
 _WARM_UP = 3
 STEPS = {
     "publish": "POST /api/events, API key",
-    "fan-out": "an event of a fan-out of 10",
-    "fan-out alone": "an event of a fan-out of 1",
-    "10": "a delivery of a batch of 10",
+    "fan-out": "an event in a fan-out of 10",
+    "fan-out alone": "an event in a fan-out of 1",
+    "10": "a delivery in a batch of 10",
     "1": "a delivery alone",
     "spread": f"a delivery of 10, to {SPREAD} receivers",
 }
-# In turn, so that the machine's moods hit all alike; the last one leaves many connections open.
+# In turn, so that noise affects all alike. The last phase leaves many connections open.
 _PHASES = (("publish", "fan-out", "fan-out alone", "10", "1"), ("slow",), ("spread",))
 
 
 class Side:
-    """The engine of one tree, in a process of its own."""
+    """The engine of one tree, in its own process."""
 
     def __init__(self, tree: Path, urls: list[str]) -> None:
         tools = {"MINISTACK": str(ROOT / ".tools/ministack/bin/ministack")}
@@ -55,27 +55,27 @@ class Side:
         assert self.process.stdout is not None
         print(step, file=self.process.stdin, flush=True)
         if not (answer := self.process.stdout.readline()):
-            raise RuntimeError("the engine under test has ended; its error is above")
+            raise RuntimeError("the engine under test exited; see its error above")
         cost: dict[str, float] = json.loads(answer)
         return cost
 
 
 @contextlib.contextmanager
 def targets() -> Iterator[list[str]]:
-    """What a side delivers to: one receiver, one that takes half a second, and many."""
+    """The receivers of a side: one, one that takes half a second, and many."""
     with receivers(2 + SPREAD) as (one, slow, *many):
         yield [one, slow.replace("/hook", SLOW), *many]
 
 
 @contextlib.contextmanager
 def side(tree: Path, urls: list[str]) -> Iterator[Side]:
-    made = Side(tree, urls)
+    running = Side(tree, urls)
     try:
-        yield made
+        yield running
     finally:
-        assert made.process.stdin is not None
-        made.process.stdin.close()
-        made.process.wait(60)
+        assert running.process.stdin is not None
+        running.process.stdin.close()
+        running.process.wait(60)
 
 
 def run() -> None:
@@ -85,7 +85,9 @@ def run() -> None:
         urls = stack.enter_context(targets())
         sides = {name: stack.enter_context(side(tree, urls)) for name, tree in trees.items()}
         measured = measure(sides, ROUNDS)
-    print(f"CPU of each step in ms, warm, median of {ROUNDS} rounds in turn (of it the event loop's thread)")
+    print(
+        f"CPU of each step in ms, warm, median of {ROUNDS} rounds in turn (of which the event loop's thread)"
+    )
     if against:
         print(f"  there: {against}")
     for step, title in STEPS.items():
@@ -104,21 +106,21 @@ def run() -> None:
         )
 
 
-def measure(sides: dict[str, Any], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
-    """Of each side and step its rounds."""
+def measure(sides: Mapping[str, Side], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Return the costs of all rounds by side and step."""
     measured: dict[str, dict[str, list[dict[str, float]]]] = {
         name: {step: [] for phase in _PHASES for step in phase} for name in sides
     }
     for phase in _PHASES:
-        for at in range(_WARM_UP + (5 if phase == ("slow",) else rounds)):
+        for number in range(_WARM_UP + (5 if phase == ("slow",) else rounds)):
             for step in phase:
-                for name, each in sides.items():
-                    cost = each.measure(step)
-                    if at >= _WARM_UP:
+                for name, side in sides.items():
+                    cost = side.measure(step)
+                    if number >= _WARM_UP:
                         measured[name][step].append(cost)
     return measured
 
 
-def median(costs: list[dict[str, float]], what: str) -> float:
-    """ms of one unit."""
-    return statistics.median(cost[what] / cost["units"] for cost in costs) * 1000
+def median(costs: list[dict[str, float]], kind: str) -> float:
+    """The median per unit, in ms."""
+    return statistics.median(cost[kind] / cost["units"] for cost in costs) * 1000

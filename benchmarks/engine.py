@@ -1,9 +1,9 @@
-"""The way of an event in one process: the handlers of publish, fan-out and delivery, each called as Lambda
-calls it, on data services of their own with no runner beside them. So each step is measured alone.
+"""The path of an event in one process: the handlers of publish, fan-out and delivery, called as Lambda calls
+them, on their own data services and without the local runner. So each step can be measured alone.
 
-As a program it is one side of a comparison (see deliveries.py): it serves commands on stdin and answers on
-stdout, with the library of the working directory, which may be another commit's. It therefore asks nothing of
-this folder, and of the library nothing but its handlers.
+Run as a program, this file is one side of a comparison (see deliveries.py): it reads commands from stdin and
+answers on stdout, with the library of the working directory, which may be another commit's. It therefore
+imports nothing from this folder, and uses only the handlers of the library.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 WORKSPACE = "bench"
 EVENT_TYPE = "POST_PUBLISHED"
-# What the schemas of the types that are published here ask for.
+# The data that the schemas of the published types require.
 POST = {"postId": "post_1", "network": "instagram"}
 _DATA = {**POST, "campaignId": "cmp_1", "name": "Spring", "text": "x" * 500}
 _SLOW_TYPE, _SPREAD_TYPE = "CAMPAIGN_STARTED", "CAMPAIGN_COMPLETED"
@@ -40,7 +40,7 @@ _WORKERS = {
 
 
 class Engine:
-    """`logs` is the file that takes what the handlers print; `endpoints` and `template` are the stack's."""
+    """The handlers on a stack's `template` and `endpoints`. `logs` is the file of the handlers' output."""
 
     def __init__(self, template: Any, endpoints: dict[str, str], state: Path) -> None:
         from local import gateway, settings, token
@@ -59,8 +59,10 @@ class Engine:
 
         return token.mint(self._state, workspace)
 
-    def request(self, line: str, body: Any = None, *, token: str | None = None) -> Any:
-        """`request("POST /api/events", {…})`, by that route's handler. Raises RuntimeError for an error."""
+    def request(self, line: str, body: object = None, *, token: str | None = None) -> Any:
+        """Call a route's handler: `request("POST /api/events", {…})`. Raises RuntimeError for an error
+        response.
+        """
         from local import gateway
 
         method, _, path = line.partition(" ")
@@ -83,16 +85,16 @@ class Engine:
             raise RuntimeError(f"{line}: {answer['statusCode']} {answer['body']}")
         return json.loads(answer["body"])
 
-    def invoke(self, function: str, event: Any) -> Any:
-        """A function by its logical id."""
+    def invoke(self, function: str, event: object) -> Any:
+        """Call a function by its logical ID."""
         module, _, name = self._handlers[function].rpartition(".")
         return getattr(importlib.import_module(module), name)(event, _CONTEXT)
 
-    def receive(self, queue: str, most: int = 10) -> list[dict[str, Any]]:
-        """Up to `most` (10 at most) messages of a queue, as the records of Lambda's event."""
+    def receive(self, queue: str, limit: int = 10) -> list[dict[str, Any]]:
+        """Receive up to `limit` (at most 10) messages of a queue, as the records of Lambda's event."""
         answer = self._sqs.receive_message(
             QueueUrl=self.template.queue_url(queue),
-            MaxNumberOfMessages=most,
+            MaxNumberOfMessages=limit,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
@@ -109,53 +111,54 @@ class Engine:
         ]
 
     def work(self, function: str, queue: str, records: list[dict[str, Any]]) -> list[str]:
-        """A batch of a queue's messages by its worker, and, as the event source mapping does, the deletion of
-        what it is done with. Returns the ids that come again.
+        """Process a batch of a queue with its worker, and delete the successful messages, as the event source
+        mapping does. Returns the IDs of the other messages.
         """
         answer = self.invoke(function, {"Records": records})
-        again = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        self.delete(queue, [record for record in records if record["messageId"] not in again])
-        return again
+        failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        self.delete(queue, [record for record in records if record["messageId"] not in failures])
+        return failures
 
     def delete(self, queue: str, records: list[dict[str, Any]]) -> None:
-        """Messages (10 at most) that have served."""
+        """Delete at most 10 messages."""
         entries = [
-            {"Id": str(at), "ReceiptHandle": record["receiptHandle"]} for at, record in enumerate(records)
+            {"Id": str(index), "ReceiptHandle": record["receiptHandle"]}
+            for index, record in enumerate(records)
         ]
         if entries:
             self._sqs.delete_message_batch(QueueUrl=self.template.queue_url(queue), Entries=entries)
 
     def queue_events(self, events: list[dict[str, Any]], token: str | None = None) -> None:
-        """Publish events for the fan-out's worker: those of a batch are queued, whatever they match."""
+        """Publish events for the fan-out worker: events of a batch request are always queued."""
         answer = self.request("POST /api/events/batch", {"events": events}, token=token)
         assert all("id" in item for item in answer["items"]), answer
 
     def fan_out(self) -> None:
-        """Every event that waits in the queue."""
+        """Fan out all events in the queue."""
         while records := self.receive("EventsQueue"):
-            again = self.work("FanOutFunction", "EventsQueue", records)
-            assert not again, "the fan-out left events in the queue"
+            failures = self.work("FanOutFunction", "EventsQueue", records)
+            assert not failures, "the fan-out left events in the queue"
 
     def settle(self) -> None:
-        """Work all events and deliveries, of both lanes, until the queues are empty."""
-        worked = True
-        while worked:
-            worked = False
+        """Process all events, and the deliveries of both lanes, until the queues are empty."""
+        found_messages = True
+        while found_messages:
+            found_messages = False
             for function, queue in _WORKERS.items():
                 while function in self._handlers and (records := self.receive(queue)):
                     self.work(function, queue, records)
-                    worked = True
+                    found_messages = True
 
     def log_lines(self) -> list[str]:
-        """What the handlers have printed so far."""
+        """The handlers' output so far."""
         sys.stdout.flush()
         return self.logs.read_text().splitlines()
 
 
 @contextlib.contextmanager
 def engine(state: Path, **parameters: object) -> Iterator[Engine]:
-    """The engine on a ministack of its own, with the template's `parameters`; this process has its functions'
-    environment until the block ends, and what it prints goes to `Engine.logs`.
+    """Run the engine on its own ministack, with `parameters` of the template. Until the block ends, this
+    process has the functions' environment, and its standard output goes to `Engine.logs`.
     """
     from local import parameters as local_parameters
     from local import services
@@ -169,9 +172,9 @@ def engine(state: Path, **parameters: object) -> Iterator[Engine]:
         try:
             endpoints = dict.fromkeys(ENDPOINT_VARIABLES, ministack.url)
             endpoints["http"] = "http://127.0.0.1"
-            given = local_parameters.read([f"{name}={value}" for name, value in parameters.items()])
-            given["JwtSecretArn"] = services.jwt_secret_arn(endpoints, jwt_secret(state))
-            template = Template(ROOT / "template.yaml", given)
+            values = local_parameters.read([f"{name}={value}" for name, value in parameters.items()])
+            values["JwtSecretArn"] = services.jwt_secret_arn(endpoints, jwt_secret(state))
+            template = Template(ROOT / "template.yaml", values)
             template.endpoints = endpoints
             template.identities = services.identify(template, endpoints)
             services.create(template, endpoints)
@@ -181,7 +184,7 @@ def engine(state: Path, **parameters: object) -> Iterator[Engine]:
             os.environ.update(environment)
             sys.path[:0] = path
             try:
-                with _printing_to(state / "logs"):
+                with _redirected_output(state / "logs"):
                     yield Engine(template, endpoints, state)
             finally:
                 os.environ.clear()
@@ -192,100 +195,106 @@ def engine(state: Path, **parameters: object) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def _printing_to(file: Path) -> Iterator[None]:
-    """Standard output by its number, as the library's logger took hold of `sys.stdout` long ago."""
+def _redirected_output(file: Path) -> Iterator[None]:
+    """Redirect standard output by its file descriptor, because the library's logger already holds
+    `sys.stdout`.
+    """
     sys.stdout.flush()
-    kept = os.dup(1)
+    original = os.dup(1)
     with file.open("wb") as log:
         os.dup2(log.fileno(), 1)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(original, 1)
+        os.close(original)
 
 
 # ── one side of a comparison ─────────────────────────────────────────────────────────────────────────
 
 
 def serve(urls: list[str]) -> None:
-    """Answers each line of stdin with {"cpu": s, "loop": s, "wall": s, "units": n}: CPU of the process, of
-    its main thread, time, and for how many. The steps: `publish` is one event (with its fan-out, if that is
-    part of the request), `fan-out` a batch of 10 queued events and `fan-out alone` of one, `10` and `1` a
-    batch of so many deliveries to the first URL, `slow` one of 10 to the second, `spread` one event to all
-    the others.
+    """Answer each line of stdin, a step, with {"cpu": s, "loop": s, "wall": s, "units": n}: the CPU of the
+    process, the CPU of its main thread, the elapsed time, and the number of events or deliveries. The steps:
+
+        publish          one event, with its fan-out if that is part of the request
+        fan-out          a batch of 10 queued events
+        fan-out alone    a batch of one queued event
+        10, 1            a batch of 10 deliveries, or one, to the first URL
+        slow             a batch of 10 deliveries to the second URL
+        spread           one event to all other URLs
     """
     answers = os.fdopen(os.dup(1), "w")
-    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as made:
-        for at, url in enumerate(urls):
-            event_type = (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[min(at, 2)]
-            body = {"name": f"bench {at}", "url": url, "events": [event_type]}
-            made.request("POST /api/integrations/webhooks", body)
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as running:
+        for index, url in enumerate(urls):
+            event_type = (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[min(index, 2)]
+            body = {"name": f"bench {index}", "url": url, "events": [event_type]}
+            running.request("POST /api/integrations/webhooks", body)
         for event_type in (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[: len(urls)]:
-            made.request("POST /api/events", {"type": event_type, "data": _DATA})
-        made.settle()  # a new webhook takes the slow lane until it has answered
+            running.request("POST /api/events", {"type": event_type, "data": _DATA})
+        running.settle()  # a new webhook uses the slow lane until it has answered
         terms = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 1_000_000}
-        key = made.request(
+        key = running.request(
             "POST /api/integrations/api-keys", {"name": "bench", "scopes": ["events:publish"], **terms}
         )["key"]
-        side = _Side(made, key)
+        side = _Side(running, key)
         for line in sys.stdin:
             print(json.dumps(side.measure(line.strip())), file=answers, flush=True)
 
 
 class _Side:
-    def __init__(self, made: Engine, key: str) -> None:
-        self._made = made
+    def __init__(self, engine: Engine, key: str) -> None:
+        self._engine = engine
         self._key = key
 
     def measure(self, step: str) -> dict[str, float]:
         match step:
             case "publish":
                 cost = _cost(self._publish, 1)
-                self._made.fan_out()
+                self._engine.fan_out()
                 list(self._batches())
             case "fan-out" | "fan-out alone":
                 count = 10 if step == "fan-out" else 1
-                self._made.queue_events([{"type": EVENT_TYPE, "data": _DATA}] * count, self._key)
+                self._engine.queue_events([{"type": EVENT_TYPE, "data": _DATA}] * count, self._key)
                 cost = _sum(self._batches("FanOutFunction", "EventsQueue"))
                 list(self._batches())
             case "slow":
                 for _ in range(10):
                     self._publish(_SLOW_TYPE)
-                self._made.fan_out()
+                self._engine.fan_out()
                 cost = _sum(self._batches())
             case "spread":
                 self._publish(_SPREAD_TYPE)
-                self._made.fan_out()
+                self._engine.fan_out()
                 cost = _sum(self._batches())
             case _:
                 for _ in range(int(step)):
                     self._publish()
-                self._made.fan_out()
+                self._engine.fan_out()
                 cost = _sum(self._batches())
         return cost
 
     def _publish(self, event_type: str = EVENT_TYPE) -> None:
         event = {"type": event_type, "data": _DATA}
-        self._made.request("POST /api/events", event, token=self._key)
+        self._engine.request("POST /api/events", event, token=self._key)
 
     def _batches(
         self, function: str = "DeliverFunction", queue: str = "DeliveriesQueue"
     ) -> Iterator[dict[str, float]]:
-        """Works all that waits, ten to a batch, and yields what each cost."""
-        while records := self._made.receive(queue):
-            yield _cost(lambda: self._worked(function, records), len(records))
-            self._made.delete(queue, records)
+        """Process all waiting messages in batches of ten, and yield the cost of each batch."""
+        while records := self._engine.receive(queue):
+            yield _cost(lambda: self._process(function, records), len(records))
+            self._engine.delete(queue, records)
 
-    def _worked(self, function: str, records: list[dict[str, Any]]) -> None:
-        if self._made.invoke(function, {"Records": records})["batchItemFailures"]:
+    def _process(self, function: str, records: list[dict[str, Any]]) -> None:
+        if self._engine.invoke(function, {"Records": records})["batchItemFailures"]:
             raise RuntimeError(f"{function} left messages of its batch")
 
 
 def _sum(costs: Iterator[dict[str, float]]) -> dict[str, float]:
-    each = list(costs)
-    return {name: sum(cost[name] for cost in each) for name in each[0]}
+    all_costs = list(costs)
+    return {name: sum(cost[name] for cost in all_costs) for name in all_costs[0]}
 
 
 def _cost(work: Callable[[], object], units: int) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""CPU that importing each function takes, against `import boto3` and one DynamoDB client, in turn.
+"""CPU of importing each function, relative to `import boto3` with one DynamoDB client. Both use bytecode.
 
-Both with bytecode. The last lines are the largest parts of what functions import.
+The last lines are the largest imports of the functions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run() -> None:
     ).functions()
     statements = {f.handler.rpartition(".")[0]: "" for f in functions.values()}
     cases = {module: f"import {module}" for module in sorted(statements)} | _PARTS
-    print(f"import CPU, median of {RUNS}, each run beside one of the base: {_BASE}")
+    print(f"import CPU, median of {RUNS} runs, in turn with the base: {_BASE}")
     empty = statistics.median(_cpu("pass") for _ in range(RUNS))
     for name, code in cases.items():
         pairs = [(_cpu(code) - empty, _cpu(_BASE) - empty) for _ in range(RUNS)]
@@ -44,7 +44,7 @@ def run() -> None:
 
 
 def _cpu(code: str) -> float:
-    """User and system CPU seconds of a fresh interpreter that runs `code`."""
+    """User and system CPU seconds of a new interpreter that runs `code`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-c", code],

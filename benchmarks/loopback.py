@@ -1,11 +1,11 @@
-"""Receivers on loopback, in a separate process. Each URL is `<url>/<group>/<name>`, and you set how a group
-behaves:
+"""Receivers on loopback, in a separate process. A receiver's URL is `<url>/<group>/<name>`, and each group
+has a behavior:
 
     fast      answers 200 at once (the default)
     second    answers 200 after a second
     slow      answers 200 after 14 s, just within the attempt's timeout
     drip      answers 200 at once, then sends a byte of its body a second
-    hang      takes the request, and never answers
+    hang      reads the request, and never answers
     refuse    answers 400
 """
 
@@ -23,8 +23,8 @@ from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any, Literal, TypeAlias
 
-Behaviour: TypeAlias = Literal["fast", "second", "slow", "drip", "hang", "refuse"]
-# (name, the `at` of the event's data, when it arrived) by event, so that a second copy counts once.
+Behavior: TypeAlias = Literal["fast", "second", "slow", "drip", "hang", "refuse"]
+# Arrival times by (name, the `at` of the event's data), so that a duplicate does not count.
 Arrivals: TypeAlias = dict[tuple[str, float], float]
 
 _WAITS = {"second": 1.0, "slow": 14.0}
@@ -39,17 +39,17 @@ class Receivers:
     _pipe: Connection
     _lock: Lock = field(default_factory=Lock)
 
-    def behave(self, group: str, behaviour: Behaviour) -> None:
-        self._asked("behave", group, behaviour)
+    def behave(self, group: str, behavior: Behavior) -> None:
+        self._ask("behave", group, behavior)
 
     def arrivals(self, group: str) -> Arrivals:
-        """The first arrival of each event that came to the group since the last call."""
-        found: Arrivals = self._asked("arrivals", group, "")
-        return found
+        """The first arrivals of the events that the group received since the last call."""
+        arrivals: Arrivals = self._ask("arrivals", group, "")
+        return arrivals
 
-    def _asked(self, *question: str) -> Any:
+    def _ask(self, *command: str) -> Any:
         with self._lock:
-            self._pipe.send(question)
+            self._pipe.send(command)
             return self._pipe.recv()
 
 
@@ -58,7 +58,7 @@ def receivers() -> Iterator[Receivers]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
-    theirs.close()  # so that a process that fails to start is noticed
+    theirs.close()  # otherwise, recv() would wait for a process that failed to start
     try:
         yield Receivers(f"http://127.0.0.1:{ours.recv()}", ours)
     finally:
@@ -71,7 +71,7 @@ def _serve(pipe: Connection) -> None:
 
 
 async def _serving(pipe: Connection) -> None:
-    behaviours: dict[str, str] = {}
+    behaviors: dict[str, str] = {}
     arrived: defaultdict[str, Arrivals] = defaultdict(dict)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,13 +82,13 @@ async def _serving(pipe: Connection) -> None:
                 event = json.loads(await reader.readexactly(length))
                 _, group, name = head.split(" ")[1].split("/")
                 arrived[group].setdefault((name, event["data"].get("at", 0)), time.time())
-                await answer(behaviours.get(group, "fast"), reader, writer)
+                await answer(behaviors.get(group, "fast"), reader, writer)
         writer.close()
 
-    async def answer(behaviour: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        match behaviour:
+    async def answer(behavior: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        match behavior:
             case "hang":
-                await reader.read()  # until the other side gives up
+                await reader.read()  # until the client closes the connection
             case "drip":
                 writer.write(_DRIPPING)
                 while True:
@@ -98,18 +98,18 @@ async def _serving(pipe: Connection) -> None:
             case "refuse":
                 writer.write(_REFUSED)
             case _:
-                await asyncio.sleep(_WAITS.get(behaviour, 0))
+                await asyncio.sleep(_WAITS.get(behavior, 0))
                 writer.write(_OK)
 
-    def asked() -> None:
-        question, group, behaviour = pipe.recv()
-        if question == "behave":
-            behaviours[group] = behaviour
+    def on_command() -> None:
+        command, group, behavior = pipe.recv()
+        if command == "behave":
+            behaviors[group] = behavior
             pipe.send(None)
         else:
             pipe.send(arrived.pop(group, {}))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024)
-    asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
+    asyncio.get_running_loop().add_reader(pipe.fileno(), on_command)
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()

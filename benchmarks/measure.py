@@ -1,5 +1,5 @@
-"""Counts and measures anew what benchmarks/costs.py computes with: `python -m benchmarks measure` writes
-measured.json. Counts are the same on every machine; CPU is this one's.
+"""Counts and measures the inputs of benchmarks/costs.py: `python -m benchmarks measure` writes measured.json.
+Counts are the same on every machine; CPU depends on the machine.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _KEY_TERMS = {"scopes": ["events:publish"], "rateLimitPerHour": 1000, "rateLimit
 
 
 def run() -> None:
-    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as made:
-        costs = [outcomes.measure(made, outcome) for outcome in outcomes.OUTCOMES]
-        counted = counts(made)
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as running:
+        costs = [outcomes.measure(running, outcome) for outcome in outcomes.OUTCOMES]
+        counted = counts(running)
     with contextlib.ExitStack() as stack:
         side = stack.enter_context(deliveries.side(ROOT, stack.enter_context(deliveries.targets())))
         (measured,) = deliveries.measure({"here": side}, _ROUNDS).values()
@@ -45,89 +45,91 @@ def run() -> None:
         "outcomes": outcomes.rows(costs),
     }
     MEASURED.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
-    print(f"{MEASURED.relative_to(ROOT)} is written; `python -m benchmarks costs` computes with it")
+    print(f"wrote {MEASURED.relative_to(ROOT)}; `python -m benchmarks costs` updates the tables from it")
 
 
-def counts(made: Engine) -> dict[str, Any]:
-    """What a publish costs, and queued batches of events and of deliveries that succeed; the size of their
-    rows.
+def counts(running: Engine) -> dict[str, Any]:
+    """Return the cost of a publish, and of queued batches of events and of successful deliveries, and the
+    sizes of their rows.
 
-    The events of a batch are of different workspaces, as in a deployment that many share. What is logged is
-    counted twice: without successes, and what they add when each is logged.
+    The events of a batch belong to different workspaces, as in a shared deployment. Log bytes are counted
+    twice: without successes, and the bytes that logging each success adds.
     """
-    tokens = [made.token_of(f"count-{at}") for at in range(max(SIZES))]
+    tokens = [running.token_of(f"count-{number}") for number in range(max(SIZES))]
     terms = {"name": "count", **_KEY_TERMS}
-    key = made.request("POST /api/integrations/api-keys", terms, token=tokens[-1])["key"]
+    key = running.request("POST /api/integrations/api-keys", terms, token=tokens[-1])["key"]
     with receiver() as r:
         for token in tokens:
-            for at in range(WEBHOOKS):
-                body = {"name": f"count {at}", "url": r.url, "events": [EVENT_TYPE]}
-                hook = made.request("POST /api/integrations/webhooks", body, token=token)["id"]
-        for _ in range(2):  # each webhook proves fast, and everything that is kept is warm
+            for number in range(WEBHOOKS):
+                body = {"name": f"count {number}", "url": r.url, "events": [EVENT_TYPE]}
+                hook = running.request("POST /api/integrations/webhooks", body, token=token)["id"]
+        for _ in range(2):  # each webhook proves fast, and all caches are warm
             for token in tokens:
-                _publish(made, token)
-            event_id = _publish(made, key)
-            made.settle()
-        before = len(made.log_lines())
-        publish = _cost(made, lambda: _publish(made, key))
-        made.settle()
+                _publish(running, token)
+            event_id = _publish(running, key)
+            running.settle()
+        before = len(running.log_lines())
+        publish = _cost(running, lambda: _publish(running, key))
+        running.settle()
         fan_outs, batches = {}, {}
         for size in SIZES:
-            some = tokens[:size]
-            fan_outs[str(size)] = _of_batch(made, size, some, "FanOutFunction", "EventsQueue")
-            batches[str(size)] = _of_batch(made, size, some, "DeliverFunction", "DeliveriesQueue")
+            senders = tokens[:size]
+            fan_outs[str(size)] = _batch_cost(running, size, senders, "FanOutFunction", "EventsQueue")
+            batches[str(size)] = _batch_cost(running, size, senders, "DeliverFunction", "DeliveriesQueue")
         return {
             "publish": publish,
             "fan_outs": fan_outs,
             "batches": batches,
             "row_bytes": _row_bytes(f"count-{max(SIZES) - 1}", event_id, hook),
-            "metrics": len(_metrics(made.log_lines()[before:])),
+            "metrics": len(_metrics(running.log_lines()[before:])),
         }
 
 
-def _publish(made: Engine, token: str) -> str:
-    id: str = made.request("POST /api/events", {"type": EVENT_TYPE, "data": outcomes.DATA}, token=token)["id"]
+def _publish(running: Engine, token: str) -> str:
+    id: str = running.request("POST /api/events", {"type": EVENT_TYPE, "data": outcomes.DATA}, token=token)[
+        "id"
+    ]
     return id
 
 
-def _of_batch(made: Engine, size: int, tokens: list[str], function: str, queue: str) -> dict[str, Any]:
-    """Of one batch of a worker, of that many messages."""
+def _batch_cost(running: Engine, size: int, tokens: list[str], function: str, queue: str) -> dict[str, Any]:
+    """The cost of one batch of `size` messages of a worker."""
 
-    def prepared() -> list[dict[str, Any]]:
+    def prepare() -> list[dict[str, Any]]:
         for token in tokens:
             if function == "FanOutFunction":
-                made.queue_events([{"type": EVENT_TYPE, "data": outcomes.DATA}], token)
+                running.queue_events([{"type": EVENT_TYPE, "data": outcomes.DATA}], token)
             else:
-                _publish(made, token)
+                _publish(running, token)
         records: list[dict[str, Any]] = []
         while len(records) < size:
-            records += made.receive(queue, size - len(records))
+            records += running.receive(queue, size - len(records))
         return records
 
     def work(records: list[dict[str, Any]]) -> None:
-        again = made.work(function, queue, records)
-        assert not again, "a message was not taken"
+        failures = running.work(function, queue, records)
+        assert not failures, "a message was not processed"
 
-    cost = _cost(made, work, prepared)
-    made.settle()
+    cost = _cost(running, work, prepare)
+    running.settle()
     return cost
 
 
 def _cost(
-    made: Engine, work: Callable[..., object], prepared: Callable[[], object] | None = None
+    running: Engine, work: Callable[..., object], prepare: Callable[[], object] | None = None
 ) -> dict[str, Any]:
-    """What `work` costs, of what `prepared` returns."""
+    """The cost of `work`, called with the result of `prepare`."""
     logged = []
     for percent in ("0", "100"):
         with outcomes.environment({"SUCCESS_LOG_PERCENT": percent}):
-            given = [prepared()] if prepared else []
+            arguments = [prepare()] if prepare else []
             with counting() as units:
-                before = _printed(made)
-                work(*given)
-                logged.append(_printed(made) - before)
-        made.settle()
+                before = _log_bytes(running)
+                work(*arguments)
+                logged.append(_log_bytes(running) - before)
+        running.settle()
     return {
-        # Without the reservations of a minute's ceilings: which event makes one is chance; costs.py has them.
+        # Without the reservations of ceilings per minute, which only some events make; costs.py adds them.
         "writes": {name: count for name, count in _by_table(units.writes).items() if name != _CEILINGS},
         "reads": _by_table(units.reads),
         "calls": units.calls.total(),
@@ -137,19 +139,19 @@ def _cost(
 
 
 def _by_table(units: Counter[str]) -> dict[str, float]:
-    """Of tables with their indexes."""
+    """The units of tables, each including its indexes."""
     tables: Counter[str] = Counter()
     for name, count in units.items():
         tables[name.removeprefix("patchbay-").partition("/")[0]] += count
     return dict(sorted(tables.items()))
 
 
-def _printed(made: Engine) -> int:
-    return sum(len(line.encode()) + 1 for line in made.log_lines())
+def _log_bytes(running: Engine) -> int:
+    return sum(len(line.encode()) + 1 for line in running.log_lines())
 
 
 def _row_bytes(workspace: str, event_id: str, webhook_id: str) -> dict[str, int]:
-    """Of an event's row and of a delivered delivery's."""
+    """The sizes of an event's row and of a successful delivery's row."""
     from patchbay.ids import DeliveryId, EventId
     from patchbay.settings import settings
     from patchbay.storage import dynamo
@@ -165,7 +167,7 @@ def _row_bytes(workspace: str, event_id: str, webhook_id: str) -> dict[str, int]
 
 
 def _metrics(lines: Iterable[str]) -> set[str]:
-    """The names of the custom metrics that were written (CloudWatch's embedded format)."""
+    """The names of the custom metrics in the log lines (CloudWatch embedded metric format)."""
     names = set()
     for line in lines:
         if '"_aws"' in line:

@@ -21,27 +21,29 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from benchmarks.engine import POST
-from benchmarks.loopback import Behaviour, Receivers, receivers
+from benchmarks.loopback import Behavior, Receivers, receivers
 from local.testing import RunningStack, stack
 
+_T = TypeVar("_T")
+
 PROCESSES = 12  # of each function, instead of the runner's 4 on two cores
-MOST = 1.5  # p95 beside an attack, as a multiple of that alone
+MAX_RATIO = 1.5  # of the p95 during an attack to the p95 alone
 ALONE_SECONDS = 20
 EVERY = 0.25  # seconds between the healthy workspace's events
-HEALTHY = 3  # webhooks, which take all of them
-NEWCOMERS = 3  # in each phase
+HEALTHY = 3  # webhooks of the healthy workspace, which receive all its events
+NEWCOMERS = 3  # new webhooks in each phase
 STRAGGLERS_SECONDS = 90
 _TYPE, _NEW_TYPE = "POST_PUBLISHED", "CAMPAIGN_STARTED"
 _CAMPAIGN = {"campaignId": "cmp_1", "name": "Spring"}
 _QUEUES = ("EventsQueue", "DeliveriesQueue", "SlowDeliveriesQueue")
 
 
-# ── who takes part ───────────────────────────────────────────────────────────────────────────────────
+# ── workspaces ───────────────────────────────────────────────────────────────────────────────────────
 
 
 class Tenant:
@@ -52,15 +54,15 @@ class Tenant:
         self.receivers = at
         self.webhooks: list[str] = []
         self.published = 0
-        self.per_event = 0  # webhooks that get each event; 0: all of them
+        self.per_event = 0  # webhooks that receive each event; 0 means all
         self._api = httpx.Client(
             base_url=running.url, headers={"authorization": f"Bearer {running.token(name)}"}, timeout=60
         )
 
-    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         return self._api.request(method, path, json=body)
 
-    def subscribe(self, *, type: str = _TYPE, group: str = "", **settings: Any) -> httpx.Response:
+    def subscribe(self, *, type: str = _TYPE, group: str = "", **settings: object) -> httpx.Response:
         """Add a webhook, whose receiver joins the group."""
         number = len(self.webhooks)
         url = f"{self.receivers.url}/{group or self.name}/{number}"
@@ -75,7 +77,7 @@ class Tenant:
             self.subscribe(**settings).raise_for_status()
 
     def publish(self, at: float, *, type: str = _TYPE, data: Any = POST) -> bool:
-        """Publish an event that is to be received as `at`; False if the API did not take it."""
+        """Publish an event with `at` in its data. Returns False if the API did not accept it."""
         try:
             answer = self.call("POST", "/api/events", {"type": type, "data": {**data, "at": at}})
         except httpx.TransportError:
@@ -113,12 +115,12 @@ class Attack:
 
 @dataclass(frozen=True, kw_only=True)
 class Flood(Attack):
-    """An event to many webhooks, again and again: to all of them, or to each of their `groups` in turn.
-    `proved`: they have answered fast before.
+    """Repeated events to many webhooks: to all of them, or to each of their `groups` in turn. With `proved`,
+    the webhooks have answered fast before.
     """
 
     webhooks: int
-    behaviour: Behaviour
+    behavior: Behavior
     every: float = 1
     groups: int = 1
     proved: bool = False
@@ -132,7 +134,7 @@ class Flood(Attack):
             _prove_fast(scene.attacker, self.webhooks)
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
-        scene.receivers.behave(scene.attacker.name, self.behaviour)
+        scene.receivers.behave(scene.attacker.name, self.behavior)
         for number, at in enumerate(_ticks(self.every, stop)):
             scene.attacker.publish(at, data={**POST, "group": number % self.groups})
 
@@ -165,12 +167,12 @@ class Retries(Attack):
         scene.receivers.behave(scene.attacker.name, "hang")
         ids = self._failed(scene)
         for number, _ in enumerate(_ticks(self.every, stop)):
-            # Refused where it is being sent at this moment.
+            # The API rejects this for a delivery that is being sent.
             scene.attacker.call("POST", f"{self._path(scene)}/{ids[number % len(ids)]}/retry")
 
     def _failed(self, scene: Scene) -> list[str]:
         page = scene.attacker.call("GET", f"{self._path(scene)}?status=FAILED&limit=100")
-        return [each["id"] for each in page.raise_for_status().json()["items"]]
+        return [delivery["id"] for delivery in page.raise_for_status().json()["items"]]
 
     def _path(self, scene: Scene) -> str:
         return f"/api/integrations/webhooks/{scene.attacker.webhooks[0]}/deliveries"
@@ -178,20 +180,20 @@ class Retries(Attack):
 
 @dataclass(frozen=True, kw_only=True)
 class FanOut(Attack):
-    """Many events at once. Each is compared with large filters, which none passes."""
+    """Many events at once. Each is compared with large filters that no event passes."""
 
     webhooks: int = 500
     events: int = 100
 
     def prepare(self, scene: Scene) -> None:
         filters = [
-            {"path": f"a{at}.b.c.d", "op": "in", "value": [f"{'x' * 8}{n}" for n in range(45)]}
-            for at in range(10)
+            {"path": f"a{number}.b.c.d", "op": "in", "value": [f"{'x' * 8}{n}" for n in range(45)]}
+            for number in range(10)
         ]
         for number in range(self.webhooks):
             answer = scene.attacker.subscribe(filters=filters)
             if not answer.is_success:
-                print(f"    refused the webhook {number + 1}: {answer.status_code} {answer.text[:200]}")
+                print(f"    webhook {number + 1} was rejected: {answer.status_code} {answer.text[:200]}")
                 break
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
@@ -203,45 +205,45 @@ class FanOut(Attack):
         stop.wait()
 
 
-# A workspace gets 30 deliveries to new webhooks in 14 s, so each of these floods is several times too much.
-# At higher rates, the emulated SQS uses up the machine, because its calls go through all messages of a queue.
+# A workspace gets 30 deliveries to new webhooks in 14 s, so each of these floods is several times above that.
+# At higher rates, the emulated SQS saturates the machine, because its calls scan all messages of a queue.
 ATTACKS: dict[str, Attack] = {
     "inside": Inside(says="a new webhook that hangs, in the healthy workspace itself"),
     "slow-20": Flood(
-        says="20 new webhooks that answer 200 after 14 s, an event a second", webhooks=20, behaviour="slow"
+        says="20 new webhooks that answer 200 after 14 s, an event a second", webhooks=20, behavior="slow"
     ),
     "slow-75": Flood(
         says="75 new webhooks that answer 200 after 14 s, an event every 2 s",
         webhooks=75,
-        behaviour="slow",
+        behavior="slow",
         every=2,
     ),
     "slow-300": Flood(
         says="300 new webhooks that answer 200 after 14 s, an event to 20 of them every second",
         webhooks=300,
         groups=15,
-        behaviour="slow",
+        behavior="slow",
         every=1,
     ),
-    # No attack, but what the machine makes of so many deliveries: compare slow-300 with it.
+    # Not an attack: the machine's own limit for this number of deliveries, as the baseline for slow-300.
     "fast-300": Flood(
         says="300 new webhooks that answer at once, an event to 20 of them every second",
         webhooks=300,
         groups=15,
-        behaviour="fast",
+        behavior="fast",
         every=1,
     ),
     "turning-20": Flood(
         says="20 webhooks that have proved fast, and answer after 14 s from now on, an event a second",
         webhooks=20,
-        behaviour="slow",
+        behavior="slow",
         proved=True,
         seconds=60,
     ),
     "turning-75": Flood(
         says="75 webhooks that have proved fast, and answer after 14 s from now on, an event every 2 s",
         webhooks=75,
-        behaviour="slow",
+        behavior="slow",
         every=2,
         proved=True,
         seconds=60,
@@ -249,10 +251,10 @@ ATTACKS: dict[str, Attack] = {
     "dripping": Flood(
         says="40 new webhooks that answer 200 and drip the body, an event a second",
         webhooks=40,
-        behaviour="drip",
+        behavior="drip",
     ),
     "hanging": Flood(
-        says="40 new webhooks that never answer, an event a second", webhooks=40, behaviour="hang"
+        says="40 new webhooks that never answer, an event a second", webhooks=40, behavior="hang"
     ),
     "retries": Retries(says="80 failed deliveries of a webhook that hangs, retried by hand 5 times a second"),
     "fan-out": FanOut(says="100 events at once, each compared with 500 webhooks' filters"),
@@ -264,9 +266,9 @@ ATTACKS: dict[str, Attack] = {
 
 @dataclass
 class Phase:
-    """`arrivals` of the healthy workspace as (published, seconds until it arrived); `lost` of them did not
-    arrive in time, or were refused. `newcomers` has the times of the first deliveries of new webhooks, in
-    seconds. `cpu` is the share of the machine that was busy, or None if it is unknown.
+    """`arrivals` are the healthy workspace's deliveries as (publish time, seconds until arrival). `lost`
+    counts those that did not arrive in time, or were rejected. `newcomers` has the seconds until the first
+    delivery of each new webhook. `cpu` is the busy share of the machine, or None if unknown.
     """
 
     begin: float = 0
@@ -331,7 +333,9 @@ def measure(attack: Attack, *, say: Callable[[str], None] = lambda text: None) -
 
 
 def bounds(processes: int) -> dict[str, Any]:
-    """A stack with this many processes of each worker. The slow lane gives a workspace a quarter of them."""
+    """The settings of a stack with this many processes of each worker. A workspace gets a quarter of the slow
+    lane.
+    """
     return {
         "environment": {"PROCESSES": str(processes)},
         "parameters": {"SlowDeliveryConcurrency": processes},
@@ -414,13 +418,14 @@ def _ending(scene: Scene) -> Ending:
     sqs = scene.running.client("sqs")
 
     def messages(queue: str) -> int:
-        counted = sqs.get_queue_attributes(QueueUrl=scene.running.queues[queue], AttributeNames=["All"])[
-            "Attributes"
-        ]
-        return sum(int(counted[name]) for name in counted if name.startswith("ApproximateNumberOfMessages"))
+        url = scene.running.queues[queue]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return sum(
+            int(value) for name, value in attributes.items() if name.startswith("ApproximateNumberOfMessages")
+        )
 
     attacker = scene.attacker
-    unread, *waiting = map(messages, _QUEUES)
+    events, *waiting = map(messages, _QUEUES)
     dead = sum(messages(queue) for queue in scene.running.queues if "DeadLetter" in queue)
     pages = (
         scene.running.client("dynamodb")
@@ -434,11 +439,11 @@ def _ending(scene: Scene) -> Ending:
     )
     rows = Counter(row["status"]["S"] for page in pages for row in page["Items"])
     fan_out = attacker.per_event or len(attacker.webhooks)
-    return Ending(attacker.published * fan_out, rows, sum(waiting) + unread * fan_out, dead)
+    return Ending(attacker.published * fan_out, rows, sum(waiting) + events * fan_out, dead)
 
 
 def _warm_up(scene: Scene, processes: int) -> None:
-    """Start the processes of both lanes, and make each of them deliver once: on Lambda, starting a process
+    """Start the processes of both lanes, and let each deliver once, because on Lambda a starting process
     takes no CPU from the others.
     """
     functions = scene.running.client("lambda")
@@ -464,7 +469,7 @@ def _warm_up(scene: Scene, processes: int) -> None:
 
 
 def _prove_fast(tenant: Tenant, webhooks: int) -> None:
-    """Make all webhooks prove fast, so that they take the fast lane."""
+    """Let all webhooks prove fast, so that they use the fast lane."""
     tenant.receivers.arrivals(tenant.name)
     names: set[str] = set()
     tenant.publish(time.time())
@@ -474,31 +479,33 @@ def _prove_fast(tenant: Tenant, webhooks: int) -> None:
         return len(names) >= webhooks
 
     _until(all_have_answered, "all webhooks have answered")
-    time.sleep(1.5)  # until this is written, and the last batch has ended
+    time.sleep(1.5)  # until their health is stored, and the last batch has ended
 
 
 def _ticks(every: float, stop: threading.Event) -> Iterator[float]:
-    """Yields each time at which something is due, when it is reached."""
+    """Yield a time every `every` seconds, when it is reached."""
     at = time.time()
     while not stop.wait(max(at - time.time(), 0)):
         yield at
         at += every
 
 
-def _until(probe: Callable[[], Any], says: str, seconds: float = 60) -> Any:
-    """The first truthy result of the probe. After the time: None, or TimeoutError if `says` is given."""
+def _until(probe: Callable[[], _T], description: str, seconds: float = 60) -> _T | None:
+    """Return the first truthy result of the probe. After the time, return None, or raise TimeoutError if
+    there is a `description`.
+    """
     deadline = time.monotonic() + seconds
-    while not (found := probe()):
+    while not (result := probe()):
         if time.monotonic() > deadline:
-            if not says:
+            if not description:
                 return None
-            raise TimeoutError(f"not within {seconds:g} s: {says}")
+            raise TimeoutError(f"not within {seconds:g} s: {description}")
         time.sleep(0.05)
-    return found
+    return result
 
 
 def _cpu() -> tuple[int, int] | None:
-    """The machine's busy and total time so far; None without Linux's /proc."""
+    """The machine's busy and total CPU time so far; None without Linux's /proc."""
     with contextlib.suppress(OSError):
         user, nice, system, idle, wait, *rest = map(
             int, Path("/proc/stat").read_text().splitlines()[0].split()[1:8]
@@ -527,24 +534,22 @@ def report(result: Result) -> list[str]:
         )
     lost = result.alone.lost + result.beside.lost
     ratio = p95["beside"] / p95["alone"]
-    verdict = f"p95 beside is {ratio:.2f} × alone (at most {MOST}); {lost} undelivered"
-    if ratio > MOST:
-        normal = MOST * p95["alone"] / 1000
-        verdict += f"; as alone again {recovered(result.beside, normal):.0f} s after it began"
-        verdict += (
-            f"; medians of each 5 s: {', '.join(f'{each * 1000:.0f}' for each in _course(result.beside))} ms"
-        )
+    verdict = f"p95 beside is {ratio:.2f} × alone (at most {MAX_RATIO}); {lost} undelivered"
+    if ratio > MAX_RATIO:
+        normal = MAX_RATIO * p95["alone"] / 1000
+        verdict += f"; recovered {recovered(result.beside, normal):.0f} s after the start"
+        verdict += f"; medians of each 5 s: {', '.join(f'{s * 1000:.0f}' for s in _course(result.beside))} ms"
     ending = result.ending
-    what = ", ".join(f"{count} {status}" for status, count in sorted(ending.rows.items()))
-    of_attacker = (
-        f"attacker: {ending.expected} deliveries: {what or 'no rows'}; {ending.waiting} messages wait,"
-        f" {ending.dead} are dead letters, {ending.lost} lost"
+    rows = ", ".join(f"{count} {status}" for status, count in sorted(ending.rows.items()))
+    attacker = (
+        f"attacker: {ending.expected} deliveries: {rows or 'no rows'}; {ending.waiting} messages waiting,"
+        f" {ending.dead} dead letters, {ending.lost} lost"
     )
-    return [*lines, verdict, of_attacker]
+    return [*lines, verdict, attacker]
 
 
 def _course(phase: Phase) -> list[float]:
-    """The median of each five seconds of the phase, by the time of publishing."""
+    """The median of each five seconds of the phase, by publish time."""
     parts: dict[int, list[float]] = {}
     for published, taken in phase.arrivals:
         parts.setdefault(int(published - phase.begin) // 5, []).append(taken)
@@ -552,13 +557,13 @@ def _course(phase: Phase) -> list[float]:
 
 
 def recovered(phase: Phase, normal: float) -> float:
-    """The end of the last second of the phase, by the time of publishing, in which the median of the healthy
-    workspace was above `normal`; 0 if there was none. All in seconds.
+    """The end of the last second of the phase, by publish time, in which the median of the healthy workspace
+    was above `normal`; 0 if there was none. All values are in seconds.
     """
     seconds: dict[int, list[float]] = {}
     for published, taken in phase.arrivals:
         seconds.setdefault(int(published - phase.begin), []).append(taken)
-    slow = [at for at, values in seconds.items() if statistics.median(values) > normal]
+    slow = [second for second, values in seconds.items() if statistics.median(values) > normal]
     return max(slow) + 1.0 if slow else 0.0
 
 

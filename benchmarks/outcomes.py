@@ -1,6 +1,6 @@
-"""What a delivery costs by how it ends, counted in runs of the real engine: `python -m benchmarks outcomes`.
+"""The cost of a delivery by its outcome, counted in the real engine: `python -m benchmarks outcomes`.
 
-Retries wait a second or two of real time, so a run takes about half a minute.
+Retries wait a second or two in real time, so a run takes about half a minute.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +21,14 @@ from tests.receivers import Receiver, Step, receiver
 DELIVERIES, EVENTS = "patchbay-DeliveriesTable", "patchbay-EventsTable"
 TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
 DATA = {**POST, "text": "x" * 500}
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`answers` is the receiver's script; `webhook` and `environment` are settings; `after_fan_out` happens
-    between the fan-out and the first attempt; `ends` is the status to be reached. Unless it has `proved` fast
-    before, the webhook takes the slow lane.
+    """`answers` are the receiver's responses in turn, `webhook` and `environment` are settings,
+    `after_fan_out` is called between the fan-out and the first attempt, and `ends` is the expected status.
+    Unless the webhook has `proved` fast before, it uses the slow lane.
     """
 
     name: str
@@ -44,8 +43,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Cost:
-    """Units and calls of one `delivery`, and those of its `event`; `requests` went to the receiver, `logged`
-    bytes to CloudWatch.
+    """The units and calls of one `delivery` and of its `event`, the number of `requests` to the receiver, and
+    the `logged` bytes.
     """
 
     outcome: Outcome
@@ -55,12 +54,12 @@ class Cost:
     logged: int
 
 
-def _pause(made: Engine, webhook_id: str) -> None:
-    made.request(f"PUT /api/integrations/webhooks/{webhook_id}/status", {"status": "INACTIVE"})
+def _pause(running: Engine, webhook_id: str) -> None:
+    running.request(f"PUT /api/integrations/webhooks/{webhook_id}/status", {"status": "INACTIVE"})
 
 
-def _held(made: Engine, webhook_id: str) -> None:
-    """Too many retries of the webhook wait, as far as its health knows; the sweeper looks soon."""
+def _hold(running: Engine, webhook_id: str) -> None:
+    """Mark the webhook's backlog as too large in its health; the sweeper checks it soon."""
     from patchbay.clock import now_ms
     from patchbay.ids import webhook_key
     from patchbay.receivers import health_store
@@ -70,8 +69,8 @@ def _held(made: Engine, webhook_id: str) -> None:
     health_store.schedule_sweep(key, now, now)
 
 
-def _occupied(made: Engine, webhook_id: str) -> None:
-    """Others have the webhook's slots of the next two seconds."""
+def _occupy_slots(running: Engine, webhook_id: str) -> None:
+    """Reserve the webhook's slots of the next two seconds."""
     from patchbay.clock import now_ms
     from patchbay.ids import webhook_key
     from patchbay.receivers import health_store
@@ -80,13 +79,13 @@ def _occupied(made: Engine, webhook_id: str) -> None:
     health_store.reserve_slots(webhook_key(WORKSPACE, webhook_id), 2, 1, now=now_ms(), health=Health())
 
 
-def _retries(most: int, delay: int = 1) -> dict[str, Any]:
-    terms = {"maxRetries": most, "initialDelaySeconds": delay, "backoffMultiplier": 1}
-    return {"retryConfig": terms}
+def _retries(limit: int, delay: int = 1) -> dict[str, Any]:
+    config = {"maxRetries": limit, "initialDelaySeconds": delay, "backoffMultiplier": 1}
+    return {"retryConfig": config}
 
 
 _PARK = {"MAX_VISIBILITY_WAIT_SECONDS": "1"}
-_SWEPT = {"MAX_WAITING_PER_WEBHOOK": "500"}  # a setting, whichever, has the sweeper run
+_SWEPT = {"MAX_WAITING_PER_WEBHOOK": "500"}  # the sweeper runs for an outcome with any setting
 
 OUTCOMES = (
     Outcome("delivered at the first attempt", "DELIVERED"),
@@ -98,9 +97,9 @@ OUTCOMES = (
         "delivered, after it waited for its rate limit",
         "DELIVERED",
         webhook={"rateLimitPerSecond": 1},
-        after_fan_out=_occupied,
+        after_fan_out=_occupy_slots,
     ),
-    Outcome("delivered, after it was held", "DELIVERED", environment=_SWEPT, after_fan_out=_held),
+    Outcome("delivered, after it was held", "DELIVERED", environment=_SWEPT, after_fan_out=_hold),
     Outcome("failed at once (404)", "FAILED", (404,)),
     Outcome("failed after 3 retries", "FAILED", (500,), _retries(3)),
     Outcome("failed, and the webhook is disabled (410)", "FAILED", (410,)),
@@ -109,81 +108,82 @@ OUTCOMES = (
 
 
 def run() -> None:
-    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as made:
-        costs = [measure(made, outcome) for outcome in OUTCOMES]
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as running:
+        costs = [measure(running, outcome) for outcome in OUTCOMES]
     for line in table(rows(costs)):
         print(line)
 
 
-def measure(made: Engine, outcome: Outcome) -> Cost:
-    """One event to one webhook, to its end."""
+def measure(running: Engine, outcome: Outcome) -> Cost:
+    """Deliver one event to one webhook, until its delivery ends."""
     with receiver(outcome.answers) as r, environment(outcome.environment):
         body = {"name": outcome.name, "url": r.url, "events": [EVENT_TYPE], **outcome.webhook}
-        webhook = made.request("POST /api/integrations/webhooks", body)["id"]
+        webhook = running.request("POST /api/integrations/webhooks", body)["id"]
         if outcome.proved:
-            _deliver_one(made, r)
+            _deliver_one(running, r)
         with counting() as units:
-            event_id = made.request("POST /api/events", {"type": EVENT_TYPE, "data": dict(outcome.data)})[
+            event_id = running.request("POST /api/events", {"type": EVENT_TYPE, "data": dict(outcome.data)})[
                 "id"
             ]
-            made.fan_out()
-            of_event = Units(Counter(units.writes), Counter(units.reads), Counter(units.calls))
+            running.fan_out()
+            event_units = units.copy()
             units.clear()
             if outcome.after_fan_out:
-                outcome.after_fan_out(made, webhook)
+                outcome.after_fan_out(running, webhook)
                 units.clear()
-            logged = len("".join(made.log_lines()))
-            _work_until_ended(made, event_id, outcome, units)
-            logged = len("".join(made.log_lines())) - logged
-        made.request(f"DELETE /api/integrations/webhooks/{webhook}")
-        return Cost(outcome, of_event, units, len(r.requests), logged)
+            logged = len("".join(running.log_lines()))
+            _work_until_ended(running, event_id, outcome, units)
+            logged = len("".join(running.log_lines())) - logged
+        running.request(f"DELETE /api/integrations/webhooks/{webhook}")
+        return Cost(outcome, event_units, units, len(r.requests), logged)
 
 
-def _deliver_one(made: Engine, r: Receiver) -> None:
-    """Another event, answered 200, before the counted one: the webhook proves fast, and the clients, the data
-    key and the workspace's ceiling are warm.
+def _deliver_one(running: Engine, r: Receiver) -> None:
+    """Deliver another event before the counted one, answered 200: the webhook proves fast, and the clients,
+    the data key and the workspace's ceiling are warm.
     """
     script, r._script = r._script, [200]
-    made.request("POST /api/events", {"type": EVENT_TYPE, "data": DATA})
-    made.settle()
+    running.request("POST /api/events", {"type": EVENT_TYPE, "data": DATA})
+    running.settle()
     assert r.requests, "the first delivery has not arrived"
     r.requests.clear()
     r._script = script
 
 
-def _work_until_ended(made: Engine, event_id: str, outcome: Outcome, units: Units) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _work_until_ended(running: Engine, event_id: str, outcome: Outcome, units: Units) -> None:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
-        if _work(made):
+        if _work(running):
             with units.uncounted():
-                (delivery,) = made.request(f"GET /api/events/{event_id}")["deliveries"]
+                (delivery,) = running.request(f"GET /api/events/{event_id}")["deliveries"]
             if delivery["status"] in TERMINAL:
                 assert delivery["status"] == outcome.ends, f"{outcome.name}: {delivery}"
                 return
         elif outcome.environment:
-            kept = units.copy()
-            made.invoke("SweepDeliveriesFunction", {})
-            if units.calls["sqs.SendMessageBatch"] == kept.calls["sqs.SendMessageBatch"]:
-                units.set(kept)  # a sweep that found nothing is the schedule's cost
-        assert time.monotonic() < deadline, f"{outcome.name}: not ended"
+            before = units.copy()
+            running.invoke("SweepDeliveriesFunction", {})
+            if units.calls["sqs.SendMessageBatch"] == before.calls["sqs.SendMessageBatch"]:
+                units.set(before)  # a sweep that found nothing is a cost of the schedule
+        assert time.monotonic() < deadline, f"{outcome.name}: the delivery has not ended"
         time.sleep(0.1)
 
 
-def _work(made: Engine) -> bool:
-    """What is in the queue of either lane; whether there was anything."""
-    worked = False
+def _work(running: Engine) -> bool:
+    """Process the messages in the queues of both lanes. Returns whether there were any."""
+    found_messages = False
     for function, queue in (
         ("DeliverFunction", "DeliveriesQueue"),
         ("DeliverSlowFunction", "SlowDeliveriesQueue"),
     ):
-        if records := made.receive(queue):
-            made.work(function, queue, records)
-            worked = True
-    return worked
+        if records := running.receive(queue):
+            running.work(function, queue, records)
+            found_messages = True
+    return found_messages
 
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and the settings that the library reads from them, during the block."""
     from patchbay.settings import settings
 
     before = {name: os.environ.get(name) for name in values}
@@ -201,18 +201,18 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def rows(costs: list[Cost]) -> list[dict[str, Any]]:
-    """What is kept of each in measured.json."""
-    kept = []
+    """The entries of measured.json."""
+    entries = []
     for cost in costs:
         units = cost.delivery
-        own = units.written(DELIVERIES, indexes=False)
-        kept.append(
+        table_units = units.written(DELIVERIES, indexes=False)
+        entries.append(
             {
                 "name": cost.outcome.name,
                 "requests": cost.requests,
                 "event": cost.event.written(EVENTS),
-                "rows": own,
-                "indexes": units.written(DELIVERIES) - own,
+                "rows": table_units,
+                "indexes": units.written(DELIVERIES) - table_units,
                 "others": {
                     name.removeprefix("patchbay-"): value
                     for name, value in sorted(units.writes.items())
@@ -223,17 +223,17 @@ def rows(costs: list[Cost]) -> list[dict[str, Any]]:
                 "logged": cost.logged,
             }
         )
-    return kept
+    return entries
 
 
-def table(kept: list[dict[str, Any]]) -> list[str]:
+def table(entries: list[dict[str, Any]]) -> list[str]:
     """The table of docs/costs.md."""
     lines = [
-        "| Outcome | Requests to the receiver | Write units: its event | deliveries | their indexes"
-        " | other tables | Read units | Calls to AWS |",
+        "| Outcome | Requests to the receiver | Write units: event | Deliveries | Their indexes"
+        " | Other tables | Read units | AWS calls |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in kept:
+    for row in entries:
         others = ", ".join(f"{name} {value:g}" for name, value in row["others"].items()) or "0"
         lines.append(
             f"| {row['name']} | {row['requests']} | {row['event']:g} | {row['rows']:g} | {row['indexes']:g}"

@@ -1,9 +1,9 @@
 """How a slow token endpoint of one workspace delays the refreshes of another.
 
-A custom integration has hundreds of connections, all due, and a token endpoint that takes 9.5 s and says that
-its tokens live for a second. A healthy workspace has a few connections that become due later. Each
-round is one run of the schedule, first without the attack, then with it. A run with the attack takes most of
-a minute, and the next run begins when it has ended, as it would on the schedule.
+A custom integration has hundreds of due connections, and a token endpoint that takes 9.5 s and issues tokens
+that expire after a second. A healthy workspace has a few connections that become due later. Each round is one
+run of the schedule, first without the attack, then with it. A run with the attack takes most of a minute, and
+the next run starts when it has ended, as on the schedule.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONNECTIONS = 400  # of the attack
 HEALTHY = 10
 ROUNDS = 3
 SLOW_SECONDS = 9.5
-_MOST_SECONDS = 90  # a connection that is not refreshed by then counts as that long
+_MAX_SECONDS = 90  # the time that counts for a connection that was not refreshed by then
 _REDIRECT_URI = "https://app.example/callback"
 _FUNCTION = "RefreshConnectionsFunction"
 
@@ -39,7 +39,7 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as s:
         alone, beside = measure(s)
     print(
-        f"{HEALTHY} connections due, alone and beside {CONNECTIONS} of a workspace whose token endpoint "
+        f"{HEALTHY} due connections, alone and beside {CONNECTIONS} of a workspace whose token endpoint "
         f"takes {SLOW_SECONDS:g} s; {ROUNDS} runs of the schedule each"
     )
     for name, seconds in (("alone", alone), ("beside", beside)):
@@ -59,36 +59,36 @@ def measure(
 ) -> tuple[list[float], list[float]]:
     """The seconds until each healthy connection was refreshed, in rounds without and with the attack."""
     with _token_endpoints(slow_seconds) as endpoints:
-        ours = _connect(s, "healthy", f"{endpoints.url}/healthy", healthy)
-        theirs = _connect(s, "attack", f"{endpoints.url}/slow", connections)
+        healthy_keys = _connect(s, "healthy", f"{endpoints.url}/healthy", healthy)
+        attack_keys = _connect(s, "attack", f"{endpoints.url}/slow", connections)
         s.invoke(_FUNCTION)  # warm
         alone: list[float] = []
         beside: list[float] = []
         for _ in range(rounds):
-            alone += _round(s, endpoints, ours)
+            alone += _round(s, endpoints, healthy_keys)
         for _ in range(rounds):
-            _make_due(s, theirs, time.time() - 60)
-            beside += _round(s, endpoints, ours)
+            _make_due(s, attack_keys, time.time() - 60)
+            beside += _round(s, endpoints, healthy_keys)
     return alone, beside
 
 
 def _round(s: RunningStack, endpoints: Endpoints, keys: list[dict[str, Any]]) -> list[float]:
     endpoints.take()
     _make_due(s, keys, time.time())
-    begun = time.time()
+    started = time.time()
     run = threading.Thread(target=s.invoke, args=(_FUNCTION,))
     run.start()
     arrivals: list[float] = []
-    while len(arrivals) < len(keys) and time.time() < begun + _MOST_SECONDS:
+    while len(arrivals) < len(keys) and time.time() < started + _MAX_SECONDS:
         time.sleep(0.02)
         arrivals += endpoints.take()
     run.join()
-    seconds = [max(at - begun, 0.0) for at in arrivals]
-    return seconds + [float(_MOST_SECONDS)] * (len(keys) - len(seconds))
+    seconds = [max(arrival - started, 0.0) for arrival in arrivals]
+    return seconds + [float(_MAX_SECONDS)] * (len(keys) - len(seconds))
 
 
 def _connect(s: RunningStack, workspace: str, url: str, count: int) -> list[dict[str, Any]]:
-    """A workspace with so many connections; their keys."""
+    """Create a workspace with `count` connections, and return their keys."""
     config = {
         "authorizationUrl": f"{url}/authorize",
         "tokenUrl": f"{url}/token",
@@ -100,16 +100,18 @@ def _connect(s: RunningStack, workspace: str, url: str, count: int) -> list[dict
     with httpx.Client(base_url=s.url, headers=headers, timeout=30) as api:
         body = {"name": workspace, "type": "CUSTOM", "provider": "bench", "config": config}
         id = api.post("/api/integrations", json=body).raise_for_status().json()["id"]
-        for at in range(count):
-            begin = {"redirectUri": _REDIRECT_URI, "connectionId": f"c{at}"}
-            begun = api.post(f"/api/integrations/{id}/oauth/initiate", json=begin).raise_for_status().json()
-            finish = {"state": begun["state"], "code": "code"}
-            api.post("/api/integrations/oauth/callback", json=finish).raise_for_status()
-    return [{"integrationKey": {"S": f"{workspace}#{id}"}, "name": {"S": f"c{at}"}} for at in range(count)]
+        for number in range(count):
+            request = {"redirectUri": _REDIRECT_URI, "connectionId": f"c{number}"}
+            flow = api.post(f"/api/integrations/{id}/oauth/initiate", json=request).raise_for_status().json()
+            callback = {"state": flow["state"], "code": "code"}
+            api.post("/api/integrations/oauth/callback", json=callback).raise_for_status()
+    return [
+        {"integrationKey": {"S": f"{workspace}#{id}"}, "name": {"S": f"c{number}"}} for number in range(count)
+    ]
 
 
 def _make_due(s: RunningStack, keys: list[dict[str, Any]], at: float) -> None:
-    """Make connections look as if so much time had passed since they were last refreshed."""
+    """Make connections due at this time."""
     dynamodb = s.client("dynamodb")
     for key in keys:
         dynamodb.update_item(
@@ -129,10 +131,10 @@ class Endpoints:
     _pipe: Connection
 
     def take(self) -> list[float]:
-        """When refreshes of the healthy workspace came since the last call, in Unix seconds."""
+        """The arrival times of the healthy workspace's refreshes since the last call, in Unix seconds."""
         self._pipe.send("take")
-        taken: list[float] = self._pipe.recv()
-        return taken
+        arrivals: list[float] = self._pipe.recv()
+        return arrivals
 
 
 @contextlib.contextmanager
@@ -175,12 +177,12 @@ async def _serving(pipe: Connection, slow_seconds: float) -> None:
             await writer.drain()
         writer.close()
 
-    def asked() -> None:
+    def on_command() -> None:
         pipe.recv()
         pipe.send(list(arrivals))
         arrivals.clear()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
+    asyncio.get_running_loop().add_reader(pipe.fileno(), on_command)
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()

@@ -1,6 +1,6 @@
-"""CPU of warm requests in one process, beside that of the bare AWS calls they make.
+"""CPU of warm requests in one process, compared with the bare AWS calls that they make.
 
-The data services run in another process, so their CPU is not in the figures; their waits are not CPU.
+The figures exclude the data services, which run in another process, and the time spent waiting for them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run() -> None:
         logging.disable(logging.NOTSET)
 
 
-def _create(api: httpx.Client, kind: str, **body: Any) -> Any:
+def _create(api: httpx.Client, kind: str, **body: object) -> Any:
     answer = api.post(f"/api/integrations/{kind}".rstrip("/"), json=body)
     answer.raise_for_status()
     return answer.json()
@@ -65,8 +65,8 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
         "TableName": settings().rate_limits_table,
         "Key": {"id": {"S": "bench"}},
         "UpdateExpression": "SET n = if_not_exists(n, :zero) + :one",
-        "ConditionExpression": "attribute_not_exists(n) OR n < :most",
-        "ExpressionAttributeValues": {":zero": {"N": "0"}, ":one": {"N": "1"}, ":most": {"N": "999999999"}},
+        "ConditionExpression": "attribute_not_exists(n) OR n < :limit",
+        "ExpressionAttributeValues": {":zero": {"N": "0"}, ":one": {"N": "1"}, ":limit": {"N": "999999999"}},
         "ReturnValues": "ALL_NEW",
     }
     message = {"QueueUrl": s.queues["EventsDeadLetterQueue"], "MessageBody": "{}" * 100}
@@ -97,12 +97,14 @@ def _requests(s: RunningStack, token: str, key_id: str) -> None:
     started = time.process_time_ns()
     for _ in range(1000):
         if parse(settings().api_key_prefix, bad) is not None:
-            raise RuntimeError("a bad checksum was taken")
-    print(f"  a bad checksum is refused in {(time.process_time_ns() - started) / 1e6:.1f} µs, without a call")
+            raise RuntimeError("a bad checksum was accepted")
+    print(
+        f"  a bad checksum is rejected in {(time.process_time_ns() - started) / 1e6:.1f} µs, without a call"
+    )
 
 
 def _tokens(integration: str, api: httpx.Client, key: str) -> None:
-    """A connection's token that needs no refresh, beside its three bare calls."""
+    """Get a connection's token without a refresh, and compare it with its three bare calls."""
     from patchbay import aws
     from patchbay.settings import settings
 
@@ -115,7 +117,7 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
             "name": {"S": "default"},
         },
     }
-    wanted: Any = {table: {"Keys": [row], "ConsistentRead": True} for table, row in keys.items()}
+    reads: Any = {table: {"Keys": [row], "ConsistentRead": True} for table, row in keys.items()}
     entry: Any = {"integrationKey": {"S": "bench"}, "id": {"S": "log"}, "action": {"S": "token.issued"}}
     handler = importlib.import_module("connections.token").handler
     event = _event(f"GET {path}/default/token", key, None)
@@ -130,7 +132,7 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
 
     def bare_calls() -> None:
         aws.call("dynamodb", "UpdateItem", counting)
-        aws.call("dynamodb", "BatchGetItem", {"RequestItems": wanted})
+        aws.call("dynamodb", "BatchGetItem", {"RequestItems": reads})
         aws.call("dynamodb", "PutItem", {"TableName": settings().activity_table, "Item": entry})
 
     times = _interleaved(
@@ -144,7 +146,7 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
 
 
 def _interleaved(cases: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median CPU seconds of each, run in turn so that the machine's moods hit all alike."""
+    """Median CPU seconds of each case. They run in turn, so that noise affects all alike."""
     for case in cases.values():
         case()
         case()
@@ -165,7 +167,7 @@ def _expect(answer: dict[str, Any], status: int) -> None:
         raise RuntimeError(f"{answer['statusCode']}: {answer['body']}")
 
 
-def _event(route: str, token: str, body: Any) -> dict[str, Any]:
+def _event(route: str, token: str, body: object) -> dict[str, Any]:
     method, _, path = route.partition(" ")
     return {
         "version": "2.0",

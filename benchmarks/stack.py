@@ -1,4 +1,4 @@
-"""What the benchmarks run on: the library in this process, and a receiver in another."""
+"""The environment of the benchmarks: the library in this process, and receivers in another."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SLOW = "/slow"  # this path answers after half a second
 
 @contextlib.contextmanager
 def library_on(s: RunningStack) -> Iterator[None]:
-    """Within it, this process has the environment that the stack gives to its functions."""
-    given = parameters.read(())
-    given["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
-    template = Template(ROOT / "template.yaml", given)
+    """Give this process the environment of the stack's functions during the block."""
+    values = parameters.read(())
+    values["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
+    template = Template(ROOT / "template.yaml", values)
     template.endpoints = s.endpoints
     template.identities = services.identify(template, s.endpoints)
     function = template.functions()["DeliverFunction"]
@@ -44,14 +44,14 @@ def library_on(s: RunningStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def receiver() -> Iterator[str]:
-    """A receiver that answers 200 to all; its URL."""
+    """Run a receiver that always answers 200, and yield its URL."""
     with receivers(1) as (url,):
         yield url
 
 
 @contextlib.contextmanager
 def receivers(count: int) -> Iterator[list[str]]:
-    """As many of them, each at a port of its own."""
+    """Run `count` receivers, each on its own port, and yield their URLs."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, count), daemon=True)
     process.start()
@@ -63,7 +63,7 @@ def receivers(count: int) -> Iterator[list[str]]:
 
 
 def received(url: str) -> int:
-    """How many requests the receivers of its process have taken."""
+    """The number of requests that the receivers of this URL's process have received."""
     return int(httpx.get(url).text)
 
 

@@ -1,10 +1,11 @@
-"""CPU of a delivery through the whole local stack, by function, and how long it takes. To compare it with
-another commit in the same run:
+"""CPU of a delivery through the whole local stack, by function, and its latency. To compare with another
+commit in the same run:
 
 git worktree add ../before COMMIT
 AGAINST=../before python -m benchmarks throughput
 
-It counts the processes of the functions, but not the emulated AWS, the runner, the publisher or the receiver.
+The CPU includes the processes of the functions, but not the emulated AWS, the runner, the publisher or the
+receiver.
 
 Run as a program, this file is one side: it runs the stack of the working directory, which may be another
 commit's, reads commands from stdin and answers on stdout. It needs only `local.testing.stack` and the API of
@@ -28,14 +29,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
+
+if TYPE_CHECKING:
+    from local.testing import RunningStack
 
 SHAPES = {1: 300, 10: 60, 50: 20}  # webhooks of an event → events of a round
 ROUNDS = 3
 CALLERS = 16
-RATE = 10  # events a second of the last part, each to one webhook
+RATE = 10  # events per second in the latency part, each to one webhook
 RATE_SECONDS = 20
 _LIMIT_SECONDS = 180
 _TYPES = {1: "POST_PUBLISHED", 10: "CAMPAIGN_STARTED", 50: "CAMPAIGN_COMPLETED"}
@@ -63,7 +67,7 @@ def run() -> None:
                     print(f"  round {number + 1} of {ROUNDS}: {shape} webhooks, {name}", file=sys.stderr)
                     costs.setdefault((name, shape), []).append(_ask(side, "shape", shape))
         latency = {name: _ask(side, "latency") for name, side in sides.items()}
-    print(f"CPU of the functions in ms a delivery, median of {ROUNDS} rounds in turn, {CALLERS} publishers")
+    print(f"CPU of functions in ms per delivery, median of {ROUNDS} rounds in turn, {CALLERS} publishers")
     for shape in SHAPES:
         means = {name: _median(costs[name, shape]) for name in sides}
         for name, mean in means.items():
@@ -75,7 +79,7 @@ def run() -> None:
             )
         if against:
             print(f"  {shape:3} webhooks  there/here {means['there']['cpu'] / means['here']['cpu']:.1f}")
-    print(f"publish to arrival at {RATE} events a second, 1 webhook each, ms")
+    print(f"publish to arrival at {RATE} events per second, 1 webhook each, ms")
     for name, taken in latency.items():
         print(f"  {name:5}  p50 {taken['p50']:.0f}  p95 {taken['p95']:.0f}")
 
@@ -108,7 +112,7 @@ def _ask(side: subprocess.Popen[str], *command: object) -> dict[str, float]:
     assert side.stdout is not None
     print(*command, file=side.stdin, flush=True)
     if not (answer := side.stdout.readline()):
-        raise RuntimeError("the stack under test has ended; its error is above")
+        raise RuntimeError("the stack under test exited; see its error above")
     cost: dict[str, float] = json.loads(answer)
     return cost
 
@@ -117,8 +121,8 @@ def _ask(side: subprocess.Popen[str], *command: object) -> dict[str, float]:
 
 
 def serve() -> None:
-    """`shape N` publishes a round of events to N webhooks each and answers with the CPU of a delivery in ms,
-    in all and by function; `latency` with percentiles in ms.
+    """Answer commands. `shape N` publishes a round of events to N webhooks each, and answers with the CPU of
+    a delivery in ms, in total and by function. `latency` answers with percentiles in ms.
     """
     from local.testing import stack
 
@@ -134,7 +138,7 @@ def serve() -> None:
 
 
 class _Side:
-    def __init__(self, running: Any, receiver: _Receiver) -> None:
+    def __init__(self, running: RunningStack, receiver: _Receiver) -> None:
         self._running, self._receiver = running, receiver
         token = running.token("bench")
         limits = httpx.Limits(max_connections=CALLERS)
@@ -142,9 +146,9 @@ class _Side:
             base_url=running.url, headers={"authorization": f"Bearer {token}"}, timeout=30, limits=limits
         )
         for shape, event_type in _TYPES.items():
-            for at in range(shape):
-                url = f"{receiver.url}/{shape}/{at}"
-                body = {"name": f"bench {shape} {at}", "url": url, "events": [event_type]}
+            for number in range(shape):
+                url = f"{receiver.url}/{shape}/{number}"
+                body = {"name": f"bench {shape} {number}", "url": url, "events": [event_type]}
                 self._api.post("/api/integrations/webhooks", json=body).raise_for_status()
         terms = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 1_000_000}
         answer = self._api.post(
@@ -154,7 +158,7 @@ class _Side:
         self._api.headers["authorization"] = f"Bearer {answer.json()['key']}"
 
     def warm_up(self, shape: int) -> None:
-        """One event first: a webhook's first delivery may take another way than its later ones."""
+        """Start with single events: a webhook's first delivery may use another lane than later ones."""
         for events in (1, 1, CALLERS):
             self._publish(shape, events)
 
@@ -167,15 +171,18 @@ class _Side:
 
     def latency(self) -> dict[str, float]:
         self._receiver.take()
-        begin = time.time()
-        for at in range(RATE * RATE_SECONDS):
-            time.sleep(max(0.0, begin + at / RATE - time.time()))
+        started = time.time()
+        for number in range(RATE * RATE_SECONDS):
+            time.sleep(max(0.0, started + number / RATE - time.time()))
             self._send(1)
-        taken = sorted(self._wait(RATE * RATE_SECONDS))
-        return {"p50": taken[len(taken) // 2] * 1000, "p95": taken[len(taken) * 95 // 100] * 1000}
+        latencies = sorted(self._wait(RATE * RATE_SECONDS))
+        return {
+            "p50": latencies[len(latencies) // 2] * 1000,
+            "p95": latencies[len(latencies) * 95 // 100] * 1000,
+        }
 
     def _publish(self, shape: int, events: int) -> None:
-        """Publish so many events and wait until all deliveries have arrived and their records are made."""
+        """Publish events, and wait until all deliveries have arrived and are recorded."""
         self._receiver.take()
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(self._send, [shape] * events))
@@ -187,18 +194,18 @@ class _Side:
         self._api.post("/api/events", json=body).raise_for_status()
 
     def _wait(self, count: int) -> list[float]:
-        """The seconds from publish to arrival of so many deliveries."""
-        taken: list[float] = []
+        """Wait for `count` deliveries, and return their seconds from publish to arrival."""
+        latencies: list[float] = []
         deadline = time.monotonic() + _LIMIT_SECONDS
-        while len(taken) < count:
+        while len(latencies) < count:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"only {len(taken)} of {count} deliveries arrived")
+                raise RuntimeError(f"only {len(latencies)} of {count} deliveries arrived")
             time.sleep(0.05)
-            taken += self._receiver.take()
-        return taken
+            latencies += self._receiver.take()
+        return latencies
 
     def _cpu(self) -> Counter[str]:
-        """CPU of each function's processes so far, in ms."""
+        """The CPU time of each function's processes so far, in ms."""
         spent: Counter[str] = Counter()
         for name in _FUNCTIONS:
             for pid in self._running.pids(name):
@@ -213,7 +220,7 @@ class _Receiver:
         self._pipe = pipe
 
     def take(self) -> list[float]:
-        """The seconds from publish to arrival of what came since the last call."""
+        """The seconds from publish to arrival of the deliveries since the last call."""
         self._pipe.send(None)
         taken: list[float] = self._pipe.recv()
         return taken
@@ -248,13 +255,13 @@ async def _receiving(pipe: Connection) -> None:
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         writer.close()
 
-    def asked() -> None:
+    def on_command() -> None:
         pipe.recv()
         pipe.send(list(taken))
         taken.clear()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
+    asyncio.get_running_loop().add_reader(pipe.fileno(), on_command)
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 

@@ -1,10 +1,10 @@
-"""What the library's AWS calls are billed: DynamoDB's units, and the calls of each kind.
+"""The billed units of the library's AWS calls: DynamoDB's units, and the number of calls by kind.
 
-Write units come from DynamoDB's own answer (`ReturnConsumedCapacity: INDEXES`, added to each call).
-ministack gives it as AWS does: by table and index, from old and new item, and in transactions
-twofold for the tables. moto gives constants and is of no use here. Three things are counted here, by AWS's
-published rules: reads, for which ministack does not look at the sizes; conditional writes that are refused,
-for they bring no ConsumedCapacity; and transactions that are cancelled.
+Write units come from DynamoDB's response (`ReturnConsumedCapacity: INDEXES`, added to each call). ministack
+computes them as AWS does: by table and index, from the old and the new item, and doubled for the tables of a
+transaction. moto returns constants, so it cannot be used. This module itself computes three things, by AWS's
+published rules: reads, for which ministack ignores the sizes; failed conditional writes, which return no
+ConsumedCapacity; and cancelled transactions.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
@@ -47,13 +47,13 @@ class Units:
 
     @contextlib.contextmanager
     def uncounted(self) -> Iterator[None]:
-        """What happens within the block is left out."""
-        kept = self.copy()
+        """Do not count the calls of the block."""
+        before = self.copy()
         yield
-        self.set(kept)
+        self.set(before)
 
     def written(self, table: str, *, indexes: bool = True) -> float:
-        """The write units of a table, with its indexes' or without."""
+        """The write units of a table, with or without its indexes."""
         return sum(
             units
             for name, units in self.writes.items()
@@ -63,7 +63,7 @@ class Units:
 
 @contextlib.contextmanager
 def counting() -> Iterator[Units]:
-    """The units of all that the library's clients do within the block."""
+    """Count the units of all AWS calls of the library during the block."""
     from patchbay import aws
 
     units, send = Units(), aws.call
@@ -77,11 +77,11 @@ def counting() -> Iterator[Units]:
             units.reads.update(read_units(params, answer))
             return answer
         if operation not in _WRITES:
-            raise NotImplementedError(f"what {operation} is billed is not known here")
+            raise NotImplementedError(f"the billing of {operation} is not implemented")
         try:
             answer = send(service, operation, {**params, "ReturnConsumedCapacity": "INDEXES"})
         except aws.ServiceError as error:
-            units.writes.update(refused_units(params, error.code, error.response))
+            units.writes.update(failed_units(params, error.code, error.response))
             raise
         units.writes.update(_consumed(answer["ConsumedCapacity"]))
         return answer
@@ -96,16 +96,16 @@ def _consumed(capacity: Any) -> Counter[str]:
     for entry in capacity if isinstance(capacity, list) else [capacity]:
         rest = entry["CapacityUnits"]
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
-            for name, of_index in entry.get(kind, {}).items():
-                units[f"{entry['TableName']}/{name}"] += of_index["CapacityUnits"]
-                rest -= of_index["CapacityUnits"]
+            for name, index in entry.get(kind, {}).items():
+                units[f"{entry['TableName']}/{name}"] += index["CapacityUnits"]
+                rest -= index["CapacityUnits"]
         units[entry["TableName"]] += rest
     return units
 
 
-def refused_units(params: Mapping[str, Any], code: str, answer: Mapping[str, Any]) -> Counter[str]:
-    """A condition that does not hold costs the writing of what stands there, and 1 where nothing does; a
-    cancelled transaction twice that for each of its actions. Other errors cost nothing.
+def failed_units(params: Mapping[str, Any], code: str, answer: Mapping[str, Any]) -> Counter[str]:
+    """The units of a failed write. A failed condition costs the units of the existing item, or 1 without one.
+    A cancelled transaction costs twice that for each action. Other errors cost nothing.
     """
     match code:
         case "ConditionalCheckFailedException":
@@ -122,33 +122,32 @@ def refused_units(params: Mapping[str, Any], code: str, answer: Mapping[str, Any
 
 
 def write_units(item: Mapping[str, Any] | None) -> int:
-    """One for each KB begun, of the larger of old and new item."""
+    """One unit for each started KB of the item, the larger of the old and the new one."""
     return max(1, math.ceil(item_bytes(item or {}) / WRITE_BYTES))
 
 
 def read_units(params: Mapping[str, Any], answer: Mapping[str, Any]) -> Counter[str]:
-    """One for each 4 KB begun, by strongly consistent reads, else half. A query's items count together, a
-    batch's one by one; what is not there counts like a small one.
+    """One unit for each started 4 KB of a strongly consistent read, and half a unit otherwise. The items of a
+    query count together, those of a batch separately. A missing item counts like a small one.
     """
     units: Counter[str] = Counter()
     if "RequestItems" in params:
-        for table, wanted in params["RequestItems"].items():
-            found = answer["Responses"].get(table, [])
-            missing = len(wanted["Keys"]) - len(found)
-            each = [_read(item_bytes(item), wanted) for item in found] + [_read(0, wanted)] * missing
-            units[table] += sum(each)  # type: ignore[assignment]  # halves are units too
+        for table, request in params["RequestItems"].items():
+            items = answer["Responses"].get(table, [])
+            sizes = [item_bytes(item) for item in items] + [0] * (len(request["Keys"]) - len(items))
+            units[table] += sum(_read(size, request) for size in sizes)  # type: ignore[assignment]  # may be half units
         return units
     items = answer["Items"] if "Items" in answer else [answer.get("Item", {})]
     units[params["TableName"]] += _read(sum(item_bytes(item) for item in items), params)  # type: ignore[assignment]  # as above
     return units
 
 
-def _read(size: int, terms: Mapping[str, Any]) -> float:
-    return max(1, math.ceil(size / READ_BYTES)) * (1 if terms.get("ConsistentRead") else 0.5)
+def _read(size: int, request: Mapping[str, Any]) -> float:
+    return max(1, math.ceil(size / READ_BYTES)) * (1 if request.get("ConsistentRead") else 0.5)
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """The size of an item (attributes as on the wire): names and values in UTF-8."""
+    """The size of an item in DynamoDB's wire format: its names and values in UTF-8."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
@@ -157,7 +156,7 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
     match kind:
         case "S":
             return len(value.encode())
-        case "N":  # about a byte for two significant digits, one more, and one for a minus
+        case "N":  # about a byte for each two significant digits, one more, and one for a minus sign
             digits = value.lstrip("-").replace(".", "").strip("0")
             return math.ceil(len(digits) / 2) + 1 + value.startswith("-")
         case "B":
@@ -168,4 +167,4 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
             return 3 + sum(1 + _value_bytes(entry) for entry in value)
         case "M":
             return 3 + sum(1 + len(name.encode()) + _value_bytes(entry) for name, entry in value.items())
-    raise TypeError(f"attributes of the kind {kind} are not used here")
+    raise TypeError(f"unsupported attribute type: {kind}")

@@ -1,6 +1,6 @@
 """Runs template.yaml on one machine, without Docker: `python -m local run`.
 
-Data services are a ministack process; functions run in real Lambda runtime clients (awslambdaric);
-the HTTP API, the event source mappings and the schedules between them are emulated here, from the
-transformed template. What is not emulated is an error at start.
+The data services are a ministack process, and functions run in real Lambda runtime clients (awslambdaric).
+This package emulates the HTTP API, the event source mappings and the schedules between them, from the
+transformed template. Anything that it does not emulate is an error at start.
 """

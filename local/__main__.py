@@ -38,20 +38,20 @@ def _arguments() -> argparse.Namespace:
         "--env-vars",
         type=Path,
         metavar="FILE",
-        help='variables of functions, as `sam local` takes them: {"Function": {"NAME": "value"}}',
+        help='environment variables of functions, as in `sam local`: {"Function": {"NAME": "value"}}',
     )
 
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
-    invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function, print its answer")
-    invoke.add_argument("function", help="its logical id in the template")
-    invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; empty event without it")
+    invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function and print its response")
+    invoke.add_argument("function", help="the function's logical ID in the template")
+    invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; by default, the event is empty")
     invoke.set_defaults(command=_invoke)
     commands.add_parser("token", help="print a JWT (WORKSPACE, and SCOPE or ROLE)").set_defaults(
         command=lambda _: token.main(state_dir())
     )
     commands.add_parser(
-        "receiver", help="print what webhooks deliver (SECRET_FILE or SECRET, STATUS)"
+        "receiver", help="print the webhooks that arrive (SECRET_FILE or SECRET, STATUS)"
     ).set_defaults(command=lambda _: receiver.main())
     return parser.parse_args()
 
@@ -59,11 +59,11 @@ def _arguments() -> argparse.Namespace:
 def _options(arguments: argparse.Namespace) -> Any:
     from local.run import Options
 
-    if "ENCRYPTION_KEY" in os.environ:  # functions refuse it too, where a deployment sets it
-        raise Problem("ENCRYPTION_KEY is set, but Patchbay encrypts with KMS alone: unset it")
+    if "ENCRYPTION_KEY" in os.environ:  # deployed functions also reject it
+        raise Problem("ENCRYPTION_KEY is set, but Patchbay encrypts only with KMS: unset it")
     port = os.environ.get("PORT") or "8787"
     if not port.isdecimal():
-        raise Problem(f"PORT is a number, not {port!r}")
+        raise Problem(f"PORT must be a number, not {port!r}")
     return Options(
         state=state_dir(),
         template=arguments.template.resolve(),
@@ -110,7 +110,7 @@ def _invoke(arguments: argparse.Namespace) -> int:
 
 
 async def _until_signal(work: Coroutine[Any, Any, Any]) -> Any:
-    """The work's result, or None when a signal ended it. Its cleanup is not interrupted again."""
+    """Return the result, or None if a signal cancelled the work. Later signals do not interrupt it."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
     stopped = False

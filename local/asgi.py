@@ -1,4 +1,4 @@
-"""What the HTTP servers here share: uvicorn in this event loop, and reading a request."""
+"""Shared by the HTTP servers of this package: uvicorn in this event loop, and reading a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.settings import HOST, Problem
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to the runner, on a socket bound beforehand."""
+    """A server on an already bound socket. It leaves signals to the runner."""
 
     url: str
     task: asyncio.Task[None]
@@ -55,9 +55,9 @@ class Server(uvicorn.Server):
 
 
 def listen(port: int, variable: str = "PORT") -> socket.socket:
-    """A listening socket on the loopback interface; 0 takes a free port."""
-    # The protocol is named because asyncio sets TCP_NODELAY only then: without it each answer on a
-    # kept connection would wait 40 ms for the acknowledgement of its headers.
+    """Return a listening socket on the loopback interface. Port 0 selects a free port."""
+    # asyncio sets TCP_NODELAY only if the protocol is explicit. Without it, each response on a kept-alive
+    # connection would wait 40 ms for the acknowledgment of its headers.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -65,13 +65,13 @@ def listen(port: int, variable: str = "PORT") -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available ({error.strerror})"
         raise Problem(f"port {port} {why}: choose another with {variable}=…") from None
     return listener
 
 
 async def read_body(receive: Any, limit: int) -> bytes | None:
-    """The request's body, or None past the limit (the rest is read and dropped)."""
+    """Read the request's body. Returns None if it exceeds the limit; the rest is read and dropped."""
     chunks, size, more = [], 0, True
     while more:
         message = await receive()
@@ -85,7 +85,7 @@ async def read_body(receive: Any, limit: int) -> bytes | None:
 
 
 async def respond(send: Any, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    """Sends one whole response."""
+    """Send a complete response."""
     raw = [(name.encode(), value.encode()) for name, value in headers]
     raw.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})

@@ -1,8 +1,8 @@
 """Starts a program that does not outlive the runner: `child.py SIGNAL RUNNER_PID PROGRAM ARG…`.
 
-On Linux the kernel sends the signal when the runner is gone, even if it was killed (prctl(2),
-PR_SET_PDEATHSIG, which survives exec). Elsewhere the runner's own stop is the only one. This is a
-program of its own because `preexec_fn` is not safe in a process with threads.
+On Linux, the kernel sends the signal when the runner ends, even if it was killed (prctl(2), PR_SET_PDEATHSIG,
+which survives exec). On other systems, only the runner itself stops the program. This is a separate program
+because `preexec_fn` is not safe in a process with threads.
 """
 
 import ctypes
@@ -16,5 +16,5 @@ if __name__ == "__main__":
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
         if os.getppid() != int(runner):
-            sys.exit(1)  # it went before we could ask
-    os.execvp(command[0], command)  # noqa: S606 - a shell has no part in this
+            sys.exit(1)  # the runner ended before the prctl call
+    os.execvp(command[0], command)  # noqa: S606 - without a shell

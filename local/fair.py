@@ -1,18 +1,18 @@
-"""Fair queues, and long polls that end as soon as there is a message.
+"""Fair queues, and long polls that return as soon as a message arrives.
 
-What AWS documents about fair queues, as of 2026 (sqs-fair-queues-detailed.html in the SQS Developer Guide,
+AWS documents fair queues as follows, as of 2026 (sqs-fair-queues-detailed.html in the SQS Developer Guide,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues-detailed.html):
-- MessageGroupId on a standard queue names the tenant; each message without one counts as its own tenant.
-- A tenant is noisy with over 10 % of the queue's messages in flight and at least 30 of its own, or with
-  over 10 % of the recent processing time; until its backlog is gone or it has sent nothing for 5 minutes.
-- Messages of quiet tenants come first; among noisy tenants, those of the one with the fewest in flight.
+- MessageGroupId on a standard queue names the tenant. Each message without one counts as its own tenant.
+- A tenant is noisy if it has over 10 % of the queue's messages in flight and at least 30 of its own, or over
+  10 % of the recent processing time, until its backlog is empty or it has sent nothing for 5 minutes.
+- Messages of quiet tenants come first, then those of the noisy tenant with the fewest messages in flight.
 - Nothing is dropped, throttled or ordered, and the thresholds are approximate.
 - CloudWatch has ApproximateNumberOfNoisyGroups, and the usual metrics with the suffix InQuietGroups.
 
-Here, the emulator has a queue for each group, called a lane. A receive takes from the lane with the fewest
-messages in flight. Nothing is read ahead, so nothing can be lost or counted as received on the way. This is
-stricter than AWS, which lets the first 30 messages of a tenant pass. Messages without a group share one lane:
-the queue itself.
+This module has a queue at the emulator for each group, called a lane. A receive takes from the lane with the
+fewest messages in flight. Nothing is prefetched, so no message can be lost or counted as received too early.
+This is stricter than AWS, which lets the first 30 messages of a tenant pass. Messages without a group share
+one lane, the queue itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 Payload = dict[str, Any]
 Upstream = Callable[[str, Payload], Awaitable[Payload]]
 
-LOOK_SECONDS = 0.5  # how often a long poll looks for messages that came another way (event bus)
+LOOK_SECONDS = 0.5  # how often a long poll checks for messages that did not pass through here (event bus)
 _LANE = "--group-"  # between a queue's name and its lane's key; also between a receipt and the key
 _COUNTS = (
     "ApproximateNumberOfMessages",
@@ -68,7 +68,7 @@ class _Lane:
 
 
 class _Queue:
-    """What is known of one queue."""
+    """The state of one queue."""
 
     def __init__(self, url: str, attributes: dict[str, str]) -> None:
         self.url = url
@@ -77,10 +77,12 @@ class _Queue:
         self.changed = asyncio.Event()  # set, and replaced, when there may be something to receive
         self._looked = 0.0
         self._turns = itertools.count(1)
-        self._due: list[tuple[float, int, _Lane, str]] = []  # a heap: when which receipt is visible again
+        self._due: list[
+            tuple[float, int, _Lane, str]
+        ] = []  # a heap of (time at which a receipt is visible again, …)
 
     def note(self, action: str, lane: _Lane, entry: Payload) -> None:
-        """What a call that succeeded has changed."""
+        """Record the effect of a successful call."""
         if action == "DeleteMessage":
             lane.in_flight.pop(entry["ReceiptHandle"], None)
         elif action == "ChangeMessageVisibility":
@@ -92,14 +94,14 @@ class _Queue:
             self._arrived(lane)
 
     def hide(self, lane: _Lane, receipt: str, seconds: int | str | None) -> None:
-        """A message is in flight for so long; None is the queue's own time."""
+        """Mark a message as in flight for `seconds`; None means the queue's visibility timeout."""
         if seconds is None:
             seconds = self.attributes.get("VisibilityTimeout", 30)
         lane.in_flight[receipt] = time.time() + int(seconds)
         self._schedule(lane, receipt, lane.in_flight[receipt])
 
     def show(self) -> None:
-        """Notes which messages have become visible."""
+        """Record which messages have become visible."""
         while self._due and self._due[0][0] <= time.time():
             at, _, lane, receipt = heapq.heappop(self._due)
             if not receipt or lane.in_flight.get(receipt) == at:
@@ -117,16 +119,16 @@ class _Queue:
         return sorted(ready, key=lambda lane: (len(lane.in_flight), lane.served))
 
     def serve(self, lane: _Lane) -> None:
-        """Puts the lane behind its equals."""
+        """Move the lane behind those with equally many messages in flight."""
         lane.served = next(self._turns)
 
     def next_look(self) -> float:
-        """When to look again, if nothing changes before."""
+        """The time of the next check, if nothing changes before."""
         return min([self._looked + LOOK_SECONDS, *(due[0] for due in self._due[:1])])
 
     def _schedule(self, lane: _Lane, receipt: str, at: float) -> None:
         heapq.heappush(self._due, (at, next(self._turns), lane, receipt))
-        if at <= time.time() + LOOK_SECONDS:  # sooner than waiting polls may look by themselves
+        if at <= time.time() + LOOK_SECONDS:  # earlier than the next check of waiting polls
             self._wake()
 
     def _arrived(self, lane: _Lane) -> None:
@@ -140,7 +142,7 @@ class _Queue:
 
 
 class Fair:
-    """SQS calls, with the messages of each group in a lane of their own at `upstream`."""
+    """SQS calls, with a lane at `upstream` for the messages of each group."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -175,7 +177,7 @@ class Fair:
         return self._queues[name]
 
     async def _open(self, name: str, url: str) -> _Queue:
-        """Open a queue as an earlier run left it. Lanes that still have messages are kept."""
+        """Open a queue as an earlier run left it. Lanes without messages are deleted."""
         wanted = {"QueueUrl": url, "AttributeNames": ["All"]}
         queue = _Queue(url, (await self._upstream("GetQueueAttributes", wanted))["Attributes"])
         listed = await self._upstream("ListQueues", {"QueueNamePrefix": name + _LANE})
@@ -190,7 +192,7 @@ class Fair:
         return queue
 
     async def _lane(self, queue: _Queue, group: str) -> _Lane:
-        """The lane of a group, created when its first message comes."""
+        """The lane of a group, created for its first message."""
         key = _LANE + hashlib.sha256(group.encode()).hexdigest()[:20]
         if key not in queue.lanes:
             async with self._opening:
@@ -203,11 +205,11 @@ class Fair:
         return queue.lanes[key]
 
     async def _route(self, queue: _Queue, action: str, payload: Payload) -> Payload:
-        """Sends each entry to its lane. A call that is not a batch is a single entry."""
+        """Send each entry to its lane. A call that is not a batch is a single entry."""
         entries = payload.get("Entries", [payload])
         ids = {entry.get("Id") for entry in entries}
         if not 1 <= len(entries) <= 10 or len(ids) < len(entries):
-            return await self._upstream(action, payload)  # which has an error for it
+            return await self._upstream(action, payload)  # which returns the error
         by_lane: dict[_Lane, list[Payload]] = defaultdict(list)
         for entry in entries:
             if "ReceiptHandle" in entry:
@@ -240,7 +242,7 @@ class Fair:
     async def _receive(self, queue: _Queue, payload: Payload) -> Payload:
         wait = int(payload.get("WaitTimeSeconds", queue.attributes.get("ReceiveMessageWaitTimeSeconds", 0)))
         if not 1 <= int(payload.get("MaxNumberOfMessages", 1)) <= 10:
-            return await self._upstream("ReceiveMessage", payload)  # which has an error for it
+            return await self._upstream("ReceiveMessage", payload)  # which returns the error
         end = time.time() + wait
         while True:
             changed = queue.changed
@@ -253,7 +255,7 @@ class Fair:
                 return {}
 
     async def _take(self, queue: _Queue, payload: Payload, look: bool) -> list[Payload]:
-        """The messages that are visible now, those of the quietest groups first."""
+        """Receive the messages that are visible now, those of the quietest groups first."""
         messages: list[Payload] = []
         wanted = int(payload.get("MaxNumberOfMessages", 1))
         for lane in queue.candidates(look):

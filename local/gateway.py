@@ -25,8 +25,8 @@ MAX_SECONDS = 30.0
 _API_ID = "local"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _ANY = "x-amazon-apigateway-any-method"
-# Only these reach a function as text, whatever their parameters; all other types as base64, a form
-# and a request without a content type among them.
+# Only these content types, with any parameters, reach a function as text. All others are base64, including
+# forms and requests without a content type.
 _TEXT = re.compile(r"(text/[\w.+-]+|application/(json|xml|javascript))\s*(;|$)", re.IGNORECASE)
 
 Headers = list[tuple[str, str]]
@@ -60,7 +60,7 @@ class Cors:
     max_age: int | None
 
     def answer(self, origin: str) -> Headers:
-        """The headers of a response to this origin; none when it is not allowed."""
+        """The headers of a response to this origin; none if the origin is not allowed."""
         if "*" not in self.origins and not any(_glob(allowed, origin) for allowed in self.origins):
             return []
         found = [("access-control-allow-origin", "*" if "*" in self.origins else origin)]
@@ -88,9 +88,9 @@ class Api:
     cors: Cors | None
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route of a request and its path parameters, decoded. A full match wins over one with
-        a greedy variable, and that over `$default`; among equals a literal segment over a variable,
-        then the method over `ANY`.
+        """The route of a request and its decoded path parameters. A full match has priority over one with a
+        greedy variable, and that over `$default`. Otherwise, a literal segment has priority over a variable,
+        and then the method over `ANY`.
         https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html"""
         best: tuple[Any, Route, dict[str, str]] | None = None
         for route in self.routes:
@@ -186,8 +186,9 @@ def _cors(settings: dict[str, Any] | None) -> Cors | None:
 
 
 class Gateway:
-    """The ASGI application. `access(method, path, status, milliseconds, function)` is told of every
-    request."""
+    """The ASGI application. It calls `access(method, path, status, milliseconds, function)` for every
+    request.
+    """
 
     def __init__(self, runtime: Runtime, access: Callable[[str, str, int, float, str], None]) -> None:
         self.api = Api((), None)
@@ -224,7 +225,7 @@ class Gateway:
         if len(event) > MAX_PAYLOAD:
             return _message(413, "Request Entity Too Large")
         invocation = asyncio.create_task(self._runtime.invoke(route.function, event))
-        self._running.add(invocation)  # it goes on when the API has given up, as in Lambda
+        self._running.add(invocation)  # it continues after the API's timeout, as in Lambda
         invocation.add_done_callback(self._running.discard)
         await asyncio.wait({invocation}, timeout=min(route.timeout, MAX_SECONDS))
         if not invocation.done() or invocation.result().fault == "Timeout":
@@ -243,7 +244,9 @@ def _message(status: int, text: str) -> tuple[int, Headers, bytes]:
 
 
 def _headers(scope: Any) -> dict[str, str]:
-    """Lower-case names, repeated ones joined by a comma; cookies are apart in format 2.0."""
+    """The headers with lower-case names; repeated headers are joined by a comma. Cookies are separate in
+    format 2.0.
+    """
     joined: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -259,7 +262,7 @@ def payload(
     parameters: dict[str, str],
     request_id: str,
 ) -> dict[str, Any]:
-    """The event of a request in payload format 2.0. What a request does not have is absent."""
+    """The event of a request in payload format 2.0. Fields without a value are absent."""
     now = datetime.now(UTC)
     source = scope["client"][0] if scope.get("client") else "127.0.0.1"
     host = headers.get("host", "")
@@ -278,7 +281,7 @@ def payload(
     query: dict[str, str] = {}
     for name, value in parse_qsl(raw_query, keep_blank_values=True):
         query[name] = f"{query[name]},{value}" if name in query else value
-    path = unquote(scope["raw_path"].decode("latin-1"))  # API Gateway decodes it, also as `rawPath`
+    path = unquote(scope["raw_path"].decode("latin-1"))  # API Gateway decodes the path, even in `rawPath`
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route.key,
@@ -326,9 +329,9 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def response(answer: bytes) -> tuple[int, Headers, bytes]:
-    """The HTTP response of a function's answer. Raises ValueError where API Gateway answers 500.
+    """The HTTP response for a function's result. Raises ValueError if API Gateway would answer 500.
 
-    An answer without `statusCode` is itself the body, as JSON with status 200.
+    A result without `statusCode` is the body itself, as JSON with status 200.
     """
     value = json.loads(answer)
     if not isinstance(value, dict) or "statusCode" not in value:

@@ -1,4 +1,4 @@
-"""CloudFormation's intrinsic functions, conditions and rules, over a transformed template."""
+"""CloudFormation's intrinsic functions, conditions and rules, for a transformed template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NO_VALUE: Any = object()
 class Resolver:
     """Resolves values of one template.
 
-    `attribute(logical_id, name)` answers what a resource's `Ref` (name None) or `GetAtt` gives.
+    `attribute(logical_id, name)` returns the value of a resource's `GetAtt`, or of its `Ref` if the name is
+    None.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Resolver:
         }
 
     def __call__(self, value: Any) -> Any:
-        """The value with every intrinsic function in it resolved and `AWS::NoValue` left out."""
+        """Resolve every intrinsic function in a value, and leave out `AWS::NoValue`."""
         if isinstance(value, list):
             return [item for item in map(self, value) if item is not NO_VALUE]
         if not isinstance(value, dict):
@@ -63,19 +64,19 @@ class Resolver:
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
     def condition(self, name: str) -> bool:
-        """Whether the condition of that name holds."""
+        """Whether the condition of this name is true."""
         conditions = self.template.get("Conditions", {})
         if name not in conditions:
             raise Problem(f"the template has no condition {name}")
         return bool(self(conditions[name]))
 
     def check_rules(self) -> None:
-        """The template's own `Rules`, which CloudFormation asserts before it deploys."""
+        """Check the template's `Rules`, which CloudFormation asserts before a deployment."""
         for rule in self.template.get("Rules", {}).values():
             if self(rule.get("RuleCondition", True)):
                 for assertion in rule["Assertions"]:
                     if not self(assertion["Assert"]):
-                        raise Problem(assertion.get("AssertDescription", "a rule does not hold"))
+                        raise Problem(assertion.get("AssertDescription", "a rule of the template failed"))
 
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
@@ -118,7 +119,7 @@ class Resolver:
 
 
 def parameter_values(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters' values: given or default, checked as CloudFormation checks them."""
+    """The parameters' given or default values, checked as CloudFormation checks them."""
     values: dict[str, Any] = {}
     for name, rules in declared.items():
         value = given.get(name, rules.get("Default"))
@@ -135,7 +136,7 @@ def parameter_values(declared: Mapping[str, Mapping[str, Any]], given: Mapping[s
             except ValueError:
                 raise Problem(f"parameter {name} is not a number: {value!r}") from None
             if not float(rules.get("MinValue", number)) <= number <= float(rules.get("MaxValue", number)):
-                raise Problem(f"parameter {name} is out of its range: {value}")
+                raise Problem(f"parameter {name} is out of range: {value}")
         if "AllowedValues" in rules and value not in map(str, rules["AllowedValues"]):
             raise Problem(f"parameter {name} does not allow {value!r}")
         if "AllowedPattern" in rules and not re.fullmatch(rules["AllowedPattern"], value):

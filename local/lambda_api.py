@@ -1,4 +1,4 @@
-"""Lambda's Invoke call, for `aws lambda invoke`, boto3 and tests against the running stack.
+"""AWS Lambda's Invoke API, for `aws lambda invoke`, boto3 and tests on the running stack.
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PREFIX = "/2015-03-31/functions/"
 
 
 class LambdaApi:
-    """An ASGI application. A function goes by its name, its ARN or its logical id."""
+    """An ASGI application. The caller names a function by its name, ARN or logical ID."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -33,7 +33,7 @@ class LambdaApi:
             await _error(send, 413, "RequestTooLargeException", f"More than {MAX_PAYLOAD} bytes")
         else:
             invocation = asyncio.create_task(self._runtime.invoke(function, payload or b"{}"))
-            self._running.add(invocation)  # it goes on when the caller has left
+            self._running.add(invocation)  # it continues after the caller disconnects
             invocation.add_done_callback(self._running.discard)
             if headers.get("x-amz-invocation-type") == "Event":
                 await respond(send, 202, [], b"")

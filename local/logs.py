@@ -1,4 +1,4 @@
-"""What functions print, made readable: one line a record."""
+"""Formats the output of functions, one line per record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
-# Powertools' own keys, said elsewhere in the line or the same in every record.
+# Powertools' own keys: elsewhere in the line, or the same in every record.
 _KNOWN = {
     "level",
     "location",
@@ -35,7 +35,7 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 class Logs:
-    """Writes log lines to a stream, in colour on a terminal; metrics and traces if `verbose`."""
+    """Writes log lines to a stream, in color on a terminal. Metrics and traces are shown if `verbose`."""
 
     def __init__(self, stream: TextIO = sys.stdout, verbose: bool | None = None) -> None:
         self._stream = stream
@@ -67,15 +67,15 @@ class Logs:
             self.line("PRINT", function, line)
 
     def note(self, function: str, text: str) -> None:
-        """Something the runner saw of a function."""
+        """A message of the runner about a function."""
         self.line("WARNING", function, text)
 
     def access(self, method: str, path: str, status: int, milliseconds: float, function: str) -> None:
-        """A request that was answered."""
+        """A completed request."""
         self.line("HTTP", function or "-", f"{status} {method} {path} {milliseconds:.0f} ms")
 
     def say(self, text: str) -> None:
-        """The runner's own word, as it is."""
+        """A message of the runner itself, unformatted."""
         self._write(text)
 
     def line(self, level: str, function: str, text: str, dim: bool = False) -> None:
@@ -93,7 +93,7 @@ class Logs:
 
 
 def _record(record: dict[str, Any], verbose: bool) -> str:
-    """A Powertools record: message, its own keys, and an exception with the place it came from."""
+    """Format a Powertools record: the message, its extra keys, and an exception with its location."""
     parts = [_value(record["message"])]
     parts += [
         f"{key}={_value(value)}" for key, value in record.items() if key not in _KNOWN and value is not None
@@ -107,7 +107,7 @@ def _record(record: dict[str, Any], verbose: bool) -> str:
 
 
 def _where(trace: str) -> str:
-    """` at file:line in function` of the innermost frame that is not an installed package's."""
+    """` at file:line in function` of the innermost frame outside installed packages."""
     frames = _FRAME.findall(trace) or re.findall(r'File "([^"]+)" Line (\d+)()', trace)
     if not frames:
         return ""

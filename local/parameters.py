@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("parameters.toml")
 
 
 def read(given: Iterable[str] = ()) -> dict[str, str]:
-    """Name → value; `given` are `Name=Value` pairs, which win."""
+    """The values by name. The `given` pairs `Name=Value` take precedence."""
     try:
         values = tomllib.loads(FILE.read_text())
     except tomllib.TOMLDecodeError as error:
@@ -20,6 +20,6 @@ def read(given: Iterable[str] = ()) -> dict[str, str]:
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise Problem(f"a parameter is Name=Value, not {pair!r}")
+            raise Problem(f"a parameter must be Name=Value, not {pair!r}")
         values[name] = value
     return {name: str(value) for name, value in values.items()}

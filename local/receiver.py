@@ -1,4 +1,4 @@
-"""A webhook receiver that prints what arrives and whether its signature holds:
+"""A webhook receiver that prints each request, and whether its signature is valid:
 `python -m local receiver`."""
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from local.settings import HOST, Problem
 
-HINT = "not checked: name the file with the signing secret, SECRET_FILE=…"
+HINT = "not checked: set SECRET_FILE=… to the file with the signing secret"
 
 
 def verdict(headers: dict[str, str], body: bytes, secret: str) -> str:
-    """Whether the request's signature holds, in words."""
+    """The text that says whether the request's signature is valid."""
     if not secret:
         return HINT
     from standardwebhooks import Webhook, WebhookVerificationError
@@ -26,8 +26,8 @@ def verdict(headers: dict[str, str], body: bytes, secret: str) -> str:
     try:
         Webhook(secret).verify(body, headers)
     except WebhookVerificationError as error:
-        return f"DOES NOT HOLD: {error}"
-    return "holds"
+        return f"INVALID: {error}"
+    return "valid"
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -43,11 +43,11 @@ class _Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The request is printed as a whole instead."""
+        """Do nothing: `do_POST` prints the request."""
 
 
 def describe(headers: dict[str, str], body: bytes, signature: str) -> str:
-    """A delivery as the terminal shows it."""
+    """The text for a request on the terminal."""
     try:
         event: Any = json.loads(body)
     except ValueError:
@@ -74,14 +74,14 @@ def _time(timestamp: str) -> str:
 def main() -> int:
     port, status = os.environ.get("RECEIVER_PORT") or "8788", os.environ.get("STATUS") or "200"
     if not port.isdecimal() or not status.isdecimal() or not 200 <= int(status) <= 599:
-        raise Problem("RECEIVER_PORT and STATUS are numbers, STATUS from 200 to 599")
+        raise Problem("RECEIVER_PORT and STATUS must be numbers, and STATUS from 200 to 599")
     _Receiver.secret = _secret()
     _Receiver.status = int(status)
     try:
         server = ThreadingHTTPServer((HOST, int(port)), _Receiver)
     except OSError:
-        raise Problem(f"port {port} is taken: choose another with RECEIVER_PORT=…") from None
-    print(f"listening on http://{HOST}:{server.server_port}/  (answers {status}; Ctrl-C stops it)")
+        raise Problem(f"port {port} is in use: choose another with RECEIVER_PORT=…") from None
+    print(f"listening on http://{HOST}:{server.server_port}/  (responds with {status}; press Ctrl-C to stop)")
     if not _Receiver.secret:
         print(f"signatures are {HINT}")
     sys.stdout.flush()
@@ -91,14 +91,14 @@ def main() -> int:
 
 
 def _secret() -> str:
-    """The signing secret, from the file SECRET_FILE or the variable SECRET; empty without either."""
+    """The signing secret from the file SECRET_FILE or the variable SECRET; empty if neither is set."""
     path = os.environ.get("SECRET_FILE")
     if not path:
         return _checked("SECRET", os.environ.get("SECRET", ""))
     try:
         return _checked(path, Path(path).read_text().strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"SECRET_FILE cannot be read: {error}") from None
+        raise Problem(f"cannot read SECRET_FILE: {error}") from None
 
 
 def _checked(place: str, secret: str) -> str:
@@ -108,5 +108,5 @@ def _checked(place: str, secret: str) -> str:
         try:
             Webhook(secret)
         except ValueError:
-            raise Problem(f"{place} does not hold a signing secret: whsec_ and base64") from None
+            raise Problem(f"{place} has no signing secret (whsec_ and base64)") from None
     return secret

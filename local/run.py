@@ -1,4 +1,4 @@
-"""The running stack: starts the parts, reloads them on change, stops them all."""
+"""The running stack: starts its parts, reloads them on changes, and stops them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEBOUNCE_MS = 200
 
 @dataclass(frozen=True)
 class Options:
-    """What `python -m local` was told."""
+    """The options of `python -m local`."""
 
     state: Path
     template: Path
@@ -41,7 +41,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Stack:
-    """A template, read and checked."""
+    """A parsed and checked template."""
 
     template: Template
     functions: dict[str, Function]
@@ -51,7 +51,7 @@ class Stack:
 
     @property
     def folders(self) -> set[Path]:
-        """Where the functions' code is."""
+        """The folders with the functions' code."""
         return {folder for f in self.functions.values() for folder in (f.code, *f.layers)}
 
 
@@ -66,7 +66,7 @@ class Parts:
 
 
 def read(options: Options, endpoints: Mapping[str, str]) -> Stack:
-    """Reads the template, then makes what it declares in the data services. Raises `Problem`."""
+    """Read the template, and create its resources in the data services. Raises `Problem`."""
     endpoints = dict(endpoints)
     given = parameters.read(options.given)
     try:
@@ -95,7 +95,7 @@ def read(options: Options, endpoints: Mapping[str, str]) -> Stack:
 
 
 def _with_variables(functions: dict[str, Function], file: Path | None) -> dict[str, Function]:
-    """The functions with the file's environment variables before their own. Raises `Problem`."""
+    """The functions with the file's environment variables, which override their own. Raises `Problem`."""
     if file is None:
         return functions
     try:
@@ -112,11 +112,11 @@ def _with_variables(functions: dict[str, Function], file: Path | None) -> dict[s
 
 @contextlib.asynccontextmanager
 async def data_services(options: Options, logs: Logs, http: str = "") -> AsyncIterator[Parts]:
-    """Starts ministack, what stands before SQS, and the functions' runtime; stops them after."""
+    """Start ministack, the proxy of SQS and the functions' runtime, and stop them after the block."""
     async with contextlib.AsyncExitStack() as cleanup:
         ministack = await services.Ministack.start(options.state)
         cleanup.push_async_callback(ministack.stop)
-        # Addresses in our own environment win: the same stack runs on other emulators too.
+        # Endpoints in the environment take precedence, so that the stack can run on other emulators.
         endpoints = {
             service: os.environ.get(variable) or ministack.url
             for service, variable in ENDPOINT_VARIABLES.items()
@@ -138,24 +138,24 @@ async def data_services(options: Options, logs: Logs, http: str = "") -> AsyncIt
 
 @contextlib.contextmanager
 def alone(state: Path) -> Iterator[None]:
-    """Holds the state directory's lock, or raises `Problem` when another runner does."""
+    """Hold the lock of the state directory. Raises `Problem` if another runner has it."""
     state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Problem(f"another stack runs on {state}: stop it, or set STATE_DIR") from None
+            raise Problem(f"another stack is using {state}: stop it, or set STATE_DIR") from None
         yield
 
 
 async def serve(options: Options, logs: Logs) -> None:
-    """Runs the stack until cancelled."""
+    """Run the stack until cancelled."""
     with alone(options.state), contextlib.closing(listen(options.port)) as listener:
-        stack_file(options.state).unlink(missing_ok=True)  # of a runner that was killed
+        stack_file(options.state).unlink(missing_ok=True)  # left behind by a killed runner
         logs.say("starting the data services …")
         url = "http://{}:{}".format(*listener.getsockname())
         async with data_services(options, logs, url) as parts:
-            logs.say("making tables and queues from the template …")
+            logs.say("creating tables and queues from the template …")
             stack = await asyncio.to_thread(read, options, parts.endpoints)
             if unknown := sorted(parameters.read().keys() - stack.template.declared):
                 logs.say(f"note: the template has no {', '.join(unknown)} ({parameters.FILE.name})")
@@ -166,7 +166,7 @@ async def serve(options: Options, logs: Logs) -> None:
 
 
 class _Runner:
-    """What serves a stack, and takes another one on reload."""
+    """Serves a stack, and replaces it on reload."""
 
     def __init__(self, options: Options, logs: Logs, parts: Parts, stack: Stack) -> None:
         self.options, self.logs, self.parts, self.stack = options, logs, parts, stack
@@ -190,7 +190,7 @@ class _Runner:
             await server.stop()
 
     def take(self, stack: Stack, changed: set[Path]) -> None:
-        """Serves this stack from now on; `changed` files end the processes that read them."""
+        """Serve this stack from now on. Processes that may have read one of the `changed` files end."""
         self.stack = stack
         self.parts.runtime.update(stack.functions, self.parts.endpoints, changed)
         self.gateway.api = stack.api
@@ -198,14 +198,14 @@ class _Runner:
         self.schedules.update(stack.schedules)
 
     async def watch(self) -> None:
-        """Reloads on every change, until ministack ends. Raises `Problem` then."""
+        """Reload on every change, until ministack exits. Raises `Problem` then."""
         ended = asyncio.create_task(self.parts.ministack.process.wait())
         reloads = asyncio.create_task(self._reload())
         try:
             await asyncio.wait({ended, reloads}, return_when=asyncio.FIRST_COMPLETED)
             if reloads.done():
                 reloads.result()
-            raise Problem(f"ministack ended by itself; its log is {self.parts.ministack.log}")
+            raise Problem(f"ministack exited unexpectedly; see its log {self.parts.ministack.log}")
         finally:
             ended.cancel()
             reloads.cancel()
@@ -227,7 +227,7 @@ class _Runner:
             try:
                 stack = await asyncio.to_thread(read, self.options, self.parts.endpoints)
             except Problem as problem:
-                self.logs.say(f"not reloaded, the stack before it goes on: {problem}")
+                self.logs.say(f"not reloaded, the previous stack continues: {problem}")
                 return
         self.take(stack, changed)
         self.describe()
@@ -235,7 +235,7 @@ class _Runner:
         self.logs.say(f"reloaded: {', '.join(names[:3])}{' …' if len(names) > 3 else ''}")
 
     def describe(self) -> None:
-        """Writes what runs, for tests and for the other commands."""
+        """Write the description of the running stack, for tests and the other commands."""
         template = self.stack.template
         endpoints = self.parts.endpoints
         document = {
@@ -265,7 +265,7 @@ class _Runner:
 
 
 async def _changes(template: Path, folders: set[Path]) -> AsyncGenerator[set[Path], None]:
-    """Files that changed: the settings' and all below the folders, those of tools left out."""
+    """Yield the changed files: settings, and all files in the folders except those of tools."""
     settings = {template, parameters.FILE}
 
     def counts(_: Change, name: str) -> bool:
@@ -275,7 +275,7 @@ async def _changes(template: Path, folders: set[Path]) -> AsyncGenerator[set[Pat
         inside = any(path.is_relative_to(folder) for folder in folders)
         return inside and "__pycache__" not in path.parts and not path.name.startswith(".")
 
-    # Editors replace files: their folders are watched, but those of the settings are not descended.
+    # Editors replace files, so folders are watched; those of the settings are not watched recursively.
     queue: asyncio.Queue[set[Path]] = asyncio.Queue()
 
     async def watch(paths: set[Path], recursive: bool) -> None:
@@ -300,8 +300,9 @@ async def _changes(template: Path, folders: set[Path]) -> AsyncGenerator[set[Pat
 async def invoke(
     options: Options, logs: Logs, function: str, event: bytes, endpoints: Any
 ) -> tuple[bytes, bool]:
-    """Invokes one function in a process of its own; the answer, and whether it is a failure.
-    `endpoints` are a running stack's, or None to start the data services for this."""
+    """Invoke one function in a new process. Returns its response, and whether it failed. `endpoints` are
+    those of a running stack, or None to start the data services for this call.
+    """
     async with contextlib.AsyncExitStack() as cleanup:
         if endpoints is None:
             cleanup.enter_context(alone(options.state))
@@ -317,16 +318,16 @@ async def invoke(
 
 
 def welcome(url: str, stack: Stack) -> str:
-    """What the terminal shows when all is up."""
+    """The text on the terminal when the stack is ready."""
     plain = sorted(r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path)
     public = next((path for path in plain if path.endswith("/health")), None)
     other = next((path for path in plain if path != public), None)
-    lines = ["", f"  {url}  ({len(stack.functions)} functions; Ctrl-C stops it)", ""]
+    lines = ["", f"  {url}  ({len(stack.functions)} functions; press Ctrl-C to stop)", ""]
     if public:
         lines.append(f"  curl {url}{public}")
-    state = os.environ.get("STATE_DIR")  # tokens of another state's stack are refused by this one
+    state = os.environ.get("STATE_DIR")  # this stack rejects tokens of another state directory
     token = "token WORKSPACE=acme" + (f" STATE_DIR={shlex.quote(state)}" if state else "")
-    lines.append(f"  make {token}      a development token for a workspace")
+    lines.append(f"  make {token}      prints a development token for a workspace")
     if other:
         lines.append(f'  curl -H "Authorization: Bearer $(make -s {token})" {url}{other}')
     return "\n".join([*lines, ""])

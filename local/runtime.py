@@ -1,6 +1,6 @@
-"""Runs functions as Lambda does: awslambdaric processes, one invocation each at a time, kept warm.
+"""Runs functions as Lambda does: warm awslambdaric processes, each with one invocation at a time.
 
-Every process has a Runtime API of its own (a socket): whatever speaks on it is that process.
+Every process has its own Runtime API (a socket), which identifies the process.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -24,13 +24,13 @@ from local.services import child
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, Problem
 from local.template import Function
 
-# Of one function, where it reserves no concurrency: more than the machine can run only start slower. For what
-# waits more than it computes, PROCESSES sets another bound.
+# Of one function without reserved concurrency. More processes than the machine can run would only start more
+# slowly. Set PROCESSES for functions that wait more than they compute.
 MAX_PROCESSES = int(os.environ.get("PROCESSES") or min(10, max(4, 2 * (os.cpu_count() or 1))))
 IDLE_SECONDS = 300
 INIT_SECONDS = 30  # Lambda allows 10; a busy laptop may need more
-MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation, either way
-_HEADER_LIMIT = 2 * 1024 * 1024  # an error's X-Ray header alone may have 1 MB
+MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation's request or response
+_HEADER_LIMIT = 2 * 1024 * 1024  # an error's X-Ray header alone can have 1 MB
 _LINE_LIMIT = 256 * 1024
 
 Output = Callable[[str, str], None]
@@ -38,8 +38,8 @@ Output = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation came to. `fault` is None, or how it failed: the function's own error
-    (`Unhandled`), `Timeout`, or `Crash`; then the payload is Lambda's error object."""
+    """The result of an invocation. `fault` is None, or the kind of failure: the function's own error
+    (`Unhandled`), `Timeout` or `Crash`. The payload of a failure is Lambda's error object."""
 
     payload: bytes
     fault: str | None = None
@@ -69,7 +69,7 @@ class Worker:
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     async def spawn(self) -> None:
-        """Starts the process."""
+        """Start the process."""
         self._server = await asyncio.start_server(self._serve, HOST, 0, limit=_HEADER_LIMIT)
         address = "{}:{}".format(*self._server.sockets[0].getsockname())
         self.process = await asyncio.create_subprocess_exec(
@@ -85,8 +85,8 @@ class Worker:
         self._exit = asyncio.create_task(self._exited())
 
     async def ready(self) -> None:
-        """Waits until the process asks for its first invocation.
-        Raises `InitError` with the answer to give, if it does not come to that."""
+        """Wait until the process requests its first invocation.
+        Raises `InitError` with the result for the caller if it does not."""
         if self._ready.is_set():
             return
         ready = asyncio.create_task(self._ready.wait())
@@ -95,10 +95,12 @@ class Worker:
         if not self._ready.is_set():
             answer = self._answer.result() if self._answer.done() else None
             await self.kill()
-            raise InitError(answer or _failure("Crash", "Runtime.ExitError", "the process ended in its init"))
+            raise InitError(
+                answer or _failure("Crash", "Runtime.ExitError", "the process ended during its init")
+            )
 
     async def invoke(self, payload: bytes) -> Answer:
-        """One invocation; past the function's timeout the process is killed."""
+        """Run one invocation. After the function's timeout, the process is killed."""
         request_id = str(uuid.uuid4())
         timeout = self.function.timeout
         self._answer = asyncio.get_running_loop().create_future()
@@ -129,7 +131,7 @@ class Worker:
         )
 
     async def _first(self, *awaited: asyncio.Future[Any], seconds: float) -> None:
-        """Waits for the first of these, or for the end of the process."""
+        """Wait for the first of these, or for the end of the process."""
         await asyncio.wait({*awaited, self._exit}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     @property
@@ -147,7 +149,7 @@ class Worker:
         self._server.close()
         self._inbox.put_nowait(None)
         self._gone(self)
-        # A grandchild may hold the pipe open: what the process itself wrote is read within moments.
+        # A grandchild may keep the pipe open; the output of the process itself is read within moments.
         await asyncio.wait({self._logs}, timeout=1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -157,11 +159,11 @@ class Worker:
                 path = head[0].split(" ")[1]
                 headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head[1:])}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                # Header and body in one write, or delayed acknowledgements cost 40 ms a call.
+                # One write for header and body: otherwise, delayed acknowledgments cost 40 ms per call.
                 writer.write(await self._respond(path, body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the process went, which `_exited` tells
+            pass  # the process ended; `_exited` handles it
         finally:
             writer.close()
 
@@ -207,7 +209,7 @@ class Worker:
 
 
 class InitError(Exception):
-    """The process did not come up; `answer` is what the invocation gets."""
+    """The process did not start. `answer` is the result of the invocation."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.payload)
@@ -215,7 +217,7 @@ class InitError(Exception):
 
 
 class Pool:
-    """The processes of one function. `changed` is called when one came or went."""
+    """The processes of one function. `changed` is called when a process starts or ends."""
 
     def __init__(
         self,
@@ -228,7 +230,7 @@ class Pool:
         self.environment = environment
         self.capacity = min(function.reserved_concurrency or MAX_PROCESSES, MAX_PROCESSES)
         self.workers: set[Worker] = set()
-        self.closing = False  # no process is kept for another invocation
+        self.closing = False  # no process is reused
         self._output = output
         self._changed = changed
         self._idle: list[Worker] = []
@@ -237,7 +239,7 @@ class Pool:
 
     async def invoke(self, payload: bytes) -> Answer:
         async with self._slots:
-            # The one last used comes first: the others may be let go.
+            # Reuse the most recently used one, so that the others become idle.
             worker = self._idle.pop() if self._idle else await self._start()
             reusable = False
             try:
@@ -252,13 +254,13 @@ class Pool:
                     self._idle.append(worker)
                 else:
                     await worker.kill()
-            if answer.fault in ("Crash", "Timeout"):  # the process cannot tell of these itself
+            if answer.fault in ("Crash", "Timeout"):  # the process cannot log these itself
                 message = json.loads(answer.payload)["errorMessage"]
                 self._output(self.function.logical_id, f"[ERROR]\t-\t-\t{message}")
             return answer
 
     def end_idle(self, idle_for: float = 0) -> None:
-        """Ends the processes that have had nothing to do for so many seconds."""
+        """End the processes that have been idle for so long, in seconds."""
         oldest = time.monotonic() - idle_for
         ending = [worker for worker in self._idle if worker.idle_since <= oldest]
         self._idle = [worker for worker in self._idle if worker not in ending]
@@ -282,7 +284,7 @@ class Pool:
 
 
 class Runtime:
-    """All functions. `changed`, if set, is called when processes came or went."""
+    """All functions. `changed`, if set, is called when processes start or end."""
 
     def __init__(self, output: Output) -> None:
         self.pools: dict[str, Pool] = {}
@@ -294,8 +296,9 @@ class Runtime:
     def update(
         self, functions: Mapping[str, Function], endpoints: Mapping[str, str], changed: set[Path]
     ) -> None:
-        """Takes these functions from now on. Processes of functions that are gone, are declared
-        otherwise, or may read one of the `changed` files end after their current invocation."""
+        """Replace the functions. The processes of functions that were removed or changed, or that may have
+        read one of the `changed` files, end after their current invocation.
+        """
         old, self.pools = self.pools, {}
         for logical_id, function in functions.items():
             environment = environment_of(function, endpoints)
@@ -312,13 +315,13 @@ class Runtime:
                 pool.end_idle()
 
     async def invoke(self, logical_id: str, payload: bytes) -> Answer:
-        """Invokes a function. Its failures are answers, not exceptions."""
+        """Invoke a function. Its failures are results, not exceptions."""
         if logical_id not in self.pools:
-            raise Problem(f"there is no function {logical_id}")
+            raise Problem(f"unknown function: {logical_id}")
         return await self.pools[logical_id].invoke(payload)
 
     def pids(self) -> dict[str, list[int]]:
-        """The process ids of each function that has processes."""
+        """The process IDs of each function that has processes."""
         return {
             logical_id: sorted(worker.process.pid for worker in pool.workers)
             for logical_id, pool in self.pools.items()
@@ -326,7 +329,7 @@ class Runtime:
         }
 
     async def stop(self) -> None:
-        """Ends every process now, invocations in them included."""
+        """End every process now, even during an invocation."""
         self._reaper.cancel()
         workers = [worker for pool in (*self.pools.values(), *self._closing) for worker in pool.workers]
         await asyncio.gather(*(worker.kill() for worker in workers))
@@ -344,19 +347,19 @@ class Runtime:
 
 
 def trace_id() -> str:
-    """A new X-Ray trace id, as a header carries it."""
+    """A new X-Ray trace ID, in the form of the header."""
     return f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
 
 
 def environment_of(function: Function, endpoints: Mapping[str, str]) -> dict[str, str]:
     """A function's environment variables: the template's, Lambda's own, and the local endpoints, unless the
-    function has its own.
+    function sets its own endpoints.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     return {
         **CREDENTIALS,
         **{variable: endpoints[service] for service, variable in ENDPOINT_VARIABLES.items()},
         **dict(function.environment),
-        "AWS_CONFIG_FILE": os.devnull,  # the developer's own account has no part in this
+        "AWS_CONFIG_FILE": os.devnull,  # never use the developer's own account
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_REGION": REGION,
@@ -374,14 +377,14 @@ def environment_of(function: Function, endpoints: Mapping[str, str]) -> dict[str
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
-        # The one setting that no template has: receivers on this machine may be delivered to.
+        # The only setting that is not in a template: deliveries to receivers on this machine are allowed.
         "PATCHBAY_ALLOW_LOOPBACK_TARGETS": "1",
     }
 
 
 def _import_path(function: Function) -> list[str]:
-    """The function's folder, then its layers' (a built layer has its packages under `python/`).
-    Third-party packages come from the Python that runs this."""
+    """The folders of the function and its layers (a built layer has its packages in `python/`).
+    Third-party packages are those of this Python."""
     path = [str(function.code)]
     for layer in function.layers:
         path += [str(folder) for folder in (layer / "python", layer) if folder.is_dir()]

@@ -21,13 +21,13 @@ from local.template import Template
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_HORIZON_DAYS = 12 * 366  # 29 February comes at least every 8 years
-_LATE = timedelta(minutes=1)  # after a machine's sleep, missed times are left out
+_HORIZON_DAYS = 12 * 366  # February 29 occurs at least every 8 years
+_LATE = timedelta(minutes=1)  # times that were missed during the machine's sleep are skipped
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a function is invoked, and with what."""
+    """A function, the times of its invocations, and their input."""
 
     name: str
     function: str
@@ -38,7 +38,7 @@ class Schedule:
     source: str
 
     def event(self, at: datetime) -> str:
-        """The payload of the invocation at that time."""
+        """The payload of the invocation at this time."""
         time = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         scheduler = self.source == "aws.scheduler"
         if self.input is None:
@@ -112,8 +112,9 @@ def _read_one(
 
 
 def next_time(expression: str, after: datetime) -> datetime | None:
-    """The first time of a `rate(…)`, `cron(…)` or `at(…)` expression after that one, in its time
-    zone; None if there is none. Raises ValueError when the expression is not one."""
+    """The first time of a `rate(…)`, `cron(…)` or `at(…)` expression after `after`, in its time zone, or
+    None. Raises ValueError for another expression.
+    """
     if match := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
         return after + timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     if match := re.fullmatch(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)", expression):
@@ -126,7 +127,7 @@ def next_time(expression: str, after: datetime) -> datetime | None:
 
 def _next_cron(fields: list[str], after: datetime) -> datetime | None:
     if len(fields) != 6 or (fields[2] == "?") == (fields[4] == "?"):
-        raise ValueError("a cron expression has six fields, one of the two for days being ?")
+        raise ValueError("a cron expression has six fields, and one of the two day fields is ?")
     minutes = sorted(_values(fields[0], 0, 59))
     hours = sorted(_values(fields[1], 0, 23))
     last_day = fields[2] == "L"
@@ -155,7 +156,7 @@ def _values(field: str, low: int, high: int, names: tuple[str, ...] = ()) -> set
     def number(text: str) -> int:
         value = names.index(text.upper()) + 1 if text.upper() in names else int(text)
         if not low <= value <= high:
-            raise ValueError(f"{text} is not within {low} and {high}")
+            raise ValueError(f"{text} is not between {low} and {high}")
         return value
 
     values: set[int] = set()
@@ -181,7 +182,7 @@ class Schedules:
         self._invocations: set[asyncio.Task[None]] = set()
 
     def update(self, schedules: Iterable[Schedule]) -> None:
-        """Fires these from now on; a rate goes on counting where the schedule has not changed."""
+        """Replace the schedules. The interval of an unchanged schedule continues."""
         wanted = set(schedules)
         for schedule in self._tasks.keys() - wanted:
             self._tasks.pop(schedule).cancel()

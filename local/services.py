@@ -1,6 +1,6 @@
-"""The data services: a ministack process, and in it what the template declares.
+"""The data services: a ministack process with the resources of the template.
 
-What exists already is kept with its data; settings that may change are brought up to date.
+Existing resources keep their data, and their settings are updated where possible.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from local.settings import ACCOUNT, HOST, JWT_SECRET_NAME, REGION, ROOT, STACK_N
 from local.template import Resource, Template
 
 START_SECONDS = 30
-STOP_SECONDS = 15  # it writes its state before it goes
+STOP_SECONDS = 15  # ministack writes its state before it exits
 SERVICES = "dynamodb,sqs,kms,secretsmanager,events"
 
 
 def child(number: int, *command: str) -> list[str]:
-    """The command line that ends with the runner (see child.py)."""
+    """The command line of a program that ends with the runner (see child.py)."""
     launcher = str(Path(__file__).with_name("child.py"))
     return [sys.executable, "-I", "-S", launcher, str(number), str(os.getpid()), *command]
 
@@ -50,7 +50,7 @@ class Ministack:
         wanted = os.environ.get("MINISTACK") or str(ROOT / ".tools/ministack/bin/ministack")
         executable = shutil.which(wanted)
         if not executable:
-            raise Problem(f"ministack is not at {wanted}: `make setup` installs it")
+            raise Problem(f"ministack not found at {wanted}: run `make setup`")
         home = state / "ministack"
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         with socket.socket() as probe:
@@ -60,7 +60,7 @@ class Ministack:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
-            "BIND_HOST": HOST,  # without it, every interface
+            "BIND_HOST": HOST,  # the default is every interface
             "GATEWAY_PORT": str(port),
             "SERVICES": SERVICES,
             "PERSIST_STATE": "1",
@@ -72,14 +72,14 @@ class Ministack:
         log = home / "log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                # SIGTERM, also from the kernel: it saves its state on that and on nothing else.
+                # SIGTERM, also from the kernel: ministack saves its state only on this signal.
                 *child(signal.SIGTERM, executable),
                 env=environment,
                 cwd=home,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for the runner, which stops it in its turn
+                start_new_session=True,  # Ctrl-C reaches only the runner, which stops ministack
             )
         self = cls(process, f"http://{HOST}:{port}", log)
         try:
@@ -117,7 +117,7 @@ def jwt_secret_arn(endpoints: dict[str, str], value: str) -> str:
 
 
 def identify(template: Template, endpoints: dict[str, str]) -> dict[str, str]:
-    """Makes what has an id of the service's own, KMS keys and secrets: logical id → id or ARN."""
+    """Create the KMS keys and secrets, whose services assign IDs. Returns IDs or ARNs by logical ID."""
     found = {}
     for key in template.of_type("AWS::KMS::Key"):
         found[key.logical_id] = _key(client("kms", endpoints), key)
@@ -133,7 +133,7 @@ def identify(template: Template, endpoints: dict[str, str]) -> dict[str, str]:
 
 
 def create(template: Template, endpoints: dict[str, str]) -> None:
-    """Makes what the template declares and is not there, and updates what may change."""
+    """Create the missing resources of the template, and update the settings of the others."""
     _aliases(template, endpoints)
     dynamodb = client("dynamodb", endpoints)
     for table in template.of_type("AWS::DynamoDB::Table"):
@@ -143,7 +143,7 @@ def create(template: Template, endpoints: dict[str, str]) -> None:
 
 
 def _key(kms: Any, key: Resource) -> str:
-    alias = f"alias/local/{STACK_NAME}/{key.logical_id}"  # how this key is found again after a restart
+    alias = f"alias/local/{STACK_NAME}/{key.logical_id}"  # finds the key after a restart
     try:
         return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
     except ClientError as error:
@@ -175,7 +175,7 @@ def _all_aliases(kms: Any) -> Iterator[dict[str, Any]]:
 
 
 def _secret(manager: Any, name: str, initial: Callable[[], str], wanted: str | None) -> str:
-    """The secret's ARN. `initial` makes its first value; `wanted`, if given, replaces another."""
+    """The secret's ARN. `initial` returns its first value; `wanted`, if set, replaces the current one."""
     try:
         stored = manager.get_secret_value(SecretId=name)
     except ClientError as error:
@@ -242,8 +242,8 @@ def _same_keys(name: str, there: dict[str, Any], properties: dict[str, Any]) -> 
         changed = changed or old.get(index["IndexName"], index["KeySchema"]) != index["KeySchema"]
     if changed:
         raise Problem(
-            f"table {name} has other keys than the template's, and keys cannot change: "
-            "give the table another logical id, or remove the state directory"
+            f"the keys of table {name} differ from the template's, and keys cannot change: "
+            "give the table another logical ID, or delete the state directory"
         )
 
 
@@ -272,7 +272,7 @@ def _queues(template: Template, endpoints: dict[str, str]) -> None:
         except sqs.exceptions.QueueDoesNotExist:
             fifo = {"FifoQueue": "true"} if queue.properties.get("FifoQueue") else {}
             urls[queue.logical_id] = sqs.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
-    for queue in queues:  # once all exist: one may be the dead-letter queue of another
+    for queue in queues:  # after all exist, because one can be the dead-letter queue of another
         settings = {
             key: json.dumps(value) if isinstance(value, dict | bool) else str(value)
             for key, value in queue.properties.items()
@@ -286,8 +286,8 @@ def _queues(template: Template, endpoints: dict[str, str]) -> None:
 
 
 def _buses(template: Template, endpoints: dict[str, str]) -> None:
-    """Event buses and the rules that carry their events to queues (what goes to a function is not
-    emulated; rules with a schedule are schedules.py's)."""
+    """Event buses, and the rules that send their events to queues. Functions as targets are not emulated, and
+    rules with a schedule are in schedules.py."""
     rules = [r for r in template.of_type("AWS::Events::Rule") if "EventPattern" in r.properties]
     buses = list(template.of_type("AWS::Events::EventBus"))
     if not rules and not buses:
@@ -301,7 +301,9 @@ def _buses(template: Template, endpoints: dict[str, str]) -> None:
         targets = rule.properties.get("Targets", [])
         for target in targets:
             if template.queue_named(target["Arn"]) is None:
-                raise Problem(f"{rule.logical_id}: only queues of this template can be targets of events")
+                raise Problem(
+                    f"{rule.logical_id}: only queues of this template are emulated as targets of events"
+                )
         where = {"EventBusName": rule.properties.get("EventBusName", "default").rpartition("/")[2]}
         name = template.name(rule.logical_id)
         events.put_rule(

@@ -1,4 +1,4 @@
-"""Where the runner keeps its things, and the constants of the one account it emulates."""
+"""The paths of the runner, and the constants of the emulated account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCOUNT = "000000000000"
 STACK_NAME = "patchbay"
 HOST = "127.0.0.1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-# boto3's own variables for each service's address; `*` is every service without one of its own.
+# boto3's variables for the endpoints of services; `*` applies to every service without its own.
 ENDPOINT_VARIABLES = {
     "*": "AWS_ENDPOINT_URL",
     "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
@@ -28,16 +28,16 @@ JWT_SECRET_NAME = "local/jwt-secret"
 
 
 class Problem(Exception):
-    """What the person at the terminal has to mend: shown as one line, without a traceback."""
+    """An error that the user can fix. It is shown as one line, without a traceback."""
 
 
 def state_dir() -> Path:
-    """`STATE_DIR`, default `.patchbay/` beside the template."""
+    """`STATE_DIR`, by default `.patchbay/` next to the template."""
     return Path(os.environ.get("STATE_DIR") or ROOT / ".patchbay").resolve()
 
 
 def jwt_secret(state: Path) -> str:
-    """The HS256 key of this state directory, made on first use (readable by its owner only)."""
+    """The HS256 key of this state directory, created on first use. Only its owner can read it."""
     path = state / "jwt-secret"
     if not path.exists():
         state.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def jwt_secret(state: Path) -> str:
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(48))
         try:
-            os.link(fresh, path)  # unlike a rename, never replaces the key another process just made
+            os.link(fresh, path)  # unlike a rename, never replaces a key that another process just created
         except FileExistsError:
             pass
         finally:
@@ -54,12 +54,12 @@ def jwt_secret(state: Path) -> str:
 
 
 def stack_file(state: Path) -> Path:
-    """What the running stack says of itself (addresses, names, process ids); absent without one."""
+    """The running stack's description: endpoints, names, process IDs. Absent if no stack is running."""
     return state / "stack.json"
 
 
 def running_stack(state: Path) -> dict[str, Any] | None:
-    """The running stack's own description, or None."""
+    """The running stack's description, or None."""
     try:
         stack: dict[str, Any] = json.loads(stack_file(state).read_text())
         os.kill(stack["pids"]["runner"], 0)
@@ -69,7 +69,7 @@ def running_stack(state: Path) -> dict[str, Any] | None:
 
 
 def client(service: str, endpoints: dict[str, str]) -> Any:
-    """A boto3 client on the running services; `endpoints` has the keys of ENDPOINT_VARIABLES."""
+    """A boto3 client for the running services. `endpoints` has the keys of ENDPOINT_VARIABLES."""
     import boto3
     from botocore.config import Config
 

@@ -1,4 +1,4 @@
-"""SQS event source mappings, polled as Lambda's pollers do.
+"""SQS event source mappings, with pollers like Lambda's.
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KNOWN = {
     "Tags",
 }
 _DRAIN_SECONDS = 2
-_POLL_SECONDS = 1  # a poll given up in its middle would take messages along, so it is a short one
+_POLL_SECONDS = 1  # short, because cancelling a poll can hide messages
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _source(template: Template, mapping: Resource) -> Source:
         raise Problem(f"{mapping.logical_id}: a BatchSize over 10 needs a batching window of 1 s or more")
     concurrency = int(properties.get("ScalingConfig", {}).get("MaximumConcurrency", MAX_PROCESSES))
     if concurrency < 2:
-        raise Problem(f"{mapping.logical_id}: MaximumConcurrency is at least 2")
+        raise Problem(f"{mapping.logical_id}: MaximumConcurrency must be at least 2")
     return Source(
         function=function,
         queue=queue,
@@ -91,7 +91,7 @@ class Sources:
         self._pollers: dict[Source, _Poller] = {}
 
     def update(self, sources: Iterable[Source]) -> None:
-        """Polls these from now on; a mapping that is gone ends after its poll and its batches."""
+        """Replace the mappings. A removed mapping ends after its current poll and batches."""
         wanted = set(sources)
         for source in self._pollers.keys() - wanted:
             self._pollers.pop(source).stopping = True
@@ -99,8 +99,8 @@ class Sources:
             self._pollers[source] = _Poller(source, self._sqs, self._runtime, self._note)
 
     async def stop(self) -> None:
-        """Polls and batches in hand may end, for a moment: the messages of one that is cut down stay
-        invisible until their queue's timeout, also after the next start.
+        """Stop polling, and give current polls and batches a moment to end: the messages of a cancelled one
+        stay invisible until their visibility timeout, even after the next start.
         """
         await asyncio.gather(*(poller.stop() for poller in self._pollers.values()))
 
@@ -143,14 +143,15 @@ class _Poller:
                 slots.release()
 
     async def _collect(self) -> list[dict[str, Any]]:
-        """A batch: what one poll brings, or with a batching window, all that comes within it of the
-        first message."""
+        """Collect a batch: the messages of one poll, or those that arrive within the batching window after
+        the first message.
+        """
         messages: list[dict[str, Any]] = []
         end = 0.0
         while len(messages) < self.source.batch_size and not (messages and time.monotonic() >= end):
             left = end - time.monotonic() if messages else _POLL_SECONDS
             if left < _POLL_SECONDS:
-                await asyncio.sleep(left)  # SQS waits whole seconds only
+                await asyncio.sleep(left)  # SQS waits only whole seconds
             result = await self._sqs.call(
                 "ReceiveMessage",
                 {
@@ -226,7 +227,7 @@ class _Poller:
 
 
 def _batches(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The records in as few invocations as their payload limit allows."""
+    """Split records into as few invocations as the payload limit allows."""
     batch: list[dict[str, Any]] = []
     size = overhead = len('{"Records": []}')
     for record in records:
@@ -242,8 +243,7 @@ def _batches(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 def failures(answer: Answer, message_ids: list[str], partial: bool) -> set[str]:
     """The messages of a batch that stay in the queue.
 
-    With ReportBatchItemFailures: nothing listed means success, and a list that cannot be understood
-    means that all failed.
+    With ReportBatchItemFailures, an empty list means success, and an invalid list means that all failed.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     everything = set(message_ids)

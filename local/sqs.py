@@ -1,7 +1,7 @@
-"""A proxy before SQS: the same calls, with the limits of AWS that the emulator does not have, and with the
+"""A proxy in front of SQS: the same calls, with the limits of AWS that the emulator lacks, and with the
 fairness and the wake-ups of fair.py.
 
-Functions get this as their SQS endpoint. The event source pollers call it in process.
+It is the SQS endpoint of functions. The event source pollers call it in process.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from local.upstream import Refused, Upstream
 
 MAX_BYTES = 1024 * 1024  # of a message, and of a batch, attributes included
 MAX_DELAY = 900
-MAX_VISIBILITY = 12 * 3600  # in all, since the message was received
+MAX_VISIBILITY = 12 * 3600  # in total, since the message was received
 MAX_WAIT = 20
-_REMEMBERED = 200_000  # receipts; above, those past 12 hours are dropped
+_REMEMBERED = 200_000  # receipts; with more, those older than 12 hours are dropped
 
 
 class Sqs:
@@ -30,7 +30,7 @@ class Sqs:
         self._received: dict[str, float] = {}  # receipt handle → when its message was received
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """One SQS call. Raises `Refused` with what SQS has against it."""
+        """One SQS call. Raises `Refused` with the error of SQS."""
         refused = self._refuse(action, payload)
         if not refused or payload["Entries"]:
             result = await self._fair.call(action, payload)
@@ -48,7 +48,7 @@ class Sqs:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         action = headers.get("x-amz-target", "").removeprefix("AmazonSQS.")
-        body = await read_body(receive, 4 * MAX_BYTES)  # JSON may escape each byte of a message
+        body = await read_body(receive, 4 * MAX_BYTES)  # JSON can escape each byte of a message
         extra = []
         try:
             if not action:
@@ -68,7 +68,9 @@ class Sqs:
         await respond(send, status, [("content-type", "application/x-amz-json-1.0"), *extra], content)
 
     def _refuse(self, action: str, payload: dict[str, Any]) -> list[dict[str, Any]]:
-        """Raises `Refused`; for a batch, takes bad entries out of it and returns their failures."""
+        """Raise `Refused` for an invalid call. Removes invalid entries from a batch, and returns their
+        failures.
+        """
         if action == "ReceiveMessage":
             _within(payload, "WaitTimeSeconds", MAX_WAIT)
             _within(payload, "VisibilityTimeout", MAX_VISIBILITY)
@@ -141,7 +143,7 @@ def _within(values: dict[str, Any], name: str, limit: int) -> None:
 
 
 def _size(message: dict[str, Any]) -> int:
-    """Body and attributes: names, types and values all count."""
+    """The size of a message: its body, and the names, types and values of its attributes."""
     size = len(message.get("MessageBody", "").encode())
     for name, attribute in (message.get("MessageAttributes") or {}).items():
         binary = attribute.get("BinaryValue") or ""  # base64 in the JSON protocol

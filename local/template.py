@@ -1,7 +1,7 @@
-"""Reads template.yaml: the SAM transform, parameters, and what of it this runner emulates.
+"""Reads template.yaml: the SAM transform, the parameters, and the resources that this runner emulates.
 
-Nothing is served that does not come out of here. A resource type that is neither emulated nor
-listed as safe to leave out is a `Problem`.
+Everything that the runner serves comes from here. A resource type that is neither emulated nor listed as safe
+to leave out is a `Problem`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import yaml
 from local.intrinsics import Resolver, parameter_values
 from local.settings import ACCOUNT, REGION, STACK_NAME, Problem
 
-# What has no part in running on one machine: rights, logs, alarms, and what deploys.
+# Types without a function on one machine: permissions, logs, alarms and deployment.
 LEFT_OUT = {
     "AWS::ApiGatewayV2::Stage",
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -70,7 +70,7 @@ _LOCAL_URI = "s3://local/"
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function: how to start it and what bounds it."""
+    """One Lambda function: how to start it, and its limits."""
 
     logical_id: str
     name: str
@@ -94,15 +94,15 @@ class Resource:
 
 
 class _NoPolicies:
-    """The transform looks managed policies up by name; rights are not enforced here."""
+    """The transform looks up managed policies by name; permissions are not enforced here."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 class Template:
-    """A transformed template with its parameters. `identities` are ids that services make up
-    (KMS keys, secrets), by logical id; `endpoints` map service ids to addresses."""
+    """A transformed template with its parameters. `identities` are the IDs that services assign (KMS keys,
+    secrets) by logical ID, and `endpoints` are the URLs by service."""
 
     def __init__(self, path: Path, given: Mapping[str, str]) -> None:
         self.path = path
@@ -125,7 +125,7 @@ class Template:
                 raise Problem(f"{logical_id}: {resource['Type']} is not emulated")
 
     def of_type(self, kind: str) -> Iterator[Resource]:
-        """The resources of one type, properties resolved."""
+        """The resources of one type, with resolved properties."""
         for logical_id, resource in self._resources.items():
             if resource["Type"] == kind:
                 try:
@@ -135,7 +135,7 @@ class Template:
                 yield Resource(logical_id, properties)
 
     def name(self, logical_id: str) -> str:
-        """The physical name: the template's own, or one made of the stack's and the logical id."""
+        """The physical name: the template's, or one from the stack's name and the logical ID."""
         resource = self._resources[logical_id]
         kind = resource["Type"]
         given = resource.get("Properties", {}).get(EMULATED[kind][0]) if kind in EMULATED else None
@@ -156,7 +156,7 @@ class Template:
         return f"{self.endpoints['sqs']}/{ACCOUNT}/{self.name(logical_id)}"
 
     def functions(self) -> dict[str, Function]:
-        """The functions by logical id."""
+        """The functions by logical ID."""
         layers = {
             self.arn(layer.logical_id): self._folder(layer.logical_id, layer.properties["Content"])
             for layer in self.of_type("AWS::Lambda::LayerVersion")
@@ -172,7 +172,7 @@ class Template:
                 name=self.name(resource.logical_id),
                 handler=properties["Handler"],
                 code=self._folder(resource.logical_id, properties["Code"]),
-                # A layer of another template is a published one: its packages are installed here.
+                # A layer of another template is published; its packages are installed here.
                 layers=tuple(layers[arn] for arn in properties.get("Layers", []) if arn in layers),
                 timeout=int(properties.get("Timeout", 3)),
                 memory=int(properties.get("MemorySize", 128)),
@@ -202,12 +202,12 @@ class Template:
             raise Problem(f"{logical_id}: its code is not a folder of this project")
         folder = (self.path.parent / content["S3Key"]).resolve()
         if not folder.is_dir():
-            raise Problem(f"{logical_id}: there is no folder {content['S3Key']}")
+            raise Problem(f"{logical_id}: folder {content['S3Key']} not found")
         return folder
 
     def _attribute(self, logical_id: str, name: str | None) -> str:
         if logical_id not in self._resources:
-            raise Problem(f"there is no parameter or resource {logical_id}")
+            raise Problem(f"unknown parameter or resource: {logical_id}")
         kind = self._resources[logical_id]["Type"]
         match kind, name:
             case "AWS::SQS::Queue", (None | "QueueUrl"):
@@ -250,7 +250,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         document = yaml_parse(path.read_text())
     except FileNotFoundError:
-        raise Problem(f"there is no {path}") from None
+        raise Problem(f"{path} not found") from None
     except (yaml.YAMLError, ValueError) as error:
         raise Problem(f"{path.name} does not parse: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
@@ -259,8 +259,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _transform(document: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
-    """What CloudFormation makes of the template: AWS's own translator, offline."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator asks boto3 for one
+    """Transform the template with AWS's own translator, offline."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator needs a region from boto3
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.translator.transform import transform
 

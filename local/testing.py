@@ -28,7 +28,7 @@ _NONE = {"pids": {"runner": 0}}
 
 
 class RunningStack:
-    """A `python -m local run` of its own: its data, its addresses, its log."""
+    """A `python -m local run` process with its own data, endpoints and log."""
 
     def __init__(self, process: subprocess.Popen[bytes], state: Path, log: Path) -> None:
         self.process = process
@@ -41,15 +41,15 @@ class RunningStack:
         self.endpoints: dict[str, str] = described["endpoints"]
 
     def describe(self) -> dict[str, Any]:
-        """What the stack says of itself now: stack.json."""
+        """The stack's current description, stack.json."""
         return dict(json.loads(settings.stack_file(self.state).read_text()))
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the addresses that functions use; `lambda` invokes functions."""
+        """A boto3 client with the functions' endpoints. `lambda` invokes functions."""
         return settings.client(service, self.endpoints)
 
     def invoke(self, function: str, event: Any = None) -> Any:
-        """Invokes a function by logical id, as a schedule would. Its error is a RuntimeError."""
+        """Invoke a function by logical ID, as a schedule would. Raises RuntimeError for its error."""
         answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event or {}))
         payload = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer:
@@ -64,31 +64,31 @@ class RunningStack:
         scope: str | None = None,
         subject: str = "developer",
     ) -> str:
-        """A JWT that the stack accepts; the role is owner unless a role or a scope is given."""
+        """A JWT that the stack accepts. The role is owner unless a role or a scope is given."""
         return mint(self.state, workspace, role=role, scope=scope, subject=subject)
 
     def pids(self, function: str) -> list[int]:
-        """The function's processes at this moment."""
+        """The IDs of the function's current processes."""
         return list(self.describe()["pids"]["functions"].get(function, []))
 
     def kill(self, function: str, number: int = signal.SIGKILL) -> list[int]:
-        """Signals every process of a function and returns which. After SIGKILL they are gone, and
-        the next invocation starts another one."""
+        """Send a signal to every process of a function, and return their IDs. After SIGKILL they have ended,
+        and the next invocation starts a new one."""
         killed = []
         for pid in self.pids(function):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
                 killed.append(pid)
         while number == signal.SIGKILL and not set(killed).isdisjoint(self.pids(function)):
-            time.sleep(0.01)  # the kernel has ended them: the stack is about to say so
+            time.sleep(0.01)  # the processes have ended; wait until stack.json says so
         return killed
 
     def output(self) -> str:
-        """All that the stack has printed."""
+        """The stack's output so far."""
         return self.log.read_text()
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Ends the stack and returns its exit code. Its data stays in the state directory."""
+        """Stop the stack, and return its exit code. Its data stays in the state directory."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
@@ -98,7 +98,7 @@ class RunningStack:
 
 
 def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:
-    """What the probe answers as soon as that is truthy; AssertionError when it never is."""
+    """Return the first truthy result of the probe. Raises AssertionError after the time."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -116,9 +116,9 @@ def stack(
     variables: Mapping[str, Mapping[str, str]] | None = None,
     timeout: float = 60,
 ) -> Iterator[RunningStack]:
-    """Runs the stack on a free port and yields it when it serves; its log is `state_dir/run.log`.
-    `environment` is the runner's, `variables` are functions' own, by logical id.
-    Raises RuntimeError with the log's end when it does not come up."""
+    """Run the stack on a free port, and yield it when it is ready. Its log is `state_dir/run.log`.
+    `environment` is for the runner, and `variables` are for functions, by logical ID.
+    Raises RuntimeError with the end of the log if the stack does not start."""
     state_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "local", "run"]
     command += ["--template", str(template or settings.ROOT / "template.yaml")]

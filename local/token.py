@@ -23,7 +23,7 @@ def mint(
     subject: str = "developer",
     hours: float = HOURS,
 ) -> str:
-    """A JWT (HS256) as the platform would issue it. `scope`, if given, overrides the role there."""
+    """A JWT (HS256) as the platform would issue it. `scope`, if given, replaces the role."""
     from joserfc import jwt
     from joserfc.jwk import OctKey
 
@@ -49,7 +49,7 @@ def mint(
 def main(state: Path) -> int:
     workspace = os.environ.get("WORKSPACE", "")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", workspace):
-        print("error: whose token? make token WORKSPACE=acme [SCOPE=… | ROLE=owner]", file=sys.stderr)
+        print("error: set WORKSPACE: make token WORKSPACE=acme [SCOPE=… | ROLE=owner]", file=sys.stderr)
         return 2
     print(
         mint(

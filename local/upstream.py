@@ -1,7 +1,7 @@
-"""The emulator's SQS, called over kept connections.
+"""Calls the emulator's SQS over persistent connections.
 
-Every message of the stack passes through here several times, and polling an idle queue is a call too. This
-takes at most a fifth of the CPU of a general HTTP client.
+Every message of the stack passes through here several times, and so does every poll of an idle queue. This
+client uses at most a fifth of the CPU of a general HTTP client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECONDS = 30  # the longest poll takes 20
 
 
 class Refused(Exception):
-    """An error as SQS answers it: the name of its shape, and its code if that differs."""
+    """An error response of SQS: the name of its shape, and its code if that differs."""
 
     def __init__(self, kind: str, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 class Upstream:
-    """Calls in SQS's JSON protocol. They raise `Refused`, or OSError when there is no answer."""
+    """Calls in SQS's JSON protocol. They raise `Refused`, or OSError without a response."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -65,17 +65,17 @@ class Upstream:
         except asyncio.IncompleteReadError as error:
             writer.close()
             raise ConnectionError(f"{self._host} closed the connection") from error
-        except BaseException:  # interrupted, so no other call may use the connection
+        except BaseException:  # interrupted, so no other call can use the connection
             writer.close()
             raise
-        if headers.get("connection", "").lower() == "close":  # ministack does after 1,000 requests
+        if headers.get("connection", "").lower() == "close":  # ministack closes it after 1,000 requests
             writer.close()
         else:
             self._idle.append((reader, writer))
         return int(lines[0].split(" ")[1]), headers, content
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A kept connection that the other end has not closed, or a new one."""
+        """An idle connection that the server has not closed, or a new one."""
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():

@@ -1,7 +1,7 @@
 """Runs end-to-end tests on Amazon's DynamoDB Local instead of ministack's DynamoDB: `make test-engines`.
 
-Amazon's licence lets nobody pass DynamoDB Local on, so it is no part of this project: whoever wants these
-tests says where theirs is (`DYNAMODB_LOCAL`, the folder of Amazon's download), or has Maven fetch it.
+Amazon's license forbids redistribution, so this project does not include DynamoDB Local. Set
+`DYNAMODB_LOCAL` to the folder of Amazon's download; otherwise Maven downloads it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.services import child
 from local.settings import ENDPOINT_VARIABLES, HOST, ROOT, Problem, client
 
-# The race needs a DynamoDB that counts right, the others every table and every function. The README's
-# quick start is left out: it is about the README. All stacks of a run share the tables of one engine;
-# what keeps them apart is that each test has a workspace of its own.
+# The race needs a DynamoDB that counts correctly; the others use every table and every function. The README's
+# quick start is left out: it tests the README. All stacks of a run share the tables of one engine; each test
+# has its own workspace, which keeps them apart.
 TESTS = [f"tests/e2e/test_{name}.py" for name in ("race", "main_job", "kill", "samples")]
 
 VERSION = "3.1.0"
 OLDEST_JAVA = 17
-FETCHED = Path(".tools/dynamodb-local")  # a folder for each version
+DOWNLOADS = Path(".tools/dynamodb-local")  # a folder for each version
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 POM = f"""\
@@ -53,8 +53,8 @@ POM = f"""\
 </project>
 """
 
-# DynamoDB Local listens on every interface and has no option against it. Java's security manager, which is
-# there up to Java 23, closes connections that do not come from this machine, and lets it open none itself.
+# DynamoDB Local listens on every interface, and no option prevents it. Java's security manager, which exists
+# up to Java 23, closes connections from other machines, and prevents outgoing ones.
 LAST_JAVA_WITH_SECURITY_MANAGER = 23
 POLICY = f"""\
 grant {{
@@ -82,48 +82,48 @@ def say(message: str) -> None:
     print(f"test-engines: {message}", file=sys.stderr, flush=True)
 
 
-# ── what has to be here ──────────────────────────────────────────────────────────────────────────────
+# ── prerequisites ────────────────────────────────────────────────────────────────────────────────────
 
 
 def java_version() -> int:
-    """The major version of the Java on the PATH. Raises `Problem` when none runs or it is too old."""
+    """Return the major version of the Java on the PATH. Raises `Problem` if none runs, or it is too old."""
     try:
-        shown = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+        output = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
     except FileNotFoundError:
-        shown = ""
-    # `version "17.0.15"`, `"24-ea"`, `"1.8.0_402"`. macOS has a `java` that only says that there is none.
-    found = re.search(r'version "(\d+)', shown)
-    if not found:
-        raise Problem(f"DynamoDB Local runs on Java {OLDEST_JAVA} or later, and there is none: install one")
-    version = int(found[1])
+        output = ""
+    # `version "17.0.15"`, `"24-ea"`, `"1.8.0_402"`. The `java` of macOS only prints that Java is missing.
+    match = re.search(r'version "(\d+)', output)
+    if not match:
+        raise Problem(f"Java not found: DynamoDB Local needs Java {OLDEST_JAVA} or later; install it")
+    version = int(match[1])
     if version < OLDEST_JAVA:
-        raise Problem(f"DynamoDB Local needs Java {OLDEST_JAVA} or later, and this is Java {version}")
+        raise Problem(f"DynamoDB Local needs Java {OLDEST_JAVA} or later, but this is Java {version}")
     return version
 
 
-def locate(given: str | None, fetched: Path) -> Path:
-    """The folder of DynamoDB Local: the one given, or else the fetched one, fetched now if need be."""
-    if given:
-        folder = Path(given).expanduser().resolve()
+def locate(configured: str | None, downloads: Path) -> Path:
+    """Return the folder of DynamoDB Local: the configured one, or the download, which is made if needed."""
+    if configured:
+        folder = Path(configured).expanduser().resolve()
         if not (folder / "DynamoDBLocal.jar").is_file():
-            raise Problem(f"there is no DynamoDBLocal.jar in {folder} (DYNAMODB_LOCAL)")
+            raise Problem(f"no DynamoDBLocal.jar in {folder} (DYNAMODB_LOCAL)")
         return folder
-    folder = (fetched / VERSION).resolve()
+    folder = (downloads / VERSION).resolve()
     if not folder.is_dir():
-        fetch(folder)
+        download(folder)
     return folder
 
 
-def fetch(folder: Path) -> None:
-    """Has Maven copy DynamoDB Local and what it needs into a folder that is not there yet."""
+def download(folder: Path) -> None:
+    """Copy DynamoDB Local and its dependencies with Maven into a folder that does not exist yet."""
     if not shutil.which("mvn"):
         raise Problem(
-            "DynamoDB Local is fetched with Maven, and there is no mvn: install it, or download DynamoDB "
-            "Local from Amazon and say where: make test-engines DYNAMODB_LOCAL=<folder of DynamoDBLocal.jar>"
+            "Maven downloads DynamoDB Local, but there is no mvn: install it, or download DynamoDB Local "
+            "from Amazon and set its folder: make test-engines DYNAMODB_LOCAL=<folder of DynamoDBLocal.jar>"
         )
-    say(f"Maven fetches DynamoDB Local {VERSION} into {folder} (once, about 30 s, 60 MB)")
-    say("it comes under Amazon's DynamoDB Local License Agreement (LICENSE.txt in its jar): to install or")
-    say("use it you need an AWS account, and you must not pass it on")
+    say(f"downloading DynamoDB Local {VERSION} with Maven into {folder} (once, about 30 s, 60 MB)")
+    say("it is under Amazon's DynamoDB Local License Agreement (LICENSE.txt in its jar): to install or")
+    say("use it you need an AWS account, and you must not redistribute it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         pom, jars = Path(temporary, "pom.xml"), Path(temporary, "jars")
@@ -138,11 +138,11 @@ def fetch(folder: Path) -> None:
         ]
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
         if subprocess.run([*maven, COPY_DEPENDENCIES, *options], stdout=sys.stderr).returncode:
-            raise Problem("Maven could not fetch DynamoDB Local; see above, then run it again")
+            raise Problem("Maven could not download DynamoDB Local; see above, then run it again")
         try:
-            jars.rename(folder)  # whole or not at all
+            jars.rename(folder)  # atomic
         except OSError:
-            if not folder.is_dir():  # it is there when another make was faster
+            if not folder.is_dir():  # it exists if another make was faster
                 raise
 
 
@@ -150,7 +150,7 @@ def fetch(folder: Path) -> None:
 
 
 def command(folder: Path, java: int, port: int, policy: Path) -> list[str]:
-    """The command line of DynamoDB Local from a folder, Amazon's or Maven's."""
+    """The command line of DynamoDB Local in a folder of Amazon's download or of Maven's."""
     line = ["java"]
     if java <= LAST_JAVA_WITH_SECURITY_MANAGER:
         line += ["-Djava.security.manager", f"-Djava.security.policy=={policy}"]
@@ -163,7 +163,7 @@ def command(folder: Path, java: int, port: int, policy: Path) -> list[str]:
 
 @contextlib.contextmanager
 def running(folder: Path, java: int) -> Iterator[str]:
-    """An empty DynamoDB Local, for as long as the block; its URL."""
+    """Run an empty DynamoDB Local during the block, and yield its URL."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
@@ -177,7 +177,7 @@ def running(folder: Path, java: int) -> Iterator[str]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for the tests, which still need it to stop theirs
+                start_new_session=True,  # Ctrl-C stops the tests, which need the engine until they end
             )
         try:
             url = f"http://{HOST}:{port}"
@@ -185,7 +185,7 @@ def running(folder: Path, java: int) -> Iterator[str]:
             version = re.search(r"^Version:\s*(\S+)", log.read_text(), re.MULTILINE)
             say(f"the engine is DynamoDB Local {version[1] if version else ''} at {url}, from {folder}")
             if java > LAST_JAVA_WITH_SECURITY_MANAGER:
-                say(f"note: on Java {java} it can be reached from other machines too while the tests run")
+                say(f"note: on Java {java}, other machines can connect to it while the tests run")
             yield url
         finally:
             process.terminate()
@@ -210,7 +210,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 def rows_by_table(url: str) -> dict[str, int]:
-    """How many rows each table of an engine holds."""
+    """The number of rows in each table of an engine."""
     dynamodb = client("dynamodb", {"*": url})
     names = (name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"])
     scan = dynamodb.get_paginator("scan")
@@ -223,8 +223,8 @@ def rows_by_table(url: str) -> dict[str, int]:
 
 
 def run_tests(url: str, arguments: Sequence[str]) -> int:
-    """pytest's exit code, with every stack of the tests on the engine."""
-    # Ctrl-C reaches pytest too, which stops its stacks and ends; the engine is there until then.
+    """Run the tests with every stack on the engine, and return pytest's exit code."""
+    # Ctrl-C also reaches pytest, which stops its stacks and ends. The engine runs until then.
     signal.signal(signal.SIGINT, lambda *_: None)
     pytest = subprocess.Popen(
         child(signal.SIGINT, sys.executable, "-m", "pytest", *TESTS, *arguments),
@@ -243,25 +243,25 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, terminated)
     try:
         java = java_version()
-        folder = locate(os.environ.get("DYNAMODB_LOCAL"), ROOT / FETCHED)
+        folder = locate(os.environ.get("DYNAMODB_LOCAL"), ROOT / DOWNLOADS)
         with running(folder, java) as url:
             code = run_tests(url, arguments)
-            held = rows_by_table(url)
+            rows = rows_by_table(url)
     except Problem as problem:
         say(str(problem))
         return 1
     except BotoCoreError as error:
-        say(f"DynamoDB Local answers no more: {error}")
+        say(f"DynamoDB Local does not answer: {error}")
         return 1
-    if not any(held.values()):
-        say("no test put a row into DynamoDB Local: whatever they ran on, it was not this engine")
+    if not any(rows.values()):
+        say("no test wrote a row into DynamoDB Local: the tests ran on another engine")
         return code or 1
-    say(f"the tests left {sum(held.values())} rows in {len(held)} tables of DynamoDB Local")
+    say(f"the tests left {sum(rows.values())} rows in {len(rows)} tables of DynamoDB Local")
     return code
 
 
 def terminated(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # unlike the signal's own end, it lets everything be stopped
+    raise SystemExit(128 + number)  # runs the `finally` blocks, unlike the signal itself
 
 
 if __name__ == "__main__":

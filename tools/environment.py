@@ -1,9 +1,9 @@
-"""Makes the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME...`
+"""Installs the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME...`
 
-An environment holds exactly its lock file. It is made once, made again when the lock changes, and
-counts only when its last line, the stamp, was written: an interrupted one is made again. Two `make`
-at once wait for each other. Runs on the bare Python of the machine, so it uses nothing but the
-standard library, and syntax that an old Python still reads, to be able to say that it is too old.
+An environment holds exactly the packages of its lock file. It is installed once, and again when the lock
+changes. The last step writes a stamp, so an interrupted installation is repeated. Concurrent `make` runs wait
+for each other. This file runs on the machine's own Python, so it uses only the standard library, and syntax
+that old Pythons parse, so that it can report that the Python is too old.
 """
 
 import fcntl
@@ -15,9 +15,9 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
-# name: (folder, lock file, seconds it takes, what it is)
+# name: (folder, lock file, seconds that it takes, description)
 ENVIRONMENTS = {
-    "dev": (".venv", "requirements/dev.txt", 40, "the library's packages and the tools"),
+    "dev": (".venv", "requirements/dev.txt", 40, "the library's dependencies and the development tools"),
     "ministack": (".tools/ministack", "requirements/ministack.txt", 10, "the local data services"),
     "sam": (".tools/sam", "requirements/sam.txt", 40, "the SAM CLI"),
     "lock": (".tools/lock", "requirements/lock.txt", 5, "the tool that writes lock files"),
@@ -25,7 +25,7 @@ ENVIRONMENTS = {
 
 
 def say(message):
-    # Never on standard output: `make token` puts nothing but the token there.
+    # Not on standard output, where `make token` writes only the token.
     sys.stderr.write("patchbay: {}\n".format(message))
     sys.stderr.flush()
 
@@ -37,7 +37,7 @@ def main(arguments):
     for name in arguments:
         if name == "--same-python":
             continue
-        folder, lock, seconds, what = ENVIRONMENTS[name]
+        folder, lock, seconds, description = ENVIRONMENTS[name]
         if complete(folder, lock, same_python):
             continue
         with open(".tools/.lock", "w") as guard:
@@ -48,14 +48,14 @@ def main(arguments):
                 fcntl.flock(guard, fcntl.LOCK_EX)
             if not complete(folder, lock, same_python):
                 refuse_unusable_python()
-                say("installing {} into {} (once, about {} s)".format(what, folder, seconds))
+                say("installing {} into {} (once, about {} s)".format(description, folder, seconds))
                 install(folder, lock)
 
 
 def complete(folder, lock, same_python):
-    """Whether the environment was made to the end, from this lock, and its Python still runs.
+    """Whether the environment was installed completely, from this lock, and its Python still exists.
 
-    One made by another Python stays, unless this Python was asked for by name.
+    An environment of another Python counts too, unless `same_python`.
     """
     try:
         with open(stamp_of(folder)) as file:
@@ -73,16 +73,16 @@ def refuse_unusable_python():
     wanted = "Patchbay needs Python {}.{} or later".format(*OLDEST)
     if sys.version_info < OLDEST:
         sys.exit(
-            "patchbay: {}, and {} is {}. Name a newer one: make PYTHON=python3.13".format(
+            "patchbay: {}, but {} is {}. Name a newer one: make PYTHON=python3.13".format(
                 wanted, sys.executable, python_version()
             )
         )
     try:
-        import ensurepip  # noqa: F401  # its absence is what a Debian without python3-venv shows
+        import ensurepip  # noqa: F401  # missing on a Debian without python3-venv
         import venv  # noqa: F401
     except ImportError:
         sys.exit(
-            "patchbay: {} with venv and pip, and {} lacks them. On Debian and Ubuntu: "
+            "patchbay: {} with venv and pip, but {} lacks them. On Debian and Ubuntu: "
             "apt install python3-venv".format(wanted, sys.executable)
         )
 
@@ -92,8 +92,8 @@ def install(folder, lock):
     python = os.path.join(folder, "bin", "python")
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     run([sys.executable, "-m", "venv", folder])
-    # The lock is complete: `--no-deps` keeps old versions of pip from resolving it once more, and
-    # `pip check` says whether it really was.
+    # The lock is complete: `--no-deps` keeps old versions of pip from resolving it again, and
+    # `pip check` verifies it.
     run([*pip, "install", "--quiet", "--no-deps", "--require-hashes", "-r", lock])
     run([*pip, "check"])
     with open(stamp_of(folder), "w") as file:

@@ -1,9 +1,9 @@
-"""Installs Node packages that tests need: `python -m tools.node_packages NAME…`
+"""Installs the Node packages of the tests: `python -m tools.node_packages NAME…`
 
-A name stands for a folder with a package.json and its lock file. The packages go into .tools/node/NAME,
-once, and again when the lock changes; as in environment.py, an interrupted installation is made again,
-and two `make` at once wait for each other. A set that this machine cannot run is passed over with a line
-that says why, and its tests are skipped.
+A name is a folder with a package.json and its lock file. The packages are installed into .tools/node/NAME
+once, and again when the lock changes. As in environment.py, an interrupted installation is repeated, and
+concurrent `make` runs wait for each other. A set that this machine cannot run is skipped with a message, and
+so are its tests.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from tools import environment
 
 ROOT = Path(environment.ROOT)
 OLDEST_NODE = 20
-# n8n takes no older one, and Zapier's CLI none before 22. Where this machine's is older, the set "node"
-# brings one.
+# n8n needs it, and Zapier's CLI needs at least 22. Where the Node is older, the set "node" installs one.
 NEWER_NODE = 24
 N8N_SERVER = ROOT / ".tools/node/n8n-server"
 
 
 class Packages(NamedTuple):
-    """`source` has the package.json and its lock; `native` are compiled here."""
+    """`source` has the package.json and its lock; `native` packages are compiled on this machine."""
 
     source: str
     seconds: int
-    what: str
+    description: str
     native: Sequence[str] = ()
 
 
@@ -43,8 +42,8 @@ PACKAGES = {
     "node": Packages("tests/apps/node", 10, "a newer Node"),
     "zapier": Packages("tests/apps/zapier", 10, "Zapier's schema and runner"),
     "zapier-cli": Packages("tests/apps/zapier-cli", 30, "Zapier's CLI"),
-    "n8n": Packages("tests/apps/n8n", 60, "n8n's own tool and core"),
-    "n8n-server": Packages("tests/apps/n8n-server", 300, "a whole n8n, 2.3 GB", native=["sqlite3"]),
+    "n8n": Packages("tests/apps/n8n", 60, "n8n's CLI and core"),
+    "n8n-server": Packages("tests/apps/n8n-server", 300, "a complete n8n, 2.3 GB", native=["sqlite3"]),
 }
 
 
@@ -52,11 +51,11 @@ def main(names: Sequence[str]) -> None:
     os.chdir(ROOT)
     for name in names:
         packages = PACKAGES[name]
-        refuse_unusable_node(packages.what)
+        refuse_unusable_node(packages.description)
         if name == "node" and node_version() >= NEWER_NODE:
             continue
-        if packages.native and (missing := missing_for_n8n()):
-            environment.say(f"passed over: {packages.what}; {missing}")
+        if packages.native and (reason := unmet_n8n_requirement()):
+            environment.say(f"skipped {packages.description}: {reason}")
             continue
         folder, lock = Path(".tools/node", name), Path(packages.source, "package-lock.json")
         if complete(folder, lock):
@@ -70,51 +69,51 @@ def main(names: Sequence[str]) -> None:
                 fcntl.flock(guard, fcntl.LOCK_EX)
             if not complete(folder, lock):
                 environment.say(
-                    f"installing {packages.what} into {folder} (once, about {packages.seconds} s)"
+                    f"installing {packages.description} into {folder} (once, about {packages.seconds} s)"
                 )
                 install(folder, lock, packages.native)
 
 
-def refuse_unusable_node(what: str) -> None:
-    """Exits, saying what to do, unless this machine has Node, new enough, and npm."""
-    advice = f"install Node {OLDEST_NODE} or later, with npm: {what} runs on it"
+def refuse_unusable_node(purpose: str) -> None:
+    """Exit with advice unless this machine has npm and a sufficiently new Node."""
+    advice = f"install Node {OLDEST_NODE} or later, with npm, for {purpose}"
     if not shutil.which("node"):
-        sys.exit(f"patchbay: there is no node; {advice}")
+        sys.exit(f"patchbay: node not found; {advice}")
     if node_version() < OLDEST_NODE:
         sys.exit(f"patchbay: {shutil.which('node')} is too old or broken; {advice}")
     if not shutil.which("npm"):
-        sys.exit(f"patchbay: there is no npm; {advice}")
+        sys.exit(f"patchbay: npm not found; {advice}")
 
 
 def node_version() -> int:
-    """The first number of this machine's Node; 0 if there is none that runs."""
+    """The major version of this machine's Node; 0 if none runs."""
     if not shutil.which("node"):
         return 0
-    shown = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
-    version = re.match(r"v(\d+)\.", shown)
+    output = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+    version = re.match(r"v(\d+)\.", output)
     return int(version[1]) if version else 0
 
 
 def newer_node() -> Path | None:
-    """A Node that is NEWER_NODE or later: this machine's, or the one of the set "node". None where that set
-    has none for this kind of machine, or is not installed.
+    """The path of a Node of at least NEWER_NODE: this machine's, or the set "node"'s. None if that set has no
+    Node for this platform, or is not installed.
     """
     if node_version() >= NEWER_NODE:
         return Path(shutil.which("node") or "node").resolve()
     return next((ROOT / ".tools/node/node/node_modules").glob("node-*/bin/node"), None)
 
 
-def missing_for_n8n() -> str | None:
-    """What this machine lacks to run a whole n8n."""
+def unmet_n8n_requirement() -> str | None:
+    """Why this machine cannot run a complete n8n, or None if it can."""
     if newer_node() is None:
-        return f"it needs Node {NEWER_NODE} or later, which this machine does not have"
+        return f"it needs Node {NEWER_NODE} or later"
     if not (shutil.which("make") and shutil.which("c++")):
         return "it needs make and a C++ compiler"
     return None
 
 
 def complete(folder: Path, lock: Path) -> bool:
-    """Whether the packages were installed to the end, from this lock."""
+    """Whether the packages were installed completely, from this lock."""
     try:
         return Path(environment.stamp_of(folder)).read_text() == environment.digest(lock)
     except OSError:
@@ -134,8 +133,8 @@ def install(folder: Path, lock: Path, native: Sequence[str]) -> None:
 
 
 def compile_native(folder: Path, name: str) -> None:
-    """Compile a package for the Node that runs it, with the headers beside that Node if it has them: node-gyp
-    would download them.
+    """Compile a package for the Node that runs it. Uses the headers next to that Node if it has them, because
+    node-gyp would download them.
     """
     node = newer_node()
     prefix = node.parent.parent if node else Path()
@@ -145,10 +144,10 @@ def compile_native(folder: Path, name: str) -> None:
 
 
 def run(command: Sequence[str], folder: Path) -> None:
-    """Exits with what the command said if it fails."""
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        sys.stderr.buffer.write(done.stdout)
+    """Run a command; exit with its output if it fails."""
+    completed = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if completed.returncode:
+        sys.stderr.buffer.write(completed.stdout)
         sys.exit(f"patchbay: {' '.join(command)} failed; see above, then run make again")
 
 

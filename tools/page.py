@@ -1,4 +1,4 @@
-"""Tables in the docs that are made, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+"""Generated tables in the docs, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from local.settings import ROOT
 
 
 def with_tables(path: str, name: str, lines: Iterable[str]) -> str:
-    """The page as it is, with these lines between its marks. Raises ValueError when it has no such marks."""
+    """Return the page with these lines between its markers. Raises ValueError if it has no such markers."""
     page = (ROOT / path).read_text("utf-8")
     start, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-    found = re.fullmatch(f"(.*?{re.escape(start)}).*?({re.escape(end)}.*)", page, re.DOTALL)
-    if found is None:
-        raise ValueError(f"{path} has no place for {name}")
-    return found[1] + "".join(f"{line}\n" for line in lines) + found[2]
+    match = re.fullmatch(f"(.*?{re.escape(start)}).*?({re.escape(end)}.*)", page, re.DOTALL)
+    if match is None:
+        raise ValueError(f"{path} has no markers for {name}")
+    return match[1] + "".join(f"{line}\n" for line in lines) + match[2]

@@ -12,7 +12,7 @@ TARGET = ROOT / _PAGE
 
 
 def render() -> str:
-    """The page with the table as the providers' files have it."""
+    """Return the page with the table of the providers' files."""
     rows = ["| `provider` | | Type | Sign-in | Refresh |", "|---|---|---|---|---|"]
     loaded = (providers.load(name) for name in providers.names())
     rows += [_row(provider) for provider in loaded if provider is not None]

@@ -1,8 +1,7 @@
-"""Refuses a build that is not fit to deploy: `python -m tools.release_check .aws-sam/build`.
+"""Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build`.
 
-What `sam build` lets pass and only AWS, or the bill, would show: modules without bytecode for the
-runtime, libraries for another processor, packages over Lambda's limit, a stack over
-CloudFormation's.
+It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
+runtime, libraries for another processor, packages over Lambda's limit, and a stack over CloudFormation's.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from samtranslator.yaml_helper import yaml_parse
 MAX_UNZIPPED = 250 * 1024 * 1024
 MAX_RESOURCES = 500
 
-# The .pyc header (PEP 552): Python 3.13's magic number; flags 1, by hash and never checked.
+# The .pyc header (PEP 552): Python 3.13's magic number, and the flags 1 (hash-based, unchecked).
 PYC_SUFFIX = ".cpython-313.pyc"
 PYC_HEADER = (3571).to_bytes(2, "little") + b"\r\n" + (1).to_bytes(4, "little")
 # The ELF header; the machine is the 16-bit word at byte 18.
@@ -42,7 +41,7 @@ class Build:
 
 
 def read(path: Path) -> Build:
-    """Reads the build in a folder; FileNotFoundError when a part of it is missing."""
+    """Read the build in a folder. Raises FileNotFoundError if a part of it is missing."""
     template = yaml_parse((path / "template.yaml").read_text())
     folders = {
         name: (path / resource["Properties"][URIS[resource["Type"]]]).resolve(strict=True)
@@ -53,7 +52,7 @@ def read(path: Path) -> Build:
 
 
 def problems(build: Build) -> list[str]:
-    """What is wrong with the build, one sentence each; empty when it may be deployed."""
+    """Return the build's faults, one sentence each."""
     return [
         *modules_without_bytecode(build),
         *libraries_for_other_machines(build),
@@ -64,11 +63,11 @@ def problems(build: Build) -> list[str]:
 
 def modules_without_bytecode(build: Build) -> Iterator[str]:
     modules = [module for folder in build.folders.values() for module in folder.rglob("*.py")]
-    bare = sorted(module for module in modules if not has_bytecode(module))
-    if bare:
+    uncompiled = sorted(module for module in modules if not has_bytecode(module))
+    if uncompiled:
         yield (
-            f"{len(bare)} of {len(modules)} modules have no bytecode of Python 3.13, "
-            f"such as {bare[0]}; install python3.13 or name it with PYTHON313=, and build again"
+            f"{len(uncompiled)} of {len(modules)} modules have no bytecode of Python 3.13, "
+            f"such as {uncompiled[0]}; install python3.13 or name it with PYTHON313=, and build again"
         )
 
 
@@ -88,11 +87,11 @@ def libraries_for_other_machines(build: Build) -> Iterator[str]:
 def packages_too_large(build: Build) -> Iterator[str]:
     for name, size in unzipped(build).items():
         if size > MAX_UNZIPPED:
-            yield f"{name} and its layers are {megabytes(size)} unzipped; Lambda takes 250 MB"
+            yield f"{name} and its layers are {megabytes(size)} unzipped; Lambda's limit is 250 MB"
 
 
 def unzipped(build: Build) -> dict[str, int]:
-    """Bytes of each function together with its layers."""
+    """The size of each function with its layers, in bytes."""
     sizes = {
         name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         for name, folder in build.folders.items()
@@ -110,15 +109,15 @@ def unzipped(build: Build) -> dict[str, int]:
 def resources_too_many(build: Build) -> Iterator[str]:
     count = len(stack_resources(build))
     if count > MAX_RESOURCES:
-        yield f"the stack has {count} resources; CloudFormation takes {MAX_RESOURCES}"
+        yield f"the stack has {count} resources; CloudFormation's limit is {MAX_RESOURCES}"
 
 
 def stack_resources(build: Build) -> dict[str, Any]:
-    """What CloudFormation makes of the template, by AWS's own translator, offline."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks boto3 for one
+    """The CloudFormation resources of the template, from AWS's own translator, offline."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator needs a region from boto3
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     template = copy.deepcopy(build.template)
-    for name in build.folders:  # the translator takes what `sam deploy` has uploaded, no folders
+    for name in build.folders:  # the translator needs an S3 URI, as after the upload by `sam deploy`
         resource = template["Resources"][name]
         resource["Properties"][URIS[resource["Type"]]] = "s3://bucket/key"
     resources: dict[str, Any] = transform(template, {}, NoManagedPolicies())["Resources"]
@@ -126,7 +125,7 @@ def stack_resources(build: Build) -> dict[str, Any]:
 
 
 class NoManagedPolicies:
-    """The translator would look up AWS's managed policies by name; the template names none."""
+    """The translator would look up AWS's managed policies by name; the template has none."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -140,14 +139,13 @@ def main() -> None:
     try:
         build = read(Path(sys.argv[1]))
     except FileNotFoundError as error:
-        sys.exit(f"release-check: there is no {error.filename}: run `make build`")
-    found = problems(build)
-    if found:
+        sys.exit(f"release-check: {error.filename} not found; run `make build`")
+    if found := problems(build):
         sys.exit("\n".join(f"release-check: {problem}" for problem in found))
     sizes = unzipped(build)
     largest = max(sizes, key=lambda name: sizes[name])
     print(
-        f"release-check: fit to deploy: {len(sizes)} functions, the largest ({largest}) "
+        f"release-check: ready to deploy: {len(sizes)} functions; the largest ({largest}) has "
         f"{megabytes(sizes[largest])} of 250 MB with its layers; "
         f"{len(stack_resources(build))} of {MAX_RESOURCES} resources"
     )

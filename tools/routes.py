@@ -1,6 +1,6 @@
-"""Writes the table of routes that the $default function answers 405 from. `make derived`.
+"""Writes the table of routes from which the $default function answers 405. `make derived`.
 
-Routes stand in template.yaml; what is written here is derived, and a test fails when it is stale.
+The table is derived from template.yaml, and a test fails when it is stale.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROUTES = (
 
 
 def render() -> str:
-    """The module's text."""
+    """Return the source of the module."""
     api = gateway.read(
         Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
     )

@@ -1,2 +1,2 @@
-// The app is data, made of the catalogue. With the platform's own OAuth: zapier-app-definition.oauth.json.
+// The app is data, generated from the catalogue. zapier-app-definition.oauth.json has the platform's own OAuth.
 module.exports = require('./zapier-app-definition.json');

@@ -1,11 +1,11 @@
-"""What Make does with an app's files, as far as this app uses it; on anything else it stops.
+"""Runs a Make app as Make does, with the features that this app uses. Other features are assertion errors.
 
     app = MakeApp(ROOT / "apps/make", base_url)
     connection = app.connect({"apiKey": key})
     hook = app.attach("postPublished", connection, url, {})
     bundles = app.receive("postPublished", body)
 
-It follows Make's documentation; Make's own runtime exists only at Make.
+It follows Make's documentation, because Make's own runtime is not public.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _RESPONSE = {
 
 
 class MakeError(Exception):
-    """What Make shows: the error's type, and its message."""
+    """An error as Make shows it: its type and message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -61,18 +61,18 @@ class Answer:
 
 @dataclass
 class MakeApp:
-    """An app's folder, its base URL replaced. `log` is what Make keeps of requests and answers."""
+    """An app's folder, with another base URL. `log` is Make's log of requests and responses."""
 
     folder: Path
     base_url: str
     log: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        described = self._read("makecomapp.json")
-        self.components: dict[str, Any] = described["components"]
-        self.base: dict[str, Any] = self._read(described["generalCodeFiles"]["base"])
+        manifest = self._read("makecomapp.json")
+        self.components: dict[str, Any] = manifest["components"]
+        self.base: dict[str, Any] = self._read(manifest["generalCodeFiles"]["base"])
         self.common: dict[str, Any] = {
-            **self._read(described["generalCodeFiles"]["common"]),
+            **self._read(manifest["generalCodeFiles"]["common"]),
             "baseUrl": self.base_url,
         }
 
@@ -80,27 +80,26 @@ class MakeApp:
         return self._read(self.components[kind][id]["codeFiles"][code])
 
     def connect(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """A connection as modules have it, with its `metadata`. Raises MakeError."""
+        """Create a connection, and return its data with its `metadata`. Raises MakeError."""
         variables = {"parameters": parameters, "common": self.common}
         answer = self._send(self.code("connection", "patchbay", "communication"), variables, {})
-        shown = evaluate(answer.response["metadata"], answer.variables)
-        return {**parameters, "metadata": shown}
+        metadata = evaluate(answer.response["metadata"], answer.variables)
+        return {**parameters, "metadata": metadata}
 
     def attach(
         self, webhook: str, connection: Mapping[str, Any], url: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What Make keeps of a webhook that it has attached."""
+        """Attach a webhook, and return the data that Make stores."""
         variables = self._variables(connection, parameters, webhook={"url": url})
         answer = self._send(self.code("webhook", webhook, "attach"), variables, self.base)
         return {"url": url, **evaluate(answer.response["data"], answer.variables)}
 
-    def detach(self, webhook: str, connection: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
-        self._send(
-            self.code("webhook", webhook, "detach"), self._variables(connection, {}, webhook=kept), self.base
-        )
+    def detach(self, webhook: str, connection: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+        variables = self._variables(connection, {}, webhook=stored)
+        self._send(self.code("webhook", webhook, "detach"), variables, self.base)
 
     def receive(self, module: str, body: Any) -> dict[str, Any]:
-        """The bundle of a trigger for what its webhook got."""
+        """The bundle of a trigger for the body that its webhook received."""
         assert self.code("module", module, "communication") == {}
         communication = self.code("webhook", self.components["module"][module]["webhook"], "communication")
         assert communication.keys() == {"output"}
@@ -108,13 +107,13 @@ class MakeApp:
         return bundle
 
     def choices(self, rpc: str, connection: Mapping[str, Any]) -> list[Any]:
-        """What a dropdown shows."""
+        """The choices of a dropdown."""
         communication = self.code("rpc", rpc, "communication")
         return list(self._items(communication, self._variables(connection, {})))
 
     def run(self, module: str, connection: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
-        """What a module gives. Raises MakeError."""
-        expected = {each["name"] for each in self.code("module", module, "mappableParams")}
+        """Run a module, and return its output. Raises MakeError."""
+        expected = {field["name"] for field in self.code("module", module, "mappableParams")}
         assert parameters.keys() <= expected
         requests = self.code("module", module, "communication")
         temp: dict[str, Any] = {}
@@ -130,35 +129,35 @@ class MakeApp:
     def search(
         self, module: str, connection: Mapping[str, Any], parameters: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        """The bundles of a search."""
-        assert parameters.keys() <= {each["name"] for each in self.code("module", module, "mappableParams")}
+        """Run a search, and return its bundles."""
+        assert parameters.keys() <= {field["name"] for field in self.code("module", module, "mappableParams")}
         communication = self.code("module", module, "communication")
         return list(self._items(communication, self._variables(connection, parameters)))
 
     def _variables(
-        self, connection: Mapping[str, Any], parameters: Mapping[str, Any], **more: Any
+        self, connection: Mapping[str, Any], parameters: Mapping[str, Any], **variables: Any
     ) -> dict[str, Any]:
-        return {"connection": connection, "parameters": parameters, "common": self.common, **more}
+        return {"connection": connection, "parameters": parameters, "common": self.common, **variables}
 
     def _items(self, request: dict[str, Any], variables: dict[str, Any]) -> Iterator[Any]:
-        left = evaluate(request["response"]["limit"], variables)
+        remaining = evaluate(request["response"]["limit"], variables)
         paging = request.get("pagination", {})
         assert paging.keys() <= {"qs", "condition"}
         query: dict[str, Any] = {}
         while True:
             answer = self._send({**request, "qs": {**request.get("qs", {}), **query}}, variables, self.base)
             items = evaluate(answer.response["iterate"], answer.variables)
-            for item in items[:left]:
+            for item in items[:remaining]:
                 yield evaluate(answer.response["output"], {**answer.variables, "item": item})
-            left -= len(items)
+            remaining -= len(items)
             ends = {"first": items[0], "last": items[-1]} if items else {}
             after = {**answer.variables, "iterate": {"container": ends}}
-            if left <= 0 or not paging or not evaluate(paging["condition"], after):
+            if remaining <= 0 or not paging or not evaluate(paging["condition"], after):
                 return
             query = evaluate(paging["qs"], after)
 
     def _send(self, request: dict[str, Any], variables: dict[str, Any], base: Mapping[str, Any]) -> Answer:
-        """One request, repeated as it says. Raises MakeError."""
+        """Send a request, and repeat it as it requires. Raises MakeError."""
         assert request.keys() <= _REQUEST, request.keys() - _REQUEST
         repeat = request.get("repeat", {"condition": False, "delay": 0, "limit": 1})
         for _ in range(repeat["limit"]):
@@ -176,7 +175,7 @@ class MakeApp:
         url = evaluate(request["url"], variables)
         if url.startswith("/"):
             url = evaluate(base["baseUrl"], variables) + url
-        # Make drops the second slash of the two.
+        # Make removes a double slash.
         url = url.replace(f"{self.base_url}//", f"{self.base_url}/")
         headers = {
             name.lower(): value
@@ -189,40 +188,45 @@ class MakeApp:
         if body is not UNDEFINED:
             sent = {"json": body} if request.get("type", "json") == "json" else {"content": body}
         query = evaluate(request.get("qs", {}), variables)
-        # With no parameters httpx drops those of the URL.
-        got = httpx.request(
+        # With an empty dict, httpx would drop the parameters of the URL.
+        received = httpx.request(
             method, url, headers=headers, params=query or None, timeout=40, trust_env=False, **sent
         )
-        read = _body(got, response["type"])
-        self._note(request, base, {"url": url, "headers": dict(headers), "body": sent.get("json")}, read)
-        after = {**variables, "body": read, "headers": dict(got.headers), "statusCode": got.status_code}
-        if got.is_error:
+        content = _body(received, response["type"])
+        self._log(request, base, {"url": url, "headers": dict(headers), "body": sent.get("json")}, content)
+        after = {
+            **variables,
+            "body": content,
+            "headers": dict(received.headers),
+            "statusCode": received.status_code,
+        }
+        if received.is_error:
             error = response["error"]
-            said = error.get(str(got.status_code), error)
-            raise MakeError(said["type"], evaluate(said["message"], after))
+            error = error.get(str(received.status_code), error)
+            raise MakeError(error["type"], evaluate(error["message"], after))
         valid = response.get("valid")
         if valid and not evaluate(valid["condition"], after):
             raise MakeError("RuntimeError", evaluate(valid["message"], after))
-        return Answer(got.status_code, dict(got.headers), read, after, response)
+        return Answer(received.status_code, dict(received.headers), content, after, response)
 
-    def _note(self, request: dict[str, Any], base: Mapping[str, Any], asked: Any, read: Any) -> None:
-        """Keep a request and its answer, without what is to be left out of logs."""
-        kept = json.loads(json.dumps({"request": asked, "response": {"body": read}}))
+    def _log(self, request: dict[str, Any], base: Mapping[str, Any], sent: Any, body: Any) -> None:
+        """Log a request and its response, sanitized."""
+        entry = json.loads(json.dumps({"request": sent, "response": {"body": body}}))
         for path in request.get("log", base.get("log", {})).get("sanitize", ()):
-            *above, last = path.split(".")
-            at = kept
-            for name in above:
-                at = at.get(name, {}) if isinstance(at, dict) else {}
-            if isinstance(at, dict) and last in at:
-                at[last] = "[sanitized]"
-        self.log.append(kept)
+            *parents, last = path.split(".")
+            parent = entry
+            for name in parents:
+                parent = parent.get(name, {}) if isinstance(parent, dict) else {}
+            if isinstance(parent, dict) and last in parent:
+                parent[last] = "[sanitized]"
+        self.log.append(entry)
 
     def _read(self, path: str) -> Any:
         return json.loads((self.folder / path).read_text("utf-8"))
 
 
-def _body(got: httpx.Response, kinds: Mapping[str, str]) -> Any:
+def _body(received: httpx.Response, kinds: Mapping[str, str]) -> Any:
     assert kinds == {"*": "automatic", "400-599": "json"}
-    if got.is_error or got.headers.get("content-type", "").startswith("application/json"):
-        return got.json()
-    return got.text
+    if received.is_error or received.headers.get("content-type", "").startswith("application/json"):
+        return received.json()
+    return received.text

@@ -14,8 +14,8 @@ SOURCE = ROOT / "apps/n8n"
 
 
 def n8n_tool(command: str, folder: Path) -> str:
-    """What n8n's own tool says of the package."""
-    done = subprocess.run(
+    """Run n8n's own tool on the package, and return its output."""
+    completed = subprocess.run(
         ["node", str(PACKAGES / "@n8n/node-cli/bin/n8n-node.mjs"), command],
         cwd=folder,
         env={**os.environ, "CI": "true"},
@@ -25,12 +25,12 @@ def n8n_tool(command: str, folder: Path) -> str:
         text=True,
         timeout=110,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    assert completed.returncode == 0, completed.stdout
+    return completed.stdout
 
 
-def copied(folder: Path) -> Path:
-    """The package in a separate folder, with the packages that build it."""
+def copy_package(folder: Path) -> Path:
+    """Copy the package into a separate folder, with the packages that build it."""
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("dist", "node_modules"))
     (folder / "node_modules").symlink_to(PACKAGES)
     return folder

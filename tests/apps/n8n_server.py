@@ -1,4 +1,4 @@
-"""A whole n8n on loopback, driven as its editor does: over its own REST API."""
+"""A complete n8n on loopback, driven like its editor, through its REST API."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.e2e.conftest import eventually
 from tools.node_packages import N8N_SERVER, newer_node
 
 _OWNER = {"email": "owner@example.com", "firstName": "O", "lastName": "N", "password": "Passw0rd1"}
-# Nothing of this n8n leaves the machine: whatever asks for an address elsewhere finds no proxy.
-_NOBODY = "http://127.0.0.1:9"
+# This n8n sends nothing to other machines: for all other hosts, it uses a proxy that does not exist.
+_NO_PROXY = "http://127.0.0.1:9"
 _PROGRAM = (str(newer_node()), str(N8N_SERVER / "node_modules/n8n/bin/n8n"))
 _SETTINGS = {
     "N8N_LISTEN_ADDRESS": "127.0.0.1",
@@ -33,8 +33,8 @@ _SETTINGS = {
     "N8N_HIRING_BANNER_ENABLED": "false",
     "N8N_VERIFIED_PACKAGES_ENABLED": "false",
     "N8N_LICENSE_AUTO_RENEW_ENABLED": "false",
-    "HTTP_PROXY": _NOBODY,
-    "HTTPS_PROXY": _NOBODY,
+    "HTTP_PROXY": _NO_PROXY,
+    "HTTPS_PROXY": _NO_PROXY,
     "NO_PROXY": "127.0.0.1,localhost",
 }
 
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 class N8nServer:
-    """It keeps its address and its data when it is started again."""
+    """An n8n server that keeps its address and its data across restarts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,7 +57,7 @@ class N8nServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def install(self, package: Path) -> None:
-        """As the README says for an n8n without the registry."""
+        """Install the package as the README describes for an n8n without the registry."""
         nodes = self.folder / ".n8n/nodes"
         nodes.mkdir(parents=True)
         command = ["npm", "install", "--offline", "--ignore-scripts", "--legacy-peer-deps", str(package)]
@@ -107,11 +107,11 @@ class N8nServer:
         self._client.close()
 
     def set_up(self) -> None:
-        """Its owner signs up, and stays signed in."""
+        """Sign up the owner, who stays signed in."""
         self("POST /rest/owner/setup", _OWNER)
 
     def __call__(self, line: str, body: Any = None) -> Any:
-        """What a request comes to, which must be a success."""
+        """Send a request that must succeed, and return its data."""
         answer = self.ask(line, body)
         assert answer.is_success, f"{line}: {answer.status_code} {answer.text}"
         return answer.json().get("data")
@@ -120,21 +120,21 @@ class N8nServer:
         method, _, path = line.partition(" ")
         return self._client.request(method, path, json=body)
 
-    # ── what the tests do with it ────────────────────────────────────────────────────────────────────
+    # ── operations ───────────────────────────────────────────────────────────────────────────────────
 
     def credential(self, data: dict[str, str]) -> dict[str, Any]:
         body = {"name": f"Patchbay {uuid.uuid4().hex[:6]}", "type": "patchbayApi", "data": data}
         created: dict[str, Any] = self("POST /rest/credentials", body)
         return created
 
-    def tested(self, data: dict[str, str]) -> dict[str, Any]:
-        """What n8n says of a credential before it saves it."""
+    def test_credential(self, data: dict[str, str]) -> dict[str, Any]:
+        """The result of n8n's test of a credential."""
         body = {"credentials": {"id": "", "name": "x", "type": "patchbayApi", "data": data}}
-        said: dict[str, Any] = self("POST /rest/credentials/test", body)
-        return said
+        result: dict[str, Any] = self("POST /rest/credentials/test", body)
+        return result
 
-    def workflow(self, *nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """A saved workflow of some nodes in a row."""
+    def workflow(self, *nodes: dict[str, Any], **settings: Any) -> dict[str, Any]:
+        """Create a workflow of nodes in a row."""
         names = [node["name"] for node in nodes]
         body = {
             "name": f"Workflow {uuid.uuid4().hex[:6]}",
@@ -144,36 +144,36 @@ class N8nServer:
                 for name, following in itertools.pairwise(names)
             },
             "settings": {"executionOrder": "v1"},
-            **more,
+            **settings,
         }
         created: dict[str, Any] = self("POST /rest/workflows", body)
         return created
 
     def publish(self, id: str) -> None:
-        """Publish a workflow and wait until its triggers listen."""
+        """Publish a workflow, and wait until its triggers are active."""
         version = self(f"GET /rest/workflows/{id}")["versionId"]
         self(f"POST /rest/workflows/{id}/activate", {"versionId": version})
-        self._settled(id, "published")
+        self._wait_for_status(id, "published")
 
     def unpublish(self, id: str) -> None:
         self(f"POST /rest/workflows/{id}/deactivate", {})
-        self._settled(id, "not_published")
+        self._wait_for_status(id, "not_published")
 
-    def _settled(self, id: str, wanted: str) -> None:
-        def status() -> str | None:
-            said: str = self(f"GET /rest/workflows/{id}/publication-status")["status"]
-            return None if said == "in_progress" else said
+    def _wait_for_status(self, id: str, expected: str) -> None:
+        def final_status() -> str | None:
+            status: str = self(f"GET /rest/workflows/{id}/publication-status")["status"]
+            return None if status == "in_progress" else status
 
-        assert eventually(status) == wanted
+        assert eventually(final_status) == expected
 
-    def copied(self, id: str) -> str:
-        """The ID of a copy, which an export and an import by n8n's own command make."""
+    def copy(self, id: str) -> str:
+        """Copy a workflow by n8n's own export and import commands, and return the copy's ID."""
         file = self.folder / "export.json"
         self._command("export:workflow", f"--id={id}", f"--output={file}")
         (exported,) = json.loads(file.read_text())
         copy = {**exported, "id": uuid.uuid4().hex[:16], "name": "A copy", "active": False}
-        for one in copy["nodes"]:
-            one.update(id=str(uuid.uuid4()), webhookId=str(uuid.uuid4()))
+        for copied_node in copy["nodes"]:
+            copied_node.update(id=str(uuid.uuid4()), webhookId=str(uuid.uuid4()))
         for name in ("versionId", "activeVersionId", "activeVersion", "shared"):
             copy.pop(name, None)
         file.write_text(json.dumps([copy]))
@@ -181,10 +181,10 @@ class N8nServer:
         return str(copy["id"])
 
     def _command(self, *words: str) -> None:
-        done = subprocess.run(
+        completed = subprocess.run(
             [*_PROGRAM, *words], env=self._environment(), capture_output=True, text=True, timeout=120
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert completed.returncode == 0, completed.stdout + completed.stderr
 
     def executions(self, id: str) -> list[dict[str, Any]]:
         filter = json.dumps({"workflowId": id})
@@ -192,7 +192,7 @@ class N8nServer:
         return found
 
 
-def node(name: str, type: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+def node(name: str, type: str, parameters: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "id": str(uuid.uuid4()),
         "name": name,
@@ -200,5 +200,5 @@ def node(name: str, type: str, parameters: dict[str, Any], **more: Any) -> dict[
         "typeVersion": 1,
         "position": [0, 0],
         "parameters": parameters,
-        **more,
+        **fields,
     }

@@ -25,23 +25,23 @@ PACKAGES = ROOT / ".tools/node/make"
 VALIDATE = Path(__file__).parent / "make/validate.mjs"
 TRIGGERS = triggers()
 MODULES = {
-    described["webhook"]: id
-    for id, described in json.loads((APP / "makecomapp.json").read_text())["components"]["module"].items()
-    if "webhook" in described
+    module["webhook"]: id
+    for id, module in json.loads((APP / "makecomapp.json").read_text())["components"]["module"].items()
+    if "webhook" in module
 }
 
 
-def problems_of(folder: Path) -> list[dict[str, Any]]:
+def schema_problems(folder: Path) -> list[dict[str, Any]]:
     files = sorted(map(str, folder.rglob("*.json")))
     assert files
     command = ["node", str(VALIDATE), str(PACKAGES), *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    problems: list[dict[str, Any]] = json.loads(completed.stdout)
+    return problems
 
 
-def test_make_s_editor_has_no_complaint() -> None:
-    assert problems_of(APP) == []
+def test_editors_schemas_accept_the_app() -> None:
+    assert schema_problems(APP) == []
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_make_s_editor_has_no_complaint() -> None:
         ("makecomapp.json", '"instant_trigger"', '"instant"'),
     ],
 )
-def test_make_s_editor_finds_what_is_wrong(tmp_path: Path, file: str, right: str, wrong: str) -> None:
+def test_editors_schemas_find_a_fault(tmp_path: Path, file: str, right: str, wrong: str) -> None:
     shutil.copytree(APP, tmp_path / "app")
     path = tmp_path / "app" / file
     text = path.read_text()
     assert right in text
     path.write_text(text.replace(right, wrong, 1))
-    assert {Path(found["file"]) for found in problems_of(tmp_path / "app")} == {path}
+    assert {Path(problem["file"]) for problem in schema_problems(tmp_path / "app")} == {path}
 
 
 # ── on the local stack ───────────────────────────────────────────────────────────────────────────────
@@ -80,45 +80,45 @@ def connection(app: MakeApp, workspace: Workspace) -> dict[str, Any]:
     return app.connect({"apiKey": workspace.key("automations:use")["key"]})
 
 
-def test_a_connection_is_named_after_its_workspace(
+def test_connection_is_named_after_its_workspace(
     connection: dict[str, Any], workspace: Workspace, app: MakeApp
 ) -> None:
     assert connection["metadata"] == {"type": "text", "value": workspace.name}
     assert connection["apiKey"] not in json.dumps(app.log)
 
 
-def test_a_wrong_key_is_an_error(app: MakeApp) -> None:
-    with pytest.raises(MakeError) as refused:
+def test_wrong_key_is_an_error(app: MakeApp) -> None:
+    with pytest.raises(MakeError) as error:
         app.connect({"apiKey": "sk_live_wrong"})
-    assert refused.value.kind == "InvalidAccessTokenError"
-    assert refused.value.message.startswith("[401] ")
-    assert "sk_live_wrong" not in refused.value.message
+    assert error.value.kind == "InvalidAccessTokenError"
+    assert error.value.message.startswith("[401] ")
+    assert "sk_live_wrong" not in error.value.message
 
 
-def test_a_key_without_the_scope_is_an_error(app: MakeApp, workspace: Workspace) -> None:
+def test_key_without_the_scope_is_an_error(app: MakeApp, workspace: Workspace) -> None:
     with pytest.raises(MakeError, match=r"\[403\] .*automations:use"):
         app.connect({"apiKey": workspace.key("events:read")["key"]})
 
 
 @pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.key)
-def test_a_webhook_is_attached_and_detached(
+def test_webhook_is_attached_and_detached(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, entry: Any
 ) -> None:
     webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.key)
-    parameters = {each["name"]: "one" for each in app.code("webhook", webhook, "params")}
-    with receiver() as at_make:
-        kept = app.attach(webhook, connection, at_make.url, parameters)
-    hook = workspace(f"GET /api/automations/make/hooks/{kept['externalHookId']}")
-    assert (hook["event"], hook["targetUrl"]) == (entry.key, at_make.url)
+    parameters = {parameter["name"]: "one" for parameter in app.code("webhook", webhook, "params")}
+    with receiver() as make:
+        stored = app.attach(webhook, connection, make.url, parameters)
+    hook = workspace(f"GET /api/automations/make/hooks/{stored['externalHookId']}")
+    assert (hook["event"], hook["targetUrl"]) == (entry.key, make.url)
     assert hook["filters"] == [{"path": name, "op": "equals", "value": "one"} for name in parameters]
-    assert "whsec_" not in json.dumps([app.log, kept])
+    assert "whsec_" not in json.dumps([app.log, stored])
 
-    app.detach(webhook, connection, kept)
-    assert workspace.ask(f"GET /api/automations/make/hooks/{kept['externalHookId']}").status_code == 404
+    app.detach(webhook, connection, stored)
+    assert workspace.ask(f"GET /api/automations/make/hooks/{stored['externalHookId']}").status_code == 404
 
 
 @pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.key)
-def test_the_sample_is_what_the_api_gives(
+def test_sample_equals_the_apis(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, entry: Any
 ) -> None:
     webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.key)
@@ -133,50 +133,54 @@ def _event(app: MakeApp, webhook: str) -> str:
 
 
 @pytest.mark.parametrize("webhook", ["postPublished", "anyEvent"])
-def test_an_event_is_one_bundle(
+def test_event_is_one_bundle(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, webhook: str
 ) -> None:
     parameters = {"event": "POST_PUBLISHED"} if webhook == "anyEvent" else {"accountId": ""}
     data = next(entry for entry in TRIGGERS if entry.key == "POST_PUBLISHED").sample
-    with receiver() as at_make:
-        kept = app.attach(webhook, connection, at_make.url, parameters)
+    with receiver() as make:
+        stored = app.attach(webhook, connection, make.url, parameters)
         published = workspace.publish(data)
-        at_make.wait_for(1)
-        assert workspace.settled(published["id"]) == {kept["externalHookId"]: "DELIVERED"}
-        assert len(at_make.requests) == 1
-        bundle = app.receive(MODULES[webhook], at_make.requests[0].json())
+        make.wait_for(1)
+        assert workspace.settled(published["id"]) == {stored["externalHookId"]: "DELIVERED"}
+        assert len(make.requests) == 1
+        bundle = app.receive(MODULES[webhook], make.requests[0].json())
     assert bundle == {
         "id": published["id"],
         "type": "POST_PUBLISHED",
         "timestamp": published["timestamp"],
         "data": data,
     }
-    named = app.code("module", MODULES[webhook], "interface")
-    assert list(bundle) == [each["name"] for each in named]
-    app.detach(webhook, connection, kept)
+    interface = app.code("module", MODULES[webhook], "interface")
+    assert list(bundle) == [field["name"] for field in interface]
+    app.detach(webhook, connection, stored)
 
 
-def test_what_narrows_a_webhook(app: MakeApp, connection: dict[str, Any], workspace: Workspace) -> None:
+def test_webhook_parameter_filters_events(
+    app: MakeApp, connection: dict[str, Any], workspace: Workspace
+) -> None:
     data = next(entry for entry in TRIGGERS if entry.key == "POST_PUBLISHED").sample
-    with receiver() as at_make:
-        app.attach("postPublished", connection, at_make.url, {"accountId": "acc_wanted"})
+    with receiver() as make:
+        app.attach("postPublished", connection, make.url, {"accountId": "acc_wanted"})
         workspace.publish({**data, "accountId": "acc_other"})
         wanted = workspace.publish({**data, "accountId": "acc_wanted"})
-        at_make.wait_for(1)
+        make.wait_for(1)
         workspace.settled(wanted["id"])
-        assert [request.json()["id"] for request in at_make.requests] == [wanted["id"]]
+        assert [request.json()["id"] for request in make.requests] == [wanted["id"]]
 
 
-def test_the_dropdown_of_events(app: MakeApp, connection: dict[str, Any]) -> None:
-    shown = app.choices("listEvents", connection)
-    assert {each["value"]: each["label"] for each in shown} == {each.key: each.label for each in TRIGGERS}
+def test_dropdown_of_event_types(app: MakeApp, connection: dict[str, Any]) -> None:
+    choices = app.choices("listEvents", connection)
+    assert {choice["value"]: choice["label"] for choice in choices} == {
+        entry.key: entry.label for entry in TRIGGERS
+    }
 
 
 @pytest.mark.parametrize("resource", sorted(choice_resources()))
-def test_a_dropdown_of_the_platform_s(
+def test_dropdown_of_the_platforms_choices(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:
-    """Page by page, up to as many as Make shows."""
+    """All pages, up to Make's maximum."""
     items = [{"id": f"id_{number}", "label": f"Number {number}"} for number in range(620)]
     platform.offers(workspace, resource, items)
     shown = app.choices(f"list{resource.capitalize()}", connection)
@@ -184,7 +188,7 @@ def test_a_dropdown_of_the_platform_s(
 
 
 @pytest.mark.parametrize("resource", sorted(resources()))
-def test_a_search(
+def test_search(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:
     items = [{"id": f"id_{number}", "label": "Odd" if number % 2 else "Even"} for number in range(250)]
@@ -203,31 +207,31 @@ def test_a_search(
 
 
 @pytest.mark.parametrize("action", all_actions(), ids=lambda action: action.key)
-def test_an_action(
+def test_action_returns_its_result(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, action: Any
 ) -> None:
-    module = next(id for id in app.components["module"] if _asks(app, id) == action.key)
-    with ThreadPoolExecutor() as at_make:
-        running = at_make.submit(app.run, module, connection, action.sample.input)
+    module = next(id for id in app.components["module"] if _action_key(app, id) == action.key)
+    with ThreadPoolExecutor() as make:
+        running = make.submit(app.run, module, connection, action.sample.input)
         id = _started(workspace)
-        assert platform.asked(id)["input"] == action.sample.input
+        assert platform.request_with(id)["input"] == action.sample.input
         platform.answer(id, output=action.sample.output)
         run = running.result()
     assert (run["id"], run["status"], run["output"]) == (id, "SUCCEEDED", action.sample.output)
-    assert platform.times_asked(id) == 1
+    assert platform.request_count(id) == 1
     assert {each["name"] for each in app.code("module", module, "interface")} <= run.keys()
 
     assert app.run("getRun", connection, {"runId": id}) == run
 
 
 def _started(workspace: Workspace) -> str:
-    """The run that Make has asked for."""
+    """Wait for the run that Make has started, and return its ID."""
     [run] = eventually(lambda: workspace("GET /api/automations/make/runs")["items"])
     id: str = run["id"]
     return id
 
 
-def _asks(app: MakeApp, module: str) -> str | None:
+def _action_key(app: MakeApp, module: str) -> str | None:
     communication = app.code("module", module, "communication")
     if not isinstance(communication, list):
         return None
@@ -235,20 +239,20 @@ def _asks(app: MakeApp, module: str) -> str | None:
     return key
 
 
-def test_an_action_that_fails(
+def test_failed_action_is_an_error(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform
 ) -> None:
-    with ThreadPoolExecutor() as at_make:
-        running = at_make.submit(app.run, "createPost", connection, load_action("create_post").sample.input)
+    with ThreadPoolExecutor() as make:
+        running = make.submit(app.run, "createPost", connection, load_action("create_post").sample.input)
         platform.answer(_started(workspace), error="The account was disconnected.")
         with pytest.raises(MakeError, match=r"The account was disconnected\."):
             running.result()
 
 
-def test_an_action_that_takes_long(
+def test_slow_action_is_pending_until_get_a_run(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, tmp_path: Path
 ) -> None:
-    """It is given as it stands; Get a run tells the rest."""
+    """The module returns the pending run; "Get a run" returns its result."""
     app.folder = shutil.copytree(APP, tmp_path / "app")
     path = app.folder / app.components["module"]["createPost"]["codeFiles"]["communication"]
     communication = json.loads(path.read_text())
@@ -262,20 +266,20 @@ def test_an_action_that_takes_long(
     assert app.run("getRun", connection, {"runId": run["id"]})["output"] == action.sample.output
 
 
-def test_an_action_without_what_it_needs(app: MakeApp, connection: dict[str, Any]) -> None:
-    with pytest.raises(MakeError) as refused:
+def test_action_without_required_input_is_an_error(app: MakeApp, connection: dict[str, Any]) -> None:
+    with pytest.raises(MakeError) as error:
         app.run("createPost", connection, {"text": ""})
-    assert refused.value.kind == "DataError"
-    assert refused.value.message.startswith("[422] ")
-    assert "input.accountId" in refused.value.message
+    assert error.value.kind == "DataError"
+    assert error.value.message.startswith("[422] ")
+    assert "input.accountId" in error.value.message
 
 
-def test_a_run_that_is_none(app: MakeApp, connection: dict[str, Any]) -> None:
+def test_invalid_run_id_is_an_error(app: MakeApp, connection: dict[str, Any]) -> None:
     with pytest.raises(MakeError, match=r"\[4\d\d\] "):
         app.run("getRun", connection, {"runId": "../me"})
 
 
-def test_any_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace) -> None:
+def test_api_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace) -> None:
     given = app.run("makeApiCall", connection, {"url": "/api/automations/make/me", "method": "GET"})
     assert (given["statusCode"], given["body"]["workspaceId"]) == (200, workspace.name)
     posted = {
@@ -294,9 +298,9 @@ def test_any_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace
     assert connection["apiKey"] not in json.dumps(app.log)
 
 
-def test_any_call_stays_with_us(app: MakeApp, connection: dict[str, Any]) -> None:
-    """An address of elsewhere is a path that we do not have: the key goes nowhere else. A path does with a
-    slash at its beginning as without.
+def test_api_call_cannot_reach_another_host(app: MakeApp, connection: dict[str, Any]) -> None:
+    """A URL of another host is an unknown path of the API, so the key is not sent elsewhere. A path works
+    with and without a leading slash.
     """
     with receiver() as elsewhere:
         authority = elsewhere.url.removeprefix("http:")

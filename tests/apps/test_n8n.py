@@ -1,5 +1,5 @@
-"""The n8n package: built and linted by n8n's own tool, loaded and run in n8n-core's own contexts, against the
-local stack.
+"""The n8n package: built and linted by n8n's own tool, loaded and run in the contexts of n8n-core, against
+the local stack.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.catalogue.entries import load_action, resources
 from patchbay.webhooks import signing
-from tests.apps.n8n_package import PACKAGES, copied, n8n_tool
+from tests.apps.n8n_package import PACKAGES, copy_package, n8n_tool
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
 from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
@@ -37,7 +37,7 @@ EVENT = {"event": "POST_PUBLISHED"}
 
 
 class Runner:
-    """n8n's core, with the package in it; it is started once and takes a step at a time."""
+    """A process of n8n's core with the package. It runs one step at a time."""
 
     def __init__(self, package: Path, log: Path) -> None:
         self._log = log.open("w+")
@@ -49,12 +49,12 @@ class Runner:
             text=True,
         )
 
-    def ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    def run(self, step: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(wanted) + "\n")
+        self._process.stdin.write(json.dumps(step) + "\n")
         self._process.stdin.flush()
-        # What n8n says by itself has no NUL before it.
+        # n8n's own output has no NUL.
         for line in self._process.stdout:
             if "\0" in line:
                 answer: dict[str, Any] = json.loads(line.partition("\0")[2])
@@ -73,11 +73,11 @@ class HasCredentials(Protocol):
 
 
 class N8n:
-    """One n8n with one workflow; what its nodes keep stays from one step to the next."""
+    """An n8n with one workflow. The nodes' static data persists between steps."""
 
     def __init__(self, runner: Runner, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.kept: dict[str, Any] = {}
+        self.static_data: dict[str, Any] = {}
         self.credentials = {
             "baseUrl": workspace.stack.url,
             "apiKey": workspace.key("automations:use")["key"],
@@ -85,40 +85,42 @@ class N8n:
         self._runner = runner
 
     def step(self, **step: Any) -> dict[str, Any]:
-        wanted = {"credentials": self.credentials, "staticData": self.kept, "step": step}
-        done = self._runner.ask(wanted)
-        self.kept = done["staticData"]
-        return done
+        completed = self._runner.run(
+            {"credentials": self.credentials, "staticData": self.static_data, "step": step}
+        )
+        self.static_data = completed["staticData"]
+        return completed
 
     def __call__(self, kind: str, **step: Any) -> Any:
-        """The results of one step, which must succeed."""
-        done = self.step(kind=kind, **step)
-        assert "error" not in done, done["error"]["stack"]
-        return done["results"]
+        """Run a step that must succeed, and return its results."""
+        completed = self.step(kind=kind, **step)
+        assert "error" not in completed, completed["error"]["stack"]
+        return completed["results"]
 
-    def refused(self, kind: str, **step: Any) -> str:
-        done = self.step(kind=kind, **{"items": [{}], "executionId": uuid.uuid4().hex, **step})
-        assert "error" in done, done
-        return str(done["error"]["message"])
+    def error(self, kind: str, **step: Any) -> str:
+        """Run a step that must fail, and return its error message."""
+        completed = self.step(kind=kind, **{"items": [{}], "executionId": uuid.uuid4().hex, **step})
+        assert "error" in completed, completed
+        return str(completed["error"]["message"])
 
     def hook(self, method: str, url: str, **parameters: Any) -> Any:
         return self("hook", method=method, webhookUrl=url, parameters={**EVENT, **parameters})
 
     def run(self, *, items: Any = ({},), **step: Any) -> list[dict[str, Any]]:
-        """The output of the action node, in a new execution unless `executionId` names one."""
-        done: list[dict[str, Any]] = self(
+        """Run the action node, in a new execution unless `executionId` names one, and return its output."""
+        output: list[dict[str, Any]] = self(
             "execute", **{"items": items, "executionId": uuid.uuid4().hex, **step}
         )
-        return done
+        return output
 
-    def act(self, key: str, **more: Any) -> dict[str, Any]:
-        """What an action's sample input comes to for one item."""
-        (item,) = self.run(parameters=parameters(key, **more))
-        shown: dict[str, Any] = item["json"]
-        return shown
+    def act(self, key: str, **settings: Any) -> dict[str, Any]:
+        """Run an action with its sample input for one item, and return the item's output."""
+        (item,) = self.run(parameters=parameters(key, **settings))
+        output: dict[str, Any] = item["json"]
+        return output
 
     def receive(self, request: Request, *, headers: Any = None, body: bytes | None = None) -> Any:
-        """What the trigger makes of a request that came to the workflow's address."""
+        """Pass a request to the trigger, and return the result."""
         return self(
             "webhook",
             parameters=EVENT,
@@ -142,19 +144,19 @@ def n8n(runner: Runner, workspace: Workspace) -> N8n:
 # ── the package ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_n8ns_linter_finds_nothing(built: Path) -> None:
+def test_linter_has_no_findings(built: Path) -> None:
     n8n_tool("lint", built)
 
 
-def test_n8ns_linter_is_asked_in_earnest(tmp_path: Path) -> None:
-    folder = copied(tmp_path / "n8n-nodes-patchbay")
+def test_linter_finds_a_fault(tmp_path: Path) -> None:
+    folder = copy_package(tmp_path / "n8n-nodes-patchbay")
     file = folder / "nodes/PatchbayTrigger/PatchbayTrigger.node.ts"
     file.write_text(file.read_text().replace("inputs: [],", "inputs: [], usableAsTool: true,"))
     with pytest.raises(AssertionError, match="usableAsTool"):
         n8n_tool("lint", folder)
 
 
-def test_the_package_is_whole(built: Path) -> None:
+def test_package_is_complete(built: Path) -> None:
     package = json.loads((built / "package.json").read_text())
     assert package["keywords"] == ["n8n-community-node-package"]
     assert "dependencies" not in package
@@ -163,7 +165,7 @@ def test_the_package_is_whole(built: Path) -> None:
     assert list((built / "dist/icons").glob("*.svg"))
 
 
-def test_n8n_loads_it(n8n: N8n) -> None:
+def test_n8n_loads_the_package(n8n: N8n) -> None:
     loaded = n8n("load")
     assert sorted(loaded["nodes"]) == ["patchbay", "patchbayTrigger"]
     assert loaded["credentials"] == ["patchbayApi"]
@@ -173,19 +175,19 @@ def test_n8n_loads_it(n8n: N8n) -> None:
 # ── the trigger ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_workflow_is_activated_gets_an_event_once_and_is_deactivated(n8n: N8n) -> None:
+def test_workflow_receives_an_event_once_between_activation_and_deactivation(n8n: N8n) -> None:
     workspace = n8n.workspace
     with receiver() as r:
         assert n8n.hook("checkExists", r.url) is False
         assert n8n.hook("create", r.url) is True
-        hook = n8n.kept["hookId"]
+        hook = n8n.static_data["hookId"]
         address = f"{r.url}/webhook-1/webhook"
         assert workspace(f"GET {HOOKS}/{hook}")["targetUrl"] == address
         assert n8n.hook("checkExists", r.url) is True
 
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
         assert workspace.settled(event["id"]) == {hook: "DELIVERED"}
-        time.sleep(1)  # whatever else might come
+        time.sleep(1)  # for a possible duplicate
         (request,) = r.requests
         returned = n8n.receive(request)
         assert returned["answer"] == {}
@@ -195,20 +197,20 @@ def test_a_workflow_is_activated_gets_an_event_once_and_is_deactivated(n8n: N8n)
 
         assert n8n.hook("delete", r.url) is True
         assert workspace.ask(f"GET {HOOKS}/{hook}").status_code == 404
-        assert n8n.kept == {}
+        assert n8n.static_data == {}
         assert n8n.hook("delete", r.url) is True
 
 
-def test_what_is_not_signed_by_the_platform_starts_nothing(n8n: N8n, subtests: pytest.Subtests) -> None:
+def test_request_without_a_valid_signature_is_rejected(n8n: N8n, subtests: pytest.Subtests) -> None:
     with receiver() as r:
         n8n.hook("create", r.url)
         n8n.workspace.publish(POST)
         (request,) = r.wait_for(1)
     signature = request.headers["webhook-signature"]
     old = str(int(time.time()) - 301)
-    stale = signing.sign([n8n.kept["secret"]], request.headers["webhook-id"], int(old), request.body)
+    stale = signing.sign([n8n.static_data["secret"]], request.headers["webhook-id"], int(old), request.body)
     ahead = str(int(time.time()) + 400)
-    early = signing.sign([n8n.kept["secret"]], request.headers["webhook-id"], int(ahead), request.body)
+    early = signing.sign([n8n.static_data["secret"]], request.headers["webhook-id"], int(ahead), request.body)
     now = str(int(time.time()))
     other = signing.sign([signing.new_secret()], request.headers["webhook-id"], int(now), request.body)
     later = str(int(request.headers["webhook-timestamp"]) + 1)
@@ -221,9 +223,9 @@ def test_what_is_not_signed_by_the_platform_starts_nothing(n8n: N8n, subtests: p
         "an empty signature": {"headers": {"webhook-signature": ""}},
         "another id": {"headers": {"webhook-id": "dlv_other"}},
         "another time": {"headers": {"webhook-timestamp": later}},
-        "a time that is none": {"headers": {"webhook-timestamp": "now"}},
-        "a copy of long ago": {"headers": {"webhook-timestamp": old, "webhook-signature": stale}},
-        "a time to come": {"headers": {"webhook-timestamp": ahead, "webhook-signature": early}},
+        "an invalid time": {"headers": {"webhook-timestamp": "now"}},
+        "an old copy": {"headers": {"webhook-timestamp": old, "webhook-signature": stale}},
+        "a future time": {"headers": {"webhook-timestamp": ahead, "webhook-signature": early}},
         "another secret": {"headers": {"webhook-timestamp": now, "webhook-signature": other}},
         "no signature": {"headers": {"webhook-signature": None}},
         "no id": {"headers": {"webhook-id": None}},
@@ -234,26 +236,24 @@ def test_what_is_not_signed_by_the_platform_starts_nothing(n8n: N8n, subtests: p
             assert returned["answer"]["status"] == 401
             assert returned["noWebhookResponse"] is True
             assert "workflowData" not in returned
-    with subtests.test("one of two, as while a secret is rotated"):
+    with subtests.test("two signatures, as during a rotation"):
         two = {"webhook-signature": f"v1,{'A' * 43}= {signature}"}
         assert "workflowData" in n8n.receive(request, headers=two)
-    with subtests.test("with nothing to check it by"):
-        n8n.kept = {}
+    with subtests.test("without a stored secret"):
+        n8n.static_data = {}
         assert n8n.receive(request)["answer"]["status"] == 401
 
 
-def test_a_hook_that_somebody_deleted_is_subscribed_again(n8n: N8n) -> None:
+def test_deleted_hook_is_subscribed_again(n8n: N8n) -> None:
     url = "http://127.0.0.1:1024"
     n8n.hook("create", url)
-    n8n.workspace(f"DELETE {HOOKS}/{n8n.kept['hookId']}")
+    n8n.workspace(f"DELETE {HOOKS}/{n8n.static_data['hookId']}")
     assert n8n.hook("checkExists", url) is False
     n8n.hook("create", url)
     assert n8n.hook("checkExists", url) is True
 
 
-def test_a_workflow_that_listens_to_something_else_now_gets_another_hook(
-    n8n: N8n, subtests: pytest.Subtests
-) -> None:
+def test_changed_parameters_replace_the_hook(n8n: N8n, subtests: pytest.Subtests) -> None:
     url = "http://127.0.0.1:1024"
     for change in (
         {"event": "POST_FAILED"},
@@ -262,7 +262,7 @@ def test_a_workflow_that_listens_to_something_else_now_gets_another_hook(
     ):
         with subtests.test(str(change)):
             n8n.hook("create", url)
-            before = n8n.kept["hookId"]
+            before = n8n.static_data["hookId"]
             assert n8n.hook("checkExists", url, **change) is False
             assert n8n.workspace.ask(f"GET {HOOKS}/{before}").status_code == 404
             n8n.hook("create", url, **change)
@@ -281,7 +281,7 @@ FILTERS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
         {"filters": {"willRetry": False}},
         [{"path": "willRetry", "op": "equals", "value": False}],
     ),
-    "a field of an event that was chosen before": ("ALERT_TRIGGERED", {"filters": {"campaignId": "c"}}, []),
+    "a field of a previously chosen event": ("ALERT_TRIGGERED", {"filters": {"campaignId": "c"}}, []),
     "a number": (
         "ALERT_TRIGGERED",
         {
@@ -318,7 +318,7 @@ FILTERS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
         {"advancedFilters": [{"path": "mediaUrls.0", "op": "exists", "value": ""}]},
         [{"path": "mediaUrls.0", "op": "exists", "value": True}],
     ),
-    "what is missing": (
+    "a missing value": (
         "POST_PUBLISHED",
         {"advancedFilters": [{"path": "campaignId", "op": "missing", "value": ""}]},
         [{"path": "campaignId", "op": "exists", "value": False}],
@@ -327,62 +327,62 @@ FILTERS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
 
 
 def rows(given: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with the rows of the advanced filters as n8n has them."""
+    """Parameters with the advanced filters in n8n's form."""
     return {**given, "advancedFilters": {"filter": given.get("advancedFilters", [])}}
 
 
 @pytest.mark.parametrize("case", FILTERS)
-def test_filters_have_the_types_of_the_event(n8n: N8n, case: str) -> None:
+def test_filter_values_have_the_types_of_the_event(n8n: N8n, case: str) -> None:
     event, given, filters = FILTERS[case]
     url = "http://127.0.0.1:1024"
     n8n.hook("create", url, event=event, **rows(given))
-    found = n8n.workspace(f"GET {HOOKS}/{n8n.kept['hookId']}")["filters"]
+    found = n8n.workspace(f"GET {HOOKS}/{n8n.static_data['hookId']}")["filters"]
     assert json.dumps(found) == json.dumps(filters)
     assert n8n.hook("checkExists", url, event=event, **rows(given)) is True
 
 
 @pytest.mark.parametrize(
-    ("event", "row", "said"),
+    ("event", "row", "problem"),
     [
         ("POST_PUBLISHED", {"path": "netwrok"}, 'no field "netwrok". Its fields: postId, network'),
         ("POST_PUBLISHED", {"path": "id"}, 'no field "id"'),
-        ("ALERT_TRIGGERED", {"path": "value", "value": "high"}, '"value" is a number, not "high"'),
-        ("POST_FAILED", {"path": "willRetry", "value": "1"}, '"willRetry" is true or false'),
+        ("ALERT_TRIGGERED", {"path": "value", "value": "high"}, '"value" must be a number, not "high"'),
+        ("POST_FAILED", {"path": "willRetry", "value": "1"}, '"willRetry" must be true or false'),
         ("POST_PUBLISHED", {"path": "mediaUrls", "value": "x"}, "is a list; name a value in it"),
         ("POST_PUBLISHED", {"path": "network", "op": "in", "value": " , "}, "at least one value"),
     ],
 )
-def test_a_filter_that_can_never_match_is_refused(
-    n8n: N8n, event: str, row: dict[str, Any], said: str
+def test_filter_that_cannot_match_is_rejected(
+    n8n: N8n, event: str, row: dict[str, Any], problem: str
 ) -> None:
     given = {"event": event, **rows({"advancedFilters": [{"op": "equals", "value": "x", **row}]})}
-    refused = n8n.refused("hook", method="create", webhookUrl="http://127.0.0.1:1024", parameters=given)
-    assert said in refused
+    message = n8n.error("hook", method="create", webhookUrl="http://127.0.0.1:1024", parameters=given)
+    assert problem in message
     assert n8n.workspace(f"GET {HOOKS}")["items"] == []
 
 
-def test_a_copy_of_a_workflow_leaves_the_hook_of_the_original(n8n: N8n) -> None:
+def test_copied_workflow_does_not_change_the_original_hook(n8n: N8n) -> None:
     original, copy = "http://127.0.0.1:1024", "http://127.0.0.1:1025"
     n8n.hook("create", original)
-    first = dict(n8n.kept)
+    first = dict(n8n.static_data)
     assert n8n.hook("checkExists", copy) is False
-    assert n8n.kept == {}
+    assert n8n.static_data == {}
     n8n.hook("create", copy)
-    assert n8n.kept["hookId"] != first["hookId"]
-    assert n8n.kept["secret"] != first["secret"]
-    n8n.kept = dict(first)
+    assert n8n.static_data["hookId"] != first["hookId"]
+    assert n8n.static_data["secret"] != first["secret"]
+    n8n.static_data = dict(first)
     n8n.hook("delete", copy)  # a copy that was never published
-    n8n.kept = dict(first)
+    n8n.static_data = dict(first)
     assert n8n.hook("checkExists", original) is True
 
 
 @pytest.mark.parametrize("is_unpublished", [False, True], ids=["published again", "unpublished before"])
-def test_a_disabled_hook_comes_back_with_what_it_did_not_deliver(n8n: N8n, is_unpublished: bool) -> None:
+def test_disabled_hook_is_reactivated_and_recovers_its_events(n8n: N8n, is_unpublished: bool) -> None:
     workspace = n8n.workspace
     since = datetime.now(UTC).isoformat()
     with receiver([500, 200]) as r:
         n8n.hook("create", r.url)
-        hook = n8n.kept["hookId"]
+        hook = n8n.static_data["hookId"]
         workspace(f"PUT {WEBHOOKS}/{hook}", json={"disableAfter": 1, "retryConfig": {"maxRetries": 0}})
         event = workspace.publish(POST)
         assert workspace.settled(event["id"]) == {hook: "FAILED"}
@@ -392,7 +392,7 @@ def test_a_disabled_hook_comes_back_with_what_it_did_not_deliver(n8n: N8n, is_un
 
         assert n8n.hook("checkExists", r.url) is False
         n8n.hook("create", r.url)
-        assert n8n.kept["hookId"] == hook
+        assert n8n.static_data["hookId"] == hook
         assert n8n.hook("checkExists", r.url) is True
         again = workspace.ask(f"POST {WEBHOOKS}/{hook}/recover", json={"since": since})
         is_running = "A recovery of this webhook is still running" in again.text
@@ -403,28 +403,28 @@ def test_a_disabled_hook_comes_back_with_what_it_did_not_deliver(n8n: N8n, is_un
     assert "workflowData" in n8n.receive(request)
 
 
-def test_a_hook_whose_secret_was_lost_gets_another(n8n: N8n) -> None:
+def test_lost_secret_is_replaced(n8n: N8n) -> None:
     with receiver() as r:
         n8n.hook("create", r.url)
-        first, n8n.kept = n8n.kept, {}
+        first, n8n.static_data = n8n.static_data, {}
         n8n.hook("create", r.url)
-        assert n8n.kept["secret"] not in (None, first["secret"])
+        assert n8n.static_data["secret"] not in (None, first["secret"])
         n8n.workspace.publish(POST)
         (request,) = r.wait_for(1)
     assert "workflowData" in n8n.receive(request)
 
 
 @pytest.mark.parametrize("event", sorted(catalogue.TRIGGERS))
-def test_every_event_can_be_listened_to(n8n: N8n, event: str) -> None:
+def test_every_event_type_can_be_subscribed(n8n: N8n, event: str) -> None:
     n8n.hook("create", "http://127.0.0.1:1024", event=event)
-    assert n8n.workspace(f"GET {HOOKS}/{n8n.kept['hookId']}")["event"] == event
+    assert n8n.workspace(f"GET {HOOKS}/{n8n.static_data['hookId']}")["event"] == event
 
 
 # ── actions ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def parameters(key: str, **more: Any) -> dict[str, Any]:
-    """An action as the node's panel gives it."""
+def parameters(key: str, **settings: Any) -> dict[str, Any]:
+    """The node's parameters for an action with its sample input."""
     action = load_action(key)
     required: Any = action.input["required"]
     given = action.sample.input
@@ -434,18 +434,18 @@ def parameters(key: str, **more: Any) -> dict[str, Any]:
         **{name: given[name] for name in required},
         "additionalFields": {name: value for name, value in given.items() if name not in required},
         "waitSeconds": 0,
-        **more,
+        **settings,
     }
 
 
 @pytest.mark.parametrize("key", sorted(catalogue.ACTIONS))
-def test_an_action_reaches_the_platform_and_its_answer_the_workflow(
+def test_action_reaches_the_platform_and_its_result_the_workflow(
     n8n: N8n, platform: ThePlatform, key: str
 ) -> None:
     sample = load_action(key).sample
     run = n8n.act(key)
     assert run == {"runId": run["runId"], "runAction": key, "runStatus": "PENDING"}
-    asked = platform.asked(run["runId"])
+    asked = platform.request_with(run["runId"])
     assert (asked["action"], asked["platform"], asked["input"]) == (key, "n8n", sample.input)
     platform.answer(run["runId"], output=sample.output)
     get = {"resource": "run", "operation": "get_run", "runId": run["runId"]}
@@ -455,7 +455,7 @@ def test_an_action_reaches_the_platform_and_its_answer_the_workflow(
     assert (whole["json"]["status"], whole["json"]["output"]) == ("SUCCEEDED", sample.output)
 
 
-def test_it_waits_for_the_answer(n8n: N8n, platform: ThePlatform) -> None:
+def test_action_waits_for_the_result(n8n: N8n, platform: ThePlatform) -> None:
     output = load_action("create_campaign").sample.output
     with answering(n8n, platform, output=output):
         run = n8n.act("create_campaign", waitSeconds=60)
@@ -463,31 +463,31 @@ def test_it_waits_for_the_answer(n8n: N8n, platform: ThePlatform) -> None:
 
 
 @contextmanager
-def answering(n8n: N8n, platform: ThePlatform, **said: Any) -> Iterator[None]:
-    """The platform answers what the workspace asks for, in the meantime."""
+def answering(n8n: N8n, platform: ThePlatform, **result: Any) -> Iterator[None]:
+    """The platform answers the workspace's action request during the block."""
 
     def answer() -> None:
-        platform.answer(platform.asked(n8n.workspace.name)["runId"], **said)
+        platform.answer(platform.request_with(n8n.workspace.name)["runId"], **result)
 
-    with in_the_meantime(answer):
+    with in_background(answer):
         yield
 
 
 @contextmanager
-def in_the_meantime(do: Callable[[], None]) -> Iterator[None]:
+def in_background(do: Callable[[], None]) -> Iterator[None]:
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     yield
     thread.join(10)
 
 
-def test_what_the_platform_could_not_do_stops_the_workflow_and_a_retry_asks_again(
+def test_failed_action_stops_the_workflow_and_a_retry_requests_it_again(
     n8n: N8n, platform: ThePlatform
 ) -> None:
     execution, given = uuid.uuid4().hex, parameters("create_post", waitSeconds=60)
     with answering(n8n, platform, error="The account is not connected any more."):
-        said = n8n.refused("execute", parameters=given, executionId=execution)
-    assert "The account is not connected any more." in said
+        message = n8n.error("execute", parameters=given, executionId=execution)
+    assert "The account is not connected any more." in message
     given["waitSeconds"] = 0
     (again,) = n8n.run(parameters=given, executionId=execution)
     assert again["json"]["runStatus"] == "PENDING"
@@ -500,55 +500,55 @@ def runs_of(n8n: N8n) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("choice", ["error", "continue"])
-def test_it_does_not_wait_for_ever(n8n: N8n, choice: str) -> None:
-    began = time.monotonic()
+def test_action_does_not_wait_longer_than_configured(n8n: N8n, choice: str) -> None:
+    started = time.monotonic()
     given = parameters("create_post", waitSeconds=2, ifPending=choice)
     if choice == "error":
-        assert "hasn't finished within 2 seconds" in n8n.refused("execute", parameters=given)
+        assert "hasn't finished within 2 seconds" in n8n.error("execute", parameters=given)
     else:
         (item,) = n8n.run(parameters=given)
         assert item["json"]["runStatus"] == "PENDING"
-    assert 2 <= time.monotonic() - began < 20
+    assert 2 <= time.monotonic() - started < 20
 
 
-def test_what_the_platform_refuses_is_said(n8n: N8n) -> None:
+def test_error_of_the_platform_is_reported(n8n: N8n) -> None:
     given = parameters("create_post", accountId="")
-    assert "input.accountId: is missing" in n8n.refused("execute", parameters=given)
+    assert "input.accountId: is missing" in n8n.error("execute", parameters=given)
     unknown = {"resource": "run", "operation": "get_run", "runId": "run_032asvoIJtqWn0GGw1sIDt"}
-    assert "No run of n8n" in n8n.refused("execute", parameters=unknown)
+    assert "No run of n8n" in n8n.error("execute", parameters=unknown)
 
 
 # ── times ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("zone", "given", "meant"),
+    ("zone", "given", "expected"),
     [
         ("Europe/Berlin", "2026-10-28T00:00:00", "2026-10-27T23:00:00.000Z"),  # as the date picker stores it
         ("Europe/Berlin", "2026-07-01 09:30", "2026-07-01T07:30:00.000Z"),
         ("America/New_York", "2026-12-24", "2026-12-24T05:00:00.000Z"),
         ("Asia/Kathmandu", "2026-10-28T05:45:00.5", "2026-10-28T00:00:00.500Z"),
         ("UTC", "2026-10-28T00:00:00", "2026-10-28T00:00:00.000Z"),
-        # Clocks show it twice, or never.
+        # Times that clocks show twice, or skip.
         ("Europe/Berlin", "2026-10-25T02:30:00", "2026-10-25T00:30:00.000Z"),
         ("Europe/Berlin", "2026-03-29T02:30:00", "2026-03-29T01:30:00.000Z"),
         ("America/New_York", "2026-03-08T02:30:00", "2026-03-08T07:30:00.000Z"),
         ("America/New_York", "2026-11-01T01:30:00", "2026-11-01T05:30:00.000Z"),
-        # These say when themselves.
+        # Times with an offset.
         ("Europe/Berlin", "2026-10-28T00:00:00Z", "2026-10-28T00:00:00Z"),
         ("Europe/Berlin", "2026-10-28T00:00:00.000+05:30", "2026-10-28T00:00:00.000+05:30"),
     ],
 )
-def test_a_time_without_an_offset_is_in_the_workflows_timezone(
-    n8n: N8n, zone: str, given: str, meant: str
+def test_time_without_an_offset_is_in_the_workflows_timezone(
+    n8n: N8n, zone: str, given: str, expected: str
 ) -> None:
     n8n.run(parameters=parameters("schedule_post", scheduledFor=given), timezone=zone)
     (run,) = runs_of(n8n)
-    assert run["input"]["scheduledFor"] == meant
+    assert run["input"]["scheduledFor"] == expected
 
 
 @pytest.mark.parametrize("action", sorted(catalogue.ACTIONS))
-def test_every_time_of_every_action_is_read_so(n8n: N8n, action: str) -> None:
+def test_every_time_of_every_action_is_converted(n8n: N8n, action: str) -> None:
     given = parameters(action)
     times = [field.name for field in fields_of(load_action(action).input) if field.format == "date-time"]
     for name in times:
@@ -559,7 +559,7 @@ def test_every_time_of_every_action_is_read_so(n8n: N8n, action: str) -> None:
     assert {run["input"][name] for name in times} <= {"2026-10-27T15:00:00.000Z"}
 
 
-def test_empty_rows_of_a_list_are_passed_over(n8n: N8n) -> None:
+def test_empty_rows_of_a_list_are_ignored(n8n: N8n) -> None:
     given = parameters("create_post")
     given["additionalFields"]["mediaUrls"] = ["", "https://media.example.com/1.jpg", ""]
     n8n.run(parameters=given)
@@ -571,21 +571,21 @@ def test_empty_rows_of_a_list_are_passed_over(n8n: N8n) -> None:
     ]
 
 
-# ── what goes wrong on the way ───────────────────────────────────────────────────────────────────────
+# ── faults ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
-def way(n8n: HasCredentials, *troubles: tuple[str, Answer | None]) -> Iterator[list[Request]]:
-    """The way to the API. Each trouble befalls the first request it is for; None: its answer is lost."""
-    waiting = list(troubles)
+def faulty_proxy(n8n: HasCredentials, *faults: tuple[str, Answer | None]) -> Iterator[list[Request]]:
+    """A proxy to the API. Each fault applies to the first request that it matches; None drops the reply."""
+    waiting = list(faults)
 
-    def passed_on(request: Request) -> Answer:
-        asked = f"{request.method} {request.path}"
-        trouble = next((one for one in waiting if one[0] in asked), None)
-        if trouble:
-            waiting.remove(trouble)
-            if trouble[1]:
-                return trouble[1]
+    def forward(request: Request) -> Answer:
+        line = f"{request.method} {request.path}"
+        fault = next((fault for fault in waiting if fault[0] in line), None)
+        if fault:
+            waiting.remove(fault)
+            if fault[1]:
+                return fault[1]
         headers = {"authorization", "content-type", "idempotency-key"} & request.headers.keys()
         answer = httpx.request(
             request.method,
@@ -594,12 +594,12 @@ def way(n8n: HasCredentials, *troubles: tuple[str, Answer | None]) -> Iterator[l
             headers={name: request.headers[name] for name in headers},
             trust_env=False,
         )
-        if trouble:
+        if fault:
             return Answer(hang_up=True)
         return Answer(answer.status_code, {"content-type": answer.headers["content-type"]}, answer.content)
 
     direct = n8n.credentials["baseUrl"]
-    with receiver([passed_on]) as r:
+    with receiver([forward]) as r:
         n8n.credentials["baseUrl"] = r.url.removesuffix("/hook")
         yield r.requests
         n8n.credentials["baseUrl"] = direct
@@ -610,7 +610,7 @@ POLL, START = "GET /api/automations/n8n/runs/", "POST /api/automations/n8n/actio
 HTML = Answer(502, {"content-type": "text/html"}, b"<html>Bad Gateway</html>")
 
 
-DISTURBANCES: dict[str, tuple[str, Answer | None]] = {
+FAULTS: dict[str, tuple[str, Answer | None]] = {
     "a proxy's 502 to a poll": (POLL, HTML),
     "429 to a poll": (POLL, Answer(429, {"retry-after": "1"})),
     "500 to a poll": (POLL, Answer(500)),
@@ -624,23 +624,23 @@ DISTURBANCES: dict[str, tuple[str, Answer | None]] = {
 }
 
 
-@pytest.mark.parametrize("case", DISTURBANCES)
-def test_a_disturbance_on_the_way_is_no_failure_and_makes_no_second_post(
+@pytest.mark.parametrize("case", FAULTS)
+def test_temporary_fault_neither_fails_nor_repeats_an_action(
     n8n: N8n, platform: ThePlatform, case: str
 ) -> None:
     output = load_action("create_post").sample.output
-    with answering(n8n, platform, output=output), way(n8n, DISTURBANCES[case]):
+    with answering(n8n, platform, output=output), faulty_proxy(n8n, FAULTS[case]):
         run = n8n.act("create_post", waitSeconds=60)
     assert run["runStatus"] == "SUCCEEDED"
     assert len(runs_of(n8n)) == 1
 
 
-def test_retry_on_fail_asks_once(n8n: N8n, platform: ThePlatform) -> None:
-    """n8n calls the node again in the same execution. Other executions and items ask for themselves."""
+def test_retry_on_fail_requests_an_action_once(n8n: N8n, platform: ThePlatform) -> None:
+    """n8n runs the node again in the same execution. Other executions and items have their own requests."""
     execution = uuid.uuid4().hex
     given = parameters("create_post", waitSeconds=1)
     for _ in range(2):
-        assert "hasn't finished" in n8n.refused("execute", parameters=given, executionId=execution)
+        assert "hasn't finished" in n8n.error("execute", parameters=given, executionId=execution)
     (run,) = runs_of(n8n)
     platform.answer(run["id"], output=load_action("create_post").sample.output)
     (item,) = n8n.run(parameters=given, executionId=execution)
@@ -649,21 +649,23 @@ def test_retry_on_fail_asks_once(n8n: N8n, platform: ThePlatform) -> None:
     assert len(runs_of(n8n)) == 3
 
 
-def test_another_wish_under_the_same_key_is_not_asked_for(n8n: N8n) -> None:
-    """The text changes from try to try, and the answers to the first one were lost."""
+def test_changed_request_with_the_same_key_is_rejected(n8n: N8n) -> None:
+    """The text changes between tries, and the responses to the first try were lost."""
     execution = uuid.uuid4().hex
-    with way(n8n, *[(START, None)] * 5):
+    with faulty_proxy(n8n, *[(START, None)] * 5):
         given = parameters("create_post", text="at 9:30")
-        assert "can't be reached" in n8n.refused("execute", parameters=given, executionId=execution)
-    said = n8n.refused("execute", parameters=parameters("create_post", text="at 9:31"), executionId=execution)
-    assert "An earlier try asked for this with other values" in said
+        assert "can't be reached" in n8n.error("execute", parameters=given, executionId=execution)
+    message = n8n.error(
+        "execute", parameters=parameters("create_post", text="at 9:31"), executionId=execution
+    )
+    assert "An earlier try requested this with other values" in message
     assert len(runs_of(n8n)) == 1
 
 
 # ── several items ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_items_run_side_by_side_and_stay_in_order(n8n: N8n, platform: ThePlatform) -> None:
+def test_items_run_concurrently_and_stay_in_order(n8n: N8n, platform: ThePlatform) -> None:
     texts = [f"Post {n}" for n in range(7)]
     given = parameters("create_post", text="={{ $json.text }}", waitSeconds=2, ifPending="continue")
     items = n8n.run(parameters=given, items=[{"text": text} for text in texts])
@@ -671,27 +673,27 @@ def test_items_run_side_by_side_and_stay_in_order(n8n: N8n, platform: ThePlatfor
     runs = {run["id"]: run for run in runs_of(n8n)}
     in_order = [runs[item["json"]["runId"]] for item in items]
     assert [run["input"]["text"] for run in in_order] == texts
-    # One after the other, the fifth would be asked for after 8 seconds; and it is five at a time.
+    # Five items run at a time; one after the other, the fifth would start after 8 seconds.
     first, *_, fifth, sixth, _ = sorted(datetime.fromisoformat(run["createdAt"]) for run in in_order)
     assert (fifth - first).total_seconds() < 7
     assert (sixth - first).total_seconds() >= 2
 
 
-def test_an_item_that_fails_can_leave_the_others_alone(n8n: N8n) -> None:
+def test_failed_item_does_not_stop_the_others(n8n: N8n) -> None:
     given = parameters("create_post", text="={{ $json.text }}")
     items = [{"text": text} for text in ("one", "", "three")]
-    done = n8n.run(parameters=given, items=items, onError="continueRegularOutput")
-    assert [item["pairedItem"] for item in done] == [{"item": n} for n in range(3)]
-    assert done[1]["json"] == {"error": "input.text: is missing"}
-    assert [done[n]["json"]["runStatus"] for n in (0, 2)] == ["PENDING", "PENDING"]
-    said = n8n.step(kind="execute", parameters=given, items=items, executionId=uuid.uuid4().hex)["error"]
-    assert "input.text: is missing" in said["message"]
+    output = n8n.run(parameters=given, items=items, onError="continueRegularOutput")
+    assert [item["pairedItem"] for item in output] == [{"item": n} for n in range(3)]
+    assert output[1]["json"] == {"error": "input.text: is missing"}
+    assert [output[n]["json"]["runStatus"] for n in (0, 2)] == ["PENDING", "PENDING"]
+    error = n8n.step(kind="execute", parameters=given, items=items, executionId=uuid.uuid4().hex)["error"]
+    assert "input.text: is missing" in error["message"]
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_dropdowns_list_what_the_platform_offers(n8n: N8n, platform: ThePlatform) -> None:
+def test_dropdowns_list_the_platforms_choices(n8n: N8n, platform: ThePlatform) -> None:
     items = [{"id": f"acc_{n}", "label": f"Account {n}"} for n in range(130)]
     platform.offers(n8n.workspace, "accounts", items)
     found = n8n("options", node="patchbay", method="getAccounts")
@@ -699,13 +701,13 @@ def test_dropdowns_list_what_the_platform_offers(n8n: N8n, platform: ThePlatform
     assert n8n("options", node="patchbayTrigger", method="getCampaigns") == []
 
     many = {"resource": "account", "operation": "getMany"}
-    for more, expected in (
+    for settings, expected in (
         ({}, items[:50]),
         ({"limit": 101}, items[:101]),
         ({"returnAll": True}, items),
         ({"filters": {"search": "account 12"}}, [items[12], *items[120:130]]),
     ):
-        assert [item["json"] for item in n8n.run(parameters={**many, **more})] == expected
+        assert [item["json"] for item in n8n.run(parameters={**many, **settings})] == expected
 
 
 @pytest.mark.parametrize("resource", sorted(resources()))

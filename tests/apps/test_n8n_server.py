@@ -1,4 +1,4 @@
-"""The n8n package in a whole n8n, installed as the README says, against the local stack."""
+"""The n8n package in a complete n8n, installed as the README describes, against the local stack."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import pytest
 
 from patchbay.catalogue.entries import load_action
 from tests.apps.n8n_server import N8nServer, node
-from tests.apps.test_n8n import HOOKS, in_the_meantime, way
+from tests.apps.test_n8n import HOOKS, faulty_proxy, in_background
 from tests.apps.the_platform import ThePlatform
 from tests.catalogued import POST
 from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, receiver
-from tools.node_packages import N8N_SERVER, missing_for_n8n
+from tools.node_packages import N8N_SERVER, unmet_n8n_requirement
 
 pytestmark = pytest.mark.skipif(
     not (N8N_SERVER / ".complete").exists(),
-    reason=f"no n8n installed: {missing_for_n8n() or 'make test-apps does'}",
+    reason=f"n8n is not installed: {unmet_n8n_requirement() or 'run make test-apps'}",
 )
 TRIGGER, ACTION = "n8n-nodes-patchbay.patchbayTrigger", "n8n-nodes-patchbay.patchbay"
 
@@ -45,20 +45,20 @@ def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8
         server.close()
 
 
-class Set:
-    """An n8n, and a workspace that it has a credential of."""
+class N8nWorkspace:
+    """An n8n with a credential of a workspace."""
 
     def __init__(self, server: N8nServer, workspace: Workspace) -> None:
         self.server, self.workspace = server, workspace
         self.credentials = {"baseUrl": workspace.stack.url, "apiKey": workspace.key("automations:use")["key"]}
 
-    def node(self, name: str, type: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def node(self, name: str, type: str, parameters: dict[str, Any], **fields: Any) -> dict[str, Any]:
         created = self.server.credential(self.credentials)
         credential = {"patchbayApi": {"id": created["id"], "name": created["name"]}}
-        return node(name, type, parameters, credentials=credential, **more)
+        return node(name, type, parameters, credentials=credential, **fields)
 
-    def listening(self, **parameters: Any) -> str:
-        """The ID of a new workflow that begins with the trigger."""
+    def create_trigger_workflow(self, **parameters: Any) -> str:
+        """Create a workflow that starts with the trigger, and return its ID."""
         given = {"event": "POST_PUBLISHED", **parameters}
         trigger = self.node("Patchbay Trigger", TRIGGER, given, webhookId=str(uuid.uuid4()))
         return str(self.server.workflow(trigger)["id"])
@@ -68,17 +68,17 @@ class Set:
 
 
 @pytest.fixture
-def n8n(server: N8nServer, workspace: Workspace) -> Set:
-    return Set(server, workspace)
+def n8n(server: N8nServer, workspace: Workspace) -> N8nWorkspace:
+    return N8nWorkspace(server, workspace)
 
 
-def test_its_types_have_the_names_that_the_registry_gives(server: N8nServer) -> None:
+def test_node_types_have_the_names_of_the_registry(server: N8nServer) -> None:
     types = server.ask("GET /types/nodes.json").json()
     found = {one["name"] for one in types if "patchbay" in one["name"].lower()}
     assert found >= {TRIGGER, ACTION}
 
 
-def test_only_a_platform_passes_the_test_of_a_credential(n8n: Set, subtests: pytest.Subtests) -> None:
+def test_credential_test_accepts_only_a_platform(n8n: N8nWorkspace, subtests: pytest.Subtests) -> None:
     right = n8n.credentials
     website = Answer(200, {"content-type": "text/html"}, b"<html>Welcome</html>")
     another = Answer(200, {"content-type": "application/json"}, b'{"ok": true}')
@@ -91,13 +91,13 @@ def test_only_a_platform_passes_the_test_of_a_credential(n8n: Set, subtests: pyt
             ("another API", {**right, "baseUrl": b.url}, "Error"),
         ):
             with subtests.test(case):
-                said = n8n.server.tested(given)
-                assert said["status"] == status, said
+                result = n8n.server.test_credential(given)
+                assert result["status"] == status, result
 
 
-def test_an_event_starts_a_workflow_also_after_a_restart(n8n: Set) -> None:
+def test_event_starts_a_workflow_even_after_a_restart(n8n: N8nWorkspace) -> None:
     server, workspace = n8n.server, n8n.workspace
-    id = n8n.listening()
+    id = n8n.create_trigger_workflow()
     server.publish(id)
     ((hook, shown),) = n8n.hooks().items()
     assert shown["status"] == "ACTIVE"
@@ -119,9 +119,9 @@ def test_an_event_starts_a_workflow_also_after_a_restart(n8n: Set) -> None:
     assert n8n.hooks() == {}
 
 
-def test_a_disabled_hook_comes_back_when_its_workflow_is_published_again(n8n: Set) -> None:
+def test_disabled_hook_is_reactivated_when_its_workflow_is_published_again(n8n: N8nWorkspace) -> None:
     server, workspace = n8n.server, n8n.workspace
-    id = n8n.listening()
+    id = n8n.create_trigger_workflow()
     server.publish(id)
     (hook,) = n8n.hooks()
     server.stop()
@@ -134,19 +134,19 @@ def test_a_disabled_hook_comes_back_when_its_workflow_is_published_again(n8n: Se
     server.unpublish(id)
     server.publish(id)
     assert {key: shown["status"] for key, shown in n8n.hooks().items()} == {hook: "ACTIVE"}
-    # The platform sends what the hook missed by itself, in its next round.
+    # The platform's next recovery run sends the missed events.
     eventually(lambda: server.executions(id), 180)
     eventually(lambda: workspace.statuses(event["id"]) == {hook: "DELIVERED"})
     server.unpublish(id)
 
 
-def test_a_copy_makes_a_hook_of_its_own(n8n: Set) -> None:
+def test_copied_workflow_gets_its_own_hook(n8n: N8nWorkspace) -> None:
     server, workspace = n8n.server, n8n.workspace
-    original = n8n.listening()
+    original = n8n.create_trigger_workflow()
     server.publish(original)
     (first,) = n8n.hooks()
-    copy = server.copied(original)
-    # What the original keeps travels along: the hook and its secret.
+    copy = server.copy(original)
+    # The copy has the original's static data: the hook and its secret.
     assert first in json.dumps(server(f"GET /rest/workflows/{copy}")["staticData"])
     server.publish(copy)
     hooks = n8n.hooks()
@@ -161,8 +161,8 @@ def test_a_copy_makes_a_hook_of_its_own(n8n: Set) -> None:
     server.unpublish(original)
 
 
-def test_retry_on_fail_makes_one_post(n8n: Set, platform: ThePlatform) -> None:
-    """The first try gives up too early, the answer to its request was lost, and polls fail."""
+def test_retry_on_fail_creates_one_post(n8n: N8nWorkspace, platform: ThePlatform) -> None:
+    """The first try times out, the response to its request is lost, and polls fail."""
     server, workspace = n8n.server, n8n.workspace
     path, sample = uuid.uuid4().hex, load_action("schedule_post").sample
     parameters = {
@@ -180,29 +180,29 @@ def test_retry_on_fail_makes_one_post(n8n: Set, platform: ThePlatform) -> None:
         webhookId=str(uuid.uuid4()),
         typeVersion=2,
     )
-    troubles = [
+    faults = [
         ("POST /api/automations/n8n/actions/", None),
         ("GET /api/automations/n8n/runs/", Answer(502, {"content-type": "text/html"}, b"<html>")),
         ("GET /api/automations/n8n/runs/", Answer(429, {"retry-after": "1"})),
     ]
-    with way(n8n, *troubles):
+    with faulty_proxy(n8n, *faults):
         act = n8n.node("Post", ACTION, parameters, retryOnFail=True, maxTries=3, waitBetweenTries=2000)
         settings = {"executionOrder": "v1", "timezone": "Asia/Tokyo"}
         id = server.workflow(start, act, settings=settings)["id"]
         server.publish(id)
-        began = time.monotonic()
+        started = time.monotonic()
 
         def answer() -> None:
-            asked = platform.asked(workspace.name)
-            time.sleep(max(0, began + 2.5 - time.monotonic()))  # the first try is over by then
-            platform.answer(asked["runId"], output=sample.output)
+            request = platform.request_with(workspace.name)
+            time.sleep(max(0, started + 2.5 - time.monotonic()))  # the first try has ended by then
+            platform.answer(request["runId"], output=sample.output)
 
-        with in_the_meantime(answer):
-            said = httpx.post(
+        with in_background(answer):
+            response = httpx.post(
                 f"{server.url}/webhook/{path}", json={"text": "Hi"}, trust_env=False, timeout=60
             )
     (run,) = workspace("GET /api/automations/n8n/runs")["items"]
-    assert said.json() == {
+    assert response.json() == {
         **sample.output,
         "runId": run["id"],
         "runAction": "schedule_post",

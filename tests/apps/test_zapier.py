@@ -1,4 +1,4 @@
-"""The Zapier app in Zapier's own platform core, against the local stack; its schema says that it is whole."""
+"""The Zapier app in Zapier's own platform core, against the local stack, and in Zapier's schema."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Zapier:
         self.definition = json.loads((ROOT / FOLDER / definition).read_text())
 
     def steps(self, *steps: dict[str, Any]) -> list[Any]:
-        """What the steps come to, run in one process of the platform's core."""
-        wanted = {
+        """Run steps in one process of the platform's core, and return their results."""
+        request = {
             "packages": str(PACKAGES),
             "definition": self.definition,
             "base": [SETTINGS["baseUrl"], self.workspace.stack.url],
@@ -42,25 +42,25 @@ class Zapier:
                 {**step, "bundle": {"authData": self.auth, **step.get("bundle", {})}} for step in steps
             ],
         }
-        done = subprocess.run(
+        completed = subprocess.run(
             ["node", str(ROOT / "tests/apps/zapier/run.cjs")],
-            input=json.dumps(wanted),
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
-        found: list[Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        return found
+        assert completed.returncode == 0, completed.stderr
+        results: list[Any] = json.loads(completed.stdout.strip().splitlines()[-1])
+        return results
 
     def __call__(self, method: str, *, callback_url: str | None = None, **bundle: Any) -> Any:
-        """The results of one step, which must succeed."""
+        """Run a step that must succeed, and return its results."""
         (done,) = self.steps({"method": method, "bundle": bundle, "callbackUrl": callback_url})
         assert "error" not in done, done
         return done["results"]
 
-    def refused(self, method: str, **bundle: Any) -> dict[str, str]:
-        """Why a step fails."""
+    def error(self, method: str, **bundle: Any) -> dict[str, str]:
+        """Run a step that must fail, and return its error."""
         (done,) = self.steps({"method": method, "bundle": bundle})
         assert "error" in done, done
         error: dict[str, str] = done["error"]
@@ -73,19 +73,17 @@ def zapier(workspace: Workspace) -> Zapier:
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
-def test_zapiers_schema_finds_nothing_wrong_with_app_and_operations(
-    workspace: Workspace, definition: str
-) -> None:
+def test_zapiers_schema_accepts_the_app(workspace: Workspace, definition: str) -> None:
     assert Zapier(workspace, definition)("validate") == []
 
 
-def test_zapiers_schema_is_asked_in_earnest(zapier: Zapier) -> None:
+def test_zapiers_schema_finds_faults(zapier: Zapier) -> None:
     del zapier.definition["triggers"]["post_published"]["noun"]
     zapier.definition["creates"]["create_post"]["operation"]["inputFields"][0]["type"] = "nonsense"
     assert len(zapier("validate")) >= 2
 
 
-def test_what_is_pushed_is_the_definition() -> None:
+def test_index_exports_the_definition() -> None:
     program = "process.stdout.write(JSON.stringify(require(process.argv[1])))"
     shown = subprocess.run(
         ["node", "-e", program, str(ROOT / FOLDER)], capture_output=True, text=True, check=True
@@ -93,25 +91,25 @@ def test_what_is_pushed_is_the_definition() -> None:
     assert json.loads(shown) == json.loads((ROOT / FOLDER / DEFINITIONS[0]).read_text())
 
 
-def test_the_connection_is_tested(zapier: Zapier) -> None:
+def test_connection_is_tested(zapier: Zapier) -> None:
     me = zapier("authentication.test")
     assert me == {"workspaceId": zapier.workspace.name, "label": zapier.workspace.name}
     zapier.auth = {"apiKey": zapier.auth["apiKey"][:-1] + "!"}
-    error = zapier.refused("authentication.test")
+    error = zapier.error("authentication.test")
     assert error["name"] == "ExpiredAuthError"
     zapier.auth = {"apiKey": zapier.workspace.key("webhooks:read")["key"]}
-    assert "automations:use" in zapier.refused("authentication.test")["message"]
+    assert "automations:use" in zapier.error("authentication.test")["message"]
 
 
-def test_a_step_that_comes_too_soon_is_tried_again(zapier: Zapier) -> None:
+def test_rate_limited_step_is_retried_later(zapier: Zapier) -> None:
     zapier.auth = {"apiKey": zapier.workspace.key("automations:use", rateLimitPerHour=1)["key"]}
     zapier("authentication.test")
-    error = zapier.refused("authentication.test")
+    error = zapier.error("authentication.test")
     assert error["name"] == "ThrottledError"
     assert 0 < json.loads(error["message"])["delay"] <= 2 * 3600  # the limit's two windows
 
 
-def test_a_zap_is_turned_on_fires_once_and_is_turned_off(zapier: Zapier) -> None:
+def test_zap_fires_once_between_turning_on_and_off(zapier: Zapier) -> None:
     workspace = zapier.workspace
     with receiver() as r:
         hook = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
@@ -120,7 +118,7 @@ def test_a_zap_is_turned_on_fires_once_and_is_turned_off(zapier: Zapier) -> None
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
         workspace("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
         assert workspace.settled(event["id"]) == {hook["id"]: "DELIVERED"}
-        time.sleep(1)  # whatever else might come
+        time.sleep(1)  # for a possible duplicate
         (request,) = r.requests
 
         items = zapier("triggers.post_published.operation.perform", cleanedRequest=request.json())
@@ -128,21 +126,21 @@ def test_a_zap_is_turned_on_fires_once_and_is_turned_off(zapier: Zapier) -> None
         assert items[0]["data"]["text"] == "Spring is here 🌷"
         samples = zapier("triggers.post_published.operation.performList")
         assert samples[0] == items[0]
-        # What Zapier shows before there is anything has no fields that the real thing never has.
+        # The sample before the first event has only fields that real events have.
         static = zapier.definition["triggers"]["post_published"]["operation"]["sample"]
         assert samples[-1] == static
 
         off = zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook)
         assert off == {}
         assert workspace.ask(f"GET {place}").status_code == 404
-        # Off again is no trouble; and on again it is the same hook, with its deliveries.
+        # Turning off twice is not an error. Turned on again, it is the same hook, with its deliveries.
         assert zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook) == {}
         again = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
         assert again["id"] == hook["id"]
         workspace(f"DELETE /api/automations/zapier/hooks/{again['id']}")
 
 
-def test_a_zap_may_listen_to_one_account(zapier: Zapier) -> None:
+def test_zap_can_be_limited_to_one_account(zapier: Zapier) -> None:
     subscribe = "triggers.post_published.operation.performSubscribe"
     url = "http://127.0.0.1:1024/"
     for chosen, filters in (
@@ -151,17 +149,17 @@ def test_a_zap_may_listen_to_one_account(zapier: Zapier) -> None:
     ):
         hook = zapier(subscribe, targetUrl=url, inputData=chosen)
         assert zapier.workspace(f"GET /api/automations/zapier/hooks/{hook['id']}")["filters"] == filters
-    assert "targetUrl" in zapier.refused(subscribe, targetUrl="ftp://example.com")["message"]
+    assert "targetUrl" in zapier.error(subscribe, targetUrl="ftp://example.com")["message"]
 
 
-def test_a_zap_fires_for_what_it_listens_to_once_though_zapier_was_away(zapier: Zapier) -> None:
+def test_filtered_zap_fires_once_after_an_outage_of_zapier(zapier: Zapier) -> None:
     subscribe = "triggers.post_published.operation.performSubscribe"
     with receiver([503, 200]) as r:
         hook = zapier(subscribe, targetUrl=r.url, inputData={"accountId": "acc_1"})
         zapier.workspace.publish({**POST, "accountId": "acc_2"})
         event = zapier.workspace.publish({**POST, "accountId": "acc_1"})
         assert zapier.workspace.settled(event["id"]) == {hook["id"]: "DELIVERED"}
-        # What failed and what came are one event, byte for byte; the other account's never came.
+        # Both attempts have the same body, and the other account's event was not sent.
         first, second = r.requests
         assert first.body == second.body
         (item,) = zapier("triggers.post_published.operation.perform", cleanedRequest=second.json())
@@ -186,42 +184,42 @@ def test_every_trigger_subscribes_and_has_samples(zapier: Zapier) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(catalogue.ACTIONS))
-def test_a_create_waits_for_the_platforms_answer(zapier: Zapier, platform: ThePlatform, key: str) -> None:
+def test_create_waits_for_the_platforms_answer(zapier: Zapier, platform: ThePlatform, key: str) -> None:
     action = load_action(key)
     sample, schema = action.sample, cast(Any, action.input)
     operation = f"creates.{key}.operation"
-    # Of what may be left out, one half is filled in, and the other comes as Zapier sends what is not.
+    # Half of the optional fields have values, the others are empty as Zapier sends them.
     optional = sorted(set(schema["properties"]) - set(schema["required"]))
     empty = dict.fromkeys(optional[::2], "")
     given = {name: value for name, value in sample.input.items() if name not in empty}
     with receiver() as waiting:
         run = zapier(f"{operation}.perform", inputData={**given, **empty}, callback_url=waiting.url)
         assert run["status"] == "PENDING"
-        asked = platform.asked(run["id"])
-        assert (asked["action"], asked["workspaceId"]) == (key, zapier.workspace.name)
-        assert asked["input"] == given
+        request = platform.request_with(run["id"])
+        assert (request["action"], request["workspaceId"]) == (key, zapier.workspace.name)
+        assert request["input"] == given
         platform.answer(run["id"], output=sample.output)
         (callback,) = waiting.wait_for(1)
-        assert platform.times_asked(run["id"]) == 1
+        assert platform.request_count(run["id"]) == 1
         answer = zapier(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
     assert answer == {"id": run["id"], **sample.output}
     static = zapier.definition["creates"][key]["operation"]["sample"]
     assert answer.keys() == static.keys()
 
 
-def test_what_the_platform_could_not_do_stops_the_zap(zapier: Zapier, platform: ThePlatform) -> None:
+def test_failed_action_stops_the_zap(zapier: Zapier, platform: ThePlatform) -> None:
     operation = "creates.create_post.operation"
     with receiver() as waiting:
         inputs = load_action("create_post").sample.input
         run = zapier(f"{operation}.perform", inputData=inputs, callback_url=waiting.url)
         platform.answer(run["id"], error="The account is not connected any more.")
         (callback,) = waiting.wait_for(1)
-    error = zapier.refused(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
+    error = zapier.error(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
     assert "The account is not connected any more." in error["message"]
 
 
-class InTheEditor:
-    """A step that is tried while its Zap is built, and the run that it has begun."""
+class EditorTest:
+    """A step that is tested in the editor, and the run that it started."""
 
     def __init__(self, zapier: Zapier, pool: ThreadPoolExecutor, key: str) -> None:
         self.step = pool.submit(
@@ -238,36 +236,36 @@ class InTheEditor:
         return done
 
 
-def test_the_editor_shows_what_came_of_an_action(zapier: Zapier, platform: ThePlatform) -> None:
+def test_editor_shows_the_result_of_an_action(zapier: Zapier, platform: ThePlatform) -> None:
     output = load_action("create_post").sample.output
     with ThreadPoolExecutor() as pool:
-        tried = InTheEditor(zapier, pool, "create_post")
+        tried = EditorTest(zapier, pool, "create_post")
         platform.answer(tried.run, output=output)
         assert tried() == {"results": {"id": tried.run, **output}}
 
 
-def test_the_editor_shows_why_an_action_failed(zapier: Zapier, platform: ThePlatform) -> None:
+def test_editor_shows_the_error_of_an_action(zapier: Zapier, platform: ThePlatform) -> None:
     with ThreadPoolExecutor() as pool:
-        tried = InTheEditor(zapier, pool, "create_post")
+        tried = EditorTest(zapier, pool, "create_post")
         platform.answer(tried.run, error="No such account.")
         assert "No such account." in tried()["error"]["message"]
 
 
-def test_the_editor_shows_the_sample_where_an_action_takes_long(zapier: Zapier) -> None:
+def test_editor_shows_the_sample_for_a_slow_action(zapier: Zapier) -> None:
     perform = zapier.definition["creates"]["create_post"]["operation"]["perform"]
     assert "15000" in perform["source"]
     perform["source"] = perform["source"].replace("15000", "1500")
     with ThreadPoolExecutor() as pool:
-        tried = InTheEditor(zapier, pool, "create_post")
+        tried = EditorTest(zapier, pool, "create_post")
         assert tried() == {"results": {"id": tried.run, **load_action("create_post").sample.output}}
 
 
-def test_an_input_that_does_not_fit_is_said_in_the_zap(zapier: Zapier) -> None:
-    error = zapier.refused("creates.create_post.operation.perform", inputData={"text": "x", "accountId": ""})
+def test_invalid_input_is_reported_in_the_zap(zapier: Zapier) -> None:
+    error = zapier.error("creates.create_post.operation.perform", inputData={"text": "x", "accountId": ""})
     assert "input.accountId: is missing" in error["message"]
 
 
-def test_dropdowns_list_what_the_platform_offers(zapier: Zapier, platform: ThePlatform) -> None:
+def test_dropdowns_list_the_platforms_choices(zapier: Zapier, platform: ThePlatform) -> None:
     items = [{"id": f"acc_{n}", "label": f"Account {n}"} for n in range(250)]
     platform.offers(zapier.workspace, "accounts", items)
     perform = "triggers.accounts.operation.perform"
@@ -285,7 +283,7 @@ LISTED = [
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
-def test_a_search_finds_what_has_the_name_or_id(
+def test_search_finds_items_by_name_or_id(
     workspace: Workspace, platform: ThePlatform, definition: str
 ) -> None:
     zapier = Zapier(workspace, definition)
@@ -295,9 +293,9 @@ def test_a_search_finds_what_has_the_name_or_id(
 
     def found(kind: str, search: str) -> list[str]:
         results = zapier(f"searches.find_{kind}.operation.perform", inputData={"search": search})
-        return [one["id"] for one in results]
+        return [item["id"] for item in results]
 
-    assert found("account", "tart") == ["acc_1", "acc_10"]  # the very name is the first
+    assert found("account", "tart") == ["acc_1", "acc_10"]  # the exact name is first
     assert found("account", " acc_1 ") == ["acc_1", "acc_10"]
     assert found("account", "acc_10") == ["acc_10"]
     assert found("account", "spring & co") == ["acc_2"]
@@ -305,7 +303,7 @@ def test_a_search_finds_what_has_the_name_or_id(
     assert found("post", "🌷") == ["post_1"]
 
 
-def test_every_search_finds_an_entry_like_its_sample(zapier: Zapier, platform: ThePlatform) -> None:
+def test_every_search_finds_an_item_like_its_sample(zapier: Zapier, platform: ThePlatform) -> None:
     searches = zapier.definition["searches"]
     steps = []
     for name in sorted(resources()):
@@ -319,7 +317,7 @@ def test_every_search_finds_an_entry_like_its_sample(zapier: Zapier, platform: T
         assert found == searches[search]["operation"]["sample"]
 
 
-def test_a_zap_whose_hook_is_gone_is_not_sent_to_any_more(zapier: Zapier) -> None:
+def test_gone_response_unsubscribes_the_zap(zapier: Zapier) -> None:
     with receiver([410]) as r:
         hook = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
         zapier.workspace.publish(POST)

@@ -1,4 +1,4 @@
-"""The Zapier app is validated, built, packed and started by Zapier's own CLI, without an account there."""
+"""The Zapier app is validated, built, packed and started by Zapier's own CLI, without an account."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from tools.node_packages import NEWER_NODE, newer_node
 CLI = ROOT / ".tools/node/zapier-cli/node_modules/zapier-platform-cli/src/bin/run"
 
 
-def test_zapiers_cli_builds_what_is_pushed(tmp_path: Path) -> None:
+def test_zapiers_cli_builds_the_app(tmp_path: Path) -> None:
     node = newer_node()
     if node is None:
         pytest.skip(f"Zapier's CLI needs a newer Node: install Node {NEWER_NODE} or later")
     app = tmp_path / "app"
     shutil.copytree(ROOT / FOLDER, app, ignore=shutil.ignore_patterns("node_modules", "build"))
-    # As `npm install` leaves it: the core alone, which runs the app at Zapier.
+    # As after `npm install`: only the core, which runs the app at Zapier.
     shutil.copytree(ROOT / ".tools/node/zapier/node_modules", app / "node_modules", symlinks=True)
 
     def cli(*arguments: str) -> str:
-        done = subprocess.run(
+        completed = subprocess.run(
             [str(node), str(CLI), *arguments],
             cwd=app,
             env={
                 "PATH": f"{node.parent}:{os.environ['PATH']}",
                 "HOME": str(tmp_path),
                 "TMPDIR": str(tmp_path),
-                # No word to anybody, and nobody there if there were one.
+                # Send nothing to Zapier.
                 "DISABLE_ZAPIER_ANALYTICS": "1",
                 "NO_UPDATE_NOTIFIER": "1",
                 "ZAPIER_BASE_ENDPOINT": "http://127.0.0.1:9",
@@ -44,12 +44,12 @@ def test_zapiers_cli_builds_what_is_pushed(tmp_path: Path) -> None:
             text=True,
             timeout=300,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout
 
     assert "structurally sound" in cli("validate", "--without-style")
-    # Without the validation, for half of it asks Zapier; the other half was the line above. The last step of
-    # `build` starts the packed app, which fails where a file of a dependency was left out.
+    # Without validation, because half of it needs Zapier, and the other half is the line above. The last step
+    # of `build` starts the packed app, which fails if a file of a dependency is missing.
     assert "Build complete!" in cli("build", "--skip-dep-install", "--skip-validation")
 
     with zipfile.ZipFile(app / "build/build.zip") as built:

@@ -1,4 +1,4 @@
-"""The Zapier app's signing in with OAuth, in Zapier's platform core, at a certified authorization server."""
+"""The Zapier app's OAuth sign-in in Zapier's platform core, with a certified authorization server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthorizationSe
 
 @pytest.fixture
 def zapier(workspace: Workspace, server: AuthorizationServer, monkeypatch: pytest.MonkeyPatch) -> Zapier:
-    """A user who is about to sign in; the client's id and secret are in the environment, as at Zapier."""
+    """A user before sign-in. The client's ID and secret are in the environment, as at Zapier."""
     client = server.clients["client_secret_post"]
     monkeypatch.setenv("CLIENT_ID", client.client_id)
     monkeypatch.setenv("CLIENT_SECRET", client.client_secret)
@@ -42,26 +42,26 @@ def zapier(workspace: Workspace, server: AuthorizationServer, monkeypatch: pytes
 
 
 def sign_in(zapier: Zapier, server: AuthorizationServer) -> dict[str, Any]:
-    """The tokens of a user who went to the address that the app made, and consented."""
-    asked = zapier(f"{CONFIG}.authorizeUrl", inputData={"state": "a-state", "redirect_uri": REDIRECT_URI})
-    query = parse_qs(urlsplit(asked).query)
+    """Sign in at the app's authorization URL, consent, and return the tokens."""
+    url = zapier(f"{CONFIG}.authorizeUrl", inputData={"state": "a-state", "redirect_uri": REDIRECT_URI})
+    query = parse_qs(urlsplit(url).query)
     assert query["state"] == ["a-state"]
     assert query["redirect_uri"] == [REDIRECT_URI]
     assert query["response_type"] == ["code"]
-    # Zapier itself adds the scope and the challenge; this server knows other scopes than a platform.
+    # Zapier itself adds the scope and the challenge. This server has other scopes than a platform.
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
     added = {"scope": "openid", "code_challenge": challenge, "code_challenge_method": "S256"}
-    came_back = server.authorize(f"{asked}&{urlencode(added)}")
-    assert came_back["state"] == "a-state"
-    given = {"code": came_back["code"], "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+    callback = server.authorize(f"{url}&{urlencode(added)}")
+    assert callback["state"] == "a-state"
+    given = {"code": callback["code"], "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
     tokens: dict[str, Any] = zapier(f"{CONFIG}.getAccessToken", inputData=given)
     return tokens
 
 
-def test_a_user_signs_in_and_the_token_is_refreshed(zapier: Zapier, server: AuthorizationServer) -> None:
+def test_user_signs_in_and_the_token_is_refreshed(zapier: Zapier, server: AuthorizationServer) -> None:
     tokens = sign_in(zapier, server)
     assert server.introspect(tokens["access_token"])["active"]
-    # As Zapier refreshes: with what is kept of the connection, the token that has ended among it.
+    # Zapier refreshes with the stored data of the connection, including the expired token.
     zapier.auth = {name: tokens[name] for name in ("access_token", "refresh_token")}
     refreshed = zapier(f"{CONFIG}.refreshAccessToken")
     assert refreshed["access_token"] != tokens["access_token"]
@@ -69,18 +69,18 @@ def test_a_user_signs_in_and_the_token_is_refreshed(zapier: Zapier, server: Auth
     assert server.introspect(refreshed["access_token"])["active"]
 
 
-def test_a_refresh_token_that_serves_no_more_is_said(zapier: Zapier, server: AuthorizationServer) -> None:
+def test_invalid_refresh_token_is_reported(zapier: Zapier, server: AuthorizationServer) -> None:
     tokens = sign_in(zapier, server)
     zapier.auth = {"access_token": tokens["access_token"], "refresh_token": "gone"}
-    error = zapier.refused(f"{CONFIG}.refreshAccessToken")
+    error = zapier.error(f"{CONFIG}.refreshAccessToken")
     assert error["name"] == "ExpiredAuthError"
     assert "grant request is invalid" in error["message"]
 
 
-def test_a_token_of_the_platforms_own_oauth_serves_and_a_stale_one_is_refreshed(
+def test_platforms_token_is_accepted_and_an_invalid_one_is_refreshed(
     zapier: Zapier, workspace: Workspace
 ) -> None:
     zapier.auth = {"access_token": workspace.token}
     assert zapier("authentication.test")["label"] == workspace.name
     zapier.auth = {"access_token": workspace.token + "x"}
-    assert zapier.refused("authentication.test")["name"] == "RefreshAuthError"
+    assert zapier.error("authentication.test")["name"] == "RefreshAuthError"

@@ -1,4 +1,4 @@
-"""What goes to AWS: the build `sam build` makes, what refuses a bad one, and what it is made of."""
+"""The build for AWS: `sam build`, the check that rejects a bad build, the lock files and the environments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAYER_LOCK = ROOT / "layers/dependencies/requirements.txt"
 LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), LAYER_LOCK]
 GOOD_PYC = release_check.PYC_HEADER + b"code"
 
-# Started from make, but not a part of that make.
+# A separate make, even when the tests run under make.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -45,7 +45,7 @@ def warnings(output: str) -> list[str]:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """What a build reads, apart from the tree in which other tests run and write their bytecode."""
+    """The inputs of a build, copied out of the tree in which other tests run and write their bytecode."""
     tree = tmp_path / "sources"
     for folder in ("functions", "layers", "tools"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
@@ -55,7 +55,7 @@ def sources(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_sam_build_is_fit_to_deploy(sources: Path) -> None:
+def test_sam_build_passes_the_release_check(sources: Path) -> None:
     sam = str(ROOT / ".tools/sam/bin/python")
     built = subprocess.run(
         [sam, "-m", "samcli", "build"],
@@ -71,7 +71,7 @@ def test_sam_build_is_fit_to_deploy(sources: Path) -> None:
     if has_python_313():
         assert problems == []
         assert not warnings(built.stderr)
-    else:  # it builds all the same, says so once, and is refused for that alone
+    else:  # the build succeeds with one warning, and this is the only fault
         assert len(warnings(built.stderr)) == 1
         assert len(problems) == 1
         assert "have no bytecode" in problems[0]
@@ -105,18 +105,14 @@ def build_patchbay_layer(
 
 
 @pytest.mark.parametrize("python", ["no-such-python", "false"])
-def test_without_python_313_the_layer_builds_and_one_line_says_what_it_lacks(
-    sources: Path, tmp_path: Path, python: str
-) -> None:
+def test_layer_builds_without_python_313_and_warns_once(sources: Path, tmp_path: Path, python: str) -> None:
     built = build_patchbay_layer(sources, tmp_path / "layer", PYTHON313=python)
     assert [python in line for line in warnings(built.stdout)] == [True]
     assert not list(tmp_path.rglob("*.pyc"))
 
 
 @pytest.mark.skipif(not has_python_313(), reason="needs python3.13")
-def test_bytecode_is_reproducible_and_names_the_file_where_lambda_has_it(
-    sources: Path, tmp_path: Path
-) -> None:
+def test_bytecode_is_reproducible_and_has_the_paths_of_lambda(sources: Path, tmp_path: Path) -> None:
     def compiled(artifacts: Path) -> dict[Path, bytes]:
         build_patchbay_layer(sources, artifacts)
         return {path.relative_to(artifacts): path.read_bytes() for path in artifacts.rglob("*.pyc")}
@@ -128,7 +124,7 @@ def test_bytecode_is_reproducible_and_names_the_file_where_lambda_has_it(
     assert b"/opt/python/patchbay/ids.py" in ids
 
 
-# ── what refuses a bad build ──
+# ── the release check ──
 
 
 def elf(machine: int) -> bytes:
@@ -137,7 +133,7 @@ def elf(machine: int) -> bytes:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
-    """A build of one function and one layer that is fit to deploy."""
+    """A deployable build of one function and one layer."""
     serverless = "AWS::Serverless::"
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
@@ -170,13 +166,13 @@ def check(build: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_good_build_passes(build: Path) -> None:
+def test_release_check_accepts_a_good_build(build: Path) -> None:
     checked = check(build)
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert "fit to deploy: 1 functions" in checked.stdout
+    assert "ready to deploy: 1 functions" in checked.stdout
 
 
-def test_no_build_is_refused(tmp_path: Path) -> None:
+def test_release_check_rejects_a_missing_build(tmp_path: Path) -> None:
     checked = check(tmp_path / "nothing")
     assert checked.returncode == 1
     assert "run `make build`" in checked.stderr
@@ -188,12 +184,12 @@ def test_no_build_is_refused(tmp_path: Path) -> None:
         None,
         b"",
         (3495).to_bytes(2, "little") + GOOD_PYC[2:],  # Python 3.11
-        GOOD_PYC[:4] + bytes(4) + GOOD_PYC[8:],  # compared with the source's time: never equal
-        GOOD_PYC[:4] + (3).to_bytes(4, "little") + GOOD_PYC[8:],  # hashes the source each time
+        GOOD_PYC[:4] + bytes(4) + GOOD_PYC[8:],  # compared with the source's time, which never matches
+        GOOD_PYC[:4] + (3).to_bytes(4, "little") + GOOD_PYC[8:],  # the source is hashed on each import
     ],
     ids=["none", "empty", "3.11", "timestamp", "checked hash"],
 )
-def test_bytecode_the_runtime_would_not_take_is_refused(build: Path, pyc: bytes | None) -> None:
+def test_release_check_rejects_bytecode_that_the_runtime_ignores(build: Path, pyc: bytes | None) -> None:
     compiled = build / "Layer/python/__pycache__/library.cpython-313.pyc"
     compiled.unlink()
     if pyc is not None:
@@ -207,31 +203,31 @@ def test_bytecode_the_runtime_would_not_take_is_refused(build: Path, pyc: bytes 
 @pytest.mark.parametrize(
     "library", [elf(machine=62), b"\xcf\xfa\xed\xfe" + bytes(16)], ids=["x86_64", "macOS"]
 )
-def test_a_library_for_another_machine_is_refused(build: Path, library: bytes) -> None:
+def test_release_check_rejects_a_library_for_another_machine(build: Path, library: bytes) -> None:
     (build / "Layer/python/native.so").write_bytes(library)
     [problem] = release_check.problems(release_check.read(build))
     assert "native.so is not built for Linux on arm64" in problem
 
 
-def test_more_than_lambda_unpacks_is_refused(build: Path) -> None:
-    for part in ("Function", "Layer"):  # each fits, together they do not
+def test_release_check_rejects_a_function_over_lambdas_limit(build: Path) -> None:
+    for part in ("Function", "Layer"):  # each is below the limit, together they exceed it
         with (build / part / "data").open("wb") as file:
             file.truncate(126 * 1024 * 1024)
     [problem] = release_check.problems(release_check.read(build))
-    assert problem == "Function and its layers are 252.0 MB unzipped; Lambda takes 250 MB"
+    assert problem == "Function and its layers are 252.0 MB unzipped; Lambda's limit is 250 MB"
 
 
-def test_more_resources_than_a_stack_takes_are_refused(build: Path) -> None:
+def test_release_check_rejects_a_stack_over_cloudformations_limit(build: Path) -> None:
     path = build / "template.yaml"
     template = yaml.safe_load(path.read_text())
     queues = {f"Queue{n}": {"Type": "AWS::SQS::Queue"} for n in range(498)}
     template["Resources"] |= queues
     path.write_text(yaml.safe_dump(template))
     [problem] = release_check.problems(release_check.read(build))  # function, its role, layer
-    assert problem == "the stack has 501 resources; CloudFormation takes 500"
+    assert problem == "the stack has 501 resources; CloudFormation's limit is 500"
 
 
-# ── what it is built from ──
+# ── lock files ──
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -239,7 +235,7 @@ def pins(lock: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_pin_has_hashes_and_no_lock_names_where_it_was_made(lock: Path) -> None:
+def test_every_pin_has_hashes_and_no_lock_has_a_url_or_path(lock: Path) -> None:
     text = lock.read_text()
     blocks = re.findall(r"^\S+==.*(?:\n +.*)*", text, re.MULTILINE)
     assert blocks
@@ -247,12 +243,12 @@ def test_every_pin_has_hashes_and_no_lock_names_where_it_was_made(lock: Path) ->
     assert not re.search(r"://|--(?:extra-)?index-url|--find-links|\s/", text)
 
 
-def test_tests_run_with_the_versions_that_ship() -> None:
+def test_development_environment_has_the_versions_of_the_layer() -> None:
     shipped = pins(LAYER_LOCK)
     assert shipped == {name: pins(ROOT / "requirements/dev.txt").get(name) for name in shipped}
 
 
-# ── the environments make installs ──
+# ── the Makefile's environments ──
 
 
 @pytest.fixture
@@ -272,7 +268,7 @@ def install(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(300)
-def test_an_environment_is_made_once_and_counts_only_when_whole(tree: Path) -> None:
+def test_environment_is_installed_once_and_again_after_a_failure(tree: Path) -> None:
     folder = tree / ".tools/ministack"
     lock = tree / "requirements/ministack.txt"
 
@@ -297,7 +293,7 @@ def test_an_environment_is_made_once_and_counts_only_when_whole(tree: Path) -> N
 
 
 @pytest.mark.timeout(300)
-def test_two_makes_at_once_install_once(tree: Path) -> None:
+def test_concurrent_makes_install_once(tree: Path) -> None:
     command = [sys.executable, str(tree / "tools/environment.py"), "ministack"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate()[1] for process in both)

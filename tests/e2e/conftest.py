@@ -1,4 +1,4 @@
-"""The local stack, and a workspace of it as its owner sees it."""
+"""The local stack, and a workspace as its owner sees it."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from tests.receivers import Request
 
 WEBHOOKS = "/api/integrations/webhooks"
 API_KEYS = "/api/integrations/api-keys"
-# Deadlines are for a machine that is busy with other things; none is ever waited for in full.
-PATIENCE_SECONDS = 60
+# A deadline for busy machines; no test waits for it in full.
+TIMEOUT_SECONDS = 60
 TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One stack with the template's own parameters, for all tests that leave it as it is."""
+    """A stack with the template's default parameters, shared by all tests that do not change it."""
     with stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
 @pytest.fixture
 def workspace(running: RunningStack) -> Workspace:
-    """A workspace that nobody has used."""
+    """A new workspace."""
     return Workspace(running)
 
 
-def eventually(probe: Callable[[], Found], seconds: float = PATIENCE_SECONDS) -> Found:
-    """What the probe answers as soon as it is something."""
+def eventually(probe: Callable[[], Result], seconds: float = TIMEOUT_SECONDS) -> Result:
+    """Return the first truthy result of the probe. Raises AssertionError after the time."""
     deadline = time.monotonic() + seconds
-    while not (found := probe()):
-        assert time.monotonic() < deadline, "it did not come to that"
+    while not (result := probe()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)
-    return found
+    return result
 
 
 # ── the stack ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def template_of(running: RunningStack) -> Template:
-    """The template as the stack serves it."""
+    """The template with the stack's parameters."""
     described = running.describe()
     template = Template(ROOT / "template.yaml", described["parameters"])
     template.identities, template.endpoints = described["ids"], described["endpoints"]
@@ -63,7 +63,7 @@ def template_of(running: RunningStack) -> Template:
 
 
 def environment(running: RunningStack, function: str) -> dict[str, str]:
-    """The environment of a function's processes: with it, any process works on the stack's data."""
+    """The environment of a function's processes, with which any process can use the stack's data."""
     template = template_of(running)
     return environment_of(template.functions()[function], template.endpoints)
 
@@ -73,7 +73,7 @@ def environment(running: RunningStack, function: str) -> dict[str, str]:
 
 @dataclass
 class Workspace:
-    """Requests of one workspace's owner; `token` may be an API key instead."""
+    """Requests of one workspace's owner. A `token` can also be an API key."""
 
     stack: RunningStack
     name: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:10]}")
@@ -89,7 +89,7 @@ class Workspace:
         token: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """`ask("GET /api/events")`: any answer."""
+        """Send a request, `ask("GET /api/events")`, and return any response."""
         method, _, target = line.partition(" ")
         return httpx.request(
             method,
@@ -100,37 +100,37 @@ class Workspace:
             trust_env=False,
         )
 
-    def __call__(self, line: str, **more: Any) -> Any:
-        """The JSON of an answer that must be a success."""
-        answer = self.ask(line, **more)
+    def __call__(self, line: str, **options: Any) -> Any:
+        """Send a request that must succeed, and return its JSON."""
+        answer = self.ask(line, **options)
         assert answer.is_success, f"{line}: {answer.status_code} {answer.text}"
         return answer.json()
 
-    def webhook(self, url: str, **more: Any) -> dict[str, Any]:
-        """A new webhook for POST_PUBLISHED that retries after a second."""
+    def webhook(self, url: str, **settings: Any) -> dict[str, Any]:
+        """Create a webhook for POST_PUBLISHED that retries after a second."""
         body = {
             "name": "receiver",
             "url": url,
             "events": ["POST_PUBLISHED"],
             "retryConfig": {"maxRetries": 3, "backoffMultiplier": 1, "initialDelaySeconds": 1},
         }
-        created: dict[str, Any] = self(f"POST {WEBHOOKS}", json={**body, **more})
+        created: dict[str, Any] = self(f"POST {WEBHOOKS}", json={**body, **settings})
         return created
 
-    def key(self, *scopes: str, **more: Any) -> dict[str, Any]:
-        """A new API key."""
-        body = {"name": "test", "scopes": list(scopes), **more}
+    def key(self, *scopes: str, **settings: Any) -> dict[str, Any]:
+        """Create an API key."""
+        body = {"name": "test", "scopes": list(scopes), **settings}
         created: dict[str, Any] = self(f"POST {API_KEYS}", json=body)
         return created
 
-    def publish(self, data: Any = None, **more: Any) -> dict[str, Any]:
-        """Publishes POST_PUBLISHED, what it requires before what is given; the 202's answer."""
+    def publish(self, data: Any = None, **options: Any) -> dict[str, Any]:
+        """Publish POST_PUBLISHED with the required data and `data`, and return the body of the 202."""
         body = {"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}
-        published: dict[str, Any] = self("POST /api/events", json=body, **more)
+        published: dict[str, Any] = self("POST /api/events", json=body, **options)
         return published
 
     def event(self, id: str) -> dict[str, Any] | None:
-        """An event with its deliveries; None until it is there."""
+        """An event with its deliveries; None until it exists."""
         answer = self.ask(f"GET /api/events/{id}")
         if answer.status_code == 404:
             return None
@@ -139,12 +139,12 @@ class Workspace:
         return event
 
     def statuses(self, id: str) -> dict[str, str]:
-        """The state of an event's deliveries by webhook; empty until the event is there."""
+        """The statuses of an event's deliveries by webhook; empty until the event exists."""
         event = self.event(id)
         return {d["webhookId"]: d["status"] for d in event["deliveries"]} if event else {}
 
     def settled(self, id: str) -> dict[str, str]:
-        """How an event's deliveries ended, by webhook, once all have."""
+        """Wait until all deliveries of an event have ended, and return their statuses by webhook."""
 
         def ended() -> dict[str, str] | None:
             statuses = self.statuses(id)
@@ -156,12 +156,12 @@ class Workspace:
         """The delivery of an event to a webhook, with its payload and attempts."""
         event = eventually(lambda: self.event(event_id)) or {}
         ids = {delivery["webhookId"]: delivery["id"] for delivery in event["deliveries"]}
-        found: dict[str, Any] = self(f"GET {WEBHOOKS}/{webhook['id']}/deliveries/{ids[webhook['id']]}")
-        return found
+        result: dict[str, Any] = self(f"GET {WEBHOOKS}/{webhook['id']}/deliveries/{ids[webhook['id']]}")
+        return result
 
 
 def verify(received: Request, secret: str) -> None:
-    """Both packages that receivers use take the signature. Each raises when it does not hold."""
+    """Verify the signature with both packages that receivers use. Each raises for an invalid one."""
     headers = dict(received.headers)
     StandardWebhook(secret).verify(received.body, headers)
     SvixWebhook(secret).verify(received.body, headers)

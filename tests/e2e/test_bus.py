@@ -1,4 +1,6 @@
-"""An event put on the EventBridge bus of the local stack reaches a real receiver; a bad one is kept."""
+"""Events on the EventBridge bus of the local stack: a valid one reaches its receiver, an invalid one is
+stored.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def put(running: RunningStack, *details: dict[str, Any]) -> None:
     assert answer["FailedEntryCount"] == 0, answer
 
 
-def test_from_the_bus_to_a_receiver(running: RunningStack, workspace: Workspace) -> None:
+def test_bus_event_reaches_its_receiver(running: RunningStack, workspace: Workspace) -> None:
     good = {"workspaceId": workspace.name, "type": "POST_PUBLISHED", "data": {**POST, "title": "Grüße 🎈"}}
     with receiver() as r:
         webhook = workspace.webhook(r.url)

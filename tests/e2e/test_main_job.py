@@ -1,6 +1,4 @@
-"""The main job on the real local stack: an event that is published reaches its receivers, signed, tracked
-and retried.
-"""
+"""The main job on the local stack: a published event reaches its receivers, signed, recorded and retried."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from tests.receivers import receiver
 ONE_RETRY = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
 
 
-def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
+def test_event_reaches_its_receiver(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url, headers={"x-team": "social"})
         key = workspace.key("events:publish", "events:read", "webhooks:read")
@@ -34,7 +32,7 @@ def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert received.headers["x-team"] == "social"
     assert re.fullmatch(r"Patchbay/\S+", received.headers["user-agent"])
 
-    # What the API shows of it, also to the key.
+    # The API shows it, also to the key.
     event = workspace(f"GET /api/events/{published['id']}", token=key["key"])
     assert event["data"] == data
     assert event["deliveries"] == [
@@ -53,7 +51,7 @@ def test_an_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["recentDeliveries"] == [listed]
 
 
-def test_two_failures_then_success(workspace: Workspace) -> None:
+def test_delivery_succeeds_after_two_failures(workspace: Workspace) -> None:
     with receiver([500, 500, 200]) as inbox:
         webhook = workspace.webhook(inbox.url)
         published = workspace.publish()
@@ -73,7 +71,7 @@ def test_two_failures_then_success(workspace: Workspace) -> None:
     assert (delivery["attemptCount"], delivery["reason"]) == (3, None)
 
 
-def test_a_receiver_that_always_fails(workspace: Workspace) -> None:
+def test_delivery_fails_after_its_retries(workspace: Workspace) -> None:
     with receiver([503]) as inbox:
         webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "maxRetries": 2})
         published = workspace.publish()
@@ -88,16 +86,16 @@ def test_a_receiver_that_always_fails(workspace: Workspace) -> None:
     assert [item["id"] for item in failed] == [delivery["id"]]
 
 
-def test_a_repeat_with_the_same_idempotency_key(workspace: Workspace) -> None:
+def test_idempotency_key_prevents_a_second_event(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
-        once = {"idempotency-key": "post_1-published"}
-        first = workspace.publish({"post": 1}, headers=once)
+        idempotency = {"idempotency-key": "post_1-published"}
+        first = workspace.publish({"post": 1}, headers=idempotency)
         assert workspace.settled(first["id"]) == {webhook["id"]: "DELIVERED"}
-        assert workspace.publish({"post": 1}, headers=once) == first
+        assert workspace.publish({"post": 1}, headers=idempotency) == first
         second = {"type": "POST_PUBLISHED", "data": {**POST, "post": 2}}
-        other = workspace.ask("POST /api/events", json=second, headers=once)
-        # What comes after the repeat is there: so the repeat itself has been through.
+        other = workspace.ask("POST /api/events", json=second, headers=idempotency)
+        # A later event has arrived, so the repeated one would have arrived too.
         last = workspace.publish({"post": 3})
         assert workspace.settled(last["id"]) == {webhook["id"]: "DELIVERED"}
         assert [json.loads(request.body)["data"]["post"] for request in inbox.requests] == [1, 3]
@@ -118,7 +116,7 @@ DATA = {
 
 
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA.keys())
-def test_data_arrives_to_the_byte(data: dict[str, Any], workspace: Workspace) -> None:
+def test_data_arrives_unchanged(data: dict[str, Any], workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         published = workspace.publish(data)
@@ -130,20 +128,20 @@ def test_data_arrives_to_the_byte(data: dict[str, Any], workspace: Workspace) ->
     assert workspace.delivery(webhook, published["id"])["payload"] == json.loads(expected)
 
 
-def test_a_revoked_key_is_refused_by_the_next_request(workspace: Workspace) -> None:
+def test_revoked_key_is_rejected_by_the_next_request(workspace: Workspace) -> None:
     key = workspace.key("webhooks:read", "events:read")
-    lines = [f"GET {WEBHOOKS}", "GET /api/events"]  # two functions: two processes that know the key
+    lines = [f"GET {WEBHOOKS}", "GET /api/events"]  # two functions, so two processes that know the key
     for line in lines:
         workspace(line, token=key["key"])
     assert workspace(f"DELETE {API_KEYS}/{key['id']}") == {}
     for line in lines:
-        refused = workspace.ask(line, token=key["key"])
-        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
-        assert "revoked" in refused.json()["detail"]
+        rejected = workspace.ask(line, token=key["key"])
+        assert (rejected.status_code, rejected.json()["code"]) == (401, "unauthenticated")
+        assert "revoked" in rejected.json()["detail"]
     assert workspace(f"GET {API_KEYS}/{key['id']}")["status"] == "REVOKED"
 
 
-def test_a_key_sees_its_limits(workspace: Workspace) -> None:
+def test_responses_to_a_key_have_its_limits(workspace: Workspace) -> None:
     key = workspace.key("events:read", rateLimitPerHour=2, rateLimitPerDay=100)
     answers = [workspace.ask("GET /api/events", token=key["key"]) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -157,7 +155,7 @@ def test_a_key_sees_its_limits(workspace: Workspace) -> None:
     assert "x-ratelimit-limit" not in workspace.ask("GET /api/events").headers
 
 
-def test_a_paused_webhook_gets_nothing(workspace: Workspace) -> None:
+def test_paused_webhook_receives_nothing(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         status = f"PUT {WEBHOOKS}/{webhook['id']}/status"
@@ -171,7 +169,7 @@ def test_a_paused_webhook_gets_nothing(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
-def test_what_waits_for_a_webhook_that_stops_is_cancelled(deleted: bool, workspace: Workspace) -> None:
+def test_waiting_delivery_is_cancelled_with_its_webhook(deleted: bool, workspace: Workspace) -> None:
     with receiver([500]) as inbox:
         webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 6})
         published = workspace.publish()
@@ -186,26 +184,26 @@ def test_what_waits_for_a_webhook_that_stops_is_cancelled(deleted: bool, workspa
     assert gone.status_code == (404 if deleted else 200)
 
 
-def test_one_id_finds_the_whole_way_in_the_logs(workspace: Workspace) -> None:
+def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         body = {"type": "POST_PUBLISHED", "data": POST}
         answer = workspace.ask("POST /api/events", json=body)
         published = answer.json()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-    request_id = answer.headers["apigw-requestid"]  # what a client can quote
+    request_id = answer.headers["apigw-requestid"]  # a client can quote it
 
     def functions() -> set[str]:
         lines = [line.split() for line in workspace.stack.output().splitlines()]
         return {words[2] for words in lines if f"correlation_id={request_id}" in words}
 
-    # A new webhook is tried in the slow lane.
+    # A new webhook uses the slow lane.
     eventually(lambda: {"PublishEventFunction", "DeliverSlowFunction"} <= functions(), 20)
     secrets = [webhook["secret"], workspace.token]
     assert not [secret for secret in secrets if secret in workspace.stack.output()]
 
 
-def test_another_workspace_sees_nothing(workspace: Workspace) -> None:
+def test_other_workspace_has_no_access(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         key = workspace.key("events:read")
@@ -233,7 +231,7 @@ def test_another_workspace_sees_nothing(workspace: Workspace) -> None:
     assert workspace(f"GET {API_KEYS}/{key['id']}")["status"] == "ACTIVE"
 
 
-def test_a_route_that_does_not_exist(running: RunningStack) -> None:
+def test_unknown_route_is_a_problem(running: RunningStack) -> None:
     for method in ("GET", "POST", "PATCH"):
         answer = httpx.request(method, f"{running.url}/api/nothing", timeout=40, trust_env=False)
         assert answer.status_code == 404
@@ -242,9 +240,9 @@ def test_a_route_that_does_not_exist(running: RunningStack) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_no_page_of_another_origin_may_call_by_default(running: RunningStack) -> None:
-    for method, more in (("OPTIONS", {"access-control-request-method": "GET"}), ("GET", {})):
-        headers = {"origin": "https://elsewhere.example", **more}
+def test_cors_is_off_by_default(running: RunningStack) -> None:
+    for method, extra in (("OPTIONS", {"access-control-request-method": "GET"}), ("GET", {})):
+        headers = {"origin": "https://elsewhere.example", **extra}
         answer = httpx.request(
             method, f"{running.url}/api/health", headers=headers, timeout=40, trust_env=False
         )

@@ -1,7 +1,7 @@
 """Promise 10 for workspaces: attacks beside a healthy workspace, a short form of `benchmarks.neighbours`.
 
-With four processes of each worker, each of these attacks would take all of them for 14 s and longer if it
-could. The times here tell that from a busy machine, and nothing finer.
+Without protection, each of these attacks would occupy all four processes of each worker for at least 14 s.
+The limits here only distinguish that from a busy machine.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from benchmarks.loopback import Receivers, receivers
 from local.testing import RunningStack, stack
 
 ATTACKS = {
-    "slow": neighbours.Flood(says="", webhooks=12, behaviour="slow", seconds=8),
+    "slow": neighbours.Flood(says="", webhooks=12, behavior="slow", seconds=8),
     "retries": neighbours.Retries(says="", failed=10, seconds=8),
 }
-# Half of what an attempt to one of the attacker's receivers takes.
-MOST_SECONDS = 7
+# Half of the duration of an attempt to one of the attacker's receivers.
+MAX_SECONDS = 7
 
-Place = tuple[RunningStack, Receivers]
+Environment = tuple[RunningStack, Receivers]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """A stack with few processes, and the receivers."""
     folder = tmp_path_factory.mktemp("stack")
     with receivers() as at, stack(folder, **neighbours.bounds(4)) as running:
@@ -34,15 +34,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_healthy_workspace_beside_an_attack_gets_all_its_deliveries_in_time(
-    name: str, place: Place
-) -> None:
-    healthy, attacker = (neighbours.Tenant(*place, f"{role}-{name}") for role in ("healthy", "attacker"))
+def test_attack_does_not_delay_a_healthy_workspace(name: str, environment: Environment) -> None:
+    healthy, attacker = (
+        neighbours.Tenant(*environment, f"{role}-{name}") for role in ("healthy", "attacker")
+    )
     result = neighbours.measure_on(
-        neighbours.Scene(*place, healthy, attacker), ATTACKS[name], alone_seconds=1
+        neighbours.Scene(*environment, healthy, attacker), ATTACKS[name], alone_seconds=1
     )
     assert result.beside.lost == 0
-    assert statistics.median(result.beside.seconds) < MOST_SECONDS
+    assert statistics.median(result.beside.seconds) < MAX_SECONDS
     assert result.beside.newcomers
     assert max(result.beside.newcomers) < neighbours.STRAGGLERS_SECONDS
     assert result.ending.expected

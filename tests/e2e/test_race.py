@@ -1,4 +1,4 @@
-"""One API key in many processes at once, on the stack's own DynamoDB, through the library's guard."""
+"""One API key in several processes at once, on the stack's DynamoDB, through the library's guard."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ TRIES = 400
 _start: Any = None
 
 
-def begin(variables: Mapping[str, str], start: Any = None) -> None:
-    """A process becomes one of the stack's functions: their environment, and nothing shared with others."""
+def start_process(variables: Mapping[str, str], start: Any = None) -> None:
+    """Give this process the environment of a function of the stack. It shares nothing with the others."""
     global _start
     os.environ.update(variables)
     _start = start
 
 
 def admit(token: str) -> str:
-    """What the guard says to one request."""
+    """The guard's decision on one request."""
     from patchbay.api_keys import guard
     from patchbay.errors import RateLimited
 
     try:
         guard.admit(token)
-    except guard.InvalidKey as refused:
-        return refused.reason
+    except guard.InvalidKey as error:
+        return error.reason
     except RateLimited:
         return "RATE_LIMITED"
     return "ADMITTED"
 
 
 def hammer(token: str, tries: int) -> list[str]:
-    """Many requests, begun when every process is there."""
+    """Send requests, starting when every process is ready."""
     _start.wait(60)
     return [admit(token) for _ in range(tries)]
 
 
 def scopes(token: str) -> set[str]:
-    """The scopes that the next request with that key has."""
+    """The scopes of the next request with this key."""
     from patchbay.api_keys import guard
 
     return set(guard.admit(token).principal.scopes)
@@ -68,7 +68,7 @@ def revoke(workspace: str, key_id: str) -> None:
 
 
 def change(workspace: str, key_id: str, body: str) -> None:
-    """PUT, by one who has every scope that these tests give."""
+    """PUT, by a caller with every scope of these tests."""
     from patchbay.api_keys import service
     from patchbay.api_keys.models import UpdateApiKey
     from patchbay.auth.principal import in_process
@@ -79,7 +79,7 @@ def change(workspace: str, key_id: str, body: str) -> None:
 
 
 def replace(workspace: str, key_id: str) -> str:
-    """Rotate without overlap; returns the new key."""
+    """Rotate the key without overlap, and return the new key."""
     from patchbay.api_keys import service
     from patchbay.api_keys.models import RotateApiKey
     from patchbay.auth.principal import in_process
@@ -94,17 +94,16 @@ def variables(running: RunningStack) -> dict[str, str]:
     return environment(running, "PublishEventFunction")
 
 
-def test_eight_processes_admit_no_more_than_the_limit(
+def test_concurrent_processes_do_not_exceed_the_limit(
     workspace: Workspace, variables: dict[str, str]
 ) -> None:
     key = workspace.key("events:read", rateLimitPerHour=LIMIT, rateLimitPerDay=10_000)
     start = SPAWN.Barrier(PROCESSES)
-    with ProcessPoolExecutor(PROCESSES, SPAWN, begin, (variables, start)) as pool:
-        said = pool.map(hammer, [key["key"]] * PROCESSES, [TRIES // PROCESSES] * PROCESSES)
-        answers = [list(each) for each in said]
-    counted = Counter(answer for each in answers for answer in each)
+    with ProcessPoolExecutor(PROCESSES, SPAWN, start_process, (variables, start)) as pool:
+        decisions = list(pool.map(hammer, [key["key"]] * PROCESSES, [TRIES // PROCESSES] * PROCESSES))
+    counted = Counter(decision for process in decisions for decision in process)
     assert counted == {"ADMITTED": LIMIT, "RATE_LIMITED": TRIES - LIMIT}
-    assert sum("ADMITTED" in each for each in answers) > 1, "one process had it all: that was no race"
+    assert sum("ADMITTED" in process for process in decisions) > 1, "no race: one process got all"
     shown = workspace(f"GET /api/integrations/api-keys/{key['id']}")
     assert shown["usage"]["total"] == LIMIT
     assert workspace.ask("GET /api/events", token=key["key"]).status_code == 429
@@ -115,15 +114,15 @@ Pools = tuple[ProcessPoolExecutor, ProcessPoolExecutor]
 
 @pytest.fixture
 def processes(variables: dict[str, str]) -> Iterator[Pools]:
-    """Two processes that share nothing but the stack's data."""
+    """Two processes that share only the stack's data."""
     with (
-        ProcessPoolExecutor(1, SPAWN, begin, (variables,)) as one,
-        ProcessPoolExecutor(1, SPAWN, begin, (variables,)) as other,
+        ProcessPoolExecutor(1, SPAWN, start_process, (variables,)) as one,
+        ProcessPoolExecutor(1, SPAWN, start_process, (variables,)) as other,
     ):
         yield one, other
 
 
-def test_a_key_revoked_in_one_process_is_refused_in_another(workspace: Workspace, processes: Pools) -> None:
+def test_key_revoked_in_one_process_is_rejected_in_another(workspace: Workspace, processes: Pools) -> None:
     key = workspace.key("events:read")
     one, other = processes
     for process in processes:
@@ -133,9 +132,7 @@ def test_a_key_revoked_in_one_process_is_refused_in_another(workspace: Workspace
         assert process.submit(admit, key["key"]).result() == "REVOKED"
 
 
-def test_a_key_rotated_away_in_one_process_is_refused_in_another(
-    workspace: Workspace, processes: Pools
-) -> None:
+def test_key_rotated_in_one_process_is_rejected_in_another(workspace: Workspace, processes: Pools) -> None:
     key = workspace.key("events:read")
     one, other = processes
     assert other.submit(admit, key["key"]).result() == "ADMITTED"
@@ -144,11 +141,11 @@ def test_a_key_rotated_away_in_one_process_is_refused_in_another(
     assert other.submit(admit, new).result() == "ADMITTED"
 
 
-def test_an_expiry_shortened_in_one_process_holds_in_another(workspace: Workspace, processes: Pools) -> None:
+def test_expiry_shortened_in_one_process_applies_in_another(workspace: Workspace, processes: Pools) -> None:
     key = workspace.key("events:read", expiresAt="2999-01-01T00:00:00Z")
     one, other = processes
     assert other.submit(admit, key["key"]).result() == "ADMITTED"
-    # The first change imports what it needs, which takes seconds on a busy machine.
+    # The first change imports modules, which takes seconds on a busy machine.
     one.submit(change, workspace.name, key["id"], json.dumps({"name": "renamed"})).result()
     ends = datetime.now(UTC) + timedelta(seconds=2)
     one.submit(change, workspace.name, key["id"], json.dumps({"expiresAt": ends.isoformat()})).result()
@@ -156,13 +153,13 @@ def test_an_expiry_shortened_in_one_process_holds_in_another(workspace: Workspac
     assert other.submit(admit, key["key"]).result() == "EXPIRED"
 
 
-def test_scopes_removed_in_one_process_are_gone_in_another(workspace: Workspace, processes: Pools) -> None:
+def test_scopes_removed_in_one_process_are_missing_in_another(workspace: Workspace, processes: Pools) -> None:
     key = workspace.key("events:read", "events:publish")
     one, other = processes
     assert other.submit(scopes, key["key"]).result() == {"events:read", "events:publish"}
     one.submit(change, workspace.name, key["id"], json.dumps({"scopes": ["events:read"]})).result()
     assert other.submit(scopes, key["key"]).result() == {"events:read"}
-    # And over HTTP, in a function that has never heard of the change.
+    # And over HTTP, in a function that was not part of the change.
     answer = workspace.ask(
         "POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, token=key["key"]
     )

@@ -1,4 +1,4 @@
-"""A webhook's rate limit, over several workers and in real time."""
+"""A webhook's rate limit with several workers in real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PER_SECOND = 5
 EVENTS = 30
 
 
-def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) -> None:
+def test_requests_do_not_exceed_the_rate_limit(workspace: Workspace) -> None:
     with receiver() as limited, receiver() as free:
         workspace.webhook(limited.url, rateLimitPerSecond=PER_SECOND)
         workspace.webhook(free.url)
@@ -23,7 +23,7 @@ def test_no_more_requests_come_than_the_limit_lets_pass(workspace: Workspace) ->
             workspace("POST /api/events/batch", json={"events": batch})
         free.wait_for(EVENTS, 60)
         requests = limited.wait_for(EVENTS, 60)
-    # Slots are never early, so however late a busy machine is: by any moment, no more than fit until then.
+    # Slots are never early. So even on a busy machine, the number of requests up to any time is limited.
     for number, request in enumerate(sorted(requests, key=lambda request: request.at), start=1):
         assert number <= 1 + PER_SECOND * (request.at - started), number
     assert max(Counter(limited.ids).values()) == 1

@@ -1,4 +1,4 @@
-"""The README's first event, command by command, in one shell: what stands there is what works."""
+"""The README's quick start, all commands in one shell."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ API_PORT, RECEIVER_PORT = "8787", "8788"
 def quickstart() -> str:
     """The commands between the two comments, as one script."""
     readme = ROOT / "README.md"
-    found = QUICKSTART.search(readme.read_text()) if readme.is_file() else None
-    assert found, "README.md has no <!-- quickstart:begin --> … <!-- quickstart:end -->"
-    blocks: list[str] = BLOCK.findall(found[1])
+    match = QUICKSTART.search(readme.read_text()) if readme.is_file() else None
+    assert match, "README.md has no <!-- quickstart:begin --> … <!-- quickstart:end -->"
+    blocks: list[str] = BLOCK.findall(match[1])
     assert blocks, "the README's quick start has no ```sh block"
     return "\n".join(blocks)
 
@@ -36,26 +36,28 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def test_the_quick_start(running: RunningStack, tmp_path: Path) -> None:
-    # The commands leave files behind, so they run beside the project, not in it.
+def test_quick_start_works(running: RunningStack, tmp_path: Path) -> None:
+    # The commands write files, so they run in a copy of the project.
     project = tmp_path / "project"
     project.mkdir()
     for entry in ROOT.iterdir():
         if entry.name != ".git":
             (project / entry.name).symlink_to(entry)
-    # Where the text says 8787 and 8788, the stack and the receiver of this test are meant.
+    # Replace the ports 8787 and 8788 with those of this test's stack and receiver.
     port = free_port()
     commands = quickstart()
     assert f"http://127.0.0.1:{API_PORT}/" in commands
     commands = commands.replace(f"127.0.0.1:{API_PORT}", running.url.removeprefix("http://"))
     commands = commands.replace(f"127.0.0.1:{RECEIVER_PORT}", f"127.0.0.1:{port}")
 
-    # Programs of the commands, as `ps` would show them.
-    shims, shown = tmp_path / "bin", tmp_path / "shown"
+    # Wrappers that record the command lines, as `ps` would show them.
+    shims, command_lines = tmp_path / "bin", tmp_path / "command_lines"
     shims.mkdir()
     for program in ("curl", "make", "python3"):
         shim = shims / program
-        shim.write_text(f'#!/bin/sh\necho {program} "$@" >> {shown}\nexec {shutil.which(program)} "$@"\n')
+        shim.write_text(
+            f'#!/bin/sh\necho {program} "$@" >> {command_lines}\nexec {shutil.which(program)} "$@"\n'
+        )
         shim.chmod(0o755)
 
     log = tmp_path / "output"
@@ -78,16 +80,16 @@ def test_the_quick_start(running: RunningStack, tmp_path: Path) -> None:
         try:
             code = shell.wait(60)
         finally:
-            os.killpg(shell.pid, signal.SIGKILL)  # the receiver goes on in the background
+            os.killpg(shell.pid, signal.SIGKILL)  # the receiver runs in the background
 
-    said = log.read_text()
-    assert code == 0, said
-    received = re.search(r"POST_PUBLISHED\n(?:  .*\n)*?  signature +(\S.*)\n", said)
-    assert received, f"the receiver printed no delivery:\n{said}"
-    assert received[1] == "holds", said
-    assert '"status":"DELIVERED"' in said, f"the last command does not show the delivery:\n{said}"
-    assert '"code":' not in said.replace(" ", ""), f"a command was answered with a problem:\n{said}"
-    arguments = shown.read_text()
+    printed = log.read_text()
+    assert code == 0, printed
+    received = re.search(r"POST_PUBLISHED\n(?:  .*\n)*?  signature +(\S.*)\n", printed)
+    assert received, f"the receiver printed no delivery:\n{printed}"
+    assert received[1] == "valid", printed
+    assert '"status":"DELIVERED"' in printed, f"the last command does not show the delivery:\n{printed}"
+    assert '"code":' not in printed.replace(" ", ""), f"a request failed:\n{printed}"
+    arguments = command_lines.read_text()
     assert {line.partition(" ")[0] for line in arguments.splitlines()} >= {"curl", "make", "python3"}
     assert not re.search(r"whsec_|sk_test_|eyJ", arguments), "a secret is on a command line"
     jwt_secret = (running.state / "jwt-secret").read_text()

@@ -1,4 +1,4 @@
-"""Every function of template.yaml answers its sample event, in the Lambda runtime client."""
+"""Every function of template.yaml handles its sample event, in the Lambda runtime client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROUTES = {route.function: route for route in gateway.read(TEMPLATE).routes}
 
 
 def path(function: Function) -> Path:
-    """Where a function's sample is: webhooks.create.handler → events/webhooks/create.json."""
+    """The path of a function's sample: webhooks.create.handler → events/webhooks/create.json."""
     module = function.handler.rpartition(".")[0]
     return ROOT / "events" / Path(*module.split(".")).with_suffix(".json")
 
@@ -36,20 +36,20 @@ def sample(name: str) -> Any:
 
 
 def with_token(event: Any, running: RunningStack) -> Any:
-    return json.loads(PLACEHOLDER.sub(lambda found: running.token(found[1]), json.dumps(event)))
+    return json.loads(PLACEHOLDER.sub(lambda match: running.token(match[1]), json.dumps(event)))
 
 
 @pytest.mark.parametrize("name", sorted(ROUTES))
-def test_an_endpoint_answers_its_sample(name: str, running: RunningStack) -> None:
+def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
     route, event = ROUTES[name], sample(name)
-    found = gateway.read(TEMPLATE).match(event["requestContext"]["http"]["method"], event["rawPath"])
-    assert found == (route, event.get("pathParameters", {})), "the sample's path is of another function"
+    matched = gateway.read(TEMPLATE).match(event["requestContext"]["http"]["method"], event["rawPath"])
+    assert matched == (route, event.get("pathParameters", {})), "the sample's path has another function"
     assert event["routeKey"] == event["requestContext"]["routeKey"] == route.key
 
     answer = running.invoke(name, with_token(event, running))
 
     parameters = event.get("pathParameters", {}).values()
-    # The ids of samples are made up, so what looks one up finds nothing; and so are OAuth states.
+    # The IDs and OAuth states of samples do not exist, so lookups fail.
     if route.path.endswith("/oauth/callback"):
         expected, content_type = 422, "application/problem+json"
     elif any(re.match("[a-z]{3}_", value) for value in parameters) or not route.path:
@@ -63,25 +63,27 @@ def test_an_endpoint_answers_its_sample(name: str, running: RunningStack) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - ROUTES.keys()))
-def test_a_worker_answers_its_sample(name: str, running: RunningStack) -> None:
+def test_worker_handles_its_sample(name: str, running: RunningStack) -> None:
     event = sample(name)
     answer = running.invoke(name, event)
     if "Records" in event:
         assert answer == {"batchItemFailures": []}
-    elif name == "ReviewPublicationFunction":  # operators invoke it, with nothing to see what waits
+    elif name == "ReviewPublicationFunction":  # with an empty event, it lists what waits for operators
         assert (event, list(answer)) == ({}, ["waiting"])
     else:
         assert event["source"] == "aws.scheduler"
-        # How much it did; other tests leave something to do in the stack that they share.
+        # Counts of its work; other tests leave work in the shared stack.
         assert answer
         assert all(isinstance(count, int) for count in answer.values())
-    # A worker sets aside what it cannot read, and that is no failure of the batch.
+    # A worker moves an unreadable message to the dead-letter queue without failing the batch.
     for queue, url in running.queues.items():
         if queue.endswith("DeadLetterQueue"):
-            assert "Messages" not in running.client("sqs").receive_message(QueueUrl=url), f"it is in {queue}"
+            assert "Messages" not in running.client("sqs").receive_message(QueueUrl=url), (
+                f"the sample is in {queue}"
+            )
 
 
-def test_a_sample_without_a_token_is_refused(running: RunningStack) -> None:
+def test_sample_without_a_token_is_rejected(running: RunningStack) -> None:
     for name, route in ROUTES.items():
         event = sample(name)
         if "authorization" in event["headers"]:
@@ -89,6 +91,6 @@ def test_a_sample_without_a_token_is_refused(running: RunningStack) -> None:
             assert answer["statusCode"] == 401, f"{route.key}: {answer}"
 
 
-def test_every_sample_is_of_a_function() -> None:
-    there = {str(file.relative_to(ROOT)) for file in (ROOT / "events").rglob("*.json")}
-    assert there == {str(path(function).relative_to(ROOT)) for function in FUNCTIONS.values()}
+def test_every_sample_has_a_function() -> None:
+    samples = {str(file.relative_to(ROOT)) for file in (ROOT / "events").rglob("*.json")}
+    assert samples == {str(path(function).relative_to(ROOT)) for function in FUNCTIONS.values()}

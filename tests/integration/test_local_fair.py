@@ -1,4 +1,4 @@
-"""The local stack's fair queues and long polls, over a queue in memory."""
+"""The local stack's fair queues and long polls, on queues in memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import itertools
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from local import fair
+from local import fair, upstream
 from local.fair import Fair
-from local.upstream import Upstream as Connections
 
 URL = "http://sqs/000000000000/work"
 
@@ -27,11 +27,11 @@ class Message:
 
 @dataclass
 class Upstream:
-    """SQS in memory, without fairness: the oldest message first, and never a long poll."""
+    """SQS in memory, without fairness: it returns the oldest message first, and has no long polls."""
 
     queues: dict[str, list[Message]] = field(default_factory=lambda: {"work": []})
     calls: Counter[str] = field(default_factory=Counter)
-    receipts: Any = field(default_factory=itertools.count)
+    receipts: Iterator[int] = field(default_factory=itertools.count)
 
     async def __call__(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         self.calls[action] += 1
@@ -54,40 +54,44 @@ class Upstream:
                     "QueueUrls": [f"http://sqs/0/{name}" for name in self.queues if name.startswith(prefix)]
                 }
             case "GetQueueAttributes":
-                visible = sum(message.visible_at <= now for message in self.queues[name])
-                return {
-                    "Attributes": {
-                        "VisibilityTimeout": "30",
-                        "ApproximateNumberOfMessages": str(visible),
-                        "ApproximateNumberOfMessagesNotVisible": str(len(self.queues[name]) - visible),
-                        "ApproximateNumberOfMessagesDelayed": "0",
-                    }
-                }
+                return {"Attributes": self._attributes(name, now)}
             case "SendMessage":
                 delay = payload.get("DelaySeconds", 0)
                 self.queues[name].append(Message(payload["MessageBody"], now + delay))
             case "DeleteMessage":
-                self.queues[name].remove(self._found(name, payload))
+                self.queues[name].remove(self._message(name, payload))
             case "ChangeMessageVisibility":
-                self._found(name, payload).visible_at = now + payload["VisibilityTimeout"]
+                self._message(name, payload).visible_at = now + payload["VisibilityTimeout"]
             case "ReceiveMessage":
-                assert payload["WaitTimeSeconds"] == 0
-                visible_ones = [message for message in self.queues[name] if message.visible_at <= now]
-                received = visible_ones[: payload["MaxNumberOfMessages"]]
-                for message in received:
-                    message.visible_at = now + payload.get("VisibilityTimeout", 30)
-                    message.receipt = f"receipt {next(self.receipts)}"
-                return {"Messages": [{"Body": m.body, "ReceiptHandle": m.receipt} for m in received]}
+                return {"Messages": self._receive(name, payload, now)}
         return {}
 
-    def _found(self, name: str, payload: dict[str, Any]) -> Message:
+    def _attributes(self, name: str, now: float) -> dict[str, str]:
+        visible = sum(message.visible_at <= now for message in self.queues[name])
+        return {
+            "VisibilityTimeout": "30",
+            "ApproximateNumberOfMessages": str(visible),
+            "ApproximateNumberOfMessagesNotVisible": str(len(self.queues[name]) - visible),
+            "ApproximateNumberOfMessagesDelayed": "0",
+        }
+
+    def _receive(self, name: str, payload: dict[str, Any], now: float) -> list[dict[str, str]]:
+        assert payload["WaitTimeSeconds"] == 0
+        visible = [message for message in self.queues[name] if message.visible_at <= now]
+        received = visible[: payload["MaxNumberOfMessages"]]
+        for message in received:
+            message.visible_at = now + payload.get("VisibilityTimeout", 30)
+            message.receipt = f"receipt {next(self.receipts)}"
+        return [{"Body": message.body, "ReceiptHandle": message.receipt} for message in received]
+
+    def _message(self, name: str, payload: dict[str, Any]) -> Message:
         (message,) = (m for m in self.queues[name] if m.receipt == payload["ReceiptHandle"])
         return message
 
 
 @dataclass
 class Client:
-    """The calls of these tests, on one queue."""
+    """A client of one queue."""
 
     upstream: Upstream = field(default_factory=Upstream)
 
@@ -97,19 +101,21 @@ class Client:
     async def call(self, action: str, **payload: Any) -> dict[str, Any]:
         return await self.fair.call(action, {"QueueUrl": URL, **payload})
 
-    async def send(self, group: str | None, *bodies: str, **more: Any) -> None:
+    async def send(self, group: str | None, *bodies: str, **settings: Any) -> None:
         if group:
-            more["MessageGroupId"] = group
-        entries = [{"Id": str(at), "MessageBody": body, **more} for at, body in enumerate(bodies)]
+            settings["MessageGroupId"] = group
+        entries = [{"Id": str(index), "MessageBody": body, **settings} for index, body in enumerate(bodies)]
         for start in range(0, len(entries), 10):
             await self.call("SendMessageBatch", Entries=entries[start : start + 10])
 
-    async def receive(self, wait: int = 0, count: int = 10, **more: Any) -> dict[str, str]:
-        """Receipt by body."""
-        found = await self.call("ReceiveMessage", MaxNumberOfMessages=count, WaitTimeSeconds=wait, **more)
-        return {message["Body"]: message["ReceiptHandle"] for message in found.get("Messages", [])}
+    async def receive(self, wait: int = 0, count: int = 10, **settings: Any) -> dict[str, str]:
+        """Receive messages, and return their receipts by body."""
+        result = await self.call(
+            "ReceiveMessage", MaxNumberOfMessages=count, WaitTimeSeconds=wait, **settings
+        )
+        return {message["Body"]: message["ReceiptHandle"] for message in result.get("Messages", [])}
 
-    async def everything(self) -> list[str]:
+    async def receive_all(self) -> list[str]:
         bodies: list[str] = []
         while received := await self.receive():
             bodies += received
@@ -117,22 +123,22 @@ class Client:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    return [f"{name} {at}" for at in range(count)]
+    return [f"{name} {number}" for number in range(count)]
 
 
-def test_a_quiet_group_is_received_first_beside_a_backlog_of_1000() -> None:
+def test_quiet_group_is_received_before_a_backlog_of_1000() -> None:
     async def scenario() -> None:
         client = Client()
         await client.send("noisy", *numbered("noisy", 1000))
         assert len(await client.receive()) == 10
         await client.send("quiet", "quiet")
-        assert list(await client.receive())[:2] == ["quiet", "noisy 10"], "and then the oldest of the others"
-        assert len(await client.everything()) == 1000 - 10 - 9
+        assert list(await client.receive())[:2] == ["quiet", "noisy 10"], "then the oldest of the others"
+        assert len(await client.receive_all()) == 1000 - 10 - 9
 
     asyncio.run(scenario())
 
 
-def test_groups_with_backlogs_share_what_is_in_flight() -> None:
+def test_groups_with_backlogs_share_the_messages_in_flight() -> None:
     async def scenario() -> None:
         client = Client()
         await client.send("a", *numbered("a", 50))
@@ -146,7 +152,7 @@ def test_groups_with_backlogs_share_what_is_in_flight() -> None:
 
 
 @pytest.mark.parametrize("end", ["delete", "show", "expire"])
-def test_a_group_is_quiet_again_when_its_messages_are_no_longer_in_flight(end: str) -> None:
+def test_group_is_quiet_again_when_it_has_no_messages_in_flight(end: str) -> None:
     async def scenario() -> None:
         client = Client()
         await client.send("a", *numbered("a", 40))
@@ -168,7 +174,7 @@ def test_a_group_is_quiet_again_when_its_messages_are_no_longer_in_flight(end: s
 @pytest.mark.parametrize(
     "action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"], ids=["delete", "hide"]
 )
-def test_one_batch_may_have_messages_of_many_groups(action: str) -> None:
+def test_batch_can_have_messages_of_several_groups(action: str) -> None:
     async def scenario() -> None:
         client = Client()
         for group in (None, "a", "b"):
@@ -181,13 +187,13 @@ def test_one_batch_may_have_messages_of_many_groups(action: str) -> None:
         ]
         result = await client.call(action, Entries=entries)
         assert len(result["Successful"]) == 9
-        again = [] if action.startswith("Delete") else sorted(received)
-        assert sorted(await client.receive()) == again
+        expected = [] if action.startswith("Delete") else sorted(received)
+        assert sorted(await client.receive()) == expected
 
     asyncio.run(scenario())
 
 
-def test_nothing_is_lost_or_received_twice_across_a_restart() -> None:
+def test_restart_neither_loses_nor_repeats_messages() -> None:
     async def scenario() -> None:
         first = Client()
         for group in (None, "a", "b"):
@@ -199,17 +205,17 @@ def test_nothing_is_lost_or_received_twice_across_a_restart() -> None:
         second = Client(first.upstream)
         for receipt in taken.values():
             await second.call("ChangeMessageVisibility", ReceiptHandle=receipt, VisibilityTimeout=1)
-        bodies = [*held, *await second.everything()]
-        assert not set(bodies) & set(taken), "what is in flight stays there"
-        while (more := await second.receive(wait=2)) and len(bodies) < 61:
-            bodies += more
+        bodies = [*held, *await second.receive_all()]
+        assert not set(bodies) & set(taken), "messages in flight stay invisible"
+        while (received := await second.receive(wait=2)) and len(bodies) < 61:
+            bodies += received
         expected = [body for group in ("None", "a", "b") for body in numbered(group, 20)]
         assert sorted(bodies) == sorted([*expected, "done"])
 
     asyncio.run(scenario())
 
 
-def test_a_restart_removes_empty_lanes_and_listings_never_show_lanes() -> None:
+def test_restart_deletes_empty_lanes_and_list_queues_hides_lanes() -> None:
     async def scenario() -> None:
         first = Client()
         await first.send("a", "one")
@@ -224,7 +230,7 @@ def test_a_restart_removes_empty_lanes_and_listings_never_show_lanes() -> None:
     asyncio.run(scenario())
 
 
-def test_counts_and_purges_are_of_all_groups() -> None:
+def test_counts_and_purges_include_all_groups() -> None:
     async def scenario() -> None:
         client = Client()
         for group in (None, "a", "b"):
@@ -240,24 +246,24 @@ def test_counts_and_purges_are_of_all_groups() -> None:
     asyncio.run(scenario())
 
 
-async def waited(client: Client, wait: int = 3) -> tuple[list[str], float]:
-    begin = time.monotonic()
-    return list(await client.receive(wait=wait)), time.monotonic() - begin
+async def timed_receive(client: Client, wait: int = 3) -> tuple[list[str], float]:
+    started = time.monotonic()
+    return list(await client.receive(wait=wait)), time.monotonic() - started
 
 
 @pytest.mark.parametrize("group", [None, "a"])
-def test_a_message_wakes_a_long_poll(group: str | None) -> None:
+def test_new_message_ends_a_long_poll(group: str | None) -> None:
     async def scenario() -> None:
         client = Client()
         await client.send(group, "before")
         (receipt,) = (await client.receive()).values()
-        poll = asyncio.create_task(waited(client))
+        poll = asyncio.create_task(timed_receive(client))
         await asyncio.sleep(0.05)
         await client.send(group, "sent")
         bodies, seconds = await poll
         assert (bodies, seconds < 0.3) == (["sent"], True)
 
-        poll = asyncio.create_task(waited(client))
+        poll = asyncio.create_task(timed_receive(client))
         await asyncio.sleep(0.05)
         await client.call("ChangeMessageVisibility", ReceiptHandle=receipt, VisibilityTimeout=0)
         bodies, seconds = await poll
@@ -267,7 +273,9 @@ def test_a_message_wakes_a_long_poll(group: str | None) -> None:
 
 
 @pytest.mark.parametrize("how", ["delayed", "hidden"])
-def test_a_long_poll_receives_what_becomes_visible_in_time(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_poll_receives_messages_when_they_become_visible(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fair, "LOOK_SECONDS", 30)
 
     async def scenario() -> None:
@@ -275,24 +283,24 @@ def test_a_long_poll_receives_what_becomes_visible_in_time(how: str, monkeypatch
         await client.send("a", "late", **({"DelaySeconds": 1} if how == "delayed" else {}))
         if how == "hidden":
             await client.receive(VisibilityTimeout=1)
-        bodies, seconds = await waited(client)
+        bodies, seconds = await timed_receive(client)
         assert bodies == ["late"]
         assert 0.9 < seconds < 1.5
-        assert client.upstream.calls["ReceiveMessage"] <= 4, "and asks for nothing that cannot be there"
+        assert client.upstream.calls["ReceiveMessage"] <= 4, "no useless calls"
 
     asyncio.run(scenario())
 
 
-def test_a_long_poll_looks_for_what_came_another_way_and_ends_after_its_time() -> None:
+def test_long_poll_finds_messages_of_the_bus_and_ends_after_its_wait() -> None:
     async def scenario() -> None:
         client = Client()
-        poll = asyncio.create_task(waited(client))
+        poll = asyncio.create_task(timed_receive(client))
         await asyncio.sleep(0.05)
         client.upstream.queues["work"].append(Message("from the bus", time.time()))
         bodies, seconds = await poll
         assert (bodies, seconds < 2 * fair.LOOK_SECONDS) == (["from the bus"], True)
         client.upstream.calls.clear()
-        bodies, seconds = await waited(client, wait=1)
+        bodies, seconds = await timed_receive(client, wait=1)
         assert bodies == []
         assert 0.95 < seconds < 1.5
         assert client.upstream.calls["ReceiveMessage"] <= 1 / fair.LOOK_SECONDS + 1
@@ -300,7 +308,7 @@ def test_a_long_poll_looks_for_what_came_another_way_and_ends_after_its_time() -
     asyncio.run(scenario())
 
 
-def test_a_connection_that_the_emulator_closes_is_not_used_again() -> None:
+def test_connection_closed_by_the_emulator_is_not_reused() -> None:
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -313,11 +321,11 @@ def test_a_connection_that_the_emulator_closes_is_not_used_again() -> None:
 
     async def scenario() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        upstream = Connections("http://{}:{}".format(*server.sockets[0].getsockname()))
+        client = upstream.Upstream("http://{}:{}".format(*server.sockets[0].getsockname()))
         for _ in range(4):
-            assert await upstream("ListQueues", {}) == {}
+            assert await client("ListQueues", {}) == {}
         assert connections == 2
-        upstream.close()
+        client.close()
         server.close()
 
     asyncio.run(scenario())

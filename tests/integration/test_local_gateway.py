@@ -1,4 +1,4 @@
-"""The local HTTP API: payload format 2.0, routes, CORS and errors as API Gateway has them."""
+"""The local HTTP API: payload format 2.0, routes, CORS and errors, as in API Gateway."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def http(running: RunningStack) -> Iterator[httpx.Client]:
         yield http
 
 
-def act(http: httpx.Client, act: str, **more: Any) -> httpx.Response:
-    return http.post("/act", json={"act": act, **more})
+def act(http: httpx.Client, act: str, **arguments: Any) -> httpx.Response:
+    return http.post("/act", json={"act": act, **arguments})
 
 
-def test_the_event_is_payload_2_0(http: httpx.Client, running: RunningStack) -> None:
+def test_event_has_payload_format_2_0(http: httpx.Client, running: RunningStack) -> None:
     request = http.build_request(
         "POST",
         "/echo/a%20b%2Fc%C3%A9?x=1&y=&x=2%20%26",
@@ -69,7 +69,7 @@ def test_the_event_is_payload_2_0(http: httpx.Client, running: RunningStack) -> 
     assert context["stage"] == "$default"
 
 
-def test_what_a_request_does_not_have_is_absent(http: httpx.Client) -> None:
+def test_empty_fields_of_the_event_are_absent(http: httpx.Client) -> None:
     event = http.get("/echo/fixed").json()["event"]
     absent = {"cookies", "queryStringParameters", "pathParameters", "body"}
     assert not absent & event.keys()
@@ -110,17 +110,17 @@ def test_text_that_is_not_utf8_is_base64(http: httpx.Client) -> None:
         ("GET", "/echo/a/b/c", "ANY /echo/{proxy+}"),
     ],
 )
-def test_the_most_specific_route_wins(http: httpx.Client, method: str, path: str, route: str) -> None:
+def test_most_specific_route_matches(http: httpx.Client, method: str, path: str, route: str) -> None:
     assert http.request(method, path).json()["event"]["routeKey"] == route
 
 
-def test_no_route_is_404(http: httpx.Client) -> None:
+def test_unknown_route_is_404(http: httpx.Client) -> None:
     for method, path in [("GET", "/nothing"), ("GET", "/act"), ("GET", "/echo"), ("POST", "/")]:
         response = http.request(method, path)
         assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
 
 
-def test_the_function_has_lambdas_environment(http: httpx.Client, running: RunningStack) -> None:
+def test_function_has_lambdas_environment(http: httpx.Client, running: RunningStack) -> None:
     answer = http.get("/echo/fixed").json()
     context, environment = answer["context"], answer["environment"]
     assert answer["word"] == "from the layer"
@@ -140,14 +140,14 @@ def test_the_function_has_lambdas_environment(http: httpx.Client, running: Runni
     assert len(secret["SecretString"]) >= 32
 
 
-def test_an_answer_without_a_status_is_the_body(http: httpx.Client) -> None:
+def test_result_without_a_status_is_the_body(http: httpx.Client) -> None:
     for value in ({"a": 1}, "text", None, [1]):
         response = act(http, "return", value=value)
         assert (response.status_code, response.json()) == (200, value)
         assert response.headers["content-type"] == "application/json"
 
 
-def test_a_whole_response(http: httpx.Client) -> None:
+def test_complete_response(http: httpx.Client) -> None:
     value = {
         "statusCode": 201,
         "headers": {"X-Thing": "1", "Content-Type": "image/png"},
@@ -163,7 +163,7 @@ def test_a_whole_response(http: httpx.Client) -> None:
     assert response.headers.get_list("set-cookie") == ["a=1; Path=/", "b=2"]
 
 
-def test_a_status_alone(http: httpx.Client) -> None:
+def test_response_with_only_a_status(http: httpx.Client) -> None:
     response = act(http, "return", value={"statusCode": 204})
     assert (response.status_code, response.content) == (204, b"")
     assert act(http, "return", value={"statusCode": "202"}).status_code == 202
@@ -178,12 +178,12 @@ def test_a_status_alone(http: httpx.Client) -> None:
         {"statusCode": 200, "body": "not base64", "isBase64Encoded": True},
     ],
 )
-def test_an_invalid_response_is_500(http: httpx.Client, value: Any) -> None:
+def test_invalid_response_is_500(http: httpx.Client, value: Any) -> None:
     response = act(http, "return", value=value)
     assert (response.status_code, response.json()) == (500, {"message": "Internal Server Error"})
 
 
-def test_failures_are_500(http: httpx.Client, running: RunningStack) -> None:
+def test_failed_invocation_is_500(http: httpx.Client, running: RunningStack) -> None:
     for response in (
         act(http, "raise"),
         act(http, "exit"),
@@ -198,7 +198,7 @@ def test_failures_are_500(http: httpx.Client, running: RunningStack) -> None:
     assert act(http, "return", value="still there").json() == "still there"
 
 
-def test_a_function_past_its_timeout_is_killed(http: httpx.Client, running: RunningStack) -> None:
+def test_function_is_killed_after_its_timeout(http: httpx.Client, running: RunningStack) -> None:
     act(http, "return", value=1)
     before = running.pids("ActFunction")
     response = act(http, "sleep")
@@ -208,29 +208,29 @@ def test_a_function_past_its_timeout_is_killed(http: httpx.Client, running: Runn
     assert set(running.pids("ActFunction")).isdisjoint(before[-1:])
 
 
-def test_a_killed_process_is_replaced(http: httpx.Client, running: RunningStack) -> None:
+def test_killed_process_is_replaced(http: httpx.Client, running: RunningStack) -> None:
     first = http.get("/echo/fixed").json()["pid"]
     assert http.get("/echo/fixed").json()["pid"] == first, "processes are kept warm"
     assert running.kill("EchoFunction") == [first]
     assert http.get("/echo/fixed").json()["pid"] != first
 
 
-def test_too_large_bodies_are_413(http: httpx.Client) -> None:
+def test_oversized_body_is_413(http: httpx.Client) -> None:
     for size in (10 * 1024 * 1024 + 1, 6 * 1024 * 1024):  # the API's limit, and Lambda's
         response = http.post("/echo/1", content=b"x" * size, headers={"content-type": "text/plain"})
         assert response.status_code == 413
         assert response.json() == {"message": "Request Entity Too Large"}
 
 
-def test_the_gateway_answers_preflights(http: httpx.Client) -> None:
-    asked = {"origin": "https://a.two.example", "access-control-request-method": "GET"}
-    response = http.options("/echo/fixed", headers=asked)
+def test_gateway_answers_preflight_requests(http: httpx.Client) -> None:
+    preflight = {"origin": "https://a.two.example", "access-control-request-method": "GET"}
+    response = http.options("/echo/fixed", headers=preflight)
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["access-control-allow-origin"] == "https://a.two.example"
     assert response.headers["access-control-allow-methods"] == "GET,POST"
     assert response.headers["access-control-allow-headers"] == "authorization"
     assert response.headers["access-control-max-age"] == "600"
-    foreign = http.options("/echo/fixed", headers=asked | {"origin": "https://evil.example"})
+    foreign = http.options("/echo/fixed", headers=preflight | {"origin": "https://evil.example"})
     assert not [name for name in foreign.headers if name.startswith("access-control-")]
 
 

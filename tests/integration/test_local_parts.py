@@ -1,4 +1,4 @@
-"""Parts of the local runner that need no running stack."""
+"""Parts of the local runner that do not need a running stack."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_intrinsic_functions(value: Any, resolved: Any) -> None:
     assert resolver(value) == resolved
 
 
-def test_what_is_not_emulated_is_a_problem() -> None:
+def test_unsupported_intrinsics_are_rejected() -> None:
     resolver = Resolver(TEMPLATE, {}, {}, lambda logical_id, name: logical_id)
     for value in ({"Fn::ImportValue": "x"}, {"Fn::If": ["None", 1, 2]}):
         with pytest.raises(Problem):
@@ -76,12 +76,12 @@ def test_what_is_not_emulated_is_a_problem() -> None:
         ({"Type": "String", "AllowedPattern": "[a-z]"}, "ab"),
     ],
 )
-def test_parameters_are_checked(declared: dict[str, Any], value: str | None) -> None:
+def test_invalid_parameters_are_rejected(declared: dict[str, Any], value: str | None) -> None:
     with pytest.raises(Problem, match="parameter P"):
         parameter_values({"P": declared}, {} if value is None else {"P": value})
 
 
-def test_lists_of_parameters() -> None:
+def test_list_parameter_is_split() -> None:
     declared = {"P": {"Type": "CommaDelimitedList", "Default": "a, b"}}
     assert parameter_values(declared, {}) == {"P": ["a", "b"]}
 
@@ -111,12 +111,12 @@ def test_schedule_expressions(expression: str, after: str, expected: str | None)
     "expression",
     ["often", "rate(5 weeks)", "cron(* * * * * *)", "cron(60 * * * ? *)", "cron(0 0 15W * ? *)"],
 )
-def test_expressions_that_are_none(expression: str) -> None:
+def test_invalid_schedule_expressions_are_rejected(expression: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         next_time(expression, datetime.now(ZoneInfo("UTC")))
 
 
-def shown(line: str, verbose: bool = False) -> list[str]:
+def formatted(line: str, verbose: bool = False) -> list[str]:
     stream = io.StringIO()
     Logs(stream, verbose).output("Fn", line)
     return [line[9:] for line in stream.getvalue().splitlines()]  # without the time
@@ -149,8 +149,8 @@ TRACE = 'Traceback (most recent call last):\n  File "/x/a.py", line 7, in go\n  
     ],
 )
 def test_log_lines(line: str, expected: list[str]) -> None:
-    assert shown(line) == expected
+    assert formatted(line) == expected
 
 
-def test_metrics_show_when_asked_for() -> None:
-    assert shown(METRIC, verbose=True) == ["METRIC  Fn Delivered=[3]"]
+def test_metrics_are_shown_if_verbose() -> None:
+    assert formatted(METRIC, verbose=True) == ["METRIC  Fn Delivered=[3]"]

@@ -1,4 +1,4 @@
-"""The local stack's queues: event source mappings, redrive, the event bus, and SQS's own limits."""
+"""The local stack's queues: event source mappings, redrive, the event bus, and the limits of SQS."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def sqs(running: RunningStack) -> Any:
     return running.client("sqs")
 
 
-def send(sqs: Any, url: str, *bodies: str, **more: Any) -> list[str]:
-    entries = [{"Id": str(n), "MessageBody": body, **more} for n, body in enumerate(bodies)]
+def send(sqs: Any, url: str, *bodies: str, **settings: Any) -> list[str]:
+    entries = [{"Id": str(n), "MessageBody": body, **settings} for n, body in enumerate(bodies)]
     sent = sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]
     return [item["MessageId"] for item in sorted(sent, key=lambda item: int(item["Id"]))]
 
 
 def seen(running: RunningStack, message_id: str, times: int = 1) -> dict[str, Any]:
-    """The row that the function wrote once it had the message so many times."""
+    """Wait until the function has received the message `times` times, and return its row."""
 
     def row() -> Any:
         table = running.tables["SeenTable"]
@@ -52,7 +52,7 @@ def seen(running: RunningStack, message_id: str, times: int = 1) -> dict[str, An
     }
 
 
-def test_a_record_has_the_shape_of_aws(running: RunningStack, sqs: Any) -> None:
+def test_record_has_the_format_of_aws(running: RunningStack, sqs: Any) -> None:
     attributes = {"trace": {"DataType": "String", "StringValue": "abc"}}
     (message_id,) = send(sqs, running.queues["PartialQueue"], "fine", MessageAttributes=attributes)
     record = seen(running, message_id)["record"]
@@ -74,9 +74,9 @@ def test_a_record_has_the_shape_of_aws(running: RunningStack, sqs: Any) -> None:
     }
 
 
-def test_only_the_failed_messages_of_a_batch_come_again(running: RunningStack, sqs: Any) -> None:
+def test_only_failed_messages_of_a_batch_are_redelivered(running: RunningStack, sqs: Any) -> None:
     good, bad, other = send(sqs, running.queues["PartialQueue"], "fine", "fail", "fine")
-    assert seen(running, good)["size"] > 1, "the window gathers a batch"
+    assert seen(running, good)["size"] > 1, "the window collects a batch"
     assert seen(running, bad, times=2)["record"]["attributes"]["ApproximateReceiveCount"] == "2"
     assert seen(running, good)["times"] == seen(running, other)["times"] == 1
 
@@ -87,7 +87,7 @@ def test_only_the_failed_messages_of_a_batch_come_again(running: RunningStack, s
     assert eventually(dead) == [bad]
 
 
-def test_after_an_error_the_whole_batch_comes_again(running: RunningStack, sqs: Any) -> None:
+def test_error_redelivers_the_whole_batch(running: RunningStack, sqs: Any) -> None:
     fine, crash = send(sqs, running.queues["PartialQueue"], "fine", "crash")
     assert seen(running, crash, times=2)
     assert seen(running, fine, times=2)
@@ -109,14 +109,14 @@ def test_after_an_error_the_whole_batch_comes_again(running: RunningStack, sqs: 
         ("text", "abc"),
     ],
 )
-def test_partial_responses(response: Any, failed: str) -> None:
+def test_partial_batch_responses(response: Any, failed: str) -> None:
     answer = Answer(json.dumps(response).encode())
     assert failures(answer, ["a", "b", "c"], partial=True) == set(failed)
     assert failures(answer, ["a", "b", "c"], partial=False) == set()
     assert failures(Answer(b"{}", "Timeout"), ["a", "b"], partial=True) == {"a", "b"}
 
 
-def test_no_more_invocations_at_once_than_the_mapping_allows(running: RunningStack, sqs: Any) -> None:
+def test_maximum_concurrency_limits_invocations(running: RunningStack, sqs: Any) -> None:
     ids = send(sqs, running.queues["NarrowQueue"], *map(str, range(6)))
     rows = [seen(running, message_id) for message_id in ids]
     for row in rows:
@@ -125,7 +125,7 @@ def test_no_more_invocations_at_once_than_the_mapping_allows(running: RunningSta
     assert len(running.pids("NarrowFunction")) <= 2
 
 
-def test_a_quiet_group_is_served_next_beside_a_backlog(running: RunningStack, sqs: Any) -> None:
+def test_quiet_group_is_served_before_a_backlog(running: RunningStack, sqs: Any) -> None:
     url = running.queues["NarrowQueue"]
     noisy = send(sqs, url, *map(str, range(10)), MessageGroupId="noisy")
     (quiet,) = send(sqs, url, "quiet", MessageGroupId="quiet")
@@ -133,7 +133,7 @@ def test_a_quiet_group_is_served_next_beside_a_backlog(running: RunningStack, sq
     assert seen(running, quiet)["started"] < last - 0.4, "before the second half of the backlog"
 
 
-def test_a_backlog_of_one_function_does_not_hold_up_another(running: RunningStack, sqs: Any) -> None:
+def test_backlog_of_one_function_does_not_delay_another(running: RunningStack, sqs: Any) -> None:
     busy = send(sqs, running.queues["NarrowQueue"], *map(str, range(10)))
     (message_id,) = send(sqs, running.queues["PartialQueue"], "fine")
     record = seen(running, message_id)["record"]
@@ -141,7 +141,7 @@ def test_a_backlog_of_one_function_does_not_hold_up_another(running: RunningStac
     assert worked < max(seen(running, message_id)["ended"] for message_id in busy)
 
 
-def test_the_bus_brings_events_to_the_queue(running: RunningStack) -> None:
+def test_bus_sends_matching_events_to_the_queue(running: RunningStack) -> None:
     events = running.client("events")
     entries = [
         {
@@ -163,19 +163,19 @@ def test_the_bus_brings_events_to_the_queue(running: RunningStack) -> None:
     assert eventually(kinds) == {put[0]["EventId"]: "good one"}
 
 
-def refusal(call: Callable[..., Any], **parameters: Any) -> str:
+def error_code(call: Callable[..., Any], **parameters: Any) -> str:
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     return str(caught.value.response["Error"]["Code"])
 
 
-def test_a_visibility_past_12_hours_since_receive_is_refused(running: RunningStack, sqs: Any) -> None:
+def test_visibility_over_12_hours_since_receive_is_rejected(running: RunningStack, sqs: Any) -> None:
     url = running.queues["PlainQueue"]
     send(sqs, url, "one")
     (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"]
     change = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
     for seconds in (43_201, 43_200, -1):  # 12 h from now is more than 12 h since it was received
-        code = refusal(sqs.change_message_visibility, VisibilityTimeout=seconds, **change)
+        code = error_code(sqs.change_message_visibility, VisibilityTimeout=seconds, **change)
         assert code == "InvalidParameterValue"
     entries = [
         {"Id": "long", "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 43_200},
@@ -187,16 +187,16 @@ def test_a_visibility_past_12_hours_since_receive_is_refused(running: RunningSta
     sqs.delete_message(**change)
 
 
-def test_messages_over_1_mib_are_refused(running: RunningStack, sqs: Any) -> None:
+def test_message_over_1_mib_is_rejected(running: RunningStack, sqs: Any) -> None:
     url = running.queues["PlainQueue"]
     attributes = {"note": {"DataType": "String", "StringValue": "counts too"}}
-    assert refusal(sqs.send_message, QueueUrl=url, MessageBody="x" * (MIB + 1))
-    code = refusal(sqs.send_message, QueueUrl=url, MessageBody="x" * MIB, MessageAttributes=attributes)
+    assert error_code(sqs.send_message, QueueUrl=url, MessageBody="x" * (MIB + 1))
+    code = error_code(sqs.send_message, QueueUrl=url, MessageBody="x" * MIB, MessageAttributes=attributes)
     assert code == "InvalidParameterValue"
     assert sqs.send_message(QueueUrl=url, MessageBody="x" * MIB)["MessageId"]
 
 
-def test_batches_past_the_limits_are_refused(running: RunningStack, sqs: Any) -> None:
+def test_batch_over_the_limits_is_rejected(running: RunningStack, sqs: Any) -> None:
     url = running.queues["PlainQueue"]
 
     def entries(count: int, size: int) -> list[dict[str, str]]:
@@ -211,10 +211,10 @@ def test_batches_past_the_limits_are_refused(running: RunningStack, sqs: Any) ->
     assert len(sqs.send_message_batch(QueueUrl=url, Entries=entries(10, 100_000))["Successful"]) == 10
 
 
-def test_delays_and_waits_past_the_limits_are_refused(running: RunningStack, sqs: Any) -> None:
+def test_delays_and_waits_over_the_limits_are_rejected(running: RunningStack, sqs: Any) -> None:
     url = running.queues["PlainQueue"]
-    assert refusal(sqs.send_message, QueueUrl=url, MessageBody="x", DelaySeconds=901)
-    assert refusal(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=21)
+    assert error_code(sqs.send_message, QueueUrl=url, MessageBody="x", DelaySeconds=901)
+    assert error_code(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=21)
     entries = [
         {"Id": "late", "MessageBody": "x", "DelaySeconds": 901},
         {"Id": "fine", "MessageBody": "x", "DelaySeconds": 900},
@@ -224,12 +224,12 @@ def test_delays_and_waits_past_the_limits_are_refused(running: RunningStack, sqs
     assert [(item["Id"], item["Code"]) for item in result["Failed"]] == [("late", "InvalidParameterValue")]
 
 
-def test_errors_of_sqs_itself_come_through(sqs: Any, running: RunningStack) -> None:
+def test_errors_of_sqs_are_passed_on(sqs: Any, running: RunningStack) -> None:
     with pytest.raises(sqs.exceptions.QueueDoesNotExist):
         sqs.send_message(QueueUrl=running.queues["PlainQueue"] + "-not", MessageBody="x")
 
 
-def test_functions_can_be_invoked_like_lambdas(running: RunningStack) -> None:
+def test_functions_can_be_invoked_through_the_lambda_api(running: RunningStack) -> None:
     assert running.invoke("EchoFunction", {"a": 1})["event"] == {"a": 1}
     assert running.invoke("patchbay-EchoFunction", [1])["event"] == [1]
     with pytest.raises(RuntimeError, match="the whole batch"):

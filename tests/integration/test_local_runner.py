@@ -1,4 +1,4 @@
-"""`python -m local`: start, reload, restart, stop, and the commands beside it."""
+"""`python -m local`: start, reload, restart, stop, and the other commands."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def handler(event, context):
 """
 
 
-def test_what_is_added_to_the_template_works_after_a_reload(app: Path, running: RunningStack) -> None:
+def test_reload_adds_new_resources_and_code(app: Path, running: RunningStack) -> None:
     template = app / "template.yaml"
     assert httpx.get(f"{running.url}/added").status_code == 404
     (app / "functions/app/added.py").write_text(HANDLER.replace("VERSION", "first"))
@@ -114,10 +114,10 @@ def test_what_is_added_to_the_template_works_after_a_reload(app: Path, running: 
     assert eventually(lambda: httpx.get(f"{running.url}/echo/fixed").json()["word"] == "a new word")
 
 
-def test_a_template_that_cannot_be_served_leaves_the_old_one(app: Path, running: RunningStack) -> None:
+def test_invalid_template_keeps_the_previous_stack(app: Path, running: RunningStack) -> None:
     template = app / "template.yaml"
     good = template.read_text()
-    for bad, said in [
+    for bad, message in [
         ("Resources: [", "template.yaml does not parse"),
         (good + "\n  New: { Type: AWS::Kinesis::Stream }\n", "AWS::Kinesis::Stream is not emulated"),
         (
@@ -127,13 +127,13 @@ def test_a_template_that_cannot_be_served_leaves_the_old_one(app: Path, running:
         (good.replace("AttributeName: id, KeyType", "AttributeName: batch, KeyType"), "keys cannot"),
     ]:
         template.write_text(bad)
-        while said not in running.output():  # or pytest's timeout
+        while message not in running.output():  # until pytest's timeout
             time.sleep(0.05)
         assert httpx.get(f"{running.url}/echo/fixed").status_code == 200
     template.write_text(good)
 
 
-def test_one_function_can_be_invoked(app: Path, running: RunningStack, tmp_path: Path) -> None:
+def test_invoke_runs_one_function(app: Path, running: RunningStack, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text('{"hello": 1}')
     arguments = ["invoke", "--template", str(app / "template.yaml")]
@@ -143,28 +143,30 @@ def test_one_function_can_be_invoked(app: Path, running: RunningStack, tmp_path:
     assert answer["environment"]["SEEN_TABLE"] == running.tables["SeenTable"]
     assert "a plain line" in result.stderr
 
-    alone = local(*arguments, "ActFunction", STATE_DIR=str(tmp_path / "state"))  # starts what it needs
+    alone = local(
+        *arguments, "ActFunction", STATE_DIR=str(tmp_path / "state")
+    )  # starts its own data services
     assert (alone.returncode, json.loads(alone.stdout)["errorType"]) == (1, "KeyError")
 
 
-def test_what_runs_already_is_one_clear_line(running: RunningStack, tmp_path: Path) -> None:
+def test_conflict_with_a_running_stack_is_one_line(running: RunningStack, tmp_path: Path) -> None:
     again = local("run", STATE_DIR=str(running.state), PORT="0")
-    assert one_line(again).startswith(f"error: another stack runs on {running.state}")
+    assert one_line(again).startswith(f"error: another stack is using {running.state}")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        taken = local("run", STATE_DIR=str(tmp_path), PORT=str(port))
-    assert one_line(taken) == f"error: port {port} is taken: choose another with PORT=…"
+        conflict = local("run", STATE_DIR=str(tmp_path), PORT=str(port))
+    assert one_line(conflict) == f"error: port {port} is in use: choose another with PORT=…"
 
 
-def test_what_is_missing_or_wrong_is_one_clear_line(app: Path, tmp_path: Path) -> None:
+def test_invalid_settings_are_one_line(app: Path, tmp_path: Path) -> None:
     def run(*arguments: str, **environment: str) -> str:
         return one_line(local("run", *arguments, STATE_DIR=str(tmp_path), PORT="0", **environment))
 
     template = ("--template", str(app / "template.yaml"))
-    assert "there is no" in run("--template", str(tmp_path / "none.yaml"))
-    assert "ministack is not at /nowhere" in run(*template, MINISTACK="/nowhere")
+    assert "none.yaml not found" in run("--template", str(tmp_path / "none.yaml"))
+    assert "ministack not found at /nowhere" in run(*template, MINISTACK="/nowhere")
     assert "no parameter Greetin" in run(*template, "--parameter", "Greetin=x")
     variables = tmp_path / "variables.json"
     assert "cannot read" in run(*template, "--env-vars", str(variables))
@@ -179,7 +181,7 @@ def tree(running: RunningStack) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind(tmp_path: Path, number: int) -> None:
+def test_stop_ends_all_processes(tmp_path: Path, number: int) -> None:
     with stack(tmp_path, template=APP / "template.yaml") as running:
         with pytest.raises(httpx.ReadTimeout):  # a function is busy
             httpx.post(f"{running.url}/act", json={"act": "sleep"}, timeout=0.3)
@@ -191,8 +193,8 @@ def test_nothing_is_left_behind(tmp_path: Path, number: int) -> None:
     assert "Traceback" not in running.output()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_nothing_outlives_a_killed_runner(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
+def test_killed_runner_ends_all_processes(tmp_path: Path) -> None:
     with stack(tmp_path, template=APP / "template.yaml") as running:
         running.invoke("EchoFunction")
         processes = tree(running)
@@ -201,7 +203,7 @@ def test_nothing_outlives_a_killed_runner(tmp_path: Path) -> None:
     assert psutil.wait_procs(processes, timeout=15)[1] == []
 
 
-def test_data_outlives_a_restart(tmp_path: Path) -> None:
+def test_data_survives_a_restart(tmp_path: Path) -> None:
     template = APP / "template.yaml"
     with stack(tmp_path, template=template) as first:
         running = first
@@ -225,7 +227,7 @@ def test_data_outlives_a_restart(tmp_path: Path) -> None:
         jwt.decode(token, OctKey.import_key((tmp_path / "jwt-secret").read_text()))
 
 
-def test_the_token_is_all_that_is_printed(tmp_path: Path) -> None:
+def test_token_prints_only_the_token(tmp_path: Path) -> None:
     state = {"STATE_DIR": str(tmp_path)}
     result = local("token", WORKSPACE="acme", **state)
     assert (result.returncode, result.stderr) == (0, "")
@@ -274,7 +276,7 @@ def receiver() -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def test_the_receiver_says_whether_a_signature_holds(
+def test_receiver_prints_whether_a_signature_is_valid(
     receiver: Callable[..., tuple[str, subprocess.Popen[str]]],
 ) -> None:
     url, process = receiver(SECRET=SECRET)
@@ -292,22 +294,22 @@ def test_the_receiver_says_whether_a_signature_holds(
     assert process.returncode == 0
     first, second = printed.split("POST_PUBLISHED\n")[1:]
     assert "webhook-id  msg_1" in first
-    assert "signature   holds" in first
-    assert "signature   DOES NOT HOLD" in second
+    assert "signature   valid" in first
+    assert "signature   INVALID" in second
 
 
-def test_the_receiver_can_refuse_and_says_what_it_lacks(
+def test_receiver_answers_with_the_status_and_mentions_the_missing_secret(
     receiver: Callable[..., tuple[str, subprocess.Popen[str]]],
 ) -> None:
     url, process = receiver(STATUS="503", SECRET="")
     assert httpx.post(url, content=b"{}").status_code == 503
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=10)
-    assert "not checked: name the file with the signing secret, SECRET_FILE=" in printed
-    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET does not hold")
+    assert "not checked: set SECRET_FILE=" in printed
+    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET has no signing secret")
 
 
-def test_the_receiver_s_secret_is_on_no_command_line(
+def test_receivers_secret_is_on_no_command_line(
     receiver: Callable[..., tuple[str, subprocess.Popen[str]]], tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
@@ -320,18 +322,16 @@ def test_the_receiver_s_secret_is_on_no_command_line(
     for running in psutil.process_iter(["cmdline"]):
         assert SECRET not in " ".join(running.info["cmdline"] or []), running
     process.send_signal(signal.SIGINT)
-    assert "signature   holds" in process.communicate(timeout=10)[0]
+    assert "signature   valid" in process.communicate(timeout=10)[0]
 
     file.write_text("whsec_é")
     assert one_line(local("receiver", SECRET_FILE=str(file))) == (
-        f"error: {file} does not hold a signing secret: whsec_ and base64"
+        f"error: {file} has no signing secret (whsec_ and base64)"
     )
-    assert one_line(local("receiver", SECRET_FILE=str(tmp_path))).startswith(
-        "error: SECRET_FILE cannot be read"
-    )
+    assert one_line(local("receiver", SECRET_FILE=str(tmp_path))).startswith("error: cannot read SECRET_FILE")
 
 
-def test_make_refuses_a_secret_on_its_command_line() -> None:
+def test_make_rejects_a_secret_on_its_command_line() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     refused = subprocess.run(
         ["make", "receiver", "SECRET=whsec_MQ=="], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -351,5 +351,5 @@ def test_make_refuses_a_secret_on_its_command_line() -> None:
     assert SECRET not in as_variable.stdout
 
 
-def test_an_encryption_key_is_refused_at_start() -> None:
+def test_encryption_key_is_rejected_at_start() -> None:
     assert one_line(local("run", ENCRYPTION_KEY="x")).startswith("error: ENCRYPTION_KEY is set")

@@ -1,4 +1,4 @@
-"""The automation apps are made of the catalogue; here they are compared with what is in the repository."""
+"""The automation apps in the repository match the catalogue."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from local.settings import ROOT
 from tools.apps.derived import files
 
-MADE = files()
+GENERATED = files()
 
 
-@pytest.mark.parametrize("path", MADE)
-def test_a_made_file_is_up_to_date(path: str) -> None:
-    assert (ROOT / path).read_text("utf-8") == MADE[path], "stale: run `make derived`"
+@pytest.mark.parametrize("path", GENERATED)
+def test_generated_file_is_up_to_date(path: str) -> None:
+    assert (ROOT / path).read_text("utf-8") == GENERATED[path], "stale: run `make derived`"
 
 
-def test_they_are_made_the_same_each_time() -> None:
-    assert files() == MADE
+def test_generation_is_deterministic() -> None:
+    assert files() == GENERATED

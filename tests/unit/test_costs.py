@@ -1,4 +1,4 @@
-"""The arithmetic of docs/costs.md, and DynamoDB's rules for sizes and units."""
+"""The calculation of docs/costs.md, and DynamoDB's rules for sizes and units."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ TEN_MILLION = Month(10 * MILLION)
 
 
 def line(name: str, month: Month = TEN_MILLION, **prices: float) -> float:
-    """One line of a month in which nothing but these prices costs anything."""
+    """One line of a month in which only these prices are not zero."""
     return costs.patchbay(month, MEASURED, replace(FREE, **prices), ASSUMED)[name]
 
 
-def test_what_is_free_costs_nothing() -> None:
+def test_zero_prices_cost_nothing() -> None:
     assert set(costs.patchbay(TEN_MILLION, MEASURED, FREE, ASSUMED).values()) == {0.0}
     assert set(costs.idle(FREE, ASSUMED).values()) == {0.0}
     assert costs.svix(MILLION, FREE, ASSUMED) == costs.eventbridge(MILLION, FREE, ASSUMED) == 0
 
 
-def test_requests_of_a_month() -> None:
+def test_monthly_requests() -> None:
     """10 million deliveries are 5 million publishes, and 5 million batches of 2."""
     assert line("HTTP API", http_api=1) == 5
     assert line("Lambda, requests", lambda_requests=1) == 10
-    # The deliveries, sent, received and deleted; two queues are idle.
+    # The deliveries are sent, received and deleted; two queues are idle.
     full = 5 + 5 + 5
     assert line("SQS", sqs_fair=1) == pytest.approx(full)
     empty = costs.receives(5 * MILLION, ASSUMED) / MILLION - 5 + 2 * costs.receives(0, ASSUMED) / MILLION
@@ -64,14 +64,14 @@ def test_requests_of_a_month() -> None:
     assert line("CloudWatch, metrics", metric=0.5) == 2.5
 
 
-def test_a_window_fills_batches_but_saves_no_receives() -> None:
+def test_window_fills_batches_but_saves_no_receives() -> None:
     """100 million deliveries of 50 million events, received 5 at a time."""
     plain, window = (line("SQS", Month(100 * MILLION, window=window), sqs_fair=1) for window in (False, True))
     assert plain == pytest.approx(50 + 20 + 20)
     assert window == pytest.approx(50 + 20 + 10)
 
 
-def test_receives_end_with_a_message_or_empty_after_20_seconds() -> None:
+def test_receive_ends_with_a_message_or_after_20_seconds() -> None:
     idle = costs.receives(0, ASSUMED)
     assert idle == costs.MONTH_SECONDS / 20 * 5
     assert costs.receives(1, ASSUMED) == pytest.approx(idle, rel=0.001)
@@ -79,9 +79,10 @@ def test_receives_end_with_a_message_or_empty_after_20_seconds() -> None:
     assert idle < costs.receives(idle, ASSUMED) < 2 * idle
 
 
-def test_units_of_a_month() -> None:
-    """The key, the event and each delivery; 2 reservations of ceilings for 12 events, or for the first in a
-    minute; and the roll-up, which reads all successes and writes once for each webhook and hour.
+def test_monthly_dynamodb_units() -> None:
+    """Units of the key, the event and each delivery; of 2 reservations of ceilings for 12 events, or for the
+    first event in a minute; and of the roll-up, which reads all successes and writes once per webhook and
+    hour.
     """
     reserved = 2 * max(5 / 12, costs.renewals(5 * MILLION, 1, 60, ASSUMED) / MILLION)
     rolled = 100 * 2 * 720 / MILLION
@@ -92,8 +93,8 @@ def test_units_of_a_month() -> None:
     assert read == pytest.approx(5 * 2 + 10 * 1.5 + 10 * 412 / 8192)
 
 
-def test_provisioned_capacity_is_paid_by_the_hour_on_the_tables_that_have_it() -> None:
-    """All but the ceilings and the roll-up is on such tables, used to 60 % on average."""
+def test_provisioned_tables_are_billed_by_the_hour() -> None:
+    """All tables but those of the ceilings and the roll-up are provisioned, with a utilization of 60 %."""
     month = replace(TEN_MILLION, provisioned=True)
     elsewhere = line("DynamoDB, writes", month, dynamodb_write=1)
     everything = line("DynamoDB, writes", dynamodb_write=1)
@@ -106,20 +107,20 @@ def test_provisioned_capacity_is_paid_by_the_hour_on_the_tables_that_have_it() -
     assert line("CloudWatch, alarms of autoscaling", alarm=0.1) == 0
 
 
-def test_rows_are_kept_a_month() -> None:
-    """512 bytes a delivery and, for each two, 1,024 of the event: with DynamoDB's own 100 an item."""
+def test_rows_are_stored_for_a_month() -> None:
+    """512 bytes per delivery and 1,024 per event of two, including DynamoDB's 100 bytes per item."""
     stored = (5 * MILLION * 1024 + 10 * MILLION * 512) / costs.GB
     name = "DynamoDB, 30 days of rows, recovery"
     assert line(name, dynamodb_storage=0.25, dynamodb_recovery=0.2) == pytest.approx(stored * 0.45)
 
 
-def test_log_bytes() -> None:
-    """Of successes, the one in a hundred that the template has logged; Lambda's own lines are off."""
+def test_monthly_log_bytes() -> None:
+    """One in a hundred successes is logged, by the template's default, and Lambda's own lines are off."""
     logged = 5 * (350 + 3) + 5 * (50 + 2)
     assert line("CloudWatch, logs", logs_ingested=1) == pytest.approx(logged * MILLION / costs.GB)
 
 
-def test_a_batch_lasts_as_long_as_its_slowest_attempt() -> None:
+def test_batch_takes_as_long_as_its_slowest_attempt() -> None:
     assert costs.harmonic(1) == 1
     assert costs.harmonic(5) == pytest.approx(2.2833, abs=1e-4)
     still = replace(ASSUMED, aws_wait_ms=0, cold_starts=0)
@@ -129,20 +130,20 @@ def test_a_batch_lasts_as_long_as_its_slowest_attempt() -> None:
     assert seconds == pytest.approx(5 * MILLION * 0.150 * 1.5 / 4)  # 256 MB: a quarter of a GB
 
 
-def test_cpu_is_spread_over_the_share_of_a_vcpu_that_the_memory_buys() -> None:
+def test_duration_depends_on_the_memorys_share_of_a_vcpu() -> None:
     still = replace(ASSUMED, aws_wait_ms=0)
     assert costs._duration(10, 1769, 9, still) == costs._duration(10, 10_240, 9, still) == 10
     assert costs._duration(10, 1769 // 2, 9, still) == pytest.approx(20, rel=0.01)
     assert costs._duration(10, 1769, 3, replace(ASSUMED, aws_wait_ms=5)) == 25
 
 
-def test_cpu_of_a_message_goes_through_what_was_measured() -> None:
+def test_cpu_per_message_is_interpolated() -> None:
     assert costs.cpu_of_one(1, 7, 4) == pytest.approx(7)
     assert costs.cpu_of_one(10, 7, 4) == pytest.approx(4)
     assert 4 < costs.cpu_of_one(5, 7, 4) < costs.cpu_of_one(2, 7, 4) < 7
 
 
-def test_what_a_process_keeps_is_renewed_at_most_at_each_use_and_each_time_it_lapses() -> None:
+def test_cache_renewals_are_limited_by_uses_and_by_expiry() -> None:
     few = costs.renewals(1000, 1, 300, ASSUMED)
     assert 0.95 * 1000 < few < 1000
     many = costs.renewals(10**12, 2, 300, ASSUMED)
@@ -150,7 +151,7 @@ def test_what_a_process_keeps_is_renewed_at_most_at_each_use_and_each_time_it_la
     assert 0.99 * times < many < times
 
 
-def test_the_others() -> None:
+def test_costs_of_alternatives() -> None:
     priced = replace(FREE, eventbridge_events=1, eventbridge_destinations=0.2)
     assert costs.eventbridge(10 * MILLION, priced, ASSUMED) == pytest.approx(5 + 2)
     hours = replace(
@@ -162,7 +163,7 @@ def test_the_others() -> None:
     assert costs.svix(100 * MILLION, disk, ASSUMED) == pytest.approx(100 * MILLION * 2048 / costs.GB)
 
 
-def test_what_is_billed_without_use_stands_in_the_template() -> None:
+def test_template_facts_and_idle_costs() -> None:
     facts = costs.template_facts()
     assert facts["memory_mb"]["DeliverFunction"] == 256
     assert facts["runs"]["SweepDeliveriesFunction"] == 30 * 24 * 60
@@ -179,11 +180,11 @@ def test_what_is_billed_without_use_stands_in_the_template() -> None:
     ("expression", "seconds"),
     [("rate(1 minute)", 60), ("rate(2 hours)", 7200), ("rate(1 day)", 86_400), ("cron(15 * * * ? *)", 3600)],
 )
-def test_rates(expression: str, seconds: int) -> None:
+def test_schedule_intervals(expression: str, seconds: int) -> None:
     assert costs._seconds(expression) == seconds
 
 
-def test_every_price_says_where_it_was_read() -> None:
+def test_every_price_has_a_source() -> None:
     entries = tomllib.loads(costs.PRICES.read_text())
     priced = {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
     assert set(priced) == {field.name for field in fields(Prices)}
@@ -193,7 +194,7 @@ def test_every_price_says_where_it_was_read() -> None:
         assert entry["source"].startswith("https://"), name
 
 
-def test_the_page_is_what_the_numbers_make_of_it() -> None:
+def test_page_is_up_to_date() -> None:
     """After a change of a price, an assumption or a measurement, run `python -m benchmarks costs`."""
     measured = json.loads(costs.MEASURED.read_text())
     page = costs.PAGE.read_text()
@@ -222,7 +223,7 @@ def test_the_page_is_what_the_numbers_make_of_it() -> None:
         ({"M": {"ab": {"S": "c"}}}, 3 + 1 + 2 + 1),
     ],
 )
-def test_item_bytes(value: dict[str, Any], size: int) -> None:
+def test_item_size(value: dict[str, Any], size: int) -> None:
     assert units.item_bytes({"name": value}) == 4 + size
 
 
@@ -245,27 +246,27 @@ def test_read_units() -> None:
     assert read({"ConsistentRead": True}, {"Item": large}) == {"t": 2}
     assert read({"ConsistentRead": True}, {}) == {"t": 1}
     assert read({}, {"Items": []}) == {"t": 0.5}
-    # A query's items count together, a batch's each by itself, and what is missing counts too.
+    # The items of a query count together, those of a batch separately, and missing items count too.
     assert read({"ConsistentRead": True}, {"Items": [small] * 100}) == {"t": 1}
-    asked = {"RequestItems": {"t": {"Keys": [{}] * 3, "ConsistentRead": True}, "u": {"Keys": [{}]}}}
-    assert dict(units.read_units(asked, {"Responses": {"t": [small, large]}})) == {"t": 4, "u": 0.5}
+    request = {"RequestItems": {"t": {"Keys": [{}] * 3, "ConsistentRead": True}, "u": {"Keys": [{}]}}}
+    assert dict(units.read_units(request, {"Responses": {"t": [small, large]}})) == {"t": 4, "u": 0.5}
 
 
-def test_units_of_what_is_refused() -> None:
+def test_units_of_failed_writes() -> None:
     large = {"a": {"S": "x" * 1500}}
 
-    def refused(code: str, params: dict[str, Any], **more: Any) -> dict[str, int]:
-        return dict(units.refused_units(params, code, more))
+    def failed(code: str, params: dict[str, Any], **answer: Any) -> dict[str, int]:
+        return dict(units.failed_units(params, code, answer))
 
-    assert refused("ConditionalCheckFailedException", {"TableName": "t"}, Item=large) == {"t": 2}
-    assert refused("ConditionalCheckFailedException", {"TableName": "t"}) == {"t": 1}
+    assert failed("ConditionalCheckFailedException", {"TableName": "t"}, Item=large) == {"t": 2}
+    assert failed("ConditionalCheckFailedException", {"TableName": "t"}) == {"t": 1}
     transaction = {
         "TransactItems": [{"Update": {"TableName": "t"}}, {"Put": {"TableName": "u", "Item": large}}]
     }
     reasons = [{"Code": "ConditionalCheckFailed", "Item": large}, {"Code": "None"}]
-    assert refused("TransactionCanceledException", transaction, CancellationReasons=reasons) == {
+    assert failed("TransactionCanceledException", transaction, CancellationReasons=reasons) == {
         "t": 4,
         "u": 4,
     }
-    assert refused("TransactionCanceledException", transaction) == {"t": 2, "u": 4}
-    assert refused("ThrottlingException", {"TableName": "t"}) == {}
+    assert failed("TransactionCanceledException", transaction) == {"t": 2, "u": 4}
+    assert failed("ThrottlingException", {"TableName": "t"}) == {}

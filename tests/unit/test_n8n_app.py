@@ -1,5 +1,5 @@
-"""What is made for the n8n nodes passes our check, and the check finds what it is for. On n8n's own tools
-they are tried in tests/apps.
+"""The generated n8n node properties pass their check, and the check finds faults. tests/apps tests the nodes
+with n8n's own tools.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tools.apps.n8n_check import problems
 PARTS: tuple[Any, Any, Any] = (n8n.filter_fields(), n8n.resource_fields(), n8n.action_fields())
 
 
-def test_nothing_is_wrong_with_it() -> None:
+def test_properties_have_no_faults() -> None:
     assert problems(*PARTS) == []
 
 
-def test_the_file_has_all_of_the_catalogue() -> None:
+def test_file_has_the_whole_catalogue() -> None:
     text = n8n.render()
     found = re.search(r"export const events: .*? = (\[.*?\n\]);", text, re.DOTALL)
     assert found is not None
@@ -41,87 +41,90 @@ def named(fields: Any, name: str) -> Any:
 
 
 Parts = tuple[Any, Any, Any]
-# A fault each, planted in a copy, and what is to be said of it.
+# By name: a function that plants a fault in a copy, and the problem that the check must report.
 FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
-    "an operation twice": (
+    "duplicate operation": (
         lambda parts: named(parts[1], "operation")["options"].extend(
             [{"name": "Z", "value": "create_post"}] * 2
         ),
-        "operation create_post of account twice",
+        "duplicate operation create_post of account",
     ),
-    "an operation is gone": (lambda parts: parts[1].pop(), "no operation"),
-    "a resource without operations": (
+    "missing operation": (lambda parts: parts[1].pop(), "no operation"),
+    "resource without operations": (
         lambda parts: named(parts[1], "resource")["options"].append({"name": "Zoo", "value": "zoo"}),
         "zoo has no operations",
     ),
-    "a default that is no option": (
+    "default that is not an option": (
         lambda parts: named(parts[1], "resource").update(default="nope"),
-        "its default is no option",
+        "its default is not an option",
     ),
-    "options out of order": (
+    "unsorted options": (
         lambda parts: named(parts[1], "resource")["options"].reverse(),
-        "its options are not in order",
+        "its options are not sorted",
     ),
-    "nobody loads a dropdown": (
+    "dropdown with an unknown method": (
         lambda parts: named(parts[2], "accountId")["typeOptions"].update(loadOptionsMethod="getNothing"),
-        "nobody loads getNothing",
+        "unknown method getNothing",
     ),
-    "a dropdown that does not say that it takes an ID": (
+    "dropdown that does not mention IDs": (
         lambda parts: named(parts[2], "accountId").update(displayName="Account"),
-        "takes an ID, too",
+        "also accepts an ID",
     ),
-    "a field is gone": (lambda parts: parts[2].remove(named(parts[2], "accountId")), "its fields are"),
-    "a required field is optional": (
+    "missing field": (lambda parts: parts[2].remove(named(parts[2], "accountId")), "its fields are"),
+    "optional field that the catalogue requires": (
         lambda parts: named(parts[2], "text").pop("required"),
         "its fields are",
     ),
-    "additional fields out of order": (
+    "unsorted additional fields": (
         lambda parts: named(parts[2][::-1], "additionalFields")["options"].reverse(),
-        "its fields are not in order",
+        "its fields are not sorted",
     ),
-    "a name in lower case": (
+    "name in lower case": (
         lambda parts: named(parts[2], "text").update(displayName="the text"),
         "is not in title case",
     ),
-    "a full stop": (lambda parts: named(parts[2], "text").update(description="It."), "no full stop"),
-    "a filter is gone": (lambda parts: parts[0][0]["options"].pop(), "no filter for"),
-    "a filter of an event that has no such field": (
+    "description with a period": (
+        lambda parts: named(parts[2], "text").update(description="It."),
+        "ends with a period",
+    ),
+    "missing filter": (lambda parts: parts[0][0]["options"].pop(), "no filter for"),
+    "filter for a field that the event does not have": (
         lambda parts: parts[0][0]["displayOptions"]["show"]["event"].append("WEBHOOK_DISABLED"),
-        "which it does not have",
+        "which the event does not have",
     ),
-    "a filter that gives a text for a number": (
+    "text filter for a number": (
         lambda parts: named(parts[0][0]["options"], "value").update(type="string"),
-        "the filter for value gives no number",
+        "the filter for value is not of type number",
     ),
-    "a list that nobody reads": (
+    "list without an operation": (
         lambda parts: named(parts[1], "operation")["options"].pop(),
-        "nothing lists accounts",
+        "no operation lists accounts",
     ),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_found(name: str) -> None:
-    plant, words = FAULTS[name]
+def test_check_finds_a_fault(name: str) -> None:
+    plant, expected = FAULTS[name]
     parts = copy.deepcopy(PARTS)
     plant(parts)
     found = problems(*parts)
-    assert any(words in problem for problem in found), found
+    assert any(expected in problem for problem in found), found
 
 
 APP = ROOT / "apps/n8n"
 
 
-def test_the_package_is_locked_and_names_no_registry() -> None:
+def test_package_lock_matches_the_package_and_has_no_registry() -> None:
     package = json.loads((APP / "package.json").read_text())
     lock = json.loads((APP / "package-lock.json").read_text())
     root = lock["packages"][""]
     for name in ("name", "version", "devDependencies", "peerDependencies"):
         assert root[name] == package[name]
-    assert not any("resolved" in one for one in lock["packages"].values())
+    assert not any("resolved" in package for package in lock["packages"].values())
 
 
-def test_it_is_published_by_a_workflow_that_may_sign_and_nothing_else() -> None:
+def test_publish_workflow_has_only_the_permission_to_sign() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/publish-n8n.yml").read_text())
     assert workflow["permissions"] == {}
     job = workflow["jobs"]["publish"]

@@ -1,4 +1,4 @@
-"""What the installer of Node packages does on machines that cannot run all of them."""
+"""The installer of Node packages on machines that cannot run all of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tools import node_packages
 
 
 @pytest.mark.parametrize(
-    ("node", "compiler", "said"),
+    ("node", "compiler", "reason"),
     [
         (20, True, "it needs Node 24 or later"),
         (24, True, None),
         (24, False, "a C++ compiler"),
     ],
 )
-def test_a_whole_n8n_is_passed_over_where_it_cannot_run(
+def test_n8n_is_skipped_where_it_cannot_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     node: int,
     compiler: bool,
-    said: str | None,
+    reason: str | None,
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # main changes it, too
+    monkeypatch.chdir(tmp_path)  # main changes it too
     installed: list[str] = []
 
     def complete(*_: object) -> bool:
@@ -37,11 +37,11 @@ def test_a_whole_n8n_is_passed_over_where_it_cannot_run(
     monkeypatch.setattr(node_packages, "node_version", lambda: node)
     monkeypatch.setattr(node_packages, "complete", complete)
     node_packages.main(["n8n-server"])
-    assert installed == ([] if said else ["n8n"])
-    assert (said or "") in "".join(capfd.readouterr())
+    assert installed == ([] if reason else ["n8n"])
+    assert (reason or "") in "".join(capfd.readouterr())
 
 
-def test_a_newer_node_is_the_machines_or_the_one_that_was_installed(
+def test_newer_node_is_the_machines_or_the_installed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node_packages, "ROOT", tmp_path)

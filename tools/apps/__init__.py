@@ -1,5 +1,7 @@
-"""Makes the automation apps of the catalogue: `apps/zapier`, `apps/make`, `apps/n8n`.
+"""Generates the automation apps from the catalogue: `apps/zapier`, `apps/make`, `apps/n8n`.
 
-One module each, with `files()`: every file that it makes, by its path from the repository's root. Files
-beside them are written by hand.
+Each platform has a module whose `files()` returns the text of every generated file by its path from the
+repository's root, and a `…_check` module that finds faults that the platform's own tools miss. `derived`
+collects the files of all platforms, and `python -m tools.apps` writes them. The other files of an app are
+written by hand.
 """

@@ -1,4 +1,4 @@
-"""What is made of the catalogue, and where the files stand."""
+"""The generated files of all automation apps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from local.settings import ROOT
 from tools.apps import make, n8n, zapier
 
-# Each gives the files that it makes: their text by their path from the root.
-MAKERS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files, make.files, n8n.files)
+# Each returns the texts of its files by their paths from the root.
+GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (zapier.files, make.files, n8n.files)
 
 
 def files() -> dict[str, str]:
-    """Every file that is made."""
-    made: dict[str, str] = {}
-    for maker in MAKERS:
-        made |= maker()
-    return made
+    """Return the text of every generated file by its path from the root."""
+    texts: dict[str, str] = {}
+    for generate in GENERATORS:
+        texts |= generate()
+    return texts
 
 
 def write() -> None:
-    """Write what has changed, and say so."""
+    """Write the files that changed, and print their paths."""
     for path, text in files().items():
         file = ROOT / path
         if not file.exists() or file.read_text("utf-8") != text:

@@ -1,4 +1,4 @@
-"""What the makers of the apps share: the fields of a schema, as forms and lists of outputs need them."""
+"""What the generators of the apps share: the fields of a schema, for forms and lists of outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patchbay.catalogue.schemas import CHOICES, MULTILINE, allowed_types
 
 @dataclass(frozen=True)
 class Field:
-    """A property of a schema. `kind` is its JSON type, null aside; of a list, that of its items."""
+    """A property of a schema. `kind` is its JSON type without null, or for a list the type of its items."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ class Field:
 
 
 def fields_of(schema: dict[str, Any]) -> Iterator[Field]:
-    """The properties of an object's schema, in their order."""
+    """Yield the properties of an object's schema, in the schema's order."""
     for name, part in schema["properties"].items():
         is_list = "array" in allowed_types(part)
         inner = part["items"] if is_list else part
@@ -50,20 +50,20 @@ def fields_of(schema: dict[str, Any]) -> Iterator[Field]:
 
 
 def triggers() -> list[Entry]:
-    """The event types that automations may begin with, by key."""
+    """The event types that can start an automation, by key."""
     return [entry for entry in all_entries() if entry.key in catalogue.TRIGGERS]
 
 
-def sample_of(entry: Entry) -> dict[str, Any]:
-    """The catalogue's sample as a hook would get it, and as the samples' route gives it."""
+def sample_of(entry: Entry) -> dict[str, object]:
+    """The catalogue's sample of an event, as a hook receives it and the samples route returns it."""
     return hooks.sample(entry.key).model_dump(mode="json", by_alias=True)
 
 
-def as_file(content: Any) -> str:
-    """JSON as the text of a file."""
+def as_file(content: object) -> str:
+    """Format JSON as the text of a file."""
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def words(option: str) -> str:
-    """An option of an enum for people: `pending_approval` is Pending Approval."""
+def title_of(option: str) -> str:
+    """The title of an enum's option: `pending_approval` becomes Pending Approval."""
     return option.replace("_", " ").title()

@@ -1,9 +1,9 @@
-"""The Make app of the catalogue, in the format of Make's editor (local development): makecomapp.json, and a
-file for each part of a component.
+"""Generates the Make app from the catalogue, in the format of Make's editor (local development):
+makecomapp.json, and a file for each part of a component.
 
-Each event type has a webhook and an instant trigger of its own, for Make's interface is a module's: what
-arrives is what the module says. By hand, beside them: the base, the connection, what any Patchbay has
-(`get-run`, `make-api-call`).
+Each event type has its own webhook and instant trigger, because an interface, the shape of the data, belongs
+to a module. The base, the connection, and the modules that do not depend on the catalogue (`get-run`,
+`make-api-call`) are written by hand.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from tools.apps.fields import as_file, sample_of, triggers
 FOLDER = "apps/make"
 API = "/api/automations/make"
 CONNECTION = "patchbay"
-# An action waits that long for the platform, asking once a second.
-PATIENCE_SECONDS = 20
-# In a list to choose from; the API gives a hundred at a time.
-MOST_CHOICES = 500
+# How long an action waits for the platform. It polls once a second.
+WAIT_SECONDS = 20
+MAX_CHOICES = 500
 CHOICES_PAGE = 100
 
-# A file of a component by its kind: what the editor calls it in makecomapp.json, and in the file's name.
+# The parts of a component: their keys in makecomapp.json, and their names in file names.
 _PARTS = {
     "communication": "communication",
     "params": "params",
@@ -40,14 +39,14 @@ _PARTS = {
 
 @dataclass
 class Component:
-    """A component: its entry in makecomapp.json but for the files; `codes` are those that are made, `by_hand`
-    the others.
+    """A component. `metadata` is its entry in makecomapp.json without the files, `codes` has the generated
+    files, and `by_hand` names the others.
     """
 
     kind: str
     id: str
-    metadata: dict[str, Any]
-    codes: dict[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object]
+    codes: Mapping[str, object] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
 
     def path(self, code: str) -> str:
@@ -56,7 +55,7 @@ class Component:
             return f"{self.kind}s/{name}/{name}.common.json"
         return f"{self.kind}s/{name}/{name}.{_PARTS[code]}.iml.json"
 
-    def entry(self) -> dict[str, Any]:
+    def entry(self) -> dict[str, object]:
         return {
             **self.metadata,
             "codeFiles": {code: self.path(code) for code in (*self.codes, *self.by_hand)},
@@ -67,47 +66,47 @@ class Component:
 
 
 def files() -> Mapping[str, str]:
-    """Every file that is made."""
+    """Return the text of every generated file by its path from the root."""
     entries = triggers()
-    of_entries = {entry.key: list(_watching(entry)) for entry in entries}
-    of_actions = {action.key: _doing(action) for action in all_actions()}
-    of_lists = {name: _searching(name) for name in sorted(resources())}
-    watch_events = list(_watching_any(entries[0]))
+    event_triggers = {entry.key: list(_event_trigger(entry)) for entry in entries}
+    actions = {action.key: _action(action) for action in all_actions()}
+    searches = {name: _search(name) for name in sorted(resources())}
+    any_event_trigger = list(_any_event_trigger(entries[0]))
     components = [
         _connection(),
         *_lists(),
-        *(part for parts in of_entries.values() for part in parts),
-        *watch_events,
-        *of_actions.values(),
-        *of_lists.values(),
+        *(part for parts in event_triggers.values() for part in parts),
+        *any_event_trigger,
+        *actions.values(),
+        *searches.values(),
         _get_run(),
         _make_api_call(),
     ]
     groups: dict[str, list[str]] = {}
     for entry in entries:
-        groups.setdefault(_plural(entry.noun), []).append(of_entries[entry.key][1].id)
+        groups.setdefault(_plural(entry.noun), []).append(event_triggers[entry.key][1].id)
     for action in all_actions():
-        groups.setdefault(_plural(action.noun), []).append(of_actions[action.key].id)
-    for name, search in of_lists.items():
+        groups.setdefault(_plural(action.noun), []).append(actions[action.key].id)
+    for name, search in searches.items():
         groups.setdefault(name, []).append(search.id)
-    groups["other"] = [watch_events[1].id, _get_run().id, _make_api_call().id]
-    made = {
+    groups["other"] = [any_event_trigger[1].id, _get_run().id, _make_api_call().id]
+    texts = {
         f"{FOLDER}/makecomapp.json": as_file(_app(components)),
         f"{FOLDER}/modules/groups.json": as_file(
-            [{"label": first_up(label), "modules": modules} for label, modules in groups.items()]
+            [{"label": capitalized(label), "modules": modules} for label, modules in groups.items()]
         ),
     }
     for component in components:
-        made |= component.files()
-    return made
+        texts |= component.files()
+    return texts
 
 
-def _app(components: list[Component]) -> dict[str, Any]:
-    of_kind: dict[str, dict[str, Any]] = {
+def _app(components: list[Component]) -> dict[str, object]:
+    by_kind: dict[str, dict[str, object]] = {
         kind: {} for kind in ("connection", "webhook", "module", "rpc", "function", "endpoint")
     }
     for component in components:
-        of_kind[component.kind][component.id] = component.entry()
+        by_kind[component.kind][component.id] = component.entry()
     return {
         "fileVersion": 1,
         "generalCodeFiles": {
@@ -116,8 +115,8 @@ def _app(components: list[Component]) -> dict[str, Any]:
             "readme": "README.md",
             "groups": "modules/groups.json",
         },
-        "components": of_kind,
-        # Whoever has an app at Make adds it here, in their own copy.
+        "components": by_kind,
+        # The owner of an app at Make adds it here, in their own copy.
         "origins": [],
     }
 
@@ -131,12 +130,12 @@ def _connection() -> Component:
 
 
 def _lists() -> Iterator[Component]:
-    """What dropdowns ask for: the event types, and each list of the platform's."""
+    """The RPCs of the dropdowns: the event types, and each list of the platform."""
     events = {
         "url": f"{API}/triggers",
         "method": "GET",
         "response": {
-            "limit": MOST_CHOICES,
+            "limit": MAX_CHOICES,
             "iterate": "{{body}}",
             "output": {"label": "{{item.label}}", "value": "{{item.id}}"},
         },
@@ -146,8 +145,8 @@ def _lists() -> Iterator[Component]:
         yield _rpc(resource, {**events, **_paged(resource)})
 
 
-def _paged(resource: str) -> dict[str, Any]:
-    """The address of a list, and its pages: the next one begins after the last entry that we have."""
+def _paged(resource: str) -> dict[str, object]:
+    """The URL and the paging of a list. The cursor is the ID of the page's last item."""
     return {
         "url": f"{API}/choices/{resource}",
         "pagination": {
@@ -157,49 +156,49 @@ def _paged(resource: str) -> dict[str, Any]:
     }
 
 
-def _rpc(what: str, communication: dict[str, Any]) -> Component:
-    metadata = {"label": f"List {what.replace('_', ' ')}", "connection": CONNECTION}
-    return Component("rpc", _rpc_id(what), metadata, {"communication": communication})
+def _rpc(name: str, communication: Mapping[str, object]) -> Component:
+    metadata = {"label": f"List {name.replace('_', ' ')}", "connection": CONNECTION}
+    return Component("rpc", _rpc_id(name), metadata, {"communication": communication})
 
 
-def _rpc_id(what: str) -> str:
-    return camel(f"list {what.replace('_', ' ')}")
+def _rpc_id(name: str) -> str:
+    return camel(f"list {name.replace('_', ' ')}")
 
 
-def _watching(entry: Entry) -> Iterator[Component]:
+def _event_trigger(entry: Entry) -> Iterator[Component]:
     """The webhook and the instant trigger of an event type."""
-    narrowing = list(_narrowing(entry))
+    parameters = list(_filter_parameters(entry))
     filters = [
-        {"path": one["name"], "op": "equals", "value": f"{{{{ifempty(parameters.{one['name']}, '')}}}}"}
-        for one in narrowing
+        {"path": name, "op": "equals", "value": f"{{{{ifempty(parameters.{name}, '')}}}}"}
+        for name in (parameter["name"] for parameter in parameters)
     ]
-    webhook = _webhook(camel(entry.label), sentence(entry.label), entry.key, filters, narrowing)
+    webhook = _webhook(camel(entry.label), sentence(entry.label), entry.key, filters, parameters)
     yield webhook
     data = {"name": "data", "type": "collection", "label": "Data", "spec": _fields(entry.json_schema)}
     yield _instant_trigger(_watch_label(entry), entry.description, webhook, data, entry)
 
 
-def _watching_any(example: Entry) -> Iterator[Component]:
-    """The same for an event type of the user's choice. Of its data nothing is known beforehand."""
+def _any_event_trigger(example: Entry) -> Iterator[Component]:
+    """The webhook and the instant trigger of any event type. The interface does not describe its data."""
     event = {
         "name": "event",
         "type": "select",
         "label": "Event",
-        "help": "What starts the scenario.",
+        "help": "The type of event that starts the scenario.",
         "required": True,
         "options": f"rpc://{_rpc_id('events')}",
     }
     webhook = _webhook("anyEvent", "Any event", "{{parameters.event}}", [], [event])
     yield webhook
     data = {"name": "data", "type": "collection", "label": "Data"}
-    said = "Triggers when an event of the chosen type happens."
-    yield _instant_trigger("Watch events", said, webhook, data, example)
+    description = "Triggers when an event of the chosen type happens."
+    yield _instant_trigger("Watch events", description, webhook, data, example)
 
 
 def _webhook(
-    id: str, label: str, event: str, filters: list[dict[str, Any]], parameters: list[dict[str, Any]]
+    id: str, label: str, event: str, filters: list[dict[str, object]], parameters: list[dict[str, object]]
 ) -> Component:
-    body: dict[str, Any] = {"targetUrl": "{{webhook.url}}", "event": event}
+    body: dict[str, object] = {"targetUrl": "{{webhook.url}}", "event": event}
     if filters:
         body["filters"] = filters
     codes = {
@@ -219,7 +218,7 @@ def _webhook(
 
 
 def _instant_trigger(
-    label: str, description: str, webhook: Component, data: dict[str, Any], sampled: Entry
+    label: str, description: str, webhook: Component, data: Mapping[str, object], sampled: Entry
 ) -> Component:
     interface = [
         {"name": "id", "type": "text", "label": "Event ID"},
@@ -237,8 +236,8 @@ def _instant_trigger(
     return Component("module", camel(label), metadata, codes)
 
 
-def _doing(action: Action) -> Component:
-    """An action: it asks for a run, then for how that ended, until it has or patience is at an end."""
+def _action(action: Action) -> Component:
+    """The module of an action. It starts a run, then polls it until it ends or WAIT_SECONDS have passed."""
     names = list(action.input["properties"])  # type: ignore[arg-type]
     communication = [
         {
@@ -250,7 +249,7 @@ def _doing(action: Action) -> Component:
         {
             "url": f"{API}/runs/{{{{temp.runId}}}}",
             "method": "GET",
-            "repeat": {"condition": "{{body.status = 'PENDING'}}", "delay": 1000, "limit": PATIENCE_SECONDS},
+            "repeat": {"condition": "{{body.status = 'PENDING'}}", "delay": 1000, "limit": WAIT_SECONDS},
             "response": {
                 "valid": {"condition": "{{body.status != 'FAILED'}}", "message": "{{body.error}}"},
                 "output": "{{body}}",
@@ -258,7 +257,7 @@ def _doing(action: Action) -> Component:
         },
     ]
     metadata = {
-        "label": _do_label(action),
+        "label": _action_label(action),
         "description": action.description,
         "moduleType": "action",
         "actionCrud": "create" if action.key.startswith("create_") else None,
@@ -280,9 +279,9 @@ def _doing(action: Action) -> Component:
     return Component("module", camel(action.label), metadata, codes)
 
 
-def _searching(resource: str) -> Component:
-    """A search in one of the platform's lists."""
-    one = resource.removesuffix("s")
+def _search(resource: str) -> Component:
+    """The module that searches one of the platform's lists."""
+    singular = capitalized(resource.removesuffix("s"))
     metadata = {
         "label": f"Search {resource}",
         "description": f"Searches {resource} by name or ID.",
@@ -304,14 +303,14 @@ def _searching(resource: str) -> Component:
             "name": "search",
             "type": "text",
             "label": "Name or ID",
-            "help": "A part of the name, or the beginning of the ID. Leave empty for all.",
+            "help": "Part of the name, or the start of the ID. Leave empty for all.",
             "required": False,
         },
         {
             "name": "limit",
             "type": "uinteger",
             "label": "Limit",
-            "help": f"How many {resource} the module returns at most.",
+            "help": f"The maximum number of {resource} that the module returns.",
             "default": 10,
             "required": True,
         },
@@ -320,21 +319,21 @@ def _searching(resource: str) -> Component:
         "communication": communication,
         "mappableParams": parameters,
         "interface": [
-            {"name": "id", "type": "text", "label": f"{first_up(one)} ID"},
+            {"name": "id", "type": "text", "label": f"{singular} ID"},
             {"name": "label", "type": "text", "label": "Name"},
         ],
-        "samples": {"id": f"{resource[:3]}_1", "label": f"{first_up(one)} one"},
+        "samples": {"id": f"{resource[:3]}_1", "label": f"{singular} one"},
     }
     return Component("module", camel(f"search {resource}"), metadata, codes)
 
 
-def _run_interface(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    of_output: dict[str, Any] = {"name": "output", "type": "collection", "label": "Output"}
+def _run_interface(output: list[dict[str, object]]) -> list[dict[str, object]]:
+    collection: dict[str, object] = {"name": "output", "type": "collection", "label": "Output"}
     return [
         {"name": "id", "type": "text", "label": "Run ID"},
         {"name": "action", "type": "text", "label": "Action"},
         {"name": "status", "type": "text", "label": "Status"},
-        {**of_output, "spec": output} if output else of_output,
+        {**collection, "spec": output} if output else collection,
         {"name": "error", "type": "text", "label": "Error"},
         {"name": "createdAt", "type": "date", "label": "Created at"},
         {"name": "updatedAt", "type": "date", "label": "Updated at"},
@@ -345,7 +344,7 @@ def _run_interface(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _get_run() -> Component:
     metadata = {
         "label": "Get a run",
-        "description": "Returns an action that was asked for, with its result once there is one.",
+        "description": "Returns the run of an action, with its result once it has ended.",
         "moduleType": "action",
         "actionCrud": "read",
         "connection": CONNECTION,
@@ -355,7 +354,7 @@ def _get_run() -> Component:
 
 
 def _make_api_call() -> Component:
-    # Make asks for these words.
+    # Make requires this label and this description.
     metadata = {
         "label": "Make an API call",
         "description": "Performs an arbitrary authorized API call.",
@@ -369,60 +368,64 @@ def _make_api_call() -> Component:
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _described(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """The fields of an object: name, schema, whether it is required."""
+def _properties(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Yield the properties of an object's schema as (name, schema, whether it is required)."""
     for name, part in schema.get("properties", {}).items():
         yield name, part, name in schema.get("required", ())
 
 
-def _parameter(name: str, part: Mapping[str, Any], required: bool) -> dict[str, Any]:
+def _parameter(name: str, part: Mapping[str, Any], required: bool) -> dict[str, object]:
     """A field that the user fills in."""
-    made: dict[str, Any] = {"name": name, "label": sentence(part["title"]), "help": part["description"]}
-    made |= _to_choose(part) or _typed(part, _parameters)
+    parameter: dict[str, object] = {
+        "name": name,
+        "label": sentence(part["title"]),
+        "help": part["description"],
+    }
+    parameter |= _select(part) or _type(part, _parameters)
     if part.get(MULTILINE):
-        made["multiline"] = True
-    return {**made, "required": required}
+        parameter["multiline"] = True
+    return {**parameter, "required": required}
 
 
-def _parameters(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [_parameter(*described) for described in _described(schema)]
+def _parameters(schema: Mapping[str, Any]) -> list[dict[str, object]]:
+    return [_parameter(*property) for property in _properties(schema)]
 
 
-def _to_choose(part: Mapping[str, Any]) -> dict[str, Any] | None:
+def _select(part: Mapping[str, Any]) -> dict[str, object] | None:
     if CHOICES in part:
         return {"type": "select", "options": f"rpc://{_rpc_id(part[CHOICES])}"}
     if "enum" in part:
-        known = [value for value in part["enum"] if value is not None]
-        options = [{"label": first_up(str(value).replace("_", " ")), "value": value} for value in known]
+        values = [value for value in part["enum"] if value is not None]
+        options = [{"label": capitalized(str(value).replace("_", " ")), "value": value} for value in values]
         return {"type": "select", "options": options}
     return None
 
 
-def _narrowing(entry: Entry) -> Iterator[dict[str, Any]]:
-    """By what the events of a type can be narrowed: what is chosen from a list."""
-    for name, part, _ in _described(entry.json_schema):
-        if chosen := _to_choose(part):
+def _filter_parameters(entry: Entry) -> Iterator[dict[str, object]]:
+    """The parameters of a webhook that filter its events: those that are chosen from a list."""
+    for name, part, _ in _properties(entry.json_schema):
+        if select := _select(part):
             label = sentence(part["title"])
-            said = f"Only events with this {label[0].lower()}{label[1:]}. Leave empty for all."
-            yield {"name": name, "label": label, "help": said, **chosen, "required": False}
+            help_text = f"Only events with this {label[0].lower()}{label[1:]}. Leave empty for all."
+            yield {"name": name, "label": label, "help": help_text, **select, "required": False}
 
 
-def _fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """An object as what a module gives."""
+def _fields(schema: Mapping[str, Any]) -> list[dict[str, object]]:
+    """The interface of a module that outputs an object."""
     return [
-        {"name": name, "label": sentence(part["title"]), **_typed(part, _fields)}
-        for name, part, _ in _described(schema)
+        {"name": name, "label": sentence(part["title"]), **_type(part, _fields)}
+        for name, part, _ in _properties(schema)
     ]
 
 
-def _typed(part: Mapping[str, Any], inner: Any) -> dict[str, Any]:
-    """The type of a field, and what is in it; `inner` is how the fields of an object are told."""
+def _type(part: Mapping[str, Any], inner: Any) -> dict[str, object]:
+    """The type and the spec of a field. `inner` describes the fields of an object."""
     kind = next(kind for kind in allowed_types(part) if kind != "null")
     if kind == "array":
         items = part.get("items", {"type": "string"})
-        within = _typed(items, inner)
+        item_type = _type(items, inner)
         # An array of collections has the collection's fields as its spec.
-        return {"type": "array", "spec": within.get("spec", within)}
+        return {"type": "array", "spec": item_type.get("spec", item_type)}
     if kind == "object":
         return {"type": "collection", "spec": inner(part)} if "properties" in part else {"type": "collection"}
     if kind != "string":
@@ -430,15 +433,15 @@ def _typed(part: Mapping[str, Any], inner: Any) -> dict[str, Any]:
     return {"type": {"date-time": "date", "uri": "url"}.get(part.get("format", ""), "text")}
 
 
-# ── words ────────────────────────────────────────────────────────────────────────────────────────────
+# ── labels and names ─────────────────────────────────────────────────────────────────────────────────
 
 
 def sentence(title: str) -> str:
-    """`Media URLs` stays, `Require Approval` is `Require approval`."""
-    return first_up(_lower(title))
+    """Convert to sentence case: `Require Approval` becomes `Require approval`, `Media URLs` stays."""
+    return capitalized(_lower(title))
 
 
-def first_up(text: str) -> str:
+def capitalized(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
@@ -456,13 +459,13 @@ def _plural(noun: str) -> str:
 
 
 def _watch_label(entry: Entry) -> str:
-    """`Post Published` is `Watch published posts`, `New Post` is `Watch new posts`: as Make asks for."""
+    """Make's form of a trigger's label: `Post Published` becomes `Watch published posts`."""
     rest = _without(entry.label, entry.noun)
     return f"Watch {_lower(rest)} {_plural(entry.noun)}" if rest else f"Watch {_plural(entry.noun)}"
 
 
-def _do_label(action: Action) -> str:
-    """`Reply to Message` is `Reply to a message`."""
+def _action_label(action: Action) -> str:
+    """Make's form of an action's label: `Reply to Message` becomes `Reply to a message`."""
     noun = _lower(action.noun)
     if not action.label.endswith(f" {action.noun}"):
         return sentence(action.label)
@@ -475,11 +478,11 @@ def _without(label: str, noun: str) -> str:
 
 
 def camel(text: str) -> str:
-    """`Watch expiring API keys` is `watchExpiringApiKeys`."""
+    """Convert to camel case: `Watch expiring API keys` becomes `watchExpiringApiKeys`."""
     first, *rest = text.lower().split()
     return first + "".join(word[0].upper() + word[1:] for word in rest)
 
 
 def kebab(id: str) -> str:
-    """As Make's editor names the files of a component."""
+    """Convert an ID to the form that Make's editor uses in file names."""
     return re.sub("([a-z0-9])([A-Z])", r"\1-\2", id).lower()

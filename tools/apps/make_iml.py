@@ -1,9 +1,10 @@
-"""IML, the language of Make's mappings: as much of it as the Make app uses, and an error on anything else.
+"""A parser and evaluator of IML, the language of Make's mappings. It supports what the Make app uses, and
+rejects everything else.
 
     evaluate("{{parameters.text}}", {"parameters": {"text": "Hello"}})  # "Hello"
 
-A text that is one `{{…}}` has the type of its value; in a longer text values are written out. What a variable
-does not have is UNDEFINED: a field of that value is left out.
+A text that is a single `{{…}}` evaluates to a value of any type; in a longer text, values become strings. A
+missing field of a variable is UNDEFINED, and an object's field with this value is left out.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from urllib.parse import quote
 
 
 class ImlError(Exception):
-    """Not IML, or more of it than is understood here."""
+    """Not IML, or IML that this parser does not support."""
 
 
 class Undefined:
-    """What a variable does not have."""
+    """The value of a missing field."""
 
     def __bool__(self) -> bool:
         return False
@@ -30,7 +31,7 @@ class Undefined:
 
 
 UNDEFINED: Final = Undefined()
-# As a name, it takes in the fields of a collection.
+# A field of this name adds the fields of its value, a collection, to the object.
 SPREAD: Final = "{{...}}"
 
 
@@ -61,49 +62,48 @@ class Operation:
 
 Expression = Literal | Path | Call | Operation
 
-# ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
-_PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_MAPPING = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+)|(?P<text>'[^']*')|(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)"
     r"|(?P<sign>!=|<|>|=|\+|\(|\)|,))"
 )
 _KEYWORDS = {"undefined": UNDEFINED, "null": None, "true": True, "false": False}
-# Those that bind less first.
+# By precedence, lowest first.
 _OPERATORS = (("=", "!=", "<", ">"), ("+",))
 
 
 def parse(text: str) -> list[str | Expression]:
-    """The parts of a text: what stands there as it is, and what stands in `{{…}}`. Raises ImlError."""
+    """Split a text into literal strings and the expressions in `{{…}}`. Raises ImlError."""
     parts: list[str | Expression] = []
     end = 0
-    for place in _PLACE.finditer(text):
-        parts += [text[end : place.start()], _Reader(place[1]).whole()]
-        end = place.end()
+    for mapping in _MAPPING.finditer(text):
+        parts += [text[end : mapping.start()], _Parser(mapping[1]).parse()]
+        end = mapping.end()
     parts.append(text[end:])
-    found = [part for part in parts if part != ""]
-    if any(isinstance(part, str) and ("{{" in part or "}}" in part) for part in found):
-        raise ImlError(f"braces that do not match: {text}")
-    return found
+    parts = [part for part in parts if part != ""]
+    if any(isinstance(part, str) and ("{{" in part or "}}" in part) for part in parts):
+        raise ImlError(f"unbalanced braces: {text}")
+    return parts
 
 
-class _Reader:
+class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = self._split()
 
     def _split(self) -> list[tuple[str, str]]:
         tokens: list[tuple[str, str]] = []
-        at, text = 0, self._text.rstrip()
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if not found or not found.lastgroup:
-                raise ImlError(f"not understood: {text[at:]}")
-            tokens.append((found.lastgroup, found[found.lastgroup]))
-            at = found.end()
+        position, text = 0, self._text.rstrip()
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if not match or not match.lastgroup:
+                raise ImlError(f"invalid token: {text[position:]}")
+            tokens.append((match.lastgroup, match[match.lastgroup]))
+            position = match.end()
         return tokens
 
-    def whole(self) -> Expression:
+    def parse(self) -> Expression:
         expression = self._operations(0)
         if self._tokens:
             raise ImlError(f"more than one expression: {self._text}")
@@ -124,7 +124,7 @@ class _Reader:
         if kind == "text":
             return Literal(token[1:-1])
         if kind != "path":
-            raise ImlError(f"{token} at the wrong place: {self._text}")
+            raise ImlError(f"unexpected {token}: {self._text}")
         if self._tokens and self._tokens[0][1] == "(":
             return Call(token, self._arguments())
         return Literal(_KEYWORDS[token]) if token in _KEYWORDS else Path(tuple(token.split(".")))
@@ -135,21 +135,21 @@ class _Reader:
         while (sign := self._next()[1]) == ",":
             arguments.append(self._operations(0))
         if sign != ")":
-            raise ImlError(f"{sign} at the wrong place: {self._text}")
+            raise ImlError(f"unexpected {sign}: {self._text}")
         return tuple(arguments)
 
     def _next(self) -> tuple[str, str]:
         if not self._tokens:
-            raise ImlError(f"ends too soon: {self._text}")
+            raise ImlError(f"unexpected end: {self._text}")
         return self._tokens.pop(0)
 
 
-def expressions(value: Any) -> Iterator[Expression]:
-    """Every expression in a JSON value, the parts of each included. Raises ImlError."""
+def expressions(value: object) -> Iterator[Expression]:
+    """Yield every expression in a JSON value, including nested ones. Raises ImlError."""
     if isinstance(value, str):
         for part in parse(value):
             if not isinstance(part, str):
-                yield from _with_parts(part)
+                yield from _with_nested(part)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             if name != SPREAD:
@@ -160,84 +160,84 @@ def expressions(value: Any) -> Iterator[Expression]:
             yield from expressions(inner)
 
 
-def _with_parts(expression: Expression) -> Iterator[Expression]:
+def _with_nested(expression: Expression) -> Iterator[Expression]:
     yield expression
     match expression:
         case Call(arguments=arguments):
             for argument in arguments:
-                yield from _with_parts(argument)
+                yield from _with_nested(argument)
         case Operation(left=left, right=right):
-            yield from _with_parts(left)
-            yield from _with_parts(right)
+            yield from _with_nested(left)
+            yield from _with_nested(right)
 
 
-# ── working it out ───────────────────────────────────────────────────────────────────────────────────
+# ── evaluation ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
-    """A JSON value with its mappings carried out. Raises ImlError."""
+def evaluate(value: object, variables: Mapping[str, object]) -> Any:
+    """Evaluate the mappings in a JSON value. Raises ImlError."""
     if isinstance(value, str):
         parts = parse(value)
         if len(parts) == 1 and not isinstance(parts[0], str):
             return _value(parts[0], variables)
         return "".join(part if isinstance(part, str) else _text(_value(part, variables)) for part in parts)
     if isinstance(value, Mapping):
-        made: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for name, inner in value.items():
-            found = evaluate(inner, variables)
+            evaluated = evaluate(inner, variables)
             if name == SPREAD:
-                made |= found or {}
-            elif found is not UNDEFINED:
-                made[str(evaluate(name, variables))] = found
-        return made
+                fields |= evaluated or {}
+            elif evaluated is not UNDEFINED:
+                fields[str(evaluate(name, variables))] = evaluated
+        return fields
     if isinstance(value, list):
         return [evaluate(inner, variables) for inner in value]
     return value
 
 
-def _value(expression: Expression, variables: Mapping[str, Any]) -> Any:
+def _value(expression: Expression, variables: Mapping[str, object]) -> Any:
     match expression:
         case Literal(value):
             return value
         case Path(names):
-            return _at(names, variables)
+            return _lookup(names, variables)
         case Call(function, arguments):
             if function not in FUNCTIONS:
-                raise ImlError(f"no function that is known here: {function}")
+                raise ImlError(f"unknown function: {function}")
             return FUNCTIONS[function](*(_value(argument, variables) for argument in arguments))
         case Operation(operator, left, right):
             return _OPERATIONS[operator](_value(left, variables), _value(right, variables))
 
 
-def _at(names: tuple[str, ...], variables: Mapping[str, Any]) -> Any:
+def _lookup(names: tuple[str, ...], variables: Mapping[str, object]) -> object:
     if names[0] not in variables:
-        raise ImlError(f"there is no variable {names[0]} here")
-    found: Any = variables
+        raise ImlError(f"unknown variable: {names[0]}")
+    value: object = variables
     for name in names:
-        found = found.get(name, UNDEFINED) if isinstance(found, Mapping) else UNDEFINED
-    return found
+        value = value.get(name, UNDEFINED) if isinstance(value, Mapping) else UNDEFINED
+    return value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is UNDEFINED or value is None else str(value)
 
 
 def _add(left: Any, right: Any) -> Any:
-    texts = isinstance(left, str) or isinstance(right, str)
-    return _text(left) + _text(right) if texts else left + right
+    is_text = isinstance(left, str) or isinstance(right, str)
+    return _text(left) + _text(right) if is_text else left + right
 
 
-def _if_empty(value: Any, otherwise: Any) -> Any:
+def _if_empty(value: object, otherwise: object) -> object:
     return otherwise if value is UNDEFINED or value is None or value == "" else value
 
 
-def _map(items: list[Mapping[str, Any]], name: str) -> list[Any]:
+def _map(items: list[Mapping[str, object]], name: str) -> list[object]:
     return [item.get(name, UNDEFINED) for item in items]
 
 
-def _to_collection(items: Any, key: str, value: str) -> dict[str, Any]:
+def _to_collection(items: list[Mapping[str, str]], key: str, value: str) -> dict[str, str]:
     return {item[key]: item[value] for item in items} if items else {}
 
 

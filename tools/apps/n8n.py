@@ -1,4 +1,4 @@
-"""What the n8n nodes know of the catalogue: `apps/n8n/nodes/shared/catalogue.ts`, lists of n8n's own node
+"""Generates the catalogue for the n8n nodes, `apps/n8n/nodes/shared/catalogue.ts`: lists of n8n's node
 properties. The nodes themselves are written by hand.
 """
 
@@ -11,20 +11,20 @@ from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, resources
 from patchbay.catalogue.schemas import allowed_types
-from tools.apps.fields import Field, fields_of, triggers, words
+from tools.apps.fields import Field, fields_of, title_of, triggers
 
 PATH = "apps/n8n/nodes/shared/catalogue.ts"
-# n8n's linter wants it in these words, for an id can also come from an expression.
+# n8n's linter requires these words, because an ID can also come from an expression.
 _FROM_A_LIST = (
     "{description} Choose from the list, or specify an ID using an "
     '<a href="https://docs.n8n.io/code/expressions/">expression</a>.'
 )
-_HEAD = """// Made of the catalogue by `make derived`; not to be edited.
+_HEAD = """// Generated from the catalogue by `make derived`; do not edit.
 import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import { choices } from './api';
 """
-_ACTION_FIELDS = """/** An action's resource, and the names of its fields that need care. */
+_ACTION_FIELDS = """/** An action's resource, and the names of its fields that need conversion. */
 interface ActionFields {
 	resource: string;
 	required: string[];
@@ -38,12 +38,12 @@ _RUN_STATUSES = ("FAILED", "PENDING", "SUCCEEDED")
 
 
 def files() -> dict[str, str]:
-    """The one file, by its path."""
+    """Return the text of the generated file by its path."""
     return {PATH: render()}
 
 
 def render() -> str:
-    """The file's text."""
+    """Return the text of the generated file."""
     loaders = ",\n".join(
         f"\t{loader_of(name)}(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {{\n"
         f"\t\treturn choices(this, '{name}');\n\t}}"
@@ -52,31 +52,31 @@ def render() -> str:
     parts = [
         _HEAD,
         _constant("events", "INodePropertyOptions[]", _events()),
-        "/** The types of each event's fields, by their paths; `*` stands for a place in a list. */\n"
+        "/** The types of each event's fields by path; `*` is any index of a list. */\n"
         + _constant("eventFields", "Record<string, Record<string, string>>", event_fields()),
         _constant("filterFields", "INodeProperties[]", filter_fields()),
         _constant("resources", "INodeProperties[]", resource_fields()),
-        "/** By resource and operation, what the node says beneath its name. */\n"
+        "/** The node's subtitle, by resource and operation. */\n"
         + _constant("operationLabels", "Record<string, string>", operation_labels()),
         _ACTION_FIELDS + _constant("actions", "Record<string, ActionFields>", _actions()),
         _constant("actionFields", "INodeProperties[]", action_fields()),
         "/** The list that Get Many reads, by resource. */\n"
         + _constant("lists", "Record<string, string>", {noun_of(name).lower(): name for name in _listed()}),
         _constant("listFields", "INodeProperties[]", list_fields()),
-        f"/** Lists to choose from, by the name of their method. */\n"
+        f"/** Lists for dropdowns, by the name of their method. */\n"
         f"export const loadOptions = {{\n{loaders},\n}};\n",
     ]
     return "\n".join(parts)
 
 
-def _constant(name: str, kind: str, value: Any) -> str:
+def _constant(name: str, kind: str, value: object) -> str:
     return f"export const {name}: {kind} = {json.dumps(value, indent=2, ensure_ascii=False)};\n"
 
 
 # ── the trigger ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _events() -> list[dict[str, Any]]:
+def _events() -> list[dict[str, str]]:
     options = [
         {"name": entry.label, "value": entry.key, "description": entry.description.removesuffix(".")}
         for entry in triggers()
@@ -85,7 +85,7 @@ def _events() -> list[dict[str, Any]]:
 
 
 def event_fields() -> dict[str, dict[str, str]]:
-    """What a filter's value has to be, for each path into an event's data."""
+    """The type of a filter's value, for each path into an event's data."""
     return {entry.key: dict(_kinds("", entry.json_schema)) for entry in triggers()}
 
 
@@ -95,15 +95,15 @@ def _kinds(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if path:
         kinds = {"array": "list", "integer": "number"}
         yield path, kinds.get(kind, kind)
-    for name, one in part.get("properties", {}).items():
-        yield from _kinds(f"{inner}{name}", one)
+    for name, property in part.get("properties", {}).items():
+        yield from _kinds(f"{inner}{name}", property)
     if "items" in part:
         yield from _kinds(f"{inner}*", part["items"])
 
 
-def filter_fields() -> list[dict[str, Any]]:
-    """For each event a collection of its fields that may have to equal something. Times and lists are left to
-    the advanced filters: nobody waits for a certain millisecond.
+def filter_fields() -> list[dict[str, object]]:
+    """A collection for each event, with a filter for each field that can equal a value. Times and lists are
+    left to the advanced filters: nobody waits for a certain millisecond.
     """
     return [
         {
@@ -123,7 +123,9 @@ def filter_fields() -> list[dict[str, Any]]:
 
 
 def filterable(entry: Entry) -> list[Field]:
-    """Without the name of what is chosen by its ID: that has a dropdown of names already."""
+    """The fields of an event that can have a filter. The name of an object with an ID field is left out,
+    because the ID's dropdown shows the names.
+    """
     fields = list(fields_of(entry.json_schema))
     chosen = {field.name.removesuffix("Id") + "Name" for field in fields if field.choices}
     return [
@@ -139,10 +141,10 @@ def filterable(entry: Entry) -> list[Field]:
 # ── the actions ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def resource_fields() -> list[dict[str, Any]]:
-    """What the node acts on, and what it does with it."""
+def resource_fields() -> list[dict[str, object]]:
+    """The node's resources, and the operations of each."""
     nouns = sorted({action.noun for action in all_actions()} | {"Run"} | set(map(noun_of, _listed())))
-    found: list[dict[str, Any]] = [
+    properties: list[dict[str, object]] = [
         {
             "displayName": "Resource",
             "name": "resource",
@@ -154,7 +156,7 @@ def resource_fields() -> list[dict[str, Any]]:
     ]
     for noun in nouns:
         options = _operations(noun)
-        found.append(
+        properties.append(
             {
                 "displayName": "Operation",
                 "name": "operation",
@@ -165,7 +167,7 @@ def resource_fields() -> list[dict[str, Any]]:
                 "options": options,
             }
         )
-    return found
+    return properties
 
 
 def _operations(noun: str) -> list[dict[str, str]]:
@@ -176,11 +178,11 @@ def _operations(noun: str) -> list[dict[str, str]]:
             {
                 "name": "Get",
                 "value": "get_run",
-                "description": "Get what came of an action",
+                "description": "Get the result of an action",
                 "action": "Get a run",
             }
         )
-        options.append(_get_many("Get the actions that were asked for, and what came of them", many))
+        options.append(_get_many("Get the runs of actions, with their results", many))
     elif noun in map(noun_of, _listed()):
         options.append(_get_many(f"Get the {many} that you can choose from", many))
     return sorted(options, key=lambda option: option["name"])
@@ -196,7 +198,7 @@ def _get_many(description: str, many: str) -> dict[str, str]:
 
 
 def operation_labels() -> dict[str, str]:
-    """By resource and operation: Create Post, Get Many Accounts."""
+    """The node's subtitle by resource and operation: Create Post, Get Many Accounts."""
     labels = {f"{action.noun.lower()} {action.key}": action.label for action in all_actions()}
     labels["run get_run"] = "Get Run"
     for noun in ("Run", *map(noun_of, _listed())):
@@ -209,34 +211,46 @@ def _listed() -> list[str]:
 
 
 def noun_of(resource: str) -> str:
-    """What a list of choices holds: `accounts` are of Account."""
+    """The noun for an item of a list of choices: `accounts` becomes Account."""
     singular = f"{resource[:-3]}y" if resource.endswith("ies") else resource.removesuffix("s")
-    return words(singular)
+    return title_of(singular)
 
 
 def _plural(noun: str) -> str:
     return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
-def list_fields() -> list[dict[str, Any]]:
+def list_fields() -> list[dict[str, object]]:
     """The fields of Get Many."""
     listed = [noun_of(name).lower() for name in _listed()]
     show = {"operation": [GET_MANY]}
-    search = {
+    search: dict[str, object] = {
         "displayName": "Search",
         "name": "search",
         "type": "string",
         "default": "",
-        "description": "Text that the label contains, or that the ID begins with",
+        "description": "Text that the label contains, or that the ID starts with",
     }
-    status = {
+    status: dict[str, object] = {
         "displayName": "Status",
         "name": "status",
         "type": "options",
         "default": _RUN_STATUSES[0],
-        "description": "How the run stands",
-        "options": [{"name": words(status.lower()), "value": status} for status in _RUN_STATUSES],
+        "description": "The status of the run",
+        "options": [{"name": title_of(status.lower()), "value": status} for status in _RUN_STATUSES],
     }
+    filters: list[dict[str, object]] = [
+        {
+            "displayName": "Filters",
+            "name": "filters",
+            "type": "collection",
+            "placeholder": "Add Filter",
+            "default": {},
+            "displayOptions": {"show": {**show, "resource": nouns}},
+            "options": [option],
+        }
+        for nouns, option in ((listed, search), (["run"], status))
+    ]
     return [
         {
             "displayName": "Return All",
@@ -255,26 +269,15 @@ def list_fields() -> list[dict[str, Any]]:
             "displayOptions": {"show": {**show, "returnAll": [False]}},
             "description": "Max number of results to return",
         },
-        *(
-            {
-                "displayName": "Filters",
-                "name": "filters",
-                "type": "collection",
-                "placeholder": "Add Filter",
-                "default": {},
-                "displayOptions": {"show": {**show, "resource": of}},
-                "options": [option],
-            }
-            for of, option in ((listed, search), (["run"], status))
-        ),
+        *filters,
     ]
 
 
 def _operation(action: Action) -> dict[str, str]:
-    # Create Post is Create, of the resource Post; Reply to Message is Reply.
-    verb = action.label.removesuffix(action.noun).strip().removesuffix(" to")
-    article = "an" if action.noun[0] in "AEIOU" else "a"
+    # The operation of Create Post is Create, and that of Reply to Message is Reply.
     before = action.label.removesuffix(action.noun).strip()
+    verb = before.removesuffix(" to")
+    article = "an" if action.noun[0] in "AEIOU" else "a"
     return {
         "name": verb,
         "value": action.key,
@@ -283,34 +286,36 @@ def _operation(action: Action) -> dict[str, str]:
     }
 
 
-def action_fields() -> list[dict[str, Any]]:
-    """The fields of each action: what it requires, then the rest as additional ones."""
-    found: list[dict[str, Any]] = []
+def action_fields() -> list[dict[str, object]]:
+    """The fields of each action: the required ones, then a collection of additional fields."""
+    properties: list[dict[str, object]] = []
     for action in all_actions():
-        shown = {"show": {"resource": [action.noun.lower()], "operation": [action.key]}}
+        display = {"show": {"resource": [action.noun.lower()], "operation": [action.key]}}
         fields = list(fields_of(action.input))
-        found += [{**_property(field), "displayOptions": shown} for field in fields if field.is_required]
+        properties += [
+            {**_property(field), "displayOptions": display} for field in fields if field.is_required
+        ]
         rest = sorted((_property(field) for field in fields if not field.is_required), key=_name)
         if rest:
-            found.append(
+            properties.append(
                 {
                     "displayName": "Additional Fields",
                     "name": "additionalFields",
                     "type": "collection",
                     "placeholder": "Add Field",
                     "default": {},
-                    "displayOptions": shown,
+                    "displayOptions": display,
                     "options": rest,
                 }
             )
-    return found
+    return properties
 
 
-def _name(shown: dict[str, Any]) -> str:
-    return str(shown["displayName"])
+def _name(property: dict[str, object]) -> str:
+    return str(property["displayName"])
 
 
-def _actions() -> dict[str, dict[str, Any]]:
+def _actions() -> dict[str, dict[str, object]]:
     return {
         action.key: {
             "resource": action.noun.lower(),
@@ -322,9 +327,9 @@ def _actions() -> dict[str, dict[str, Any]]:
     }
 
 
-def _property(field: Field) -> dict[str, Any]:
-    """A field as n8n's node property."""
-    shown: dict[str, Any] = {
+def _property(field: Field) -> dict[str, object]:
+    """The node property of a field."""
+    property: dict[str, object] = {
         "displayName": f"{field.title.removesuffix(' ID')} Name or ID" if field.choices else field.title,
         "name": field.name,
         "type": "string",
@@ -332,11 +337,11 @@ def _property(field: Field) -> dict[str, Any]:
         "description": field.description.removesuffix("."),
     }
     if field.is_required:
-        shown["required"] = True
+        property["required"] = True
     if field.choices:
         description = _FROM_A_LIST.format(description=field.description)
         return {
-            **shown,
+            **property,
             "type": "options",
             "typeOptions": {"loadOptionsMethod": loader_of(field.choices)},
             "description": description,
@@ -344,25 +349,25 @@ def _property(field: Field) -> dict[str, Any]:
     if field.options:
         options = sorted(filter(None, field.options))
         return {
-            **shown,
+            **property,
             "type": "options",
             "default": options[0],
-            "options": [{"name": words(option), "value": option} for option in options],
+            "options": [{"name": title_of(option), "value": option} for option in options],
         }
     if field.is_list:
-        return {**shown, "typeOptions": {"multipleValues": True}, "default": []}
+        return {**property, "typeOptions": {"multipleValues": True}, "default": []}
     if field.kind == "boolean":
-        return {**shown, "type": "boolean", "default": False}
+        return {**property, "type": "boolean", "default": False}
     if field.kind in ("integer", "number"):
-        return {**shown, "type": "number", "default": 0}
+        return {**property, "type": "number", "default": 0}
     if field.format == "date-time":
-        description = f"{shown['description']}, in the workflow's timezone unless it has an offset"
-        return {**shown, "type": "dateTime", "description": description}
+        description = f"{property['description']}, in the workflow's timezone unless it has an offset"
+        return {**property, "type": "dateTime", "description": description}
     if field.is_multiline:
-        return {**shown, "typeOptions": {"rows": 4}}
-    return shown
+        return {**property, "typeOptions": {"rows": 4}}
+    return property
 
 
 def loader_of(resource: str) -> str:
-    """The method that loads a list for a dropdown."""
+    """The name of the method that loads a list for a dropdown."""
     return f"get{resource.title().replace('_', '')}"

@@ -1,4 +1,4 @@
-"""What n8n's linter does not see of properties that are made: it reads literals in the nodes' own files."""
+"""Checks the generated node properties: n8n's linter only reads literals in the nodes' own files."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _EXPRESSION = '<a href="https://docs.n8n.io/code/expressions/">expression</a>.'
 Properties = Sequence[Mapping[str, Any]]
 
 
-def problems(filters: Properties, choosing: Properties, actions: Properties) -> list[str]:
-    """What is wrong with the trigger's filters, the node's resources and operations, and its fields."""
+def problems(filters: Properties, selectors: Properties, actions: Properties) -> list[str]:
+    """Return the faults of the trigger's filters, the node's resources and operations, and its fields."""
     return [
-        *(problem for field in _each([*filters, *choosing, *actions]) for problem in _property(field)),
-        *_operations(choosing),
-        *_fields(choosing, actions),
+        *(problem for field in _nested([*filters, *selectors, *actions]) for problem in _property(field)),
+        *_operations(selectors),
+        *_fields(actions),
         *_filters(filters),
     ]
 
 
-def _each(fields: Properties) -> Iterator[Mapping[str, Any]]:
+def _nested(fields: Properties) -> Iterator[Mapping[str, Any]]:
     for field in fields:
         yield field
         if field["type"] == "collection":
-            yield from _each(field["options"])
+            yield from _nested(field["options"])
 
 
 def _property(field: Mapping[str, Any]) -> Iterator[str]:
@@ -39,49 +39,51 @@ def _property(field: Mapping[str, Any]) -> Iterator[str]:
     if not all(word[:1].isupper() or word in ("or", "to", "of", "the", "for") for word in words):
         yield f"{where}: {field['displayName']!r} is not in title case"
     if str(field.get("description", "")).endswith(".") and _EXPRESSION not in field["description"]:
-        yield f"{where}: a description of one sentence has no full stop"
+        yield f"{where}: its description ends with a period"
     if field["type"] == "collection":
         names = [str(option["displayName"]) for option in field["options"]]
         if names != sorted(names):
-            yield f"{where}: its fields are not in order"
+            yield f"{where}: its fields are not sorted"
         return
     method = field.get("typeOptions", {}).get("loadOptionsMethod")
     if method is not None:
         if method not in map(loader_of, resources()):
-            yield f"{where}: nobody loads {method}"
+            yield f"{where}: unknown method {method}"
         if not (
             str(field["displayName"]).endswith(" Name or ID") and field["description"].endswith(_EXPRESSION)
         ):
-            yield f"{where}: does not say that it takes an ID, too"
+            yield f"{where}: does not say that it also accepts an ID"
     elif field["type"] == "options":
         values = [option["value"] for option in field["options"]]
         if field["default"] not in values:
-            yield f"{where}: its default is no option"
-        yield from (f"{where}: {value} twice" for value, count in Counter(values).items() if count > 1)
+            yield f"{where}: its default is not an option"
+        yield from (
+            f"{where}: duplicate option {value}" for value, count in Counter(values).items() if count > 1
+        )
         names = [str(option["name"]) for option in field["options"]]
         if names != sorted(names):
-            yield f"{where}: its options are not in order"
+            yield f"{where}: its options are not sorted"
 
 
-def _operations(choosing: Properties) -> Iterator[str]:
+def _operations(selectors: Properties) -> Iterator[str]:
     values = [
         (resource, option["value"])
-        for field in choosing
+        for field in selectors
         if field["name"] == "operation"
         for resource in field["displayOptions"]["show"]["resource"]
         for option in field["options"]
     ]
     yield from (
-        f"operation {value} of {resource} twice"
+        f"duplicate operation {value} of {resource}"
         for (resource, value), count in Counter(values).items()
         if count > 1
     )
     yield from (f"no operation {key}" for key in sorted(catalogue.ACTIONS - {value for _, value in values}))
-    (nouns,) = [field["options"] for field in choosing if field["name"] == "resource"]
+    (nouns,) = [field["options"] for field in selectors if field["name"] == "resource"]
     shown = {resource for resource, _ in values}
     yield from (f"resource {noun['value']} has no operations" for noun in nouns if noun["value"] not in shown)
     yield from (
-        f"nothing lists {name}"
+        f"no operation lists {name}"
         for name in sorted(resources())
         if (noun_of(name).lower(), GET_MANY) not in values
     )
@@ -92,39 +94,41 @@ def _operations(choosing: Properties) -> Iterator[str]:
     )
 
 
-def _fields(choosing: Properties, actions: Properties) -> Iterator[str]:
+def _fields(actions: Properties) -> Iterator[str]:
     for key in sorted(catalogue.ACTIONS):
-        own = [field for field in actions if key in field["displayOptions"]["show"]["operation"]]
-        found = {field["name"]: bool(field.get("required")) for field in own if field["type"] != "collection"}
-        found |= {
+        shown = [field for field in actions if key in field["displayOptions"]["show"]["operation"]]
+        actual = {
+            field["name"]: bool(field.get("required")) for field in shown if field["type"] != "collection"
+        }
+        actual |= {
             option["name"]: False
-            for field in own
+            for field in shown
             if field["type"] == "collection"
             for option in field["options"]
         }
-        wanted = {field.name: field.is_required for field in fields_of(load_action(key).input)}
-        if found != wanted:
-            yield f"{key}: its fields are {found}, the catalogue's {wanted}"
+        expected = {field.name: field.is_required for field in fields_of(load_action(key).input)}
+        if actual != expected:
+            yield f"{key}: its fields are {actual}, the catalogue's are {expected}"
 
 
 def _filters(filters: Properties) -> Iterator[str]:
-    found = {
+    actual = {
         (event, option["name"]): option["type"]
         for field in filters
         for event in field["displayOptions"]["show"]["event"]
         for option in field["options"]
     }
-    wanted = {
+    expected = {
         (event, field.name): field.kind
         for event in catalogue.TRIGGERS
         for field in filterable(load_entry(event))
     }
-    yield from (f"{event}: no filter for {name}" for event, name in sorted(wanted.keys() - found.keys()))
+    yield from (f"{event}: no filter for {name}" for event, name in sorted(expected.keys() - actual.keys()))
     yield from (
-        f"{event}: a filter for {name}, which it does not have"
-        for event, name in sorted(found.keys() - wanted.keys())
+        f"{event}: a filter for {name}, which the event does not have"
+        for event, name in sorted(actual.keys() - expected.keys())
     )
-    for (event, name), kind in sorted(wanted.items()):
+    for (event, name), kind in sorted(expected.items()):
         types = {"boolean": ["boolean"], "integer": ["number"], "number": ["number"]}
-        if found.get((event, name), "") not in [*types.get(kind, ["string", "options"]), ""]:
-            yield f"{event}: the filter for {name} gives no {kind}"
+        if actual.get((event, name), "") not in [*types.get(kind, ["string", "options"]), ""]:
+            yield f"{event}: the filter for {name} is not of type {kind}"

@@ -1,40 +1,40 @@
-"""The Zapier app, as a definition in JSON: `apps/zapier/zapier-app-definition.json` (with API keys) and
+"""Generates the Zapier app as JSON definitions: `apps/zapier/zapier-app-definition.json` (with API keys) and
 `zapier-app-definition.oauth.json` (with the platform's own OAuth 2.0).
 
-A trigger per event type, a create per action, a search per list, and hidden triggers for the dropdowns.
-Where a request alone is not enough there are functions, JavaScript in strings (`{"source": …}`) that are
-called with `z` and `bundle`.
+It has a trigger per event type, a create per action, a search per list, and hidden triggers for dropdowns. A
+step that needs more than one request is a function: JavaScript in a string (`{"source": …}`), which Zapier
+calls with `z` and `bundle`.
 https://docs.zapier.com/integrations/reference/schema
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.settings import ROOT
 from patchbay.catalogue.entries import Action, Entry, all_actions, choice_resources, resources
-from tools.apps.fields import Field, as_file, fields_of, sample_of, triggers, words
+from tools.apps.fields import Field, as_file, fields_of, sample_of, title_of, triggers
 from tools.page import with_tables
 
 FOLDER = "apps/zapier"
 _PAGE = "docs/ZAPIER_INTEGRATION.md"
 PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
 _VERSION = "1.0.0"
-# Of a sample: no run has it.
+# The run ID in samples; no run has it.
 _SAMPLE_RUN = "run_032asvoIJtqWn0GGw1sIDt"
 
-# Of the API only: an authorization server refuses a client that shows its secret and a token besides.
+# Only for the API: an authorization server rejects a client that sends its secret and also a token.
 _BEFORE_REQUEST = """
 const token = bundle.authData.%s;
 if (token && request.url.startsWith('%s/')) request.headers.Authorization = 'Bearer ' + token;
 return request;
 """
 
-# In which words a problem+json, or an OAuth error, reaches whoever looks at the Zap. Where the key, or a
-# refresh, is refused, the user has to connect again. Zapier by itself tries a 429 again after its
-# Retry-After, and refreshes a token at a 401.
+# Converts a problem+json, or an OAuth error, into the message in the Zap. If the key or the refresh is
+# rejected, the user must connect again. Zapier itself retries a 429 after its Retry-After, and refreshes the
+# token after a 401.
 _AFTER_RESPONSE = """
 if (response.skipThrowForStatus || response.status < 400) return response;
 const problem = response.data || {};
@@ -46,7 +46,7 @@ if (response.status === 401 || problem.error === 'invalid_grant') {
 throw new z.errors.Error(detail, problem.code || 'failed', response.status);
 """
 
-# Of the fields that filter only those that are filled in.
+# Only the filter fields that have a value.
 _SUBSCRIBE = """
 const filters = %s
   .filter((path) => bundle.inputData[path])
@@ -58,7 +58,7 @@ return z.request({
 }).then((response) => response.data);
 """
 
-# A hook that is gone already is no trouble: the Zap is turned off all the same.
+# A hook that no longer exists is not an error: the Zap is turned off anyway.
 _UNSUBSCRIBE = """
 return z.request({
   method: 'DELETE',
@@ -66,37 +66,37 @@ return z.request({
   skipThrowForStatus: true,
 }).then((response) => {
   if (response.status >= 400 && response.status !== 404) {
-    throw new z.errors.Error((response.data || {}).detail || 'Not unsubscribed', 'failed', response.status);
+    throw new z.errors.Error((response.data || {}).detail || 'Unsubscribe failed', 'failed', response.status);
   }
   return {};
 });
 """
 
-# A hundred at a time; the cursor is the id of the last one. On a first page no cursor is kept from before.
+# A page has 100 items, and its cursor is the ID of the last one. The first page ignores a stored cursor.
 _CHOICES = """
 const first = !bundle.meta.page;
 return (first ? Promise.resolve('') : z.cursor.get()).then((cursor) => {
   if (!first && !cursor) return [];
   return z.request({ url: '%s', params: cursor ? { cursor: cursor } : {} }).then((response) => {
-    const found = response.data;
-    const next = found.length === 100 ? found[99].id : '';
-    return (first && !next ? Promise.resolve() : z.cursor.set(next)).then(() => found);
+    const items = response.data;
+    const next = items.length === 100 ? items[99].id : '';
+    return (first && !next ? Promise.resolve() : z.cursor.set(next)).then(() => items);
   });
 });
 """
 
-# What has exactly that name or ID comes first: Zapier takes the first one, unless its user asks for all.
+# Exact matches of the name or ID come first: Zapier uses the first item, unless the user asks for all.
 _SEARCH = """
-const wanted = String(bundle.inputData.search).trim();
-const isExact = (one) => one.id === wanted || one.label.toLowerCase() === wanted.toLowerCase();
-return z.request({ url: '%s', params: { search: wanted } }).then((response) => {
-  const found = response.data;
-  return found.filter(isExact).concat(found.filter((one) => !isExact(one)));
+const text = String(bundle.inputData.search).trim();
+const isExact = (item) => item.id === text || item.label.toLowerCase() === text.toLowerCase();
+return z.request({ url: '%s', params: { search: text } }).then((response) => {
+  const items = response.data;
+  return items.filter(isExact).concat(items.filter((item) => !isExact(item)));
 });
 """
 
-# Zapier's editor waits for no callback: there the run is looked at until it has ended. If that takes longer
-# than the editor waits (30 s), its user sees the sample, and so the fields to go on with.
+# Zapier's editor does not wait for a callback, so there the step polls the run until it ends. If that takes
+# longer than the editor waits (30 s), the user sees the sample, and its fields for the next steps.
 _START = """
 const api = '%s';
 const start = (callback) => z.request({
@@ -109,7 +109,7 @@ const until = Date.now() + 15000;
 const result = (run) => {
   if (run.status === 'SUCCEEDED') return Object.assign({ id: run.id }, run.output);
   if (run.status === 'FAILED') {
-    throw new z.errors.Error(run.error || 'The platform could not do it.', 'action_failed', 400);
+    throw new z.errors.Error(run.error || 'The platform could not perform the action.', 'action_failed', 400);
   }
   if (Date.now() >= until) return Object.assign({ id: run.id }, %s);
   return new Promise((resolve) => setTimeout(resolve, 1000))
@@ -119,35 +119,35 @@ const result = (run) => {
 return start().then(result);
 """
 
-# What the callback brought: `{runId, status, output, error}`.
+# The callback's body is `{runId, status, output, error}`.
 _RESUME = """
 const run = bundle.cleanedRequest;
 if (run.status !== 'SUCCEEDED') {
-  throw new z.errors.Error(run.error || 'The platform could not do it.', 'action_failed', 400);
+  throw new z.errors.Error(run.error || 'The platform could not perform the action.', 'action_failed', 400);
 }
 return Object.assign({ id: run.runId }, run.output);
 """
 
 
 def files() -> dict[str, str]:
-    """The definitions, and the page with the tables of what is in them, by path."""
-    made = definitions(json.loads((ROOT / FOLDER / "settings.json").read_text()))
-    texts = {f"{FOLDER}/{name}": as_file(app) for name, app in made.items()}
+    """Return the texts of the definitions, and of the docs page with their tables, by path."""
+    apps = definitions(json.loads((ROOT / FOLDER / "settings.json").read_text()))
+    texts = {f"{FOLDER}/{name}": as_file(app) for name, app in apps.items()}
     return {**texts, _PAGE: with_tables(_PAGE, "zapier", tables())}
 
 
-def definitions(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The app with API keys, and the one with OAuth where the settings have an authorization server."""
+def definitions(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The app with API keys, and the app with OAuth if the settings have an authorization server."""
     base = settings["baseUrl"]
-    by_key = _app(base, _api_key(base, settings["apiKeysUrl"]), "apiKey")
-    made = {"zapier-app-definition.json": by_key}
+    api_key = _api_key(base, settings["apiKeysUrl"])
+    apps = {"zapier-app-definition.json": _app(base, api_key, "apiKey")}
     if "oauth2" in settings:
         oauth = _oauth(base, settings["oauth2"])
-        made["zapier-app-definition.oauth.json"] = _app(base, oauth, "access_token")
-    return made
+        apps["zapier-app-definition.oauth.json"] = _app(base, oauth, "access_token")
+    return apps
 
 
-def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any]:
+def _app(base: str, authentication: dict[str, object], token: str) -> dict[str, object]:
     api = f"{base}/api/automations/zapier"
     return {
         "version": _VERSION,
@@ -160,23 +160,23 @@ def _app(base: str, authentication: dict[str, Any], token: str) -> dict[str, Any
             **{name: _dropdown(api, name) for name in sorted(choice_resources())},
         },
         "creates": {action.key: _create(api, action) for action in all_actions()},
-        "searches": {f"find_{_one(name)}": _search(api, name) for name in sorted(resources())},
+        "searches": {f"find_{_singular(name)}": _search(api, name) for name in sorted(resources())},
     }
 
 
-def _source(code: str, *arguments: str) -> dict[str, Any]:
-    """A function of these arguments; by default Zapier gives it `z` and `bundle`."""
+def _source(code: str, *arguments: str) -> dict[str, object]:
+    """A function with these arguments; Zapier's default is `z` and `bundle`."""
     return {"source": code.strip(), **({"args": list(arguments)} if arguments else {})}
 
 
 # ── authentication ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _test(base: str) -> dict[str, Any]:
+def _test(base: str) -> dict[str, object]:
     return {"method": "GET", "url": f"{base}/api/automations/zapier/me"}
 
 
-def _api_key(base: str, made_at: str) -> dict[str, Any]:
+def _api_key(base: str, keys_url: str) -> dict[str, object]:
     return {
         "type": "custom",
         "fields": [
@@ -185,7 +185,7 @@ def _api_key(base: str, made_at: str) -> dict[str, Any]:
                 "label": "API Key",
                 "type": "password",
                 "required": True,
-                "helpText": f"A key with the scope automations:use. [Make one here]({made_at}).",
+                "helpText": f"A key with the scope automations:use. [Create one here]({keys_url}).",
             }
         ],
         "test": _test(base),
@@ -193,11 +193,11 @@ def _api_key(base: str, made_at: str) -> dict[str, Any]:
     }
 
 
-def _oauth(base: str, settings: dict[str, str]) -> dict[str, Any]:
+def _oauth(base: str, settings: dict[str, str]) -> dict[str, object]:
     # RFC 6749, 4.1 and 6, with PKCE (RFC 7636).
     client = {"client_id": "{{process.env.CLIENT_ID}}", "client_secret": "{{process.env.CLIENT_SECRET}}"}
 
-    def token(url: str, **grant: str) -> dict[str, Any]:
+    def token(url: str, **grant: str) -> dict[str, object]:
         return {
             "method": "POST",
             "url": url,
@@ -242,7 +242,7 @@ def _oauth(base: str, settings: dict[str, str]) -> dict[str, Any]:
 # ── triggers ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _trigger(api: str, entry: Entry) -> dict[str, Any]:
+def _trigger(api: str, entry: Entry) -> dict[str, object]:
     chosen = [field for field in fields_of(entry.json_schema) if field.choices]
     paths = json.dumps([field.name for field in chosen])
     return {
@@ -267,22 +267,22 @@ def _trigger(api: str, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _filter(field: Field) -> dict[str, Any]:
+def _filter(field: Field) -> dict[str, object]:
     return {
         "key": field.name,
         "label": field.title.removesuffix(" ID"),
         "type": "string",
         "required": False,
         "dynamic": f"{field.choices}.id.label",
-        "helpText": "Only what has this; leave it empty for all.",
+        "helpText": "Only events with this value. Leave empty for all.",
     }
 
 
-def _dropdown(api: str, name: str) -> dict[str, Any]:
+def _dropdown(api: str, name: str) -> dict[str, object]:
     label = name.title()
     return {
         "key": name,
-        "noun": _one(label),
+        "noun": _singular(label),
         "display": {
             "label": f"List {label}",
             "description": f"Triggers when the {name} to choose from are listed.",
@@ -292,20 +292,20 @@ def _dropdown(api: str, name: str) -> dict[str, Any]:
             "type": "polling",
             "canPaginate": True,
             "perform": _source(_CHOICES % f"{api}/choices/{name}"),
-            **_entry_of(name),
+            **_item_of(name),
         },
     }
 
 
-def _one(name: str) -> str:
-    """Of a list's name, its singular."""
+def _singular(name: str) -> str:
+    """The singular of a list's name."""
     return name.removesuffix("s")
 
 
-def _entry_of(name: str) -> dict[str, Any]:
-    """What an entry of a list is: its sample, and its fields."""
+def _item_of(name: str) -> dict[str, object]:
+    """The sample and the fields of a list's items."""
     return {
-        "sample": {"id": f"{name[:3]}_1", "label": f"{_one(name).title()} One"},
+        "sample": {"id": f"{name[:3]}_1", "label": f"{_singular(name).title()} One"},
         "outputFields": [
             {"key": "id", "label": "ID", "type": "string", "primary": True},
             {"key": "label", "label": "Label", "type": "string"},
@@ -317,13 +317,13 @@ def _entry_of(name: str) -> dict[str, Any]:
 
 
 def _search(api: str, name: str) -> dict[str, Any]:
-    one = _one(name)
+    noun = _singular(name)
     return {
-        "key": f"find_{one}",
-        "noun": one.title(),
+        "key": f"find_{noun}",
+        "noun": noun.title(),
         "display": {
-            "label": f"Find {one.title()}",
-            "description": f"Finds {_article(one)} {one} by name or ID.",
+            "label": f"Find {noun.title()}",
+            "description": f"Finds {_article(noun)} {noun} by name or ID.",
         },
         "operation": {
             "inputFields": [
@@ -332,11 +332,11 @@ def _search(api: str, name: str) -> dict[str, Any]:
                     "label": "Name or ID",
                     "type": "string",
                     "required": True,
-                    "helpText": "A part of the name, or the beginning of the ID.",
+                    "helpText": "Part of the name, or the start of the ID.",
                 }
             ],
             "perform": _source(_SEARCH % f"{api}/choices/{name}"),
-            **_entry_of(name),
+            **_item_of(name),
         },
     }
 
@@ -348,7 +348,8 @@ def _article(noun: str) -> str:
 # ── creates ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _create(api: str, action: Action) -> dict[str, Any]:
+def _create(api: str, action: Action) -> dict[str, object]:
+    sample: dict[str, object] = {"id": _SAMPLE_RUN, **action.sample.output}
     return {
         "key": action.key,
         "noun": action.noun,
@@ -357,7 +358,7 @@ def _create(api: str, action: Action) -> dict[str, Any]:
             "inputFields": [_input(field) for field in fields_of(action.input)],
             "perform": _source(_START % (api, action.key, json.dumps(action.sample.output))),
             "performResume": _source(_RESUME),
-            "sample": {"id": _SAMPLE_RUN, **action.sample.output},
+            "sample": sample,
             "outputFields": [
                 {"key": "id", "label": "Run ID", "type": "string", "primary": True},
                 *(_output(field) for field in fields_of(action.output)),
@@ -366,8 +367,8 @@ def _create(api: str, action: Action) -> dict[str, Any]:
     }
 
 
-def _input(field: Field) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _input(field: Field) -> dict[str, object]:
+    input_field: dict[str, object] = {
         "key": field.name,
         "label": field.title.removesuffix(" ID") if field.choices else field.title,
         "type": _type(field),
@@ -375,17 +376,21 @@ def _input(field: Field) -> dict[str, Any]:
         "helpText": field.description,
     }
     if field.is_list:
-        shown["list"] = True
+        input_field["list"] = True
     if field.choices:
-        shown["dynamic"] = f"{field.choices}.id.label"
+        input_field["dynamic"] = f"{field.choices}.id.label"
     if field.options:
-        shown["choices"] = {option: words(option) for option in field.options}
-    return shown
+        input_field["choices"] = {option: title_of(option) for option in field.options}
+    return input_field
 
 
-def _output(field: Field, start: str = "") -> dict[str, Any]:
-    shown = {"key": f"{start}{field.name}", "label": field.title, "type": _type(field, output=True)}
-    return {**shown, "list": True} if field.is_list else shown
+def _output(field: Field, prefix: str = "") -> dict[str, object]:
+    return {
+        "key": f"{prefix}{field.name}",
+        "label": field.title,
+        "type": _type(field, output=True),
+        **({"list": True} if field.is_list else {}),
+    }
 
 
 def _type(field: Field, *, output: bool = False) -> str:
@@ -396,11 +401,11 @@ def _type(field: Field, *, output: bool = False) -> str:
     return {"integer": "integer", "number": "number", "boolean": "boolean"}.get(field.kind, "string")
 
 
-# ── tables of the docs ───────────────────────────────────────────────────────────────────────────────
+# ── tables in the docs ───────────────────────────────────────────────────────────────────────────────
 
 
 def tables() -> Iterator[str]:
-    """The lines of the docs' tables of triggers and actions. A field in bold is required."""
+    """Yield the lines of the docs' tables of triggers, searches and actions. A field in bold is required."""
     yield "| Trigger | Event | |"
     yield "|---|---|---|"
     for entry in triggers():

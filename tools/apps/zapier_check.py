@@ -1,6 +1,6 @@
-"""What Zapier's own schema lets pass and its review does not, or its users would meet.
+"""Checks the Zapier app for faults that Zapier's schema accepts, but its review or its users do not.
 
-Letters and numbers in brackets are those of Zapier's publishing checks.
+Codes in brackets are those of Zapier's publishing checks.
 https://docs.zapier.com/platform/publish/integration-checks-reference
 """
 
@@ -20,12 +20,12 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
     "boolean": bool,
 }
-# Of a hook; without one of them a Zap would never hear, never stop, or have no sample (D006).
+# The parts of a hook. Without one of them, a Zap gets no events, cannot unsubscribe, or has no sample (D006).
 _HOOK = ("performSubscribe", "performUnsubscribe", "performList", "perform")
 
 
 def problems(app: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a definition, each with its place; empty when nothing is."""
+    """Return the faults of a definition, each with its path in the definition."""
     return [
         *_authentication(app),
         *(problem for _, place, operation in _operations(app) for problem in _display(place, operation)),
@@ -54,9 +54,9 @@ def _authentication(app: Mapping[str, Any]) -> Iterator[str]:
             yield f"authentication: connectionLabel shows {name}"
     for field in authentication.get("fields", []):
         if field.get("type") != "password":
-            yield f"authentication: {field['key']} can be read while it is typed"
+            yield f"authentication: {field['key']} is not a password field"
         if "](https://" not in str(field.get("helpText")):
-            yield f"authentication: {field['key']} has no link to where it is found"
+            yield f"authentication: {field['key']} has no link to the page that shows it"
 
 
 def _display(place: str, operation: Any) -> Iterator[str]:
@@ -65,9 +65,9 @@ def _display(place: str, operation: Any) -> Iterator[str]:
     for name, text in (("label", label), ("noun", str(operation.get("noun", "")))):
         if not _is_title(text):
             yield f"{place}: {name} {text!r} is not in Title Case [D018]"
-    start = "Triggers when " if place.startswith("triggers.") else ""
-    if not (description.startswith(start) and description.endswith(".") and description[:1].isupper()):
-        yield f"{place}: description {description!r} is not a sentence as Zapier wants it [D021]"
+    prefix = "Triggers when " if place.startswith("triggers.") else ""
+    if not (description.startswith(prefix) and description.endswith(".") and description[:1].isupper()):
+        yield f"{place}: description {description!r} is not a sentence in Zapier's form [D021]"
 
 
 def _is_title(text: str) -> bool:
@@ -87,7 +87,7 @@ def _operation(app: Mapping[str, Any], kind: str, place: str, operation: Any) ->
         if "performResume" not in inner:
             yield f"{place}: waits for a callback and has no performResume"
         if "isLoadingSample" not in str(inner["perform"]):
-            yield f"{place}: waits for a callback in the editor too, where none comes"
+            yield f"{place}: waits for a callback in the editor too, which never sends one"
     for field in inner.get("inputFields", []):
         yield from _input(app, place, field)
     yield from _sample(place, inner)
@@ -100,16 +100,16 @@ def _input(app: Mapping[str, Any], place: str, field: Any) -> Iterator[str]:
     dynamic = field.get("dynamic")
     if dynamic is None:
         if re.search(r"(Id|_id|Ids)$|^id$", field["key"]):
-            yield f"{where} takes an id and has no dropdown [D004]"
+            yield f"{where} takes an ID and has no dropdown [D004]"
         return
     parts = dynamic.split(".")
     trigger = app.get("triggers", {}).get(parts[0])
     if trigger is None:
-        yield f"{where} lists {parts[0]}, which is no trigger"
+        yield f"{where} lists {parts[0]}, which is not a trigger"
         return
     known = {output["key"] for output in trigger["operation"].get("outputFields", [])}
     yield from (
-        f"{where} shows {parts[0]}.{name}, which is not there" for name in parts[1:] if name not in known
+        f"{where} shows {parts[0]}.{name}, which does not exist" for name in parts[1:] if name not in known
     )
 
 
@@ -122,7 +122,7 @@ def _sample(place: str, inner: Any) -> Iterator[str]:
         yield f"{place}: has no outputFields [D024]"
         return
     if not sample.get("id"):
-        yield f"{place}: its sample has no id"
+        yield f"{place}: its sample has no ID"
     flat = dict(_flat(sample))
     known = {output["key"]: output for output in outputs}
     yield from (
@@ -140,33 +140,33 @@ def _sample(place: str, inner: Any) -> Iterator[str]:
                 yield from _value(f"{place}: {key}", output["type"], value)
 
 
-def _flat(sample: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
-    """By key as outputFields have them: `data__postId`."""
+def _flat(sample: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a sample by the keys of outputFields, such as `data__postId`."""
     for name, value in sample.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{start}{name}__")
+            yield from _flat(value, f"{prefix}{name}__")
         else:
-            yield f"{start}{name}", value
+            yield f"{prefix}{name}", value
 
 
-def _value(where: str, kind: str, value: Any) -> Iterator[str]:
+def _value(where: str, kind: str, value: object) -> Iterator[str]:
     if kind == "datetime" and not _TIME.match(str(value)):
-        yield f"{where} is no time in ISO 8601: {value!r} [D023]"
+        yield f"{where} is not a time in ISO 8601: {value!r} [D023]"
     elif not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        yield f"{where} is no {kind}: {value!r} [D024]"
+        yield f"{where} is not of type {kind}: {value!r} [D024]"
     elif kind == "string" and _TIME.match(str(value)):
-        yield f"{where} is a time, and its type does not say so [D023]"
+        yield f"{where} is a time, but its type is string [D023]"
 
 
-def _urls(value: Any, place: str) -> Iterator[tuple[str, str]]:
+def _urls(value: object, place: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in ("sample", "outputFields"):
                 continue
             yield from _urls(inner, f"{place}.{name}")
     elif isinstance(value, list):
-        for at, inner in enumerate(value):
-            yield from _urls(inner, f"{place}.{at}")
+        for index, inner in enumerate(value):
+            yield from _urls(inner, f"{place}.{index}")
     elif isinstance(value, str):
         yield from ((place, url) for url in re.findall(r"[a-z]+://[^\s'\"]+", value))
 

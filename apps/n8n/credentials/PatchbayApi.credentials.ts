@@ -23,7 +23,7 @@ export class PatchbayApi implements ICredentialType {
 			default: '',
 			required: true,
 			placeholder: 'https://api.platform.example',
-			description: 'Where the API of your platform is',
+			description: "The URL of your platform's API",
 		},
 		{
 			displayName: 'API Key',
@@ -50,14 +50,14 @@ export class PatchbayApi implements ICredentialType {
 			baseURL: '={{$credentials.baseUrl}}',
 			url: '/api/automations/n8n/me',
 		},
-		// A website answers 200 to any address, too.
+		// A website can also answer 200 to any path.
 		rules: [
 			{
 				type: 'responseSuccessBody',
 				properties: {
 					key: 'workspaceId',
 					value: undefined,
-					message: 'The base URL leads to something that is not the API of a Patchbay platform',
+					message: 'The base URL is not the API of a Patchbay platform',
 				},
 			},
 		],

@@ -1,8 +1,8 @@
-// Checks the files of a Make app with the schemas of Make's own editor, as that editor does.
+// Validates the files of a Make app with the schemas of Make's own editor, as that editor does.
 //
 //     node validate.mjs PACKAGES FILE…
 //
-// prints what is wrong as JSON: [{file, line, message}]. PACKAGES has vscode-json-languageservice installed.
+// prints the faults as JSON: [{file, line, message}]. PACKAGES has vscode-json-languageservice installed.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -14,7 +14,7 @@ const { getLanguageService, TextDocument } = createRequire(join(resolve(packages
 );
 
 const schemas = new URL("./schemas/", import.meta.url);
-// By the ends of names, as the editor's package.json has them; those of static-params it leaves out.
+// By file name, from the editor's package.json, without those of static-params.
 const matches = {
   "imljson/parameters.json": ["*.params.iml.json", "*.mappable-params.iml.json", "*.interface.iml.json"],
   "imljson/common.json": ["common.json", "*.common.json"],

@@ -1,6 +1,7 @@
-// Loads the built package with n8n's own loader and runs its nodes in n8n-core's own contexts.
-// Arguments: the folder of n8n's packages, the package. A line in: {credentials, staticData, step}; a step has a
-// `kind` and what that takes. A line out, after a NUL: {results} or {error}, and the static data as it is then.
+// Loads the built package with n8n's own loader, and runs its nodes in the contexts of n8n-core.
+// Arguments: the folder of n8n's packages, and the package. Each line of stdin is {credentials, staticData, step};
+// a step has a `kind` and its arguments. Each line of stdout, after a NUL, is {results} or {error}, with the new
+// static data.
 const path = require('path');
 const http = require('http');
 const readline = require('readline');
@@ -12,10 +13,10 @@ const { Workflow } = load('n8n-workflow');
 
 let input;
 let staticData;
-// What nodes keep in the data of an execution, which outlives a try of theirs.
+// The nodes' data of an execution, which survives a retry.
 const contexts = {};
 
-// What `={{$credentials.x}}` comes to; n8n has its expression engine for it.
+// Resolves `={{$credentials.x}}`, for which n8n has its expression engine.
 const resolved = (text) =>
   text.startsWith('=') ? text.slice(1).replace(/{{\s*\$credentials\.(\w+)\s*}}/g, (_, name) => input.credentials[name]) : text;
 
@@ -63,7 +64,7 @@ function setUp(loader, nodeName, parameters, { webhookUrl, timezone, onError, ex
     currentNodeParameters: parameters,
     executionId,
     variables: {},
-    // A project's server-side guard of addresses; here everything is on loopback.
+    // n8n's own SSRF guard; here, everything is on loopback.
     ssrfBridge: undefined,
   };
   return { type, node: workflow.getNode(node.name), workflow, additionalData };

@@ -1,6 +1,6 @@
-// Runs steps of the app in Zapier's own platform core, as Zapier would, one after the other.
-// In (stdin): {packages, definition, base: [from, to], steps: [{method, bundle, callbackUrl}]}; `method` may be
-// "validate". Out: a list of {results} or {error: {name, message}}.
+// Runs steps of the app in Zapier's own platform core, one after the other.
+// stdin: {packages, definition, base: [from, to], steps: [{method, bundle, callbackUrl}]}; `method` can be
+// "validate". stdout: a list of {results} or {error: {name, message}}.
 const path = require('path');
 
 const input = JSON.parse(require('fs').readFileSync(0, 'utf8'));
@@ -20,7 +20,7 @@ function validate() {
   return found;
 }
 
-// What Zapier keeps for `z.cursor`: one cursor for all steps here. (The core's own mock forgets what it is told.)
+// Zapier's storage of `z.cursor`: one cursor for all steps. (The core's own mock does not store it.)
 function cursorsOf() {
   let cursor = null;
   const server = require('http').createServer((request, response) => {
@@ -39,7 +39,7 @@ function cursorsOf() {
 }
 
 async function main() {
-  process.env.NODE_ENV = 'test'; // only then the core says that an id is missing
+  process.env.NODE_ENV = 'test'; // otherwise, the core does not report a missing ID
   const handler = load('zapier-platform-core/src/tools/create-lambda-handler')(App);
   const rpc = await cursorsOf();
   const done = [];

@@ -10,7 +10,7 @@ import type {
 } from 'n8n-workflow';
 import { NodeApiError, NodeConnectionTypes, NodeOperationError, sleep } from 'n8n-workflow';
 
-import { attempt, checked, isPassing, listChoices, listRuns, request } from '../shared/api';
+import { attempt, checked, isTemporary, listChoices, listRuns, request } from '../shared/api';
 import {
 	actionFields,
 	actions,
@@ -22,38 +22,38 @@ import {
 } from '../shared/catalogue';
 import { withOffset } from '../shared/times';
 
-const FIRST_LOOK_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
-// Items whose actions run at a time.
-const AT_ONCE = 5;
-const MOST_LISTED = 100_000;
+const FIRST_WAIT_MS = 500;
+const MAX_WAIT_MS = 10_000;
+// The number of items that run concurrently.
+const CONCURRENCY = 5;
+const MAX_LISTED = 100_000;
 
-/** What an execution has asked for, for an item: it outlives "Retry On Fail" and a retry of the execution. */
-interface Asked {
+/** The request of an execution for an item. It survives "Retry On Fail" and a retry of the execution. */
+interface StoredRequest {
 	key: string;
 	runId?: string;
 }
 
 /**
- * The action's run once it has ended, or as it stands after so many seconds. It's looked at ever less often:
- * a minute is a dozen requests, which count against the key's limit. An answer that says nothing of the run (429,
- * 5xx, none at all) is no reason to give up: the action goes on without us.
+ * Polls the action's run until it ends or the seconds have passed. The interval grows: a minute takes a dozen
+ * requests, which count against the key's limit. A response without the run (429, 5xx, none at all) does not end
+ * the polling, because the platform continues the action.
  */
-async function ended(node: IExecuteFunctions, run: IDataObject, seconds: number): Promise<IDataObject> {
+async function pollRun(node: IExecuteFunctions, run: IDataObject, seconds: number): Promise<IDataObject> {
 	const until = Date.now() + seconds * 1000;
-	let wait = FIRST_LOOK_MS;
+	let wait = FIRST_WAIT_MS;
 	while (run.status === 'PENDING' && Date.now() < until) {
 		await sleep(Math.min(wait, until - Date.now()));
 		if (node.getExecutionCancelSignal()?.aborted) break;
 		const reply = await attempt(node, 'GET', `/runs/${String(run.id)}`);
-		wait = Math.min(wait * 1.5, LONGEST_WAIT_MS);
-		if (isPassing(reply)) wait = Math.max(wait, reply.retryAfter);
+		wait = Math.min(wait * 1.5, MAX_WAIT_MS);
+		if (isTemporary(reply)) wait = Math.max(wait, reply.retryAfter);
 		else run = checked(node, reply).body;
 	}
 	return run;
 }
 
-/** The action's input as the item gives it. */
+/** The action's input from the item's parameters. */
 function inputOf(node: IExecuteFunctions, operation: string, item: number): IDataObject {
 	const { required, times, lists: listNames } = actions[operation];
 	const input: IDataObject = { ...(node.getNodeParameter('additionalFields', item, {}) as IDataObject) };
@@ -70,12 +70,12 @@ function inputOf(node: IExecuteFunctions, operation: string, item: number): IDat
 	return input;
 }
 
-/** Asks the platform for an action, once for an execution's item however often the node is tried. */
+/** Requests an action from the platform, once per execution and item, however often the node is tried. */
 async function start(node: IExecuteFunctions, operation: string, item: number): Promise<IDataObject> {
-	const asked = node.getContext('node') as Record<string, Asked>;
-	const place = placeOf(node, item);
-	asked[place] ??= { key: keyOf(node, item) };
-	const { key, runId } = asked[place];
+	const stored = node.getContext('node') as Record<string, StoredRequest>;
+	const position = positionOf(node, item);
+	stored[position] ??= { key: keyOf(node, item) };
+	const { key, runId } = stored[position];
 	if (runId) return (await request(node, 'GET', `/runs/${runId}`)).body;
 	const reply = await request(node, 'POST', `/actions/${operation}`, {
 		body: { input: inputOf(node, operation, item) },
@@ -85,37 +85,37 @@ async function start(node: IExecuteFunctions, operation: string, item: number): 
 	if (reply.body?.code === 'idempotency_mismatch') {
 		throw new NodeOperationError(
 			node.getNode(),
-			'An earlier try asked for this with other values, and may have succeeded',
+			'An earlier try requested this with other values, and may have succeeded',
 			{
 				itemIndex: item,
-				description: 'Look on the platform whether it was done. A new execution asks for it again.',
+				description: 'Check on the platform whether it was done. A new execution requests it again.',
 			},
 		);
 	}
 	const run = checked(node, reply).body;
-	asked[place].runId = String(run.id);
+	stored[position].runId = String(run.id);
 	return run;
 }
 
-function placeOf(node: IExecuteFunctions, item: number): string {
+function positionOf(node: IExecuteFunctions, item: number): string {
 	return `${node.getWorkflowDataProxy(item).$runIndex as number}:${item}`;
 }
 
-/** Names what this execution asks for, for this item, among all n8n instances with the same API key. */
+/** The idempotency key of this execution and item, unique among all n8n instances with the same API key. */
 function keyOf(node: IExecuteFunctions, item: number): string {
 	const execution = node.getExecutionId() ?? randomUUID();
-	const ids = [node.getInstanceId(), execution, node.getNode().id, placeOf(node, item)];
+	const ids = [node.getInstanceId(), execution, node.getNode().id, positionOf(node, item)];
 	return `n8n:${ids.join(':')}`;
 }
 
-/** Asks for an action and waits for what comes of it, if that is wanted. */
+/** Requests an action, and waits for its result if the parameters say so. */
 async function act(node: IExecuteFunctions, operation: string, item: number): Promise<IDataObject> {
 	const seconds = node.getNodeParameter('waitSeconds', item, 60) as number;
-	const run = await ended(node, await start(node, operation, item), seconds);
+	const run = await pollRun(node, await start(node, operation, item), seconds);
 	if (run.status === 'FAILED') {
-		// Nothing was done, so the next try may ask again.
-		const asked = node.getContext('node') as Record<string, Asked>;
-		asked[placeOf(node, item)] = { key: `${keyOf(node, item)}:${String(run.id)}` };
+		// Nothing was done, so the next try may request it again.
+		const stored = node.getContext('node') as Record<string, StoredRequest>;
+		stored[positionOf(node, item)] = { key: `${keyOf(node, item)}:${String(run.id)}` };
 		throw new NodeApiError(node.getNode(), run as JsonObject, {
 			message: String(run.error),
 			itemIndex: item,
@@ -126,14 +126,14 @@ async function act(node: IExecuteFunctions, operation: string, item: number): Pr
 		throw new NodeOperationError(node.getNode(), `The platform hasn't finished within ${seconds} seconds`, {
 			itemIndex: item,
 			description:
-				`It may still do it. Read how run ${String(run.id)} ends with Run > Get, wait longer, ` +
+				`It may still finish. Read the result of run ${String(run.id)} with Run > Get, wait longer, ` +
 				'or choose to continue with status PENDING.',
 		});
 	}
 	return run;
 }
 
-/** A run as what came of it, with the run's own fields beside. */
+/** The output of a run, with the run's own fields. */
 function simplified(run: IDataObject): IDataObject {
 	return {
 		...(run.output as IDataObject | null),
@@ -144,19 +144,19 @@ function simplified(run: IDataObject): IDataObject {
 	};
 }
 
-/** What an item comes to: one row, or the rows of a list. */
+/** The output of an item: one row, or the rows of a list. */
 async function rowsOf(node: IExecuteFunctions, item: number): Promise<IDataObject[]> {
 	const resource = node.getNodeParameter('resource', item) as string;
 	const operation = node.getNodeParameter('operation', item) as string;
 	const filters = node.getNodeParameter('filters', item, {}) as IDataObject;
 	const isAll = node.getNodeParameter('returnAll', item, false) as boolean;
-	const most = isAll ? MOST_LISTED : (node.getNodeParameter('limit', item, 50) as number);
+	const limit = isAll ? MAX_LISTED : (node.getNodeParameter('limit', item, 50) as number);
 	if (operation === 'getMany' && resource !== 'run') {
-		return await listChoices(node, lists[resource], most, String(filters.search ?? ''));
+		return await listChoices(node, lists[resource], limit, String(filters.search ?? ''));
 	}
 	let runs: IDataObject[];
 	if (operation === 'getMany') {
-		runs = await listRuns(node, most, String(filters.status ?? ''));
+		runs = await listRuns(node, limit, String(filters.status ?? ''));
 	} else if (operation === 'get_run') {
 		const id = node.getNodeParameter('runId', item) as string;
 		runs = [(await request(node, 'GET', `/runs/${encodeURIComponent(id)}`)).body];
@@ -188,7 +188,7 @@ export class Patchbay implements INodeType {
 				required: true,
 				default: '',
 				placeholder: 'run_032asvoIJtqWn0GGw1sIDt',
-				description: 'The ID of what an action started, which the action gives as runId',
+				description: 'The ID of the run, which an action returns as runId',
 				displayOptions: { show: { resource: ['run'], operation: ['get_run'] } },
 			},
 			...actionFields,
@@ -216,7 +216,7 @@ export class Patchbay implements INodeType {
 					{
 						name: 'Stop With an Error',
 						value: 'error',
-						description: 'The platform may still finish what it was asked for',
+						description: 'The platform may still finish the action',
 					},
 				],
 				default: 'error',
@@ -268,7 +268,7 @@ export class Patchbay implements INodeType {
 				}
 			}
 		};
-		await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, work));
+		await Promise.all(Array.from({ length: Math.min(CONCURRENCY, count) }, work));
 		if (failure) throw failure;
 		return [done.flat()];
 	}

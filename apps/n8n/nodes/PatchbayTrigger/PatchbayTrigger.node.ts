@@ -15,14 +15,14 @@ import { isSigned } from '../shared/signature';
 
 const eventLabels = Object.fromEntries(events.map(({ name, value }) => [String(value), name]));
 
-interface Wanted extends IDataObject {
+interface DesiredHook extends IDataObject {
 	targetUrl: string;
 	event: string;
 	filters: IDataObject[];
 }
 
-/** What the workflow listens to, as it is set up now. */
-function wanted(hook: IHookFunctions): Wanted {
+/** The hook that the workflow needs with its current parameters. */
+function desiredHook(hook: IHookFunctions): DesiredHook {
 	const event = hook.getNodeParameter('event') as string;
 	const simple = hook.getNodeParameter('filters', {}) as IDataObject;
 	const advanced = hook.getNodeParameter('advancedFilters', {}) as { filter?: Array<{ path: string; op: string }> };
@@ -33,21 +33,21 @@ function wanted(hook: IHookFunctions): Wanted {
 	};
 }
 
-function forget(kept: IDataObject): void {
-	delete kept.hookId;
-	delete kept.secret;
+function forget(stored: IDataObject): void {
+	delete stored.hookId;
+	delete stored.secret;
 }
 
 /**
- * The hook that this workflow keeps, if it's there. Exports and copies of a workflow carry what the original
- * keeps: a hook that leads to another address is somebody else's, so it's forgotten and left alone.
+ * The stored hook of this workflow, if it exists. Exports and copies of a workflow include the static data of the
+ * original: a hook with another URL belongs to another workflow, so it's removed from the data and left unchanged.
  */
-async function ownHook(hook: IHookFunctions, kept: IDataObject): Promise<IDataObject | undefined> {
-	if (!kept.hookId) return undefined;
-	const place = `/hooks/${String(kept.hookId)}`;
-	const { status, body } = await request(hook, 'GET', place, { expects: [404] });
+async function ownHook(hook: IHookFunctions, stored: IDataObject): Promise<IDataObject | undefined> {
+	if (!stored.hookId) return undefined;
+	const path = `/hooks/${String(stored.hookId)}`;
+	const { status, body } = await request(hook, 'GET', path, { expects: [404] });
 	if (status !== 404 && body.targetUrl === hook.getNodeWebhookUrl('default')) return body;
-	forget(kept);
+	forget(stored);
 	return undefined;
 }
 
@@ -145,53 +145,53 @@ export class PatchbayTrigger implements INodeType {
 	webhookMethods = {
 		default: {
 			/**
-			 * Whether our hook is there, delivers, and is what is wanted now. One that the platform has disabled is left
-			 * for `create` to bring back, with what wasn't delivered.
+			 * Whether the hook exists, is active, and matches the current parameters. `create` reactivates a hook that the
+			 * platform has disabled, and so recovers its undelivered events.
 			 */
 			async checkExists(this: IHookFunctions): Promise<boolean> {
-				const kept = this.getWorkflowStaticData('node');
-				const now = wanted(this);
-				const hook = await ownHook(this, kept);
+				const stored = this.getWorkflowStaticData('node');
+				const now = desiredHook(this);
+				const hook = await ownHook(this, stored);
 				if (!hook) return false;
 				const isWanted =
 					hook.event === now.event && JSON.stringify(hook.filters) === JSON.stringify(now.filters);
-				if (isWanted) return hook.status === 'ACTIVE' && Boolean(kept.secret);
+				if (isWanted) return hook.status === 'ACTIVE' && Boolean(stored.secret);
 				await unsubscribe(this, hook.id);
-				forget(kept);
+				forget(stored);
 				return false;
 			},
 
 			/** Subscribes. The platform brings back a hook that is disabled or was deleted recently, under its ID. */
 			async create(this: IHookFunctions): Promise<boolean> {
-				const kept = this.getWorkflowStaticData('node');
-				const body = wanted(this);
+				const stored = this.getWorkflowStaticData('node');
+				const body = desiredHook(this);
 				let hook = (await request(this, 'POST', '/hooks', { body })).body;
-				const isKnown = kept.hookId === hook.id && Boolean(kept.secret);
+				const isKnown = stored.hookId === hook.id && Boolean(stored.secret);
 				if (!hook.secret && !isKnown) {
-					// Nobody knows its secret any more, and without that nothing could be checked.
+					// Its secret is lost, and without the secret no signature could be checked.
 					await unsubscribe(this, hook.id);
 					hook = (await request(this, 'POST', '/hooks', { body })).body;
 				}
 				if (!hook.secret && !isKnown) {
-					throw new NodeOperationError(this.getNode(), 'The platform gave no signing secret; publish again');
+					throw new NodeOperationError(this.getNode(), 'The platform returned no signing secret. Publish the workflow again.');
 				}
-				kept.hookId = hook.id;
-				if (hook.secret) kept.secret = hook.secret;
+				stored.hookId = hook.id;
+				if (hook.secret) stored.secret = hook.secret;
 				return true;
 			},
 
-			/** Unsubscribes. The platform keeps the hook's deliveries, and its ID for when it's subscribed again. */
+			/** Unsubscribes. The platform keeps the hook's deliveries, and reuses its ID for the same subscription. */
 			async delete(this: IHookFunctions): Promise<boolean> {
-				const kept = this.getWorkflowStaticData('node');
-				const hook = await ownHook(this, kept);
+				const stored = this.getWorkflowStaticData('node');
+				const hook = await ownHook(this, stored);
 				if (hook) await unsubscribe(this, hook.id);
-				forget(kept);
+				forget(stored);
 				return true;
 			},
 		},
 	};
 
-	/** An event; what is not signed by the platform is answered 401 and starts nothing. */
+	/** Receives an event. A request without the platform's signature gets 401 and starts nothing. */
 	async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
 		const { secret } = this.getWorkflowStaticData('node');
 		const { rawBody } = this.getRequestObject() as unknown as { rawBody?: Buffer };
@@ -200,10 +200,10 @@ export class PatchbayTrigger implements INodeType {
 			Buffer.isBuffer(rawBody) &&
 			isSigned(this.getHeaderData() as Record<string, unknown>, rawBody, secret);
 		if (!isGenuine) {
-			this.getResponseObject().status(401).json({ message: 'The signature does not hold' });
+			this.getResponseObject().status(401).json({ message: 'Invalid signature' });
 			return { noWebhookResponse: true };
 		}
-		// What was signed, not what a parser made of it.
+		// The signed body, not the parsed one.
 		const event = JSON.parse(rawBody.toString('utf8')) as IDataObject;
 		return { workflowData: [this.helpers.returnJsonArray([event])] };
 	}

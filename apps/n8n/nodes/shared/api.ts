@@ -11,24 +11,24 @@ import { NodeApiError, sleep } from 'n8n-workflow';
 
 const CREDENTIAL = 'patchbayApi';
 const TIMEOUT_MS = 30_000;
-const MOST_TRIES = 5;
+const MAX_TRIES = 5;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 const PAGE = 100;
-const MOST_CHOICES = 1000;
+const MAX_CHOICES = 1000;
 
 export type Caller = IExecuteFunctions | IHookFunctions | ILoadOptionsFunctions;
 
 export interface Reply {
-	/** 0 if there was no answer: the connection broke, or nobody listens. */
+	/** 0 without a response, because the connection failed. */
 	status: number;
 	body: IDataObject;
-	/** How long the platform asks us to wait, in milliseconds. */
+	/** The platform's Retry-After, in milliseconds. */
 	retryAfter: number;
 	error?: Error;
 }
 
-export interface Ask {
+export interface RequestOptions {
 	body?: IDataObject;
 	qs?: IDataObject;
 	headers?: IDataObject;
@@ -36,12 +36,12 @@ export interface Ask {
 	expects?: number[];
 }
 
-/** Sends one request below `/api/automations/n8n`. Doesn't throw, whatever comes of it. */
+/** Sends one request to a path below `/api/automations/n8n`. Never throws. */
 export async function attempt(
 	caller: Caller,
 	method: IHttpRequestMethods,
 	path: string,
-	ask: Ask = {},
+	options: RequestOptions = {},
 ): Promise<Reply> {
 	const credentials = await caller.getCredentials(CREDENTIAL);
 	const base = String(credentials.baseUrl).replace(/\/+$/, '');
@@ -49,9 +49,9 @@ export async function attempt(
 		const response = await caller.helpers.httpRequestWithAuthentication.call(caller, CREDENTIAL, {
 			method,
 			url: `${base}/api/automations/n8n${path}`,
-			headers: ask.headers,
-			body: ask.body,
-			qs: ask.qs,
+			headers: options.headers,
+			body: options.body,
+			qs: options.qs,
 			json: true,
 			timeout: TIMEOUT_MS,
 			returnFullResponse: true,
@@ -68,10 +68,10 @@ export async function attempt(
 }
 
 /**
- * Whether the same request may succeed in a moment. The platform answers 409 with Retry-After while an earlier
+ * Whether the same request may soon succeed. The platform answers 409 with Retry-After while an earlier
  * request with the same Idempotency-Key is still running.
  */
-export function isPassing({ status, retryAfter }: Reply): boolean {
+export function isTemporary({ status, retryAfter }: Reply): boolean {
 	return status === 0 || status === 429 || status >= 500 || (status === 409 && retryAfter > 0);
 }
 
@@ -92,27 +92,27 @@ export function checked(caller: Caller, reply: Reply, expects: number[] = []): R
 		});
 	}
 	if (!isJson) {
-		throw new NodeApiError(node, {}, { message: 'The base URL leads to something that is not Patchbay' });
+		throw new NodeApiError(node, {}, { message: 'The base URL is not a Patchbay API' });
 	}
 	return reply;
 }
 
 /**
- * A request that is repeated while the platform is busy or can't be reached, a few times. Repeating is safe:
- * what creates something carries an Idempotency-Key, or is the same as before to the platform.
+ * Sends a request, and repeats it a few times while the platform is busy or can't be reached. Repeating is safe:
+ * a request that creates something has an Idempotency-Key, or the platform recognizes the repetition.
  */
 export async function request(
 	caller: Caller,
 	method: IHttpRequestMethods,
 	path: string,
-	ask: Ask = {},
+	options: RequestOptions = {},
 ): Promise<Reply> {
 	let backoff = FIRST_WAIT_MS;
 	for (let tries = 1; ; tries++) {
-		const reply = await attempt(caller, method, path, ask);
+		const reply = await attempt(caller, method, path, options);
 		const wait = Math.max(reply.retryAfter, backoff);
-		if (!isPassing(reply) || tries === MOST_TRIES || wait > LONGEST_WAIT_MS) {
-			return checked(caller, reply, ask.expects);
+		if (!isTemporary(reply) || tries === MAX_TRIES || wait > MAX_WAIT_MS) {
+			return checked(caller, reply, options.expects);
 		}
 		await sleep(wait);
 		backoff *= 2;
@@ -124,15 +124,15 @@ export interface Choice extends IDataObject {
 	label: string;
 }
 
-/** What a field that takes IDs may hold: up to `most`, in the platform's order. */
+/** The choices of a field that takes IDs: up to `limit`, in the platform's order. */
 export async function listChoices(
 	caller: Caller,
 	resource: string,
-	most: number,
+	limit: number,
 	search = '',
 ): Promise<Choice[]> {
 	const found: Choice[] = [];
-	while (found.length < most) {
+	while (found.length < limit) {
 		const cursor = found.length ? found[found.length - 1].id : '';
 		const { body } = await request(caller, 'GET', `/choices/${resource}`, {
 			qs: { ...(cursor && { cursor }), ...(search && { search }) },
@@ -141,30 +141,30 @@ export async function listChoices(
 		found.push(...page);
 		if (page.length < PAGE) break;
 	}
-	return found.slice(0, most);
+	return found.slice(0, limit);
 }
 
-/** The same for a dropdown. */
+/** The choices of a dropdown. */
 export async function choices(
 	caller: ILoadOptionsFunctions,
 	resource: string,
 ): Promise<INodePropertyOptions[]> {
-	const found = await listChoices(caller, resource, MOST_CHOICES);
+	const found = await listChoices(caller, resource, MAX_CHOICES);
 	return found.map(({ id, label }) => ({ name: label, value: id }));
 }
 
-/** Runs of actions, newest first: up to `most`. */
-export async function listRuns(caller: Caller, most: number, status: string): Promise<IDataObject[]> {
+/** Runs of actions, newest first: up to `limit`. */
+export async function listRuns(caller: Caller, limit: number, status: string): Promise<IDataObject[]> {
 	const found: IDataObject[] = [];
 	let cursor: unknown = '';
-	while (found.length < most) {
-		const limit = Math.min(PAGE, most - found.length);
+	while (found.length < limit) {
+		const pageLimit = Math.min(PAGE, limit - found.length);
 		const { body } = await request(caller, 'GET', '/runs', {
-			qs: { limit, ...(cursor ? { cursor: String(cursor) } : {}), ...(status && { status }) },
+			qs: { limit: pageLimit, ...(cursor ? { cursor: String(cursor) } : {}), ...(status && { status }) },
 		});
 		found.push(...(body.items as IDataObject[]));
 		cursor = body.nextCursor;
 		if (!cursor) break;
 	}
-	return found.slice(0, most);
+	return found.slice(0, limit);
 }

@@ -1,4 +1,4 @@
-// Made of the catalogue by `make derived`; not to be edited.
+// Generated from the catalogue by `make derived`; do not edit.
 import type { ILoadOptionsFunctions, INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import { choices } from './api';
@@ -76,7 +76,7 @@ export const events: INodePropertyOptions[] = [
   }
 ];
 
-/** The types of each event's fields, by their paths; `*` stands for a place in a list. */
+/** The types of each event's fields by path; `*` is any index of a list. */
 export const eventFields: Record<string, Record<string, string>> = {
   "ALERT_TRIGGERED": {
     "alertId": "string",
@@ -1405,20 +1405,20 @@ export const resources: INodeProperties[] = [
       {
         "name": "Get",
         "value": "get_run",
-        "description": "Get what came of an action",
+        "description": "Get the result of an action",
         "action": "Get a run"
       },
       {
         "name": "Get Many",
         "value": "getMany",
-        "description": "Get the actions that were asked for, and what came of them",
+        "description": "Get the runs of actions, with their results",
         "action": "Get many runs"
       }
     ]
   }
 ];
 
-/** By resource and operation, what the node says beneath its name. */
+/** The node's subtitle, by resource and operation. */
 export const operationLabels: Record<string, string> = {
   "conversation assign_conversation": "Assign Conversation",
   "campaign create_campaign": "Create Campaign",
@@ -1436,7 +1436,7 @@ export const operationLabels: Record<string, string> = {
   "post getMany": "Get Many Posts"
 };
 
-/** An action's resource, and the names of its fields that need care. */
+/** An action's resource, and the names of its fields that need conversion. */
 interface ActionFields {
 	resource: string;
 	required: string[];
@@ -2067,7 +2067,7 @@ export const listFields: INodeProperties[] = [
         "name": "search",
         "type": "string",
         "default": "",
-        "description": "Text that the label contains, or that the ID begins with"
+        "description": "Text that the label contains, or that the ID starts with"
       }
     ]
   },
@@ -2093,7 +2093,7 @@ export const listFields: INodeProperties[] = [
         "name": "status",
         "type": "options",
         "default": "FAILED",
-        "description": "How the run stands",
+        "description": "The status of the run",
         "options": [
           {
             "name": "Failed",
@@ -2113,7 +2113,7 @@ export const listFields: INodeProperties[] = [
   }
 ];
 
-/** Lists to choose from, by the name of their method. */
+/** Lists for dropdowns, by the name of their method. */
 export const loadOptions = {
 	getAccounts(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
 		return choices(this, 'accounts');

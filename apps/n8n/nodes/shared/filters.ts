@@ -10,62 +10,62 @@ interface Row {
 }
 
 /**
- * The filters of a hook: what is filled in of the fields of `simple`, then the rows of `advanced`. Values
- * get the type that the event's field has, for the platform compares JSON: `"5"` isn't 5.
+ * The filters of a hook: the fields of `simple` that have a value, then the rows of `advanced`. Values get the
+ * type of the event's field, because the platform compares JSON: `"5"` isn't 5.
  */
 export function filtersOf(node: INode, event: string, simple: IDataObject, advanced: Row[]): IDataObject[] {
 	const fields = eventFields[event] ?? {};
-	const refuse = (problem: string) => new NodeOperationError(node, problem);
+	const invalid = (problem: string) => new NodeOperationError(node, problem);
 
 	function typed(path: string, value: unknown): unknown {
-		const kind = fields[placeOf(path)];
+		const kind = fields[pattern(path)];
 		if (kind === 'list' || kind === 'object') {
 			const inner = kind === 'list' ? `${path}.0` : `${path}.name`;
-			throw refuse(`Filter: "${path}" is ${kind === 'list' ? 'a list' : 'an object'}; name a value in it, like ${inner}`);
+			throw invalid(`Filter: "${path}" is ${kind === 'list' ? 'a list' : 'an object'}; name a value in it, such as ${inner}`);
 		}
 		const text = String(value).trim();
 		if (kind === 'boolean') {
 			if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
-			throw refuse(`Filter: "${path}" is true or false, not "${text}"`);
+			throw invalid(`Filter: "${path}" must be true or false, not "${text}"`);
 		}
 		if (kind === 'number') {
 			if (text !== '' && Number.isFinite(Number(text))) return Number(text);
-			throw refuse(`Filter: "${path}" is a number, not "${text}"`);
+			throw invalid(`Filter: "${path}" must be a number, not "${text}"`);
 		}
 		return String(value);
 	}
 
-	/** The path as the platform takes it: in the event's data, which `data.` may stand for. */
-	function known(given: string): string {
-		const path = given.trim();
-		for (const one of [path, path.replace(/^data\./, '')]) if (placeOf(one) in fields) return one;
+	/** The path in the event's data, as the platform expects it. A leading `data.` is optional. */
+	function normalized(input: string): string {
+		const path = input.trim();
+		for (const candidate of [path, path.replace(/^data\./, '')]) if (pattern(candidate) in fields) return candidate;
 		const names = Object.keys(fields).filter((name) => !name.includes('*'));
-		throw refuse(`Filter: this event has no field "${path}". Its fields: ${names.join(', ')}`);
+		throw invalid(`Filter: this event has no field "${path}". Its fields: ${names.join(', ')}`);
 	}
 
-	const found: IDataObject[] = [];
+	const filters: IDataObject[] = [];
 	for (const [path, value] of Object.entries(simple)) {
-		// Fields of an event that was chosen before stay in the parameters, unseen.
+		// Hidden fields of a previously chosen event stay in the parameters.
 		if (!(path in fields) || value === '' || value === null || value === undefined) continue;
-		found.push({ path, op: 'equals', value: typed(path, value) as string });
+		filters.push({ path, op: 'equals', value: typed(path, value) as string });
 	}
 	for (const row of advanced) {
-		const path = known(row.path);
+		const path = normalized(row.path);
 		if (row.op === 'exists' || row.op === 'missing') {
-			found.push({ path, op: 'exists', value: row.op === 'exists' });
+			filters.push({ path, op: 'exists', value: row.op === 'exists' });
 		} else if (row.op === 'in') {
 			const values = Array.isArray(row.value) ? row.value : String(row.value ?? '').split(',');
 			const wanted = values.map((one) => String(one).trim()).filter((one) => one !== '');
-			if (!wanted.length) throw refuse(`Filter: "${path}" needs at least one value`);
-			found.push({ path, op: 'in', value: wanted.map((one) => typed(path, one)) as string[] });
+			if (!wanted.length) throw invalid(`Filter: "${path}" needs at least one value`);
+			filters.push({ path, op: 'in', value: wanted.map((one) => typed(path, one)) as string[] });
 		} else if (row.value !== '' && row.value !== null && row.value !== undefined) {
-			found.push({ path, op: 'equals', value: typed(path, row.value) as string });
+			filters.push({ path, op: 'equals', value: typed(path, row.value) as string });
 		}
 	}
-	return found;
+	return filters;
 }
 
-/** A path as the catalogue lists it: `mediaUrls.0` is one of `mediaUrls.*`. */
-function placeOf(path: string): string {
+/** A path in the catalogue's form: `mediaUrls.0` becomes `mediaUrls.*`. */
+function pattern(path: string): string {
 	return path.replace(/\.\d+(?=\.|$)/g, '.*');
 }

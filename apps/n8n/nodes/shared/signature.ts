@@ -4,9 +4,9 @@ const PREFIX = 'whsec_';
 const TOLERANCE_SECONDS = 5 * 60;
 
 /**
- * Whether a request was signed with this secret, as Standard Webhooks 1.0.0 says: HMAC-SHA256 of
- * `id.timestamp.body`. The header holds one signature for each secret that is live, separated by spaces.
- * One that is older or newer than five minutes is refused: it may be a copy.
+ * Whether a request was signed with this secret, by Standard Webhooks 1.0.0: HMAC-SHA256 of `id.timestamp.body`.
+ * The header has a signature for each active secret, separated by spaces. A timestamp that is more than five
+ * minutes off is rejected, because the request may be a replay.
  */
 export function isSigned(
 	headers: Record<string, unknown>,

@@ -2,8 +2,8 @@ const WITHOUT_OFFSET = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{
 const DAY_MS = 86_400_000;
 
 /**
- * A time with its offset. n8n's date picker gives `2026-10-28T09:00:00`, which is meant in the workflow's
- * timezone; a date alone is its midnight. Anything else is returned as it is.
+ * Adds the offset to a time. n8n's date picker returns `2026-10-28T09:00:00`, a time in the workflow's timezone; a
+ * date without a time means midnight. Anything else is returned unchanged.
  */
 export function withOffset(value: unknown, zone: string): unknown {
 	if (value instanceof Date) return value.toISOString();
@@ -15,8 +15,8 @@ export function withOffset(value: unknown, zone: string): unknown {
 }
 
 /**
- * The instant at which clocks in the zone show what clocks in UTC show at `asUtc`. Where clocks are set back and
- * show it twice, the first; where they are set forward and never show it, as much later as they are set.
+ * The instant at which clocks in the zone show the time that clocks in UTC show at `asUtc`. If clocks are set back
+ * and show it twice, the first instant; if they are set forward and skip it, the instant later by the same amount.
  */
 function instant(asUtc: number, zone: string): number {
 	const offsets = [offset(asUtc - DAY_MS, zone), offset(asUtc + DAY_MS, zone)];
@@ -24,7 +24,7 @@ function instant(asUtc: number, zone: string): number {
 	return asUtc - (shown.length ? Math.max(...shown) : offsets[0]);
 }
 
-/** How far the zone's clocks are ahead of UTC then, in milliseconds. */
+/** The zone's offset from UTC at an instant, in milliseconds. */
 function offset(at: number, zone: string): number {
 	const format = new Intl.DateTimeFormat('en-US', {
 		timeZone: zone,
