@@ -46,7 +46,7 @@ test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n ap
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
 
-lint: need-dev ## Format, style, types and imports, without changing anything
+lint: need-dev ## Check format, style, types and imports, without changing anything
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy
