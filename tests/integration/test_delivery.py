@@ -132,7 +132,7 @@ def test_delivery_fails_after_all_retries(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
-def test_response_decides_status_and_reason(pipeline: Pipeline) -> None:
+def test_one_receivers_response_does_not_affect_other_deliveries(pipeline: Pipeline) -> None:
     """All in one batch: no receiver affects the delivery of another."""
     with receiver() as elsewhere, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -163,7 +163,7 @@ def test_response_decides_status_and_reason(pipeline: Pipeline) -> None:
     assert found == ends
 
 
-def test_attempts_are_recorded(pipeline: Pipeline) -> None:
+def test_recorded_responses_are_truncated(pipeline: Pipeline) -> None:
     failure = Answer(500, {"x-a": "1", "set-cookie": "s"}, b"f" * 20_000)
     success = Answer(200, {"x-b": "2"}, b"s" * 5000)
     with receiver([failure, Answer(502, body=b"short"), success]) as r:
@@ -283,7 +283,7 @@ def test_large_body_is_read_from_event_and_does_not_change(pipeline: Pipeline) -
     assert (first.json()["id"], first.json()["data"]) == (event, data)
 
 
-def test_large_body_without_event_fails(pipeline: Pipeline) -> None:
+def test_large_delivery_fails_when_its_event_has_expired(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish({"x": "x" * 100_000})
@@ -824,7 +824,7 @@ def test_only_unrecorded_success_is_sent_again(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_batch_with_failed_record_is_redelivered(pipeline: Pipeline, lost: bool) -> None:
+def test_batch_is_redelivered_when_recording_fails(pipeline: Pipeline, lost: bool) -> None:
     with receiver() as r:
         webhooks = [pipeline.webhook(r.url) for _ in range(4)]
         event = pipeline.publish()
@@ -1018,7 +1018,7 @@ def test_sweep_recovers_from_failed_send(pipeline: Pipeline, lost: bool) -> None
 
 
 @parking
-def test_busy_sweep_serves_all_kinds(pipeline: Pipeline) -> None:
+def test_many_due_webhooks_do_not_delay_parked_deliveries(pipeline: Pipeline) -> None:
     """Its time ends after one task of each kind and shard, while 80 webhooks are due."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
@@ -1049,7 +1049,7 @@ def test_failed_task_does_not_stop_sweep(pipeline: Pipeline) -> None:
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-def test_every_sweep_visits_webhook(pipeline: Pipeline) -> None:
+def test_webhook_is_due_again_at_next_sweep(pipeline: Pipeline) -> None:
     """Even if the run before reached it later after its start than this run does."""
     key = webhook_key("acme", WebhookId.new())
     health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)

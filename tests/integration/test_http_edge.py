@@ -197,7 +197,7 @@ def test_accepts_the_maximum_sizes_and_rejects_one_byte_more(api: Api, backend: 
         assert stored(backend) == before
 
 
-def test_validation_errors_are_small_and_fast(api: Api, subtests: pytest.Subtests) -> None:
+def test_validation_error_does_not_echo_a_large_body(api: Api, subtests: pytest.Subtests) -> None:
     """An error does not repeat the body, because Lambda's responses are limited to 6 MB."""
     many = json.dumps({f"a{number}": 0 for number in range(20_000)}).encode()
     for name, body in {
@@ -553,7 +553,9 @@ def test_update_keeps_fields_that_are_not_sent(api: Api) -> None:
     assert cleared["filters"] == full["filters"]
 
 
-def test_if_match_guards_updates_and_deletes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
+def test_stale_if_match_rejects_update_and_delete(
+    api: Api, backend: Backend, subtests: pytest.Subtests
+) -> None:
     id = api(f"POST {WEBHOOKS}", json=WEBHOOK).json()["id"]
     key = api(f"POST {KEYS}", json=KEY).json()["id"]
     guarded: list[tuple[str, Any]] = [

@@ -80,7 +80,7 @@ def is_void(api: Api, state: str, token: str = OWNER) -> bool:
 # ── initiate ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_flow_with_pkce(api: Api, crm: Provider, clock: Clock) -> None:
+def test_flow_sends_s256_challenge_and_verifier(api: Api, crm: Provider, clock: Clock) -> None:
     id = create_integration(api, crm, scopes=["contacts.read", "deals:write"])
     started = start_flow(api, id)
     assert started.keys() == {"authorizationUrl", "state", "expiresAt"}
@@ -908,7 +908,9 @@ def test_connection_being_removed_cannot_be_connected_again(
 # ── callback: failures ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_callback_is_atomic_if_the_process_dies(api: Api, crm: Provider, backend: Backend) -> None:
+def test_callback_that_dies_leaves_a_whole_connection_or_none(
+    api: Api, crm: Provider, backend: Backend
+) -> None:
     id = create_integration(api, crm)
     started = start_flow(api, id, connectionId="whole")
     vault.clear_cache()
@@ -984,7 +986,7 @@ def test_write_whose_response_is_lost_connects_once(api: Api, crm: Provider, bac
     assert get_token(api, id).json()["accessToken"] == "access-1-7d1f", "the previous connection is unchanged"
 
 
-def test_failures_are_logged(api: Api) -> None:
+def test_failed_callback_is_logged_in_the_activity_log(api: Api) -> None:
     with provider(
         [json_answer({"error": "invalid_grant", "error_description": "code expired"}, 400), 500]
     ) as crm:

@@ -119,7 +119,9 @@ N8N_POLICY = RetryPolicy(schedule=SCHEDULES["standard"], retries_not_found=True)
         (Outcome(200, message=ReceiverMessage.STARTING), 8, 0, Fail("retries_exhausted:receiver_starting")),
     ],
 )
-def test_plan_for_messages_of_n8n(outcome: Outcome, attempt: int, seconds: int, expected: Plan) -> None:
+def test_n8n_messages_retry_or_disable_the_webhook(
+    outcome: Outcome, attempt: int, seconds: int, expected: Plan
+) -> None:
     assert plan(outcome, attempt, N8N_POLICY, lambda: 0.5, not_registered_seconds=seconds) == expected
 
 
@@ -170,7 +172,7 @@ def test_only_messages_of_n8n_itself_are_recognized(
     assert n8n.receiver_message(status, body) is message
 
 
-def test_default_delays() -> None:
+def test_default_policy_retries_after_30_60_and_120_seconds() -> None:
     delays = [plan_without_jitter(Outcome(500), attempt) for attempt in (1, 2, 3, 4)]
     assert delays == [
         Retry(30, "http_500"),
@@ -180,7 +182,7 @@ def test_default_delays() -> None:
     ]
 
 
-def test_standard_schedule() -> None:
+def test_standard_schedule_retries_seven_times_and_then_fails() -> None:
     assert STANDARD.max_attempts == 8
     delays = [plan_without_jitter(Outcome(500), attempt, STANDARD) for attempt in range(1, 8)]
     assert delays == [Retry(step, "http_500") for step in SCHEDULES["standard"]]
@@ -205,7 +207,7 @@ def test_jitter_is_random_by_default() -> None:
 
 
 @given(outcome=retried, attempt=st.integers(1, 16), policy=policies, jitter=jitters)
-def test_delay_stays_within_bounds(
+def test_delay_respects_jitter_retry_after_and_maximum(
     outcome: Outcome, attempt: int, policy: RetryPolicy, jitter: float
 ) -> None:
     planned = plan(outcome, attempt, policy, lambda: jitter)
@@ -225,7 +227,7 @@ def test_delay_stays_within_bounds(
 
 
 @given(policy=policies, jitter=jitters)
-def test_delays_grow_up_to_the_maximum(policy: RetryPolicy, jitter: float) -> None:
+def test_delays_never_decrease(policy: RetryPolicy, jitter: float) -> None:
     delays = []
     for attempt in range(1, policy.max_attempts):
         planned = plan(Outcome(500), attempt, policy, lambda: jitter)

@@ -154,7 +154,7 @@ def test_remaining_equals_what_a_write_admits(status: QuotaStatus, cost: int) ->
 
 @settings(max_examples=1_000)
 @given(quota_statuses(), st.integers(1, 9), st.sampled_from([0, 0, -1, 1, -2, -5]), st.data())
-def test_wrong_expectations_never_admit_too_much(
+def test_stale_count_never_admits_above_the_limit(
     status: QuotaStatus, cost: int, age: int, data: st.DataObject
 ) -> None:
     count = status.count

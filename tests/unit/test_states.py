@@ -97,7 +97,7 @@ def retention(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["claimed", "slot", "retry", "parked", "held", "released", "restarted", "sent now", "ended"],
 )
-def test_step_blocks_or_drops_messages(
+def test_each_step_determines_which_messages_may_attempt(
     step: Callable[[], StoredDelivery], own: int | str | None, later: int | str | None
 ) -> None:
     assert (wait_seconds(step(), 0), wait_seconds(step(), 1)) == (own, later)

@@ -264,7 +264,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("first", HARMLESS.values(), ids=HARMLESS)
-def test_harmless_mistake_does_not_fail_a_delivery(first: bytes) -> None:
+def test_tolerated_framing_error_does_not_fail_a_delivery(first: bytes) -> None:
     result, second_status, connections = send_twice(first)
     assert (result.status_code, result.response_body, result.truncated) == (200, "ok", False)
     assert ("content-type", "text/plain") in result.response_headers
@@ -413,7 +413,7 @@ TOO_LARGE = answer("413 Content Too Large", body=b"too large")
 
 @pytest.mark.parametrize("size", [100_000, 20_000_000])
 @pytest.mark.parametrize("closes", [True, False], ids=["and closes", "and stays"])
-def test_response_to_the_head_alone_counts(size: int, closes: bool, tls: Path | None) -> None:
+def test_response_sent_before_the_body_is_read_counts(size: int, closes: bool, tls: Path | None) -> None:
     async def reject(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(TOO_LARGE)
