@@ -21,7 +21,8 @@ import pytest
 from patchbay import vault
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations.client import OAuthClient
-from patchbay.oauth import token_endpoint
+from patchbay.oauth import store, token_endpoint
+from patchbay.oauth.store import StoredConnection
 from patchbay.outbound.transport import GuardedTransport
 from patchbay.providers.provider import OAuth
 from patchbay.settings import settings
@@ -903,6 +904,23 @@ def test_connection_being_removed_cannot_be_connected_again(
     assert api(f"DELETE {INTEGRATIONS}/{id}/connections/default").status == 200
     assert complete_flow(api, start_flow(api, id)["state"]).status == 200
     assert connection_count(api, id) == 1
+
+
+def test_callback_that_loses_every_race_revokes_the_new_grant(
+    api: Api, crm: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = create_integration(api, crm)
+    connect(api, id)
+    state = start_flow(api, id)["state"]
+
+    def changed(new: StoredConnection, old: StoredConnection | None, *_: object) -> None:
+        raise store.ConnectionChanged(old)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(store, "connect", changed)
+        assert_problem(complete_flow(api, state), 409)
+    assert [sent["token"] for sent in crm.revocations] == ["refresh-2-0a3b"]
+    assert get_token(api, id).json()["accessToken"] == "access-1-7d1f"
 
 
 # ── callback: failures ───────────────────────────────────────────────────────────────────────────────

@@ -261,6 +261,7 @@ def _store(
         if old is not None and client.oauth.revoke_replaced:
             _revoke_replaced(principal, client, old, new, tokens)
         return connections.to_api(integration, new)
+    refresh.revoke_unstored_grant(client, tokens)
     raise write_conflict("connection")
 
 
