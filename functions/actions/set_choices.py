@@ -6,5 +6,5 @@ from patchbay.http import endpoint
 
 @endpoint(scope="actions:handle")
 def handler(resource: Resource, body: SetChoices) -> Empty:
-    """What a workspace may choose from in fields that take ids."""
+    """Replace a workspace's list of choices for fields that take IDs."""
     return choices.set_choices(resource, body)

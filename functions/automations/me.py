@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="automations:use")
 def handler(request: Request, platform: AutomationPlatform) -> Me:
-    """Get the workspace of the credentials."""
+    """Get the workspace that the credentials belong to."""
     return hooks.me(request.principal)

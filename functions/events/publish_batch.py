@@ -5,6 +5,6 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="events:publish", status=202)
 def handler(request: Request, body: PublishEvents) -> PublishedEvents:
-    """Publish up to 100 events. Each item of the response is one of them, or the reason for its rejection."""
+    """Publish up to 100 events. Each item of the response is a published event, or why it was rejected."""
     key = request.headers.get("idempotency-key")
     return service.publish_batch(request.principal, body, idempotency_key=key)

@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration, MarketplaceQuery
 
 @endpoint(scope="integrations:read")
 def handler(query: MarketplaceQuery) -> Listing[Integration]:
-    """List the integrations to install: public integrations, then the built-in templates."""
+    """List the integrations that can be installed: public integrations, then the built-in templates."""
     return marketplace.browse(query)

@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write", status=202)
 def handler(request: Request, id: WebhookId, body: Recover) -> Recovering:
-    """Redeliver the deliveries that failed since a time."""
+    """Send the failed and cancelled deliveries of a time range again."""
     return service.recover(request.principal, id, body)

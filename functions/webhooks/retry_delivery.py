@@ -6,5 +6,5 @@ from patchbay.ids import DeliveryId, WebhookId
 
 @endpoint(scope="webhooks:write", status=202)
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId) -> Delivery:
-    """Redeliver a delivery now."""
+    """Send a delivery again now."""
     return service.retry(request.principal, id, delivery_id)

@@ -9,5 +9,5 @@ token_endpoint.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Refresh tokens before they expire, finish removals, and clean up after integrations."""
+    """Refresh tokens before they expire, finish removals, and clean up after deleted integrations."""
     return run_due(context.get_remaining_time_in_millis)._asdict()

@@ -7,5 +7,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """See to the runs that are due: tell of them again, end them, have them called back."""
+    """Process the runs that are due: announce them again, end them, or queue their callbacks."""
     return {"seen": sweep(context.get_remaining_time_in_millis)}

@@ -35,16 +35,16 @@ def add(pool: ConnectionPool, *routes: Route) -> list[Any]:
     """Add new connections, in this order."""
     connections: list[Any] = [Connection() for _ in routes]
     for route, connection in zip(routes, connections, strict=True):
-        pool.give_back(route, connection)
+        pool.release(route, connection)
     return connections
 
 
 def test_take_returns_each_idle_connection_once(pool: ConnectionPool) -> None:
     first, second = add(pool, A, A)
-    assert pool.take(B) is None
-    assert pool.take(A) is second  # the last used is the most likely to be open
-    assert pool.take(A) is first
-    assert pool.take(A) is None
+    assert pool.acquire(B) is None
+    assert pool.acquire(A) is second  # the last used is the most likely to be open
+    assert pool.acquire(A) is first
+    assert pool.acquire(A) is None
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_take_returns_each_idle_connection_once(pool: ConnectionPool) -> None:
 )
 def test_connection_is_reused_only_by_its_workspace_and_origin(pool: ConnectionPool, other: Route) -> None:
     [connection] = add(pool, A)
-    assert pool.take(other) is None
-    assert pool.take(A) is connection
+    assert pool.acquire(other) is None
+    assert pool.acquire(A) is connection
 
 
 def test_connection_with_unread_data_is_closed(pool: ConnectionPool) -> None:
     quiet, noisy = add(pool, A, A)
     noisy.quiet = False
-    assert pool.take(A) is quiet
+    assert pool.acquire(A) is quiet
     assert noisy.closed
 
 
@@ -76,23 +76,23 @@ def test_connection_is_closed_after_the_idle_limit(
     monkeypatch.setattr(connection_pool, "monotonic", lambda: now)
     [connection] = add(pool, A)
     now += MAX_IDLE_SECONDS
-    assert pool.take(A) is None
+    assert pool.acquire(A) is None
     assert connection.closed
 
 
 def test_full_pool_closes_the_least_recently_used_connection(pool: ConnectionPool) -> None:
     connections = add(pool, A, A, B, C)
     assert [connection.closed for connection in connections] == [True, False, False, False]
-    again = pool.take(A)
+    again = pool.acquire(A)
     assert again is connections[1]
-    pool.give_back(A, again)
+    pool.release(A, again)
     add(pool, B._replace(host="d"))
     assert [connection.closed for connection in connections] == [True, False, True, False]
 
 
 def test_take_checks_only_the_connection_that_it_returns(pool: ConnectionPool) -> None:
     connections = add(pool, A, B, C)
-    pool.take(B)
+    pool.acquire(B)
     assert [connection.checks for connection in connections] == [0, 1, 0]
 
 
@@ -100,4 +100,4 @@ def test_close_closes_all_connections(pool: ConnectionPool) -> None:
     connections = add(pool, A, A, B)
     pool.close()
     assert all(connection.closed for connection in connections)
-    assert pool.take(A) is None
+    assert pool.acquire(A) is None

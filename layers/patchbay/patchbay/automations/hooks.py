@@ -64,7 +64,7 @@ def triggers() -> Triggers:
 
 def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samples:
     """The workspace's newest events of that type, then the catalogue's sample: users who set up an automation
-    see their own data, and every field even before there is any.
+    see their own data, and all fields even if there is none yet.
     """
     samples = [
         Sample(id=stored.id, type=stored.type, timestamp=at_ms(stored.timestamp), data=stored.data)
@@ -89,8 +89,7 @@ def subscribe(
     principal: Principal, platform: AutomationPlatform, body: Subscribe, once: Once | None = None
 ) -> SubscribedHook:
     """Send events to an automation. Returns the existing hook if there is one. A deleted or disabled hook
-    becomes active again with its deliveries and a new secret, and a disabled one gets the events that it
-    missed.
+    is reactivated with its deliveries and a new secret, and a disabled one gets the events that it missed.
 
     Raises ValidationFailed for a URL that Patchbay does not call, Conflict at the workspace's ceiling.
     """
@@ -125,7 +124,7 @@ def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQu
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: WebhookId) -> Hook:
-    """Raises NotFound, also for a hook of another workspace or platform."""
+    """Raises NotFound, including for a hook of another workspace or platform."""
     webhook = webhooks.get(principal, id)
     if webhook.source != platform:
         raise NotFound(f"No hook of {platform.label} with this ID.")

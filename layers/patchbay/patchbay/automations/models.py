@@ -168,14 +168,14 @@ class Subscribe(ApiModel):
 
 
 class SubscribedHook(ApiModel):
-    """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook existed already."""
+    """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed."""
 
     id: WebhookId
     secret: str | None = Field(repr=False)
 
 
 class KnownHook(SubscribedHook):
-    """A hook that existed already."""
+    """A hook that already existed."""
 
     http_status: ClassVar[int] = 200
     secret: None = None
@@ -256,7 +256,7 @@ class Choices(RootModel[list[Choice]]):
 
 
 class ChoicesQuery(QueryModel):
-    """`search` is part of the label or the start of the ID; `cursor` is the ID of the last item received."""
+    """`search` matches part of a label or the start of an ID; `cursor` is the last received item's ID."""
 
     search: Annotated[str, StringConstraints(max_length=256)] = ""
     cursor: Annotated[str, StringConstraints(max_length=256)] = ""

@@ -3,7 +3,7 @@
 A run is stored first. Then an ACTION_REQUESTED event in the platform's workspace announces it. The event's ID
 derives from the run's, so a repeated announcement is one event. If the process crashes between these steps,
 or between a run's end and its callback, the sweep completes the rest within a minute:
-    pending     announced once more after a minute, because the first announcement may be lost; FAILED at
+    pending     announced again after a minute, because the first announcement may be lost; FAILED at
                 `expiresAt`
     ended       its callback is queued; the delivery's ID derives from the run's, so it is one delivery
 """
@@ -109,7 +109,7 @@ def start(
     store.create(
         run, principal.id, now + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ()
     )
-    _leave_to_sweep_on_failure(lambda: _announce(run), "run not announced")
+    _try_before_sweep(lambda: _announce(run), "run not announced")
     return response
 
 
@@ -121,7 +121,7 @@ def list_runs(principal: Principal, platform: AutomationPlatform, query: RunQuer
 
 
 def get(principal: Principal, platform: AutomationPlatform, id: RunId) -> Run:
-    """Raises NotFound, also for a run of another workspace or platform."""
+    """Raises NotFound, including for a run of another workspace or platform."""
     run = store.get(id)
     if run is None or (run.workspace_id, run.platform) != (principal.workspace_id, platform):
         raise NotFound(f"No run of {platform.label} with this ID.")
@@ -146,7 +146,7 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
         except store.RunChanged:
             run = _get_stored(id)
     if (run.status, run.output, run.error) != (ended.status, ended.output, ended.error):
-        raise Conflict(f"This run has already ended {run.status}, which cannot be changed.")
+        raise Conflict(f"This run has already ended with status {run.status}, which cannot be changed.")
     return _to_api(run)
 
 
@@ -226,7 +226,7 @@ def _finish(ended: StoredRun) -> StoredRun:
     )
     action = webhooks.callback_action(ended.workspace_id, ended.id, ended.callback_url, body)
     store.finish(ended, [action])
-    _leave_to_sweep_on_failure(lambda: _queue_callback(ended), "callback not queued")
+    _try_before_sweep(lambda: _queue_callback(ended), "callback not queued")
     return ended
 
 
@@ -250,9 +250,9 @@ def _queue_callback(ended: StoredRun) -> None:
     store.clear_due(ended)
 
 
-def _leave_to_sweep_on_failure(step: Callable[[], None], log_message: str) -> None:
-    """Call the step after the run's write. If AWS fails, the sweep repeats the step. The caller gets no
-    error, because it would repeat the request and start a second run.
+def _try_before_sweep(step: Callable[[], None], log_message: str) -> None:
+    """Call a step that follows the run's write. If AWS fails, the sweep repeats the step. The caller gets no
+    error, because they would repeat the request and start a second run.
     """
     try:
         step()

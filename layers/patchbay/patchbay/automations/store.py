@@ -102,9 +102,9 @@ def page(
 
 
 def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None:
-    """Store the end of a pending run. `extra_actions` join the transaction; with any, the sweep processes the
-    run again in a minute, unless `clear_due` is called before. Raises RunChanged when the run has ended
-    already.
+    """Store the end of a pending run. `extra_actions` join the transaction; if there are any, the sweep
+    processes the run again in a minute, unless `clear_due` is called first. Raises RunChanged when the run
+    has already ended.
     """
     name = "error" if run.output is None else "output"
     end = run.error if run.output is None else compact_json.dumps(run.output)
@@ -176,12 +176,12 @@ def set_choices(workspace_id: str, resource: str, items: Sequence[Choice]) -> No
 
 
 def choices(workspace_id: str, resource: str) -> list[Choice]:
-    """The choices that the platform set; an empty list if it has not."""
+    """The choices that the platform set; an empty list if it has set none."""
     row = dynamo.get(
         settings().automations_table, {"id": _choices_id(workspace_id, resource)}, consistent=False
     )
     pairs = [] if row is None else json.loads(row["items"])
-    # They were validated when they were set, perhaps by an older rule.
+    # They were validated when they were set, perhaps under older rules.
     return [Choice.model_construct(id=id, label=label) for id, label in pairs]
 
 

@@ -1,4 +1,4 @@
-"""Which of a webhook's deliveries may be attempted now, by its breaker, its lane, its backlog and its rate
+"""Decides which of a webhook's deliveries may be attempted now, from its breaker, lane, backlog and rate
 limit.
 
 For a healthy webhook without a rate limit, this makes no AWS call.
@@ -15,7 +15,7 @@ from patchbay.receivers import health_store, slots
 from patchbay.receivers.lanes import MAX_DEFERRALS, Lane, defer_seconds
 from patchbay.settings import settings
 
-# A probe reserves the time of an attempt and this much more: a lost one must not keep the breaker open for
+# A probe reserves the time of an attempt plus this much: a lost probe must not keep the breaker open for
 # long.
 _PROBE_RESERVE_MS = 30_000
 _SWEEP_MS = 60_000
@@ -23,7 +23,7 @@ _SWEEP_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class SendNow:
-    """Attempt it, not before `at` (Unix milliseconds; at most a moment ahead)."""
+    """Attempt it, but not before `at` (Unix milliseconds, at most one second ahead)."""
 
     at: int = 0
 
@@ -42,7 +42,7 @@ class WaitForSlot:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep it in the table until the receiver is well, or has caught up."""
+    """Keep it in the table until the receiver is healthy, or has caught up."""
 
     reason: str
 
@@ -80,8 +80,8 @@ def admit(batch: WebhookBatch, lane: Lane) -> list[Admission]:
 
 
 def defer(batch: WebhookBatch, *, has_many_in_flight: bool) -> list[Admission]:
-    """Admissions for a batch whose workspace has no permit for the slow lane. If the queue
-    `has_many_in_flight`, no further delivery waits in it.
+    """Admissions for a batch whose workspace has no permit for the slow lane. If the queue has
+    many messages in flight, deliveries are held instead of deferred.
     """
     admissions: list[Admission] = [
         Hold("held:slow")
@@ -99,7 +99,7 @@ def _schedule_sweep(batch: WebhookBatch, admissions: Sequence[Admission], now: i
 
 
 def _admit_by_hand(lane: Lane) -> Admission:
-    """A user asked for the delivery now, so it does not wait until its receiver is well."""
+    """A user asked for the delivery now, so it does not wait until its receiver is healthy."""
     return MoveToSlowLane() if lane is Lane.FAST else SendNow()
 
 
@@ -118,7 +118,7 @@ def _admit_active(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
 
 
 def _admit_probe(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
-    """The breaker is open: hold all deliveries but one, if a probe is due. Probes take the slow lane."""
+    """The breaker is open: hold all deliveries, except one if a probe is due. Probes take the slow lane."""
     admissions: list[Admission] = [Hold("held:timeouts") for _ in batch.deliveries]
     probe_at = batch.health.probe_at
     if probe_at > now:
@@ -134,7 +134,7 @@ def _admit_probe(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
 
 
 def _hold_untried(deliveries: Sequence[QueuedDelivery]) -> dict[str, Admission]:
-    """The receiver has a backlog. Retries continue, because they are what reduces the backlog."""
+    """The receiver has a backlog. Retries continue, because they reduce the backlog."""
     return {
         queued.message_id: Hold("held:backlog")
         for queued in deliveries

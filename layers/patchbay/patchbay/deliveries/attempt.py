@@ -20,7 +20,7 @@ from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.sender import Sender, SendResult
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# For a batch of 10: its AWS calls and its DNS look-ups.
+# Enough for the AWS calls and DNS lookups of a batch of 10.
 _THREADS = 20
 
 
@@ -51,7 +51,7 @@ class CompletedAttempt:
 
     def to_stored(self, own_headers: Mapping[str, str]) -> StoredAttempt:
         """The attempt as it is stored. The values of the webhook's own headers are masked; a response that
-        repeats part of one is withheld as a whole.
+        repeats part of one is withheld entirely.
         """
         received: dict[str, str] = {}
         for name, value in self.result.response_headers:
@@ -76,7 +76,7 @@ class CompletedAttempt:
 async def send(
     receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger = "AUTO"
 ) -> CompletedAttempt:
-    """Send one signed request. Every attempt has the delivery's id, and a time and a signature of its own."""
+    """Send one signed request. All attempts have the delivery's ID; each has its own time and signature."""
     started_at = now_ms()
     headers = {
         "content-type": "application/json",

@@ -1,5 +1,5 @@
-"""A batch of a deliveries queue, grouped by webhook, with everything that is stored about each. One call
-reads it all.
+"""A batch of messages from a deliveries queue, grouped by webhook, with all stored data about each. One call
+reads everything.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 
 @dataclass(slots=True)
 class QueuedDelivery:
-    """An SQS message of a delivery: `body` as SQS has it, `message` parsed. `delivery` is None if there is no
-    row yet.
+    """An SQS message of a delivery: `body` is its text, and `message` is the parsed text. `delivery` is None
+    if there is no row yet.
     """
 
     message_id: str
@@ -41,12 +41,12 @@ class QueuedDelivery:
 
     @property
     def is_new(self) -> bool:
-        """Whether no worker can have started an attempt, except one with a copy of the message right now."""
+        """Whether no worker can have started an attempt, unless it has a copy of the message right now."""
         return self.delivery is None and self.receive_count == 1
 
     @property
     def is_obsolete(self) -> bool:
-        """Whether the message is not needed any more (see `states.Obsolete`)."""
+        """Whether the message is no longer needed (see `states.Obsolete`)."""
         return isinstance(states.check_message(self.delivery, self.message, now_ms()), states.Obsolete)
 
 
@@ -54,10 +54,10 @@ class QueuedDelivery:
 class WebhookBatch:
     """One webhook's part of a batch, and the results of its attempts.
 
-    `webhook` is None if it was deleted. `receiver` is None until the webhook's secrets are decrypted, and if
-    they cannot be. `timed_out` says of each attempt, in the order in which they ended, whether it timed out.
-    `is_probing` says that one attempt is the probe of an open breaker, `was_slow` that one took long, and
-    `has_queued_retries` that retries wait in the queue.
+    `webhook` is None if it was deleted. `receiver` is None until the webhook's secrets are decrypted, and
+    stays None if that fails. `timed_out` says for each attempt, in the order in which they ended, whether it
+    timed out. `is_probing` says that one attempt is the probe of an open breaker, `was_slow` that one was
+    slow, and `has_queued_retries` that retries wait in the queue.
     """
 
     key: str
@@ -79,8 +79,8 @@ class WebhookBatch:
 
     @property
     def is_callback(self) -> bool:
-        """Whether it is the callback of an automation's run: a single delivery, so no other depends on how
-        its receiver does.
+        """Whether this is the callback of an automation's run: a single delivery, so the health of its
+        receiver affects no other.
         """
         return isinstance(self.deliveries[0].message.webhook_id, RunId)
 
@@ -94,7 +94,7 @@ class WebhookBatch:
 
     @property
     def resumed_at(self) -> int:
-        """When the webhook was last enabled by hand. Its receiver's health before that does not count."""
+        """When the webhook was last enabled. Its receiver's health before that does not count."""
         return self.webhook.resumed_at if self.webhook else 0
 
     @property
@@ -109,7 +109,7 @@ class WebhookBatch:
 def load_batches(deliveries: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
     """Group deliveries by webhook and read everything about them, in one call. Webhooks and deliveries are
     read with strong consistency, so that a deleted secret signs nothing, and a delivery that was recorded as
-    delivered is not sent again. The health of a receiver may be a moment old.
+    delivered is not sent again. The health of a receiver may be slightly stale.
     """
     by_webhook: dict[str, list[QueuedDelivery]] = {}
     for queued in deliveries:

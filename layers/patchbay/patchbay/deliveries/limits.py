@@ -1,4 +1,4 @@
-"""The limit on test events of a workspace: a caller waits for the response to each of them."""
+"""The limit on a workspace's test events: each one keeps its caller waiting for the receiver."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ class Status(StrEnum):
     """The status of a delivery: `(claim) → SENDING → DELIVERED | RETRYING | FAILED`.
 
     A PENDING delivery waits for its first attempt: it has no row while it is queued, and has one while it
-    waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is well again;
-    the sweeper queues it. A CANCELLED delivery was not sent because its webhook is no longer active.
+    waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is healthy
+    again; then the sweeper queues it. A CANCELLED delivery was not sent because its webhook is no longer
+    active.
     """
 
     PENDING = "PENDING"
@@ -43,10 +44,11 @@ TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 class DeliveryMessage:
     """The SQS message of one delivery.
 
-    `body` is the body that the receiver gets. It is None if it is over 64 KB, or if the sweeper sent the
-    message; then it is built from the event's row. The webhook of a callback is its run, which has the body.
-    `generation` rises with each new message of the delivery, so that earlier messages are recognized. A
-    message `by_hand` was requested by a user, and does not wait until its receiver is well.
+    `body` is the request body for the receiver. It is None if it exceeds 64 KB, or if the sweeper or a
+    manual retry sent the message; the worker then builds it from the event's row. For a callback,
+    `webhook_id` is the ID of its run, and the webhook's row has the body. `generation` increases with each
+    new message of the delivery, so that earlier messages are recognized. `by_hand` marks a manual retry,
+    which does not wait until the receiver is healthy.
     """
 
     id: DeliveryId
@@ -83,7 +85,7 @@ class DeliveryQuery(ListQuery):
 
 
 class Delivery(ApiModel):
-    """`reason` says why the delivery is not delivered (yet): `http_500`, `timeout`,
+    """`reason` says why the delivery has not succeeded (yet): `http_500`, `timeout`,
     `retries_exhausted:http_500`, `held:timeouts` …
     """
 
@@ -123,8 +125,8 @@ class Attempt(ApiModel):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last
-    100. If their responses do not all fit into one response of the API, the oldest ones are withheld.
+    """`payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100
+    attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
     """
 
     payload: JsonObject | None
@@ -132,14 +134,14 @@ class DeliveryDetail(Delivery):
 
 
 class Recover(ApiModel):
-    """Deliveries of events from `since` to `until`, both included. Without `until`, to now."""
+    """The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now."""
 
     since: Timestamp
     until: Timestamp | None = None
 
 
 class Recovering(ApiModel):
-    """`queued` deliveries are sent again, the oldest first. At most 10,000 are counted."""
+    """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
 
     queued: int
 

@@ -35,8 +35,8 @@ def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_
     """Count a failed delivery against its webhook, and disable the webhook at `disableAfter` failures in a
     row.
 
-    Call this before the delivery is recorded as FAILED: if it is counted twice, it counts once, but it must
-    not be missed. A callback is a single delivery, so it is not counted. `requested_at` is when the last
+    Call this before the delivery is recorded as FAILED: a repeat has no effect, but a failure that is missed
+    is never counted. A callback is a single delivery, so it is not counted. `requested_at` is when the last
     attempt started.
     """
     if batch.is_callback:
@@ -44,7 +44,7 @@ def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_
     stale = batch.health.stale_failures(batch.resumed_at)
     if stale:
         health_store.remove_failures(batch.key, stale)
-    # A local, because concurrent attempts set the batch's health too, and not always to the latest.
+    # A local variable, because concurrent attempts also set `batch.health`, and not always to the latest.
     health = batch.health = health_store.record_failure(batch.key, at, message.id)
     limit = batch.webhook.disable_after if batch.webhook else 0
     if not batch.is_active or health.consecutive_failures(batch.resumed_at) < limit:
@@ -56,12 +56,12 @@ def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_
 
 
 def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requested_at: int) -> None:
-    """End a webhook whose receiver asked for no more events in its response to a request of `requested_at`.
+    """End a webhook whose receiver's response to a request made at `requested_at` asked for that.
 
-    The webhook is disabled. But a 410 of an automation platform removes the hook, because the automation
-    subscribes again when it is turned on. If n8n keeps saying that it does not know the hook, its workflow
-    may only seem to be published, so the hook is disabled and the owner gets an event. A webhook that was
-    subscribed or enabled since `requested_at` stays as it is.
+    An API webhook is disabled. A 410 from an automation platform removes the hook, because the automation
+    subscribes again when it is turned on. If n8n keeps responding that the hook is not registered, its
+    workflow may only seem to be published, so the hook is disabled and the owner gets an event. A webhook
+    that was subscribed or enabled after `requested_at` is unchanged.
     """
     source = batch.webhook.source if batch.webhook else None
     if source == "api" or reason == retry.NOT_FOUND:
@@ -81,7 +81,7 @@ def disable(
     batch: WebhookBatch, message: DeliveryMessage, reason: str, health: Health, requested_at: int
 ) -> None:
     """Stop the webhook's deliveries. The sweeper cancels those that wait, and notifies the owner once, unless
-    the delivery was itself such a notification.
+    the failed delivery was itself an operational event.
     """
     notifies = message.event_type not in catalogue.OPERATIONAL
     failures = health.consecutive_failures(batch.resumed_at)
@@ -111,8 +111,8 @@ def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, str | int 
 
 
 def needs_finish(batch: WebhookBatch) -> bool:
-    """Whether `finish_batch` has anything to do. It has not without an attempt, for a healthy receiver whose
-    first attempts all succeeded, and for a callback: a single delivery says nothing about others.
+    """Whether `finish_batch` has anything to do. It has nothing to do if no attempt was made, if the receiver
+    is healthy and all its first attempts succeeded, or for a callback, which is a single delivery.
     """
     return (
         bool(batch.timed_out)
@@ -122,8 +122,8 @@ def needs_finish(batch: WebhookBatch) -> bool:
 
 
 def finish_batch(batch: WebhookBatch) -> None:
-    """Call this after the batch's attempts. One write adds what the roll-up does not count to the counters.
-    If the receiver is not well, or has recovered, this also updates its breaker and its lane.
+    """Call this after the batch's attempts. One write adds the attempts that the roll-up does not count to
+    the counters. If the receiver is unhealthy or has recovered, this also updates its breaker and its lane.
     """
     if batch.counts.attempts:
         stats.add_counts(batch.key, batch.counts)
@@ -156,7 +156,7 @@ def _update_breaker(batch: WebhookBatch) -> None:
             delay = probe_delay_seconds(health.probes + 1, settings().probe_seconds)
             health_store.record_probe_failure(batch.key, now + delay * 1000)
         return
-    elif health.opened_at:  # the webhook was enabled by hand since, so earlier timeouts do not count
+    elif health.opened_at:  # the webhook was enabled since then, so earlier timeouts do not count
         health_store.set_timeouts(batch.key, timeouts)
     else:
         timeouts = health_store.add_timeouts(batch.key, timeouts).timeouts
@@ -167,7 +167,7 @@ def _update_breaker(batch: WebhookBatch) -> None:
 
 def mark_slow(batch: WebhookBatch) -> None:
     """Move the webhook to the slow lane, because an attempt takes over two seconds. This writes at most once
-    a batch, and at most twice a minute for a webhook that is known to be slow.
+    per batch, and at most twice a minute for a webhook that is known to be slow.
     """
     now = now_ms()
     health = batch.health

@@ -1,9 +1,9 @@
 """The hourly roll-up of first-attempt successes, which no worker counts: it reads the deliveries' rows and
-adds the sums to each webhook's counters. Requests for statistics also read the hours that come after it.
+adds the sums to each webhook's counters. Requests for statistics also read the hours that are not rolled up.
 
-A delivery's id has the time of its event, so the deliveries of an hour are a range of ids. An hour is read
-when it cannot get another success for the roll-up to count (`counters.hours_to_roll_up`). For a webhook with
-n deliveries of b bytes that costs one write and n * b / 8192 read units, plus half a read unit for the
+A delivery's ID contains the time of its event, so the deliveries of an hour are a range of IDs. An hour is
+read when the roll-up has no further success of it to wait for (`counters.hours_to_roll_up`). For a webhook
+with n deliveries of b bytes, that costs one write and n * b / 8192 read units, plus half a read unit for the
 counters. A webhook without deliveries costs one read unit, and a workspace without events costs nothing.
 
 Each write adds the sums and advances `rolledTo` in one step, on the condition that `rolledTo` is still where
@@ -33,13 +33,13 @@ from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
 from patchbay.webhooks import store as webhooks_store
 
-# The time that a chunk and its write take at most.
+# The longest time that a chunk and its write take.
 _RESERVE_MS = 15_000
 # How many deliveries one write covers.
 _CHUNK = 5_000
 _THREADS = 8
 # Reading 1,000 deliveries takes about 125 read units. So that polling does not use up the table's throughput,
-# a process caches for a while what it read of a busy webhook.
+# a process briefly caches the counts of a busy webhook.
 _BUSY = 100
 _CACHE_MS = 30_000
 
@@ -65,8 +65,8 @@ class Incomplete(Exception):
 def roll_up(remaining_ms: Callable[[], int]) -> int:
     """Add the successes of each hour that has ended, the oldest first, and return their number.
 
-    The next hour starts only when the one before it is complete for all webhooks. Raises Incomplete if the
-    time is too short, or if AWS failed for some webhooks.
+    The next hour starts only when the one before it is complete for all webhooks. Raises Incomplete if
+    time runs out, or if AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
     through = stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
@@ -120,7 +120,7 @@ class _Run:
                 stored = stats_store.add_rolled_up(key, hour, stored, counts, until)
                 self.rolled_up += counts.delivered
             except dynamo.ConditionFailed as failure:
-                # Another run wrote it, or we did and the response was lost.
+                # Another run wrote it, or this one did and the response was lost.
                 stored = stats_store.from_row(failure.row or {})
                 rows = store.outcomes(key, stored.rolled_to or start, end)
             reached = stored.rolled_to or start
@@ -185,7 +185,7 @@ def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
 
 
 def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], start: str, end: str) -> None:
-    """Add the successes of each webhook that are not rolled up, as another hour."""
+    """Add each webhook's successes that are not rolled up yet, as one more hour."""
 
     def count(key: str, hours: Sequence[HourCounters]) -> AttemptCounts:
         after = max([start, *(hour.rolled_to for hour in hours if hour.rolled_to)])
@@ -221,5 +221,5 @@ def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
 
 
 def _id_range(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
-    """The lowest and the highest id of the deliveries of these hours."""
+    """The lowest and the highest ID of the deliveries of these hours."""
     return DeliveryId.range(at_ms(first * counters.HOUR_MS), at_ms((last + 1) * counters.HOUR_MS - 1))

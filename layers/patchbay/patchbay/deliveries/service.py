@@ -1,4 +1,4 @@
-"""Reads deliveries (of a webhook, of an event, one with its attempts), and sends them again."""
+"""Reads deliveries (those of a webhook or an event, or one with its attempts), and sends them again."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ if TYPE_CHECKING:
 
 _RECENT = 10
 _READ_RESPONSES_SCOPE = "webhooks:write"
-# A delivery can be sent again by hand any number of times.
+# Users can retry a delivery any number of times.
 _MAX_ATTEMPTS_SHOWN = 100
 _DOES_NOT_FIT = "The responses to later attempts leave no space for this one."
-# The number of deliveries that a recovery reports is exact up to this.
+# Up to this, the number of deliveries that a recovery reports is exact.
 _MAX_COUNTED = 10_000
-# A hook that is subscribed again gets the events that it missed in this time, a long weekend. Its owner can
-# recover older ones. The failures that disable a hook start days before it is disabled, so the time of the
-# disabling would be the wrong limit.
+# A hook that is subscribed again gets the events that it missed in this period, a long weekend. Its owner can
+# recover older ones. The period cannot begin when the hook was disabled, because the failures that disabled
+# it began days earlier.
 _RECOVER_HOOK_MS = 4 * 86_400_000
 _RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRYABLE = {
-    Status.DELIVERED: "This delivery is already delivered, so it cannot be retried.",
+    Status.DELIVERED: "This delivery has already succeeded, so it cannot be retried.",
     Status.SENDING: "This delivery is being sent. Try again later.",
-    Status.PENDING: "This delivery waits for the rate limit of its webhook, and is sent automatically.",
+    Status.PENDING: "This delivery is waiting for its webhook's rate limit, and is then sent automatically.",
 }
 
 AnyWebhook = TypeVar("AnyWebhook", bound=Webhook)
 
 
 def list_deliveries(principal: Principal, webhook_id: WebhookId, query: DeliveryQuery) -> Listing[Delivery]:
-    """Deliveries of one webhook, newest event first. Raises NotFound, also for a webhook of another
-    workspace.
+    """Deliveries of one webhook, newest event first. Raises NotFound, including for a webhook of
+    another workspace.
     """
     webhooks.get(principal, webhook_id)
     page = store.page(
@@ -92,9 +92,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
 
 
 def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
-    """The delivery, without the receiver's oldest responses if they do not all fit into one response of the
-    API.
-    """
+    """The delivery, without the receiver's oldest responses if they do not all fit into one API response."""
     excess = response_size.model_size(detail) - response_size.MAX_BYTES
     attempts = list(detail.attempts)
     for index, attempt in enumerate(detail.attempts):
@@ -137,7 +135,7 @@ def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
 
 
 def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
-    """Send a delivery again now, with all the retries of its webhook, even if it waits for something. Raises
+    """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. Raises
     NotFound, and Conflict if the delivery was delivered or is being sent, or if the webhook is not active.
     """
     _check_active(principal, webhook_id)
@@ -158,7 +156,7 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delive
 
 
 def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
-    """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, the oldest
+    """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, oldest
     first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
     the webhook is not active or a recovery of it is running.
     """
@@ -176,13 +174,13 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
     queued = sum(1 for _ in recoverable)
     if queued and not health_store.start_recovery(key, id_range, now):
-        raise Conflict("A recovery of this webhook is running. Try again when it has ended.")
+        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
 
 
 def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
-    """For the transaction that reactivates an automation's disabled webhook: recovers the deliveries of the
-    last days that its receiver did not accept.
+    """The writes for the transaction that reactivates a disabled hook. They recover the deliveries of the
+    last four days that its receiver did not accept.
     """
     now = now_ms()
     id_range = DeliveryId.range(at_ms(now - _RECOVER_HOOK_MS), at_ms(now))
@@ -233,7 +231,7 @@ def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebh
     activities = roll_up.activities(workspace_id, keys, now)
     complete = []
     for webhook, key, (health, hours) in zip(models, keys, activities, strict=True):
-        # A webhook whose deliveries all succeeded at once has none that wait, so none are counted.
+        # If no attempt failed and nothing is due, no delivery is waiting, so the count is skipped.
         pending = store.count_pending(key) if counters.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         complete.append(

@@ -1,5 +1,5 @@
-"""The states of a delivery and every step between them. Pure: each step takes a delivery and returns the
-next.
+"""The states of a delivery and every step between them. Pure: each step takes a delivery and returns it in
+its next state.
 
     (no row) ─▶ SENDING ─▶ DELIVERED | FAILED | CANCELLED
                  │  ▲
@@ -9,10 +9,10 @@ next.
 The worker claims a delivery (`claimed`), makes it wait (`held`, `waiting_for_slot`), and records the result
 of an attempt (`delivered`, `retrying`, `ended`). The sweeper queues deliveries that wait in the table
 (`requeued`, `released`) or ends them (`abandoned`). The sweeper and the API restart deliveries (`restarted`).
-`store.write` stores a step only if the row is still the one that the step started from. Only `delivered`
-overwrites any row.
+`store.write` stores the result only if the row has not changed since the step read it. Only `delivered` is
+stored unconditionally.
 
-A delivery and its message have a `generation`, which rises whenever a new message takes over the delivery.
+A delivery and its message have a `generation`, which increases when a new message takes over the delivery.
 Messages of an earlier generation are dropped. Times are Unix milliseconds.
 """
 
@@ -29,19 +29,19 @@ from patchbay.ids import webhook_key
 from patchbay.storage import due_index
 from patchbay.storage.records import retention_ttl
 
-# The message of a delivery that waits in the table may be lost or late. No other is sent for this long.
+# A message for a delivery that waits in the table may be lost or late. Another is sent only after this long.
 RESEND_AFTER_MS = 15 * 60_000
-# If the message of a retry by hand is lost, the sweeper sends another after this long.
-_RESEND_BY_HAND_AFTER_MS = 60_000
+# If the message of a restarted delivery is lost, the sweeper sends another after this long.
+_RESEND_RESTARTED_AFTER_MS = 60_000
 
 
 class Obsolete:
-    """The message is not needed any more: its delivery has ended or is held, or a later message took over."""
+    """The message is no longer needed: its delivery has ended or is held, or a later message took over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The delivery is leased, or waits, until then."""
+    """The delivery is leased or waits until `until` (Unix milliseconds)."""
 
     until: int
 
@@ -49,7 +49,7 @@ class Blocked:
 def check_message(
     delivery: StoredDelivery | None, message: DeliveryMessage, now: int
 ) -> Obsolete | Blocked | None:
-    """Why a message cannot have its delivery attempted now; None if it can."""
+    """Why a message's delivery cannot be attempted now; None if it can."""
     if delivery is None:
         return None
     if (
@@ -68,7 +68,7 @@ def check_message(
 def claimed(
     delivery: StoredDelivery | None, message: DeliveryMessage, *, now: int, until: int, max_attempts: int
 ) -> StoredDelivery:
-    """Leased for one attempt, `until` the lease ends."""
+    """Leased for one attempt. The lease ends at `until`."""
     before = delivery or _new(message, now)
     return before._replace(
         **_NO_WAIT,
@@ -111,7 +111,7 @@ def held(
 def waiting_for_slot(
     delivery: StoredDelivery | None, message: DeliveryMessage, *, until: int, now: int, max_attempts: int
 ) -> StoredDelivery:
-    """Given a slot of its webhook's rate limit. Its message waits in the queue `until` then."""
+    """Given a slot of its webhook's rate limit, which starts at `until`. Its message waits in the queue."""
     before = delivery or _new(message, now)
     return before._replace(
         **_stamp(before, now),
@@ -142,11 +142,11 @@ def delivered(
         HELD                the sweeper's release is refused, because the row has changed
         SENDING             another worker has a copy; its record of a failure is refused
         FAILED, CANCELLED   another worker had a copy; the receiver accepted one, and that counts
-        DELIVERED           the row says the same, a moment later
+        DELIVERED           the new row says the same, with slightly later times
     """
     before = delivery or _new(message, attempt.started_at)
-    # Nothing of an open delivery is kept: no lease, claims, wait, reason or index key. Without a token, later
-    # writes of other workers are refused.
+    # The attributes of an open delivery are dropped: lease, claims, wait, reason and index keys. Because the
+    # token is dropped too, later writes of other workers are refused.
     return StoredDelivery(
         webhook_key=before.webhook_key,
         id=before.id,
@@ -178,9 +178,8 @@ def retrying(
     not_registered_since: int | None,
     now: int,
 ) -> StoredDelivery:
-    """Failed once more, with a retry at the time `at`. A parked retry waits in the table for the sweeper, not
-    in the queue. `not_registered_since` is when the receiver first said that it does not know the hook, if it
-    has said nothing else since.
+    """Failed again, with a retry at `at`. A parked retry waits in the table for the sweeper, not in the
+    queue. `not_registered_since` is when the current unbroken series of NOT_REGISTERED responses began.
     """
     after = delivery._replace(
         **_stamp(delivery, now),
@@ -209,15 +208,15 @@ def ended(
     )
 
 
-# ── steps of the sweeper and the API; None if the delivery is not in a state for the step ────────────
+# ── steps of the sweeper and the API; None if the step does not apply to the delivery's state ────────
 
 
 def requeued(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
     """Parked and due: the caller sends a message for it now.
 
-    The delivery stays parked for another 15 minutes, unless it is claimed before. If the sweeper dies before
+    The delivery stays parked for another 15 minutes, unless it is claimed sooner. If the sweeper dies before
     it sends the message, a later run finds the delivery again. That run's message has the same generation, so
-    if the queue is far behind, the first copy counts.
+    if the queue is far behind, the copy that arrives first counts.
     """
     if delivery.status is not Status.RETRYING or delivery.due_at is None or delivery.due_at > now:
         return None
@@ -225,7 +224,7 @@ def requeued(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
 
 
 def released(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
-    """Held, and not for too long: the caller sends a message for it now."""
+    """Held, but not for too long: the caller sends a message for it now."""
     if delivery.status is not Status.HELD or (delivery.due_at or 0) <= now:
         return None
     return _queued(delivery, now, RESEND_AFTER_MS)
@@ -234,14 +233,14 @@ def released(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
 def restarted(
     delivery: StoredDelivery, statuses: Collection[Status], trigger: Trigger, now: int
 ) -> StoredDelivery | None:
-    """Attempted again from the start, with all the retries of its webhook: the caller sends a message for it
-    now. The delivery has one of the `statuses`, or its lease or slot has expired: its message may be in the
-    dead-letter queue.
+    """Attempted again from the start, with all of its webhook's retries: the caller sends a message for it
+    now. The delivery must have one of the `statuses`, or an expired lease or slot: then its message may be in
+    the dead-letter queue.
     """
     is_stuck = delivery.status in (Status.SENDING, Status.PENDING) and delivery.blocked_until <= now
     if delivery.status not in statuses and not is_stuck:
         return None
-    return _queued(delivery, now, _RESEND_BY_HAND_AFTER_MS)._replace(
+    return _queued(delivery, now, _RESEND_RESTARTED_AFTER_MS)._replace(
         generation=delivery.generation + 1,
         trigger=trigger,
         earlier=delivery.attempts,
@@ -288,7 +287,7 @@ _NO_WAIT = _Wait(due_shard=None, due_at=None, next_attempt_at=None, slot_at=None
 
 
 def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
-    """The delivery of a message that has no row yet. The step that follows sets the rest."""
+    """The delivery of a message, if it has no row yet. The step that follows sets the remaining fields."""
     return StoredDelivery(
         webhook_key=webhook_key(message.workspace_id, message.webhook_id),
         id=message.id,
@@ -302,12 +301,12 @@ def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
         created_at=now,
         updated_at=now,
         version=0,
-        ttl=retention_ttl(now),  # not by its id: an event that arrived over the bus may be weeks old
+        ttl=retention_ttl(now),  # not from its ID: an event from the bus may be weeks old
     )
 
 
 def _queued(delivery: StoredDelivery, now: int, resend_after_ms: int) -> StoredDelivery:
-    """RETRYING now. If its message is lost, the sweeper sends another after `resend_after_ms`."""
+    """RETRYING, and due now. If its message is lost, the sweeper sends another after `resend_after_ms`."""
     return delivery._replace(
         **_stamp(delivery, now),
         **_due(delivery, now + resend_after_ms),
@@ -318,7 +317,7 @@ def _queued(delivery: StoredDelivery, now: int, resend_after_ms: int) -> StoredD
 
 
 def _stamp(delivery: StoredDelivery, now: int) -> _Stamp:
-    """Changes of every step. Each write has a `token` of its own, which identifies the row's state."""
+    """The changes that every step makes. Each write has a new `token`, which identifies the row's state."""
     return {"version": delivery.version + 1, "updated_at": now, "token": secrets.token_hex(4)}
 
 

@@ -5,8 +5,8 @@ Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
     try#dlv_…#<nnnn>    a failed attempt
 Indexes, both sparse: `byStatus` (statusKey, sk) has the deliveries that are RETRYING (also while they are
 being sent), HELD, FAILED or CANCELLED; `due` (dueShard, dueAt) has those that wait in the table until the
-sweeper queues them. A delivery that succeeds at once is in neither, and is one write. Rows expire by TTL.
-Times are Unix milliseconds.
+sweeper queues them. A delivery that succeeds on its first attempt is in neither, and takes one write. Rows
+expire by TTL. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from patchbay.storage.records import retention_ttl
 _WRITE_UNIT_BYTES = 1024
 _MIN_BODY_CHARACTERS = 200
 
-# Limits what one request or one failure reads to about 1 MB of a webhook's deliveries.
+# Limits the reads of one request or one failure to about 1 MB of a webhook's deliveries.
 _NEWEST = 1000
 
-# A recovery sends these again.
+# A recovery sends deliveries with these statuses again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
 class DeliveryChanged(Exception):
-    """The row is no longer the one that the step started from. `delivery` is the one in the table."""
+    """The row has changed since the step read it. `delivery` is the current row; None if there is none."""
 
     def __init__(self, delivery: StoredDelivery | None) -> None:
         super().__init__("the delivery has changed")
@@ -55,19 +55,19 @@ class DeliveryChanged(Exception):
 def write(
     before: StoredDelivery | None, after: StoredDelivery, failed_attempt: StoredAttempt | None = None
 ) -> None:
-    """Store a step of `states`, with a failed attempt's own row if there is one. Raises DeliveryChanged."""
+    """Store the result of a step of `states`, and a row for a failed attempt. Raises DeliveryChanged."""
     table, row = settings().deliveries_table, after.to_row()
-    terms = _unchanged(before)
+    condition = _if_unchanged(before)
     try:
         if failed_attempt is None:
-            dynamo.put(table, row, **terms)
+            dynamo.put(table, row, **condition)
             return
         attempt_row = failed_attempt.to_row() | {
             "webhookKey": after.webhook_key,
             "sk": _attempt_key(after.id, f"{failed_attempt.number:04}"),
             "ttl": retention_ttl(after.updated_at),
         }
-        dynamo.transact([dynamo.put_action(table, row, **terms), dynamo.put_action(table, attempt_row)])
+        dynamo.transact([dynamo.put_action(table, row, **condition), dynamo.put_action(table, attempt_row)])
     except dynamo.ConditionFailed as refused:
         found = refused.row
     except dynamo.TransactionCanceled as refused:
@@ -75,23 +75,23 @@ def write(
     else:
         return
     current = StoredDelivery.from_row(found) if found else None
-    # If a response is lost, the client sends the write again, and the first write makes the condition fail.
+    # If a response is lost, the AWS client repeats the write, whose condition fails because of the first one.
     if current is None or current.token != after.token:
         raise DeliveryChanged(current)
 
 
-class _Terms(TypedDict, total=False):
+class _Condition(TypedDict, total=False):
     condition: Required[str]
     names: Mapping[str, str]
     seen: str | int
 
 
-def _unchanged(before: StoredDelivery | None) -> _Terms:
+def _if_unchanged(before: StoredDelivery | None) -> _Condition:
     if before is None:
         return {"condition": "attribute_not_exists(sk)"}
     if before.token is not None:
         return {"condition": "#token = :seen", "names": {"#token": "token"}, "seen": before.token}
-    # A row of an earlier release.
+    # An earlier release wrote the row.
     condition = "attribute_not_exists(#token) AND version = :seen"
     return {"condition": condition, "names": {"#token": "token"}, "seen": before.version}
 
@@ -105,8 +105,8 @@ def record_delivered(deliveries: Sequence[StoredDelivery]) -> list[int]:
 
 
 def _fit_write_unit(delivery: StoredDelivery) -> dynamo.Row:
-    """The row, with as much of the response's body as fits into 1 KB, which is one write unit, but with at
-    least 200 characters of it.
+    """The row. If it exceeds 1 KB, which is one write unit, the response's body is cut to fit, but not below
+    200 characters.
     """
     row, success = delivery.to_row(), delivery.success
     if success is None:
@@ -125,7 +125,7 @@ def _fit_write_unit(delivery: StoredDelivery) -> dynamo.Row:
 
 
 def table_key(message: DeliveryMessage) -> tuple[str, dynamo.Row]:
-    """The table and the key of a message's delivery, for a read of several rows in one call."""
+    """The table key of a message's delivery."""
     return settings().deliveries_table, _key(message.workspace_id, message.webhook_id, message.id)
 
 
@@ -138,7 +138,9 @@ def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> StoredDeliv
 
 
 def get_by_keys(keys: Iterable[tuple[str, DeliveryId]]) -> list[StoredDelivery]:
-    """The deliveries that exist of up to 100 (webhookKey, id), in that order; strongly consistent."""
+    """The deliveries with up to 100 keys (webhookKey, id), in that order, without missing ones; strongly
+    consistent.
+    """
     table = settings().deliveries_table
     rows = dynamo.batch_get([(table, {"webhookKey": key, "sk": id}) for key, id in keys])
     return [StoredDelivery.from_row(row) for row in rows if row is not None]
@@ -147,7 +149,7 @@ def get_by_keys(keys: Iterable[tuple[str, DeliveryId]]) -> list[StoredDelivery]:
 def get_many(
     workspace_id: str, ids: Iterable[tuple[WebhookId, DeliveryId]]
 ) -> dict[DeliveryId, StoredDelivery]:
-    """The deliveries that exist, by id."""
+    """The deliveries that exist, by ID; eventually consistent."""
     keys = [_key(workspace_id, webhook_id, id) for webhook_id, id in ids]
     rows = dynamo.get_many(settings().deliveries_table, keys, consistent=False)
     return {delivery.id: delivery for delivery in map(StoredDelivery.from_row, rows)}
@@ -177,8 +179,8 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> Page[StoredDelivery]:
-    """Newest first. Four statuses have an index. The others are filtered: most deliveries are DELIVERED, and
-    PENDING and SENDING last for seconds.
+    """Deliveries, newest first. Four statuses have an index. The others are filtered: most deliveries are
+    DELIVERED, and PENDING and SENDING last for seconds.
     """
     partition = webhook_key(workspace_id, webhook_id)
     filters: list[str] = []
@@ -217,65 +219,65 @@ def page(
         )
     )
     rows = dynamo.full_rows(settings().deliveries_table, indexed, ("webhookKey", "sk"), consistent=False)
-    # The index keeps a retry while it is being sent.
+    # A retry stays in the index while it is being sent.
     return rows.map(StoredDelivery.from_row).map(
         lambda delivery: delivery if delivery.status is status else None
     )
 
 
 def count_queued_retries(key: str) -> int:
-    """How many retries of a webhook wait in the queue; at most as many as one page of the index holds."""
+    """The number of a webhook's retries that wait in the queue, counted in one page of the index."""
     return _count(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
 def count_pending(key: str) -> int:
-    """How many deliveries of a webhook are RETRYING or HELD; of each at most as many as a page holds."""
+    """The number of a webhook's RETRYING and HELD deliveries, each counted in one page of the index."""
     return sum(_count(key, status, None) for status in (Status.RETRYING, Status.HELD))
 
 
 def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
-    """The deliveries of a webhook that are FAILED or CANCELLED, in the order of `list_by_status`."""
+    """The IDs of a webhook's FAILED and CANCELLED deliveries after `after`, up to `until`, oldest first."""
     return heapq.merge(*(list_by_status(key, status, after, until) for status in RECOVERABLE))
 
 
 def list_by_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
-    """The deliveries of a webhook with that status and an id after `after`, up to `until`, oldest first."""
+    """The IDs of a webhook's deliveries with this status, after `after`, up to `until`, oldest first."""
     for row in dynamo.query(
         settings().deliveries_table,
         "statusKey = :key AND sk BETWEEN :after AND :until",
         index="byStatus",
         key=status_key(key, status),
-        after=f"{after}!",  # the lowest text after it
+        after=f"{after}!",  # the lowest string after it
         until=until,
     ):
         yield DeliveryId(row["sk"])
 
 
 def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
-    """The oldest deliveries of a webhook with that status."""
+    """The IDs of a webhook's oldest deliveries with this status."""
     return list(islice(list_by_status(key, status, ""), limit))
 
 
 def outcomes(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
-    """The outcomes of a webhook's deliveries with ids after `after`, up to `until`; oldest first, and
-    eventually consistent.
+    """The outcomes of a webhook's deliveries with IDs after `after`, up to `until`, oldest first; eventually
+    consistent.
     """
     return _outcomes(key, f"{after}!", until, consistent=False)
 
 
 def newest(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:
-    """The newest 1,000 of these, newest first."""
+    """The newest 1,000 of the outcomes in this range, newest first; eventually consistent."""
     return islice(_outcomes(key, f"{after}!", until, consistent=False, descending=True), _NEWEST)
 
 
 def last_success_at(key: str) -> int:
-    """When the last success was, of the newest 1,000 deliveries of a webhook; 0 if there was none."""
+    """The time of the last success among a webhook's newest 1,000 deliveries; 0 if there is none."""
     newest = islice(_outcomes(key, *DeliveryId.range(None, None), descending=True), _NEWEST)
     return max((outcome.delivered_at for outcome in newest if outcome.is_success), default=0)
 
 
 def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
-    """The deliveries that wait in the table and are due: (webhookKey, id), the longest waiting first."""
+    """The deliveries that wait in the table and are due: (webhookKey, id), longest waiting first."""
     for row in due_index.due_keys(settings().deliveries_table, shard, now):
         yield row["webhookKey"], DeliveryId(row["sk"])
 

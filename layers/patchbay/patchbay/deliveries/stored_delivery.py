@@ -19,7 +19,7 @@ from patchbay.storage.dynamo import Row
 class StoredAttempt(NamedTuple):
     """One request and its result. It is a row if it failed, and part of the delivery's row if it succeeded.
 
-    `withheld` says that the answer was not stored, because it repeats part of a header value.
+    `withheld` says that the response was not stored, because it repeats part of a header value.
     """
 
     number: int
@@ -39,7 +39,7 @@ class StoredAttempt(NamedTuple):
         return cls(**{field: row[name] for name, field in _ATTEMPT_FIELDS.items() if name in row})
 
     def to_row(self) -> Row:
-        """The attributes, without those of a key."""
+        """The attributes, without those of the key."""
         row: Row = dict(zip(_ATTEMPT_FIELDS, self, strict=True))
         if not self.withheld:
             del row["withheld"]
@@ -50,10 +50,10 @@ class StoredDelivery(NamedTuple):
     """A delivery's row. A field is None if the row does not have the attribute.
 
     `claims` counts the leases, and `earlier` the attempts before the delivery was last restarted.
-    `not_registered_at` is when the receiver first said that it does not know the hook, if it has said nothing
-    else since. `counted` says that the worker counted the success, so the roll-up does not. `token`
-    identifies this state of the row. `ttl` is in Unix seconds.
-    `unknown` has the attributes of a later release, so that a write keeps them.
+    `not_registered_at` is when the current unbroken series of NOT_REGISTERED responses began. `counted` says
+    that the worker counted the success, so the roll-up does not. `token` identifies this state of the row.
+    `ttl` is in Unix seconds. `unknown` has the attributes that a later release added, so that a write keeps
+    them.
     """
 
     webhook_key: str
@@ -178,5 +178,5 @@ _DELIVERY_FIELDS = {
     for field in StoredDelivery._fields
     if field != "unknown"
 }
-# The attributes that a DeliveryOutcome is made of.
+# The attributes that `DeliveryOutcome.from_row` reads.
 OUTCOME_ATTRIBUTES = ("sk", "status", "counted", "claims", "deliveredAt", "success.durationMs")

@@ -1,14 +1,16 @@
-"""The sweeper: queues or ends deliveries that wait in the table, once they are due. Several can run at once.
+"""The sweeper: queues or ends deliveries that wait in the table, once they are due. Several can run
+concurrently.
 
     parked deliveries   retries whose delay is too long for the queue: queued
-    webhooks            held deliveries: queued if the receiver is well again or has caught up, and the oldest
-                        as a probe if it is not; cancelled if the webhook is not active. Recoveries: continued
-    held deliveries     those that nobody released in time: failed
-    fan-outs            those that stopped halfway: queued
+    webhooks            held deliveries: queued if the receiver is healthy again or has caught up; otherwise,
+                        the oldest is queued as a probe; cancelled if the webhook is not active. Recoveries:
+                        continued
+    held deliveries     those that were not released in time: failed
+    fan-outs            those that stalled: their events are queued
 
 The delivery worker does not do this, because Lambda's loop detection would stop a worker that sends to its
-own queue. Whatever the sweeper takes is first made due again later and then processed: if the sweeper dies, a
-later run has it.
+own queue. The sweeper makes each item due again later before it processes it, so if the sweeper dies, a later
+run processes the item.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 _BATCH = 100
 # The time that one batch may take. The next run, a minute later, continues.
 _RESERVE_MS = 15_000
-# When a webhook is due again. A run reaches a webhook seconds after it started, so with a minute the next run
-# could be too early for it.
+# How soon a webhook is due again. Runs start every minute and reach a webhook after some seconds, so with a
+# full minute here the next run could come too early.
 _DUE_AGAIN_MS = 30_000
-# How long nothing must have been held before a webhook is not due any more.
+# A webhook stops being due when none of its deliveries has been held for this long.
 _QUIET_MS = 600_000
 # How many deliveries of each status one visit cancels for a webhook that is not active.
 _MAX_CANCELLED = 500
@@ -51,19 +53,19 @@ _MAX_QUEUED_SLOW = 20
 # How far ahead the slots of a rate limit are filled from the table.
 _SLOTS_SECONDS = 120
 
-# A part of the work that is due; it returns how many deliveries it queued.
+# One piece of due work. It returns the number of deliveries that it queued.
 Task = Callable[[], int]
-# A step of `states`; None if the delivery is not in a state for it.
+# A step of `states`. It returns None if it does not apply to the delivery's state.
 Step = Callable[[StoredDelivery], StoredDelivery | None]
 
 
 def sweep(remaining_ms: Callable[[], int]) -> int:
-    """Do the work that is due, as far as the time allows. Returns how many deliveries were queued.
+    """Do the work that is due, as far as time allows. Returns the number of deliveries that were queued.
 
-    The kinds and their shards take turns, a task each, so that many tasks of one, or a failure in one, delay
-    none of the others.
+    The kinds of work and their shards take turns, one task at a time, so that many tasks of one kind, or a
+    failure in it, do not delay the others.
     """
-    settings()  # a wrong configuration fails here, not in each task
+    settings()  # an invalid configuration fails here, not in each task
     queued = 0
     sources = [
         *map(_webhook_tasks, due_index.SHARDS),
@@ -74,7 +76,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
         try:
             queued += task()
         except Exception:
-            # A failure of our own or of AWS. What the task took becomes due again.
+            # A failure of Patchbay or AWS. What the task claimed becomes due again.
             logger.exception("sweep task failed", step=repr(task)[:200])
     if queued:
         logger.info("waiting deliveries queued", count=queued)
@@ -92,20 +94,20 @@ def _delivery_tasks(shard: int) -> Iterator[Task]:
 
 
 def _fan_out_tasks(shard: int) -> Iterator[Task]:
-    return (partial(_resume_fan_out, *stopped) for stopped in events_store.stalled(shard, now_ms()))
+    return (partial(_resume_fan_out, *stalled) for stalled in events_store.stalled(shard, now_ms()))
 
 
 def _resume_fan_out(workspace_id: str, id: EventId) -> int:
-    """Queue an event again whose fan-out stopped halfway. This queues no delivery yet."""
+    """Queue the event of a stalled fan-out again. Returns 0, because no delivery is queued yet."""
     event = events_store.claim_stalled(workspace_id, id, now_ms())
     if event is not None:
         queues.send(settings().events_queue_url, queues.Message.from_value(event.fields(), workspace_id))
-        logger.warning("stopped fan-out queued again", event_id=id, workspace=workspace_id)
+        logger.warning("stalled fan-out queued again", event_id=id, workspace=workspace_id)
     return 0
 
 
 def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
-    """Queue parked deliveries. Fail deliveries that were held too long."""
+    """Queue parked deliveries, and fail deliveries that were held too long."""
     now = now_ms()
 
     def step(delivery: StoredDelivery) -> StoredDelivery | None:
@@ -121,7 +123,7 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
 
 
 def _visit_webhook(key: str) -> int:
-    """Do everything that is due for a webhook. Returns how many of its deliveries were queued."""
+    """Do everything that is due for a webhook. Returns the number of its deliveries that were queued."""
     now = now_ms()
     health = health_store.claim_due(key, now, now + _DUE_AGAIN_MS)
     if health is None:
@@ -142,10 +144,10 @@ def _visit_webhook(key: str) -> int:
 
 
 def _cancel_waiting(key: str, health: Health, reason: str) -> int:
-    """Cancel the deliveries that wait for a webhook that is not active. Its owner can recover them.
+    """Cancel the waiting deliveries of a webhook that is not active. Its owner can recover them.
 
-    This takes a while, and the webhook may be active again before the end. Then a recovery of it may already
-    be past the deliveries that were cancelled last, so these are queued here.
+    The webhook may become active again while this runs. Its recovery may then already be past the deliveries
+    that were cancelled last, so these are queued here.
     """
     count = 0
     for status in (Status.HELD, Status.RETRYING):
@@ -160,13 +162,13 @@ def _cancel_waiting(key: str, health: Health, reason: str) -> int:
     if count:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=count)
     else:
-        _settle(key, health)
+        _mark_idle_if_quiet(key, health)
     return 0
 
 
 def _send_probe(key: str, health: Health, now: int) -> int:
-    """The breaker is open. If the webhook has no new deliveries now, the probe is its oldest held delivery,
-    or the next one of its recovery.
+    """The breaker is open. If a probe is due and no new delivery has become the probe, queue the oldest held
+    delivery as the probe, or the next one of a recovery.
     """
     if health.probe_at > now:
         return 0
@@ -174,17 +176,17 @@ def _send_probe(key: str, health: Health, now: int) -> int:
     if not oldest and health.recover is not None:
         return _continue_recovery(key, health, 1)
     if not oldest:
-        _settle(key, health)
+        _mark_idle_if_quiet(key, health)
     return _send(_released(key, oldest))
 
 
 def _release_held(key: str, health: Health, webhook: StoredWebhook, now: int) -> int:
-    """Queue held deliveries, then those of a recovery, the oldest first, as many as the webhook can take."""
+    """Queue as many deliveries as the webhook can take: held ones, then those of a recovery, oldest first."""
     limit = settings().max_waiting_per_webhook
     waiting = store.count_queued_retries(key)
     if health.has_backlog(webhook.resumed_at):
         if waiting > limit // 2:
-            return 0  # a delivery that was released now would be held again
+            return 0  # a delivery that is released now would be held again
         health_store.set_backlog(key, 0)
     count = _max_released(health, webhook, limit - waiting, now)
     if count <= 0:
@@ -194,7 +196,7 @@ def _release_held(key: str, health: Health, webhook: StoredWebhook, now: int) ->
     if count > len(held) and health.recover is not None:
         queued += _continue_recovery(key, health, count - len(held))
     elif not held:
-        _settle(key, health)
+        _mark_idle_if_quiet(key, health)
     return queued
 
 
@@ -207,17 +209,17 @@ def _max_released(health: Health, webhook: StoredWebhook, count: int, now: int) 
     return count if health.is_fast else min(count, _MAX_QUEUED_SLOW)
 
 
-def _settle(key: str, health: Health) -> None:
-    """No delivery of the webhook was found waiting. An index is behind its table for a moment, so the webhook
-    stays due until nothing has been held for a while.
+def _mark_idle_if_quiet(key: str, health: Health) -> None:
+    """Call this if no waiting delivery of the webhook was found. Indexes lag behind their table, so the
+    webhook stays due until none of its deliveries has been held for a while.
     """
     if now_ms() - health.held_at > _QUIET_MS:
         health_store.mark_idle(key, health)
 
 
 def _continue_recovery(key: str, health: Health, limit: int) -> int:
-    """Queue the next part of a recovery, after the part that is done: a delivery that fails again is not
-    repeated.
+    """Queue the next part of a recovery. It only moves forward, so a delivery that fails again is not
+    recovered again.
     """
     after, until = str(health.recover), str(health.recover_until)
     ids = list(islice(store.find_recoverable(key, after, until), limit))
@@ -251,8 +253,8 @@ def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[StoredDelivery]:
 
 
 def _apply_step(keys: Iterable[tuple[str, DeliveryId]], step: Step) -> Iterator[StoredDelivery]:
-    """Take deliveries through a step. Yields those that were in a state for it and that no other process
-    changed.
+    """Store the results of a step. Yields those of the deliveries to whose state the step applies, and that
+    no other process changed.
     """
     remaining = iter(keys)
     while batch := list(islice(remaining, _BATCH)):
@@ -265,7 +267,7 @@ def _apply_step(keys: Iterable[tuple[str, DeliveryId]], step: Step) -> Iterator[
 
 
 def _send(deliveries: Iterable[StoredDelivery]) -> int:
-    """Queue the deliveries that wait for their message. If `deliveries` raises, queue those before: otherwise
+    """Queue the deliveries that are RETRYING. If `deliveries` raises, the ones before are queued: otherwise,
     they would wait for a later run.
     """
     messages: list[queues.Message] = []

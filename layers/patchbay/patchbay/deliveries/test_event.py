@@ -1,6 +1,6 @@
 """Test events: one signed request to a webhook's receiver, sent while the caller waits.
 
-This is apart from `service` because it imports the sender and its HTTP client, which routes that only read
+This is separate from `service` because it imports the sender and its HTTP client, which routes that only read
 deliveries do not need.
 """
 

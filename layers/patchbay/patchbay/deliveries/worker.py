@@ -1,17 +1,17 @@
 """The delivery worker: makes the attempts of a batch of messages and records them.
 
-A new delivery is sent at once, and its first record is its result. A delivery that was tried before, or whose
-message was received before, is claimed first. The claim is a lease, so if two workers have the delivery, only
-one makes the attempt. The successes of a batch are one write, which overwrites any row (states.delivered says
-why that is safe).
+A new delivery is sent immediately, and its first row records the result. A delivery that was attempted
+before, or whose message was received before, is claimed first. The claim is a lease, so if two workers have
+the delivery, only one makes the attempt. The successes of a batch are one write, which overwrites any row
+(`states.delivered` says why that is safe).
 
 A receiver's failure is never an error here: after errors, Lambda runs fewer batches at a time, for every
-receiver. After a failure of our own or of AWS, the message stays in the queue and is redelivered. If a
-process dies:
+receiver. After a failure of Patchbay or AWS, the message stays in the queue and is redelivered. If a process
+dies:
     before the attempt      the message is redelivered, and the delivery is claimed
     during the attempt      the message is redelivered; a delivery under a lease waits for the lease to end
     after the response      as above: the receiver gets the delivery twice
-    after the record        the message is redelivered; the row says that the message is done
+    after the record        the message is redelivered; the row makes it obsolete
     after a move            the message is in both lanes; the claim lets one of them make the attempt
 """
 
@@ -48,16 +48,16 @@ if TYPE_CHECKING:
 
 # How long a success waits for others of its batch, so that they are recorded in one write.
 _RECORD_EVERY_SECONDS = 0.5
-# A second copy of a message in a batch is redelivered when the first one is most probably done.
+# A second copy of a message in a batch is redelivered after this long: by then, the first is probably done.
 _COPY_SECONDS = 5
-# SQS allows 120,000 messages in flight. Above half of that, only short waits are spent in the queue.
+# SQS allows 120,000 messages in flight. Above half of that, only retries with short delays wait in the queue.
 _MANY_IN_FLIGHT = 60_000
 _MAX_CROWDED_WAIT_SECONDS = 300
-# If other workers keep changing the row first, the message is redelivered.
+# If other workers change the row before each try, the message is redelivered.
 _MAX_TRIES = 3
-# A delivery that kills its worker in each attempt must end.
+# A delivery whose attempts all kill their worker must end.
 _MAX_LOST_CLAIMS = 10
-# In logs and in the names of metrics.
+# The names of plans in logs and metrics.
 _DECISIONS: dict[type[retry.Plan], str] = {
     retry.Delivered: "Delivered",
     retry.Retry: "Retry",
@@ -71,7 +71,7 @@ class SqsAttributes(TypedDict):
 
 
 class SqsRecord(TypedDict):
-    """A message of an SQS event, as far as the worker reads it."""
+    """A message of an SQS event, with the fields that the worker reads."""
 
     messageId: str
     receiptHandle: str
@@ -88,7 +88,7 @@ class Redeliver:
 
 @dataclass(frozen=True, slots=True)
 class RecordSuccess:
-    """The receiver accepted the delivery. `delivery` must be written."""
+    """The receiver accepted the delivery. `delivery` is still to be written."""
 
     delivery: StoredDelivery
 
@@ -106,8 +106,8 @@ Disposition = Redeliver | RecordSuccess | Ack | Move
 
 @dataclass(slots=True)
 class RunningAttempt:
-    """An attempt that is about to be made, or under way. `lease` is the delivery under our lease; None for a
-    new delivery, until the attempt takes long or fails.
+    """An attempt that is about to start, or under way. `lease` is the delivery under this worker's lease;
+    None for a new delivery, until the attempt is slow or fails.
     """
 
     batch: WebhookBatch
@@ -127,8 +127,8 @@ class RunningAttempt:
 
     @property
     def not_registered_at(self) -> int | None:
-        """Since when the receiver has only said that it does not know the hook. Also None if that was before
-        the hook was last enabled, because it may be registered by now.
+        """When the current unbroken series of NOT_REGISTERED responses began, if there is one. None if it
+        began before the hook was last enabled, because the hook may be registered by now.
         """
         at = self.lease.not_registered_at if self.lease else None
         return None if at is None or at <= self.batch.resumed_at else at
@@ -136,7 +136,7 @@ class RunningAttempt:
 
 @dataclass(slots=True)
 class BatchResult:
-    """The results of an invocation's messages so far. `redeliver_ids` are the ids of the messages that SQS
+    """The results of an invocation's messages so far. `redeliver_ids` are the IDs of the messages that SQS
     must deliver again; `dispositions` are not carried out yet.
     """
 
@@ -150,7 +150,7 @@ class BatchResult:
 
 
 def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
-    """Deliver an SQS batch. Returns the ids of the messages to redeliver (partial batch response)."""
+    """Deliver an SQS batch. Returns the IDs of the messages to redeliver (partial batch response)."""
     config = settings()
     queue_url = config.deliveries_queue_url if lane is Lane.FAST else config.slow_deliveries_queue_url
     result, deliveries = BatchResult(lane, queue_url), []
@@ -171,7 +171,7 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
         if deliveries:
             attempt.runner().run(_deliver_all(result, deliveries))
     except Exception:
-        # A failure of AWS. If this raised, Lambda would run fewer batches at a time, for every receiver.
+        # A failure of AWS. Raising it would make Lambda run fewer batches at a time, for every receiver.
         logger.exception("batch failed")
         result.redeliver(deliveries)
     flush_metrics()
@@ -179,12 +179,12 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
 
 
 async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> None:
-    """Deliver the batch concurrently, and record every half second what has ended."""
+    """Deliver the batch concurrently. Every half second, record the deliveries that have ended."""
     firsts: dict[str, QueuedDelivery] = {}
     for queued in deliveries:
         if firsts.setdefault(queued.message.id, queued) is not queued:
             result.dispositions.append((queued, Redeliver(_COPY_SECONDS)))
-    # Nothing else runs on the loop now or at the end, so these calls need no thread of their own.
+    # Nothing else runs on the event loop at the start and the end, so these calls need no thread.
     batches = _load_batches(result, list(firsts.values()))
     for batch in batches:
         result.dispositions += [(queued, Ack()) for queued in batch.deliveries if queued.is_obsolete]
@@ -202,8 +202,8 @@ async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]
 
 
 def _load_batches(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> list[WebhookBatch]:
-    """Group and read the batch. If DynamoDB throttles a part of the read, each workspace is read alone: one
-    that uses up its partition's throughput must not delay the others.
+    """Group and read the batch. If DynamoDB throttles part of the read, each workspace is read separately:
+    one that uses up its partition's throughput must not delay the others.
     """
     try:
         return load_batches(deliveries)
@@ -226,7 +226,7 @@ def _load_batches(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> 
 def _apply_dispositions(
     result: BatchResult, dispositions: Sequence[tuple[QueuedDelivery, Disposition]]
 ) -> None:
-    """Write successes, move messages, and change visibility timeouts, with one call for each of the three."""
+    """Write successes, move messages, and change visibility timeouts, with one call for each."""
     delivered = [
         (queued, disposition.delivery)
         for queued, disposition in dispositions
@@ -293,7 +293,7 @@ async def _deliver_workspace(result: BatchResult, batches: Sequence[WebhookBatch
     try:
         permit = await asyncio.to_thread(health_store.acquire_permit, workspace_id, now_ms())
     except Exception:
-        logger.exception("failed to take a slow-lane permit", workspace=workspace_id)
+        logger.exception("failed to acquire slow-lane permit", workspace=workspace_id)
         result.redeliver(queued for batch in batches for queued in batch.deliveries)
         return
     await asyncio.gather(*(_deliver_webhook(result, batch, is_deferred=permit is None) for batch in batches))
@@ -302,7 +302,7 @@ async def _deliver_workspace(result: BatchResult, batches: Sequence[WebhookBatch
             await asyncio.to_thread(health_store.release_permit, workspace_id, permit)
         except Exception:
             # The permit ends with its lease.
-            logger.exception("failed to return a slow-lane permit", workspace=workspace_id)
+            logger.exception("failed to release slow-lane permit", workspace=workspace_id)
 
 
 async def _deliver_webhook(result: BatchResult, batch: WebhookBatch, *, is_deferred: bool = False) -> None:
@@ -363,7 +363,7 @@ async def _deliver(
     try:
         disposition = await _act_on_admission(result, batch, queued, admitted)
     except Exception:
-        # A failure of our own or of AWS, never of the receiver. Only this message is redelivered.
+        # A failure of Patchbay or AWS, never of the receiver. Only this message is redelivered.
         logger.exception("failed to process delivery", extra=_log_fields(queued.message))
         disposition = Redeliver(None)
     result.dispositions.append((queued, disposition))
@@ -388,7 +388,7 @@ async def _act_on_admission(
 def _postpone(
     batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Hold | admission.WaitForSlot
 ) -> Disposition:
-    """Have the delivery wait, in the table or in the queue."""
+    """Make the delivery wait, in the table or in the queue."""
     now, max_attempts = now_ms(), batch.retry_policy.max_attempts
 
     def step(delivery: StoredDelivery | None) -> StoredDelivery:
@@ -446,9 +446,9 @@ def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery)
 
 
 def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> RunningAttempt | Disposition:
-    """An attempt under our lease, or why there is none."""
+    """An attempt under this worker's lease, or the message's disposition if there is none."""
     message = queued.message
-    # Before the claim: while the events table cannot be reached, no claims are used up.
+    # Read before the claim, so that an outage of the events table does not use up claims.
     body = message.body or _callback_body(batch) or _event_body(message)
     lease = _claim(batch, queued)
     if isinstance(lease, Redeliver | Ack):
@@ -475,7 +475,7 @@ def _event_body(message: DeliveryMessage) -> str | None:
 
 
 def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Redeliver | Ack:
-    """The delivery under our lease, or the disposition of the message if another worker has the delivery."""
+    """The delivery under this worker's lease, or the message's disposition if the delivery is not free."""
     now = now_ms()
     until = now + settings().delivery_lease_seconds * 1000
     max_attempts = batch.retry_policy.max_attempts
@@ -490,7 +490,7 @@ def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Rede
 def _apply_step(
     queued: QueuedDelivery, step: Callable[[StoredDelivery | None], StoredDelivery]
 ) -> StoredDelivery | Redeliver | Ack:
-    """Take the delivery through a step. Returns it, or the message's disposition if the step is blocked."""
+    """Store the result of a step. Returns it, or the message's disposition if the step is not possible."""
     delivery = queued.delivery
     for _ in range(_MAX_TRIES):
         now = now_ms()
@@ -521,7 +521,7 @@ def _end_without_attempt(message: DeliveryMessage, lease: StoredDelivery, status
 
 
 async def _send(running: RunningAttempt) -> CompletedAttempt:
-    """Make one request. If it takes long, let other workers know."""
+    """Make one request. If it is slow, tell other workers."""
     loop = asyncio.get_running_loop()
     slow_marks: list[asyncio.Future[None]] = []
     timer = loop.call_later(
@@ -549,7 +549,7 @@ def _on_slow(running: RunningAttempt) -> None:
             running.lease = lease if isinstance(lease, StoredDelivery) else None
         outcome.mark_slow(running.batch)
     except Exception:
-        # The attempt goes on, and its result is recorded all the same.
+        # The attempt continues, and its result is recorded anyway.
         logger.exception("failed to mark receiver as slow", extra=_log_fields(running.message))
 
 
@@ -615,8 +615,8 @@ def _on_failure(result: BatchResult, running: RunningAttempt, completed: Complet
             batch.has_queued_retries |= not is_parked
             return Ack() if is_parked else Redeliver(delay_seconds)
         case retry.Fail(reason) | retry.DisableWebhook(reason):
-            # Before the record, because these must not be lost. If the worker dies in between, the delivery
-            # is sent again, or CANCELLED.
+            # Before the record, because these effects must not be lost. If the worker dies in between, the
+            # delivery is sent again, or CANCELLED.
             if completed.trigger != "MANUAL":
                 outcome.on_failed(batch, message, now, completed.started_at)
             if isinstance(plan, retry.DisableWebhook):
@@ -654,7 +654,7 @@ def _log_attempt(running: RunningAttempt, completed: CompletedAttempt, decision:
 
 
 def _should_park(queue_url: str, delay_seconds: int) -> bool:
-    """Whether a retry waits in the table. In the queue it would be in flight all that time."""
+    """Whether a retry waits in the table. In the queue, it would be in flight for the whole delay."""
     if delay_seconds > settings().max_visibility_wait_seconds:
         return True
     return delay_seconds > _MAX_CROWDED_WAIT_SECONDS and _has_many_in_flight(queue_url, now_ms() // 60_000)
@@ -662,8 +662,8 @@ def _should_park(queue_url: str, delay_seconds: int) -> bool:
 
 @lru_cache(maxsize=2)
 def _has_many_in_flight(queue_url: str, minute: int) -> bool:
-    """Whether more than half of the messages that SQS allows are in flight. Requested once a minute. True if
-    SQS does not answer, so that an attempt is recorded all the same.
+    """Whether more than half of the messages that SQS allows are in flight. Asks SQS once a minute. True if
+    the call fails, so that an attempt is recorded anyway.
     """
     try:
         return queues.in_flight(queue_url) > _MANY_IN_FLIGHT

@@ -28,7 +28,7 @@ from patchbay.settings import settings
 _SOURCE = "bus"
 # The scope of idempotency keys, in place of an HTTP route.
 _ROUTE = "bus"
-# The allowed difference between clocks. An event of the future would stay at the top of every list.
+# The allowed difference between clocks. An event from the future would stay at the top of every list.
 _MAX_AHEAD_MS = 5 * 60_000
 
 
@@ -50,7 +50,7 @@ class Envelope(BaseModel):
 
     @property
     def event_id(self) -> EventId:
-        """The event id that derives from this envelope, ordered by its time. A redelivery has the same id."""
+        """The event ID that derives from this envelope, ordered by its time. A redelivery has the same ID."""
         earliest, _ = EventId.range(self.time, None)
         return EventId.derived(earliest, _SOURCE, self.id)
 
@@ -78,7 +78,7 @@ def read(body: str) -> Envelope:
 def accept(envelope: Envelope) -> EventMessage | None:
     """The event in an envelope, or None if it is rejected, stored and counted. Safe to repeat.
 
-    All envelopes of a workspace with the same idempotency key are one event, the first one.
+    All envelopes of a workspace with the same idempotency key are one event: the first one.
     """
     logger.set_correlation_id(envelope.id)
     try:
@@ -99,7 +99,7 @@ def accept(envelope: Envelope) -> EventMessage | None:
 
 
 def _check_time(envelope: Envelope) -> None:
-    """Its publisher can set an event's time, and ids, lists and statistics depend on that time."""
+    """An event's publisher can set its time, and IDs, lists and statistics depend on that time."""
     age_ms = now_ms() - to_ms(envelope.time)
     if age_ms < -_MAX_AHEAD_MS:
         raise ValidationFailed.for_field("time", "is in the future")

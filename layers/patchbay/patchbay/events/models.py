@@ -45,7 +45,7 @@ class PublishedEvent(ApiModel):
 
 class PublishEvents(ApiModel):
     """A batch. Each event is validated on its own, so that an invalid event does not affect the others. An
-    event with malformed JSON is a MalformedJson here.
+    event with malformed JSON appears here as a MalformedJson.
     """
 
     validated_per_item: ClassVar[str] = "events"

@@ -47,12 +47,13 @@ _BATCH_ROUTE = "POST /api/events/batch"
 def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
-    """Queue an event for every webhook that it matches: one SQS call, and one write with an idempotency key.
+    """Queue an event for every webhook that it matches: one SQS call, and one write if there is an
+    idempotency key.
     On the HTTP route, most events skip this queue; see `patchbay.publishing`.
 
     After this returns, the event reaches each webhook, or its delivery ends FAILED with a reason. A repeat
     with the same key returns the same result and queues the event again, because the first send may have been
-    lost. The fan-out drops what it has done already.
+    lost. The fan-out drops an event that it has finished already.
     """
     event = accept(principal, body, idempotency_key=idempotency_key)
     enqueue(event)
@@ -70,9 +71,9 @@ def publish_batch(
     it is not queued, so the caller must send it again. If the whole batch ends in an error, some of
     its events may have been queued.
 
-    `idempotency_key` is one key for the batch, at the cost of one write: an event's id derives from the first
+    `idempotency_key` is one key for the batch, at the cost of one write: an event's ID derives from the first
     request with the key and the event's position, unless the event has its own key. A repeat returns the same
-    ids and queues all events again, as in `publish`. With other events, it raises IdempotencyMismatch.
+    IDs and queues all events again, as in `publish`. With different events, it raises IdempotencyMismatch.
     """
     scope = None
     if idempotency_key is not None:
@@ -106,8 +107,8 @@ def publish_batch(
 
 
 def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId) -> None:
-    """Queue an operational event, which Patchbay itself publishes. Its id has the time when it happened, and
-    a repeat with the same id is the same event. Ceilings do not apply to it.
+    """Queue an operational event, which Patchbay itself publishes. Its ID contains the time when it happened,
+    and a repeat with the same ID is the same event. Ceilings do not apply to it.
     """
     event = EventMessage(
         id=id,
@@ -144,7 +145,7 @@ def _to_summary(event: store.StoredEvent) -> EventSummary:
 
 
 def get(principal: Principal, id: EventId) -> store.StoredEvent:
-    """Raises NotFound, also in the seconds between the 202 and the fan-out."""
+    """Raises NotFound, including in the seconds between the 202 and the fan-out."""
     event = store.get(principal.workspace_id, id)
     if event is None:
         raise NotFound("No event with this ID. A new event appears within seconds.")
@@ -181,7 +182,7 @@ def to_published(event: EventMessage) -> PublishedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """An event that passed all checks, before it gets an id. `scope` is that of its idempotency key."""
+    """An event that passed all checks, before it gets an ID. `scope` is that of its idempotency key."""
 
     workspace_id: str
     type: str
@@ -206,7 +207,7 @@ def to_message(
     source: str = "api",
     correlation_id: str | None = None,
 ) -> EventMessage:
-    """The event with this id and time, or those of the first request with its idempotency key. Raises
+    """The event with this ID and time, or those of the first request with its idempotency key. Raises
     IdempotencyMismatch, Conflict.
     """
     if draft.scope is not None:
@@ -250,9 +251,9 @@ def _key(body: PublishEvent, header: str | None) -> str | None:
     return body.idempotency_key if header is None else header
 
 
-def _remember(scope: idempotency.Scope, answer: dict[str, Any]) -> dict[str, Any]:
-    """The first answer under this idempotency key, which is kept as long as the event."""
-    return idempotency.get_or_store(scope, answer, keep_seconds=settings().retention_days * 86_400)
+def _remember(scope: idempotency.Scope, result: dict[str, Any]) -> dict[str, Any]:
+    """The first result under this idempotency key, which is kept as long as the event."""
+    return idempotency.get_or_store(scope, result, keep_seconds=settings().retention_days * 86_400)
 
 
 def _queue_message(event: EventMessage) -> queues.Message:
@@ -277,27 +278,27 @@ def _content(item: object) -> object:
 
 
 def _exceeding_ceiling(drafts: Mapping[int, EventDraft]) -> dict[int, Problem]:
-    """The last events of each workspace whose events exceed its ceiling."""
+    """The events beyond their workspace's ceiling: its last ones in the batch."""
     indexes: dict[str, list[int]] = defaultdict(list)
     for index, draft in drafts.items():
         indexes[draft.workspace_id].append(index)
     rejected: dict[int, Problem] = {}
-    for workspace_id, own in indexes.items():
-        admitted, problem = ceilings.admit_up_to(workspace_id, "events", len(own))
+    for workspace_id, its_indexes in indexes.items():
+        admitted, problem = ceilings.admit_up_to(workspace_id, "events", len(its_indexes))
         if problem is not None:
-            rejected |= dict.fromkeys(own[admitted:], problem)
+            rejected |= dict.fromkeys(its_indexes[admitted:], problem)
     return rejected
 
 
 def _batch_id(scope: idempotency.Scope | None) -> EventId:
-    """The id that the events' ids derive from: a new one, or that of the first batch with this key."""
+    """The ID that the events' IDs derive from: a new one, or that of the first batch with this key."""
     id = EventId.new(now_ms())
     return id if scope is None else EventId(_remember(scope, {"id": id})["id"])
 
 
 def _enqueue_all(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
-    """Queue the events, and return those that SQS does not accept. Two with one idempotency key are one
-    message.
+    """Queue the events, and return those that SQS does not accept. Two events with the same
+    idempotency key are one message.
     """
     messages = {index: _queue_message(event) for index, event in events.items()}
     try:

@@ -1,8 +1,8 @@
 """The events table: one row for each event, written by its fan-out.
 
 Key: workspaceId, id. Index: `due` (dueShard, dueAt), sparse: fan-outs that take several sends, until they are
-done. A rejected event also has `status` and `reason`. A partition `active#<hour>` (a workspace id has no `#`)
-holds a row for each workspace with deliveries of events of that hour. Rows expire by TTL.
+done. A rejected event also has `status` and `reason`. A partition `active#<hour>` (a workspace ID has no `#`)
+holds a row for each workspace that has deliveries of events of that hour. Rows expire by TTL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A row of an event. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
+    """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
     matched. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why the event was rejected.
     """
 
@@ -97,7 +97,7 @@ def write(rows: Sequence[dynamo.Row]) -> list[int]:
 
 
 def hour_of(event: EventMessage) -> int:
-    """The hour (since the epoch) that an event's deliveries belong to: their ids have the time of its id."""
+    """The hour (since the epoch) that an event's deliveries belong to: their IDs have the time of its ID."""
     return event.id.time_ms // _HOUR_MS
 
 
@@ -107,7 +107,7 @@ def activity_row(workspace_id: str, hour: int) -> dynamo.Row:
 
 
 def active_workspaces(hour: int) -> Iterator[str]:
-    """The workspaces with deliveries of events of an hour (since the epoch)."""
+    """The workspaces that have deliveries of events of an hour (since the epoch)."""
     for row in dynamo.query(settings().events_table, "workspaceId = :hour", hour=f"active#{hour}"):
         yield row["id"]
 
@@ -130,7 +130,7 @@ def finish_fan_out(event: EventMessage) -> None:
 
 
 def stalled(shard: int, now: int) -> Iterator[tuple[str, EventId]]:
-    """The fan-outs (workspace, event) that were started and not finished in time, the oldest first."""
+    """The fan-outs (workspace, event) that were started and not finished in time, oldest first."""
     for row in due_index.due_keys(settings().events_table, shard, now):
         yield row["workspaceId"], EventId(row["id"])
 
@@ -227,7 +227,7 @@ def _key(workspace_id: str, id: str) -> dynamo.Row:
 
 
 def _row(event: EventMessage) -> dynamo.Row:
-    """The attributes of every event's row. The retention counts from now, because a bus event can have any
+    """The attributes of every event's row. The retention starts now, because a bus event can have any
     time.
     """
     return {

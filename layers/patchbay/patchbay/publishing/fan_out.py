@@ -6,22 +6,23 @@ The events of an SQS batch are processed together:
     match     new events with the subscriptions; a stored event already has its list of webhooks
     write     the rows of new events, with their lists, and the markers of workspaces that are active this
               hour (one BatchWriteItem)
-    send      the deliveries of all events, ten for each SQS call
+    send      the deliveries of all events, ten in each SQS call
     finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends are charged
 
-The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery ids
+The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
 derive from event and webhook, so a delivery that is sent twice is delivered once. A crash leaves:
 
-    before write          nothing
-    in write              some rows: those events resume with their stored lists, the others start
-    between write, send   the lists: the repeat of the message sends them
-    in send               some deliveries: the repeat sends the whole list again
-    between send, finish  all deliveries: the repeat sends the whole list again, and each delivery is dropped
-                          by its own row; so does the repeat of an event to ten webhooks or fewer
-    in finish             a row that is `DONE`, perhaps without its charge: the repeat is dropped
-    the message is lost   a row that is `STARTED` for 15 minutes: the sweeper queues its event again
+    before write              nothing
+    during write              some rows: those events resume with their stored lists, the others start over
+    between write and send    the lists: the redelivered message sends them
+    during send               some deliveries: the redelivered message sends the whole list again
+    between send and finish   all deliveries: the redelivered message sends the whole list again, and the rows
+                              of the deliveries make the second messages obsolete. The same happens to an
+                              event to ten webhooks or fewer, which has no step `finish`
+    during finish             a `DONE` row, perhaps without its charge: the redelivered message is dropped
+    the message is lost       a row that stays `STARTED` for 15 minutes: the sweeper queues its event again
 
-Rows are written without a condition. A row that was read is never written again, so two copies of an event
+Rows are written without a condition. A row that was found is never written again, so two copies of an event
 both write only if they are processed at the same moment. That is harmless: each sends to the webhooks that it
 matched. If a subscription changed in between, a webhook of either list gets the event, as it would from a
 single copy a moment earlier or later; the row has the list of the later one. If a row falls back from `DONE`
@@ -32,9 +33,8 @@ to `STARTED`, the worker that wrote it finishes it, or the sweeper does.
 functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus, some of which are
 rejected.
 
-An invocation works for about a second. Events to many webhooks come last, and one at a time. Messages that
-the time is too short for return to the queue immediately, so that the events of other workspaces get their
-turn.
+An invocation works for about a second. Events to many webhooks come last, and one at a time. Messages for
+which no time is left return to the queue immediately, so that the events of other workspaces get their turn.
 """
 
 from __future__ import annotations
@@ -101,19 +101,19 @@ class _TimeSlice:
         self._ends_at_ms = remaining_ms() - _TIME_SLICE_MS
 
     def has_expired(self, *, started: bool) -> bool:
-        """Whether it is too late to start another event. The first one can start when the slice has ended."""
+        """Whether it is too late to start another event. The first one may start after the slice ends."""
         remaining = self._remaining_ms()
         return remaining < _RESERVE_MS or (started and remaining < self._ends_at_ms)
 
 
 def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) -> list[str]:
-    """Fan out the events of an SQS batch. Returns the ids of the messages to redeliver."""
+    """Fan out the events of an SQS batch. Returns the IDs of the messages to redeliver."""
     time = _TimeSlice(remaining_ms)
     fan_outs: dict[tuple[str, str], _FanOut] = {}
     failed_records: list[Record] = []
     late_records: list[Record] = []
     for record in records:
-        # Until this message is read, log lines must not have the last message's id.
+        # Until this message is read, log lines must not have the previous message's ID.
         logger.set_correlation_id(None)
         try:
             message = _read(record["body"])
@@ -143,8 +143,8 @@ def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) ->
 
 def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
     """Queue the deliveries of an event that goes to ten webhooks or fewer. Returns False if it goes to more,
-    or if a step failed: queue the event then, and the worker resumes it. Safe to repeat. If `is_new`, the id
-    was never used before, so there is no row to look for.
+    or if a step failed; then the caller must queue the event, and the worker resumes it. Safe to repeat. If
+    `is_new`, the ID was never used before, so there is no row to look for.
     """
     fan_out = _FanOut(event, may_be_stored=not is_new)
     try:
@@ -159,13 +159,13 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
 
 
 def _read(body: str) -> EventMessage | Envelope:
-    """Raises ValueError if the text is neither. An envelope's id is not an event id, so an envelope is never
+    """Raises ValueError if the text is neither. An envelope's ID is not an event ID, so an envelope is never
     read as an event, whatever its detail contains.
     """
     try:
         return EventMessage.read(body)
     except ValueError:
-        # Imported here, because it would take a twentieth of every cold start.
+        # Imported here, because the import would take a twentieth of every cold start.
         from patchbay.events import bus
 
         return bus.read(body)
@@ -193,8 +193,8 @@ def _return_to_queue(records: Sequence[Record]) -> None:
 
 
 def _fan_out(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
-    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those that the
-    time was too short for.
+    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those for
+    which no time was left.
     """
     failed, late = _run_step(_load, fan_outs, time)
     small: list[_FanOut] = []
@@ -224,7 +224,7 @@ def _run_step(
     step: Callable[[Sequence[_FanOut]], list[_FanOut]], fan_outs: Sequence[_FanOut], time: _TimeSlice
 ) -> tuple[list[_FanOut], list[_FanOut]]:
     """Run a step for all events together or, if that fails, for each one alone, so that an invalid event does
-    not stop the others. Returns the events that failed, and those that the time was too short for.
+    not stop the others. Returns the events that failed, and those for which no time was left.
     """
     try:
         return step(fan_outs) if fan_outs else [], []
@@ -269,8 +269,8 @@ def _match(fan_out: _FanOut) -> bool:
 
 
 def _write_and_send(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
-    """Write the events, then send their deliveries. Returns the events that failed, and those that the time
-    was too short for.
+    """Write the events, then send their deliveries. Returns the events that failed, and those for which
+    no time was left.
     """
     failed, late = _run_step(_write, fan_outs, time)
     unwritten = {*failed, *late}

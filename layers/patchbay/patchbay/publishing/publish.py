@@ -1,20 +1,21 @@
 """`POST /api/events`: an event to ten webhooks or fewer is fanned out within its request.
 
-    accept    check and count the event; an idempotency key keeps the first id (one write)
+    accept    check and count the event; an idempotency key keeps the first ID (one write)
     fan out   read, match, write the event's row, send the deliveries (fan_out.py)
     queue     the event, if it goes to more webhooks or a step failed: the worker starts from the row
 
 The response comes after the last step. So if the caller gets a 202, either all deliveries are in their queue,
 or the event is in its queue. A crash leaves:
 
-    after the key               the event's id: a repeat with the key gets it
-    after the row               a row that no one sends; lists show the event. The caller has no 202. A repeat
-                                with the key sends the row's list; a repeat without a key is a new event
-    in or after the send        some deliveries, or all: a repeat with the key sends the whole list again,
-                                and each delivery is dropped by its own row
+    after the key               the event's ID, which a repeat with the key gets
+    after the row               a row whose deliveries are not sent; lists show the event. The caller gets no
+                                202. A repeat with the key sends the row's list; a repeat without a key is a
+                                new event
+    during or after the send    some or all deliveries: a repeat with the key sends the whole list again, and
+                                the rows of the deliveries make the second messages obsolete
     after the event is queued   the event, which the worker fans out: a repeat finds the same row
 
-Two repeats at the same moment are two copies of one event at the same moment (fan_out.py).
+Two concurrent repeats are two concurrent copies of one event (see fan_out.py).
 """
 
 from __future__ import annotations

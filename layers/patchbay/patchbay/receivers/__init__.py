@@ -1,4 +1,4 @@
-"""The receivers behind webhooks: how well each one does, and how much traffic it gets.
+"""The receivers behind webhooks: how healthy each one is, and how much traffic it gets.
 
 - `health` and `health_store`: failures, circuit breaker, backlog and recovery of each webhook
 - `lanes`: the choice between the fast and the slow lane, and a workspace's share of the slow lane

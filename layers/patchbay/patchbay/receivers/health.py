@@ -30,7 +30,7 @@ class Health:
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `fast_at` is when the
     webhook proved fast, `slow_at` when an attempt was last slow, `slowdowns` how often it became slow.
     `next_slot` is in microseconds. `announce` has the data of each WEBHOOK_DISABLED event that is not
-    published yet, with its `id`. `recover` is the delivery id that a running recovery has reached,
+    published yet, with its `id`. `recover` is the delivery ID that a running recovery has reached,
     `recover_until` the one that it ends at.
     """
 
@@ -75,8 +75,8 @@ class Health:
         return self.slowdowns + 1 if now - self.fast_at < _FORGIVEN_AFTER_MS else 1
 
     def consecutive_failures(self, since: int) -> int:
-        """The number of deliveries that failed after the last success and after `since` (the time when the
-        webhook was resumed, or of a success that this row does not have yet).
+        """The number of deliveries that failed after the last success and after `since` (when the
+        webhook was resumed, or the time of a success that this row does not have yet).
         """
         current = self.failures - self.stale_failures(since)
         return len({entry.partition("#")[2] for entry in current})

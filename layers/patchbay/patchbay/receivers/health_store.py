@@ -99,8 +99,8 @@ def open_breaker(key: str, now: int, probe_at: int) -> None:
 
 
 def claim_probe(key: str, seen: int, until: int) -> bool:
-    """Claim the probe that is due, and return False if another worker has it. `seen` is the `probe_at` that
-    was read. `until` is the time of the next probe, in case this one is lost.
+    """Claim the probe that is due. Returns False if another worker has it. `seen` is the `probe_at` that was
+    read. `until` is the time of the next probe, in case this one is lost.
     """
     return _try_update(
         key,
@@ -116,7 +116,7 @@ def record_probe_failure(key: str, next_probe_at: int) -> None:
 
 
 def set_backlog(key: str, since: int) -> None:
-    """Record since when too many retries wait in the queue; 0 for no backlog."""
+    """Record when the backlog began (Unix milliseconds); 0 for no backlog."""
     _update(key, "SET backlogAt = :since", since=since)
 
 
@@ -223,8 +223,8 @@ def _update_traffic(
 
 
 def schedule_sweep(key: str, now: int, due_at: int) -> None:
-    """Run before deliveries are held: from `due_at` on, the sweeper visits the webhook until nothing of it
-    has been held for a while.
+    """Call this before deliveries are held. From `due_at` on, the sweeper visits the webhook until none of
+    its deliveries has been held for a while.
     """
     _update(
         key,
@@ -236,8 +236,8 @@ def schedule_sweep(key: str, now: int, due_at: int) -> None:
 
 
 def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None) -> dynamo.TransactItem:
-    """For the transaction that disables a webhook: makes the sweeper cancel the waiting deliveries and
-    publish `announce`, the data of a WEBHOOK_DISABLED event.
+    """The write for the transaction that disables a webhook. It makes the sweeper cancel the waiting
+    deliveries and publish `announce`, the data of a WEBHOOK_DISABLED event.
     """
     append = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
     values: dict[str, object] = {"announce": [announce], "nothing": []} if announce else {}
@@ -256,14 +256,14 @@ def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None)
 
 def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) -> None:
     """Remove announcements that were published. If another one was added since, all stay and are published
-    again, which has no effect, because their ids are the same.
+    again, which has no effect, because their IDs are the same.
     """
     _try_update(key, "REMOVE announce", condition="announce = :published", published=published)
 
 
 def start_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
-    """Make the sweeper recover the failed and cancelled deliveries in this range of ids. Returns False if a
-    recovery is running.
+    """Make the sweeper recover the failed and cancelled deliveries in this range of IDs. Returns False if a
+    recovery is already running.
     """
     return _try_update(
         key,
@@ -277,9 +277,9 @@ def start_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -
 
 
 def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
-    """Like `start_recovery`, for the transaction that restores a webhook. If a recovery was interrupted
-    before this range when the webhook was disabled, it continues from there. If another one starts at the
-    same time, the transaction fails.
+    """Like `start_recovery`, for the transaction that reactivates a webhook. If the disabling interrupted a
+    recovery before this range, it continues from there. If another one starts at the same time, the
+    transaction fails.
     """
     interrupted_at = health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
     return dynamo.update_action(
@@ -297,8 +297,8 @@ def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now:
 
 
 def advance_recovery(key: str, seen: Health, reached: DeliveryId | None) -> None:
-    """Record how far the recovery in `seen` is; None if it is complete. A recovery that was started since
-    then can start at the same id, but it ends at a later one.
+    """Record the delivery that the recovery in `seen` has reached; None if it is complete. The condition
+    compares both ends: a later recovery can start at the same ID, but it ends at a later one.
     """
     condition = "recover = :after AND recoverUntil = :until"
     after, until = seen.recover, seen.recover_until
@@ -311,7 +311,7 @@ def advance_recovery(key: str, seen: Health, reached: DeliveryId | None) -> None
 
 
 def due_webhooks(shard: int, now: int) -> Iterator[str]:
-    """The keys of the webhooks that the sweeper has to visit, the longest due first."""
+    """The keys of the webhooks that the sweeper has to visit, longest due first."""
     for row in due_index.due_keys(settings().health_table, shard, now):
         yield row["webhookKey"]
 

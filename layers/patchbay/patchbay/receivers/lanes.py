@@ -14,7 +14,7 @@ from enum import StrEnum
 from patchbay.permits import expired
 
 SLOW_AFTER_SECONDS = 2
-# How long after a slow attempt a webhook can prove fast. Doubles each time that it becomes slow again.
+# A webhook can prove fast this long after a slow attempt. Doubles each time that it becomes slow again.
 _PROVING_MS = 60_000
 _LONGEST_PROVING_MS = 3_600_000
 # If this many webhooks became slow recently, all webhooks of the workspace take the slow lane.

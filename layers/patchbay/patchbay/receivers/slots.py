@@ -14,7 +14,7 @@ HORIZON_SECONDS = 900
 MAX_WAITING = 2_000
 # The clocks of hosts differ: a next slot slightly beyond the horizon still belongs to the current limit.
 SKEW_US = 5_000_000
-# The worker itself waits for a slot this near, because SQS delays have a resolution of one second.
+# The worker itself waits for a slot this close, because SQS delays have a resolution of one second.
 NEAR_MS = 1_000
 
 
@@ -29,5 +29,5 @@ def horizon_us(per_second: int) -> int:
 
 
 def slot_times_ms(first_us: int, count: int, per_second: int) -> list[int]:
-    """The times of `count` slots from the first one on, in Unix milliseconds, rounded up."""
+    """The times of `count` slots, beginning with the first one, in Unix milliseconds, rounded up."""
     return [-(-(first_us + span_us(index, per_second)) // 1000) for index in range(count)]

@@ -22,8 +22,8 @@ BOUNDS_MS = (10, 25, 50, 75, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 60
 BUCKETS = len(BOUNDS_MS) + 1
 HOUR_MS = 3_600_000
 WINDOW_HOURS = 24
-# The roll-up reads an hour's deliveries once. It would miss a success that is recorded later, so the worker
-# counts it. The gap between the two is longer than the worker's timeout and any difference between clocks.
+# The roll-up reads an hour's deliveries once. It would miss successes that are recorded later, so the worker
+# counts those. The gap between the two is longer than the worker's timeout and any difference between clocks.
 _COUNTED_BY_ROLL_UP_MS = 10 * 60_000
 _ROLLED_UP_AFTER_MS = 15 * 60_000
 
@@ -61,7 +61,7 @@ class AttemptCounts:
 
 class HourCounters(NamedTuple):
     """A webhook's counters of one hour. `latency` has the attempts by bucket, `last_error` (time, reason).
-    `rolled_to` is the delivery id up to which the roll-up has added successes, None before the first.
+    `rolled_to` is the delivery ID up to which the roll-up has added successes, None before the first.
     """
 
     attempts: int = 0

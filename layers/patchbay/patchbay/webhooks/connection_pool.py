@@ -13,7 +13,7 @@ MAX_IDLE_SECONDS = 20.0
 
 class Route(NamedTuple):
     """The target of a connection, and its workspace. Workspaces never share connections: if a receiver
-    answers one workspace's request twice, the second response must not reach another workspace.
+    sends two responses to one workspace's request, the second must not reach another workspace.
     """
 
     workspace_id: str
@@ -25,17 +25,17 @@ class Route(NamedTuple):
 class ConnectionPool:
     """Idle connections by route, at most `max_size` in total; the least recently used is closed first.
 
-    Checks only the connection that it returns: with a hundred receivers, checking all of them was most of a
-    delivery's cost. Belongs to one event loop.
+    Checks only the connection that it returns: with a hundred receivers, checking all of them made up most
+    of a delivery's cost. Belongs to one event loop.
     """
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._count = 0
-        # With the time of the last use, in order of last use. Has no empty lists.
+        # Each connection with the time of its last use; routes in order of last use. No list is empty.
         self._idle: dict[Route, list[tuple[float, Connection]]] = {}
 
-    def take(self, route: Route) -> Connection | None:
+    def acquire(self, route: Route) -> Connection | None:
         """A connection for one exchange, if one is still open and has no unread data."""
         while connections := self._idle.get(route):
             used_at, connection = connections.pop()
@@ -47,7 +47,7 @@ class ConnectionPool:
             connection.close()
         return None
 
-    def give_back(self, route: Route, connection: Connection) -> None:
+    def release(self, route: Route, connection: Connection) -> None:
         """Return a connection whose exchange allows another one."""
         self._idle[route] = [*self._idle.pop(route, ()), (monotonic(), connection)]
         self._count += 1

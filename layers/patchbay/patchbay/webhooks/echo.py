@@ -23,7 +23,7 @@ _SHORTEST = 4
 # Nested encodings, such as JSON in JSON in a form field.
 _ROUNDS = 4
 
-# Public by their meaning, and often repeated: `accept: application/json`.
+# Public by nature, and often repeated: `accept: application/json`.
 _PUBLIC = frozenset({"accept", "accept-language", "cache-control", "pragma", "prefer", "priority"})
 # Response headers with a time, whose digits would match a short number: seconds, or an HTTP date (RFC 9110,
 # 5.6.7).
@@ -62,10 +62,10 @@ def contains_header_value(headers: Mapping[str, str], response: str, *, truncate
     if not secrets.pieces:
         return False
     decoded = _decode(response)
-    if any(secrets.are_in(view) for view in _views(response, decoded)):
+    if any(secrets.occur_in(view) for view in _views(response, decoded)):
         return True
     return truncated and any(
-        secrets.begin_at_end_of(_fold(text))
+        secrets.start_at_end_of(_fold(text))
         for text in (response, decoded, _decode(_CUT_ESCAPE.sub("", response[-1024:])))
     )
 
@@ -113,19 +113,19 @@ class _Secrets:
             if len(piece) >= _SHORTEST and not any(piece in common for common in _COMMON):
                 self.pieces.setdefault(len(piece), set()).add(piece)
 
-    def are_in(self, view: bytes) -> bool:
+    def occur_in(self, view: bytes) -> bool:
         return any(
             view[index : index + length] in pieces
             for length, pieces in self.pieces.items()
             for index in range(len(view) - length + 1)
         )
 
-    def begin_at_end_of(self, view: bytes) -> bool:
+    def start_at_end_of(self, view: bytes) -> bool:
         return any(view[-length:] in self.starts for length in range(_SHORTEST, _PIECE))
 
 
 def _texts(name: str, value: str) -> Iterator[str]:
-    """A header's value without its scheme; for Basic, also the user name and password in it."""
+    """A header's value without its scheme; for Basic, also the username and password in it."""
     scheme, _, rest = value.strip().partition(" ")
     if not rest or (name.lower() != "authorization" and scheme.lower() not in _SCHEMES):
         yield value.strip()
@@ -168,7 +168,7 @@ def _decode_base64_runs(text: str) -> Iterator[str]:
 
 
 def _decode(text: str) -> str:
-    """`text` without the escapes, also nested ones, of JSON, programming languages, URLs and HTML."""
+    """`text` without the escapes, including nested ones, of JSON, programming languages, URLs and HTML."""
     for _ in range(_ROUNDS):
         before = text
         text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)

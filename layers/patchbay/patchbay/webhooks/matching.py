@@ -36,7 +36,7 @@ _cache: LruCache[tuple[str, str], _CacheEntry] = LruCache(_MAX_BYTES)
 
 
 def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> list[WebhookId]:
-    """The active webhooks that an event goes to, by the `version` of the workspace's subscriptions."""
+    """The active webhooks that an event goes to. `version` is that of the workspace's subscriptions."""
     content = event_filters.Content(data)
     matches = {
         webhook_id: None

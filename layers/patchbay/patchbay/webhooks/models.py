@@ -135,7 +135,7 @@ class RetryConfig(ApiModel):
 
 
 class CreateWebhook(ApiModel):
-    """Every request has the `headers`; the API never returns their values."""
+    """Every request to the receiver has the `headers`; the API never returns their values."""
 
     name: Name
     url: Url
@@ -161,7 +161,7 @@ class SetWebhookStatus(ApiModel):
 
 
 class RotateSecret(ApiModel):
-    """`overlapSeconds` is how long the older secrets sign beside the new one; 0 ends them at once."""
+    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
 
@@ -172,7 +172,7 @@ class WebhookQuery(ListQuery):
 
 
 class Latency(ApiModel):
-    """Percentiles in milliseconds, from a histogram; null without an attempt."""
+    """Percentiles in milliseconds, from a histogram; null if there were no attempts."""
 
     p50: int | None = None
     p95: int | None = None

@@ -1,5 +1,5 @@
 """Recognizes n8n's own messages in a response. The status code alone is not enough: a proxy whose n8n is down
-also answers 404, and an n8n that migrates its database answers every request with 200.
+also responds with 404, and an n8n that is migrating its database responds to every request with 200.
 """
 
 from __future__ import annotations

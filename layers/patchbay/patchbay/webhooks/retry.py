@@ -18,7 +18,8 @@ MAX_STEP_SECONDS = 36_000
 # … so no delay is longer than 12 h, whatever the multiplier or Retry-After.
 MAX_DELAY_SECONDS = 43_200
 
-# Why a webhook is disabled: its receiver answers 410, or keeps answering that the hook is not registered.
+# Why a webhook is disabled: its receiver responds with 410, or keeps responding that the hook is not
+# registered.
 GONE = "endpoint_gone"
 NOT_FOUND = "endpoint_not_found"
 # An automation platform does not know its own hooks for some seconds while it starts. So Patchbay believes
@@ -137,7 +138,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class DisableWebhook:
-    """The delivery has failed, and its receiver wants no more events."""
+    """The delivery has failed, and its receiver must not get further events."""
 
     reason: str
 
@@ -160,10 +161,10 @@ def plan(
     not_registered_seconds: int = 0,
 ) -> Plan:
     """Decide what follows attempt number `attempt` (from 1). `jitter` returns 0 to 1;
-    `not_registered_seconds` is how long the delivery's attempts have got nothing but NOT_REGISTERED.
+    `not_registered_seconds` is how long every attempt of the delivery has got NOT_REGISTERED.
 
     The delay is the step ±20 %. Retry-After is a minimum, plus up to 20 %, so that deliveries that were
-    postponed together do not return together. No delay is longer than 12 h.
+    postponed together are not retried together. No delay is longer than 12 h.
     """
     if attempt < 1:
         raise ValueError("attempt numbers start at 1")

@@ -40,7 +40,7 @@ _OWN_HEADERS = {
     "expect", "te", "trailer", "upgrade",
 }  # fmt: skip
 
-# How servers answer bytes that are not a request, or close a connection that was idle for too long.
+# How servers reject bytes that are not a request, or close a connection that was idle for too long.
 _MALFORMED_STATUSES = {400, 408, 414, 501, 505}
 
 _MESSAGES = {
@@ -130,7 +130,7 @@ class Sender:
         total_timeout: float = TOTAL_TIMEOUT_SECONDS,
     ) -> SendResult:
         """POST `body` to `url`. Timeouts are in seconds; `total_timeout` includes the response's body. Only
-        the same workspace reuses the connection.
+        requests of the same workspace reuse the connection.
 
         Never raises because of the receiver, its DNS or its certificate. Propagates cancellation.
         """
@@ -183,9 +183,9 @@ class Sender:
         fails there, or if the rest of an earlier response arrives. Failures of a new connection count against
         the receiver.
 
-        A server that responds without reading the body takes that body for the start of the next request,
-        rejects it and closes. Such a rejection on a reused connection says nothing about this request, so the
-        request is repeated too.
+        A server that responds without reading the body mistakes that body for the start of the next request,
+        rejects it and closes the connection. A rejection of this kind on a reused connection says nothing
+        about this request, so the request is repeated too.
         """
         request_headers = [
             (b"host", target.authority.encode()),
@@ -200,7 +200,7 @@ class Sender:
         ]
         exchange = Exchange("POST", target.path, request_headers, body)
         route = Route(workspace_id, target.scheme, target.host, target.port)
-        if idle := self._pool.take(route):
+        if idle := self._pool.acquire(route):
             try:
                 await self._exchange(exchange, idle, response, route, is_reused=True)
                 return
@@ -210,7 +210,7 @@ class Sender:
                     raise
             exchange = Exchange("POST", target.path, request_headers, body)
         connection = await self._dialer.dial(target.scheme, target.host, target.port, connect_timeout)
-        # Do not pool a connection after a repetition: this receiver closes its connections early.
+        # Do not pool the connection of a repeated request: this receiver closes its connections early.
         await self._exchange(exchange, connection, response, None if idle else route)
 
     async def _exchange(
@@ -234,7 +234,7 @@ class Sender:
                 exchange, response.header("content-encoding"), MAX_BODY_BYTES, response.body
             )
             if pool_as and exchange.can_reuse_connection:
-                self._pool.give_back(pool_as, connection)
+                self._pool.release(pool_as, connection)
                 is_pooled = True
         finally:
             if not is_pooled:

@@ -1,4 +1,4 @@
-"""Webhooks of a workspace: register, change and remove them, and what the delivery engine needs of them."""
+"""Registers, changes and removes a workspace's webhooks, and serves them to the delivery engine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _API = "api"
 _N8N = "n8n"
 # How long a callback is retried, in addition to the time that it may be held.
 _CALLBACK_SECONDS = 2 * 86_400
-# A change is conditional on the version that was read; after a concurrent change, read again.
+# A change is conditional on the version that was read. After a concurrent change, it is tried again.
 _MAX_TRIES = 3
 # Each secret signs every request. Svix's server also rejects a rotation beyond its maximum.
 _MAX_LIVE_SECRETS = 5
@@ -82,7 +82,7 @@ def subscribe(
     """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
     existing one: there is one for each combination of URL, events and filters. A deleted or disabled webhook
     becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the old one
-    ends at once. A paused webhook becomes active.
+    ends immediately. A paused webhook becomes active.
 
     Returns the ID, and the signing secret if it is new. The transaction includes the actions of
     `record_actions(id, secret)` and, for a webhook that was disabled, of `recover_actions(id)`. Raises
@@ -115,13 +115,13 @@ def subscribe(
             was_disabled = hook is not None and hook.was_disabled
             store.create(webhook, reactivate_actions(id) if was_disabled else record_actions(id, secret))
         except (store.AlreadySubscribed, store.WebhookChanged, NotFound):
-            continue  # another request subscribed, disabled or deleted it at this moment
+            continue  # a concurrent request subscribed, disabled or deleted it
         return id, secret
     raise write_conflict("hook")
 
 
 def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
-    """Newest first; with a `source`, only those of an automation platform."""
+    """Webhooks, newest first; with a `source`, only those of that automation platform."""
     webhooks = store.page(
         principal.workspace_id,
         status=query.status,
@@ -134,7 +134,7 @@ def page(principal: Principal, query: WebhookQuery, source: str | None = None) -
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
-    """Raises NotFound, also for a webhook of another workspace."""
+    """Raises NotFound, including for a webhook of another workspace."""
     return _to_api(get_stored(principal.workspace_id, id))
 
 
@@ -157,7 +157,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
             )
         has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
         if has_new_origin and "headers" not in sent and webhook.headers is not None:
-            # Header values are write-only, and a caller could read them at a receiver of their own.
+            # Header values are write-only, but the caller could read them at their own receiver.
             raise ValidationFailed.for_field(
                 "headers", "send the headers again when the URL has another origin; {} removes them"
             )
@@ -180,8 +180,8 @@ def rotate_secret(
     if_match: int | None = None,
     once: Once | None = None,
 ) -> WebhookWithSecret:
-    """Give a webhook a new signing secret, shown only in this response. The older secrets sign beside it for
-    `overlapSeconds`, or for their remaining time if that is shorter.
+    """Give a webhook a new signing secret, shown only in this response. The older secrets sign alongside it
+    for `overlapSeconds`, or for their remaining time if that is shorter.
 
     Stored secrets are not decrypted, so a damaged one can be replaced. Raises Conflict when `if_match` is not
     the current version, or when the webhook has the maximum number of live secrets.
@@ -241,9 +241,9 @@ def disable(
     *,
     requested_at: int | None = None,
 ) -> bool:
-    """Disable a webhook because of the receiver's response to a request of `requested_at`; the actions of
-    `extra_actions(webhook)` join the transaction. A webhook that is not active, or that was enabled or
-    subscribed since then, is unchanged. So of several concurrent callers one gets True.
+    """Disable a webhook because of the receiver's response to a request made at `requested_at`; the actions
+    of `extra_actions(webhook)` join the transaction. A webhook that is not active, or that was enabled or
+    subscribed since then, is unchanged. So only one of several concurrent callers gets True.
     """
     is_disabled = False
 
@@ -262,8 +262,9 @@ def disable(
 
 
 def callback_action(workspace_id: str, id: RunId, url: str, body: str) -> TransactItem:
-    """Store the receiver of a run's callback, in the transaction that ends the run: a webhook of one delivery
-    with that body. It has no secret, because the automation has received none; its URL is the credential.
+    """Store the receiver of a run's callback, in the transaction that ends the run: a webhook for one
+    delivery with that body. It has no secret, because the automation has received none; its URL is the
+    credential.
     """
     return store.callback_action(
         StoredWebhook(
@@ -283,9 +284,9 @@ def callback_action(workspace_id: str, id: RunId, url: str, body: str) -> Transa
 def end_subscription(
     workspace_id: str, id: WebhookId, extra_actions: Sequence[TransactItem], *, requested_at: int
 ) -> bool:
-    """Remove an automation's webhook because its receiver answered a request of `requested_at` with 410. Safe
-    to repeat; `extra_actions` join the transaction. Returns False when the webhook does not exist, or when
-    the automation has subscribed again since then.
+    """Remove an automation's webhook because its receiver responded with 410 to a request made at
+    `requested_at`. Safe to repeat; `extra_actions` join the transaction. Returns False when the webhook does
+    not exist, or when the automation has subscribed again since then.
     """
     with suppress(NotFound):
         return _delete(workspace_id, id, None, extra_actions, requested_at)
@@ -293,8 +294,8 @@ def end_subscription(
 
 
 def inactive_reason(webhook: StoredWebhook | None) -> str | None:
-    """The reason, as deliveries store it, that a webhook gets no deliveries; None while it is active. Pass
-    None for a deleted webhook.
+    """Why a webhook gets no deliveries, as a reason that deliveries store; None while it is active. Pass None
+    for a deleted webhook.
     """
     if webhook is None:
         return "webhook_deleted"
@@ -302,7 +303,7 @@ def inactive_reason(webhook: StoredWebhook | None) -> str | None:
 
 
 def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
-    """Raises NotFound, also for a webhook of another workspace."""
+    """Raises NotFound, including for a webhook of another workspace."""
     webhook = store.get(workspace_id, id)
     if webhook is None:
         raise NotFound("No webhook with this ID.")
@@ -311,12 +312,12 @@ def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
 
 def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
     """How the deliveries of a webhook are retried."""
-    # Users run n8n behind their own proxies, which answer 404 while n8n is down.
+    # Users run n8n behind their own proxies, which respond with 404 while n8n is down.
     return replace(_retry_config(webhook).to_policy(), retries_not_found=webhook.source == _N8N)
 
 
 def classify_response(webhook: StoredWebhook | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
-    """`outcome` with the message that the webhook's receiver put into the response's body, if any."""
+    """`outcome` with the webhook's receiver's message from the response's body, if there is one."""
     if webhook is None or webhook.source != _N8N:
         return outcome
     return replace(outcome, message=n8n.receiver_message(outcome.status_code, body))
@@ -412,7 +413,7 @@ def _delete(
     extra_actions: Sequence[TransactItem] = (),
     requested_at: int | None = None,
 ) -> bool:
-    """Returns False, and deletes nothing, if it was subscribed or enabled after `requested_at`."""
+    """Returns False, and deletes nothing, if the webhook was subscribed or enabled after `requested_at`."""
     for _ in range(_MAX_TRIES):
         webhook = get_stored(workspace_id, id)
         if webhook.was_renewed_since(requested_at):
@@ -430,7 +431,7 @@ def _check_events(principal: Principal, body: CreateWebhook) -> None:
     reserved = catalogue.PLATFORM_ONLY.intersection(body.events)
     if reserved and not principal.is_platform:
         raise ValidationFailed.for_field(
-            "events", f"{', '.join(sorted(reserved))}: only for the platform's own workspace"
+            "events", f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
         )
 
 
@@ -472,7 +473,7 @@ def _change(
     extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
 ) -> Webhook:
     """Store `change(webhook)`, with the actions of `extra_actions(webhook)` in the same transaction. Stores
-    nothing if `change` returns the webhook that it got.
+    nothing if `change` returns the webhook that it was given.
     """
     for _ in range(_MAX_TRIES):
         old = get_stored(workspace_id, id)

@@ -4,11 +4,11 @@ Key: workspaceId, sk. Five kinds of rows:
     whk_…                   a webhook
     sub#<TYPE>#<whk_…>      the subscription of an *active* webhook to a type (or `*`), with the webhook's
                             filters, so that matching an event reads only the subscriptions to its type
-    hook#<hash>             the webhook id of a hook, by a hash of the hook's URL, event and filters, so that
+    hook#<hash>             the webhook ID of a hook, by a hash of the hook's URL, event and filters, so that
                             an identical subscription finds it. Outlives the webhook for as long as deliveries
-                            are kept (TTL), so that a new subscription gets the same id; `disabledAt` means
+                            are kept (TTL), so that a new subscription gets the same ID; `disabledAt` means
                             that the webhook was disabled when it was deleted
-    run_…                   the receiver of a run's callback: a webhook of one delivery, with the body.
+    run_…                   the receiver of a run's callback: a webhook for one delivery, with the body.
                             Expires by TTL
     count                   the number of the workspace's webhooks, the bytes of their filters, and the
                             version of its subscriptions, which every change to one of them increments
@@ -40,7 +40,7 @@ MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook that subscribes to an event's type. Its filters, as in the API, decide about the event."""
+    """A webhook that subscribes to an event's type. The event must pass its filters, which are as in the API."""
 
     webhook_id: WebhookId
     filters: Sequence[Mapping[str, JsonValue]]
@@ -133,12 +133,12 @@ def record_resubscription(webhook: StoredWebhook, now: int) -> None:
 
 
 def callback_action(callback: StoredWebhook) -> dynamo.TransactItem:
-    """Store the receiver of a run's callback, in the transaction that ends the run and so happens once."""
+    """Store the receiver of a run's callback, in the transaction that ends the run. It happens only once."""
     return dynamo.put_action(settings().webhooks_table, callback.to_row())
 
 
 def table_key(workspace_id: str, id: WebhookId | RunId) -> tuple[str, dynamo.Row]:
-    """The table and the key of a webhook, to read it together with other rows."""
+    """The table key of a webhook."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": id}
 
 
@@ -186,7 +186,7 @@ def all_of(workspace_id: str) -> Iterator[StoredWebhook]:
 
 
 def ids(workspace_id: str) -> Iterator[WebhookId]:
-    """The ids of a workspace's webhooks; eventually consistent."""
+    """The IDs of a workspace's webhooks; eventually consistent."""
     for row in dynamo.query(
         settings().webhooks_table,
         "workspaceId = :workspace AND begins_with(sk, :prefix)",
@@ -230,7 +230,7 @@ def replace(
         if 0 in refused.failed:
             raise WebhookChanged from None
         if changes_matching and 1 in refused.failed:
-            raise _ceiling_reached(None) from None  # a change can exceed only the limit of the filters
+            raise _ceiling_reached(None) from None  # a change can exceed only the filters' limit
         raise idempotency.request_in_progress() from None
 
 
@@ -254,7 +254,7 @@ def delete(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] 
 
 
 def subscriptions_version_key(workspace_id: str) -> tuple[str, dynamo.Row]:
-    """The table and the key of the row with the subscriptions' version, to read it together with others."""
+    """The table key of the row with the version of a workspace's subscriptions."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": _COUNT}
 
 
@@ -277,14 +277,15 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
 
 def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynamo.TransactItem:
     """Count a webhook that is created (no `old`), deleted (no `new`) or changed, and increment the version of
-    the workspace's subscriptions. Has no condition if nothing grows, so that two webhooks can change at once.
+    the workspace's subscriptions. Has no condition if nothing grows, so that two webhooks can change
+    concurrently.
     """
-    some = new or old
-    assert some is not None  # noqa: S101
+    webhook = new or old
+    assert webhook is not None  # noqa: S101
     # A webhook that was stored before filters were counted has no `filter_bytes`: nothing is subtracted for
     # it. Its filters may be added above the ceiling, because pausing or disabling must always succeed.
     added = _counted_bytes(new) - _counted_bytes(old)
-    values = {"one": 1, "more": added, "webhooks": (new is not None) - (old is not None)}
+    values = {"one": 1, "added": added, "webhooks": (new is not None) - (old is not None)}
     conditions = []
     if old is None:
         conditions.append("(attribute_not_exists(webhooks) OR webhooks < :most)")
@@ -294,8 +295,8 @@ def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynam
         values["room"] = MAX_FILTERS_BYTES - added
     return dynamo.update_action(
         settings().webhooks_table,
-        {"workspaceId": some.workspace_id, "sk": _COUNT},
-        "ADD subscriptions :one, webhooks :webhooks, filterBytes :more",
+        {"workspaceId": webhook.workspace_id, "sk": _COUNT},
+        "ADD subscriptions :one, webhooks :webhooks, filterBytes :added",
         condition=" AND ".join(conditions) or None,
         names=None,
         **values,
@@ -322,7 +323,7 @@ def _filters_size(webhook: StoredWebhook | None) -> int:
 
 
 def _tombstone_action(webhook: StoredWebhook, hook_key: str) -> dynamo.TransactItem:
-    """Keep the id of a deleted hook for as long as its deliveries are kept."""
+    """Keep the ID of a deleted hook for as long as its deliveries are kept."""
     disabled_at = webhook.disabled_at if webhook.status == "DISABLED" else None
     return dynamo.update_action(
         settings().webhooks_table,
@@ -352,8 +353,8 @@ def _subscription_keys(webhook: StoredWebhook) -> set[str]:
 
 
 def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str]:
-    """The attributes that decide which events a webhook gets. Filters compare as text, because in Python 1
-    equals True.
+    """The attributes that decide which events a webhook gets. Filters are compared as text, because in
+    Python 1 equals True.
     """
     return webhook.is_active, list(webhook.events), compact_json.dumps(webhook.filters)
 

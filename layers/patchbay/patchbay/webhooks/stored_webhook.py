@@ -1,4 +1,4 @@
-"""A row of a webhook as a typed object."""
+"""A webhook's row as a typed object."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoredWebhook:
 
     `headers` is a ciphertext. A hook has `hook_key`, and `subscribed_at` is when its automation last
     subscribed; 0 if that is unknown. `row` is the row as read, so that `to_row` keeps attributes that a
-    newer release wrote.
+    later release wrote.
     """
 
     workspace_id: str
@@ -77,13 +77,13 @@ class StoredWebhook:
         return [secret for secret in self.secrets if secret.get("endsAt", now + 1) > now]
 
     def was_renewed_since(self, time: int | None) -> bool:
-        """Whether an automation subscribed this webhook, or somebody enabled it, after `time`."""
+        """Whether an automation subscribed this webhook, or a user enabled it, after `time`."""
         return time is not None and max(self.subscribed_at or 0, self.resumed_at) > time
 
     @classmethod
     def from_row(cls, row: Row) -> StoredWebhook:
         """Old hooks have no `subscribedAt` and were created with the default retries of a webhook: if nobody
-        changed those, they become a hook's retries. The next write of the webhook stores that.
+        changed those, they become a hook's retries. The next write of the webhook stores the change.
         """
         if "hookKey" in row and "subscribedAt" not in row:
             row = {**row, "subscribedAt": 0}
