@@ -105,6 +105,7 @@ class Driver:
             "authorization code": CODE,
             "owner's JWT": self.owner,
         }
+        self.revealed_by: set[str] = set()  # the entries of REVEALS that found a secret
         self.function = ""  # the one that runs, or ran last
         self._api = api
         self._gateway = gateway.read(backend.template)
@@ -136,8 +137,11 @@ class Driver:
         self._tried.add(route.key)
         options.setdefault("token", self.owner)
         answer: Answer = self._run(route.function, lambda: self._api(line, **options))
-        read = REVEALS.get(f"{route.key}?{query}" if query == "reveal=true" else route.key)
+        revealing = f"{route.key}?{query}" if query == "reveal=true" else route.key
+        read = REVEALS.get(revealing)
         revealed = read(answer) if read is not None and answer.status < 400 else []
+        if revealed:
+            self.revealed_by.add(revealing)
         self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
         return answer

@@ -44,12 +44,15 @@ from tests.tour import (
     HEADER_VALUES,
     INTEGRATIONS,
     KEYS,
+    REVEALS,
     WEBHOOKS,
     Driver,
     echo,
     tour,
 )
 
+# A signing secret, or a whole API key.
+OWN_SECRET = re.compile(r"whsec_[\w+/=-]{20}|sk_test_\w+_\w{20}")
 FAILED_POST = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
 
 
@@ -112,9 +115,11 @@ def test_no_secret_in_responses_logs_queues_or_tables(
     with subtests.test("the tour runs every route and every function"):
         assert driver.untried == set()
     with subtests.test("responses"):
-        assert {response.line for response in driver.responses if response.revealed}
+        assert driver.revealed_by == set(REVEALS)
         for response in driver.responses:
             assert not found(secrets, response.text, except_for=response.revealed), response.line
+            # A secret that REVEALS does not list is unknown, but ours can be told by their form.
+            assert response.revealed or not OWN_SECRET.search(response.text), response.line
     with subtests.test("the log of the library"):
         text = logs.getvalue()
         assert text.count("\n") > 50
