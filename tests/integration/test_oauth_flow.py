@@ -562,7 +562,7 @@ def test_provider_error_is_sanitized_and_consumes_the_state(api: Api, crm: Provi
         error_uri="https://evil.test/",
     )
     detail = assert_problem(answer, 422, "authorization_failed")["detail"]
-    assert detail.startswith("acme-crm answered access_denied: no [31m")
+    assert detail.startswith("acme-crm returned access_denied: no [31m")
     assert SECRET not in detail
     assert detail.isprintable()
     assert len(detail) < 500

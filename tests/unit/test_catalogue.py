@@ -188,8 +188,8 @@ def test_invalid_template_is_rejected(change: dict[str, Any]) -> None:
         ({"postId": 8412}, "data.postId", "must be a string"),
         ({"postId": None}, "data.postId", "must be a string"),
         ({"willRetry": "yes"}, "data.willRetry", "must be true or false"),
-        ({"failedAt": "2026-03-02"}, "data.failedAt", "must be a time in ISO 8601 with its offset"),
-        ({"failedAt": "2026-02-30T00:00:00Z"}, "data.failedAt", "must be a time in ISO 8601"),
+        ({"failedAt": "2026-03-02"}, "data.failedAt", "must be an ISO 8601 time with an offset"),
+        ({"failedAt": "2026-02-30T00:00:00Z"}, "data.failedAt", "must be an ISO 8601 time"),
     ],
 )
 def test_invalid_data_is_rejected_with_path(change: dict[str, Any], path: str, message: str) -> None:

@@ -51,8 +51,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> JobRecorder:
     return JobRecorder()
 
 
-def process(*jobs: list[Job], left_ms: Callable[[], int] = lambda: 60_000) -> _Run:
-    run = _Run(left_ms)
+def process(*jobs: list[Job], time_left_ms: Callable[[], int] = lambda: 60_000) -> _Run:
+    run = _Run(time_left_ms)
     run.process(*map(iter, jobs))
     return run
 
@@ -119,10 +119,10 @@ def test_failing_source_and_failing_job_do_not_stop_others(recorder: JobRecorder
 
 
 def test_no_job_starts_without_time(recorder: JobRecorder) -> None:
-    process(recorder.jobs("healthy", 3, 0), left_ms=lambda: 0)
+    process(recorder.jobs("healthy", 3, 0), time_left_ms=lambda: 0)
     assert recorder.done == {}
     end = time.monotonic() + 0.6
-    process(recorder.jobs("slow", 30, 0.4), left_ms=lambda: round(1000 * (end - time.monotonic())))
+    process(recorder.jobs("slow", 30, 0.4), time_left_ms=lambda: round(1000 * (end - time.monotonic())))
     assert 1 <= recorder.done["slow"] <= 4
 
 

@@ -1,4 +1,4 @@
-"""The base of all request and response models of the API, and the field types that they share."""
+"""The base class of the API's request and response models, and the field types that they share."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class Listing(ApiModel, Generic[Item]):
         return self.items
 
     def first(self, count: int) -> Listing[Item]:
-        """A shorter page, continued after its last item. A list without cursors stays complete."""
+        """The page with only its first `count` items, and the cursor after them. A list without cursors stays
+        complete.
+        """
         if not self._cursors:
             return self
         entries = list(zip(self.items, self._cursors, strict=True))[:count]
@@ -93,7 +95,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], value: object) -> Model:
-    """`value`, parsed from JSON or a query string, as `model`. Raises ValidationFailed."""
+    """Validate `value`, parsed from JSON or a query string, as a `model`. Raises ValidationFailed."""
     # Not model_validate_json: it accepts fields by their Python names and drops them (pydantic-core 2.13).
     try:
         return model.model_validate(value, by_alias=True, by_name=False)
@@ -112,7 +114,7 @@ def check_plain_text(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Return `text`. Raises ValueError as `check_plain_text` does, and when no character is visible."""
+    """Return `text`. Raises ValueError like `check_plain_text`, and if no character is visible."""
     if not invisible.VISIBLE.search(check_plain_text(text)):
         raise ValueError("must have a visible character")
     return text
@@ -120,7 +122,7 @@ def check_name(text: str) -> str:
 
 def to_label(text: str) -> str:
     """Text from another system, on one line and without the characters that `check_name` rejects: control
-    characters and separators become blanks, zero-width characters are removed. Empty if no character is
+    characters and separators become spaces, and zero-width characters are removed. Empty if no character is
     visible.
     """
     label = invisible.HIDDEN.sub(
@@ -175,7 +177,7 @@ Timestamp = Annotated[
     AfterValidator(_to_utc_ms),
     PlainSerializer(iso, when_used="json"),
 ]
-# An object of the caller's own, unchanged, with numbers as they were written.
+# Any object from the caller, stored unchanged: even its numbers keep their notation.
 JsonObject = Annotated[
     dict[str, SkipValidation[JsonValue]], PlainSerializer(_serialize_json, when_used="json")
 ]

@@ -1,8 +1,8 @@
 """Calls to AWS: `aws.call("dynamodb", "GetItem", {…})`.
 
-The four services use JSON over POST, so a call needs no service descriptions. botocore takes at least five
-times the CPU per call, and its clients take a large part of a cold start. It is imported only if the
-credentials are not in the environment.
+The four services use JSON over POST, so a call needs no service model. botocore takes at least five times the
+CPU per call, and its clients take a large part of a cold start. It is imported only if the environment has no
+credentials.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ JsonObject = dict[str, Any]
 exchange = aws_http.exchange  # one HTTP exchange; tests replace it
 
 _MAX_ATTEMPTS = 4
-# The maximum wait before the second attempt. Each further wait is twice as long. A response may take 2 s, so
-# four attempts without one still end within the shortest function timeout (10 s).
+# The maximum wait before the second attempt. Each later wait is twice as long. A response may take 2 s, so
+# four attempts without a response still end within the shortest function timeout (10 s).
 _FAULT_SECONDS = 0.1
 _THROTTLED_SECONDS = 0.5
 _THROTTLING = frozenset(
@@ -126,8 +126,8 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
 
 
 def preload() -> None:
-    """Load the authorities that TLS trusts. Called while a function is imported: the init phase of AWS Lambda
-    has the full CPU, and the first request only the share of its memory size.
+    """Load the certificate authorities that TLS trusts. Called at import, because Lambda's init phase has the
+    full CPU, but a request has only the share that goes with its memory size.
     """
     tls.client_context(os.environ.get("AWS_CA_BUNDLE"))
 
@@ -169,8 +169,8 @@ def _parse_object(content: bytes) -> JsonObject | None:
 
 
 def _service_error(status: int, headers: dict[str, str], response: JsonObject) -> ServiceError:
-    # SQS may put the code into a header, as its old protocol did. A type may have a namespace before it and a
-    # URL after it.
+    # SQS may put the code in a header, like its old protocol. A type may have a namespace before it and a URL
+    # after it.
     code = headers.get("x-amzn-query-error", "").partition(";")[0] or response.get("__type")
     code = str(code or headers.get("x-amzn-errortype") or status).partition(":")[0].rpartition("#")[2]
     return ServiceError(code, str(response.get("message") or response.get("Message") or ""), status, response)

@@ -136,7 +136,7 @@ def _exchange(sock: socket.socket, target: Endpoint, request: bytes) -> Response
 
 
 class _Reader:
-    """Sends a request and reads its response until a deadline, which slow bytes do not extend."""
+    """Sends a request and reads its response by a deadline, which slow bytes do not extend."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock, self._deadline = sock, deadline
@@ -165,7 +165,7 @@ class _Reader:
         if coding == "chunked":
             return self._chunks()
         if coding or not (length.isascii() and length.isdecimal()):
-            raise MalformedResponse("the response has neither a length nor chunks")
+            raise MalformedResponse("the response has neither a Content-Length nor chunks")
         return self._exactly(int(length))
 
     def _chunks(self) -> bytes:

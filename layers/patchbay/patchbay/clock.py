@@ -6,7 +6,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
-NOT_A_TIME = "must be a time in ISO 8601 with its offset, such as 2026-01-31T12:00:00Z"
+NOT_A_TIME = "must be an ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z"
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
     r"(?:[Zz]|([+-])(\d\d):?(\d\d))",
@@ -22,7 +22,7 @@ def now_ms() -> int:
 
 
 def at_ms(milliseconds: int) -> datetime:
-    """The time of Unix milliseconds. Raises OverflowError outside of the years 1 to 9999."""
+    """Unix milliseconds as a `datetime` in UTC. Raises OverflowError outside of the years 1 to 9999."""
     return _EPOCH + milliseconds * _MS
 
 
@@ -69,7 +69,7 @@ def read_time(text: str) -> datetime:
 
 
 def is_time(text: str) -> bool:
-    """Whether `read_time` can read it."""
+    """Whether `read_time` accepts `text`."""
     try:
         read_time(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""JSON as it is stored and sent: no whitespace, no escapes of non-ASCII text, numbers as they were written.
+"""JSON as it is stored and sent: no whitespace, non-ASCII text unescaped, numbers as they were written.
 
-A float loses its notation: `1.10` becomes `1.1`, and digits beyond the 17th are lost. Where that matters, a
-number is read as a `LiteralFloat` (or as `NegativeZero`), which compares and calculates like any other
-number, and `dumps` writes it back character by character.
+A Python float loses its notation: `1.10` becomes `1.1`, and digits beyond the 17th are lost. Where that
+matters, a number is read as a `LiteralFloat` (or as `NegativeZero`), which compares and calculates like any
+other number, and `dumps` writes it back character by character.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _read_negative_zero = json.JSONDecoder(parse_float=read_float, parse_int=read_in
 
 
 def loads(text: str) -> Any:
-    """Parse JSON that Patchbay wrote; `strict_json` parses the JSON of callers. Raises ValueError."""
+    """Parse JSON that Patchbay wrote; `strict_json` parses callers' JSON. Raises ValueError."""
     try:
         return _read_negative_zero(text) if "-0" in text else _read(text)
     except RecursionError:
@@ -66,23 +66,23 @@ _dump_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan
 
 
 def dumps(value: object) -> str:
-    """`value` as compact JSON. Raises TypeError or ValueError for values that JSON does not have."""
+    """`value` as compact JSON. Raises TypeError or ValueError for values that JSON cannot represent."""
     return _dump_with(_dump, value)
 
 
 def canonical(value: object) -> str:
-    """JSON that is equal for equal values, whatever the order of their fields: for digests."""
+    """JSON that is the same for equal values, regardless of the order of their fields. For digests."""
     return _dump_with(_dump_sorted, value)
 
 
 def size(value: object) -> int:
-    """The bytes of `value` as compact JSON in UTF-8."""
+    """The size of `value` in bytes, as compact JSON in UTF-8."""
     return len(dumps(value).encode())
 
 
 def check_size(name: str, value: object, max_bytes: int) -> None:
-    """Raises PayloadTooLarge when `value`, the field `name`, has more than `max_bytes` as JSON, and
-    ValidationFailed when JSON cannot represent it.
+    """Raises PayloadTooLarge if `value` (the field `name`) has more than `max_bytes` bytes as JSON, and
+    ValidationFailed if JSON cannot represent it.
     """
     try:
         actual = size(value)
@@ -93,7 +93,7 @@ def check_size(name: str, value: object, max_bytes: int) -> None:
 
 
 def to_builtin_numbers(value: Any) -> Any:
-    """`value` with exact int and float only, for code that checks types. It may be the same object."""
+    """`value` with plain ints and floats, for code that checks exact types. May return `value` itself."""
     if not _has_literals(value):
         return value
     return _replace_literals(value, lambda number: float(number) if isinstance(number, float) else 0)
@@ -133,7 +133,7 @@ def _dump_with(dump: Callable[[object], str], value: object) -> str:
 
 
 def _has_literals(value: object) -> bool:
-    """Whether a number in it keeps its text. The walk costs a fraction of serializing the value."""
+    """Whether `value` contains a number that keeps its text. The walk costs a fraction of serialization."""
     pending: list[Any] = [value]
     for entry in pending:  # grows in the loop
         kind = type(entry)

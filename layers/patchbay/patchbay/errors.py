@@ -64,7 +64,7 @@ def check_version(resource: str, current: int, if_match: int | None) -> None:
 
 
 def write_conflict(resource: str) -> Conflict:
-    """The error when concurrent changes defeated every attempt to write a resource."""
+    """The error after every attempt to write a resource lost to a concurrent change."""
     return Conflict(f"Other requests are changing this {resource} at the same time. Try again in a moment.")
 
 
@@ -114,7 +114,7 @@ class CostExceedsLimit(Problem):
 
 
 class InternalError(Problem):
-    """A bug, or an AWS failure that no retry overcame."""
+    """A bug, or an AWS failure that outlasted the retries."""
 
     status, code, title = 500, "internal", "Internal server error"
 

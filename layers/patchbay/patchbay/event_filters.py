@@ -39,13 +39,13 @@ Path = Annotated[
     str,
     AfterValidator(_check_path),
     Field(
-        description="A dot path into the event's data; a number is an index of a list.",
+        description="A dot path into the event's data; a number is a list index.",
         examples=["post.channel", "tags.0"],
     ),
 ]
 
 
-def _storable(value: str | bool | float | None) -> str | bool | float | None:
+def _check_storable(value: str | bool | float | None) -> str | bool | float | None:
     # Not a bound of the type StrictInt: Scalar would accept a larger integer as a float.
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError("an integer must have at most 64 bits")
@@ -61,7 +61,7 @@ Scalar = Annotated[
     | StrictInt
     | Annotated[StrictFloat, Field(allow_inf_nan=False)]
     | None,
-    AfterValidator(_storable),
+    AfterValidator(_check_storable),
 ]
 
 
@@ -100,20 +100,20 @@ Filters = Annotated[list[Filter], Field(max_length=MAX_FILTERS)]
 _ABSENT, _NULL, _TRUE, _FALSE, _NESTED = (object() for _ in range(5))
 
 
-class _Test(NamedTuple):
-    """A compiled filter. `accepted` has the values that pass; None tests only whether the value `exists`."""
+class _CompiledFilter(NamedTuple):
+    """A compiled filter. `accepted` has the values that pass. If it is None, only `exists` counts."""
 
     path: str
     accepted: frozenset[object] | None
     exists: bool
 
 
-Compiled = tuple[_Test, ...]
+Compiled = tuple[_CompiledFilter, ...]
 
 
 def compile_all(filters: Iterable[Mapping[str, Any]]) -> Compiled:
     """Compile filters in their validated JSON form. Raises ValueError for an unknown `op`."""
-    return tuple(_test(**filter_) for filter_ in filters)
+    return tuple(_compile(**filter_) for filter_ in filters)
 
 
 class Content:
@@ -124,7 +124,7 @@ class Content:
         self._values: dict[str, object] = {}
 
     def passes(self, filters: Compiled) -> bool:
-        """Whether the data passes every filter; without filters it does."""
+        """Whether the data passes every filter. True if there are none."""
         for path, accepted, exists in filters:
             value = self._values.get(path)
             if value is None:
@@ -137,19 +137,19 @@ class Content:
         return True
 
 
-def _test(path: str, op: str, value: Any = True) -> _Test:
+def _compile(path: str, op: str, value: Any = True) -> _CompiledFilter:
     match op:
         case "exists":
-            return _Test(path, None, value)
+            return _CompiledFilter(path, None, value)
         case "equals":
-            return _Test(path, frozenset((_comparable(value),)), True)
+            return _CompiledFilter(path, frozenset((_comparable(value),)), True)
         case "in":
-            return _Test(path, frozenset(map(_comparable, value)), True)
+            return _CompiledFilter(path, frozenset(map(_comparable, value)), True)
     raise ValueError(f"unknown filter operation {op}")
 
 
 def _comparable(value: object) -> object:
-    """A hashable value that is equal for two JSON values only if they are the same. Never None."""
+    """A hashable stand-in for a JSON value: equal only for equal JSON values, and never None."""
     if value is True:
         return _TRUE
     if value is False:

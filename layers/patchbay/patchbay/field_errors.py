@@ -1,6 +1,6 @@
 """The field errors of a 422 response, from the errors of Pydantic and of a JSON Schema validator.
 
-Pure. A response stays small, however wrong the request is, and never repeats a value, which may be a secret.
+Pure. However wrong the request is, the response stays small. It never repeats a value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MAX_ERRORS = 20
 _MAX_PATH_BYTES = 200
 
-# Pydantic's error types in the terms of a JSON API, which has no dictionaries or extra inputs. The braces are
+# Pydantic's error types in terms of a JSON API, which has no dictionaries or extra inputs. The braces are
 # Pydantic's context: bounds and names of our models, never the input. Other types keep Pydantic's message.
 # https://docs.pydantic.dev/latest/errors/validation_errors/
 _PYDANTIC_MESSAGES = {
@@ -85,7 +85,7 @@ def _validation_failed(errors: Sequence[FieldError]) -> ValidationFailed:
 
 
 def _pydantic_path(location: Sequence[str | int], value: Any, *, is_missing: bool) -> str:
-    """The steps of a location that the input has. Pydantic adds steps for its own types."""
+    """The steps of a location that exist in the input. Pydantic adds steps for its own types."""
     steps: list[str] = []
     for index, step in enumerate(location):
         is_key = isinstance(value, Mapping) and step in value
@@ -94,7 +94,7 @@ def _pydantic_path(location: Sequence[str | int], value: Any, *, is_missing: boo
             steps.append(str(step))
         elif is_missing and index == len(location) - 1:
             steps.append(str(step))
-    return _shortened(steps) or "body"
+    return _join_path(steps) or "body"
 
 
 def _pydantic_message(error: ErrorDetails) -> str:
@@ -107,7 +107,7 @@ def _json_schema_path(error: jsonschema_rs.ValidationError, root: str) -> str:
     steps = [root, *map(str, error.instance_path)]
     if error.kind.name == "required":
         steps.append(str(error.kind.value))
-    return _shortened(steps)
+    return _join_path(steps)
 
 
 def _json_schema_message(error: jsonschema_rs.ValidationError) -> str:
@@ -125,6 +125,6 @@ def _json_schema_message(error: jsonschema_rs.ValidationError) -> str:
     return error.message
 
 
-def _shortened(steps: Iterable[str]) -> str:
-    """A path, cut to its limit: the names in it come from the caller."""
+def _join_path(steps: Iterable[str]) -> str:
+    """The steps as a path, truncated because its names come from the caller."""
     return ".".join(steps).encode(errors="replace")[:_MAX_PATH_BYTES].decode(errors="ignore")

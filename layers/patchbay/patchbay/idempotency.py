@@ -1,4 +1,4 @@
-"""Idempotency-Key: a repeated create returns the first one's response.
+"""Idempotency-Key: a repeated create returns the response of the first.
 
 A create and the record of its response are one transaction, so neither is ever stored without the other. If
 the first request dies, its key becomes free when its lease ends: either the request committed, and its
@@ -26,11 +26,11 @@ _KEEP_SECONDS = 24 * 3600
 _LEASE_MS = 30_000
 _MAX_KEY_LENGTH = 255
 
-Answer = TypeVar("Answer", bound=Mapping[str, object])
+Response = TypeVar("Response", bound=Mapping[str, object])
 
 
 class Scope(NamedTuple):
-    """A caller's key on one route, and the hash of the body that it came with."""
+    """A caller's Idempotency-Key on one route, and the hash of the request's body."""
 
     id: str
     workspace_id: str
@@ -38,10 +38,10 @@ class Scope(NamedTuple):
 
 
 class Once:
-    """A create with an Idempotency-Key while it runs: its work is done once, however often it is requested.
+    """A running create with an Idempotency-Key. However often it is requested, its work is done once.
 
-    The endpoint calls `start` and hands the object to its service as `once`. The service then adds
-    `complete_action(answer)` to the transaction that creates, or calls `release` if it creates nothing.
+    The endpoint calls `start` and passes the object to its service as `once`. The service then adds
+    `complete_action(response)` to the transaction that creates, or calls `release` if it creates nothing.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -51,9 +51,9 @@ class Once:
         self.released = False
 
     def start(self) -> str | None:
-        """Take the key and return None, or return the first request's answer as JSON.
+        """Take the key and return None, or return the first request's response as JSON.
 
-        Raises IdempotencyMismatch, and Conflict while the first request runs.
+        Raises IdempotencyMismatch, and Conflict while the first request is running.
         """
         now = now_ms()
         row = {
@@ -84,12 +84,12 @@ class Once:
             )
         return None
 
-    def complete_action(self, answer: ApiModel) -> dynamo.TransactItem:
-        """Record `answer`, encrypted because it may hold a secret that is returned only once."""
+    def complete_action(self, response: ApiModel) -> dynamo.TransactItem:
+        """Record `response`, encrypted because it may hold a secret that is returned only once."""
         self.completed = True
         ciphertext = vault.encrypt(
             self._scope.workspace_id,
-            to_json(answer),
+            to_json(response),
             encryption_context=_encryption_context(self._scope),
         )
         return dynamo.update_action(
@@ -104,7 +104,7 @@ class Once:
         )
 
     def release(self) -> None:
-        """Free the key for another request: this one was rejected, or what it asked for existed already."""
+        """Free the key for another request: this one was rejected, or its result already existed."""
         self.released = True
         try:
             dynamo.delete(
@@ -118,17 +118,17 @@ class Once:
             return  # our lease ended and another request took the key
 
 
-def get_or_store(scope: Scope, answer: Answer, *, keep_seconds: int) -> Answer:
-    """The first answer under this key: the stored one, or else `answer`, which is stored now.
+def get_or_store(scope: Scope, response: Response, *, keep_seconds: int) -> Response:
+    """The first response in this scope: the stored one, or else `response`, which is stored now.
 
-    It is one conditional write, for work that can safely be repeated with the first answer. Raises
+    Takes one conditional write. For work that can safely be repeated with the first response. Raises
     IdempotencyMismatch.
     """
     seconds = now_ms() // 1000
     row = {
         "id": scope.id,
         "bodyHash": scope.body_hash,
-        "answer": answer,
+        "answer": response,
         "ttl": seconds + keep_seconds,
     }
     try:
@@ -140,14 +140,14 @@ def get_or_store(scope: Scope, answer: Answer, *, keep_seconds: int) -> Answer:
             seconds=seconds,
         )
     except dynamo.ConditionFailed as error:
-        stored: Answer = _matching(error.row, scope)["answer"]
+        stored: Response = _matching(error.row, scope)["answer"]
         return stored
-    return answer
+    return response
 
 
 def scope(principal: Principal, route: str, key: str, body: object) -> Scope:
     """The scope of `key`, an Idempotency-Key. `body` is parsed JSON, so whitespace and the order of fields do
-    not matter; numbers count as written. Raises ValidationFailed.
+    not matter; numbers are compared as written. Raises ValidationFailed.
     """
     if not 1 <= len(key) <= _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise ValidationFailed.for_field(

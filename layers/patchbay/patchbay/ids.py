@@ -61,17 +61,17 @@ class Id(str):
 
     @classmethod
     def derived(cls, base: Id, *parts: str, at_ms: int | None = None) -> Self:
-        """Always the same ID for the same `base` and `parts`, with the time of `base`, or `at_ms`."""
+        """The ID derived from `base` and `parts`: always the same. Its time is `at_ms`, or that of `base`."""
         return cls._build(base.time_ms if at_ms is None else at_ms, _hash(base, *parts))
 
     @classmethod
     def built_in(cls, *parts: str) -> Self:
-        """The ID of something built in: always the same for the same `parts`, and older than other IDs."""
+        """The ID of something built in: always the same for the same `parts`, and older than any other ID."""
         return cls._build(0, _hash(*parts))
 
     @classmethod
     def range(cls, since: datetime | None, until: datetime | None) -> tuple[Self, Self]:
-        """The lowest and the highest ID of a time range, both ends included; None leaves an end open."""
+        """The lowest and the highest ID of a time range, both ends inclusive; None leaves an end open."""
         first = max(to_ms(since), 0) if since else 0
         last = min(max(to_ms(until), 0), _LAST_MS) if until else _LAST_MS
         return cls._build(min(first, _LAST_MS), 0), cls._build(last, (1 << _RANDOM_BITS) - 1)
@@ -108,7 +108,7 @@ class Id(str):
 
 
 def _hash(*parts: str) -> int:
-    """As many bits of the parts' SHA-256 as an ID has random ones."""
+    """The first `_RANDOM_BITS` bits of the parts' SHA-256."""
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return int.from_bytes(digest[: _RANDOM_BITS // 8], "big")
 
@@ -171,7 +171,7 @@ class ConnectionRef(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when `text` can be neither."""
+        """Raises ValueError if `text` is neither."""
         if not _CONNECTION_NAME.match(text):
             raise ValueError("not a connection name, which has 1 to 64 letters, digits, _, . or -")
         return cls(text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-# Control characters, line and paragraph separators, and fillers, which look like a blank.
+# Control characters, line and paragraph separators, and fillers, which look like a space.
 _SEPARATORS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u3164\uffa0"
 # Zero-width characters: default ignorable code points, annotation marks, noncharacters and lone surrogates.
 # Some of them change the direction of text.
@@ -32,8 +32,8 @@ _JOINING = (
 _RIGHT_TO_LEFT = "\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
 _HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 
-# A character that can make one name look like another, or hide a message in it. The group `visible_effect`
-# matches those that change what people see: https://www.unicode.org/reports/tr51/ (emoji),
+# Matches a character that can make one name look like another, or hide a message. The group `visible_effect`
+# matches characters that change what people see: https://www.unicode.org/reports/tr51/ (emoji),
 # https://www.rfc-editor.org/rfc/rfc5892 (A.1, A.2: joiners), https://www.unicode.org/reports/tr9/ (a mark
 # after right-to-left text keeps punctuation on its side). A doubled joiner is common in Persian, and a
 # Mongolian letter takes a variant and a separator. Longer runs could carry a message.

@@ -1,8 +1,8 @@
 """Credentials that people paste: client secrets, API keys, passwords, header values.
 
-Copying often adds a blank, a line break or an invisible character, and a provider then rejects the
-credential without saying why. Patchbay rejects it at once, by one rule for all fields. It never repairs a
-value: only its owner knows which characters belong to it.
+Copying often adds a space, a line break or an invisible character, and a provider then rejects the credential
+without saying why. Patchbay rejects it at once, with the same rule for all fields. It never repairs a value:
+only its owner knows which characters belong to it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LINE_END = re.compile(r"\r?\n\Z")
 
 
 def check(text: str, *, multiline: bool = False) -> None:
-    """Raises ValueError for a credential that is empty or too long, is a mask, or has blanks around it or
-    invisible characters in it. The message does not repeat the credential. With `multiline` it may have
-    several lines, as a private key or a JSON key file has: these may contain tabs and end with one line
-    break.
+    """Raises ValueError for a credential that is empty or too long, is a mask, has spaces or line breaks
+    around it, or contains invisible characters. The message does not repeat the credential. With `multiline`,
+    it may have several lines, like a private key or a JSON key file. These may contain tabs and end with one
+    line break.
     """
     if text == MASK:
         raise ValueError("is a mask; send the value itself, or leave it out")
@@ -30,7 +30,7 @@ def check(text: str, *, multiline: bool = False) -> None:
     has_lines = multiline and len(text.splitlines()) > 1
     body = _LINE_END.sub("", text) if has_lines else text
     if body != body.strip():
-        raise ValueError("begins or ends with a blank or a line break; remove it")
+        raise ValueError("begins or ends with a space or a line break; remove it")
     for match in INVISIBLE.finditer(text):
         if not has_lines or match[0] not in "\t\r\n":
             raise ValueError(f"contains an invisible character, U+{ord(match[0]):04X}; remove it")

@@ -1,7 +1,7 @@
 """Permits limit how many holders use something at the same time.
 
-A row keeps them in its set `permits`, as `<end>#<token>` for each holder. A permit expires with its lease, so
-a holder that dies keeps it no longer than that. Times are Unix milliseconds.
+A row's set `permits` has one `<end>#<token>` for each holder. A permit expires with its lease, so a holder
+that dies keeps it no longer than that. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from patchbay.storage import dynamo
 
 
 class Update(Protocol):
-    """Updates the row, as `dynamo.update` does. Raises ConditionFailed with the row."""
+    """Updates the row, like `dynamo.update`. Raises ConditionFailed with the row."""
 
     def __call__(self, expression: str, /, *, condition: str | None = None, **values: object) -> object: ...
 
@@ -50,7 +50,7 @@ def acquire(update: Update, limit: int, *, now: int, lease_ms: int) -> str | Non
 
 
 def release(update: Update, permit: str) -> None:
-    """Return a permit before its lease ends. Safe to repeat."""
+    """Release a permit before its lease ends. Safe to repeat."""
     _remove(update, frozenset((permit,)))
 
 

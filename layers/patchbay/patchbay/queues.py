@@ -25,7 +25,7 @@ class Message:
     def from_value(cls, value: object, group: str) -> Message:
         """A message with `value` as JSON."""
         text = compact_json.dumps(value)
-        # The two characters of JSON that SQS rejects.
+        # SQS rejects these two characters, which JSON allows.
         return cls(text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff"), group)
 
 
@@ -49,8 +49,8 @@ class BatchSendFailed(Exception):
 
 def send(queue_url: str, message: Message) -> None:
     """Send one message in one call."""
-    call = {"QueueUrl": queue_url, "MessageBody": message.body, "MessageGroupId": message.group}
-    aws.call("sqs", "SendMessage", call)
+    params = {"QueueUrl": queue_url, "MessageBody": message.body, "MessageGroupId": message.group}
+    aws.call("sqs", "SendMessage", params)
 
 
 def send_all(queue_url: str, messages: Iterable[Message]) -> None:
@@ -64,12 +64,12 @@ def send_all(queue_url: str, messages: Iterable[Message]) -> None:
 
 
 def in_flight(queue_url: str) -> int:
-    """The approximate number of messages that are received and not deleted, including those that wait
-    invisibly.
+    """The approximate number of messages that were received and not deleted, including those that wait for
+    their visibility timeout.
     """
     attribute = "ApproximateNumberOfMessagesNotVisible"
-    answer = aws.call("sqs", "GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": [attribute]})
-    return int(answer["Attributes"][attribute])
+    response = aws.call("sqs", "GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": [attribute]})
+    return int(response["Attributes"][attribute])
 
 
 def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
@@ -81,9 +81,9 @@ def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> No
             {"Id": str(position), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
             for position, (handle, seconds) in enumerate(receipts[start : start + MAX_ENTRIES])
         ]
-        call = {"QueueUrl": queue_url, "Entries": entries}
-        answer = aws.call("sqs", "ChangeMessageVisibilityBatch", call)
-        if failures := answer.get("Failed"):
+        params = {"QueueUrl": queue_url, "Entries": entries}
+        response = aws.call("sqs", "ChangeMessageVisibilityBatch", params)
+        if failures := response.get("Failed"):
             reasons = sorted({failure["Code"] for failure in failures})
             logger.warning("failed to change message visibility", reasons=reasons)
 
@@ -94,9 +94,10 @@ def batch_response(failed: Iterable[str]) -> BatchResponse:
 
 
 def move_to_dlq(dlq_url: str, record: Mapping[str, Any]) -> bool:
-    """Move a message that cannot be parsed to the dead-letter queue, unchanged. Return whether that worked.
+    """Move a message that cannot be parsed to the dead-letter queue, unchanged. Return whether that
+    succeeded.
 
-    Otherwise SQS would redeliver it a thousand times before moving it by itself.
+    Otherwise, SQS would redeliver it a thousand times before moving it itself.
     """
     try:
         aws.call("sqs", "SendMessage", {"QueueUrl": dlq_url, "MessageBody": record["body"]})
@@ -116,8 +117,8 @@ def _send_chunks(queue_url: str, messages: Iterable[Message]) -> tuple[list[Mess
             {"Id": str(position), "MessageBody": message.body, "MessageGroupId": message.group}
             for position, message in enumerate(chunk)
         ]
-        answer = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries})
-        for failure in answer.get("Failed", ()):
+        response = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries})
+        for failure in response.get("Failed", ()):
             rejected.append(chunk[int(failure["Id"])])
             reasons.add(failure["Code"])
     return rejected, reasons

@@ -38,31 +38,31 @@ class Truncatable(Protocol):
 
 
 def encoded_size(body: str) -> int:
-    """The most bytes that an HTTP body takes in the response of a function: runtimes before Python 3.12
+    """The maximum bytes that an HTTP body takes in the response of a function: runtimes before Python 3.12
     escape everything that is not ASCII, later ones send UTF-8, which is shorter.
     """
     return len(json.dumps(body))
 
 
 def fits(body: str) -> bool:
-    """Whether an HTTP body is within the limit. Short bodies, which most are, are not measured."""
+    """Whether an HTTP body is within the limit. Most bodies are so short that they are not measured."""
     return len(body) * _MAX_BYTES_PER_CHARACTER <= MAX_BYTES or encoded_size(body) <= MAX_BYTES
 
 
 def model_size(model: BaseModel) -> int:
-    """The most bytes that a model takes in the response of a function."""
+    """The maximum bytes that a model takes in the response of a function."""
     return encoded_size(to_json(model))
 
 
-def to_fitting_json(answer: BaseModel) -> str:
-    """A response as JSON. A list that is too large is cut to the items that fit, and has at least one."""
-    body = to_json(answer)
-    if fits(body) or not isinstance(answer, Truncatable):
+def to_fitting_json(response: BaseModel) -> str:
+    """A response as JSON. A list that is too large is truncated to the items that fit, at least one."""
+    body = to_json(response)
+    if fits(body) or not isinstance(response, Truncatable):
         return body
     room, count = MAX_BYTES - _ENVELOPE_BYTES, 0
-    for part in answer.parts():
+    for part in response.parts():
         room -= model_size(part)
         if room < 0:
             break
         count += 1
-    return to_json(answer.first(max(count, 1)))
+    return to_json(response.first(max(count, 1)))

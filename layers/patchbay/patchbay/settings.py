@@ -77,7 +77,7 @@ class Settings:
 
     @property
     def redirect_uris(self) -> tuple[str, ...]:
-        """The redirect URIs of integrations that register none of their own."""
+        """The redirect URIs for integrations that register none."""
         return _split(self.allowed_redirect_uris)
 
     @property
@@ -120,8 +120,8 @@ def settings() -> Settings:
 
 
 def reject_encryption_key() -> None:
-    """Raises ConfigurationError if ENCRYPTION_KEY is set, where an earlier design had its key: the operator
-    believes that it protects something, so it must not be ignored.
+    """Raises ConfigurationError if ENCRYPTION_KEY is set. An earlier design had its key there, so an operator
+    who sets it believes that it protects something.
     """
     if "ENCRYPTION_KEY" in os.environ:
         raise ConfigurationError(

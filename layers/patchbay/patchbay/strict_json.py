@@ -57,7 +57,7 @@ def loads_each(raw: bytes, name: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise
     _check({**value, name: []}, MAX_DEPTH)
-    # An item is two levels down, and may be as deep as a body of its own.
+    # An item is two levels down, and may be nested as deeply as a whole body.
     return {**value, name: [_item_or_error(item) for item in value[name]]}
 
 
@@ -178,7 +178,7 @@ _TOKEN = re.compile(r'(?P<string>"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+)(?P<closed>")?|
 
 
 def _prune(text: str) -> str:
-    """Replace the parts of a JSON text that are nested too deeply by null."""
+    """Replace the parts of a JSON text that are nested too deeply with null."""
     pieces: list[str] = []
     depth = done = 0
     too_deep = MAX_DEPTH + 4

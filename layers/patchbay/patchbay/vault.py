@@ -29,7 +29,7 @@ _CACHED_WORKSPACES = 1000
 # New data is encrypted with a new key after this time. Old versions stay, to decrypt older data.
 _ROTATE_AFTER_MS = 90 * 24 * 3600 * 1000
 
-# KMS has the key but does not use it for us now: it is disabled, pending deletion, or not permitted.
+# KMS does not let us use the key now: it is disabled, pending deletion, or not permitted.
 _UNAVAILABLE = frozenset(
     {
         "AccessDeniedException",
@@ -44,7 +44,7 @@ _WRONG_WORKSPACE = frozenset({"IncorrectKeyException", "InvalidCiphertextExcepti
 
 
 class DecryptionFailed(Problem):
-    """A ciphertext has another encryption context, is damaged, or its data key is gone."""
+    """A ciphertext belongs to another encryption context or is damaged, or its data key is gone."""
 
     status, code, title = 500, "internal", "A stored secret cannot be decrypted"
 
@@ -98,7 +98,7 @@ def encrypt(workspace_id: str, plaintext: str, *, encryption_context: str) -> st
 
 def encryptor(workspace_id: str) -> Callable[[str, str], str]:
     """A function of (plaintext, encryption_context) that encrypts without an AWS call, because the key is
-    fetched now: for a secret that must not be lost between its arrival and its storage.
+    fetched now. For a secret that must not be lost between receipt and storage.
 
     Raises KeyUnavailable.
     """
@@ -147,7 +147,7 @@ def clear_cache() -> None:
 
 
 def _key(workspace_id: str, version: int | None) -> tuple[int, bytes]:
-    """(version, plaintext data key). For the version None: the newest, created or rotated if necessary.
+    """(version, plaintext data key). If `version` is None: the newest, created or rotated if necessary.
 
     Raises KeyError if the version does not exist. A fetch blocks only threads that need a key of the same
     workspace.
@@ -212,14 +212,14 @@ def _kms_encryption_context(workspace_id: str) -> dict[str, str]:
 
 
 def _decrypt_key(workspace_id: str, encrypted: bytes) -> bytes:
-    call: dict[str, object] = {
+    params: dict[str, object] = {
         "CiphertextBlob": base64.b64encode(encrypted).decode(),
         "EncryptionContext": _kms_encryption_context(workspace_id),
         "KeyId": settings().kms_key_id,
     }
     with _kms_errors():
-        answer = aws.call("kms", "Decrypt", call)
-    return base64.b64decode(answer["Plaintext"])
+        response = aws.call("kms", "Decrypt", params)
+    return base64.b64decode(response["Plaintext"])
 
 
 def _read(workspace_id: str) -> _Keys:
@@ -236,17 +236,17 @@ def _read(workspace_id: str) -> _Keys:
 
 def _add_version(workspace_id: str, keys: _Keys) -> _Keys:
     """Create the next version. If another process creates it at the same time, use that one."""
-    call: dict[str, object] = {
+    params: dict[str, object] = {
         "KeyId": settings().kms_key_id,
         "KeySpec": "AES_256",
         "EncryptionContext": _kms_encryption_context(workspace_id),
     }
     with _kms_errors():
-        answer = aws.call("kms", "GenerateDataKey", call)
+        response = aws.call("kms", "GenerateDataKey", params)
     row: dynamo.Row = {
         "workspaceId": workspace_id,
         "version": keys.newest + 1,
-        "wrapped": base64.b64decode(answer["CiphertextBlob"]),
+        "wrapped": base64.b64decode(response["CiphertextBlob"]),
         "createdAt": now_ms(),
     }
     try:
@@ -258,5 +258,5 @@ def _add_version(workspace_id: str, keys: _Keys) -> _Keys:
         newest=row["version"],
         newest_at=row["createdAt"],
         read_at=time.monotonic(),
-        plaintext={**keys.plaintext, row["version"]: base64.b64decode(answer["Plaintext"])},
+        plaintext={**keys.plaintext, row["version"]: base64.b64decode(response["Plaintext"])},
     )

@@ -29,14 +29,14 @@ class Incomplete(Exception):
 
 def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
     """Process the keys that are due until time runs short. Concurrent or interrupted runs do no harm: a
-    notice is published before it is recorded, under an ID that makes a repeat the same event.
+    notice is published before it is recorded, under an ID that makes a repeated notice the same event.
 
     Raises Incomplete, after all other keys, if AWS failed for some.
     """
     now, summary, failed = now_ms(), ExpirySummary(), 0
     for key in store.list_due(now):
         if remaining_ms() < _RESERVE_MS:
-            logger.warning("key expiry out of time, the next run continues")
+            logger.warning("key expiry out of time; the next run continues")
             break
         try:
             summary = _process(key, summary, now)

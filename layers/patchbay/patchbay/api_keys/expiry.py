@@ -1,8 +1,8 @@
 """When to announce that an API key expires: once 7 days before, and once 1 day before. Pure.
 
-A key that expires has one moment at which the schedule processes it next (`next_due_ms`). The notice then
-follows from the expiry and the clock alone (`latest_notice`). So a run that is late, or that follows an
-interrupted one, continues where it was. If both notices are due, only the later one is sent.
+A key that expires has one time at which the schedule processes it next (`next_due_ms`). The notice then
+depends only on the expiry and the clock (`latest_notice`). So a run that is late, or that follows an
+interrupted one, continues where the last one stopped. If both notices are due, only the later one is sent.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Notice(NamedTuple):
 
 
 def next_due_ms(expires_ms: int | None, after_ms: int) -> int | None:
-    """When the key is due next after `after_ms`: for a notice, or else at its expiry, even if that has
+    """When the key is next due after `after_ms`: for a notice, or else at its expiry, even if that has
     passed. None for a key that never expires.
     """
     if expires_ms is None:
         return None
     notices = (_notice_ms(expires_ms, days) for days in _NOTICE_DAYS)
-    return next((moment for moment in notices if moment > after_ms), expires_ms)
+    return next((notice for notice in notices if notice > after_ms), expires_ms)
 
 
 def latest_notice(expires_ms: int, now_ms: int) -> Notice:

@@ -3,8 +3,8 @@
 When a process sees a key for the first time, it reads the key's row and runs bcrypt. It then caches the
 token, as an HMAC under a secret that only this process knows. From then on, a request is one conditional
 update of the key's row: the condition requires that the key is active, not expired, unchanged and has room in
-both windows, and the update counts the use. So no cache can outlive a revocation: a cache entry alone may
-only refuse a request, for a short time. Admission always takes the write.
+both windows, and the update counts the use. So no cache can outlive a revocation: a cache entry alone can
+only refuse a request, and only for a short time. Admission always requires the write.
 
 Invalid keys are cheap: a wrong checksum costs nothing, an unknown ID one read, a wrong secret one read per
 process and key, and no bcrypt (`hashing.fingerprint`). Response times may differ between an unknown ID and a
@@ -34,11 +34,11 @@ from patchbay.rate_limits.sliding_window import Count, QuotaStatus, most_restric
 from patchbay.rate_limits.throttling import THROTTLED_DETAIL, throttling_as_429
 from patchbay.settings import settings
 
-# An entry takes 2 KB. A key that was dropped costs a read and bcrypt again.
+# An entry takes 2 KB. A dropped key costs another read and another bcrypt.
 _CACHE_SIZE = 8_192
-# How long a process refuses without a call: a permanent state (unknown ID, wrong secret, revoked key) …
+# How long a process refuses without a call in a permanent state (unknown ID, wrong secret, revoked key) …
 _PERMANENT_REFUSAL_MS = 60_000
-# … and a state that can change (expired key, full window).
+# … and in a state that can change (expired key, full window).
 _TEMPORARY_REFUSAL_MS = 1_000
 # A stale cache entry costs one try, a change of the key another. More tries mean contention for the row.
 _TRIES = 5
@@ -53,7 +53,7 @@ _DETAILS: dict[Reason, str] = {
 
 
 class InvalidKey(Unauthenticated):
-    """The key authenticates no caller. `key` is its row, if the key exists or existed."""
+    """The key does not authenticate a caller. `key` is its row, if the key exists or existed."""
 
     def __init__(self, reason: Reason, key: StoredKey | None = None) -> None:
         super().__init__(_DETAILS[reason])
@@ -71,7 +71,7 @@ class InsufficientScopes(Forbidden):
 
 class KeyRateLimited(RateLimited):
     """The key is active, but a window is full or its row is throttled. The same request is admitted from
-    `available_at_ms` on, if no others come before it.
+    `available_at_ms` on, if no other request comes first.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Admission(NamedTuple):
 
 class _CachedKey(NamedTuple):
     """A key whose secret this process has verified, and its row as last seen. Entries are replaced, never
-    changed: threads that race lose a try at most.
+    changed: threads that race lose at most one try.
     """
 
     key: StoredKey
@@ -127,7 +127,7 @@ class _CachedKey(NamedTuple):
         return sliding_window.statuses(self.key.quotas, self.counts, now)
 
     def refuses(self, cost: int, now: int) -> bool:
-        """Whether the row has just refused this cost. If the clock was set back, the answer is False."""
+        """Whether the row has just refused this cost. False if the clock was set back."""
         return 0 < self.refused_until_ms - now <= _TEMPORARY_REFUSAL_MS and cost >= self.refused_cost
 
 
@@ -144,7 +144,7 @@ class Guard:
         self._clock = clock
         self._keys: LruCache[bytes, _CachedKey] = LruCache(_CACHE_SIZE)
         self._rejections: LruCache[bytes, _Rejection] = LruCache(_CACHE_SIZE)
-        # Keys that got wrong secrets: their hash and fingerprint, which never change.
+        # For keys that got wrong secrets: their hash and fingerprint, which never change.
         self._fingerprints: LruCache[ApiKeyId, tuple[str, int]] = LruCache(_CACHE_SIZE)
 
     def admit(
@@ -211,10 +211,10 @@ class Guard:
     def _count(
         self, digest: bytes, cached: _CachedKey, cost: int, scopes: frozenset[str], now: int
     ) -> Admission:
-        """The write that admits. It requires the version of the cached key, so every earlier check of the
-        cached key still holds when it is written.
+        """Admit the request with one write. The write requires the version of the cached key, so every
+        earlier check of the cached key still holds.
         """
-        if scopes - cached.principal.scopes:  # unless they were added since
+        if scopes - cached.principal.scopes:  # they may have been added since
             with throttling_as_429(partial(_throttled, cached, now)):
                 cached = self._refresh(digest, cached, store.get_state(cached.key.id), now)
             _check_scopes(cached, scopes)
@@ -241,7 +241,7 @@ class Guard:
             cached = cached._replace(counts=counts)
             self._keys.put(digest, cached)
             statuses = cached.statuses(now)
-            return Admission(cached.principal, _lower(statuses, shared) if shared else statuses)
+            return Admission(cached.principal, _stricter(statuses, shared) if shared else statuses)
         raise _throttled(cached, now)
 
     def _count_shared(
@@ -258,7 +258,7 @@ class Guard:
         with throttling_as_429(partial(_throttled, cached, now)):
             state = store.get_state(id)
         for _ in range(_TRIES):
-            if state is None:  # deleted, a month after its end
+            if state is None:  # deleted a month after its end
                 return cached.statuses(now)
             successor = state.key
             if successor.rotated_itself:
@@ -277,7 +277,7 @@ class Guard:
         raise _throttled(cached, now)
 
     def _refresh(self, digest: bytes, cached: _CachedKey, state: KeyState | None, now: int) -> _CachedKey:
-        """Replace the cache entry by the current row. Raises InvalidKey."""
+        """Replace the cache entry with the current row. Raises InvalidKey."""
         if state is None or state.key.secret_hash != cached.key.secret_hash:
             raise self._reject(digest, "NOT_FOUND", None, now)
         self._check_active(state.key, digest, now)
@@ -322,7 +322,7 @@ def _check_scopes(cached: _CachedKey, scopes: frozenset[str]) -> None:
         raise InsufficientScopes(cached.principal, missing)
 
 
-def _lower(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
+def _stricter(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
     """For each window, the status with less remaining."""
     return tuple(most_restrictive(pair) for pair in zip(own, shared, strict=True))
 

@@ -1,8 +1,8 @@
 """The stored form of a key's secret: a bcrypt hash and a 16-bit fingerprint.
 
-The fingerprint prevents wrong secrets from burning CPU. It is a part of a SHA-256 HMAC over the secret, keyed
+The fingerprint prevents wrong secrets from burning CPU. It is part of a SHA-256 HMAC over the secret, keyed
 with the random salt of the hash. Of 65,536 wrong secrets, 65,535 do not match it and never reach bcrypt, and
-the genuine secret always matches. So no key has to be locked out, however many wrong secrets it gets. The
+the genuine secret always matches. So no key needs to be locked, however many wrong secrets are tried. The
 salt is not public, so attackers cannot search for secrets that match. If the table leaks, it reveals 16 of
 160 bits, and 144 bits remain to be tried against bcrypt.
 """

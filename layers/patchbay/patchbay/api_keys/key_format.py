@@ -2,11 +2,11 @@
 
 - id: the 22 characters of the key's ID in reverse order. IDs start with the time, so the masked forms
   (`sk_live_ab12…`) of keys created on the same day would otherwise look alike.
-- secret: 160 random bits, 27 characters. Only this part is hashed, because bcrypt takes 72 bytes.
+- secret: 160 random bits, 27 characters. Only this part is hashed, because bcrypt takes at most 72 bytes.
 - checksum: CRC-32 of everything before it, 6 characters. It proves nothing. It rejects typing errors,
   truncated keys and garbage before any read, and lets secret scanners distinguish keys from random text.
 
-All parts are base62 (`ids.ALPHABET`), so a double click selects the whole key.
+All parts are base62 (`ids.ALPHABET`), so a double-click selects the whole key.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def assemble(prefix: str, key_id: ApiKeyId, secret: str) -> str:
 
 
 def mask(prefix: str, key_id: ApiKeyId) -> str:
-    """The part of a key that may be shown: its prefix and first characters, nothing of the secret."""
+    """The part of a key that may be shown: its prefix and first characters, and none of the secret."""
     return f"{prefix}_{key_id.body[: -_MASK_LENGTH - 1 : -1]}…"
 
 

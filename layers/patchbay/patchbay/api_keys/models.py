@@ -58,7 +58,7 @@ class UpdateApiKey(CreateApiKey):
 
 
 class RotateApiKey(ApiModel):
-    """How many seconds the old key keeps working beside the new one; 0 ends it immediately."""
+    """How many seconds the old key keeps working alongside the new one; 0 ends it immediately."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
 
@@ -98,7 +98,7 @@ class ApiKey(ApiModel):
 
 
 class ApiKeyWithSecret(ApiKey):
-    """The response that creates a key, the only one that contains it."""
+    """The response to the creation of a key, the only one that contains it."""
 
     key: Annotated[str, Field(repr=False)]
 

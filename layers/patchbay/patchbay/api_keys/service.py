@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _DAYS_SHOWN = 30
-# A change requires the version that was read. If another change came between, the key is read again.
+# A change requires the version that was read. If another change came first, the key is read again.
 _TRIES = 3
 
 
@@ -45,7 +45,7 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     """Create a key. Only this response contains it.
 
     Raises Forbidden for scopes that the caller may not grant, and if the caller is itself a key, because the
-    new key's own windows would void the caller's limits. Raises Conflict at the workspace's ceiling.
+    new key's own windows would lift the caller's limits. Raises Conflict at the workspace's ceiling.
     """
     if principal.key is not None:
         raise Forbidden(
@@ -78,7 +78,7 @@ def get(principal: Principal, id: ApiKeyId) -> ApiKey:
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
-    """Revoke a key: its next request is refused. A key that has ended stays as it is.
+    """Revoke a key: its next request is refused. A key that has ended does not change.
 
     Raises NotFound, also for a key of another workspace; Forbidden if the key has more rights than the
     caller; Conflict if `if_match` is not the current version.
@@ -97,7 +97,7 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
 
 
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
-    """Change the fields that `body` sets, from the key's next request on.
+    """Change the fields that `body` sets. The changes apply from the key's next request.
 
     Raises Forbidden if the key has, or would have, more rights than the caller, or if the caller is itself a
     key and would widen it; ValidationFailed for a new scope that is misspelled; Conflict if the key has
@@ -134,8 +134,8 @@ def rotate(
     rotation gives no extra requests.
 
     Raises Forbidden if the key has more rights than the caller, or if a calling key is not the key itself.
-    Raises Conflict if the key has ended or was rotated before, while the key that it replaces still works, at
-    the workspace's ceiling, or if `if_match` is not its current version.
+    Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, if
+    the workspace is at its ceiling, or if `if_match` is not the key's current version.
     """
     used: tuple[Count, ...] = ()
     for _ in range(_TRIES):
@@ -213,7 +213,7 @@ def _get_editable(principal: Principal, id: ApiKeyId, if_match: int | None) -> S
 
 def _check_covers(principal: Principal, key: StoredKey) -> None:
     """Raises Forbidden if the key has more rights than the caller. (Scopes reserved for the platform's
-    workspace are void elsewhere, so they don't matter there.)
+    workspace are void elsewhere, so they do not matter there.)
     """
     void = frozenset() if principal.is_platform else PLATFORM_ONLY
     scopes = tuple(scope for scope in key.terms.scopes if scope not in void)
@@ -245,7 +245,7 @@ def _check_within_grant(grant: KeyGrant, terms: Terms) -> None:
 
 def _exceeds_grant(name: str, value: str) -> Forbidden:
     return Forbidden(
-        f"Your API key has {name} {value}, so it cannot change, rotate or revoke a key with more. "
+        f"Your API key has {name} {value}, so it cannot change, rotate or revoke a key that exceeds it. "
         "Use a user's token that has api-keys:write."
     )
 
@@ -288,11 +288,10 @@ def _check_rotates_itself(principal: Principal, old: StoredKey) -> None:
 def _initial_counts(
     key: StoredKey, last_used: Sequence[Count]
 ) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
-    """The counts that the successor of a key that rotates itself starts with, and the key's own current
-    counts.
+    """The initial counts of the successor of a key that rotates itself, and the key's own current counts.
 
-    `last_used` are the key's counts at the previous try, which failed because of requests in between. So this
-    try allows for twice as many requests, and counts them in advance.
+    `last_used` are the key's counts at the previous try, which failed because of requests since it read them.
+    So this try allows for twice as many requests, and counts them in advance.
     """
     state = store.get_state(key.id)
     used = state.counts if state is not None else tuple(NO_COUNT for _ in key.quotas)

@@ -15,12 +15,12 @@ short, and nothing grows with time: 60 days of use take less than 700 bytes with
                              rt  rotated into        ttl
                              rs  1: rotated itself
 
-Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so a count from 31 days before
-is not taken for today's. Windows: rate_limits.sliding_window.
+Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so a count from 31 days ago is
+not mistaken for today's. Windows: rate_limits.sliding_window.
 
-A key ends by getting r and ttl: first it is retired, then it is removed from the workspace's count. k and d,
-which use never changes, keep it in the index `due` while something remains to be done: announce its expiry,
-retire it, remove it from the count.
+When a key ends, it gets r and ttl (it is retired), and is then removed from the workspace's count. k and d,
+which no request changes, keep it in the index `due` while work remains: announce its expiry, retire it,
+remove it from the count.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
 
 
 def list_page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredKey]:
-    """The workspace's keys, newest first. The index has IDs only, so that use does not write to it."""
+    """The workspace's keys, newest first. The index has only IDs, so that requests do not write to it."""
     table = settings().api_keys_table
     found = dynamo.page(
         dynamo.PageQuery(
@@ -157,7 +157,7 @@ def revoke(key: StoredKey, version: int | None = None) -> None:
     """Revoke a key permanently. Its row stays listed for 30 days. Revoking it again changes nothing.
 
     Raises KeyChanged if the key no longer has the scopes that it was read with or, if `version` is given,
-    another version. Other edits don't matter: a key that keeps renaming itself cannot delay its revocation.
+    another version. Other edits do not matter: a key that keeps renaming itself cannot delay its revocation.
     """
     at_version = {} if version is None else {"version": version}
     try:

@@ -53,7 +53,7 @@ class StoredKey:
 
     @property
     def shares_with(self) -> ApiKeyId | None:
-        """The key in whose windows the requests of this one also count."""
+        """The key whose windows also count the requests of this one."""
         return self.rotated_into if self.rotated_itself else None
 
     @property
@@ -62,11 +62,11 @@ class StoredKey:
         return self.retired_ms is not None and not self._is_expired(self.retired_ms)
 
     def has_ended(self, at_ms: int) -> bool:
-        """Whether it is retired, whatever the clock says, or expired at `at_ms`."""
+        """Whether it is retired, regardless of the clock, or expired at `at_ms`."""
         return self.retired_ms is not None or self._is_expired(at_ms)
 
     def is_deleted(self, at_ms: int) -> bool:
-        """Whether its TTL has passed. TTL deletes rows late, so such a row is treated as absent."""
+        """Whether its TTL has passed. TTL deletes rows late, so the key is treated as absent until then."""
         return self.ttl is not None and self.ttl * 1000 <= at_ms
 
     def _is_expired(self, at_ms: int) -> bool:

@@ -36,7 +36,7 @@ _JWKS_MAX_AGE_SECONDS = 3600
 _JWKS_REFETCH_SECONDS = 300
 _JWKS_RETRY_SECONDS = 5
 _SECRET_MAX_AGE_SECONDS = 300
-# They refer to a key, contain one, or require semantics that are not supported (RFC 8725, 3.10; RFC 7515,
+# These refer to a key, contain one, or require semantics that are not supported (RFC 8725, 3.10; RFC 7515,
 # 4.1.11).
 _FORBIDDEN_HEADERS = ("crit", "jku", "jwk", "x5u", "x5c")
 _WORKSPACE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -52,7 +52,7 @@ class _KeyCache:
 
 
 class _Header(NamedTuple):
-    """The parameters of a token's header that are used. `kid` is unchecked."""
+    """The parameters of a token's header that Patchbay uses. `kid` is not validated."""
 
     algorithm: str
     kid: object
@@ -92,7 +92,7 @@ def _principal(claims: Mapping[str, object], config: Settings) -> Principal:
     scope = claims.get(config.jwt_scope_claim)
     if not isinstance(role, str | None) or not isinstance(scope, str | None):
         raise Unauthenticated(
-            f"The token's claims {config.jwt_role_claim} and {config.jwt_scope_claim} must be text."
+            f"The token's claims {config.jwt_role_claim} and {config.jwt_scope_claim} must be strings."
         )
     subject = cast("str", claims["sub"])
     try:
@@ -187,7 +187,7 @@ def _jwks_key(kid: object, config: Settings) -> Key:
             try:
                 _cache = _KeyCache(_fetch_jwks(config.jwks_url), now, now)
             except UpstreamFailed as error:
-                logger.warning("JWKS refresh failed, cached keys stay in use", reason=error.detail)
+                logger.warning("JWKS refresh failed; cached keys stay in use", reason=error.detail)
         key = _find_key(cast("KeySet", _cache.keys), kid)
     if key is None:
         raise Unauthenticated("The token is invalid: it is not signed with a key of the platform.")

@@ -75,7 +75,7 @@ def check_spelling(scope: str) -> str:
 
 
 def _suggestions(resource: str, verb: str) -> list[str]:
-    """The scopes of a resource that a misspelled verb may mean, the most similar one first."""
+    """The scopes of a resource that a misspelled verb may mean, the most similar first."""
     verbs = _VERBS[resource]
     by_similarity = sorted(verbs, key=lambda valid: (-SequenceMatcher(None, verb, valid).ratio(), valid))
     return [f"{resource}:{valid}" for valid in ([verb] if verb in verbs else by_similarity)]
@@ -96,7 +96,7 @@ def _within_one_typo(one: str, other: str) -> bool:
 
 # Any well-formed scope: Patchbay's, the platform's, and misspelled ones that older keys have.
 ScopeName = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
-# A scope that is granted_scopes to a key.
+# A scope that a caller grants to a key.
 Scope = Annotated[ScopeName, AfterValidator(check_spelling)]
 
 

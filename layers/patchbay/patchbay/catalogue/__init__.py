@@ -1,9 +1,9 @@
 """The catalogue of event types and actions (API.md, "Webhooks" and "Automations").
 
-Each is a file named by its key: an event type in the folder of its kind, such as
+Each is a file named after its key: an event type in the folder of its kind, such as
 `events/publishable/POST_PUBLISHED.json`, an action such as `actions/create_post.json`. `entries` loads and
-validates the files, and `templates` those of ready-made automations. This module reads the names only, so
-importing it costs every function four directory listings and nothing more.
+validates the files, and `templates` those of ready-made automations. This module reads only the names, so
+importing it costs a function only four directory listings.
 """
 
 from __future__ import annotations

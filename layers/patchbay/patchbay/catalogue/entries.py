@@ -38,8 +38,8 @@ class EventTypeInfo(ApiModel):
     """An event type as the catalogue's route returns it. `schema` (JSON Schema 2020-12) and `sample` describe
     an event's `data`, which may have further fields.
 
-    `kind`: `publishable` by the platform and its workspaces, `operational` events are Patchbay's own, and
-    `platform` events go to the platform's own workspace only.
+    `kind`: `publishable` events come from the platform and its workspaces, `operational` events are
+    Patchbay's own, and `platform` events go only to the platform's own workspace.
     """
 
     key: str
@@ -86,7 +86,7 @@ def all_entries() -> tuple[Entry, ...]:
 
 @cache
 def load_entry(key: str) -> Entry:
-    """The event type of that key. Reads only its file. Raises KeyError."""
+    """The event type with that key. Reads only its file. Raises KeyError."""
     for kind, keys in _KINDS:
         if key in keys:
             return Entry.model_validate({**_read(f"events/{kind}", key), "key": key, "kind": kind})
@@ -94,7 +94,7 @@ def load_entry(key: str) -> Entry:
 
 
 def check_data(key: str, data: object) -> None:
-    """Raises ValidationFailed for data that do not match the event type's schema; KeyError."""
+    """Raises ValidationFailed for data that does not match the event type's schema; KeyError."""
     schemas.check(_data_validator(key), data, "data")
 
 
@@ -111,7 +111,7 @@ def all_actions() -> tuple[Action, ...]:
 
 @cache
 def load_action(key: str) -> Action:
-    """The action of that key. Reads only its file. Raises KeyError."""
+    """The action with that key. Reads only its file. Raises KeyError."""
     if key not in catalogue.ACTIONS:
         raise KeyError(key)
     return Action.model_validate({**_read("actions", key), "key": key})
@@ -140,7 +140,7 @@ def _output_validator(key: str) -> Validator:
 @cache
 def resources() -> frozenset[str]:
     """The names of the lists that the platform fills: those that users choose from, such as `accounts`, and
-    those whose ids actions return, such as `posts`.
+    those whose IDs actions return, such as `posts`.
     """
     outputs = [action.output for action in all_actions()]
     return choice_resources().union(name for schema in outputs for name in schemas.choices_in(schema))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from jsonschema_rs import Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# Annotations of a string: the resource whose ids it takes (`GET …/choices/{resource}` lists them), and that
-# it has several lines.
+# Annotations of a string: the resource whose IDs it takes (`GET …/choices/{resource}` lists them), and
+# whether it has several lines.
 CHOICES = "x-choices"
 MULTILINE = "x-multiline"
 _KEYWORDS = {
@@ -74,17 +74,17 @@ def allowed_types(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def validator(schema: Mapping[str, JsonValue]) -> Validator:
-    """A validator of data against a schema, which also checks formats."""
+    """A validator of data against a schema. It also checks formats."""
     # Imported here, because it takes 15 MB, and only functions that validate data should load it.
     from jsonschema_rs import validator_for
 
-    # The data may be private: messages say "it" in their place.
+    # The data may be private: messages say "it" in its place.
     return validator_for(dict(schema), validate_formats=True, formats={"date-time": is_time}, mask="it")
 
 
 def check(validator: Validator, data: object, root: str) -> None:
-    """Raises ValidationFailed, with the path of each violation below `root`, when data do not match. Fields
-    that the schema does not name are allowed.
+    """Raises ValidationFailed, with the path of each violation below `root`, if the data does not match.
+    Fields that the schema does not name are allowed.
     """
     data = compact_json.to_builtin_numbers(data)  # the validator accepts exact types only
     if not validator.is_valid(data):
@@ -92,7 +92,7 @@ def check(validator: Validator, data: object, root: str) -> None:
 
 
 def choices_in(schema: Mapping[str, Any]) -> Iterator[str]:
-    """The resources whose ids the strings of a schema take."""
+    """The resources whose IDs the strings of a schema take."""
     if CHOICES in schema:
         yield schema[CHOICES]
     for inner in schema.get("properties", {}).values():

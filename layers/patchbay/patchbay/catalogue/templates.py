@@ -1,8 +1,7 @@
-"""Templates of automations: plans of common uses, with a trigger and steps.
+"""Templates of automations: plans for common uses, with a trigger and steps.
 
-Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan of what
-to build in Zapier, Make or n8n. A step is an action of the catalogue, or one of another app, in that app's
-terms.
+Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan to build
+in Zapier, Make or n8n. A step is an action from the catalogue, or one of another app, in that app's terms.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def _check_event(key: str) -> str:
 
 
 class EventTrigger(ApiModel):
-    """An event of Patchbay starts it."""
+    """A Patchbay event starts it."""
 
     event: Annotated[str, AfterValidator(_check_event)]
     filters: Filters = Field(default_factory=list)
@@ -43,7 +42,7 @@ class AppTrigger(ApiModel):
 
 
 class ActionStep(ApiModel):
-    """An action of the catalogue. Values may contain `{{…}}` for the results of earlier steps."""
+    """An action from the catalogue. Values may contain `{{…}}` for the results of earlier steps."""
 
     action: str
     input: dict[str, JsonValue]
@@ -51,7 +50,7 @@ class ActionStep(ApiModel):
     @model_validator(mode="after")
     def _matches_catalogue(self) -> Self:
         if self.action not in catalogue.ACTIONS:
-            raise ValueError("action must be one of the catalogue")
+            raise ValueError("action must be in the catalogue")
         schema = entries.load_action(self.action).input
         properties, required = schema["properties"], schema["required"]
         if not (isinstance(properties, dict) and isinstance(required, list)):
@@ -83,7 +82,7 @@ class AutomationTemplate(ApiModel):
     def _uses_patchbay(self) -> Self:
         steps = [self.when, *self.then]
         if not any(isinstance(step, EventTrigger | ActionStep) for step in steps):
-            raise ValueError("must have an event of Patchbay or an action of the catalogue")
+            raise ValueError("must have a Patchbay event or an action from the catalogue")
         return self
 
 

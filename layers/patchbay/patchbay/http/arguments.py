@@ -1,4 +1,4 @@
-"""A request as the arguments of an endpoint's function, by the function's annotations."""
+"""Turns a request into the arguments of an endpoint's function, according to its annotations."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PathValue(Protocol):
 
     @classmethod
     def parse(cls, text: str) -> object:
-        """Raises ValueError, with a text such as "not a valid whk_ ID", when nothing can have this name."""
+        """Raises ValueError, with a message such as "not a valid whk_ ID", if nothing can have this name."""
 
 
 def readers_of(function: Callable[..., object], *, optional_body: bool) -> dict[str, Reader]:
-    """For each parameter of an endpoint's function, how it is read from a request."""
+    """For each parameter of an endpoint's function, the reader that takes it from a request."""
     hints = get_type_hints(function)
     readers: dict[str, Reader] = {}
     for name in inspect.signature(function).parameters:

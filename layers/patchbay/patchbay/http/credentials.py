@@ -1,4 +1,4 @@
-"""Authentication: from a request's credentials to its caller."""
+"""Authentication: the caller of a request, from its credentials."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """`@endpoint`: authenticate → authorize → limit → parse → call the service → respond.
 
-A handler's annotations say what it takes: `body` and `query` are models, a parameter whose type has `parse`
-is the path variable of that name, and `request` is everything else. It returns a model. There is no API
-Gateway authorizer: its cache would delay revocation, and it cannot return 429 or the reason for an error.
+A handler's annotations declare its arguments: `body` and `query` are models, a parameter whose type has
+`parse` is the path variable of that name, and `request` is everything else. It returns a model. There is no
+API Gateway authorizer: its cache would delay revocation, and it cannot return 429 or the reason for an error.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def _respond(
 def _respond_once(
     function: Function, arguments: Mapping[str, object], request: Request, key: str, status: int
 ) -> Response:
-    """The response to a request with an Idempotency-Key: the first one's, if there was one."""
-    # The same key with other path variables is another request, as it is with another body.
+    """The response to a request with an Idempotency-Key: that of the first such request, if there was one."""
+    # The same key with other path variables is a different request, like one with another body.
     content = [dict(request.path), request.json(optional=True)]
     once = idempotency.Once(idempotency.scope(request.principal, request.route, key, content))
     first = once.start()

@@ -1,6 +1,6 @@
 """Integrations: a workspace's configuration of a provider, its activity log, and the marketplace.
 
-`service` has the use cases of the API, `marketplace` publishes, reviews and installs, `client` gives the
+`service` has the use cases of the API, `marketplace` publishes, reviews and installs, `client` finds the
 OAuth client that an integration uses, and `activity` writes the log. `config` is the policy of the `config`
 field. Tables: integrations (`store`) and activity (`activity`).
 """

@@ -1,7 +1,7 @@
-"""The activity log: who used or changed an integration, when, and with which outcome. It contains no secrets.
+"""The activity log: who used or changed an integration, when, and the outcome. It contains no secrets.
 
 Table: integrationKey (`<workspace>#<int_…>`), id (`log_…`, ordered by time). Rows expire by TTL after 90
-days. A change and its entry are one transaction; the entry of a use is written before the response is sent.
+days. A change and its entry are one transaction; the entry for a use is written before the response is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from patchbay.storage import dynamo
 Outcome = Literal["SUCCEEDED", "FAILED"]
 
 _KEEP_SECONDS = 90 * 86_400
-# The actor where no caller is: the schedule, and effects of other workspaces' changes.
+# The actor if there is no caller: the schedule, and effects of other workspaces' changes.
 SYSTEM = "patchbay"
 
 
@@ -30,7 +30,7 @@ def log_action(
     detail: str | None = None,
     outcome: Outcome = "SUCCEEDED",
 ) -> dynamo.TransactItem:
-    """An entry, as part of the transaction that makes the change."""
+    """An entry, as an action of the transaction that makes the change."""
     return dynamo.put_action(
         settings().activity_table, _row(workspace_id, integration_id, action, actor, detail, outcome)
     )

@@ -1,7 +1,7 @@
 """The OAuth client of an integration: its own, or the publisher's for a copy of a public integration.
 
 A publisher's client secret is decrypted here, used by `oauth.token_endpoint`, and never shown. A copy works
-only with the client that the platform reviewed: when its source gets another client id, the copy stops.
+only with the client that the platform reviewed: if its source gets another client ID, the copy stops working.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from patchbay.providers.provider import OAuth, Provider
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """An OAuth client at a provider. `variables` are the values of the names in the provider's URLs."""
+    """An OAuth client at a provider. `variables` has the values of the variables in the provider's URLs."""
 
     provider: str  # its label
     oauth: OAuth
@@ -31,7 +31,7 @@ class OAuthClient:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def with_variables(self, variables: Mapping[str, str]) -> OAuthClient:
-        """The same client at the URLs that a callback or a token response named."""
+        """The same client, with the variables that a callback or a token response provided."""
         return replace(self, variables={**self.variables, **variables})
 
 
@@ -59,8 +59,8 @@ _DETAILS = {
 
 
 def provider_for(integration: StoredIntegration) -> Provider | None:
-    """The built-in provider; None for an integration with URLs of its own. It keeps these when a later
-    release has a provider of the same name: stored secrets must not go elsewhere because of that.
+    """The built-in provider, or None for an integration with its own URLs. It keeps those even if a later
+    release adds a provider of the same name: a release must not send stored secrets elsewhere.
     """
     if integration.provider is None or "tokenUrl" in integration.config:
         return None
@@ -68,14 +68,15 @@ def provider_for(integration: StoredIntegration) -> Provider | None:
 
 
 def client_for(integration: StoredIntegration) -> OAuthClient:
-    """Raises SourceUnavailable, after deactivating the copy, and Conflict when a field that the provider
-    needs is missing.
+    """Raises SourceUnavailable, after deactivating the copy, and Conflict if a field that the provider needs
+    is missing.
     """
     provider = provider_for(integration)
     holder = client_holder(integration)
     public = holder.config
     if holder is not integration:
-        # The publisher's client serves a copy at the provider's own URLs, wherever the publisher has moved.
+        # A copy uses the publisher's client at the provider's own URLs, whatever URLs the publisher has set
+        # since.
         public = {"clientId": integration.source_client_id or ""}
     oauth = config.oauth_for(provider, public)
     missing = config.missing_fields(provider, public, holder.secret_names)
@@ -89,7 +90,7 @@ def client_for(integration: StoredIntegration) -> OAuthClient:
 
 
 def decrypt_secrets(integration: StoredIntegration) -> dict[str, str]:
-    """The secret part of its config, in plaintext."""
+    """The secret part of the integration's config, in plaintext."""
     if integration.secrets is None:
         return {}
     secrets: dict[str, str] = json.loads(
@@ -123,7 +124,7 @@ def client_holder(integration: StoredIntegration) -> StoredIntegration:
 
 
 def client_identity(integration: StoredIntegration) -> tuple[str | None, str | None]:
-    """The provider and the client id, which is unique only at its provider."""
+    """The provider and the client ID, which is unique only at its provider."""
     return integration.provider, integration.client_id
 
 

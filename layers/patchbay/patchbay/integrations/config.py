@@ -41,7 +41,7 @@ _TOKEN_PARAMETERS = frozenset(
     }
 )
 
-# Where servers that Patchbay does not know put the token, and the fields in which they describe an error.
+# Where servers unknown to Patchbay put the token, and the fields in which they describe an error.
 _TOKEN_IN = ["", "data", "data.0", "result", "response", "token", "authed_user", "body", "payload"]
 _ERRORS = Errors(
     codes=[
@@ -85,7 +85,9 @@ def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provi
         if name in checks:
             public[name] = checks[name](f"config.{name}", value)
         else:
-            secret[name] = _secret(f"config.{name}", value, is_endpoint=name in _OWN_URLS, provider=provider)
+            secret[name] = _secret(
+                f"config.{name}", value, is_oauth_field=name in _OAUTH_FIELDS, provider=provider
+            )
     for name in public:
         if name not in checks:
             raise _invalid(f"config.{name}", "does not apply to this provider; send null to remove it")
@@ -106,7 +108,7 @@ def to_api(public: Mapping[str, ConfigValue], secret_names: Sequence[str]) -> di
 
 
 def oauth_for(provider: Provider | None, public: Mapping[str, ConfigValue]) -> OAuth | None:
-    """The provider's OAuth, or the OAuth that the config of an unknown provider describes. None if there is
+    """The provider's OAuth, or the OAuth settings in the config of an unknown provider. None if there is
     none, or while its URLs are incomplete.
     """
     if provider is not None:
@@ -156,7 +158,7 @@ def parameter_name(pair: str) -> str:
 
 
 def variables(provider: Provider | None, public: Mapping[str, ConfigValue]) -> dict[str, str]:
-    """The values of the names in the provider's URLs, as far as the config and defaults have them."""
+    """The values of the variables in the provider's URLs, as far as the config or a default has them."""
     if provider is None:
         return {}
     values = {}
@@ -172,7 +174,7 @@ def variables(provider: Provider | None, public: Mapping[str, ConfigValue]) -> d
 def missing_fields(
     provider: Provider | None, public: Mapping[str, ConfigValue], secret_names: Sequence[str]
 ) -> list[str]:
-    """The config's fields that a connection needs and that are missing; empty when setup is complete."""
+    """The config fields that a connection needs but that are missing; empty when setup is complete."""
     if provider is not None and provider.oauth is None:
         return []
     if provider is None:
@@ -191,7 +193,7 @@ def missing_fields(
 
 
 def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:
-    """What must not change under stored secrets and tokens."""
+    """Where a config sends stored secrets and tokens."""
     return SecretDestinations(
         provider=None if provider is None else provider.name,
         client_id=public.get("clientId"),
@@ -209,7 +211,7 @@ def _public_fields(provider: Provider | None) -> dict[str, _Check]:
     """The public fields of a provider's config, each with its check."""
     checks: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
     if provider is None:
-        return {**checks, **_OWN_URLS}
+        return {**checks, **_OAUTH_FIELDS}
     for name, variable in provider.variables.items():
         checks[name] = _matching(variable.pattern, variable.description)
     return checks
@@ -225,7 +227,7 @@ def _url(path: str, value: object) -> str:
 
 
 def _url_without(names: frozenset[str]) -> _Check:
-    """A URL whose query has none of `names`, so that no parameter is sent twice (RFC 6749, 3.1)."""
+    """Checks for a URL without `names` in its query, so that no parameter is sent twice (RFC 6749, 3.1)."""
 
     def check(path: str, value: object) -> str:
         url = _url(path, value)
@@ -239,7 +241,7 @@ def _url_without(names: frozenset[str]) -> _Check:
 
 
 def _issuer(path: str, value: object) -> str:
-    """RFC 8414, 2: a URL without query and fragment."""
+    """RFC 8414, 2: a URL without a query or fragment."""
     url = _url(path, value)
     if "?" in url:
         raise _invalid(path, "must not have a query")
@@ -271,7 +273,7 @@ def _redirect_uris(path: str, value: object) -> list[str]:
 
 
 def _check_redirect_uri(path: str, uri: object) -> None:
-    """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without fragment, and https except on the loopback."""
+    """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without a fragment, and https except for loopback."""
     parts = None
     if isinstance(uri, str) and _PRINTABLE.match(uri) and "#" not in uri:
         try:
@@ -303,8 +305,8 @@ def _credential(path: str, value: object, *, multiline: bool = False) -> str:
     return value
 
 
-def _secret(path: str, value: object, *, is_endpoint: bool, provider: Provider | None) -> str:
-    if is_endpoint and provider is not None:
+def _secret(path: str, value: object, *, is_oauth_field: bool, provider: Provider | None) -> str:
+    if is_oauth_field and provider is not None:
         raise _invalid(path, f"cannot be set: Patchbay uses {provider.label}'s settings; leave it out")
     # Patchbay does not send a field that it does not know, and such a field may be a private key.
     return _credential(path, value, multiline=path != f"config.{CLIENT_SECRET}")
@@ -333,7 +335,7 @@ def _invalid(path: str, message: str) -> ValidationFailed:
     return ValidationFailed.for_field(path, message)
 
 
-_OWN_URLS: dict[str, _Check] = {
+_OAUTH_FIELDS: dict[str, _Check] = {
     "authorizationUrl": _url_without(_AUTHORIZATION_PARAMETERS),
     "tokenUrl": _url_without(_TOKEN_PARAMETERS),
     "revocationUrl": _url_without(_TOKEN_PARAMETERS),

@@ -1,9 +1,9 @@
 """The marketplace: publishing and reviewing integrations, listing them, and copying them.
 
-A listing is the snapshot that the platform approved, never the publisher's present row: a change of a
+A listing is the snapshot that the platform approved, never the publisher's current row: a change to a
 reviewed field waits for a new decision. A copy has the snapshot's fields and none of the publisher's config.
-It uses the publisher's client (`integrations.client`), but its tokens are the installer's. So that it never
-asks more of that client than the snapshot says, its scopes and limits can only be narrowed.
+It uses the publisher's client (`integrations.client`), but its tokens are the installer's. Its scopes and
+limits can only be narrowed, so it never asks more of that client than the snapshot allows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def on_change(
     """The effect of a change on publication: the integration with its review status, and the extra actions of
     the transaction.
 
-    Raises Forbidden without integrations:publish, ValidationFailed for an integration that cannot be public.
+    Raises Forbidden without integrations:publish, and ValidationFailed for an integration that cannot be
+    public.
     """
     was_public = old is not None and old.is_public
     if not new.is_public:
@@ -87,7 +88,7 @@ def on_change(
 
 
 class WaitingIntegration(TypedDict):
-    """An integration in the review queue. Only the first three fields are present if it no longer exists."""
+    """An integration in the review queue. If it no longer exists, only the first three fields are present."""
 
     workspaceId: str
     integrationId: IntegrationId
@@ -102,7 +103,7 @@ class WaitingIntegration(TypedDict):
 
 
 class ReviewQueue(TypedDict):
-    """The pending reviews, oldest integration first. `more` is present if they do not all fit into it."""
+    """The pending reviews, oldest integration first. `more` is present if they do not all fit."""
 
     waiting: list[WaitingIntegration]
     more: NotRequired[bool]
@@ -119,7 +120,7 @@ class ReviewResult(TypedDict):
 def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
     """List the pending reviews, approve or reject the version that was reviewed, or withdraw an integration.
 
-    Raises NotFound, and Conflict when the integration has changed in the meantime or has no pending review.
+    Raises NotFound, and Conflict if the integration has changed in the meantime or has no pending review.
     """
     if body == ReviewPublication():
         return _review_queue()
@@ -152,7 +153,7 @@ def _after_decision(
         old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
     )
     if body.decision == "WITHDRAW":
-        # Also if it was unpublished or rejected in the meantime: until this, its copies continue to work.
+        # Even if it has been unpublished or rejected in the meantime: its copies work until it is withdrawn.
         stop_copies = store.add_task_action(Task("withdraw", old.workspace_id, old.id))
         return replace(rejected, withdrawn=True), [store.unlist_action(old.id), stop_copies]
     if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
@@ -292,8 +293,8 @@ def _waiting_integration(pending: PendingReview) -> WaitingIntegration:
 
 
 def browse(query: MarketplaceQuery) -> Listing[Integration]:
-    """The public integrations, newest first; then the built-in templates, by name: one for each provider,
-    then those of automations.
+    """The public integrations, newest first, then the built-in templates by name: those of providers, then
+    those of automations.
     """
 
     def public(limit: int, cursor: str | None) -> Page[Integration]:
@@ -327,7 +328,9 @@ Source = Callable[[int, str | None], Page[Integration]]
 
 
 def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
-    """One page of several lists in a row. The cursor is the index of a list and the cursor within it."""
+    """One page of several lists, one after another. The cursor is a list's index and the cursor within that
+    list.
+    """
     index, _, rest = (query.cursor or "0.").partition(".")
     if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
         raise _bad_cursor()
@@ -345,7 +348,7 @@ def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integr
 
 
 def to_api(listing: MarketplaceListing) -> Integration:
-    """A public integration for everyone: without config."""
+    """A public integration as everyone sees it: without config."""
     return Integration(
         id=listing.id,
         name=listing.name,
@@ -480,8 +483,8 @@ def new_copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
 
 
 def with_approved_limits(copy: StoredIntegration) -> StoredIntegration:
-    """The copy with its approved scopes and limits. A new copy has those of the snapshot. A copy from before
-    they were stored is bound by its present scopes and limits.
+    """The copy with its approved scopes and limits. A new copy has those of the snapshot. A copy made before
+    these were stored gets its current scopes and limits.
     """
     if not copy.is_copy or copy.approved_scopes is not None:
         return copy

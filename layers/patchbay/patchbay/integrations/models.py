@@ -29,7 +29,7 @@ class IntegrationStatus(StrEnum):
 
 
 class ReviewStatus(StrEnum):
-    """The platform's decision on the present version of a public integration."""
+    """The platform's decision on the current version of a public integration."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -57,7 +57,8 @@ def _distinct(scopes: list[str]) -> list[str]:
 
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-# RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate by it.
+# RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate scopes
+# with it.
 OAuthScope = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,256}$")]
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
 ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
@@ -73,7 +74,8 @@ PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
 
 class CreateIntegration(ApiModel):
     """`config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
-    Patchbay does not know, its URLs. All fields of it that are not known to be public are stored as secrets.
+    Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as
+    secrets.
     """
 
     name: Name
@@ -91,7 +93,7 @@ class CreateIntegration(ApiModel):
 
 class UpdateIntegration(CreateIntegration):
     """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
-    key. The defaults stand for fields that are not sent.
+    key. The defaults here are placeholders.
     """
 
     name: Name = ""
@@ -177,8 +179,8 @@ class LogEntry(ApiModel):
 class ReviewPublication(ApiModel):
     """The platform's decision on a public integration, for its operators. There is no route, only a function,
     and the right to invoke it is the right to decide. APPROVE and REJECT decide a pending review of the
-    `version` that was reviewed. WITHDRAW takes back an approval, at any version, and stops the copies.
-    Without a decision: list the pending reviews.
+    `version` that was reviewed. WITHDRAW revokes an approval, at any version, and stops the copies. Without a
+    decision, the function lists the pending reviews.
     """
 
     workspace_id: str | None = None

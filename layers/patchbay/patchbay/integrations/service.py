@@ -43,7 +43,7 @@ from patchbay.storage.paging import Page
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-# A change is conditional on the version that was read; after a concurrent change, it is read and made again.
+# A change requires the version that was read. If another change came first, the integration is read again.
 _TRIES = 3
 # The fields of a body that are stored unchanged.
 _COPIED_FIELDS = {
@@ -55,7 +55,7 @@ _APPROVED_FIELDS = {"scopes", "rate_limit_per_hour", "rate_limit_per_day"}
 
 def create(principal: Principal, body: CreateIntegration, once: Once | None = None) -> Integration:
     """Create an integration. Raises ValidationFailed for a config that its provider does not allow, Forbidden
-    for a public integration without the right to publish, Conflict at the workspace's ceiling.
+    for a public integration without the right to publish, and Conflict at the workspace's ceiling.
     """
     id = IntegrationId.new()
     empty = StoredIntegration(
@@ -73,15 +73,15 @@ def create(principal: Principal, body: CreateIntegration, once: Once | None = No
     )
     new = _with_changes(principal, empty, body, set(CreateIntegration.model_fields))
     new, extra_actions = marketplace.on_change(principal, None, new)
-    answer = to_api(new)
+    response = to_api(new)
     entry = _log_action(principal, new, "integration.created")
-    store.create(new, [*extra_actions, entry], once, answer)
-    return answer
+    store.create(new, [*extra_actions, entry], once, response)
+    return response
 
 
 def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[Integration]:
-    """The workspace's own integrations, newest first; with `includePublic`, then the marketplace's of other
-    workspaces.
+    """The workspace's own integrations, newest first. With `includePublic`, other workspaces' listings
+    follow.
     """
 
     def own(limit: int, cursor: str | None) -> Page[Integration]:
@@ -134,7 +134,7 @@ def update(
     """Change the fields that `body` sets.
 
     A change of the client or of a URL needs credentials:write and the client secret in the body, and expires
-    all connections. Raises Conflict when `if_match` is not the present version.
+    all connections. Raises Conflict if `if_match` is not the current version.
     """
     fields = body.model_fields_set
 
@@ -148,7 +148,7 @@ def update(
 def set_status(
     principal: Principal, id: IntegrationId, body: SetIntegrationStatus, if_match: int | None = None
 ) -> Integration:
-    """Set the status. Raises Conflict when the integration cannot be active."""
+    """Set the status. Raises Conflict if the integration cannot be active."""
 
     def change(old: StoredIntegration) -> StoredIntegration:
         if body.status == "ACTIVE":
@@ -171,7 +171,7 @@ def _check_can_be_active(integration: StoredIntegration) -> None:
 
 
 def delete(principal: Principal, id: IntegrationId, if_match: int | None = None) -> Empty:
-    """Delete an integration. From now on it cannot be seen or used. Within minutes, `oauth.maintenance`
+    """Delete an integration. It cannot be seen or used from now on. Within minutes, `oauth.maintenance`
     revokes its connections, removes its webhooks and deactivates its copies.
     """
     for _ in range(_TRIES):
@@ -187,13 +187,13 @@ def delete(principal: Principal, id: IntegrationId, if_match: int | None = None)
 
 def install(principal: Principal, id: IntegrationId, once: Once | None = None) -> Integration:
     """Copy a public integration or a template into the caller's workspace. Raises NotFound if the marketplace
-    does not have it, Conflict at the workspace's ceiling.
+    does not have it, and Conflict at the workspace's ceiling.
     """
     copy = marketplace.new_copy(principal, id)
-    answer = to_api(copy)
+    response = to_api(copy)
     entry = _log_action(principal, copy, "integration.installed", f"a copy of {id}")
-    store.create(copy, [entry], once, answer)
-    return answer
+    store.create(copy, [entry], once, response)
+    return response
 
 
 def list_logs(principal: Principal, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
@@ -220,7 +220,7 @@ def find_stored(
 
 
 def tasks() -> Iterator[Task]:
-    """The work that changes of integrations left to the background (`oauth.maintenance`)."""
+    """The background work that remains after changes of integrations (`oauth.maintenance`)."""
     return store.tasks()
 
 
@@ -234,7 +234,7 @@ def copies(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
 
 
 def finish_deletion(deleted: StoredIntegration) -> None:
-    """Forget a deleted integration, once its connections, webhooks and copies are cleaned up."""
+    """Remove the tombstone of an integration whose connections, webhooks and copies are cleaned up."""
     store.remove_tombstone(deleted)
 
 
@@ -244,7 +244,7 @@ def finish_deletion(deleted: StoredIntegration) -> None:
 def _with_changes(
     principal: Principal, old: StoredIntegration, body: CreateIntegration, names: set[str]
 ) -> StoredIntegration:
-    """`old` with the named fields of `body`, and with the status that follows from them."""
+    """`old` with the named fields of `body`, and with the resulting status."""
     old = marketplace.with_approved_limits(old)
     new = replace(old, **{name: getattr(body, name) for name in names & _COPIED_FIELDS})
     if new.is_copy and names & _APPROVED_FIELDS:
@@ -311,7 +311,7 @@ def _decrypt_secrets(old: StoredIntegration, changes: Mapping[str, ConfigValue |
 def _check_may_move_secrets(
     principal: Principal, old: StoredIntegration, changes: Mapping[str, ConfigValue | None]
 ) -> None:
-    """Stored secrets and tokens never go to a new destination: the change must bring the client secret."""
+    """Stored secrets and tokens never go to a new destination: the change must include the client secret."""
     principal.require("credentials:write")
     if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
         raise ValidationFailed.for_field(
@@ -325,7 +325,7 @@ def _load_provider(name: str | None) -> Provider | None:
 
 
 def _status(integration: StoredIntegration) -> str:
-    """PENDING_SETUP and ACTIVE follow from the config. A caller sets the others, and they stay."""
+    """PENDING_SETUP and ACTIVE follow from the config. The other statuses are set explicitly, and stay."""
     if integration.status not in (IntegrationStatus.PENDING_SETUP, IntegrationStatus.ACTIVE):
         return integration.status
     if integration.is_copy:
@@ -352,7 +352,7 @@ def _update_with_retries(
     action: str,
     detail: str,
 ) -> Integration:
-    """Write the result of `change` for the present row; nothing if it is the same."""
+    """Apply `change` to the current row, and write the result if it is different."""
     for _ in range(_TRIES):
         old = get_stored(principal.workspace_id, id)
         check_version("integration", old.version, if_match)

@@ -1,7 +1,7 @@
 """The integrations table.
 
 Key: workspaceId, sk. In a workspace's partition:
-    int_…                 an integration; its connections count themselves in `connectionCount`
+    int_…                 an integration; `connectionCount` is the number of its connections
     count                 the numbers of the workspace's integrations and connections
 In partitions that no workspace can have (their names contain a `#`):
     #marketplace  int_…           the listings: snapshots that the platform approved
@@ -53,7 +53,7 @@ def create(
     new: StoredIntegration,
     extra_actions: Sequence[dynamo.TransactItem],
     once: Once | None,
-    answer: ApiModel,
+    response: ApiModel,
 ) -> None:
     """Store a new integration, with `extra_actions` in the same transaction. Raises Conflict at the
     workspace's ceiling.
@@ -73,9 +73,9 @@ def create(
     ]
     if new.is_copy:
         actions.append(dynamo.put_action(table, _install_key(new)))
-    completing = [once.complete_action(answer)] if once else []
+    idempotency_actions = [once.complete_action(response)] if once else []
     try:
-        dynamo.transact([*actions, *completing])
+        dynamo.transact([*actions, *idempotency_actions])
     except dynamo.TransactionCanceled as refused:
         if 0 in refused.failed:
             raise Conflict(
@@ -86,7 +86,7 @@ def create(
 
 
 def get(workspace_id: str, id: IntegrationId) -> StoredIntegration | None:
-    """Strongly consistent. None also for a tombstone."""
+    """Strongly consistent. None for a tombstone too."""
     integration = get_with_deleted(workspace_id, id)
     return None if integration is None or integration.deleted_at is not None else integration
 
@@ -96,7 +96,7 @@ def exists(workspace_id: str, id: IntegrationId) -> bool:
 
 
 def get_with_deleted(workspace_id: str, id: IntegrationId) -> StoredIntegration | None:
-    """As `get`, but tombstones count."""
+    """Like `get`, but returns tombstones too."""
     row = dynamo.get(settings().integrations_table, key(workspace_id, id))
     return None if row is None else StoredIntegration.from_row(row)
 
@@ -138,10 +138,10 @@ def update(
     old: StoredIntegration, new: StoredIntegration, extra_actions: Sequence[dynamo.TransactItem]
 ) -> StoredIntegration:
     """Write the attributes that differ, with `extra_actions` in the same transaction. Raises
-    IntegrationChanged when the row is no longer at the version of `old`.
+    IntegrationChanged if the row is no longer at the version of `old`.
 
-    Connections change `connectionCount` without a new version. The client may change only at the count that
-    was read, because the caller's right to change it depends on that.
+    Connections change `connectionCount` without a new version. A change of the client requires the count that
+    was read, because the caller's right to make it depends on that count.
     """
     new = replace(new, version=old.version + 1)
     before, after = old.to_row(), new.to_row()
@@ -153,17 +153,17 @@ def update(
     if removed:
         expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
     condition = "version = :known AND attribute_not_exists(deletedAt)"
-    terms: dict[str, int] = {"known": old.version}
+    required: dict[str, int] = {"known": old.version}
     if new.generation != old.generation:
         condition += " AND connectionCount = :connections"
-        terms["connections"] = old.connection_count
+        required["connections"] = old.connection_count
     action = dynamo.update_action(
         settings().integrations_table,
         key(old.workspace_id, old.id),
         expression,
         condition=condition,
         names={f"#{name}": name for name in [*changed, *removed]},
-        **terms,
+        **required,
         **changed,
     )
     try:
@@ -174,8 +174,8 @@ def update(
 
 
 def delete(old: StoredIntegration, now: int, extra_actions: Sequence[dynamo.TransactItem]) -> None:
-    """Replace it by a tombstone, subtract it from the workspace's count, and add the task of its cleanup,
-    with `extra_actions` in the same transaction. Raises IntegrationChanged.
+    """Replace an integration with a tombstone, subtract it from the workspace's count, and add its cleanup
+    task, with `extra_actions` in the same transaction. Raises IntegrationChanged.
     """
     table = settings().integrations_table
     actions = [
@@ -210,7 +210,7 @@ def set_error(
     extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> None:
     """Set a copy's status to ERROR for a reason at its source, with `extra_actions` in the same transaction.
-    Nothing is written when it has that status and reason already.
+    Nothing is written if it already has that status and reason.
     """
     action = dynamo.update_action(
         settings().integrations_table,
@@ -229,8 +229,8 @@ def set_error(
 
 
 def remove_tombstone(deleted: StoredIntegration) -> None:
-    """Remove a tombstone, and before it its row in #installs: without the tombstone, nothing would lead to
-    that row.
+    """Remove a tombstone. Its row in #installs goes first: without the tombstone, nothing would lead to that
+    row.
     """
     if deleted.is_copy:
         dynamo.delete(settings().integrations_table, _install_key(deleted))
@@ -243,8 +243,8 @@ def remove_tombstone(deleted: StoredIntegration) -> None:
 def count_connection_action(
     workspace_id: str, id: IntegrationId, by: Literal[1, 0], generation: int
 ) -> dynamo.TransactItem:
-    """Add a connection to its integration's count. With `by` 0, only check that the integration exists and
-    has the client of the connection, as the action always does.
+    """Add a connection to its integration's count, if the integration exists and still has the connection's
+    client. With `by` 0, the action only checks that.
     """
     return dynamo.update_action(
         settings().integrations_table,
@@ -294,16 +294,16 @@ def get_listing(id: IntegrationId) -> MarketplaceListing | None:
 def list_listings(
     *, type: str | None, search: str | None, limit: int, cursor: str | None
 ) -> Page[MarketplaceListing]:
-    """The listings, newest first. `search` is a part of the name, the description or the provider, in any
+    """The listings, newest first. `search` is part of the name, the description or the provider, ignoring
     case.
     """
-    tests: list[str] = []
+    conditions: list[str] = []
     values: dict[str, str] = {}
     if type is not None:
-        tests.append("#type = :type")
+        conditions.append("#type = :type")
         values["type"] = type
     if search:
-        tests.append("contains(searchText, :search)")
+        conditions.append("contains(searchText, :search)")
         values["search"] = search.casefold()
     page = dynamo.page(
         dynamo.PageQuery(
@@ -312,7 +312,7 @@ def list_listings(
             sort_range=("sk", *IntegrationId.range(None, None)),
             limit=limit,
             cursor=cursor,
-            filter=" AND ".join(tests) or None,
+            filter=" AND ".join(conditions) or None,
             names={"#type": "type"} if type is not None else {},
             values=values,
         )

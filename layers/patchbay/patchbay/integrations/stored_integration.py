@@ -27,7 +27,7 @@ class StoredIntegration:
     `generation` counts changes of the client and of the URLs: connections and flows of an earlier generation
     are no longer valid. A copy of a public integration has `source_workspace_id`, `installed_from`,
     `source_client_id` (the client that was reviewed) and, in `approved_…`, the limits of its use of that
-    client. (Copies from before these limits existed lack them: `marketplace.with_approved_limits`.) An
+    client. (Copies made before these limits existed lack them: `marketplace.with_approved_limits`.) An
     integration that the platform has `withdrawn` serves no copies.
     """
 
@@ -69,7 +69,7 @@ class StoredIntegration:
     @property
     def is_copy(self) -> bool:
         """Whether it is a copy of a public integration, so that the publisher's client serves it. A copy of a
-        built-in template is not: it has a client of its own.
+        built-in template is not: it has its own client.
         """
         return self.source_workspace_id is not None
 
@@ -131,8 +131,8 @@ class PendingReview(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work that a change of an integration left to the background. `mark` tells a task from an equal one that
-    was added later and that finishing the first must not remove.
+    """Background work that remains after a change of an integration. `mark` distinguishes a task from an
+    equal one that was added later, which finishing the first must not remove.
     """
 
     kind: TaskKind

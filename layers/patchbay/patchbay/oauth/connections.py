@@ -85,9 +85,9 @@ def token(
     if connection.auth_type != AuthType.OAUTH2:
         if connection.status == ConnectionStatus.REVOKED:
             raise refresh.connection_not_found()
-        answer = ConnectionCredentials(credentials=decrypt_credentials(connection))
+        response = ConnectionCredentials(credentials=decrypt_credentials(connection))
         _log_activity(principal, connection, "credentials.issued")
-        return answer
+        return response
     if not _is_served_until_expiry(connection):
         connection = refresh.ensure_fresh(integration, connection, call_state, principal.id)
     tokens = decrypt_tokens(connection)
@@ -102,7 +102,7 @@ def token(
 
 
 def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
-    """Refresh the token now, even if the current one is still good. Raises as `token`."""
+    """Refresh the token now, even if the current one is still good. Raises the same errors as `token`."""
     ref = ConnectionRef(body.connection_id)
     integration, connection, call_state = _find_usable(principal, integration_id, ref)
     if connection.auth_type != AuthType.OAUTH2:
@@ -116,8 +116,8 @@ def create(
 ) -> Connection:
     """Create a connection with an API key or basic credentials. Replaces an existing one of that name.
 
-    Raises ValidationFailed for credentials that are not what the provider requires, Conflict if it requires
-    OAuth or at the workspace's ceiling.
+    Raises ValidationFailed for credentials other than those that the provider requires, and Conflict if it
+    requires OAuth or at the workspace's ceiling.
     """
     integration = integrations.get_stored(principal.workspace_id, integration_id)
     check_active(integration)
@@ -131,24 +131,24 @@ def create(
             body.credentials,
             label,
         )
-        answer = to_api(integration, new)
+        response = to_api(integration, new)
         detail = f"{new.name}, by {auth_type.value.lower().replace('_', ' ')}"
         entry = activity.log_action(
             principal.workspace_id, integration_id, "connection.created", principal.id, detail
         )
         try:
-            store.connect(new, old, [entry], once, answer)
+            store.connect(new, old, [entry], once, response)
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
-        return answer
+        return response
     raise write_conflict("connection")
 
 
 def delete(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef, if_match: int | None = None
 ) -> Empty:
-    """Delete a connection: here at once, and at the provider if it can be reached."""
+    """Delete a connection at once, and revoke its grant if the provider can be reached."""
     for _ in range(_TRIES):
         _, connection, call_state = _find(principal, integration_id, ref)
         check_version("connection", connection.version, if_match)
@@ -167,7 +167,7 @@ def delete(
 
 def finish_removal(connection: StoredConnection, call_state: ProviderCallState, actor: str) -> None:
     """Revoke a connection's grant at the provider, then delete its row. If the provider cannot be reached or
-    has no revocation, the activity log says so, and the row is deleted all the same. Raises ProvidersBusy.
+    has no revocation, the activity log says so, and the row is deleted anyway. Raises ProvidersBusy.
     """
     outcome: activity.Outcome = "SUCCEEDED"
     detail = "the provider has no way to revoke"
@@ -221,7 +221,7 @@ def check_active(integration: StoredIntegration) -> None:
     reason = "" if integration.status_reason is None else f" ({integration.status_reason})"
     advice = {
         IntegrationStatus.PENDING_SETUP.value: "Set what its provider requires: config.clientId, "
-        "config.clientSecret and, for a custom provider, its addresses.",
+        "config.clientSecret and, for a custom provider, its URLs.",
         IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
         IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
     }[integration.status]
@@ -244,7 +244,7 @@ def new_connection(
     auth_type: AuthType,
     old: StoredConnection | None,
 ) -> StoredConnection:
-    """A connection that has no tokens yet. It keeps the id of `old`, an existing one of the same name."""
+    """A connection that has no tokens yet. It keeps the ID of `old`, a connection of the same name."""
     now = now_ms()
     connection = StoredConnection(
         workspace_id=principal.workspace_id,
@@ -314,7 +314,7 @@ def _find(
     if connection is None:
         raise refresh.connection_not_found()
     if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
-        # Somebody who can write to the table copied another workspace's row here. Its ciphertext could be
+        # Someone who can write to the table copied another workspace's row here. Its ciphertext could be
         # decrypted, because the row names its own workspace.
         raise vault.DecryptionFailed(f"connections/{connection.id}/sealed")
     return integration, connection, call_state
@@ -323,7 +323,8 @@ def _find(
 def _find_usable(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
 ) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
-    """A connection whose integration is active and has the client that it was made with. Counts one use.
+    """A connection whose integration is active and still has the client that the connection was made with.
+    Counts one use.
 
     Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited.
     """
@@ -358,8 +359,8 @@ def _is_served_until_expiry(connection: StoredConnection) -> bool:
 def _check_credentials(
     integration: StoredIntegration, credentials: Mapping[str, str]
 ) -> tuple[AuthType, str | None]:
-    """The kind of the credentials, and the label of their account. Raises ValidationFailed, which repeats no
-    value, and Conflict.
+    """The type of the credentials, and the label of their account. Raises ValidationFailed, which never
+    repeats a value, and Conflict.
     """
     provider = provider_for(integration)
     if (provider is not None and provider.oauth is not None) or "tokenUrl" in integration.config:

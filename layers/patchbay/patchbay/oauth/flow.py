@@ -105,8 +105,8 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
 
 
 def complete(principal: Principal, body: Callback) -> Connection:
-    """Complete a flow: exchange the code for tokens, and store them as a connection. The state is used up
-    whatever happens.
+    """Complete a flow: exchange the code for tokens, and store them as a connection. The state is used up,
+    whatever the result.
 
     Raises ValidationFailed for a state that is unknown, used, or expired; Forbidden for another caller's;
     AuthorizationFailed with the provider's error; UpstreamFailed for an unusable response; Conflict at the
@@ -138,7 +138,7 @@ def complete(principal: Principal, body: Callback) -> Connection:
 
 def redirect_location(integration_id: IntegrationId, parameters: Mapping[str, str]) -> str:
     """Where the provider's redirect sends the browser: the returnUrl of the flow, with the provider's
-    parameters in the fragment, which no server sees. Exchanges and uses up nothing.
+    parameters in the fragment, which no server sees. Exchanges nothing, and does not use up the state.
 
     Raises ValidationFailed for a state that is unknown, expired, or has no returnUrl; NotFound for one of
     another integration.
@@ -169,7 +169,7 @@ def _connect(
 ) -> Connection:
     if integration.generation != state.generation:
         raise Conflict(
-            "The integration's client or addresses have changed since this flow started. Start a new flow."
+            "The integration's client or URLs have changed since this flow started. Start a new flow."
         )
     client = client_for(integration)
     _check_issuer(client, body)
@@ -193,11 +193,11 @@ def _connect(
 
 
 def _denied(client: OAuthClient, body: Callback) -> AuthorizationFailed:
-    """The error that the provider's redirect carries."""
+    """The error in the provider's redirect."""
     hidden = token_endpoint.secrets_to_mask(client)
     error, description = sanitize(body.error, hidden), sanitize(body.error_description, hidden)
     return AuthorizationFailed(
-        f"{client.provider} answered {error or 'an error'}"
+        f"{client.provider} returned {error or 'an error'}"
         + (f": {description}." if description else ".")
         + " Start a new flow when the cause is fixed."
     )
@@ -240,9 +240,11 @@ def _store(
     old: StoredConnection | None,
 ) -> Connection:
     for _ in range(_TRIES):
-        bare = connections.new_connection(principal, integration, state.connection_name, AuthType.OAUTH2, old)
-        bare = replace(bare, scopes=list(state.scopes), variables=dict(variables))
-        new = with_tokens(bare, client.oauth, tokens, encrypt, now_ms())
+        connection = connections.new_connection(
+            principal, integration, state.connection_name, AuthType.OAUTH2, old
+        )
+        connection = replace(connection, scopes=list(state.scopes), variables=dict(variables))
+        new = with_tokens(connection, client.oauth, tokens, encrypt, now_ms())
         entry = activity.log_action(
             principal.workspace_id,
             integration.id,
@@ -295,7 +297,7 @@ def _revoke_replaced(
 
 
 def _check_issuer(client: OAuthClient, body: Callback) -> None:
-    """RFC 9207, 2.4: reject a response from another server than the flow's (mix-up)."""
+    """RFC 9207, 2.4: reject a response from a server other than the flow's (mix-up attack)."""
     issuer, origins = client.oauth.issuer, client.oauth.iss_origins
     if issuer is None:
         if origins and body.iss is not None and origin_of(body.iss) not in origins:
@@ -312,7 +314,7 @@ def _check_issuer(client: OAuthClient, body: Callback) -> None:
             )
     elif body.iss != issuer:
         raise AuthorizationFailed(
-            f"The response comes from another server (iss) than {client.provider}'s. Start a new flow."
+            f"The response comes from a server other than {client.provider}'s (iss). Start a new flow."
         )
 
 
@@ -336,8 +338,8 @@ def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
 
 
 def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
-    """Exact match (RFC 9700, 2.1). For a copy, only the platform's URIs are allowed: with its publisher's,
-    the publisher would get the codes of others.
+    """Exact match (RFC 9700, 2.1). For a copy, only the platform's URIs are allowed: with its publisher's
+    URIs, the publisher would get others' codes.
     """
     own = integration.redirect_uris
     registered = own if own and integration.source_workspace_id is None else settings().redirect_uris
@@ -359,8 +361,8 @@ def _check_return_url(url: str | None) -> None:
 def _scopes(
     integration: StoredIntegration, client: OAuthClient, requested: list[str] | None
 ) -> tuple[str, ...]:
-    """The scopes to request from the provider: none beyond the integration's, if it lists any, and those that
-    are needed for a refresh token.
+    """The scopes to request from the provider: none beyond the integration's, if it lists any, plus those
+    that are needed for a refresh token.
     """
     listed = list(integration.scopes)
     is_copy = integration.source_workspace_id is not None

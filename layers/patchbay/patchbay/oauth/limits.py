@@ -17,7 +17,7 @@ def admit(integration: StoredIntegration) -> None:
     """Count one use. Raises RateLimited, which names the limit. Without limits, counts nothing.
 
     All copies of a public integration in one workspace, deleted ones included, share the publisher's limits:
-    another installation gives no extra uses. A copy with lower limits has those too.
+    another installation gives no extra uses. A copy with lower limits is bound by those too.
     """
     own_quotas = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
     if integration.source_workspace_id is None:

@@ -35,15 +35,15 @@ from patchbay.settings import settings
 from patchbay.storage import due_index
 from patchbay.webhooks import service as webhooks
 
-# A job can take two requests of 10 s, and its writes.
+# A job can take two requests of 10 s, plus its writes.
 _RESERVE_MS = 30_000
-# How many jobs run at once, and how many of them may be quick. A job that has run for longer than a quick
-# provider takes only waits. With more quick jobs, they would compete for the CPU and look slow themselves.
+# How many jobs run at once, and how many of them may be in their first SLOW_SECONDS. A job that has run for
+# longer is only waiting. More new jobs would compete for the CPU and seem slow themselves.
 _THREADS = 64
 _MAX_QUICK_JOBS = 16
 # How often to check which jobs have run for that long.
 _POLL_SECONDS = 0.25
-# How many jobs of a queue run at once: at first and while it is slow, and at most.
+# How many jobs of a queue run at once: initially and while the queue is slow, and at most.
 _MIN_CONCURRENCY = 2
 _MAX_CONCURRENCY = 16
 # A slow queue starts no more jobs once its jobs have taken this long in total. The rest stays due.
@@ -71,7 +71,7 @@ class Incomplete(Exception):
 
 
 class Job(NamedTuple):
-    """Something due. `run` returns whether it was completed."""
+    """Work that is due. `run` returns whether it was completed."""
 
     workspace_id: str
     kind: JobKind
@@ -79,15 +79,15 @@ class Job(NamedTuple):
 
 
 def run_due(remaining_ms: Callable[[], int]) -> RunSummary:
-    """Process what is due while the time lasts. Raises Incomplete at the end if some jobs failed."""
+    """Process what is due while time remains. Raises Incomplete at the end if some jobs failed."""
     settings()  # fail now if the deployment is misconfigured, instead of in each job
     run = _Run(lambda: remaining_ms() - _RESERVE_MS)
     refreshes = [
         _connection_jobs("refresh", store.due_refresh_keys(shard, now_ms())) for shard in due_index.SHARDS
     ]
     if run.process(run.task_jobs(), _cleanup_jobs(), *refreshes):
-        run.process(_cleanup_jobs())  # that the tasks have made due
-        run.process(run.task_jobs())  # that waited for those
+        run.process(_cleanup_jobs())  # those that the tasks have made due
+        run.process(run.task_jobs())  # those that waited for the cleanups
     if run.failed:
         raise Incomplete(f"{run.failed} jobs failed; the next run retries them")
     return run.summary
@@ -122,7 +122,7 @@ class _JobQueue:
         return self.jobs.popleft()
 
     def finish_job(self, seconds: float, *, is_busy: bool) -> None:
-        """`is_busy` says that the job got no permit to call its provider."""
+        """`is_busy` means that the job got no permit to call its provider."""
         self.running -= 1
         self.seconds += seconds
         self.is_slow = self.is_slow or is_busy or seconds > provider_calls.SLOW_SECONDS
@@ -130,16 +130,16 @@ class _JobQueue:
 
 
 class _Run:
-    """One run and its results. `left_ms` returns the time in which jobs may still start."""
+    """One run and its results. `time_left_ms` returns the time in which jobs may still start."""
 
-    def __init__(self, left_ms: Callable[[], int]) -> None:
+    def __init__(self, time_left_ms: Callable[[], int]) -> None:
         self.summary = RunSummary()
         self.failed = 0
-        self._left_ms = left_ms
+        self._time_left_ms = time_left_ms
 
     def task_jobs(self) -> Iterator[Job]:
         for task in integrations.tasks():
-            yield Job(task.workspace_id, "task", partial(_run_task, task, self._left_ms))
+            yield Job(task.workspace_id, "task", partial(_run_task, task, self._time_left_ms))
 
     def process(self, *sources: Iterator[Job]) -> bool:
         """Run the jobs of all sources, the queues in turn. Returns whether there were tasks among them."""
@@ -154,7 +154,7 @@ class _Run:
         self, pool: ThreadPoolExecutor, sources: Iterable[Iterator[Job]]
     ) -> dict[tuple[str, JobKind], _JobQueue]:
         queues: dict[tuple[str, JobKind], _JobQueue] = {}
-        if self._left_ms() <= 0:
+        if self._time_left_ms() <= 0:
             return queues
         for future in [pool.submit(list, islice(source, _MAX_KEYS)) for source in sources]:
             if self._has_succeeded(future):
@@ -186,9 +186,9 @@ class _Run:
                 if self._has_succeeded(future) and future.result():
                     self._count(job)
 
-    def _has_capacity(self, started: Sequence[float]) -> bool:
-        quick = sum(1 for start in started if time.monotonic() - start < provider_calls.SLOW_SECONDS)
-        return len(started) < _THREADS and quick < _MAX_QUICK_JOBS and self._left_ms() > 0
+    def _has_capacity(self, start_times: Sequence[float]) -> bool:
+        quick = sum(1 for start in start_times if time.monotonic() - start < provider_calls.SLOW_SECONDS)
+        return len(start_times) < _THREADS and quick < _MAX_QUICK_JOBS and self._time_left_ms() > 0
 
     def _has_succeeded(self, future: Future[bool] | Future[list[Job]]) -> bool:
         """Also counts and logs a failure."""
@@ -250,28 +250,28 @@ def _process_due(lookup: ConnectionLookup, connection: StoredConnection, now: in
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _run_task(task: Task, left_ms: Callable[[], int]) -> bool:
-    """Whether the task is completed. A later run continues one that ran out of time or waits for its
-    connections.
+def _run_task(task: Task, time_left_ms: Callable[[], int]) -> bool:
+    """Run a task, and return whether it is completed. A later run continues one that ran out of time or waits
+    for its connections.
     """
     match task.kind:
         case "expire":
-            done = _expire_connections(task, left_ms)
+            done = _expire_connections(task, time_left_ms)
         case "remove":
-            done = _remove_integration(task, left_ms)
+            done = _remove_integration(task, time_left_ms)
         case "withdraw":
-            done = _disable_copies(task, client.WITHDRAWN, left_ms)
+            done = _disable_copies(task, client.WITHDRAWN, time_left_ms)
     if done:
         integrations.finish_task(task)
     return done
 
 
-def _expire_connections(task: Task, left_ms: Callable[[], int]) -> bool:
+def _expire_connections(task: Task, time_left_ms: Callable[[], int]) -> bool:
     integration = integrations.find_stored(task.workspace_id, task.integration_id)
     if integration is None:
-        return True  # deleted in the meantime; its removal is a task of its own
+        return True  # deleted in the meantime; its removal is a separate task
     for connection in store.iter_connections(task.workspace_id, task.integration_id):
-        if left_ms() < 0:
+        if time_left_ms() < 0:
             return False
         if connection.generation != integration.generation and connection.status in (
             ConnectionStatus.ACTIVE,
@@ -281,7 +281,7 @@ def _expire_connections(task: Task, left_ms: Callable[[], int]) -> bool:
     return True
 
 
-def _remove_integration(task: Task, left_ms: Callable[[], int]) -> bool:
+def _remove_integration(task: Task, time_left_ms: Callable[[], int]) -> bool:
     """Delete the integration's webhooks, disable its copies, and start the removal of its connections. Once
     all are gone, delete its tombstone.
     """
@@ -289,23 +289,23 @@ def _remove_integration(task: Task, left_ms: Callable[[], int]) -> bool:
     if integration is None:
         return True
     is_empty = webhooks.delete_for_integration(task.workspace_id, task.integration_id)
-    if not _disable_copies(task, client.PUBLISHER_REMOVED, left_ms):
+    if not _disable_copies(task, client.PUBLISHER_REMOVED, time_left_ms):
         return False
     for connection in store.iter_connections(task.workspace_id, task.integration_id):
-        if left_ms() < 0:
+        if time_left_ms() < 0:
             return False
         is_empty = False
         if connection.status != ConnectionStatus.REVOKED:
-            with suppress(store.ConnectionChanged):  # by a refresh; the next run removes it
+            with suppress(store.ConnectionChanged):  # by a refresh; the next run starts it
                 store.start_removal(connection, now_ms(), [])
     if is_empty:
         integrations.finish_deletion(integration)
     return is_empty
 
 
-def _disable_copies(task: Task, reason: str, left_ms: Callable[[], int]) -> bool:
+def _disable_copies(task: Task, reason: str, time_left_ms: Callable[[], int]) -> bool:
     for workspace_id, copy in integrations.copies(task.integration_id):
-        if left_ms() < 0:
+        if time_left_ms() < 0:
             return False
         client.deactivate_copy(workspace_id, copy, reason)
     return True

@@ -46,7 +46,7 @@ class AuthType(StrEnum):
 
 class Initiate(ApiModel):
     """`redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route
-    sends the browser; a `redirectUri` of the platform needs none.
+    sends the browser; with a `redirectUri` of the platform, it is not needed.
     """
 
     redirect_uri: Uri
@@ -64,7 +64,7 @@ class Authorization(ApiModel):
 
 
 class Callback(ApiModel):
-    """The query parameters of the provider's redirect, including the provider's own."""
+    """The query parameters of the provider's redirect, including provider-specific ones."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Parameter] = Field(init=False)

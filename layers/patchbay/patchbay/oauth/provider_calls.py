@@ -1,4 +1,4 @@
-"""A limit on the concurrent calls to providers of a slow workspace.
+"""Limits the concurrent calls of a slow workspace to its providers.
 
 A call that takes longer than two seconds, whatever its result, marks its workspace as slow for five minutes.
 While a workspace is slow, each of its calls holds one of four permits, with a lease that outlives the caller.
@@ -22,7 +22,7 @@ from patchbay.rate_limits.headers import retry_after
 
 SLOW_SECONDS = 2.0
 SLOW_FOR_MS = 5 * 60_000
-# Longer than the timeout of any function that answers a request.
+# Longer than the timeout of any function that serves a request.
 _LEASE_MS = 30_000
 _RETRY_AFTER_MS = 10_000
 
@@ -53,7 +53,7 @@ def permit(state: ProviderCallState) -> Iterator[None]:
     finally:
         try:
             store.release_permit(state.workspace_id, permit)
-        except aws.CallFailed:  # its lease ends
+        except aws.CallFailed:  # the permit expires with its lease
             logger.exception("failed to release permit")
 
 

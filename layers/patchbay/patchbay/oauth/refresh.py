@@ -2,13 +2,13 @@
 
 The process that refreshes holds a lease on the row, which outlives its requests. Other processes wait and
 read the new token. Everything that can fail without the provider (the client, the keys) happens before the
-provider is called. Where a process can die:
+provider is called. A process can die:
     before the lease        nothing has happened
     with the lease          it runs out, and the next holder knows that a response may be lost (`in_doubt`)
     after the response      as above: a rotating refresh token may be used up. If the provider refuses the
                             next attempt, the response was lost, and the user did not revoke the grant
     after the write         the next reader finds the new token
-    after an expiry         the row stays due until its event is sent; a repeated event has the same id
+    after an expiry         the row stays due until its event is sent; a repeated event has the same ID
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _STORE_TRIES = 3
 RESPONSE_LOST = "refresh_response_lost"
 REFUSED = "refresh_refused"
 CLIENT_CHANGED = "client_changed"
-CLIENT_CHANGED_DETAIL = "the integration's client or addresses have changed since the connection was made"
+CLIENT_CHANGED_DETAIL = "the integration's client or URLs have changed since the connection was made"
 TOKEN_EXPIRED = "access_token_expired"  # noqa: S105  # a reason, not a token
 _TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued no refresh token"  # noqa: S105
 
@@ -122,8 +122,8 @@ def expire(connection: StoredConnection, code: str, detail: str) -> None:
 
 
 def announce_expiry(connection: StoredConnection) -> None:
-    """Publish CONNECTION_EXPIRED for an expired connection that is due for it. A repeated event has the same
-    id.
+    """Publish CONNECTION_EXPIRED for an expired connection whose event is due. A repeated event has the same
+    ID.
     """
     events.announce(
         connection.workspace_id,
@@ -159,7 +159,7 @@ def connection_not_found() -> NotFound:
 
 
 def expired_error(connection: StoredConnection) -> ConnectionExpired:
-    """The error for a request for the token of an expired connection."""
+    """The error when the token of an expired connection is requested."""
     detail = "" if connection.last_error is None else f": {connection.last_error['detail']}"
     return ConnectionExpired(
         f"This connection has expired ({connection.error_code}{detail}). Ask the user to connect again: "
@@ -217,7 +217,7 @@ def _refresh(
                 tokens = token_endpoint.refresh(prepared.client, prepared.tokens)
         except UnusableTokenResponse as error:
             is_lost = rotates and error.may_have_succeeded
-            # Repeat it once with the same refresh token: some providers accept it twice for a moment.
+            # Repeat it once with the same refresh token: some providers accept it twice within a short time.
             is_early = time.monotonic() - started < _REPEAT_WITHIN_SECONDS and error.retry_after is None
             if is_lost and not in_doubt and is_early:
                 in_doubt = True
@@ -289,7 +289,7 @@ def _record_failure(
     in_doubt: bool,
     can_serve_current: bool,
 ) -> StoredConnection:
-    """Record that the refresh failed and when to retry, and serve the current token if it is still good.
+    """Record that the refresh failed and when to retry, and serve the current token if it is still valid.
     Enough refusals without a known reason end the connection.
     """
     now = now_ms()
@@ -342,7 +342,7 @@ def _end_grant(
     """Expire a connection whose grant the provider has ended. Returns the error to raise."""
     if not in_doubt:
         return _expire_leased(leased, refusal.code, str(refusal), actor)
-    detail = f"the response to a refresh was lost, and then the provider answered {refusal}"
+    detail = f"the response to a refresh was lost, and then the provider returned {refusal}"
     return _expire_leased(leased, RESPONSE_LOST, detail, actor)
 
 

@@ -1,4 +1,4 @@
-"""When a connection's token is refreshed, and when a refresh is retried: pure decisions.
+"""Decides when a connection's token is refreshed, and when a refresh is retried. Pure.
 
 All times are Unix milliseconds.
 """
@@ -28,8 +28,8 @@ _LONGEST_WAIT_MS = 3_600_000
 # The longest wait that a provider can request: a wrong value must not end its connections.
 _LONGEST_REQUESTED_WAIT_MS = 6 * 3_600_000
 
-# This many refusals without a known reason, over this long, end a connection. A provider may refuse for some
-# hours, and then accept the refresh token again.
+# This many refusals without a known reason, over at least this time, end a connection. A provider may refuse
+# for some hours, and then accept the refresh token again.
 _REFUSALS = 8
 _REFUSING_FOR_MS = 24 * 3_600_000
 # After this many consecutive failures (about an hour and a half), a connection is no longer shown as ACTIVE.
@@ -42,7 +42,7 @@ _NOT_REFRESHED = frozenset({RefreshStrategy.NEVER_EXPIRES, RefreshStrategy.REAUT
 
 
 class FailReason(StrEnum):
-    """Why a connection's token cannot be had."""
+    """Why a connection's token cannot be served."""
 
     REMOVED = "removed"
     EXPIRED = "expired"
@@ -63,7 +63,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Request a new token. If `can_serve_current`, serve the current one should that fail."""
+    """Request a new token. If `can_serve_current`, serve the current one if that fails."""
 
     can_serve_current: bool
 
@@ -89,8 +89,8 @@ def decide(
     """What to do when the token of a connection is requested.
 
     `first` is the connection as the request first read it: if its tokens have changed since, another process
-    has refreshed it. `forced` requests a new token whatever the current one. `can_wait` says that the request
-    may still wait for another process.
+    has refreshed it. `forced` requests a new token regardless of the current one. `can_wait` means that the
+    request may still wait for another process.
     """
     if connection.status == ConnectionStatus.REVOKED:
         return Fail(FailReason.REMOVED)
@@ -150,9 +150,9 @@ def can_refresh(oauth: OAuth, tokens: TokenSet) -> bool:
 def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
     """When an access token that was just received expires; None for never or unknown.
 
-    A time in the past comes from a wrong clock. If the token can be refreshed, such a time counts as unknown:
+    A time in the past comes from a wrong clock. If the token can be refreshed, that time counts as unknown:
     otherwise each fresh token would be refreshed at once. A time without a timezone may be hours too late, so
-    such a token is refreshed after the assumed lifetime at the latest.
+    the token is refreshed after the assumed lifetime at the latest.
     """
     refreshable = can_refresh(oauth, tokens)
     assumed_ms = now_ms + oauth.assumed_lifetime_seconds * 1000
@@ -172,7 +172,7 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
         return None
     if not can_refresh(oauth, tokens):
         return expires_ms
-    # A margin longer than the token's life would make every fresh token due at once, again and again.
+    # A margin longer than the token's lifetime would make every fresh token due at once.
     margin = min(oauth.refresh_margin_seconds * 1000, (expires_ms - obtained_ms) // 5)
     earliest = obtained_ms
     if oauth.renewal is not None:
@@ -193,9 +193,9 @@ def scheduled_ms(due_ms: int | None, obtained_ms: int, *, refreshable: bool) -> 
 
 
 def wait_ms(failures: int, random: float, requested_seconds: int | None = None) -> int:
-    """How long to wait after that many consecutive failures, including this one: 5 s, doubled each time up to
-    an hour, ±20 %. Or, if it is longer, the wait that the provider requested (`Retry-After`), at most 6 h,
-    and up to 10 % more, to spread the retries. `random` is in [0, 1).
+    """How long to wait after `failures` consecutive failures, including this one: 5 s, doubled each time up
+    to an hour, ±20 %. Or, if longer, the wait that the provider requested (`Retry-After`), at most 6 h, and
+    up to 10 % more, to spread the retries. `random` is in [0, 1).
     """
     doublings = min(max(failures, 1) - 1, 16)
     wait = min(_FIRST_WAIT_MS << doublings, _LONGEST_WAIT_MS)
@@ -218,10 +218,10 @@ def count_refusals(
 
 
 def has_grant_ended(refusals: int, first_ms: int, now_ms: int) -> bool:
-    """Whether that many consecutive refusals, without a known reason, mean that the grant has ended."""
+    """Whether `refusals` consecutive refusals, without a known reason, mean that the grant has ended."""
     return refusals >= _REFUSALS and now_ms - first_ms >= _REFUSING_FOR_MS
 
 
 def is_persistent(failures: int) -> bool:
-    """Whether that many consecutive failures are more than a temporary fault of the provider."""
+    """Whether `failures` consecutive failures are more than a temporary fault of the provider."""
     return failures >= _PERSISTENT_FAILURES

@@ -1,7 +1,7 @@
 """The table of OAuth states: one row per flow, deleted by the first callback or 10 minutes after its start.
 
 Key: id, the SHA-256 of the state, so a reader of the table cannot use any state. The PKCE verifier is
-encrypted by the vault. DynamoDB's TTL deletes late, so a row is ignored once its time has passed.
+encrypted by the vault. DynamoDB's TTL deletes late, so a row is ignored once it has expired.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class State:
 
 
 def hash_state(state: str) -> str:
-    """The id of a state's row."""
+    """The ID of a state's row."""
     return hashlib.sha256(state.encode()).hexdigest()
 
 
@@ -51,8 +51,8 @@ def create_action(state: State) -> dynamo.TransactItem:
 
 
 def consume(id: str, now: int) -> State | None:
-    """Delete a state and return it; None if it is unknown, used, or expired. One delete, so of two concurrent
-    callbacks only one gets it.
+    """Delete a state and return it; None if it is unknown, used, or expired. Takes one delete, so only one of
+    two concurrent callbacks gets it.
     """
     return _unexpired(dynamo.pop(settings().oauth_states_table, {"id": id}), now)
 

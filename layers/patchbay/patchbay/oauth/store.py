@@ -1,7 +1,7 @@
 """The connections table: one row per connection, with its tokens and the lease of a refresh.
 
 Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index `byId`: integrationKey, id.
-Sparse index `due`: dueShard, dueAt: when maintenance processes the connection next. Expiries to announce and
+Sparse index `due`: dueShard, dueAt (when maintenance processes the connection next). Expiries to announce and
 removals to finish have their own shard, so they do not wait behind refreshes.
 A workspace whose providers are slow has one more row (integrationKey `<workspace>`, name `calls`), with
 `slowUntil` and `permits`: see `provider_calls`.
@@ -52,8 +52,8 @@ class LastError(TypedDict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConnection:
     """A connection's row. Times are Unix milliseconds, `metadata` is JSON, and `variables` are the provider's
-    addresses that the callback named. `refresh_at` is when its token should be refreshed, None for never.
-    Until `retry_after_until`, the provider asked not to be called. `refusals` counts consecutive refusals
+    addresses that the callback named. `refresh_at` is when its token should be refreshed, or None for never.
+    The provider asked not to be called until `retry_after_until`. `refusals` counts consecutive refusals
     without a known reason, and `refused_since` is the time of the first. `counted` means that the workspace's
     count includes the connection, which is true for all connections made since the ceiling was introduced.
     """
@@ -137,7 +137,7 @@ class ConnectionLookup(NamedTuple):
 
 
 class ConnectionChanged(Exception):
-    """The row has changed since it was read; `current` is the row now, None if there is none."""
+    """The row has changed since it was read; `current` is the current row, or None if there is none."""
 
     def __init__(self, current: StoredConnection | None) -> None:
         super().__init__("the connection has changed")
@@ -154,7 +154,7 @@ def get(workspace_id: str, integration_id: IntegrationId, name: str) -> StoredCo
 
 
 def get_by_key(key: tuple[str, str]) -> StoredConnection | None:
-    """As `get`, by a key of `due_refresh_keys` or `due_cleanup_keys`."""
+    """Like `get`, by a key from `due_refresh_keys` or `due_cleanup_keys`."""
     row = dynamo.get(settings().connections_table, {"integrationKey": key[0], "name": key[1]})
     return None if row is None else _from_row(row)
 
@@ -168,7 +168,7 @@ def find(workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef) -
 
 
 def find_by_key(key: tuple[str, str]) -> ConnectionLookup:
-    """As `find`, by a key of `due_refresh_keys` or `due_cleanup_keys`."""
+    """Like `find`, by a key from `due_refresh_keys` or `due_cleanup_keys`."""
     workspace_id, _, integration_id = key[0].rpartition("#")
     return _look_up(workspace_id, IntegrationId(integration_id), key[1])
 
@@ -237,13 +237,13 @@ def iter_connections(workspace_id: str, integration_id: IntegrationId) -> Iterat
 
 
 def due_refresh_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:
-    """The keys of a shard's connections that are due for a refresh, the longest due first."""
+    """The keys of a shard's connections that are due for a refresh, longest overdue first."""
     for row in due_index.due_keys(settings().connections_table, shard, now):
         yield row["integrationKey"], row["name"]
 
 
 def due_cleanup_keys(now: int) -> Iterator[tuple[str, str]]:
-    """The keys of connections whose expiry is to announce or whose removal is to finish."""
+    """The keys of connections with an expiry to announce or a removal to finish."""
     return due_refresh_keys(_CLEANUP_SHARD, now)
 
 
@@ -255,7 +255,7 @@ def connect(
     old: StoredConnection | None,
     extra_actions: Sequence[dynamo.TransactItem],
     once: Once | None = None,
-    answer: ApiModel | None = None,
+    response: ApiModel | None = None,
 ) -> None:
     """Store a new connection, in place of `old` if there is one of that name, and end any lease on `old`.
 
@@ -269,7 +269,9 @@ def connect(
         condition = "id = :id AND tokensVersion = :known AND #status <> :revoked"
         names = {"#status": "status"}
         values = {"id": old.id, "known": old.tokens_version, "revoked": ConnectionStatus.REVOKED}
-    idempotency_actions = [once.complete_action(answer)] if once is not None and answer is not None else []
+    idempotency_actions = (
+        [once.complete_action(response)] if once is not None and response is not None else []
+    )
     actions = [
         dynamo.put_action(
             settings().connections_table,
@@ -294,8 +296,7 @@ def connect(
     except dynamo.TransactionCanceled as refused:
         if 1 in refused.failed:
             raise Conflict(
-                "The integration's client or addresses changed while the user was connecting. Start a new "
-                "flow."
+                "The integration's client or URLs changed while the user was connecting. Start a new flow."
             ) from None
         if 0 in refused.failed:
             raise _changed(refused.rows[0]) from None
@@ -310,7 +311,7 @@ def connect(
 
 
 def acquire_lease(connection: StoredConnection, owner: str, now: int, until: int) -> StoredConnection:
-    """Acquire the right to refresh a connection. Raises ConnectionChanged if another process has it, or if
+    """Acquire the right to refresh a connection. Raises ConnectionChanged if another process holds it, or if
     the tokens have changed since they were read.
 
     If a previous lease ran out, its holder died, either before its request or with the response: the
@@ -371,7 +372,7 @@ def store_tokens(old: StoredConnection, new: StoredConnection) -> StoredConnecti
 
 
 def release_lease(leased: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """Store `new`, without the lease, after a refresh that brought no tokens. Raises ConnectionChanged if the
+    """Store `new`, without the lease, after a refresh that yielded no tokens. Raises ConnectionChanged if the
     lease is no longer ours.
     """
     return _overwrite(leased, new, "tokensVersion = :known AND leaseOwner = :owner", owner=leased.lease_owner)
@@ -414,7 +415,7 @@ def reschedule(connection: StoredConnection, due_at: int | None) -> None:
 def start_removal(
     connection: StoredConnection, now: int, extra_actions: Sequence[dynamo.TransactItem]
 ) -> StoredConnection:
-    """Mark a connection as revoked: it gives no tokens from now on, and is due at once, so maintenance
+    """Mark a connection as revoked: it serves no tokens from now on, and is due at once, so maintenance
     finishes the removal if this process does not. Raises ConnectionChanged.
     """
     new = replace(
@@ -441,7 +442,7 @@ def start_removal(
 
 
 def delete(connection: StoredConnection) -> None:
-    """Delete the row and decrement the counts. Does nothing if that was done before."""
+    """Delete the row and decrement the counts. Does nothing if the row is already gone."""
     actions = [
         dynamo.delete_action(
             settings().connections_table, _key_of(connection), condition="id = :id", id=connection.id
@@ -463,7 +464,7 @@ def delete(connection: StoredConnection) -> None:
 
 
 def mark_slow(workspace_id: str, until: int) -> None:
-    """Require a permit for the workspace's provider calls until then."""
+    """Require a permit for the workspace's provider calls until that time."""
     _update_call_state(workspace_id, "SET slowUntil = :until", until=until)
 
 

@@ -1,4 +1,4 @@
-"""Parses the body of a provider's response by its content: pure.
+"""Parses the body of a provider's response according to its content. Pure.
 
 RFC 6749 requires JSON in UTF-8. Servers also send forms, text/plain, other charsets, byte order marks, XML,
 and JSONP, often without naming them in Content-Type. A response that holds a token must not be lost because
@@ -18,7 +18,7 @@ from patchbay.api_model import MASK
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, because it starts with UTF-16's mark
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -31,7 +31,7 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNOREC
 _FORM = re.compile(r"[\w.%\[\]-]{1,100}=[^&<>{}]*(&[\w.%\[\]-]{1,100}=[^&<>{}]*)*&?")
 _JSONP = re.compile(r"[A-Za-z_$][\w.$]{0,100}\(\s*(\{.*\})\s*\)\s*;?", re.DOTALL)
 _XML_LEAF = re.compile(r"<([A-Za-z_][\w.-]{0,100})>([^<&]*)</\1>")
-# If it has a digit, it could be a token.
+# A match with a digit could be a token.
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 _MAX_FIELDS = 200
 _MAX_DIGITS = 64
@@ -89,7 +89,9 @@ def _parse_form(text: str) -> dict[str, str]:
 
 
 def _decode_body(content: bytes, content_type: str | None) -> str | None:
-    """Decode as UTF-8 if possible, whatever is declared (RFC 8259, 8.1). A token is ASCII in all charsets."""
+    """Decode as UTF-8 if possible, whatever charset is declared (RFC 8259, 8.1). A token is ASCII in all
+    charsets.
+    """
     for bom, charset in _BOMS:
         if content.startswith(bom):
             return _decode(content[len(bom) :], charset)

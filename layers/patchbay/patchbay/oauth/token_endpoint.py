@@ -1,4 +1,4 @@
-"""Requests to a provider: the authorization URL, codes and refresh tokens for tokens, and revocation.
+"""Requests to a provider: the authorization URL, the exchange of codes and refresh tokens, and revocation.
 
 httpx sends them, with Authlib's client authentication, through the SSRF guard: no private address, no
 redirect, 10 s in total, a response of at most 64 KB. `token_response` interprets the responses. Nothing here
@@ -79,7 +79,7 @@ def authorization_url(
 
 def _without_parameters(url: str, names: set[str]) -> str:
     """`url` without those query parameters. Registration rejects parameters that Patchbay may send, but older
-    integrations may have some, such as a `scope` that is the only one.
+    integrations may have some, such as a `scope`, which stays if Patchbay sends none.
     """
     address, separator, query = url.partition("?")
     remaining = [pair for pair in query.split("&") if parameter_name(pair) not in names]
@@ -176,8 +176,8 @@ def revoke(client: OAuthClient, tokens: TokenSet) -> bool:
 
 
 class Session:
-    """A sequence of requests to one provider, under one deadline. A request after the deadline raises
-    TimeoutError by itself, so that the results before it are not lost.
+    """A sequence of requests to one provider, under one deadline. After the deadline, only the request in
+    progress raises TimeoutError, so that earlier results are not lost.
     """
 
     def __init__(self, client: OAuthClient, http: Any) -> None:
@@ -190,12 +190,12 @@ class Session:
             return await request
 
     async def request(self, method: str, url: str, *, auth: Any = None, **options: Any) -> httpx.Response:
-        """A request with no credentials other than `auth` and `options`."""
+        """A request with no credentials other than those in `auth` and `options`."""
         request: Awaitable[httpx.Response] = self.http.request(method, url, auth=auth, **options)
         return await self.before_deadline(request)
 
     def expand_url(self, url: str, tokens: TokenSet) -> str:
-        """A URL of the provider, possibly at the host that a token response has named."""
+        """A URL of the provider, possibly at a host that a token response named."""
         named = {name: value for name, value in tokens.metadata.items() if isinstance(value, str)}
         try:
             return expand(url, {**self._client.variables, **named})
@@ -214,7 +214,7 @@ class Session:
         return self._parse(response)
 
     async def exchange_token(self, exchange: TokenExchange, tokens: TokenSet) -> TokenSet:
-        """Exchange an access token for another. What the response leaves out stays the same."""
+        """Exchange an access token for another. Values that the response omits stay the same."""
         parameters = {"grant_type": exchange.grant_type, exchange.token_parameter: tokens.access_token}
         if exchange.send_client_id:
             parameters["client_id"] = self._client.client_id
@@ -317,7 +317,7 @@ async def _in_session(
 
 
 def _authenticate_basic(client: Any, _method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-    """RFC 6749, 2.3.1: ID and secret are form-encoded before they are joined. Authlib leaves that out."""
+    """RFC 6749, 2.3.1: ID and secret are form-encoded before they are joined. Authlib does not do that."""
     headers["Authorization"] = f"Basic {_basic_credentials(client)}"
     return uri, headers, body
 
@@ -328,7 +328,7 @@ def _basic_credentials(client: OAuthClient) -> str:
 
 
 def secrets_to_mask(client: OAuthClient, *secrets: str | None) -> list[str]:
-    """The texts that must not appear in a provider's message. Shorter secrets would match innocent words."""
+    """The texts that must not appear in a provider's message. Shorter secrets would match ordinary words."""
     client_secrets = (client.client_secret, _basic_credentials(client) if client.client_secret else None)
     return [text for text in (*secrets, *client_secrets) if text and len(text) >= _MIN_SECRET_LENGTH]
 
@@ -346,7 +346,7 @@ def _describe(fault: BaseException) -> str:
     return f"the connection failed ({type(fault).__name__})"
 
 
-# ── parts whose import takes long, imported at first use ─────────────────────────────────────────────
+# ── slow imports, deferred until first use ───────────────────────────────────────────────────────────
 
 
 @cache

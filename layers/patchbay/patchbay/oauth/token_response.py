@@ -1,4 +1,4 @@
-"""What a provider's response means: pure, so that each provider's quirk is a test without a network."""
+"""Interprets providers' responses. Pure, so each provider's quirks can be tested without a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from patchbay.providers import error_codes
 from patchbay.providers.error_codes import normalize
 from patchbay.providers.provider import FollowUpRequest, MetadataField, OAuth, is_at_host
 
-# The statuses of a denial. Others (404, 405, 3xx) say that the address is wrong or has moved.
+# The statuses of a denial. Others (404, 405, 3xx) say that the URL is wrong or has moved.
 _DENIAL_STATUSES = frozenset({400, 401, 403, 410, 422})
 # They say nothing about the server behind the gateway: it may have processed the request.
 _GATEWAY_STATUSES = frozenset({502, 504})
@@ -27,18 +27,18 @@ _SCOPE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_TEXT = 300
 _MAX_DATE = 64
 _MAX_METADATA_TEXT = 1024
-_MAX_FIELDS = 200  # of an object in which other spellings of a field are searched
+_MAX_FIELDS = 200  # of an object that is searched for other spellings of a field
 _DECIMAL = re.compile(r"\s*\d{1,12}\.\d{1,12}\s*")
-# Of all scopes together. More than an integration can request: 100 of 256 characters.
+# For all scopes together. More than an integration can request: 100 of 256 characters.
 _MAX_SCOPES_BYTES = 32 * 1024
 # A longer lifetime means "never expires", or is not in seconds.
 _MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
 _MAX_TIMESTAMP = 4_102_444_800  # 2100-01-01
-# From here on, a number is a timestamp and not a lifetime: 2001 in Unix seconds, and in Unix milliseconds.
+# From this value on, a number is a timestamp, not a lifetime: 2001 in Unix seconds, and in Unix milliseconds.
 _MIN_TIMESTAMP = 1_000_000_000
 _MIN_TIMESTAMP_MS = 1_000_000_000_000
-# Fields with the expiry of an access token, by precedence. `.expires` (ASP.NET) normalizes to `expires`.
-# Azure's ext_expires_in is for outages, and longer than the others.
+# Fields with the expiry of an access token, in order of precedence. `.expires` (ASP.NET) normalizes to
+# `expires`. Azure's ext_expires_in is for outages, and longer than the others.
 _EXPIRY_FIELDS = """
     expires_in expire_in access_token_expires_in token_expires_in expires_in_seconds
     expires_at expire_at expires_on access_token_expires_at access_token_expires_on token_expires_at
@@ -46,7 +46,7 @@ _EXPIRY_FIELDS = """
     expiration_time expire_time expires_time access_token_expiration access_token_expires ext_expires_in
 """
 _EXPIRIES = [normalize(name) for name in _EXPIRY_FIELDS.split()]
-# Slack puts the token's owner here. The token is a bearer token all the same.
+# Slack puts the token's owner here. The token is still a bearer token.
 _BEARER_TYPES = frozenset({"bearer", "bot", "user", "bearertoken"})
 _NULL_TOKENS = frozenset({"null", "undefined", "none", "nil"})
 # How a body with a success status indicates a failure: {"success": false}, {"status": "error"}.
@@ -58,7 +58,7 @@ _NOT_AN_ERROR = re.compile(r"\bsuccess|token[\"'\s]{0,5}[:=]", re.IGNORECASE)
 
 @dataclass(eq=False, kw_only=True)
 class TokenRequestFailed(Exception):
-    """The request brought no token. `grant_may_have_ended`: the provider refused without a known reason.
+    """The request yielded no token. `grant_may_have_ended`: the provider refused without a known reason.
     `retry_after`: the wait in seconds that the provider asks for.
     """
 
@@ -81,7 +81,7 @@ class UnusableTokenResponse(TokenRequestFailed):
 
 @dataclass(eq=False)
 class TokenRequestDenied(TokenRequestFailed):
-    """The provider denied the request. `grant_ended`: this grant has ended for good (`invalid_grant`)."""
+    """The provider denied the request. `grant_ended`: this grant has ended permanently (`invalid_grant`)."""
 
     code: str
     description: str
@@ -93,8 +93,8 @@ class TokenRequestDenied(TokenRequestFailed):
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """The tokens of a connection. `expires_in` in seconds, None if the provider does not say;
-    `expires_at_ms` if it gave a time instead; `zone_unknown` if that time had no timezone.
+    """The tokens of a connection. `expires_in` is in seconds, or None if the provider does not say.
+    `expires_at_ms` is set if it gave a time instead, and `zone_unknown` if that time had no timezone.
     """
 
     access_token: str = field(repr=False)
@@ -132,9 +132,9 @@ class _Expiry(NamedTuple):
 def parse_token_response(oauth: OAuth, status: int, payload: object) -> TokenSet:
     """The tokens of a response, with the account and metadata that it has.
 
-    Raises TokenRequestDenied for an error, with the code `invalid_grant` if it means that, and
-    UnusableTokenResponse for a response that is neither a token nor an error, or that has a host that is not
-    the provider's.
+    Raises TokenRequestDenied for an error, with the code `invalid_grant` if the grant has ended, and
+    UnusableTokenResponse for a response that is neither a token nor an error, or that names a host that is
+    not the provider's.
     """
     if status >= 500 or status == 429:
         raise UnusableTokenResponse(f"HTTP {status}", status in _GATEWAY_STATUSES)
@@ -163,7 +163,7 @@ def parse_token_response(oauth: OAuth, status: int, payload: object) -> TokenSet
 
 
 def check_revocation(oauth: OAuth, status: int, payload: object) -> None:
-    """Raises UnusableTokenResponse if the revocation failed. A grant that was gone already is a success."""
+    """Raises UnusableTokenResponse if the revocation failed. A grant that was already gone is a success."""
     codes = _codes(oauth, payload)
     already_revoked = error_codes.ALREADY_REVOKED.union(map(normalize, oauth.errors.ended))
     if not already_revoked.isdisjoint(map(normalize, codes)):
@@ -185,7 +185,7 @@ def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
         if secret
         for spelling in (secret, quote(secret, ""), quote_plus(secret))
     }
-    # A second time without invisible characters, which may have been inside a secret.
+    # Mask again without invisible characters, which may have been inside a secret.
     for prepare in (str, to_label):
         sanitized = prepare(sanitized)
         for spelling in sorted(spellings, key=len, reverse=True):  # one may contain another
@@ -194,7 +194,7 @@ def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
 
 
 def _failure(oauth: OAuth, status: int, payload: Mapping[str, object]) -> TokenRequestFailed:
-    """What a response without a token means."""
+    """The error for a response without a token."""
     codes, descriptions = _codes(oauth, payload), _texts(payload, oauth.errors.descriptions)
     terms = {normalize(text) for text in [*codes, *descriptions]}
     terms |= {normalize(f"{code}: {text}") for code in codes for text in descriptions}
@@ -205,7 +205,8 @@ def _failure(oauth: OAuth, status: int, payload: Mapping[str, object]) -> TokenR
     code, description = next(iter(codes), ""), next(iter(descriptions), "")
     if not terms.isdisjoint(error_codes.TEMPORARY.union(map(normalize, oauth.errors.passing))):
         return UnusableTokenResponse(_explain(code, description), may_have_succeeded=False)
-    # A grant's end with a status such as 404 may come from a gateway: it counts, but does not suffice.
+    # An ended grant with a status such as 404 may come from a gateway: it counts, but is not enough by
+    # itself.
     can_deny = status in _DENIAL_STATUSES or is_success
     indicates_end = _indicates_grant_end(terms, [*codes, *descriptions])
     if not terms.isdisjoint(map(normalize, oauth.errors.ended)) or (can_deny and indicates_end):
@@ -309,7 +310,7 @@ def _get_path(value: object, path: str | None) -> object:
 
 
 def _get_field(holder: Mapping[str, object], name: str) -> object:
-    """The field of that name, or of another spelling of it (`accessToken`)."""
+    """The field with that name, or with another spelling of it (`accessToken`)."""
     value = holder.get(name)
     if value is not None or len(holder) > _MAX_FIELDS:
         return value
@@ -375,8 +376,8 @@ def _expiry(holder: Mapping[str, object]) -> _Expiry:
 
 
 def _date_ms(value: object) -> tuple[int | None, bool]:
-    """A date in ISO 8601 or RFC 9110, and whether its timezone is unknown. Such a date is read as UTC. None
-    for a date that means "never": the year 1 or 9999.
+    """A date in ISO 8601 or RFC 9110, and whether its timezone is unknown. A date without one is read as UTC.
+    None for a date that means "never": the year 1 or 9999.
     """
     if not isinstance(value, str) or len(value) > _MAX_DATE:
         return None, False

@@ -1,4 +1,4 @@
-"""Tokens and credentials in a connection's row: encryption, decryption, and the fields that follow."""
+"""Tokens and credentials in a connection's row: encryption, decryption, and the fields derived from them."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterable
 async def read_body(
     chunks: AsyncIterable[bytes], encoding: str | None, max_bytes: int, buffer: bytearray
 ) -> bool:
-    """Append at most `max_bytes` bytes of the *decoded* body to `buffer` as they arrive, so that they remain
-    when the rest is cut off. Returns whether that is the whole body.
+    """Append at most `max_bytes` bytes of the *decoded* body to `buffer` as they arrive, so that they are
+    kept if the rest is cut off. Returns whether that is the whole body.
 
-    A body in an encoding other than gzip and deflate stays unread. The caller sets the deadline, and must
+    A body in an encoding other than gzip and deflate is not read. The caller sets the deadline, and must
     close the connection if the result is False.
     """
     match (encoding or "identity").strip().lower():
@@ -25,7 +25,7 @@ async def read_body(
     try:
         async for chunk in chunks:
             remaining = max_bytes - len(buffer)
-            # At most one byte past the limit is decompressed: a bomb costs its compressed chunk.
+            # At most one byte past the limit is decompressed, so a bomb costs only its compressed chunk.
             piece = decoder.decompress(chunk, remaining + 1) if decoder else chunk
             buffer += piece[:remaining]
             if len(piece) > remaining or (decoder and decoder.unused_data):

@@ -1,8 +1,8 @@
 """A TCP or TLS connection that accounts for every received byte.
 
 The transports of asyncio and the streams of anyio read ahead into buffers, and drop the buffered bytes when a
-write fails. A `Connection` reads only when its user asks for bytes. So it can detect bytes that belong to no
-response before the next request (`is_quiet`), and it can read a response from a peer that no longer accepts
+write fails. A `Connection` reads only when its user asks for bytes. So before the next request, it can detect
+bytes that belong to no response (`is_quiet`), and it can read a response from a peer that no longer accepts
 the request.
 """
 
@@ -19,7 +19,7 @@ _READ_BYTES = 64 * 1024
 
 
 class InvalidResponse(Exception):
-    """The received bytes are not an HTTP response, or are too many."""
+    """The received bytes are not an HTTP response, or there are too many."""
 
 
 class Connection:
@@ -88,8 +88,8 @@ class Connection:
     def is_quiet(self) -> bool:
         """Whether nothing has arrived since the last byte that was read: neither data nor the end.
 
-        Call it between two exchanges. OpenSSL takes at most one record at a time from `_incoming`, so bytes
-        after the last record that was read are still there, all or some of them.
+        Call it between two exchanges. OpenSSL takes at most one record at a time from `_incoming`, so if
+        bytes follow the last record that was read, at least some of them are still there.
         """
         if self._incoming.pending or (self._tls is not None and self._tls.pending()):
             return False
@@ -142,7 +142,7 @@ class Connection:
             self._push(self._outgoing.read())
 
     def _push(self, data: bytes = b"") -> None:
-        """Write as much to the socket as it accepts of the unsent bytes, and then of `data`."""
+        """Write the unsent bytes and then `data`, as much as the socket accepts."""
         self._unsent = memoryview(bytes(self._unsent) + data) if self._unsent else memoryview(data)
         try:
             while self._unsent and self._can_send:

@@ -18,8 +18,8 @@ Dialer = Callable[[str, int], Awaitable[socket.socket]]
 # A name may have thousands of addresses. One attempt does not try them all.
 _MAX_DIALS = 8
 
-# The loop's default executor has about six threads in AWS Lambda. A few names whose servers never respond
-# would occupy all of them and delay the lookups of every other receiver.
+# The loop's default executor has about six threads in AWS Lambda. A few names whose name servers never
+# respond would occupy all of them and delay the lookups of every other receiver.
 _lookups = ThreadPoolExecutor(max_workers=64, thread_name_prefix="lookup")
 
 
@@ -57,7 +57,7 @@ class GuardedDialer:
     """Resolves a host once, rejects it if any of its addresses is forbidden, and dials only those addresses.
 
     One forbidden address is enough: a mixed DNS response looks like an attack. TLS still verifies the name. A
-    reused connection leads to the address that was checked, even if the name has another address by then.
+    reused connection leads to the address that was checked, even if the name has a different address by then.
     `ssl_context` replaces the default trust in certifi's authorities; `dialer` connects a socket.
     """
 
@@ -76,8 +76,8 @@ class GuardedDialer:
         self._dialer = dialer or connect
 
     async def dial(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109
-        """A new connection, with TLS for https. `timeout` is in seconds, for the connection and again for
-        TLS.
+        """A new connection, with TLS for https. `timeout` is in seconds, and applies separately to the
+        connection and to TLS.
 
         Raises ForbiddenTarget, NameNotResolved, ssl.SSLError, TimeoutError, or another OSError.
         """
@@ -97,7 +97,7 @@ class GuardedDialer:
         for address in addresses:
             check_address(address, allow_loopback=self._allow_loopback)
         candidates = addresses[:_MAX_DIALS]
-        # An address that does not respond leaves time for the next ones. One lost SYN costs 1 s.
+        # Leaves time for the next addresses if one does not respond. One lost SYN costs 1 s.
         address_timeout = max(1.0, timeout / max(1, len(candidates)))
         failure: OSError = NameNotResolved("the host's name has no address")
         for address in candidates:

@@ -55,7 +55,7 @@ class Exchange:
         self._unambiguous = True
 
     async def start(self, connection: Connection) -> tuple[int, Headers]:
-        """Send the request. Returns the status and the headers of its response, names in lower case.
+        """Send the request. Returns the status and the headers of the response, with names in lower case.
 
         If the response arrives before the whole request is sent, the rest is not sent. Raises
         NotHttpResponse, InvalidResponse, or an OSError; ConnectionError if the connection ends before a
@@ -101,9 +101,7 @@ class Exchange:
         )
 
     async def _read_head(self, connection: Connection, received: bytearray) -> bytes:
-        """Take a status line and its headers, including the blank line, from `received` and the
-        connection.
-        """
+        """Read a status line and its headers, with the blank line, from `received` and the connection."""
         searched = 0
         while True:
             if received.startswith((b"\r", b"\n")):

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 
 def parse_retry_after(value: str | None, now: datetime) -> int | None:
-    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3).
+    """The wait in seconds that a Retry-After header asks for (RFC 9110 section 10.2.3).
 
     Accepts a number of seconds, or an HTTP-date in any of its three formats. A date in the past is 0. None if
     the header is missing or invalid. `now` is timezone-aware.

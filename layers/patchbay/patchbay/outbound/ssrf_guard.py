@@ -1,7 +1,7 @@
 """The SSRF guard: which URLs, and which of their addresses, Patchbay may call.
 
 The rules are pure. `check_url` checks the URL that a caller registers. `check_address` checks the addresses
-of a name when it is dialed (see `dialer`), because a name may point elsewhere a moment later.
+of a name when it is dialed (see `dialer`), because a name may point elsewhere by then.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOCAL_SUFFIXES = {"arpa", "internal", "lan", "local", "localdomain", "localhost"}
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
-# With such a last label, inet_aton and browsers read the whole name as an IPv4 address.
+# If the last label matches, inet_aton and browsers read the whole name as an IPv4 address.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 # Not `ipaddress.is_global`: it differs between Python versions, and it accepts 6to4, Teredo, and NAT64, which
@@ -36,7 +36,7 @@ _FORBIDDEN_V4 = tuple(
         "172.16.0.0/12",
         "192.0.0.0/24",  # protocol assignments; Oracle's metadata
         "192.0.2.0/24",  # documentation
-        "192.31.196.0/24",  # AS112, anycast like the next two: the local network may answer
+        "192.31.196.0/24",  # AS112, anycast like the next two: the local network may respond
         "192.52.193.0/24",  # multicast relays (AMT)
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",
@@ -82,7 +82,9 @@ class ForbiddenTarget(TargetError):
 
 
 class Target(NamedTuple):
-    """The parts of a checked URL. They are dialed as they were checked, without a second parser."""
+    """The parts of a checked URL. The dialer uses them as they were checked, so no second parser can
+    disagree.
+    """
 
     scheme: str
     host: str  # in lower case; an IPv6 address has no brackets

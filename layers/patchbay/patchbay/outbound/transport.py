@@ -77,8 +77,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 )
         finally:
             connection.close()
-        # The body is decoded already, and httpx would act on the others: it parses a Location that it does
-        # not follow.
+        # The body is already decoded, and httpx would act on the other headers: it parses even a Location
+        # that it does not follow.
         for name in ("content-encoding", "content-length", "location", "set-cookie"):
             headers.pop(name, None)
         return httpx.Response(status, headers=headers, content=bytes(body), request=request)

@@ -1,4 +1,4 @@
-"""The meaning of the error codes of authorization servers, in their many spellings: pure."""
+"""The meaning of authorization servers' error codes, in their many spellings. Pure."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ TEMPORARY = _codes(
     too_many_requests throttled 408 429 500 502 503 504
     """
 )
-# The grant has ended: `invalid_grant` (RFC 6749, 5.2), whatever the description says.
+# The grant has ended: `invalid_grant` (RFC 6749, 5.2), regardless of the description.
 GRANT_ENDED = _codes("invalid_grant expired_grant grant_expired grant_revoked grant_not_found")
-# Synonyms, unless the description has another cause (OTHER_CAUSE_WORDS).
+# Synonyms, unless the description names another cause (OTHER_CAUSE_WORDS).
 ENDED = GRANT_ENDED | _codes(
     """
     bad_refresh_token invalid_refresh_token expired_refresh_token revoked_refresh_token
@@ -60,7 +60,7 @@ ENDED_WORDS = re.compile(
     r"\s+(invalid|expired|revoked|unknown|inactive|(already|been)\s+used|not\s+found|(not|no\s+longer)\s+valid)\b",
     re.IGNORECASE,
 )
-# The fault is temporary, or it is with our request or with a token other than the grant's.
+# The fault is temporary, or it lies with our request or with a token other than the grant's.
 OTHER_CAUSE_WORDS = re.compile(
     r"concurren|\bretry|\btry again|\bmissing\b|\bmtls\b|\bcertificate|\bdpop\b", re.IGNORECASE
 )

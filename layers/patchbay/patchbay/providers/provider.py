@@ -1,10 +1,10 @@
 """Providers as data: one TOML file each, next to this module, validated by the models below.
 
 To add a provider, add its file here and its recording in tests/providers/recordings. A name in braces in a
-URL is a *variable*. In the middle of a URL, it is from the integration's config (`variables`), and must match
-its pattern. At the start, it is a whole address, from the callback (`callback`) or from a token response
-(`metadata` with `hosts`), and must be at one of its hosts. So neither a callback nor a token response can
-decide where secrets go.
+URL is a *variable*. In the middle of a URL, it comes from the integration's config (`variables`), and must
+match its pattern. At the start, it is a whole address that comes from the callback (`callback`) or from a
+token response (`metadata` with `hosts`), and must be at one of its hosts. So neither a callback nor a token
+response can decide where secrets go.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _validate_regex(pattern: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_validate_url)]
-# It must match the whole text.
+# Must match the whole text.
 Pattern = Annotated[str, AfterValidator(_validate_regex)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -133,7 +133,7 @@ class FollowUpRequest(_Data):
 
     `auth`: the access token in the header as `bearer` or `oauth` (Mailchimp's scheme), or `introspection`
     (RFC 7662: the token in the body, the client authenticated). If a `required` one fails, the whole session
-    fails. If another one fails, the connection lacks its facts. Paths are in its JSON response.
+    fails. If another one fails, the connection lacks its facts. Paths refer to its JSON response.
     """
 
     url: Url
@@ -147,7 +147,7 @@ class FollowUpRequest(_Data):
 
 
 class TokenExchange(_Data):
-    """Exchanges an access token for another that lives longer, with a GET as Meta requires it."""
+    """Exchanges an access token for one that lives longer, with a GET, as Meta requires."""
 
     url: Url
     grant_type: str
@@ -160,7 +160,7 @@ class TokenExchange(_Data):
 class Revocation(_Data):
     """How a grant is revoked.
 
-    rfc7009     POST with `token` (or the other token, if there is none of it), the client authenticated
+    rfc7009     POST with `token` (or the other token, if it is missing), the client authenticated
     token_only  POST with that token alone
     bearer      `method` with the access token as the bearer token
     github      DELETE <url>/<client id>/grant, the access token in JSON, the client authenticated with Basic
@@ -173,8 +173,8 @@ class Revocation(_Data):
 
 
 class Errors(_Data):
-    """How the provider reports errors. `codes` and `descriptions` are paths; the first of each that has a
-    text counts. `ended`: this grant has ended, as with `invalid_grant`. `passing`: nothing was done and the
+    """How the provider reports errors. `codes` and `descriptions` are paths; the first of each with a text
+    counts. `ended`: this grant has ended, as with `invalid_grant`. `passing`: nothing was done and the
     request may be repeated, as with `temporarily_unavailable`. Both list codes, or "code: description" if the
     code alone is ambiguous. `error_codes` has the codes that all providers share.
     """
@@ -192,21 +192,21 @@ class OAuth(_Data):
     token_url: Url
     issuer: str | None = None
     iss_required: bool = False  # RFC 9207: its metadata has authorization_response_iss_parameter_supported
-    # If the issuer is unknown: the origins that an `iss` may have. Empty: any.
+    # If the issuer is unknown, the origins that an `iss` may have. If empty, any.
     iss_origins: list[str] = Field(default_factory=list)
     client_auth: Literal["body", "basic", "none"] = "body"
     pkce: bool = True
     scope_separator: Literal[" ", ","] = " "
     default_scopes: list[str] = Field(default_factory=list)
-    offline_scopes: list[str] = Field(default_factory=list)  # always requested: they bring the refresh token
+    offline_scopes: list[str] = Field(default_factory=list)  # always requested, to get a refresh token
     authorize_parameters: dict[str, str] = Field(default_factory=dict)
     refresh: RefreshStrategy
-    # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 leaves it to
-    # "other means" then. Without such means, an hour is the most common.
+    # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 then leaves it to
+    # "other means". Without those, an hour is the most common.
     assumed_lifetime_seconds: int = Field(default=3600, gt=0)
     # How long before its expiry a token is refreshed, or a fifth of its lifetime if that is less.
     refresh_margin_seconds: int = Field(default=15 * 60, gt=0)
-    # The objects of the token response that may have the token. The first that has one counts.
+    # The objects of the token response that may have the token. The first one with a token counts.
     token_in: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]*$")]] = Field(
         default_factory=lambda: [""]
     )
@@ -215,11 +215,11 @@ class OAuth(_Data):
     account_label: DotPath | None = None
     metadata: dict[Name, MetadataField] = Field(default_factory=dict)
     callback: dict[Name, CallbackVariable] = Field(default_factory=dict)
-    long_lived: TokenExchange | None = None  # right after the code
+    long_lived: TokenExchange | None = None  # right after the code exchange
     renewal: TokenExchange | None = None  # instead of a refresh token
     follow_ups: list[FollowUpRequest] = Field(default_factory=list)
     revocation: Revocation | None = None
-    # Revoke the old grant when its owner connects again. Only for providers that keep the new grant then:
+    # Revoke the old grant when its owner connects again. Only for providers that then keep the new grant:
     # many revoke all of a user's grants to a client.
     revoke_replaced: bool = False
     errors: Errors = Field(default_factory=Errors)
@@ -309,7 +309,7 @@ def read(file: Path) -> Provider:
 
 
 def expand(url: str, variables: Mapping[str, str]) -> str:
-    """A URL with the values of its variables. Raises KeyError for an unknown variable."""
+    """`url` with the values of its variables. Raises KeyError for an unknown variable."""
     return url.format_map(variables)
 
 

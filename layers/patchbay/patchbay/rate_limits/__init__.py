@@ -1,4 +1,4 @@
-"""Rate limits: counts of what was used per window, and the refusal (429) of more.
+"""Rate limits: they count the units used per window, and refuse more (429).
 
 Four modules limit rates, each for its own purpose:
 
@@ -15,7 +15,7 @@ Four modules limit rates, each for its own purpose:
 For a new limit, use `limiter.Limiter`, as `deliveries.limits` does. Use `ceilings` only where one row would
 get more writes than DynamoDB accepts (about 1,000 per second).
 
-`sliding_window` has the arithmetic of the first three, `headers` the response headers, `throttling` the 429
-for a throttled row. `store` is the only reader and writer of the RateLimits table, and `sweeper` deletes its
-old rows.
+`sliding_window` has the arithmetic of the first three, `headers` has the response headers, and `throttling`
+the 429 for a throttled row. `store` is the only reader and writer of the RateLimits table, and `sweeper`
+deletes its old rows.
 """

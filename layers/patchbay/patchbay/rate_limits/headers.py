@@ -13,7 +13,7 @@ from patchbay.rate_limits.sliding_window import QuotaStatus, most_restrictive
 
 
 def rate_limit_headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
-    """The headers for these quotas. `X-RateLimit-*` are about the quota with the least remaining."""
+    """The headers for these quotas. `X-RateLimit-*` describe the quota with the least remaining."""
     tightest = most_restrictive(statuses)
     return {
         "x-ratelimit-limit": str(tightest.quota.limit),
@@ -32,8 +32,8 @@ def rate_limit_headers(statuses: Sequence[QuotaStatus]) -> dict[str, str]:
 
 
 def retry_after(wait_ms: int | None) -> dict[str, str]:
-    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1. Empty if `wait_ms` is None: then
-    waiting does not help.
+    """`Retry-After` (RFC 9110 section 10.2.3) in whole seconds, at least 1. Empty if `wait_ms` is None,
+    because waiting does not help.
     """
     if wait_ms is None:
         return {}

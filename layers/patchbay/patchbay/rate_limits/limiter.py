@@ -42,7 +42,7 @@ class _CachedRow(NamedTuple):
     refused_cost: int = 0
 
     def refuses(self, cost: int, now: int) -> bool:
-        """Whether the row has just refused this cost. If the clock was set back, the answer is False."""
+        """Whether the row has just refused this cost. False if the clock was set back."""
         return 0 < self.refused_until_ms - now <= _REFUSAL_MS and cost >= self.refused_cost
 
 
@@ -111,8 +111,8 @@ def _statuses(quotas: Sequence[Quota], cached: _CachedRow, now: int) -> tuple[Qu
 
 
 def _keep_until_ms(quotas: Sequence[Quota], numbers: Sequence[int]) -> int:
-    """When the counts of all windows have expired, including a day's that the row may have had before its
-    quotas changed, plus an hour because clocks differ.
+    """When the counts of all windows have expired, including a daily window that the row may have had before
+    its quotas changed, plus an hour because clocks differ.
     """
     start_ms = max(number * quota.window.length_ms for quota, number in zip(quotas, numbers, strict=True))
     return start_ms + 2 * DAY.length_ms + HOUR.length_ms

@@ -11,8 +11,8 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """A mapping whose entries weigh `size` in total at most; an entry weighs 1 unless `put` gets a weight.
-    Losing an entry must only cost time.
+    """A mapping whose entries weigh at most `size` in total; an entry weighs 1 unless `put` gets a weight. It
+    must be safe to lose any entry.
     """
 
     def __init__(self, size: int) -> None:

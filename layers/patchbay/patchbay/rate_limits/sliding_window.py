@@ -73,8 +73,8 @@ class Update(NamedTuple):
     """One attempt to count: the parts of an UpdateItem request, which a caller may extend.
 
     `numbers[i]` is the interval that the i-th quota counts in, and `starts_interval[i]` says whether this
-    write is the first one in it. The values are named `cost`, and `w`, `o`, `m`, `p` after the window's
-    letter.
+    write is the first one in it. The values are named `cost`, and the window's letter plus `w`, `o`, `m` or
+    `p`.
     """
 
     condition: str
@@ -143,7 +143,7 @@ class QuotaStatus:
 
     @property
     def remaining(self) -> int:
-        """Units that a request would get now."""
+        """The units that are available now."""
         (window, limit), count = self.quota, self.count
         number, overlap_ms = _interval(window, count, self.now_ms)
         if count.number == number:
@@ -162,15 +162,15 @@ class QuotaStatus:
         return (number + 1) * self.quota.window.length_ms
 
     def available_at_ms(self, cost: int) -> int | None:
-        """The first moment from now on with room for `cost` units. None if `cost` is above the limit."""
+        """The earliest time, from now on, with room for `cost` units. None if `cost` is above the limit."""
         if cost > self.quota.limit:
             return None
         if self.remaining >= cost:
             return self.now_ms
         (window, limit), (number, current, previous) = self.quota, self.count
         length, free = window.length_ms, limit - cost
-        # The weight of `previous` falls to 0 until the end of the counted interval, that of `current` until
-        # the end of the next one. There is room once the weighted count is at most `free - constant`.
+        # The weight of `previous` falls to 0 by the end of the counted interval, that of `current` by the end
+        # of the next one. There is room once the weighted count is at most `free - constant`.
         for end, constant, fading in (
             ((number + 1) * length, current, previous),
             ((number + 2) * length, 0, current),
@@ -195,15 +195,15 @@ def has_room(statuses: Sequence[QuotaStatus], cost: int) -> bool:
 
 
 def available_at_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
-    """The first moment at which every quota has room: the latest of theirs, because room only grows with
-    time. None if `cost` is above a limit.
+    """The earliest time at which every quota has room: the latest of the quotas' own times, because room only
+    grows. None if `cost` is above a limit.
     """
     moments = [moment for status in statuses if (moment := status.available_at_ms(cost)) is not None]
     return max(moments) if len(moments) == len(statuses) else None
 
 
 def lowest_limit(statuses: Sequence[QuotaStatus]) -> QuotaStatus:
-    """The status with the lowest limit, which an error for a cost above it names."""
+    """The status with the lowest limit, which the error for an excessive cost names."""
     return min(statuses, key=lambda status: status.quota.limit)
 
 
@@ -214,8 +214,8 @@ def wait_ms(statuses: Sequence[QuotaStatus], cost: int) -> int | None:
 
 
 def refusal_expires_ms(statuses: Sequence[QuotaStatus], cost: int, at_most_ms: int) -> int:
-    """Until when a process may refuse `cost` without a write after a row refused it: until the row has room,
-    for at most `at_most_ms`.
+    """When a process must stop refusing `cost` without a write, after the row refused it: when the row has
+    room, or after `at_most_ms` at the latest.
     """
     latest, moment = statuses[0].now_ms + at_most_ms, available_at_ms(statuses, cost)
     return latest if moment is None else min(moment, latest)

@@ -1,4 +1,4 @@
-"""The RateLimits table: one row for each limited thing, deleted by TTL when its windows have expired."""
+"""The RateLimits table: one row for each limited ID, which TTL deletes after its windows have expired."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def list_expired(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:
 
 
 def delete_expired(row_id: str, before_ms: int) -> bool:
-    """Delete such a row. Returns False if it was used again or is already deleted."""
+    """Delete an expired row. Returns False if it was used again or is already deleted."""
     try:
         dynamo.delete(
             settings().rate_limits_table,

@@ -1,7 +1,7 @@
 """Throttling by AWS becomes a 429 response, not a 500.
 
 An item accepts about 1,000 writes per second, including refused ones. Only the caller that the row counts can
-exceed that rate. At this point, the AWS client or `dynamo` has already retried.
+exceed that rate. By now, the AWS client or `dynamo` has retried.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from patchbay import aws
 from patchbay.errors import RateLimited
 from patchbay.storage import dynamo
 
-THROTTLED_DETAIL = "Too many requests at the same moment. Try again in a second."
+THROTTLED_DETAIL = "Too many requests at the same time. Try again in a second."
 _CODES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -32,7 +32,7 @@ def is_throttling(error: Exception) -> bool:
 
 @contextmanager
 def throttling_as_429(make_error: Callable[[], RateLimited] | None = None) -> Iterator[None]:
-    """Replace a throttling error by the result of `make_error` (default: `throttled`). Others propagate."""
+    """Replace a throttling error with the result of `make_error` (default: `throttled`). Others propagate."""
     try:
         yield
     except Exception as error:

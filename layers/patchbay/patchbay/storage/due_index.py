@@ -1,7 +1,7 @@
 """Rows that a schedule processes when they are due: a sparse index `due` by dueShard and dueAt.
 
-Many rows fall due at the same time, and one partition takes 1,000 writes per second, so rows are spread over
-shards.
+Many rows fall due at the same time, and one partition accepts 1,000 writes per second, so rows are spread
+over shards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def shard_of(id: str) -> int:
 
 
 def due_keys(table: str, shard: int, now: int) -> Iterator[dynamo.Row]:
-    """The keys of a shard's rows that are due at `now` (Unix milliseconds), the longest overdue first."""
+    """The keys of a shard's rows that are due at `now` (Unix milliseconds), longest overdue first."""
     return dynamo.query(table, "dueShard = :shard AND dueAt <= :now", index="due", shard=shard, now=now)
 
 

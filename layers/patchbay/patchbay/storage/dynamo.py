@@ -23,8 +23,8 @@ from patchbay.storage.paging import Page
 Row = dict[str, Any]
 Attribute = dict[str, Any]  # a typed value, such as {"S": "text"}
 Item = dict[str, Attribute]
-Call = dict[str, object]  # the parameters of an API operation
-TransactItem = dict[str, Call]  # one action of a transaction
+Params = dict[str, object]  # the parameters of an API operation
+TransactItem = dict[str, Params]  # one action of a transaction
 
 
 class ConditionFailed(Exception):
@@ -137,19 +137,19 @@ def _bytes_of(value: Any) -> int:
 
 def get(table: str, key: Row, *, consistent: bool = True) -> Row | None:
     """The row with this key, or None."""
-    call: Call = {"TableName": table, "Key": pack_row(key), "ConsistentRead": consistent}
-    answer = aws.call("dynamodb", "GetItem", call)
-    return unpack_row(answer["Item"]) if "Item" in answer else None
+    params: Params = {"TableName": table, "Key": pack_row(key), "ConsistentRead": consistent}
+    response = aws.call("dynamodb", "GetItem", params)
+    return unpack_row(response["Item"]) if "Item" in response else None
 
 
 def get_many(table: str, keys: Sequence[Row], *, consistent: bool) -> list[Row]:
-    """The rows of one table that exist among any number of distinct keys, in no order. Reads 100 rows per
-    call (BatchGetItem's limit). Raises Throttled.
+    """The existing rows for any number of distinct keys of one table, in no particular order. Reads 100 rows
+    per call (BatchGetItem's limit). Raises Throttled.
     """
     rows: list[Row] = []
     for start in range(0, len(keys), 100):
         chunk = [pack_row(key) for key in keys[start : start + 100]]
-        request: Call = {table: {"Keys": chunk, "ConsistentRead": consistent}}
+        request: Params = {table: {"Keys": chunk, "ConsistentRead": consistent}}
         rows += (row for _, row in _batch_get(request))
     return rows
 
@@ -158,8 +158,8 @@ def batch_get(
     keys: Sequence[tuple[str, Row]], *, eventually_consistent: Container[str] = ()
 ) -> list[Row | None]:
     """The rows of up to 100 keys (table, key) in one call, each at its key's position. Keys may repeat. Reads
-    are strongly consistent, except in the tables that are `eventually_consistent`, at half the price.
-    Raises Throttled.
+    are strongly consistent, except in the tables that are `eventually_consistent`, at half the price. Raises
+    Throttled.
     """
     keys_by_table: dict[str, list[Item]] = {}
     positions: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
@@ -168,7 +168,7 @@ def batch_get(
         if not same_key:
             keys_by_table.setdefault(table, []).append(pack_row(key))
         same_key.append(position)
-    request: Call = {
+    request: Params = {
         table: {"Keys": items, "ConsistentRead": table not in eventually_consistent}
         for table, items in keys_by_table.items()
     }
@@ -180,13 +180,13 @@ def batch_get(
     return rows
 
 
-def _batch_get(request: Call) -> Iterator[tuple[str, Row]]:
+def _batch_get(request: Params) -> Iterator[tuple[str, Row]]:
     """(table, row) for each row that exists; retries unprocessed keys. Raises Throttled."""
     for attempt in range(1, _MAX_ATTEMPTS + 1):
-        answer = aws.call("dynamodb", "BatchGetItem", {"RequestItems": request})
-        for table, items in answer["Responses"].items():
+        response = aws.call("dynamodb", "BatchGetItem", {"RequestItems": request})
+        for table, items in response["Responses"].items():
             yield from ((table, unpack_row(item)) for item in items)
-        request = answer.get("UnprocessedKeys", {})
+        request = response.get("UnprocessedKeys", {})
         if not request:
             return
         if attempt < _MAX_ATTEMPTS:
@@ -207,8 +207,8 @@ def put(
     **values: object,
 ) -> None:
     """Write a row. Raises ConditionFailed."""
-    call: Call = {"TableName": table, "Item": pack_row(row)}
-    _write("PutItem", call | _expression_fields(condition, names, values))
+    params: Params = {"TableName": table, "Item": pack_row(row)}
+    _write("PutItem", params | _expression_fields(condition, names, values))
 
 
 def update(
@@ -222,17 +222,17 @@ def update(
     returning: Literal["ALL_NEW", "UPDATED_NEW", "NONE"] = "ALL_NEW",
     **values: object,
 ) -> Row:
-    """Update a row. Return the new row, only its updated attributes, or nothing (`{}`): to parse a row costs
-    more than to send the update. Raises ConditionFailed.
+    """Update a row. Return the new row, only its updated attributes, or nothing (`{}`): parsing a row costs
+    more than sending the update. Raises ConditionFailed.
     """
-    call: Call = {
+    params: Params = {
         "TableName": table,
         "Key": pack_row(key),
         "UpdateExpression": expression,
         "ReturnValues": returning,
     }
-    answer = _write("UpdateItem", call | _expression_fields(condition, names, values))
-    return unpack_row(answer.get("Attributes", {}))
+    response = _write("UpdateItem", params | _expression_fields(condition, names, values))
+    return unpack_row(response.get("Attributes", {}))
 
 
 def delete(
@@ -245,15 +245,15 @@ def delete(
     **values: object,
 ) -> None:
     """Delete a row. Raises ConditionFailed."""
-    call: Call = {"TableName": table, "Key": pack_row(key)}
-    _write("DeleteItem", call | _expression_fields(condition, names, values))
+    params: Params = {"TableName": table, "Key": pack_row(key)}
+    _write("DeleteItem", params | _expression_fields(condition, names, values))
 
 
 def pop(table: str, key: Row) -> Row | None:
     """Delete a row and return it, in one step: only one of several concurrent callers gets it."""
-    call: Call = {"TableName": table, "Key": pack_row(key), "ReturnValues": "ALL_OLD"}
-    answer = aws.call("dynamodb", "DeleteItem", call)
-    return unpack_row(answer["Attributes"]) if answer.get("Attributes") else None
+    params: Params = {"TableName": table, "Key": pack_row(key), "ReturnValues": "ALL_OLD"}
+    response = aws.call("dynamodb", "DeleteItem", params)
+    return unpack_row(response["Attributes"]) if response.get("Attributes") else None
 
 
 def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
@@ -275,13 +275,13 @@ def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
 
 def _put_once(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]:
     """Send rows in one BatchWriteItem call and return those that DynamoDB left unprocessed."""
-    requests: dict[str, list[Call]] = {}
+    requests: dict[str, list[Params]] = {}
     for table, row in rows.values():
         requests.setdefault(table, []).append({"PutRequest": {"Item": pack_row(row)}})
-    answer = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": requests})
+    response = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": requests})
     unprocessed = [
         (table, request["PutRequest"]["Item"])
-        for table, left in (answer.get("UnprocessedItems") or {}).items()
+        for table, left in (response.get("UnprocessedItems") or {}).items()
         for request in left
     ]
     pending = {
@@ -295,29 +295,29 @@ def _put_once(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]
 
 def _expression_fields(
     condition: str | None, names: Mapping[str, str] | None, values: Mapping[str, object]
-) -> Call:
+) -> Params:
     """The parameters that every write takes besides its row: a condition, its `#names`, and its `:values`."""
-    call: Call = {}
+    params: Params = {}
     if values:
-        call["ExpressionAttributeValues"] = _placeholders(values)
+        params["ExpressionAttributeValues"] = _placeholders(values)
     if names:
-        call["ExpressionAttributeNames"] = dict(names)
+        params["ExpressionAttributeNames"] = dict(names)
     if condition:
-        call["ConditionExpression"] = condition
-        call["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-    return call
+        params["ConditionExpression"] = condition
+        params["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return params
 
 
 def _placeholders(values: Mapping[str, object]) -> Item:
     return {f":{name}": pack(value) for name, value in values.items()}
 
 
-def _write(operation: str, call: Call) -> dict[str, Any]:
+def _write(operation: str, params: Params) -> dict[str, Any]:
     attempt = 0
     while True:
         attempt += 1
         try:
-            return aws.call("dynamodb", operation, call)
+            return aws.call("dynamodb", operation, params)
         except aws.ServiceError as error:
             if error.code == "ConditionalCheckFailedException":
                 item = error.response.get("Item")
@@ -341,8 +341,8 @@ def put_action(
     **values: object,
 ) -> TransactItem:
     """`put` as an action of a transaction."""
-    call: Call = {"TableName": table, "Item": pack_row(row)}
-    return {"Put": call | _expression_fields(condition, names, values)}
+    params: Params = {"TableName": table, "Item": pack_row(row)}
+    return {"Put": params | _expression_fields(condition, names, values)}
 
 
 def update_action(
@@ -356,8 +356,8 @@ def update_action(
     **values: object,
 ) -> TransactItem:
     """`update` as an action of a transaction."""
-    call: Call = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
-    return {"Update": call | _expression_fields(condition, names, values)}
+    params: Params = {"TableName": table, "Key": pack_row(key), "UpdateExpression": expression}
+    return {"Update": params | _expression_fields(condition, names, values)}
 
 
 def delete_action(
@@ -370,21 +370,21 @@ def delete_action(
     **values: object,
 ) -> TransactItem:
     """`delete` as an action of a transaction."""
-    call: Call = {"TableName": table, "Key": pack_row(key)}
-    return {"Delete": call | _expression_fields(condition, names, values)}
+    params: Params = {"TableName": table, "Key": pack_row(key)}
+    return {"Delete": params | _expression_fields(condition, names, values)}
 
 
 def transact(actions: Sequence[TransactItem]) -> None:
-    """Do all of the actions or none; up to 100 (TransactWriteItems' limit).
+    """Run all of the actions or none, up to 100 (TransactWriteItems' limit).
 
     Raises TransactionCanceled when a condition fails, and Throttled. Retries conflicts with other
-    transactions and throttled rows: the AWS client retries whole requests only, not an action's failure.
+    transactions and throttled rows: the AWS client retries only whole requests, not an action's failure.
     """
     for attempt in range(1, _MAX_ATTEMPTS + 1):
         # If the response is lost and the client retries, DynamoDB recognizes the transaction by its token.
-        call: Call = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
+        params: Params = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
-            aws.call("dynamodb", "TransactWriteItems", call)
+            aws.call("dynamodb", "TransactWriteItems", params)
             return
         except aws.ServiceError as error:
             if error.code != "TransactionCanceledException":
@@ -421,13 +421,13 @@ def query(
     attributes: Sequence[str] = (),
     **values: object,
 ) -> Iterator[Row]:
-    """Every row that meets a key condition. Further pages are read as the iterator is consumed.
+    """Every row that meets a key condition. Pages are read as the iterator is consumed.
 
     By default, a table is read with strong consistency and an index with eventual consistency. Pass
-    `consistent` to change that; a global index cannot be read consistently. `attributes` limits what is
-    returned of each row, which saves the transfer, not the read units.
+    `consistent` to change that; a global index cannot be read consistently. `attributes` limits which
+    attributes of each row are returned, which saves transfer but not read units.
     """
-    call: Call = {
+    params: Params = {
         "TableName": table,
         "KeyConditionExpression": condition,
         "ExpressionAttributeValues": _placeholders(values),
@@ -435,20 +435,20 @@ def query(
         "ScanIndexForward": not descending,
     }
     if index:
-        call["IndexName"] = index
+        params["IndexName"] = index
     if attributes:
         paths = [[f"#{name}" for name in path.split(".")] for path in attributes]
-        call["ProjectionExpression"] = ", ".join(map(".".join, paths))
-        call["ExpressionAttributeNames"] = {name: name[1:] for path in paths for name in path}
-    for rows in _pages("Query", call):
+        params["ProjectionExpression"] = ", ".join(map(".".join, paths))
+        params["ExpressionAttributeNames"] = {name: name[1:] for path in paths for name in path}
+    for rows in _pages("Query", params):
         yield from rows
 
 
 def count(table: str, condition: str, /, *, index: str, filter: str | None, **values: object) -> int:
-    """How many rows of an index meet a key condition and pass the filter, within the first 1 MB of those that
-    meet the key condition.
+    """The number of rows of an index that meet a key condition and pass the filter, within the first 1 MB of
+    rows that meet the key condition.
     """
-    call: Call = {
+    params: Params = {
         "TableName": table,
         "IndexName": index,
         "KeyConditionExpression": condition,
@@ -456,9 +456,9 @@ def count(table: str, condition: str, /, *, index: str, filter: str | None, **va
         "Select": "COUNT",
     }
     if filter:
-        call["FilterExpression"] = filter
-    answer = aws.call("dynamodb", "Query", call)
-    return int(answer["Count"])
+        params["FilterExpression"] = filter
+    response = aws.call("dynamodb", "Query", params)
+    return int(response["Count"])
 
 
 def scan(
@@ -472,26 +472,26 @@ def scan(
     names: Mapping[str, str],
     **values: object,
 ) -> Iterator[list[Row]]:
-    """The rows of one segment of a table that pass the filter, in lists that each come from `limit` rows. It
-    reads every row of the segment, so use it for small tables only.
+    """The rows of one segment of a table that pass the filter, one list for each `limit` rows read. Reads
+    every row of the segment, so use it only for small tables.
     """
-    call: Call = {
+    params: Params = {
         "TableName": table,
         "FilterExpression": filter,
         "Segment": segment,
         "TotalSegments": total_segments,
         "Limit": limit,
     }
-    return _pages("Scan", call | _expression_fields(None, names, values))
+    return _pages("Scan", params | _expression_fields(None, names, values))
 
 
-def _pages(operation: str, call: Call) -> Iterator[list[Row]]:
+def _pages(operation: str, params: Params) -> Iterator[list[Row]]:
     while True:
-        answer = aws.call("dynamodb", operation, call)
-        yield [unpack_row(item) for item in answer["Items"]]
-        if "LastEvaluatedKey" not in answer:
+        response = aws.call("dynamodb", operation, params)
+        yield [unpack_row(item) for item in response["Items"]]
+        if "LastEvaluatedKey" not in response:
             return
-        call["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        params["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────
@@ -525,12 +525,12 @@ class PageQuery:
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The attributes of a row's key in this query."""
+        """The key attributes of a row in this query."""
         return (self.partition[0], self.sort_range[0], *self.extra_key_names)
 
-    def to_call(self) -> Call:
+    def to_params(self) -> Params:
         """The parameters of the Query operation."""
-        call: Call = {
+        params: Params = {
             "TableName": self.table,
             "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
             "ExpressionAttributeNames": {
@@ -548,33 +548,33 @@ class PageQuery:
             "Limit": self.limit if self.filter is None else _FILTERED_READ_LIMIT,
         }
         if self.index:
-            call["IndexName"] = self.index
+            params["IndexName"] = self.index
         if self.filter:
-            call["FilterExpression"] = self.filter
-        return call
+            params["FilterExpression"] = self.filter
+        return params
 
 
 def page(query: PageQuery) -> Page[Row]:
     """The rows of a page. A page with a filter reads at most 1,000 rows, so it may have fewer than
-    `query.limit` rows and still a cursor. Raises ValidationFailed for a cursor of another list.
+    `query.limit` rows and still have a cursor. Raises ValidationFailed for a cursor of another list.
     """
     if query.sort_range[1] > query.sort_range[2]:  # an empty range, which DynamoDB rejects
         return Page([], None)
-    call, key_names = query.to_call(), query.key_names
+    params, key_names = query.to_params(), query.key_names
     start = _start(query.cursor, key_names, query.partition) if query.cursor else None
     rows: list[Row] = []
     for _ in range(_MAX_READS):
         if start:
-            call["ExclusiveStartKey"] = start
+            params["ExclusiveStartKey"] = start
         try:
-            answer = aws.call("dynamodb", "Query", call)
+            response = aws.call("dynamodb", "Query", params)
         except aws.ServiceError as error:
             # A forged cursor, or a cursor of another list, does not fit the index or the range.
             if query.cursor and error.code == "ValidationException":
                 raise _invalid_cursor() from None
             raise
-        start = answer.get("LastEvaluatedKey")
-        rows += map(unpack_row, answer["Items"])
+        start = response.get("LastEvaluatedKey")
+        rows += map(unpack_row, response["Items"])
         if len(rows) > query.limit:
             rows = rows[: query.limit]
             start = pack_row({name: rows[-1][name] for name in key_names})
@@ -585,8 +585,8 @@ def page(query: PageQuery) -> Page[Row]:
 
 
 def full_rows(table: str, index_page: Page[Row], key_names: Sequence[str], *, consistent: bool) -> Page[Row]:
-    """The table's rows for a page of an index that only has their keys. An index may lag behind its table: a
-    deleted row is left out, and a changed one is returned as it is now.
+    """The table's rows for a page of an index that has only their keys. An index may lag behind its table: a
+    deleted row is left out, and a changed one is returned in its current state.
     """
     keys = [{name: row[name] for name in key_names} for row in index_page.items]
     rows = {
@@ -597,7 +597,7 @@ def full_rows(table: str, index_page: Page[Row], key_names: Sequence[str], *, co
 
 def _cursor(last: Row, key_names: Sequence[str]) -> str:
     """The cursor that continues after a row, or after a row's key. It leaves out the partition's value (the
-    first of the key), which comes from the caller's own rights and never from a cursor.
+    first of the key), which follows from the caller's rights, never from a cursor.
     """
     values = [last[name] for name in key_names[1:]]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")

@@ -30,7 +30,7 @@ def to_row(record: Record) -> Row:
 
 
 def from_row(kind: type[Stored], row: Row) -> Stored:
-    """A row as a `kind`. Absent attributes take the field's default, and ids take their type."""
+    """A row as a `kind`. Absent attributes take the field's default, and IDs are converted to their type."""
     values = {
         field: row[attribute] if id_type is None else id_type(row[attribute])
         for field, attribute, id_type in _columns(kind)
@@ -46,7 +46,7 @@ def retention_ttl(now: int) -> int:
 
 @cache
 def _columns(kind: type[Record]) -> list[tuple[str, str, type[Id] | None]]:
-    """(field, attribute, id type if any) of each field of a dataclass."""
+    """(field, attribute, ID type if any) of each field of a dataclass."""
     hints = get_type_hints(kind)
     columns: list[tuple[str, str, type[Id] | None]] = []
     for field in fields(kind):
