@@ -40,7 +40,7 @@ MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook that subscribes to an event's type. The event must pass its filters, which are as in the API."""
+    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API)."""
 
     webhook_id: WebhookId
     filters: Sequence[Mapping[str, JsonValue]]
