@@ -56,7 +56,7 @@ def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_
 
 
 def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requested_at: int) -> None:
-    """End a webhook whose receiver's response to a request made at `requested_at` asked for that.
+    """End a webhook whose receiver asked for it in its response to a request made at `requested_at`.
 
     An API webhook is disabled. A 410 from an automation platform removes the hook, because the automation
     subscribes again when it is turned on. If n8n keeps responding that the hook is not registered, its

@@ -2,7 +2,7 @@
 adds the sums to each webhook's counters. Requests for statistics also read the hours that are not rolled up.
 
 A delivery's ID contains the time of its event, so the deliveries of an hour are a range of IDs. An hour is
-read when the roll-up has no further success of it to wait for (`counters.hours_to_roll_up`). For a webhook
+read once the worker counts every later success in it (`counters.hours_to_roll_up`). For a webhook
 with n deliveries of b bytes, that costs one write and n * b / 8192 read units, plus half a read unit for the
 counters. A webhook without deliveries costs one read unit, and a workspace without events costs nothing.
 

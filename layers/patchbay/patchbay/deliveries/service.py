@@ -50,7 +50,7 @@ _MAX_COUNTED = 10_000
 _RECOVER_HOOK_MS = 4 * 86_400_000
 _RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRYABLE = {
-    Status.DELIVERED: "This delivery has already succeeded, so it cannot be retried.",
+    Status.DELIVERED: "This delivery was already delivered, so it cannot be retried.",
     Status.SENDING: "This delivery is being sent. Try again later.",
     Status.PENDING: "This delivery is waiting for its webhook's rate limit, and is then sent automatically.",
 }

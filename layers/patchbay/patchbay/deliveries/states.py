@@ -287,7 +287,7 @@ _NO_WAIT = _Wait(due_shard=None, due_at=None, next_attempt_at=None, slot_at=None
 
 
 def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
-    """The delivery of a message, if it has no row yet. The step that follows sets the remaining fields."""
+    """A delivery that has no row yet, from its message. The step that follows sets the remaining fields."""
     return StoredDelivery(
         webhook_key=webhook_key(message.workspace_id, message.webhook_id),
         id=message.id,

@@ -138,9 +138,7 @@ def get(workspace_id: str, webhook_id: WebhookId, id: DeliveryId) -> StoredDeliv
 
 
 def get_by_keys(keys: Iterable[tuple[str, DeliveryId]]) -> list[StoredDelivery]:
-    """The deliveries with up to 100 keys (webhookKey, id), in that order, without missing ones; strongly
-    consistent.
-    """
+    """The deliveries that exist under up to 100 keys (webhookKey, id), in order; strongly consistent."""
     table = settings().deliveries_table
     rows = dynamo.batch_get([(table, {"webhookKey": key, "sk": id}) for key, id in keys])
     return [StoredDelivery.from_row(row) for row in rows if row is not None]

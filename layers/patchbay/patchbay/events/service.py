@@ -278,7 +278,7 @@ def _content(item: object) -> object:
 
 
 def _exceeding_ceiling(drafts: Mapping[int, EventDraft]) -> dict[int, Problem]:
-    """The events beyond their workspace's ceiling: its last ones in the batch."""
+    """The events beyond their workspace's ceiling: the workspace's last ones in the batch."""
     indexes: dict[str, list[int]] = defaultdict(list)
     for index, draft in drafts.items():
         indexes[draft.workspace_id].append(index)

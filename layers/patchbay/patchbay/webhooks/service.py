@@ -317,7 +317,7 @@ def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
 
 
 def classify_response(webhook: StoredWebhook | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
-    """`outcome` with the webhook's receiver's message from the response's body, if there is one."""
+    """`outcome`, with the receiver's message about itself if the response's body has one."""
     if webhook is None or webhook.source != _N8N:
         return outcome
     return replace(outcome, message=n8n.receiver_message(outcome.status_code, body))

@@ -133,7 +133,7 @@ def record_resubscription(webhook: StoredWebhook, now: int) -> None:
 
 
 def callback_action(callback: StoredWebhook) -> dynamo.TransactItem:
-    """Store the receiver of a run's callback, in the transaction that ends the run. It happens only once."""
+    """Store the receiver of a run's callback, in the transaction that ends the run, which happens once."""
     return dynamo.put_action(settings().webhooks_table, callback.to_row())
 
 
