@@ -155,7 +155,7 @@ def cold_start() -> None:
     from patchbay.deliveries import attempt, roll_up, worker
     from patchbay.publishing import fan_out
 
-    worker._has_many_in_flight.cache_clear()
+    worker._had_many_in_flight.cache_clear()
     if attempt.runner.cache_info().currsize:
         attempt.runner().close()
     attempt.runner.cache_clear()

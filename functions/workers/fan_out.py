@@ -8,5 +8,5 @@ aws.preload()
 
 
 def handler(event: dict[str, Any], context: Any) -> BatchResponse:
-    """Queue the deliveries of each event in an SQS batch."""
+    """Queue the deliveries of each event in an SQS batch. `events.bus` reads EventBridge envelopes."""
     return batch_response(fan_out_batch(event["Records"], context.get_remaining_time_in_millis))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from patchbay.clock import now_ms
 from patchbay.ids import WebhookId
 from patchbay.rate_limits import ceilings
 from patchbay.storage import dynamo
@@ -125,7 +126,7 @@ def test_webhook_of_an_earlier_release_can_be_paused_above_the_ceiling(api: Api,
     dynamo.update(table, {"workspaceId": "acme", "sk": "count"}, "SET filterBytes = :full", full=full)
     for status in ("INACTIVE", "ACTIVE"):
         assert api(f"PUT {WEBHOOKS}/{ids[0]}/status", json={"status": status}).status == 200
-    assert webhooks.disable("acme", WebhookId(ids[1]), "gone")
+    assert webhooks.disable("acme", WebhookId(ids[1]), "gone", lambda webhook: (), requested_at=now_ms())
     (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
     assert count["filterBytes"] > full + 2 * 500
     assert_problem(api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": large_filters(3)}), 409, None, "filters")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from patchbay.clock import now_ms
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId
@@ -144,7 +145,7 @@ def test_inactive_webhooks_get_no_deliveries(
         api(f"PUT /api/integrations/webhooks/{webhook}/status", json={"status": "INACTIVE"})
     api(f"PUT /api/integrations/webhooks/{resumed}/status", json={"status": "ACTIVE"})
     api(f"DELETE /api/integrations/webhooks/{deleted}")
-    service.disable("acme", WebhookId(disabled), "endpoint_gone")
+    service.disable("acme", WebhookId(disabled), "endpoint_gone", lambda webhook: (), requested_at=now_ms())
     publish(api)
     source.run()
     assert take_webhooks(backend) == [resumed]
@@ -184,7 +185,9 @@ CHANGES: dict[str, Callable[[Api, str], object]] = {
     ),
     "paused": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}/status", json={"status": "INACTIVE"}),
     "deleted": lambda api, id: api(f"DELETE /api/integrations/webhooks/{id}"),
-    "disabled": lambda api, id: service.disable("acme", WebhookId(id), "endpoint_gone"),
+    "disabled": lambda api, id: service.disable(
+        "acme", WebhookId(id), "endpoint_gone", lambda webhook: (), requested_at=now_ms()
+    ),
 }
 
 
@@ -341,7 +344,7 @@ def test_batch_costs_three_aws_calls(
 
     for _ in range(8):
         subscribe()
-    # An event to more than ten webhooks: it is recorded as done, and charged.
+    # An event to more than ten webhooks: it is recorded as done, and its extra sends are counted.
     assert cost(1) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
     assert cost(1) == WARM | {"sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
 
@@ -438,7 +441,7 @@ def test_event_without_matches_is_done_immediately(
         "after_the_sends",
         "before_done",
         "after_done",
-        "after_the_charge",
+        "after_the_count",
     ],
 )
 def test_worker_crash_loses_no_delivery(
@@ -718,7 +721,7 @@ def test_event_counts_once_for_every_ten_webhooks(
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=4)
-def test_copy_of_an_event_is_not_charged(
+def test_copy_of_an_event_does_not_count_against_the_ceiling(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     """Another worker gets a copy of the message after the event's row is written."""
@@ -733,7 +736,7 @@ def test_copy_of_an_event_is_not_charged(
     assert row["mn"] == 2
 
 
-def test_events_without_a_ceiling_are_not_charged(
+def test_events_without_a_ceiling_are_not_counted(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     for _ in range(11):
@@ -771,7 +774,7 @@ def test_workspace_with_deliveries_is_marked_active_once_an_hour(
     assert len(api("GET /api/events").json()["items"]) == 3
 
 
-def test_worker_crash_loses_no_activity_marker(
+def test_worker_crash_loses_no_active_hour(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, clock: Clock
 ) -> None:
     """The event's row was written, but not its workspace's marker."""

@@ -14,7 +14,7 @@ from standardwebhooks import WebhookVerificationError
 from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import vault
-from patchbay.clock import at_ms, iso
+from patchbay.clock import at_ms, iso, now_ms
 from patchbay.ids import WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -258,7 +258,7 @@ def test_rotation_keeps_an_inactive_webhook_inactive(bench: Bench, status: str) 
     if status == "INACTIVE":
         assert bench.call(f"PUT {bench.path}/status", json={"status": status}).status == 200
     else:
-        service.disable("acme", WebhookId(bench.id), "http_410")
+        service.disable("acme", WebhookId(bench.id), "http_410", lambda webhook: (), requested_at=now_ms())
     before = bench.row
     bench.clock.move(1)
     answer = bench.rotate(60)
@@ -310,7 +310,7 @@ def test_damaged_secret_can_be_replaced(bench: Bench) -> None:
     key = {"workspaceId": "acme", "sk": bench.id}
     dynamo.update(settings().webhooks_table, key, "SET secrets = :s", s=[{"sealed": "v1.1.AAAA"}])
     with pytest.raises(vault.DecryptionFailed):
-        service.secrets(StoredWebhook.from_row(bench.row))
+        service.decrypt_secrets(StoredWebhook.from_row(bench.row))
     new = bench.rotated(0)
     assert bench.signing(new) == [new]
 

@@ -279,7 +279,9 @@ def test_inactive_webhook_can_be_tested_and_stays_inactive(api: Api, backend: Ba
         if status == "INACTIVE":
             assert api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status}).status == 200
         else:
-            service.disable("acme", WebhookId(webhook["id"]), "http_410")
+            service.disable(
+                "acme", WebhookId(webhook["id"]), "http_410", lambda webhook: (), requested_at=now_ms()
+            )
         before = stored(backend)
         assert send_test(api, webhook)["statusCode"] == 200
     assert stored(backend) == before

@@ -79,7 +79,7 @@ def test_resuming_a_webhook_closes_its_breaker_and_ends_its_backlog() -> None:
 @pytest.mark.parametrize(
     ("attempts", "count"), [("", 0), ("a", 0), ("t", 1), ("at", 1), ("ta", 0), ("attt", 3), ("tat", 1)]
 )
-def test_trailing_timeouts(attempts: str, count: int) -> None:
+def test_only_timeouts_after_the_last_other_result_count(attempts: str, count: int) -> None:
     assert health.trailing_timeouts([letter == "t" for letter in attempts]) == count
 
 

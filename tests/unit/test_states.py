@@ -1,4 +1,4 @@
-"""The steps of a delivery: which messages can have it attempted after each step, and when."""
+"""The transitions of a delivery: which messages can have it attempted after each one, and when."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def restarted(delivery: StoredDelivery) -> StoredDelivery:
 
 
 def applied(after: StoredDelivery | None) -> StoredDelivery:
-    """The result of a step that fits the delivery's state."""
+    """The result of a transition that fits the delivery's state."""
     assert after is not None
     return after
 
 
 def wait_seconds(delivery: StoredDelivery, generation: int) -> int | str | None:
-    """How long a message of that generation waits after a step, in seconds; None if it does not wait."""
+    """How many seconds a message of that generation waits after a transition; None if it does not wait."""
     match states.check_message(delivery, dataclasses.replace(MESSAGE, generation=generation), NOW):
         case states.Obsolete():
             return OBSOLETE
@@ -82,7 +82,7 @@ def retention(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "own", "later"),
+    ("transition", "own", "later"),
     [
         (claimed, 45, 45),
         (waiting_for_slot, 5, 5),
@@ -97,10 +97,10 @@ def retention(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["claimed", "slot", "retry", "parked", "held", "released", "restarted", "sent now", "ended"],
 )
-def test_each_step_determines_which_messages_may_attempt(
-    step: Callable[[], StoredDelivery], own: int | str | None, later: int | str | None
+def test_each_transition_determines_which_messages_may_attempt(
+    transition: Callable[[], StoredDelivery], own: int | str | None, later: int | str | None
 ) -> None:
-    assert (wait_seconds(step(), 0), wait_seconds(step(), 1)) == (own, later)
+    assert (wait_seconds(transition(), 0), wait_seconds(transition(), 1)) == (own, later)
 
 
 def test_waiting_delivery_is_queued_once_when_due() -> None:
@@ -116,7 +116,7 @@ def test_waiting_delivery_is_queued_once_when_due() -> None:
 
 
 @pytest.mark.parametrize(
-    "step",
+    "transition",
     [
         claimed,
         held,
@@ -128,12 +128,12 @@ def test_waiting_delivery_is_queued_once_when_due() -> None:
     ],
     ids=["claimed", "held", "slot", "parked", "ended", "delivered", "restarted"],
 )
-def test_stored_delivery_survives_its_row(step: Callable[[], StoredDelivery]) -> None:
-    delivery = step()
+def test_stored_delivery_survives_its_row(transition: Callable[[], StoredDelivery]) -> None:
+    delivery = transition()
     assert StoredDelivery.from_row(stored(delivery)) == delivery
 
 
-def test_steps_keep_attributes_of_a_later_release() -> None:
+def test_transitions_keep_attributes_of_a_later_release() -> None:
     delivery = StoredDelivery.from_row(stored(held()) | {"priority": 7})
     delivery = applied(states.released(delivery, NOW))
     delivery = states.claimed(delivery, MESSAGE, now=NOW, until=NOW, max_attempts=4)

@@ -1,4 +1,6 @@
-"""Content filters: a webhook gets only events of its types whose data passes its filters."""
+"""Content filters: a webhook gets only events of its types whose data passes its filters.
+`webhooks.matching` applies them.
+"""
 
 from __future__ import annotations
 

@@ -101,16 +101,16 @@ def subscribe(
         filters=body.filters,
     )
 
-    def record_actions(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
+    def response_actions(id: WebhookId, secret: str) -> list[dynamo.TransactItem]:
         return [once.complete_action(SubscribedHook(id=id, secret=secret))] if once else []
 
-    def recover_actions(id: WebhookId) -> list[dynamo.TransactItem]:
+    def recovery_actions(id: WebhookId) -> list[dynamo.TransactItem]:
         # Imported here: few subscriptions reactivate a hook, and the import would slow all of them.
         from patchbay.deliveries import service as deliveries
 
         return deliveries.recovery_actions(principal.workspace_id, id)
 
-    id, secret = webhooks.subscribe(principal, webhook, platform, record_actions, recover_actions)
+    id, secret = webhooks.subscribe(principal, webhook, platform, response_actions, recovery_actions)
     if secret is not None:
         return SubscribedHook(id=id, secret=secret)
     if once:
@@ -119,7 +119,9 @@ def subscribe(
 
 
 def list_hooks(principal: Principal, platform: AutomationPlatform, query: ListQuery) -> Listing[Hook]:
-    page = webhooks.page(principal, WebhookQuery(limit=query.limit, cursor=query.cursor), source=platform)
+    page = webhooks.list_webhooks(
+        principal, WebhookQuery(limit=query.limit, cursor=query.cursor), source=platform
+    )
     return Listing.from_page(page.map(_to_api))
 
 

@@ -231,7 +231,7 @@ def _finish(ended: StoredRun) -> StoredRun:
 
 
 def _queue_callback(ended: StoredRun) -> None:
-    """Queue the delivery of a run's callback. Safe to repeat."""
+    """Queue the delivery of a run's callback. Idempotent."""
     message = DeliveryMessage(
         id=DeliveryId.derived(ended.id, "callback"),
         workspace_id=ended.workspace_id,

@@ -36,7 +36,12 @@ class Receiver:
     @classmethod
     def from_webhook(cls, webhook: StoredWebhook) -> Receiver:
         """Raises vault.DecryptionFailed if a stored secret or header cannot be decrypted."""
-        return cls(webhook.workspace_id, webhook.url, webhooks.secrets(webhook), webhooks.headers(webhook))
+        return cls(
+            webhook.workspace_id,
+            webhook.url,
+            webhooks.decrypt_secrets(webhook),
+            webhooks.decrypt_headers(webhook),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class CompletedAttempt:
 
 
 async def send(
-    receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger = "AUTO"
+    receiver: Receiver, id: DeliveryId, body: bytes, *, number: int, trigger: Trigger
 ) -> CompletedAttempt:
     """Send one signed request. All attempts have the delivery's ID; each has its own time and signature."""
     started_at = now_ms()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from patchbay.deliveries.models import DeliveryMessage
     from patchbay.receivers.health import Health
     from patchbay.storage import dynamo
-    from patchbay.webhooks.stored_webhook import StoredWebhook
 
 CONSECUTIVE_FAILURES = "consecutive_failures"
 # A webhook that is known to be slow is marked again at most this often.

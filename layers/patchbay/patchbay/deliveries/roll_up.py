@@ -1,5 +1,6 @@
 """The hourly roll-up of first-attempt successes, which no worker counts: it reads the deliveries' rows and
-adds the sums to each webhook's counters. Requests for statistics also read the hours that are not rolled up.
+adds the sums to each webhook's counters. Also reads the statistics for the API: `load_statistics` includes
+the hours that are not rolled up.
 
 A delivery's ID contains the time of its event, so the deliveries of an hour are a range of IDs. An hour is
 read once the worker counts every later success in it (`counters.hours_to_roll_up`). For a webhook
@@ -129,14 +130,14 @@ class _Run:
 # ── read ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class WebhookActivity(NamedTuple):
+class WebhookStatistics(NamedTuple):
     """The health of a webhook, and its counters of the last day."""
 
     health: Health
     hours: list[HourCounters]
 
 
-def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[WebhookActivity]:
+def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[WebhookStatistics]:
     """The health and counters of webhooks of one workspace, eventually consistent. If the workspace has
     events in hours that are not rolled up, this reads the newest deliveries of each webhook in these hours.
     """
@@ -146,7 +147,7 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
     latest = (window[-1], window[-2])
     table_keys = [
         stats_store.progress_table_key(),
-        *(events_store.activity_table_key(workspace_id, hour) for hour in latest),
+        *(events_store.active_hour_table_key(workspace_id, hour) for hour in latest),
     ]
     for key in keys:
         table_keys += (health_store.table_key(*parse_webhook_key(key)), *stats_store.table_keys(key, window))
@@ -154,10 +155,10 @@ def activities(workspace_id: str, keys: Sequence[str], now: int) -> list[Webhook
     through = stats_store.rolled_through(next(rows))
     if through is None:
         through = window[-3]
-    markers = islice(rows, len(latest))
-    unread = [hour for hour, marker in zip(latest, markers, strict=True) if marker and hour > through]
+    active_hours = islice(rows, len(latest))
+    unread = [hour for hour, row in zip(latest, active_hours, strict=True) if row and hour > through]
     result = [
-        WebhookActivity(
+        WebhookStatistics(
             health_store.health_from_row(next(rows)),
             [stats_store.from_row(row) for row in islice(rows, len(window)) if row],
         )
@@ -184,7 +185,7 @@ def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
     return counts
 
 
-def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], start: str, end: str) -> None:
+def _add_newest(keys: Sequence[str], statistics: Sequence[WebhookStatistics], start: str, end: str) -> None:
     """Add each webhook's successes that are not rolled up yet, as one more hour."""
 
     def count(key: str, hours: Sequence[HourCounters]) -> AttemptCounts:
@@ -198,7 +199,7 @@ def _add_newest(keys: Sequence[str], activities: Sequence[WebhookActivity], star
             _cached_counts.put(key, _CachedCounts(after, now_ms() + _CACHE_MS, counts))
         return counts
 
-    hours = [activity.hours for activity in activities]
+    hours = [each.hours for each in statistics]
     with ThreadPoolExecutor(_THREADS) as pool:
         for webhook_hours, counts in zip(hours, pool.map(count, keys, hours), strict=True):
             if counts.attempts:

@@ -124,7 +124,7 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
     """The workspace's webhooks with their stats, newest first."""
-    page = webhooks.page(principal, query)
+    page = webhooks.list_webhooks(principal, query)
     complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
     return Listing.from_page(page.map(lambda webhook: complete[webhook.id]))
 
@@ -228,9 +228,9 @@ def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
 def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebhook]:
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in models]
-    activities = roll_up.activities(workspace_id, keys, now)
+    statistics = roll_up.load_statistics(workspace_id, keys, now)
     complete = []
-    for webhook, key, (health, hours) in zip(models, keys, activities, strict=True):
+    for webhook, key, (health, hours) in zip(models, keys, statistics, strict=True):
         # If no attempt failed and nothing is due, no delivery is waiting, so the count is skipped.
         pending = store.count_pending(key) if counters.may_have_pending(hours) or health.due_at else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0

@@ -1,5 +1,5 @@
-"""The states of a delivery and every step between them. Pure: each step takes a delivery and returns it in
-its next state.
+"""The states of a delivery and every transition between them. Pure: each transition takes a delivery and
+returns it in its next state.
 
     (no row) ─▶ SENDING ─▶ DELIVERED | FAILED | CANCELLED
                  │  ▲
@@ -9,8 +9,8 @@ its next state.
 The worker claims a delivery (`claimed`), makes it wait (`held`, `waiting_for_slot`), and records the result
 of an attempt (`delivered`, `retrying`, `ended`). The sweeper queues deliveries that wait in the table
 (`requeued`, `released`) or ends them (`abandoned`). The sweeper and the API restart deliveries (`restarted`).
-`store.write` stores the result only if the row has not changed since the step read it. Only `delivered` is
-stored unconditionally.
+`store.write` stores the result only if the row has not changed since the transition read it. Only `delivered`
+is stored unconditionally.
 
 A delivery and its message have a `generation`, which increases when a new message takes over the delivery.
 Messages of an earlier generation are dropped. Times are Unix milliseconds.
@@ -62,7 +62,7 @@ def check_message(
     return Blocked(until) if until > now else None
 
 
-# ── steps of the worker ──────────────────────────────────────────────────────────────────────────────
+# ── transitions of the worker ─────────────────────────────────────────────────────────────────────────
 
 
 def claimed(
@@ -75,7 +75,7 @@ def claimed(
         **_stamp(before, now),
         status=Status.SENDING,
         generation=message.generation,
-        max_attempts=(before.earlier or 0) + max_attempts,
+        max_attempts=(before.earlier_attempts or 0) + max_attempts,
         lease_until=until,
         claims=(before.claims or 0) + 1,
     )
@@ -99,7 +99,7 @@ def held(
         status=Status.HELD,
         status_key=status_key(before.webhook_key, Status.HELD),
         generation=message.generation + 1,
-        max_attempts=(before.earlier or 0) + max_attempts,
+        max_attempts=(before.earlier_attempts or 0) + max_attempts,
         reason=reason,
         held_at=held_at,
         lease_until=None,
@@ -116,7 +116,7 @@ def waiting_for_slot(
     return before._replace(
         **_stamp(before, now),
         generation=message.generation,
-        max_attempts=(before.earlier or 0) + max_attempts,
+        max_attempts=(before.earlier_attempts or 0) + max_attempts,
         next_attempt_at=until,
         slot_at=until,
         due_shard=None,
@@ -155,12 +155,12 @@ def delivered(
         status=Status.DELIVERED,
         generation=message.generation,
         attempts=before.attempts + 1,
-        max_attempts=(before.earlier or 0) + max_attempts,
+        max_attempts=(before.earlier_attempts or 0) + max_attempts,
         created_at=before.created_at,
         updated_at=now,
         version=before.version + 1,
         ttl=retention_ttl(now),
-        earlier=before.earlier,
+        earlier_attempts=before.earlier_attempts,
         trigger=before.trigger,
         delivered_at=now,
         success=attempt,
@@ -208,7 +208,7 @@ def ended(
     )
 
 
-# ── steps of the sweeper and the API; None if the step does not apply to the delivery's state ────────
+# ── transitions of the sweeper and the API; None if it does not apply to the delivery's state ─────────
 
 
 def requeued(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
@@ -243,7 +243,7 @@ def restarted(
     return _queued(delivery, now, _RESEND_RESTARTED_AFTER_MS)._replace(
         generation=delivery.generation + 1,
         trigger=trigger,
-        earlier=delivery.attempts,
+        earlier_attempts=delivery.attempts,
         claims=delivery.attempts,
         reason=None,
         lease_until=None,
@@ -287,7 +287,7 @@ _NO_WAIT = _Wait(due_shard=None, due_at=None, next_attempt_at=None, slot_at=None
 
 
 def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
-    """A delivery that has no row yet, from its message. The step that follows sets the remaining fields."""
+    """A delivery that has no row yet, from its message. The transition sets the remaining fields."""
     return StoredDelivery(
         webhook_key=webhook_key(message.workspace_id, message.webhook_id),
         id=message.id,
@@ -317,7 +317,9 @@ def _queued(delivery: StoredDelivery, now: int, resend_after_ms: int) -> StoredD
 
 
 def _stamp(delivery: StoredDelivery, now: int) -> _Stamp:
-    """The changes that every step makes. Each write has a new `token`, which identifies the row's state."""
+    """The changes that every transition makes. Each write has a new `token`, which identifies the row's
+    state.
+    """
     return {"version": delivery.version + 1, "updated_at": now, "token": secrets.token_hex(4)}
 
 

@@ -42,7 +42,9 @@ RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
 class DeliveryChanged(Exception):
-    """The row has changed since the step read it. `delivery` is the current row; None if there is none."""
+    """The row has changed since the transition read it. `delivery` is the current row, or None if there is
+    none.
+    """
 
     def __init__(self, delivery: StoredDelivery | None) -> None:
         super().__init__("the delivery has changed")
@@ -55,7 +57,7 @@ class DeliveryChanged(Exception):
 def write(
     before: StoredDelivery | None, after: StoredDelivery, failed_attempt: StoredAttempt | None = None
 ) -> None:
-    """Store the result of a step of `states`, and a row for a failed attempt. Raises DeliveryChanged."""
+    """Store the result of a transition, and a row for a failed attempt. Raises DeliveryChanged."""
     table, row = settings().deliveries_table, after.to_row()
     condition = _if_unchanged(before)
     try:

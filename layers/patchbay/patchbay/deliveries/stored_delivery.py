@@ -1,7 +1,7 @@
 """Deliveries and their attempts as the deliveries table stores them. Times are Unix milliseconds.
 
-These are named tuples because the worker copies them at each step: `_replace` takes a fifth of the time that
-`dataclasses.replace` needs for a frozen dataclass.
+These are named tuples because the worker copies them at each transition: `_replace` takes a fifth of the time
+that `dataclasses.replace` needs for a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class StoredAttempt(NamedTuple):
 class StoredDelivery(NamedTuple):
     """A delivery's row. A field is None if the row does not have the attribute.
 
-    `claims` counts the leases, and `earlier` the attempts before the delivery was last restarted.
+    `claims` counts the leases, and `earlier_attempts` the attempts before the delivery was last restarted.
     `not_registered_at` is when the current unbroken series of NOT_REGISTERED responses began. `counted` says
     that the worker counted the success, so the roll-up does not. `token` identifies this state of the row.
     `ttl` is in Unix seconds. `unknown` has the attributes that a later release added, so that a write keeps
@@ -70,7 +70,7 @@ class StoredDelivery(NamedTuple):
     ttl: int
     token: str | None = None
     claims: int | None = None
-    earlier: int | None = None
+    earlier_attempts: int | None = None
     trigger: Trigger | None = None
     reason: str | None = None
     lease_until: int | None = None
@@ -117,8 +117,8 @@ class StoredDelivery(NamedTuple):
         return parse_webhook_key(self.webhook_key)[1]
 
     @property
-    def lost_claims(self) -> int:
-        """Claims after which no attempt was recorded: their workers died."""
+    def unrecorded_claims(self) -> int:
+        """Claims without a recorded attempt, including the current one."""
         return (self.claims or 0) - self.attempts
 
     @property
@@ -174,7 +174,7 @@ def status_key(webhook_key: str, status: Status) -> str:
 # Attribute → field, in the order of the fields.
 _ATTEMPT_FIELDS = {to_camel(field): field for field in StoredAttempt._fields}
 _DELIVERY_FIELDS = {
-    "sk" if field == "id" else to_camel(field): field
+    {"id": "sk", "earlier_attempts": "earlier"}.get(field) or to_camel(field): field
     for field in StoredDelivery._fields
     if field != "unknown"
 }

@@ -55,8 +55,8 @@ _SLOTS_SECONDS = 120
 
 # One piece of due work. It returns the number of deliveries that it queued.
 Task = Callable[[], int]
-# A step of `states`. It returns None if it does not apply to the delivery's state.
-Step = Callable[[StoredDelivery], StoredDelivery | None]
+# A transition of `states`. It returns None if it does not apply to the delivery's state.
+Transition = Callable[[StoredDelivery], StoredDelivery | None]
 
 
 def sweep(remaining_ms: Callable[[], int]) -> int:
@@ -76,8 +76,8 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
         try:
             queued += task()
         except Exception:
-            # A failure of Patchbay or AWS. What the task claimed becomes due again.
-            logger.exception("sweep task failed", step=repr(task)[:200])
+            # An error in our code or in AWS. What the task claimed becomes due again.
+            logger.exception("sweep task failed", task=repr(task)[:200])
     if queued:
         logger.info("waiting deliveries queued", count=queued)
     return queued
@@ -110,13 +110,13 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
     """Queue parked deliveries, and fail deliveries that were held too long."""
     now = now_ms()
 
-    def step(delivery: StoredDelivery) -> StoredDelivery | None:
+    def transition(delivery: StoredDelivery) -> StoredDelivery | None:
         if delivery.status is Status.HELD and (delivery.due_at or 0) <= now:
             logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
             return states.abandoned(delivery, Status.FAILED, "held_too_long", now)
         return states.requeued(delivery, now)
 
-    return _send(_apply_step(keys, step))
+    return _send(_apply_transition(keys, transition))
 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
@@ -228,12 +228,12 @@ def _continue_recovery(key: str, health: Health, limit: int) -> int:
     return queued
 
 
-# ── steps ────────────────────────────────────────────────────────────────────────────────────────────
+# ── transitions ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_step(
+    return _apply_transition(
         ((key, id) for id in ids),
         lambda delivery: states.abandoned(delivery, Status.CANCELLED, reason, now),
     )
@@ -241,25 +241,27 @@ def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[Sto
 
 def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_step(((key, id) for id in ids), lambda delivery: states.released(delivery, now))
+    return _apply_transition(((key, id) for id in ids), lambda delivery: states.released(delivery, now))
 
 
 def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_step(
+    return _apply_transition(
         ((key, id) for id in ids),
         lambda delivery: states.restarted(delivery, store.RECOVERABLE, "RECOVER", now),
     )
 
 
-def _apply_step(keys: Iterable[tuple[str, DeliveryId]], step: Step) -> Iterator[StoredDelivery]:
-    """Store the results of a step. Yields those of the deliveries to whose state the step applies, and that
-    no other process changed.
+def _apply_transition(
+    keys: Iterable[tuple[str, DeliveryId]], transition: Transition
+) -> Iterator[StoredDelivery]:
+    """Store the results of a transition. Yields those of the deliveries to whose state the transition
+    applies, and that no other process changed.
     """
     remaining = iter(keys)
     while batch := list(islice(remaining, _BATCH)):
         for before in store.get_by_keys(batch):
-            after = step(before)
+            after = transition(before)
             if after is not None:
                 with suppress(store.DeliveryChanged):
                     store.write(before, after)

@@ -6,8 +6,8 @@ the delivery, only one makes the attempt. The successes of a batch are one write
 (`states.delivered` says why that is safe).
 
 A receiver's failure is never an error here: after errors, Lambda runs fewer batches at a time, for every
-receiver. After a failure of Patchbay or AWS, the message stays in the queue and is redelivered. If a process
-dies:
+receiver. After an error in our code or in AWS, the message stays in the queue and is redelivered. If a
+process dies:
     before the attempt      the message is redelivered, and the delivery is claimed
     during the attempt      the message is redelivered; a delivery under a lease waits for the lease to end
     after the response      as above: the receiver gets the delivery twice
@@ -22,7 +22,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from patchbay import aws, queues, vault
 from patchbay.clock import at_ms, now_ms
@@ -42,9 +42,6 @@ from patchbay.storage import dynamo
 from patchbay.webhooks import retry
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.stored_webhook import StoredWebhook
-
-if TYPE_CHECKING:
-    from patchbay.webhooks.stored_webhook import StoredWebhook
 
 # How long a success waits for others of its batch, so that they are recorded in one write.
 _RECORD_EVERY_SECONDS = 0.5
@@ -105,8 +102,8 @@ Disposition = Redeliver | RecordSuccess | Ack | Move
 
 
 @dataclass(slots=True)
-class RunningAttempt:
-    """An attempt that is about to start, or under way. `lease` is the delivery under this worker's lease;
+class PreparedAttempt:
+    """An attempt that is ready to start, or under way. `leased` is the delivery under this worker's lease;
     None for a new delivery, until the attempt is slow or fails.
     """
 
@@ -114,7 +111,7 @@ class RunningAttempt:
     queued: QueuedDelivery
     receiver: Receiver
     body: bytes
-    lease: StoredDelivery | None = None
+    leased: StoredDelivery | None = None
 
     @property
     def message(self) -> DeliveryMessage:
@@ -123,14 +120,14 @@ class RunningAttempt:
     @property
     def number(self) -> int:
         """The number of the attempt among all attempts of the delivery, from 1."""
-        return self.lease.attempts + 1 if self.lease else 1
+        return self.leased.attempts + 1 if self.leased else 1
 
     @property
     def not_registered_at(self) -> int | None:
         """When the current unbroken series of NOT_REGISTERED responses began, if there is one. None if it
         began before the hook was last enabled, because the hook may be registered by now.
         """
-        at = self.lease.not_registered_at if self.lease else None
+        at = self.leased.not_registered_at if self.leased else None
         return None if at is None or at <= self.batch.resumed_at else at
 
 
@@ -171,7 +168,7 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
         if deliveries:
             attempt.runner().run(_deliver_all(result, deliveries))
     except Exception:
-        # A failure of AWS. Raising it would make Lambda run fewer batches at a time, for every receiver.
+        # An AWS failure. Raising it would make Lambda run fewer batches at a time, for every receiver.
         logger.exception("batch failed")
         result.redeliver(deliveries)
     flush_metrics()
@@ -182,7 +179,8 @@ async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]
     """Deliver the batch concurrently. Every half second, record the deliveries that have ended."""
     firsts: dict[str, QueuedDelivery] = {}
     for queued in deliveries:
-        if firsts.setdefault(queued.message.id, queued) is not queued:
+        first = firsts.setdefault(queued.message.id, queued)
+        if first is not queued:  # a second copy of the message
             result.dispositions.append((queued, Redeliver(_COPY_SECONDS)))
     # Nothing else runs on the event loop at the start and the end, so these calls need no thread.
     batches = _load_batches(result, list(firsts.values()))
@@ -211,12 +209,12 @@ def _load_batches(result: BatchResult, deliveries: Sequence[QueuedDelivery]) -> 
         logger.exception("batch read throttled, reading each workspace")
     batches: list[WebhookBatch] = []
     for workspace_id in dict.fromkeys(queued.message.workspace_id for queued in deliveries):
-        of_workspace = [queued for queued in deliveries if queued.message.workspace_id == workspace_id]
+        own_deliveries = [queued for queued in deliveries if queued.message.workspace_id == workspace_id]
         try:
-            batches += load_batches(of_workspace)
+            batches += load_batches(own_deliveries)
         except aws.CallFailed:
             logger.exception("failed to read deliveries", workspace=workspace_id)
-            result.redeliver(of_workspace)
+            result.redeliver(own_deliveries)
     return batches
 
 
@@ -232,35 +230,35 @@ def _apply_dispositions(
         for queued, disposition in dispositions
         if isinstance(disposition, RecordSuccess)
     ]
-    moved = [queued for queued, disposition in dispositions if isinstance(disposition, Move)]
-    redelivered = [
+    to_move = [queued for queued, disposition in dispositions if isinstance(disposition, Move)]
+    to_redeliver = [
         (queued, disposition.seconds)
         for queued, disposition in dispositions
         if isinstance(disposition, Redeliver)
     ]
-    result.redeliver(queued for queued, _ in redelivered)
+    result.redeliver(queued for queued, _ in to_redeliver)
     if delivered:
         result.redeliver(_record_successes(delivered))
-    if moved:
-        result.redeliver(_move_to_slow_lane(moved))
-    visibility = [(queued.receipt_handle, seconds) for queued, seconds in redelivered if seconds is not None]
+    if to_move:
+        result.redeliver(_move_to_slow_lane(to_move))
+    visibility = [(queued.receipt_handle, seconds) for queued, seconds in to_redeliver if seconds is not None]
     if visibility:
         try:
             queues.change_visibility(result.queue_url, visibility)
         except Exception:
-            # A failure of AWS. The messages are redelivered after the queue's visibility timeout instead.
+            # An AWS failure. The messages are redelivered after the queue's visibility timeout instead.
             logger.exception("failed to change message visibility")
 
 
 def _record_successes(delivered: Sequence[tuple[QueuedDelivery, StoredDelivery]]) -> list[QueuedDelivery]:
     """Record the successes. Returns those that were not recorded; they are sent again."""
     try:
-        positions = store.record_delivered([delivery for _, delivery in delivered])
+        unrecorded = store.record_delivered([delivery for _, delivery in delivered])
     except Exception:
         ids = [delivery.id for _, delivery in delivered]
         logger.exception("failed to record successes", deliveries=ids)
         return [queued for queued, _ in delivered]
-    return [delivered[position][0] for position in positions]
+    return [delivered[position][0] for position in unrecorded]
 
 
 def _move_to_slow_lane(deliveries: Sequence[QueuedDelivery]) -> list[QueuedDelivery]:
@@ -314,7 +312,7 @@ async def _deliver_webhook(result: BatchResult, batch: WebhookBatch, *, is_defer
         result.redeliver(batch.deliveries)
         return
     pairs = zip(batch.deliveries, admissions, strict=True)
-    await asyncio.gather(*(_deliver(result, batch, queued, admitted) for queued, admitted in pairs))
+    await asyncio.gather(*(_deliver(result, batch, queued, decision) for queued, decision in pairs))
     if not outcome.needs_finish(batch):
         return
     try:
@@ -341,9 +339,7 @@ async def _admit(result: BatchResult, batch: WebhookBatch, is_deferred: bool) ->
 
 
 def _defer(result: BatchResult, batch: WebhookBatch) -> list[admission.Admission]:
-    return admission.defer(
-        batch, has_many_in_flight=_has_many_in_flight(result.queue_url, now_ms() // 60_000)
-    )
+    return admission.defer(batch, has_many_in_flight=_has_many_in_flight(result.queue_url))
 
 
 def _decrypt_receiver(webhook: StoredWebhook) -> Receiver | None:
@@ -358,27 +354,27 @@ def _decrypt_receiver(webhook: StoredWebhook) -> Receiver | None:
 
 
 async def _deliver(
-    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Admission
+    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, decision: admission.Admission
 ) -> None:
     try:
-        disposition = await _act_on_admission(result, batch, queued, admitted)
+        disposition = await _act_on_admission(result, batch, queued, decision)
     except Exception:
-        # A failure of Patchbay or AWS, never of the receiver. Only this message is redelivered.
+        # An error in our code or in AWS, never of the receiver. Only this message is redelivered.
         logger.exception("failed to process delivery", extra=_log_fields(queued.message))
         disposition = Redeliver(None)
     result.dispositions.append((queued, disposition))
 
 
 async def _act_on_admission(
-    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Admission
+    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery, decision: admission.Admission
 ) -> Disposition:
-    match admitted:
+    match decision:
         case admission.MoveToSlowLane():
             return Move()
         case admission.Defer(seconds):
-            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # a jitter is no secret
+            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # jitter needs no cryptographic randomness
         case admission.Hold() | admission.WaitForSlot():
-            return await asyncio.to_thread(_postpone, batch, queued, admitted)
+            return await asyncio.to_thread(_postpone, batch, queued, decision)
         case admission.SendNow(at):
             if at:
                 await asyncio.sleep(max(at - now_ms(), 0) / 1000)
@@ -386,30 +382,30 @@ async def _act_on_admission(
 
 
 def _postpone(
-    batch: WebhookBatch, queued: QueuedDelivery, admitted: admission.Hold | admission.WaitForSlot
+    batch: WebhookBatch, queued: QueuedDelivery, decision: admission.Hold | admission.WaitForSlot
 ) -> Disposition:
     """Make the delivery wait, in the table or in the queue."""
     now, max_attempts = now_ms(), batch.retry_policy.max_attempts
 
-    def step(delivery: StoredDelivery | None) -> StoredDelivery:
-        if isinstance(admitted, admission.WaitForSlot):
+    def transition(delivery: StoredDelivery | None) -> StoredDelivery:
+        if isinstance(decision, admission.WaitForSlot):
             return states.waiting_for_slot(
-                delivery, queued.message, until=admitted.until, now=now, max_attempts=max_attempts
+                delivery, queued.message, until=decision.until, now=now, max_attempts=max_attempts
             )
         return states.held(
             delivery,
             queued.message,
-            reason=admitted.reason,
+            reason=decision.reason,
             now=now,
             max_attempts=max_attempts,
             max_hold_ms=settings().max_hold_seconds * 1000,
         )
 
-    postponed = _apply_step(queued, step)
-    if isinstance(postponed, Redeliver | Ack):
-        return postponed
-    if isinstance(admitted, admission.WaitForSlot):
-        return Redeliver(_visibility_seconds(admitted.until - now))
+    applied = _apply_transition(queued, transition)
+    if isinstance(applied, Redeliver | Ack):
+        return applied
+    if isinstance(decision, admission.WaitForSlot):
+        return Redeliver(_visibility_seconds(decision.until - now))
     metrics().add_metric("DeliveriesHeld", "Count", 1)
     return Ack()
 
@@ -418,18 +414,18 @@ def _postpone(
 
 
 async def _make_attempt(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> Disposition:
-    running: RunningAttempt | Disposition | None = _start_new(result, batch, queued)
-    if running is None:
-        running = await asyncio.to_thread(_start_claimed, batch, queued)
-    if not isinstance(running, RunningAttempt):
-        return running
-    completed = await _send(running)
-    if retry.is_success(_classify(running, completed, now_ms())):
-        return _on_success(running, completed)
-    return await asyncio.to_thread(_on_failure, result, running, completed)
+    prepared: PreparedAttempt | Disposition | None = _start_new(result, batch, queued)
+    if prepared is None:
+        prepared = await asyncio.to_thread(_start_claimed, batch, queued)
+    if not isinstance(prepared, PreparedAttempt):
+        return prepared
+    completed = await _send(prepared)
+    if retry.is_success(_classify(prepared, completed, now_ms())):
+        return _on_success(prepared, completed)
+    return await asyncio.to_thread(_on_failure, result, prepared, completed)
 
 
-def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> RunningAttempt | None:
+def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttempt | None:
     """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
     is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
     """
@@ -442,27 +438,27 @@ def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery)
         or not batch.receiver
     ):
         return None
-    return RunningAttempt(batch, queued, batch.receiver, body.encode())
+    return PreparedAttempt(batch, queued, batch.receiver, body.encode())
 
 
-def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> RunningAttempt | Disposition:
+def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttempt | Disposition:
     """An attempt under this worker's lease, or the message's disposition if there is none."""
     message = queued.message
     # Read before the claim, so that an outage of the events table does not use up claims.
     body = message.body or _callback_body(batch) or _event_body(message)
-    lease = _claim(batch, queued)
-    if isinstance(lease, Redeliver | Ack):
-        return lease
+    leased = _claim(batch, queued)
+    if isinstance(leased, Redeliver | Ack):
+        return leased
     if reason := webhooks.inactive_reason(batch.webhook):
-        return _end_without_attempt(message, lease, Status.CANCELLED, reason)
-    if lease.lost_claims > _MAX_LOST_CLAIMS:
+        return _end_without_attempt(message, leased, Status.CANCELLED, reason)
+    if leased.unrecorded_claims > _MAX_LOST_CLAIMS:
         logger.error("too many lost claims", extra=_log_fields(message))
-        return _end_without_attempt(message, lease, Status.FAILED, "internal")
+        return _end_without_attempt(message, leased, Status.FAILED, "internal")
     if body is None:
-        return _end_without_attempt(message, lease, Status.FAILED, "event_expired")
+        return _end_without_attempt(message, leased, Status.FAILED, "event_expired")
     if batch.receiver is None:
-        return _end_without_attempt(message, lease, Status.FAILED, "secret_unreadable")
-    return RunningAttempt(batch, queued, batch.receiver, body.encode(), lease)
+        return _end_without_attempt(message, leased, Status.FAILED, "secret_unreadable")
+    return PreparedAttempt(batch, queued, batch.receiver, body.encode(), leased)
 
 
 def _callback_body(batch: WebhookBatch) -> str | None:
@@ -479,7 +475,7 @@ def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Rede
     now = now_ms()
     until = now + settings().delivery_lease_seconds * 1000
     max_attempts = batch.retry_policy.max_attempts
-    return _apply_step(
+    return _apply_transition(
         queued,
         lambda delivery: states.claimed(
             delivery, queued.message, now=now, until=until, max_attempts=max_attempts
@@ -487,10 +483,12 @@ def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Rede
     )
 
 
-def _apply_step(
-    queued: QueuedDelivery, step: Callable[[StoredDelivery | None], StoredDelivery]
+def _apply_transition(
+    queued: QueuedDelivery, transition: Callable[[StoredDelivery | None], StoredDelivery]
 ) -> StoredDelivery | Redeliver | Ack:
-    """Store the result of a step. Returns it, or the message's disposition if the step is not possible."""
+    """Store the result of a transition. Returns it, or the message's disposition if the transition is not
+    possible.
+    """
     delivery = queued.delivery
     for _ in range(_MAX_TRIES):
         now = now_ms()
@@ -499,7 +497,7 @@ def _apply_step(
                 return Ack()
             case states.Blocked(until):
                 return Redeliver(_visibility_seconds(until - now))
-        after = step(delivery)
+        after = transition(delivery)
         try:
             store.write(delivery, after)
         except store.DeliveryChanged as changed:
@@ -514,26 +512,28 @@ def _visibility_seconds(ms: int) -> int:
     return max(-(-ms // 1000), 1)
 
 
-def _end_without_attempt(message: DeliveryMessage, lease: StoredDelivery, status: Status, reason: str) -> Ack:
-    store.write(lease, states.ended(lease, status=status, reason=reason, attempted=False, now=now_ms()))
+def _end_without_attempt(
+    message: DeliveryMessage, leased: StoredDelivery, status: Status, reason: str
+) -> Ack:
+    store.write(leased, states.ended(leased, status=status, reason=reason, attempted=False, now=now_ms()))
     logger.info("delivery ended", status=status, reason=reason, extra=_log_fields(message))
     return Ack()
 
 
-async def _send(running: RunningAttempt) -> CompletedAttempt:
+async def _send(prepared: PreparedAttempt) -> CompletedAttempt:
     """Make one request. If it is slow, tell other workers."""
     loop = asyncio.get_running_loop()
     slow_marks: list[asyncio.Future[None]] = []
     timer = loop.call_later(
-        SLOW_AFTER_SECONDS, lambda: slow_marks.append(loop.run_in_executor(None, _on_slow, running))
+        SLOW_AFTER_SECONDS, lambda: slow_marks.append(loop.run_in_executor(None, _on_slow, prepared))
     )
     try:
         return await attempt.send(
-            running.receiver,
-            running.message.id,
-            running.body,
-            number=running.number,
-            trigger=(running.lease.trigger if running.lease else None) or "AUTO",
+            prepared.receiver,
+            prepared.message.id,
+            prepared.body,
+            number=prepared.number,
+            trigger=(prepared.leased.trigger if prepared.leased else None) or "AUTO",
         )
     finally:
         timer.cancel()
@@ -541,77 +541,79 @@ async def _send(running: RunningAttempt) -> CompletedAttempt:
             await mark
 
 
-def _on_slow(running: RunningAttempt) -> None:
+def _on_slow(prepared: PreparedAttempt) -> None:
     """Claim a new delivery, so that a copy of its message waits, and mark the receiver as slow."""
     try:
-        if running.lease is None:
-            lease = _claim(running.batch, running.queued)
-            running.lease = lease if isinstance(lease, StoredDelivery) else None
-        outcome.mark_slow(running.batch)
+        if prepared.leased is None:
+            leased = _claim(prepared.batch, prepared.queued)
+            prepared.leased = leased if isinstance(leased, StoredDelivery) else None
+        outcome.mark_slow(prepared.batch)
     except Exception:
         # The attempt continues, and its result is recorded anyway.
-        logger.exception("failed to mark receiver as slow", extra=_log_fields(running.message))
+        logger.exception("failed to mark receiver as slow", extra=_log_fields(prepared.message))
 
 
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _classify(running: RunningAttempt, completed: CompletedAttempt, now: int) -> retry.Outcome:
+def _classify(prepared: PreparedAttempt, completed: CompletedAttempt, now: int) -> retry.Outcome:
     result = completed.result
-    return webhooks.classify_response(running.batch.webhook, result.outcome(at_ms(now)), result.response_body)
+    return webhooks.with_receiver_message(
+        prepared.batch.webhook, result.outcome(at_ms(now)), result.response_body
+    )
 
 
-def _on_success(running: RunningAttempt, completed: CompletedAttempt) -> RecordSuccess:
-    batch, message, now = running.batch, running.message, now_ms()
+def _on_success(prepared: PreparedAttempt, completed: CompletedAttempt) -> RecordSuccess:
+    batch, message, now = prepared.batch, prepared.message, now_ms()
     batch.timed_out.append(False)
     batch.last_success_at = max(batch.last_success_at, now)
     if sampled(message.correlation_id):
-        _log_attempt(running, completed, _DECISIONS[retry.Delivered])
-    by_roll_up = running.number == 1 and counters.is_counted_by_roll_up(message.id.time_ms, now)
-    if not by_roll_up:
+        _log_attempt(prepared, completed, _DECISIONS[retry.Delivered])
+    is_counted_by_roll_up = prepared.number == 1 and counters.is_counted_by_roll_up(message.id.time_ms, now)
+    if not is_counted_by_roll_up:
         batch.counts.add(now, completed.result.duration_ms, reason=None, ended=True)
     return RecordSuccess(
         states.delivered(
-            running.lease,
+            prepared.leased,
             message,
-            completed.to_stored(running.receiver.headers),
-            counted=not by_roll_up,
+            completed.to_stored(prepared.receiver.headers),
+            counted=not is_counted_by_roll_up,
             now=now,
             max_attempts=batch.retry_policy.max_attempts,
         )
     )
 
 
-def _on_failure(result: BatchResult, running: RunningAttempt, completed: CompletedAttempt) -> Disposition:
-    batch, message, now = running.batch, running.message, now_ms()
-    lease = running.lease or _claim(batch, running.queued)
-    if isinstance(lease, Redeliver | Ack):
-        return lease  # another worker had a copy of the message, and its record counts
-    running.lease = lease
-    response = _classify(running, completed, now)
+def _on_failure(result: BatchResult, prepared: PreparedAttempt, completed: CompletedAttempt) -> Disposition:
+    batch, message, now = prepared.batch, prepared.message, now_ms()
+    leased = prepared.leased or _claim(batch, prepared.queued)
+    if isinstance(leased, Redeliver | Ack):
+        return leased  # another worker had a copy of the message, and its record counts
+    prepared.leased = leased
+    attempt_outcome = _classify(prepared, completed, now)
     not_registered_since = None
-    if response.message is retry.ReceiverMessage.NOT_REGISTERED:
-        not_registered_since = running.not_registered_at or now
+    if attempt_outcome.message is retry.ReceiverMessage.NOT_REGISTERED:
+        not_registered_since = prepared.not_registered_at or now
     plan = retry.plan(
-        response,
-        running.number - (lease.earlier or 0),
+        attempt_outcome,
+        prepared.number - (leased.earlier_attempts or 0),
         batch.retry_policy,
         not_registered_seconds=0 if not_registered_since is None else (now - not_registered_since) // 1000,
     )
-    _count_failure(running, completed, response, plan, now)
-    failed_attempt = completed.to_stored(running.receiver.headers)._replace(number=running.number)
+    _count_failure(prepared, completed, attempt_outcome, plan, now)
+    failed_attempt = completed.to_stored(prepared.receiver.headers)._replace(number=prepared.number)
     match plan:
         case retry.Retry(delay_seconds, reason):
             is_parked = _should_park(result.queue_url, delay_seconds)
             after = states.retrying(
-                lease,
+                leased,
                 reason=reason,
                 at=now + delay_seconds * 1000,
                 is_parked=is_parked,
                 not_registered_since=not_registered_since,
                 now=now,
             )
-            store.write(lease, after, failed_attempt)
+            store.write(leased, after, failed_attempt)
             batch.has_queued_retries |= not is_parked
             return Ack() if is_parked else Redeliver(delay_seconds)
         case retry.Fail(reason) | retry.DisableWebhook(reason):
@@ -621,35 +623,35 @@ def _on_failure(result: BatchResult, running: RunningAttempt, completed: Complet
                 outcome.on_failed(batch, message, now, completed.started_at)
             if isinstance(plan, retry.DisableWebhook):
                 outcome.on_gone(batch, message, reason, completed.started_at)
-            after = states.ended(lease, status=Status.FAILED, reason=reason, attempted=True, now=now)
-            store.write(lease, after, failed_attempt)
+            after = states.ended(leased, status=Status.FAILED, reason=reason, attempted=True, now=now)
+            store.write(leased, after, failed_attempt)
     return Ack()
 
 
 def _count_failure(
-    running: RunningAttempt,
+    prepared: PreparedAttempt,
     completed: CompletedAttempt,
-    response: retry.Outcome,
+    attempt_outcome: retry.Outcome,
     plan: retry.Plan,
     now: int,
 ) -> None:
-    batch, result, decision = running.batch, completed.result, _DECISIONS[type(plan)]
-    _log_attempt(running, completed, decision)
+    batch, result, decision = prepared.batch, completed.result, _DECISIONS[type(plan)]
+    _log_attempt(prepared, completed, decision)
     metrics().add_metric(f"Attempt{decision}", "Count", 1)
     batch.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
     has_ended = not isinstance(plan, retry.Retry)
-    batch.counts.add(now, result.duration_ms, reason=response.reason, ended=has_ended)
+    batch.counts.add(now, result.duration_ms, reason=attempt_outcome.reason, ended=has_ended)
 
 
-def _log_attempt(running: RunningAttempt, completed: CompletedAttempt, decision: str) -> None:
+def _log_attempt(prepared: PreparedAttempt, completed: CompletedAttempt, decision: str) -> None:
     logger.info(
         "attempt",
         outcome=decision,
-        number=running.number,
+        number=prepared.number,
         status_code=completed.result.status_code,
         error=completed.result.error_kind,
         ms=completed.result.duration_ms,
-        extra=_log_fields(running.message),
+        extra=_log_fields(prepared.message),
     )
 
 
@@ -657,14 +659,19 @@ def _should_park(queue_url: str, delay_seconds: int) -> bool:
     """Whether a retry waits in the table. In the queue, it would be in flight for the whole delay."""
     if delay_seconds > settings().max_visibility_wait_seconds:
         return True
-    return delay_seconds > _MAX_CROWDED_WAIT_SECONDS and _has_many_in_flight(queue_url, now_ms() // 60_000)
+    return delay_seconds > _MAX_CROWDED_WAIT_SECONDS and _has_many_in_flight(queue_url)
 
 
-@lru_cache(maxsize=2)
-def _has_many_in_flight(queue_url: str, minute: int) -> bool:
+def _has_many_in_flight(queue_url: str) -> bool:
     """Whether more than half of the messages that SQS allows are in flight. Asks SQS once a minute. True if
     the call fails, so that an attempt is recorded anyway.
     """
+    return _had_many_in_flight(queue_url, now_ms() // 60_000)
+
+
+@lru_cache(maxsize=2)
+def _had_many_in_flight(queue_url: str, minute: int) -> bool:
+    # `minute` is only a part of the cache key: a count is valid until the minute ends.
     try:
         return queues.in_flight(queue_url) > _MANY_IN_FLIGHT
     except aws.CallFailed:

@@ -76,7 +76,7 @@ def read(body: str) -> Envelope:
 
 
 def accept(envelope: Envelope) -> EventMessage | None:
-    """The event in an envelope, or None if it is rejected, stored and counted. Safe to repeat.
+    """The event in an envelope, or None if it is rejected, stored and counted. Idempotent.
 
     All envelopes of a workspace with the same idempotency key are one event: the first one.
     """

@@ -90,8 +90,8 @@ def new_row(event: EventMessage, webhook_ids: Sequence[WebhookId], *, in_one_sen
 
 
 def write(rows: Sequence[dynamo.Row]) -> list[int]:
-    """Write rows of events and markers, up to 25 in one call. Returns the positions of the rows that DynamoDB
-    kept throttling.
+    """Write rows of events and active hours, up to 25 in one call. Returns the positions of the rows that
+    DynamoDB kept throttling.
     """
     return dynamo.batch_put([(settings().events_table, row) for row in rows])
 
@@ -101,9 +101,9 @@ def hour_of(event: EventMessage) -> int:
     return event.id.time_ms // _HOUR_MS
 
 
-def activity_row(workspace_id: str, hour: int) -> dynamo.Row:
+def active_hour_row(workspace_id: str, hour: int) -> dynamo.Row:
     """The row that marks a workspace as active in an hour. Safe to write again."""
-    return {**activity_table_key(workspace_id, hour)[1], "ttl": retention_ttl(now_ms())}
+    return {**active_hour_table_key(workspace_id, hour)[1], "ttl": retention_ttl(now_ms())}
 
 
 def active_workspaces(hour: int) -> Iterator[str]:
@@ -112,13 +112,13 @@ def active_workspaces(hour: int) -> Iterator[str]:
         yield row["id"]
 
 
-def activity_table_key(workspace_id: str, hour: int) -> tuple[str, dynamo.Row]:
+def active_hour_table_key(workspace_id: str, hour: int) -> tuple[str, dynamo.Row]:
     """The table key of the row that marks a workspace as active in an hour."""
     return settings().events_table, _key(f"active#{hour}", workspace_id)
 
 
 def finish_fan_out(event: EventMessage) -> None:
-    """Record that every delivery is queued. From now on, a repeat of the event's message is dropped."""
+    """Record that every delivery is queued. From now on, another copy of the event's message is dropped."""
     dynamo.update(
         settings().events_table,
         _key(event.workspace_id, event.id),

@@ -4,10 +4,11 @@ The events of an SQS batch are processed together:
 
     read      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
     match     new events with the subscriptions; a stored event already has its list of webhooks
-    write     the rows of new events, with their lists, and the markers of workspaces that are active this
+    write     the rows of new events, with their lists, and the rows that mark workspaces as active this
               hour (one BatchWriteItem)
     send      the deliveries of all events, ten in each SQS call
-    finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends are charged
+    finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends count
+              against the ceiling
 
 The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
 derive from event and webhook, so a delivery that is sent twice is delivered once. A crash leaves:
@@ -19,7 +20,8 @@ derive from event and webhook, so a delivery that is sent twice is delivered onc
     between send and finish   all deliveries: the redelivered message sends the whole list again, and the rows
                               of the deliveries make the second messages obsolete. The same happens to an
                               event to ten webhooks or fewer, which has no step `finish`
-    during finish             a `DONE` row, perhaps without its charge: the redelivered message is dropped
+    during finish             a `DONE` row, perhaps without the count against the ceiling: the redelivered
+                              message is dropped
     the message is lost       a row that stays `STARTED` for 15 minutes: the sweeper queues its event again
 
 Rows are written without a condition. A row that was found is never written again, so two copies of an event
@@ -39,6 +41,7 @@ which no time is left return to the queue immediately, so that the events of oth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -88,7 +91,7 @@ class _FanOut:
     webhook_ids: Sequence[WebhookId] = ()
 
     @property
-    def is_large(self) -> bool:
+    def needs_several_sends(self) -> bool:
         """Whether the event takes more than one send."""
         return len(self.webhook_ids) > queues.MAX_ENTRIES
 
@@ -98,12 +101,14 @@ class _TimeSlice:
 
     def __init__(self, remaining_ms: Callable[[], int]) -> None:
         self._remaining_ms = remaining_ms
-        self._ends_at_ms = remaining_ms() - _TIME_SLICE_MS
+        self._stop_below_ms = remaining_ms() - _TIME_SLICE_MS
 
-    def has_expired(self, *, started: bool) -> bool:
-        """Whether it is too late to start another event. The first one may start after the slice ends."""
+    def can_start_another(self, *, started: bool) -> bool:
+        """Whether there is time for another event. If none has `started`, the first one may also start after
+        the slice, as long as the invocation has time to finish it.
+        """
         remaining = self._remaining_ms()
-        return remaining < _RESERVE_MS or (started and remaining < self._ends_at_ms)
+        return remaining >= _RESERVE_MS and (not started or remaining >= self._stop_below_ms)
 
 
 def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) -> list[str]:
@@ -111,7 +116,7 @@ def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) ->
     time = _TimeSlice(remaining_ms)
     fan_outs: dict[tuple[str, str], _FanOut] = {}
     failed_records: list[Record] = []
-    late_records: list[Record] = []
+    postponed_records: list[Record] = []
     for record in records:
         # Until this message is read, log lines must not have the previous message's ID.
         logger.set_correlation_id(None)
@@ -121,40 +126,40 @@ def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) ->
             if not queues.move_to_dlq(settings().events_dlq_url, record):
                 failed_records.append(record)
             continue
-        if time.has_expired(started=bool(fan_outs)):
-            late_records.append(record)
+        if not time.can_start_another(started=bool(fan_outs)):
+            postponed_records.append(record)
             continue
         try:
             event = message if isinstance(message, EventMessage) else _accept(message)
         except Exception:
             # A bug or an AWS fault: this event is redelivered, and the rest of the batch continues.
-            logger.exception("fan-out failed", message_id=record["messageId"], id=message.id)
+            logger.exception("fan-out failed", message_id=record["messageId"], event_id=message.id)
             failed_records.append(record)
             continue
         if event is not None:
             fan_outs.setdefault((event.workspace_id, event.id), _FanOut(event)).records.append(record)
-    failed, late = _fan_out(list(fan_outs.values()), time)
+    failed, postponed = _process(list(fan_outs.values()), time)
     failed_records += [record for fan_out in failed for record in fan_out.records]
-    late_records += [record for fan_out in late for record in fan_out.records]
-    _return_to_queue(late_records)
+    postponed_records += [record for fan_out in postponed for record in fan_out.records]
+    _return_to_queue(postponed_records)
     flush_metrics()
-    return [record["messageId"] for record in (*failed_records, *late_records)]
+    return [record["messageId"] for record in (*failed_records, *postponed_records)]
 
 
 def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
     """Queue the deliveries of an event that goes to ten webhooks or fewer. Returns False if it goes to more,
-    or if a step failed; then the caller must queue the event, and the worker resumes it. Safe to repeat. If
+    or if a step failed; then the caller must queue the event, and the worker resumes it. Idempotent. If
     `is_new`, the ID was never used before, so there is no row to look for.
     """
     fan_out = _FanOut(event, may_be_stored=not is_new)
     try:
         _load([fan_out])
-        if not _match(fan_out) or fan_out.is_large:
+        if not _match(fan_out) or fan_out.needs_several_sends:
             return False
         return not _write([fan_out]) and not _send([fan_out])
     except Exception:
         # The caller queues the event instead.
-        logger.exception("fan-out failed", id=event.id)
+        logger.exception("fan-out failed", event_id=event.id)
         return False
 
 
@@ -165,7 +170,7 @@ def _read(body: str) -> EventMessage | Envelope:
     try:
         return EventMessage.read(body)
     except ValueError:
-        # Imported here, because the import would take a twentieth of every cold start.
+        # Imported here, because the import would take 5 % of a cold start.
         from patchbay.events import bus
 
         return bus.read(body)
@@ -192,32 +197,32 @@ def _return_to_queue(records: Sequence[Record]) -> None:
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _fan_out(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
-    """Queue the deliveries of the events. Safe to repeat. Returns the events that failed, and those for
-    which no time was left.
+def _process(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOut], list[_FanOut]]:
+    """Queue the deliveries of the events. Idempotent. Returns the events that failed, and those for which no
+    time was left.
     """
-    failed, late = _run_step(_load, fan_outs, time)
+    failed, postponed = _run_step(_load, fan_outs, time)
     small: list[_FanOut] = []
     large: list[_FanOut] = []
     for fan_out in fan_outs:
-        if fan_out in failed or fan_out in late:
+        if fan_out in failed or fan_out in postponed:
             continue
-        if time.has_expired(started=bool(small or large)):
-            late.append(fan_out)
+        if not time.can_start_another(started=bool(small or large)):
+            postponed.append(fan_out)
         elif not _match(fan_out):
             failed.append(fan_out)
         else:
-            (large if fan_out.is_large else small).append(fan_out)
+            (large if fan_out.needs_several_sends else small).append(fan_out)
     results = [_write_and_send(small, time)]
     for index, fan_out in enumerate(large):
-        if time.has_expired(started=bool(small or index)):
-            late.append(fan_out)
+        if not time.can_start_another(started=bool(small or index)):
+            postponed.append(fan_out)
         else:
             results.append(_write_and_send([fan_out], time))
-    for newly_failed, newly_late in results:
+    for newly_failed, newly_postponed in results:
         failed += newly_failed
-        late += newly_late
-    return failed, late
+        postponed += newly_postponed
+    return failed, postponed
 
 
 def _run_step(
@@ -226,15 +231,17 @@ def _run_step(
     """Run a step for all events together or, if that fails, for each one alone, so that an invalid event does
     not stop the others. Returns the events that failed, and those for which no time was left.
     """
+    if not fan_outs:
+        return [], []
     try:
-        return step(fan_outs) if fan_outs else [], []
+        return step(fan_outs), []
     except Exception:
-        logger.exception("fan-out failed", events=[fan_out.event.id for fan_out in fan_outs])
+        logger.exception("fan-out failed", event_ids=[fan_out.event.id for fan_out in fan_outs])
         if len(fan_outs) == 1:
             return list(fan_outs), []
     failed: list[_FanOut] = []
     for index, fan_out in enumerate(fan_outs):
-        if time.has_expired(started=bool(index)):
+        if not time.can_start_another(started=bool(index)):
             return failed, list(fan_outs[index:])
         failed += _run_step(step, [fan_out], time)[0]
     return failed, []
@@ -245,7 +252,7 @@ def _load(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     versions = [webhooks.subscriptions_version_key(fan_out.event.workspace_id) for fan_out in fan_outs]
     maybe_stored = [fan_out for fan_out in fan_outs if fan_out.may_be_stored]
     rows = dynamo.batch_get([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
-    for fan_out, row in zip(fan_outs, rows, strict=False):
+    for fan_out, row in zip(fan_outs, rows[: len(fan_outs)], strict=True):
         fan_out.version = webhooks.subscriptions_version(row)
     for fan_out, row in zip(maybe_stored, rows[len(fan_outs) :], strict=True):
         fan_out.stored = events.from_row(row) if row else None
@@ -262,9 +269,9 @@ def _match(fan_out: _FanOut) -> bool:
     try:
         fan_out.webhook_ids = matching.match(event.workspace_id, event.type, event.data, fan_out.version)
     except Exception:
-        logger.exception("fan-out failed", id=event.id)
+        logger.exception("fan-out failed", event_id=event.id)
         return False
-    fan_out.new_row = events.new_row(event, fan_out.webhook_ids, in_one_send=not fan_out.is_large)
+    fan_out.new_row = events.new_row(event, fan_out.webhook_ids, in_one_send=not fan_out.needs_several_sends)
     return True
 
 
@@ -272,19 +279,21 @@ def _write_and_send(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list
     """Write the events, then send their deliveries. Returns the events that failed, and those for which
     no time was left.
     """
-    failed, late = _run_step(_write, fan_outs, time)
-    unwritten = {*failed, *late}
+    failed, postponed = _run_step(_write, fan_outs, time)
+    unwritten = {*failed, *postponed}
     written = [fan_out for fan_out in fan_outs if fan_out not in unwritten and fan_out.webhook_ids]
     failed += _send(written)
     failed += [
-        fan_out for fan_out in written if fan_out not in failed and fan_out.is_large and not _finish(fan_out)
+        fan_out
+        for fan_out in written
+        if fan_out not in failed and fan_out.needs_several_sends and not _finish(fan_out)
     ]
-    return failed, late
+    return failed, postponed
 
 
 def _write(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
-    """Write the rows of new events, and markers of active workspaces. Stored events need this too, because
-    their marker may be missing. Returns the events that failed.
+    """Write the rows of new events, and the rows of active hours. Stored events need this too, because
+    the row of their hour may be missing. Returns the events that failed.
     """
     rows: list[dynamo.Row] = []
     needed_by: list[list[_FanOut]] = []
@@ -296,7 +305,7 @@ def _write(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
         active_hour = fan_out.event.workspace_id, events.hour_of(fan_out.event)
         if fan_out.webhook_ids and not _active_hours.get(active_hour):
             unmarked.setdefault(active_hour, []).append(fan_out)
-    rows += [events.activity_row(*active_hour) for active_hour in unmarked]
+    rows += [events.active_hour_row(*active_hour) for active_hour in unmarked]
     needed_by += unmarked.values()
     throttled = events.write(rows)
     failed = {fan_out for position in throttled for fan_out in needed_by[position]}
@@ -316,11 +325,11 @@ def _send(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
         unsent = {DeliveryMessage.read(message.body).event_id for message in failure.messages}
         return [fan_out for fan_out in fan_outs if fan_out.event.id in unsent]
     except Exception:
-        logger.exception("fan-out failed", events=[fan_out.event.id for fan_out in fan_outs])
+        logger.exception("fan-out failed", event_ids=[fan_out.event.id for fan_out in fan_outs])
         return list(fan_outs)
     for fan_out in fan_outs:
         event, count = fan_out.event, len(fan_out.webhook_ids)
-        logger.debug("fan-out completed", event_id=event.id, type=event.type, webhooks=count)
+        logger.debug("deliveries queued", event_id=event.id, type=event.type, webhooks=count)
     return []
 
 
@@ -343,18 +352,19 @@ def _messages(fan_out: _FanOut) -> Iterator[queues.Message]:
 
 
 def _finish(fan_out: _FanOut) -> bool:
-    """Record that every delivery of a large event is queued, and charge for it. Returns False if that fails.
-    Events from the bus and Patchbay's own events have no ceiling.
+    """Record that every delivery of an event that takes several sends is queued, and count the extra sends
+    against the ceiling. Returns False if that fails. Events from the bus and Patchbay's own events have no
+    ceiling.
     """
     event = fan_out.event
     logger.set_correlation_id(event.correlation_id)
     try:
         events.finish_fan_out(event)
         if fan_out.new_row is not None and event.source == "api":
-            calls = -(-len(fan_out.webhook_ids) // queues.MAX_ENTRIES)
+            calls = math.ceil(len(fan_out.webhook_ids) / queues.MAX_ENTRIES)
             ceilings.record_usage(event.workspace_id, "events", calls - 1)
     except Exception:
-        logger.exception("fan-out failed", id=event.id)
+        logger.exception("fan-out failed", event_id=event.id)
         return False
     return True
 

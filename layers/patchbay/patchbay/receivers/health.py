@@ -4,6 +4,8 @@ It covers five things: the deliveries that failed since the last success (`disab
 webhook), the number of consecutive timeouts (three open the breaker), whether the receiver has proved fast,
 whether too many retries wait in the queue, and when the rate limit has a free slot. The row of a healthy
 receiver is written once, when it proves fast, and after that only read.
+
+`deliveries.outcome` applies these rules.
 """
 
 from __future__ import annotations

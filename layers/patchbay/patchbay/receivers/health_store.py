@@ -63,7 +63,7 @@ def traffic_from_row(row: dynamo.Row | None) -> Traffic:
 
 
 def record_failure(key: str, time_ms: int, id: DeliveryId) -> Health:
-    """Count a failed delivery. Safe to repeat."""
+    """Count a failed delivery. Idempotent."""
     return _update(key, "ADD failures :entry", entry=frozenset((failure_entry(time_ms, id),)))
 
 

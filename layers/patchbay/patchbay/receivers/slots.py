@@ -3,6 +3,8 @@
 This is GCRA (the "virtual scheduling" of ITU-T I.371) without a burst: the row keeps the time of the next
 free slot, and a worker with n deliveries advances it by n intervals in one write. So a limit holds across all
 workers, and costs one write per batch.
+
+`health_store.reserve_slots` reserves the slots, and `deliveries.admission` uses them.
 """
 
 from __future__ import annotations

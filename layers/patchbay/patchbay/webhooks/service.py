@@ -60,7 +60,8 @@ _MAX_LIVE_SECRETS = 5
 def create(principal: Principal, body: CreateWebhook, once: Once | None = None) -> WebhookWithSecret:
     """Register a webhook. Only this response has its signing secret.
 
-    Raises ValidationFailed for a URL that Patchbay does not call, Conflict at the workspace's ceiling.
+    Raises ValidationFailed for a URL that Patchbay does not call, an unknown integration, or an event type
+    that is reserved for the platform; Conflict at the workspace's ceiling.
     """
     check_registered_url("url", body.url)
     _check_integration(principal, body)
@@ -76,8 +77,8 @@ def subscribe(
     principal: Principal,
     body: CreateWebhook,
     source: str,
-    record_actions: Callable[[WebhookId, str], Sequence[TransactItem]],
-    recover_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    response_actions: Callable[[WebhookId, str], Sequence[TransactItem]],
+    recovery_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
     existing one: there is one for each combination of URL, events and filters. A deleted or disabled webhook
@@ -85,14 +86,14 @@ def subscribe(
     ends immediately. A paused webhook becomes active.
 
     Returns the ID, and the signing secret if it is new. The transaction includes the actions of
-    `record_actions(id, secret)` and, for a webhook that was disabled, of `recover_actions(id)`. Raises
+    `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`. Raises
     Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     hook_key = _hook_key(source, body)
 
-    def reactivate_actions(id: WebhookId) -> Sequence[TransactItem]:
-        return [*record_actions(id, secret), *recover_actions(id)]
+    def reactivation_actions(id: WebhookId) -> Sequence[TransactItem]:
+        return [*response_actions(id, secret), *recovery_actions(id)]
 
     for _ in range(_MAX_TRIES):
         hook = store.find_hook(workspace_id, hook_key)
@@ -102,7 +103,7 @@ def subscribe(
                 if hook.webhook.is_active and hook.webhook.subscribed_at:
                     store.record_resubscription(hook.webhook, now_ms())
                     return hook.id, None
-                return hook.id, _reactivate(workspace_id, hook.id, secret, reactivate_actions)
+                return hook.id, _reactivate(workspace_id, hook.id, secret, reactivation_actions)
             id, now = hook.id if hook else WebhookId.new(), now_ms()
             webhook = replace(
                 _new(principal, body, source, secret, id),
@@ -113,14 +114,14 @@ def subscribe(
                 resumed_at=now if hook else 0,  # earlier failures no longer count
             )
             was_disabled = hook is not None and hook.was_disabled
-            store.create(webhook, reactivate_actions(id) if was_disabled else record_actions(id, secret))
+            store.create(webhook, reactivation_actions(id) if was_disabled else response_actions(id, secret))
         except (store.AlreadySubscribed, store.WebhookChanged, NotFound):
             continue  # a concurrent request subscribed, disabled or deleted it
         return id, secret
     raise write_conflict("hook")
 
 
-def page(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
+def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None = None) -> Page[Webhook]:
     """Webhooks, newest first; with a `source`, only those of that automation platform."""
     webhooks = store.page(
         principal.workspace_id,
@@ -139,8 +140,9 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
-    """Change the fields that `body` sets. Raises Conflict when `if_match` is not the current version,
-    ValidationFailed when the URL would send stored header values to another origin.
+    """Change the fields that `body` sets. Raises NotFound; Conflict when `if_match` is not the current
+    version, or when an automation manages one of the fields; ValidationFailed as `create` does, and when the
+    URL would send stored header values to another origin.
     """
     sent = body.model_fields_set
     if "url" in sent:
@@ -169,7 +171,9 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
 def set_status(
     principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
 ) -> Webhook:
-    """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures."""
+    """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures. Raises NotFound,
+    and Conflict when `if_match` is not the current version.
+    """
     return _change(principal.workspace_id, id, lambda webhook: _with_status(webhook, body.status), if_match)
 
 
@@ -201,19 +205,21 @@ def rotate_secret(
         ending: list[StoredSecret] = [
             {**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older
         ]
-        return replace(webhook, secrets=[_seal(principal.workspace_id, id, secret), *ending])
+        return replace(webhook, secrets=[_encrypt_secret(principal.workspace_id, id, secret), *ending])
 
     def respond(webhook: Webhook) -> WebhookWithSecret:
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
-    def record_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+    def response_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
         return [once.complete_action(respond(_to_api(webhook)))] if once else ()
 
-    return respond(_change(principal.workspace_id, id, change, if_match, extra_actions=record_actions))
+    return respond(_change(principal.workspace_id, id, change, if_match, extra_actions=response_actions))
 
 
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
-    """Remove a webhook. Its waiting deliveries end CANCELLED."""
+    """Remove a webhook. The delivery worker and the sweeper later end its waiting deliveries as CANCELLED.
+    Raises NotFound, and Conflict when `if_match` is not the current version.
+    """
     _delete(principal.workspace_id, id, if_match)
     return Empty()
 
@@ -221,7 +227,7 @@ def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> 
 def delete_for_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
     """Remove every webhook of a deleted integration. Returns False if a concurrent change prevented that."""
     is_done = True
-    for webhook in store.all_of(workspace_id):
+    for webhook in store.iter_webhooks(workspace_id):
         if webhook.integration_id == integration_id:
             try:
                 store.delete(webhook)
@@ -237,12 +243,12 @@ def disable(
     workspace_id: str,
     id: WebhookId,
     reason: str,
-    extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
+    extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]],
     *,
-    requested_at: int | None = None,
+    requested_at: int,
 ) -> bool:
-    """Disable a webhook because of the receiver's response to a request made at `requested_at`; the actions
-    of `extra_actions(webhook)` join the transaction. A webhook that is not active, or that was enabled or
+    """Disable a webhook because of an attempt that started at `requested_at`; the actions of
+    `extra_actions(webhook)` join the transaction. A webhook that is not active, or that was enabled or
     subscribed since then, is unchanged. So only one of several concurrent callers gets True.
     """
     is_disabled = False
@@ -285,7 +291,7 @@ def end_subscription(
     workspace_id: str, id: WebhookId, extra_actions: Sequence[TransactItem], *, requested_at: int
 ) -> bool:
     """Remove an automation's webhook because its receiver responded with 410 to a request made at
-    `requested_at`. Safe to repeat; `extra_actions` join the transaction. Returns False when the webhook does
+    `requested_at`. Idempotent; `extra_actions` join the transaction. Returns False when the webhook does
     not exist, or when the automation has subscribed again since then.
     """
     with suppress(NotFound):
@@ -316,14 +322,14 @@ def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
     return replace(_retry_config(webhook).to_policy(), retries_not_found=webhook.source == _N8N)
 
 
-def classify_response(webhook: StoredWebhook | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
+def with_receiver_message(webhook: StoredWebhook | None, outcome: retry.Outcome, body: str) -> retry.Outcome:
     """`outcome`, with the receiver's message about itself if the response's body has one."""
     if webhook is None or webhook.source != _N8N:
         return outcome
     return replace(outcome, message=n8n.receiver_message(outcome.status_code, body))
 
 
-def secrets(webhook: StoredWebhook) -> list[str]:
+def decrypt_secrets(webhook: StoredWebhook) -> list[str]:
     """The decrypted live signing secrets, newest first. Raises vault.DecryptionFailed."""
     context = _encryption_context(webhook.id, "secret")
     return [
@@ -332,7 +338,7 @@ def secrets(webhook: StoredWebhook) -> list[str]:
     ]
 
 
-def headers(webhook: StoredWebhook) -> dict[str, str]:
+def decrypt_headers(webhook: StoredWebhook) -> dict[str, str]:
     """The webhook's own headers, decrypted. Raises vault.DecryptionFailed."""
     if webhook.headers is None:
         return {}
@@ -344,9 +350,9 @@ def headers(webhook: StoredWebhook) -> dict[str, str]:
 
 
 def ciphertexts(webhook: StoredWebhook) -> list[str]:
-    """The ciphertexts that `secrets` and `headers` decrypt."""
-    sealed = [secret["sealed"] for secret in webhook.live_secrets(now_ms())]
-    return sealed if webhook.headers is None else [*sealed, webhook.headers]
+    """The ciphertexts that `decrypt_secrets` and `decrypt_headers` decrypt."""
+    encrypted = [secret["sealed"] for secret in webhook.live_secrets(now_ms())]
+    return encrypted if webhook.headers is None else [*encrypted, webhook.headers]
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -358,7 +364,7 @@ def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id
         workspace_id=principal.workspace_id,
         id=id,
         source=source,
-        secrets=[_seal(principal.workspace_id, id, secret)],
+        secrets=[_encrypt_secret(principal.workspace_id, id, secret)],
         status="ACTIVE",
         created_by=principal.id,
         created_at=now,
@@ -379,21 +385,21 @@ def _reactivate(
     workspace_id: str,
     id: WebhookId,
     secret: str,
-    reactivate_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    reactivation_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> str | None:
     """Make a hook active. If it was disabled, it gets `secret`, which is returned, and the actions of
-    `reactivate_actions(id)` join the transaction.
+    `reactivation_actions(id)` join the transaction.
     """
     was_disabled = False
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
         nonlocal was_disabled
         was_disabled = webhook.status == "DISABLED"
-        secrets = [_seal(workspace_id, id, secret)] if was_disabled else webhook.secrets
+        secrets = [_encrypt_secret(workspace_id, id, secret)] if was_disabled else webhook.secrets
         return replace(_with_status(webhook, "ACTIVE"), subscribed_at=now_ms(), secrets=secrets)
 
     def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
-        return reactivate_actions(id) if was_disabled else ()
+        return reactivation_actions(id) if was_disabled else ()
 
     _change(workspace_id, id, change, None, extra_actions=extra_actions)
     return secret if was_disabled else None
@@ -490,7 +496,7 @@ def _change(
     raise write_conflict("webhook")
 
 
-def _seal(workspace_id: str, id: WebhookId, secret: str) -> StoredSecret:
+def _encrypt_secret(workspace_id: str, id: WebhookId, secret: str) -> StoredSecret:
     context = _encryption_context(id, "secret")
     return {"sealed": vault.encrypt(workspace_id, secret, encryption_context=context)}
 

@@ -174,7 +174,7 @@ def page(
     return rows.map(StoredWebhook.from_row)
 
 
-def all_of(workspace_id: str) -> Iterator[StoredWebhook]:
+def iter_webhooks(workspace_id: str) -> Iterator[StoredWebhook]:
     """Every webhook of a workspace; the workspace's ceiling bounds their number."""
     rows = dynamo.query(
         settings().webhooks_table,
