@@ -210,7 +210,7 @@ revocation.url = "{PROVIDER_URL}/r"
 
 @contextlib.contextmanager
 def known_provider(folder: Path, at: Provider, name: str, text: str) -> Iterator[None]:
-    """Replace the built-in providers by one with this file; PROVIDER_URL in its addresses becomes `at`."""
+    """Replace the built-in providers with one from this file; PROVIDER_URL in its URLs becomes `at`."""
     from patchbay.providers import provider as providers
 
     file = folder / f"{name}.toml"

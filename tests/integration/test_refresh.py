@@ -267,7 +267,7 @@ def test_request_that_waits_too_long_gets_retry_after(
     _lease(connected, seconds=10)
     answer = connected.token()
     assert_problem(answer, 502, "upstream_failed")
-    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["retry-after"] == "5"
     assert connected.provider.refreshes == []
 
 

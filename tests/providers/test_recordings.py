@@ -102,9 +102,7 @@ def _recorded_exchanges(recorded: Recording) -> set[str]:
                 kinds.add("code for tokens")
             case RecordedExchange(operation="code", denied=denial) if denial is not None:
                 kinds.add("denied code")
-            case RecordedExchange(operation="code", unusable=fault) if (
-                fault and "own addresses" in fault.reason
-            ):
+            case RecordedExchange(operation="code", unusable=fault) if fault and "own URLs" in fault.reason:
                 kinds.add("token response with a foreign address")
             case RecordedExchange(operation="code", callback_error=str()):
                 kinds.add("callback from another server")

@@ -156,14 +156,14 @@ def test_schema_accepts_the_example() -> None:
         ("oauth.assumed_lifetime_seconds", 0, "assumed_lifetime_seconds"),
         ("oauth.refresh_margin_seconds", -1, "refresh_margin_seconds"),
         # addresses
-        ("oauth.token_url", "http://accounts.acme.example/token", "is not an https address"),
-        ("oauth.token_url", "https://localhost/token", "is not an https address"),
-        ("oauth.token_url", "https://accounts.acme.example:8443/token", "is not an https address"),
-        ("oauth.token_url", "https://user@accounts.acme.example/token", "is not an https address"),
-        ("oauth.token_url", "https://accounts.acme.example?x=1", "is not an https address"),
-        ("oauth.token_url", "https://accounts.acme.example/to ken", "is not an https address"),
-        ("oauth.token_url", "https://accounts.acme.example/\n", "is not an https address"),
-        ("oauth.token_url", "ftp://{domain}.acme.example", "is not an https address"),
+        ("oauth.token_url", "http://accounts.acme.example/token", "is not an https URL"),
+        ("oauth.token_url", "https://localhost/token", "is not an https URL"),
+        ("oauth.token_url", "https://accounts.acme.example:8443/token", "is not an https URL"),
+        ("oauth.token_url", "https://user@accounts.acme.example/token", "is not an https URL"),
+        ("oauth.token_url", "https://accounts.acme.example?x=1", "is not an https URL"),
+        ("oauth.token_url", "https://accounts.acme.example/to ken", "is not an https URL"),
+        ("oauth.token_url", "https://accounts.acme.example/\n", "is not an https URL"),
+        ("oauth.token_url", "ftp://{domain}.acme.example", "is not an https URL"),
         ("oauth.token_url", "https://{accounts.__class__}.example/", "a name in braces"),
         ("oauth.token_url", "https://{accounts!r}.example/", "a name in braces"),
         ("oauth.token_url", "https://{accounts:>9}.example/", "a name in braces"),
@@ -179,10 +179,10 @@ def test_schema_accepts_the_example() -> None:
             "the variable api is not defined",
         ),  # known only after the token response
         ("oauth.token_url", "{domain}/token", "the variable domain is not defined"),  # not an address
-        ("oauth.token_url", "https://{accounts}/token", "is not an https address"),  # an address already
+        ("oauth.token_url", "https://{accounts}/token", "is not an https URL"),  # an address already
         ("oauth.token_url", "https://{accounts}.example/token", "the variable accounts is not defined"),
-        ("oauth.token_url", "{accounts}{domain}/token", "is not an https address"),
-        ("oauth.token_url", "{accounts}.thief.example/token", "is not an https address"),
+        ("oauth.token_url", "{accounts}{domain}/token", "is not an https URL"),
+        ("oauth.token_url", "{accounts}.thief.example/token", "is not an https URL"),
         (
             "oauth.follow_ups.0.url",
             "{plan}/me",

@@ -119,7 +119,7 @@ def connection(**fields: Any) -> StoredConnection:
 )
 def test_decide_for_a_request(fields: dict[str, Any], decision: Decision) -> None:
     requested = connection(**fields)
-    assert decide(requested, NOW, first=requested, forced=False, can_wait=True) == decision
+    assert decide(requested, NOW, initial=requested, forced=False, can_wait=True) == decision
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_decide_for_a_request(fields: dict[str, Any], decision: Decision) -> Non
 )
 def test_decide_for_a_forced_refresh(fields: dict[str, Any], decision: Decision) -> None:
     requested = connection(**fields)
-    assert decide(requested, NOW, first=requested, forced=True, can_wait=True) == decision
+    assert decide(requested, NOW, initial=requested, forced=True, can_wait=True) == decision
 
 
 @pytest.mark.parametrize("forced", [False, True])
 def test_decide_fails_if_another_process_refreshes_for_too_long(forced: bool) -> None:
     leased = connection(**DUE_AND_ENDED, **LEASED)
-    decision = decide(leased, NOW, first=leased, forced=forced, can_wait=False)
+    decision = decide(leased, NOW, initial=leased, forced=forced, can_wait=False)
     assert decision == Fail(FailReason.REFRESHING)
 
 
@@ -155,15 +155,15 @@ def test_decide_fails_if_another_process_refreshes_for_too_long(forced: bool) ->
 def test_decide_serves_tokens_that_another_process_has_refreshed(forced: bool) -> None:
     first = connection(**DUE_AND_ENDED)
     refreshed = replace(first, tokens_version=first.tokens_version + 1)
-    assert decide(refreshed, NOW, first=first, forced=forced, can_wait=True) == Serve()
+    assert decide(refreshed, NOW, initial=first, forced=forced, can_wait=True) == Serve()
     removed = replace(refreshed, status="REVOKED")
-    assert decide(removed, NOW, first=first, forced=forced, can_wait=True) == Fail(FailReason.REMOVED)
+    assert decide(removed, NOW, initial=first, forced=forced, can_wait=True) == Fail(FailReason.REMOVED)
 
 
 def test_decide_makes_a_forced_refresh_wait_after_another_process_has_failed() -> None:
     first = connection(**DUE_AND_ENDED)
     failed = replace(first, failures=1, retry_at=LATER)
-    assert decide(failed, NOW, first=first, forced=True, can_wait=True) == Fail(FailReason.BACKING_OFF)
+    assert decide(failed, NOW, initial=first, forced=True, can_wait=True) == Fail(FailReason.BACKING_OFF)
 
 
 # ── when a token expires and is refreshed ────────────────────────────────────────────────────────────
@@ -328,7 +328,7 @@ def test_wait_respects_the_requested_wait_within_bounds(
 
 
 @pytest.mark.parametrize(
-    ("unclear", "refusals", "since", "expected"),
+    ("has_unknown_reason", "refusals", "since", "expected"),
     [
         (True, 0, None, (1, NOW)),
         (True, 7, NOW - DAY, (8, NOW - DAY)),
@@ -337,9 +337,9 @@ def test_wait_respects_the_requested_wait_within_bounds(
     ],
 )
 def test_failure_of_another_kind_restarts_the_count_of_refusals(
-    unclear: bool, refusals: int, since: int | None, expected: tuple[int, int | None]
+    has_unknown_reason: bool, refusals: int, since: int | None, expected: tuple[int, int | None]
 ) -> None:
-    assert count_refusals(refusals, since, NOW, unclear=unclear) == expected
+    assert count_refusals(refusals, since, NOW, has_unknown_reason=has_unknown_reason) == expected
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ def test_foreign_address_makes_the_response_unusable(address: object) -> None:
     reason, may_have_succeeded = unusable_reason(
         {"access_token": "access", "api_domain": address}, metadata=API
     )
-    assert reason == "the response's api_domain is not one of the provider's own addresses"
+    assert reason == "the response's api_domain is not one of the provider's own URLs"
     assert may_have_succeeded
 
 

@@ -2,5 +2,6 @@
 
 `service` has the use cases of the API, `marketplace` publishes, reviews and installs, `client` finds the
 OAuth client that an integration uses, and `activity` writes the log. `config` is the policy of the `config`
-field. Tables: integrations (`store`) and activity (`activity`).
+field. An integration's hourly and daily limits are enforced in `oauth.limits`.
+Tables: integrations (`store`) and activity (`activity`).
 """

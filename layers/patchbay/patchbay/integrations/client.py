@@ -24,7 +24,7 @@ from patchbay.providers.provider import OAuth, Provider
 class OAuthClient:
     """An OAuth client at a provider. `variables` has the values of the variables in the provider's URLs."""
 
-    provider: str  # its label
+    provider_label: str
     oauth: OAuth
     client_id: str
     client_secret: str | None = field(repr=False)
@@ -130,10 +130,10 @@ def client_identity(integration: StoredIntegration) -> tuple[str | None, str | N
 
 def deactivate_copy(workspace_id: str, copy: IntegrationId, reason: str) -> None:
     """Set a copy to ERROR because its source no longer serves it, once for each reason."""
-    entry = activity.log_action(
+    log_action = activity.log_action(
         workspace_id, copy, "integration.status_changed", activity.SYSTEM, f"ERROR: {reason}"
     )
-    store.set_error(workspace_id, copy, reason, now_ms(), [entry])
+    store.set_error(workspace_id, copy, reason, now_ms(), [log_action])
 
 
 def _deactivated(copy: StoredIntegration, reason: str) -> SourceUnavailable:

@@ -2,8 +2,8 @@
 
 A listing is the snapshot that the platform approved, never the publisher's current row: a change to a
 reviewed field waits for a new decision. A copy has the snapshot's fields and none of the publisher's config.
-It uses the publisher's client (`integrations.client`), but its tokens are the installer's. Its scopes and
-limits can only be narrowed, so it never asks more of that client than the snapshot allows.
+It uses the publisher's client (`integrations.client`), but its tokens are the installer's. A copy's scopes
+and limits can only be narrowed, so it never asks more of the publisher's client than the snapshot allows.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def on_change(
     if not new.is_public:
         if not was_public:
             return new, []
-        return _unpublished(new), [store.unlist_action(new.id), store.finish_review_action(new.id)]
+        return _with_unpublished_status(new), [
+            store.delete_listing_action(new.id),
+            store.finish_review_action(new.id),
+        ]
     if old is not None and was_public and _reviewed_fields(old) == _reviewed_fields(new):
         if old.secret_names != new.secret_names:
             _check_publishable(new)
@@ -78,12 +81,14 @@ def on_change(
             publisher_verified=True,
             withdrawn=False,
         )
-        return new, [store.list_action(_snapshot(new, new.version if old is None else new.version + 1))]
+        return new, [
+            store.put_listing_action(_snapshot(new, new.version if old is None else new.version + 1))
+        ]
     new = replace(new, review_status=ReviewStatus.PENDING)
     actions = [store.request_review_action(new.workspace_id, new.id, now_ms())]
     if old is not None and client_identity(old) != client_identity(new):
         # The listing has the old client, which no longer serves copies.
-        actions = [store.unlist_action(new.id), *actions]
+        actions = [store.delete_listing_action(new.id), *actions]
     return new, actions
 
 
@@ -130,9 +135,11 @@ def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
     if old is None:
         raise NotFound("No integration with this ID.")
     new, extra_actions = _after_decision(old, body)
-    entry = activity.log_action(old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.reason)
+    log_action = activity.log_action(
+        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.reason
+    )
     try:
-        new = store.update(old, new, [store.finish_review_action(old.id), entry, *extra_actions])
+        new = store.update(old, new, [store.finish_review_action(old.id), log_action, *extra_actions])
     except store.IntegrationChanged:
         raise Conflict("The integration has just changed. Review it again.") from None
     return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
@@ -149,32 +156,38 @@ def _after_decision(
     old: StoredIntegration, body: ReviewPublication
 ) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
     """The integration after the platform's decision, and the extra actions of the transaction."""
-    rejected = replace(
+    decided = replace(
         old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
     )
     if body.decision == "WITHDRAW":
-        # Even if it has been unpublished or rejected in the meantime: its copies work until it is withdrawn.
-        stop_copies = store.add_task_action(Task("withdraw", old.workspace_id, old.id))
-        return replace(rejected, withdrawn=True), [store.unlist_action(old.id), stop_copies]
+        # This applies even to an integration that has since been unpublished or rejected: its copies work
+        # until it is withdrawn.
+        withdraw_action = store.add_task_action(Task("withdraw", old.workspace_id, old.id))
+        return replace(decided, withdrawn=True), [store.delete_listing_action(old.id), withdraw_action]
     if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
+        status = (
+            "it has no pending review"
+            if old.review_status is None
+            else f"its review status is {old.review_status}"
+        )
         raise Conflict(
-            f"The integration is at version {old.version}, and its review status is {old.review_status}. "
+            f"The integration is at version {old.version}, and {status}. "
             "Review it again: invoke this function without integrationId to list the pending reviews."
         )
     if body.decision == "REJECT":
-        return rejected, []
+        return decided, []
     _check_publishable(old)
     approved = replace(
-        rejected,
+        decided,
         review_status=ReviewStatus.APPROVED,
         publisher_name=body.publisher_name or old.publisher_name,
         publisher_verified=body.verified,
         withdrawn=False,
     )
-    return approved, [store.list_action(_snapshot(approved, old.version + 1))]
+    return approved, [store.put_listing_action(_snapshot(approved, old.version + 1))]
 
 
-def _unpublished(new: StoredIntegration) -> StoredIntegration:
+def _with_unpublished_status(new: StoredIntegration) -> StoredIntegration:
     count = sum(1 for _ in store.copies(new.id))
     copies = "1 installed copy continues" if count == 1 else f"{count} installed copies continue"
     return replace(new, review_status=None, status_reason=f"Unpublished. {copies} to work.")
@@ -297,11 +310,11 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     those of automations.
     """
 
-    def public(limit: int, cursor: str | None) -> Page[Integration]:
+    def published_page(limit: int, cursor: str | None) -> Page[Integration]:
         page = store.list_listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
         return page.map(to_api)
 
-    def built_in(limit: int, cursor: str | None) -> Page[Integration]:
+    def built_in_page(limit: int, cursor: str | None) -> Page[Integration]:
         matches = [listing for listing in _built_in_listings() if _matches(listing, query)]
         start = _offset(cursor)
         end = min(start + limit, len(matches))
@@ -309,7 +322,7 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
         entries = [(to_api(matches[index]), str(index + 1)) for index in range(start, end)]
         return Page(entries, next_cursor)
 
-    return chain_sources([public, built_in], query)
+    return chain_sources([published_page, built_in_page], query)
 
 
 def _offset(cursor: str | None) -> int:
@@ -328,8 +341,8 @@ Source = Callable[[int, str | None], Page[Integration]]
 
 
 def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
-    """One page of several lists, one after another. The cursor is a list's index and the cursor within that
-    list.
+    """One page of several lists, one after the other. The cursor is `<index of the list>.<cursor within
+    it>`.
     """
     index, _, rest = (query.cursor or "0.").partition(".")
     if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
@@ -348,7 +361,7 @@ def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integr
 
 
 def to_api(listing: MarketplaceListing) -> Integration:
-    """A public integration as everyone sees it: without config."""
+    """A public integration as every workspace sees it, without config."""
     return Integration(
         id=listing.id,
         name=listing.name,
@@ -443,8 +456,8 @@ def _built_in_listing(
 # ── copies ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def new_copy(principal: Principal, id: IntegrationId) -> StoredIntegration:
-    """A new integration of the caller's workspace, from a listing or a template. Raises NotFound."""
+def new_installation(principal: Principal, id: IntegrationId) -> StoredIntegration:
+    """A new integration, installed from a listing (then it is a copy) or from a template. Raises NotFound."""
     approved = store.get_listing(id)
     listing = approved or next((built_in for built_in in _built_in_listings() if built_in.id == id), None)
     if listing is None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 # A change requires the version that was read. If another change came first, the integration is read again.
-_TRIES = 3
+_MAX_TRIES = 3
 # The fields of a body that are stored unchanged.
 _COPIED_FIELDS = {
     "name", "description", "logo_url", "rate_limit_per_hour", "rate_limit_per_day", "scopes", "provider",
@@ -74,8 +74,8 @@ def create(principal: Principal, body: CreateIntegration, once: Once | None = No
     new = _with_changes(principal, empty, body, set(CreateIntegration.model_fields))
     new, extra_actions = marketplace.on_change(principal, None, new)
     response = to_api(new)
-    entry = _log_action(principal, new, "integration.created")
-    store.create(new, [*extra_actions, entry], once, response)
+    log_action = _log_action(principal, new, "integration.created")
+    store.create(new, [*extra_actions, log_action], once, response)
     return response
 
 
@@ -174,7 +174,7 @@ def delete(principal: Principal, id: IntegrationId, if_match: int | None = None)
     """Delete an integration. It cannot be seen or used from now on. Within minutes, `oauth.maintenance`
     revokes its connections, removes its webhooks and deactivates its copies.
     """
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         old = get_stored(principal.workspace_id, id)
         check_version("integration", old.version, if_match)
         try:
@@ -189,10 +189,10 @@ def install(principal: Principal, id: IntegrationId, once: Once | None = None) -
     """Copy a public integration or a template into the caller's workspace. Raises NotFound if the marketplace
     does not have it, and Conflict at the workspace's ceiling.
     """
-    copy = marketplace.new_copy(principal, id)
-    response = to_api(copy)
-    entry = _log_action(principal, copy, "integration.installed", f"a copy of {id}")
-    store.create(copy, [entry], once, response)
+    new = marketplace.new_installation(principal, id)
+    response = to_api(new)
+    log_action = _log_action(principal, new, "integration.installed", f"a copy of {id}")
+    store.create(new, [log_action], once, response)
     return response
 
 
@@ -353,7 +353,7 @@ def _update_with_retries(
     detail: str,
 ) -> Integration:
     """Apply `change` to the current row, and write the result if it is different."""
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         old = get_stored(principal.workspace_id, id)
         check_version("integration", old.version, if_match)
         new = change(old)
@@ -363,9 +363,9 @@ def _update_with_retries(
         if new.generation != old.generation:
             expire = Task("expire", new.workspace_id, new.id)
             extra_actions = [*extra_actions, store.add_task_action(expire)]
-        entry = _log_action(principal, new, action, detail)
+        log_action = _log_action(principal, new, action, detail)
         try:
-            return to_api(store.update(old, new, [*extra_actions, entry]))
+            return to_api(store.update(old, new, [*extra_actions, log_action]))
         except store.IntegrationChanged:
             continue
     raise write_conflict("integration")

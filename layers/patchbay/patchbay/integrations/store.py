@@ -192,7 +192,7 @@ def delete(old: StoredIntegration, now: int, extra_actions: Sequence[dynamo.Tran
             table, {"workspaceId": old.workspace_id, "sk": _COUNT}, "ADD integrations :less", less=-1
         ),
         add_task_action(Task("remove", old.workspace_id, old.id)),
-        unlist_action(old.id),
+        delete_listing_action(old.id),
         finish_review_action(old.id),
         *extra_actions,
     ]
@@ -320,7 +320,7 @@ def list_listings(
     return page.map(MarketplaceListing.from_row)
 
 
-def list_action(listing: MarketplaceListing) -> dynamo.TransactItem:
+def put_listing_action(listing: MarketplaceListing) -> dynamo.TransactItem:
     row = {
         **records.to_row(listing),
         "workspaceId": _MARKETPLACE,
@@ -334,7 +334,7 @@ def search_text(*texts: str) -> str:
     return "\n".join(texts).casefold()
 
 
-def unlist_action(id: IntegrationId) -> dynamo.TransactItem:
+def delete_listing_action(id: IntegrationId) -> dynamo.TransactItem:
     return dynamo.delete_action(settings().integrations_table, key(_MARKETPLACE, id))
 
 
@@ -348,7 +348,7 @@ def finish_review_action(id: IntegrationId) -> dynamo.TransactItem:
 
 
 def pending_reviews() -> Iterator[PendingReview]:
-    """The integrations that wait for a review, oldest first."""
+    """The integrations that wait for a review, in the order of their IDs."""
     for row in dynamo.query(settings().integrations_table, "workspaceId = :reviews", reviews=_REVIEWS):
         yield PendingReview(row["publisherWorkspaceId"], IntegrationId(row["sk"]), row["since"])
 

@@ -2,7 +2,8 @@
 
 Entry points: `flow` (the authorization code flow), `connections` (list, get, create, delete, tokens),
 `refresh.ensure_fresh` (one connection), and `maintenance.run_due` (the scheduled run). Policies:
-`refresh_policy`, `token_body`, and `token_response`. `token_endpoint` sends the requests, and
-`provider_calls` limits those of slow workspaces.
+`refresh_policy` (when to refresh), `token_body` (bytes → value), and `token_response` (value → TokenSet).
+`token_endpoint` sends the requests, `provider_calls` limits those of slow workspaces, and `limits` enforces
+an integration's hourly and daily limits.
 Tables: connections (`store`) and OAuth states (`states`).
 """

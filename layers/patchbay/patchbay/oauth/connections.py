@@ -49,7 +49,7 @@ from patchbay.observability import logger
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-_TRIES = 3
+_MAX_TRIES = 3
 # The credentials of a provider that Patchbay does not know.
 _CUSTOM_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
 
@@ -125,7 +125,7 @@ def create(
     limits.admit(integration)
     old = store.get(principal.workspace_id, integration_id, body.connection_id)
     check_replaceable(old)
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         new = with_credentials(
             new_connection(principal, integration, body.connection_id, auth_type, old),
             body.credentials,
@@ -133,11 +133,11 @@ def create(
         )
         response = to_api(integration, new)
         detail = f"{new.name}, by {auth_type.value.lower().replace('_', ' ')}"
-        entry = activity.log_action(
+        log_action = activity.log_action(
             principal.workspace_id, integration_id, "connection.created", principal.id, detail
         )
         try:
-            store.connect(new, old, [entry], once, response)
+            store.connect(new, old, [log_action], once, response)
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -149,14 +149,14 @@ def delete(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef, if_match: int | None = None
 ) -> Empty:
     """Delete a connection at once, and revoke its grant if the provider can be reached."""
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         _, connection, call_state = _find(principal, integration_id, ref)
         check_version("connection", connection.version, if_match)
-        entry = activity.log_action(
+        log_action = activity.log_action(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
         )
         try:
-            connection = store.start_removal(connection, now_ms(), [entry])
+            connection = store.start_removal(connection, now_ms(), [log_action])
         except store.ConnectionChanged:
             continue
         with suppress(provider_calls.ProvidersBusy):  # maintenance finishes the removal

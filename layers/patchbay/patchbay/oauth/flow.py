@@ -1,7 +1,7 @@
-"""The authorization code flow: start it, forward the provider's redirect, complete it.
+"""The authorization code flow, with PKCE: start it, forward the provider's redirect, complete it.
 
 A state is 256 random bits, stored as a hash, and works once, for 10 minutes, for the principal that started
-the flow. The browser's redirect (`redirect_location`) exchanges nothing: it passes the parameters on to the
+the flow. The browser's redirect (`redirect_location`) exchanges no code: it passes the parameters on to the
 platform's page, and the code is exchanged when the same principal sends them back.
 """
 
@@ -43,7 +43,7 @@ from patchbay.oauth import (
     token_endpoint,
 )
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
-from patchbay.oauth.states import State
+from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
@@ -52,10 +52,10 @@ from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 
-_TRIES = 3
+_MAX_TRIES = 3
 # The parameters of a redirect, besides the provider's own `callback` ones (RFC 6749, 4.1.2; RFC 9207).
 _RESPONSE_PARAMETERS = {"code", "state", "iss", "error", "error_description", "error_uri", "scope"}
-_MAX_PARAMETER = 4096
+_MAX_PARAMETER_LENGTH = 4096
 # Not parsed with urlsplit, which is lenient: a browser may see a different origin.
 _RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
 
@@ -76,9 +76,9 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     now = now_ms()
     state = secrets.token_urlsafe(32)
     id = states.hash_state(state)
-    # RFC 7636, 4.1: 43 to 128 characters.
+    # PKCE (RFC 7636, 4.1): 48 bytes are 64 characters, within its 43 to 128.
     verifier = secrets.token_urlsafe(48) if client.oauth.pkce else None
-    row = State(
+    stored = StoredFlow(
         id=id,
         workspace_id=principal.workspace_id,
         principal_id=principal.id,
@@ -94,66 +94,68 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
         return_url=body.return_url,
         callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
-    entry = activity.log_action(
+    log_action = activity.log_action(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
     )
-    dynamo.transact([states.create_action(row), entry])
+    dynamo.transact([states.create_action(stored), log_action])
     url = token_endpoint.authorization_url(
         client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
     )
-    return Authorization(authorization_url=url, state=state, expires_at=at_ms(row.expires_at))
+    return Authorization(authorization_url=url, state=state, expires_at=at_ms(stored.expires_at))
 
 
 def complete(principal: Principal, body: Callback) -> Connection:
-    """Complete a flow: exchange the code for tokens, and store them as a connection. The state is used up,
-    whatever the result.
+    """Complete a flow: exchange the code for tokens, and store them as a connection. The state is consumed in
+    every case.
 
     Raises ValidationFailed for a state that is unknown, used, or expired; Forbidden for another caller's;
-    AuthorizationFailed with the provider's error; UpstreamFailed for an unusable response; Conflict at the
-    ceiling of connections.
+    NotFound for a deleted integration; IntegrationInactive; AuthorizationFailed with the provider's error;
+    UpstreamFailed for an unusable response; Conflict if the integration has changed, if the connection is
+    being removed, or at the ceiling of connections.
     """
-    state = states.consume(states.hash_state(body.state), now_ms())
-    if state is None:
+    flow = states.consume(states.hash_state(body.state), now_ms())
+    if flow is None:
         raise ValidationFailed.for_field(
             "state",
             "is unknown, was used before, or is older than 10 minutes. Start a new flow with initiate",
         )
-    if (state.workspace_id, state.principal_id) != (principal.workspace_id, principal.id):
-        actor = principal.id if principal.workspace_id == state.workspace_id else "a stranger"
-        _log_failure(state, actor, "another caller returned the state")
+    if (flow.workspace_id, flow.principal_id) != (principal.workspace_id, principal.id):
+        actor = principal.id if principal.workspace_id == flow.workspace_id else "a stranger"
+        _log_failure(flow, actor, "another caller returned the state")
         raise Forbidden(
-            "Another caller started this flow, and only they can complete it. It has ended: start your own."
+            "Another caller started this flow, and only they can complete it. The flow has ended. "
+            "Start a new one."
         )
-    name = ConnectionRef(state.connection_name)
-    integration, old, call_state = store.find(state.workspace_id, state.integration_id, name)
+    name = ConnectionRef(flow.connection_name)
+    integration, old, call_state = store.find(flow.workspace_id, flow.integration_id, name)
     if integration is None:
         raise NotFound("No integration with this ID.")
     try:
         connections.check_active(integration)
-        return _connect(principal, integration, old, call_state, state, body)
+        return _connect(principal, integration, old, call_state, flow, body)
     except Problem as problem:
-        _log_failure(state, principal.id, problem.detail)
+        _log_failure(flow, principal.id, problem.detail)
         raise
 
 
 def redirect_location(integration_id: IntegrationId, parameters: Mapping[str, str]) -> str:
     """Where the provider's redirect sends the browser: the returnUrl of the flow, with the provider's
-    parameters in the fragment, which no server sees. Exchanges nothing, and does not use up the state.
+    parameters in the fragment, which no server sees. Exchanges no code and consumes no state.
 
     Raises ValidationFailed for a state that is unknown, expired, or has no returnUrl; NotFound for one of
     another integration.
     """
-    state = states.peek(states.hash_state(parameters.get("state", "")), now_ms())
-    if state is None:
+    flow = states.peek(states.hash_state(parameters.get("state", "")), now_ms())
+    if flow is None:
         raise ValidationFailed.for_field("state", "is unknown, was used before, or is older than 10 minutes")
-    if state.integration_id != integration_id:
+    if flow.integration_id != integration_id:
         raise NotFound("No integration with this ID.")
-    if state.return_url is None:
+    if flow.return_url is None:
         raise ValidationFailed.for_field("state", "belongs to a flow that was started without a returnUrl")
-    _check_return_url(state.return_url)
-    allowed = {*_RESPONSE_PARAMETERS, *state.callback_parameters}
-    forwarded = {name: value[:_MAX_PARAMETER] for name, value in parameters.items() if name in allowed}
-    return f"{state.return_url}#{urlencode(forwarded)}"
+    _check_return_url(flow.return_url)
+    allowed = {*_RESPONSE_PARAMETERS, *flow.callback_parameters}
+    forwarded = {name: value[:_MAX_PARAMETER_LENGTH] for name, value in parameters.items() if name in allowed}
+    return f"{flow.return_url}#{urlencode(forwarded)}"
 
 
 # ── completing ───────────────────────────────────────────────────────────────────────────────────────
@@ -164,62 +166,62 @@ def _connect(
     integration: StoredIntegration,
     old: StoredConnection | None,
     call_state: ProviderCallState,
-    state: State,
+    flow: StoredFlow,
     body: Callback,
 ) -> Connection:
-    if integration.generation != state.generation:
+    if integration.generation != flow.generation:
         raise Conflict(
             "The integration's client or URLs have changed since this flow started. Start a new flow."
         )
     client = client_for(integration)
     _check_issuer(client, body)
     if body.code is None:
-        raise _denied(client, body)
+        raise _denial_error(client, body)
     variables = _callback_variables(client, body)
     # Everything that can fail without the provider comes before the code is used.
     connections.check_replaceable(old)
     encrypt = vault.encryptor(principal.workspace_id)
     verifier = (
         None
-        if state.verifier is None
+        if flow.verifier is None
         else vault.decrypt(
-            principal.workspace_id, state.verifier, encryption_context=_encryption_context(state.id)
+            principal.workspace_id, flow.verifier, encryption_context=_encryption_context(flow.id)
         )
     )
     client = client.with_variables(variables)
     with provider_calls.permit(call_state):
-        tokens = _exchange(principal, client, state, body.code, verifier)
-        return _store(principal, integration, state, client, variables, tokens, encrypt, old)
+        tokens = _exchange(principal, client, flow, body.code, verifier)
+        return _store(principal, integration, flow, client, variables, tokens, encrypt, old)
 
 
-def _denied(client: OAuthClient, body: Callback) -> AuthorizationFailed:
+def _denial_error(client: OAuthClient, body: Callback) -> AuthorizationFailed:
     """The error in the provider's redirect."""
-    hidden = token_endpoint.secrets_to_mask(client)
-    error, description = sanitize(body.error, hidden), sanitize(body.error_description, hidden)
+    sent_secrets = token_endpoint.secrets_to_mask(client)
+    error, description = sanitize(body.error, sent_secrets), sanitize(body.error_description, sent_secrets)
     return AuthorizationFailed(
-        f"{client.provider} returned {error or 'an error'}"
+        f"{client.provider_label} returned {error or 'an error'}"
         + (f": {description}." if description else ".")
         + " Start a new flow when the cause is fixed."
     )
 
 
 def _exchange(
-    principal: Principal, client: OAuthClient, state: State, code: str, verifier: str | None
+    principal: Principal, client: OAuthClient, flow: StoredFlow, code: str, verifier: str | None
 ) -> TokenSet:
     try:
         with provider_calls.track(principal.workspace_id):
             return token_endpoint.exchange_code(
-                client, code=code, redirect_uri=state.redirect_uri, code_verifier=verifier
+                client, code=code, redirect_uri=flow.redirect_uri, code_verifier=verifier
             )
     except TokenRequestDenied as error:
         raise AuthorizationFailed(
-            f"{client.provider} did not accept the code: {error}. Start a new flow. If this error persists, "
-            "check the integration's client."
+            f"{client.provider_label} did not accept the code: {error}. Start a new flow. If this error "
+            "persists, check the integration's client."
         ) from None
     except UnusableTokenResponse as error:
         raise UpstreamFailed(
-            f"{client.provider} returned an unusable response: {error.reason}. Nothing is connected. Start a "
-            "new flow.",
+            f"{client.provider_label} returned an unusable response: {error.reason}. Nothing is connected. "
+            "Start a new flow.",
             headers=_retry_after(error),
         ) from None
 
@@ -232,20 +234,20 @@ def _retry_after(error: UnusableTokenResponse) -> dict[str, str]:
 def _store(
     principal: Principal,
     integration: StoredIntegration,
-    state: State,
+    flow: StoredFlow,
     client: OAuthClient,
     variables: Mapping[str, str],
     tokens: TokenSet,
     encrypt: Encrypt,
     old: StoredConnection | None,
 ) -> Connection:
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         connection = connections.new_connection(
-            principal, integration, state.connection_name, AuthType.OAUTH2, old
+            principal, integration, flow.connection_name, AuthType.OAUTH2, old
         )
-        connection = replace(connection, scopes=list(state.scopes), variables=dict(variables))
+        connection = replace(connection, scopes=list(flow.scopes), variables=dict(variables))
         new = with_tokens(connection, client.oauth, tokens, encrypt, now_ms())
-        entry = activity.log_action(
+        log_action = activity.log_action(
             principal.workspace_id,
             integration.id,
             "connection.created" if old is None else "connection.renewed",
@@ -253,7 +255,7 @@ def _store(
             new.name if new.account_label is None else f"{new.name}: {sanitize(new.account_label)}",
         )
         try:
-            store.connect(new, old, [entry])
+            store.connect(new, old, [log_action])
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -297,14 +299,16 @@ def _revoke_replaced(
 
 
 def _check_issuer(client: OAuthClient, body: Callback) -> None:
-    """RFC 9207, 2.4: reject a response from a server other than the flow's (mix-up attack)."""
+    """Reject an authorization response from a server other than the one this flow started at (mix-up attack,
+    RFC 9207, 2.4).
+    """
     issuer, origins = client.oauth.issuer, client.oauth.iss_origins
     if issuer is None:
         if origins and body.iss is not None and origin_of(body.iss) not in origins:
             raise AuthorizationFailed(
                 f"The response comes from a server (iss {sanitize(body.iss)!r}) that neither "
-                f"authorizationUrl nor tokenUrl names. Start a new flow. If {client.provider} documents that "
-                "issuer, set config.issuer."
+                f"authorizationUrl nor tokenUrl names. Start a new flow. If {client.provider_label} "
+                "documents that issuer, set config.issuer."
             )
         return
     if body.iss is None:
@@ -314,12 +318,12 @@ def _check_issuer(client: OAuthClient, body: Callback) -> None:
             )
     elif body.iss != issuer:
         raise AuthorizationFailed(
-            f"The response comes from a server other than {client.provider}'s (iss). Start a new flow."
+            f"The response comes from a server other than {client.provider_label}'s (iss). Start a new flow."
         )
 
 
 def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
-    """The addresses that the provider's redirect names. Raises AuthorizationFailed if one is not its own."""
+    """The URLs that the provider's redirect names. Raises AuthorizationFailed if one is not its own."""
     extra = body.__pydantic_extra__ or {}
     variables = {}
     for name, variable in client.oauth.callback.items():
@@ -328,7 +332,7 @@ def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
             continue
         if not is_at_host(value, list(variable.hosts)):
             raise AuthorizationFailed(
-                f"{variable.parameter} is not one of {client.provider}'s own addresses. Start a new flow."
+                f"{variable.parameter} is not one of {client.provider_label}'s own URLs. Start a new flow."
             )
         variables[name] = value.rstrip("/")
     return variables
@@ -338,11 +342,11 @@ def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
 
 
 def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
-    """Exact match (RFC 9700, 2.1). For a copy, only the platform's URIs are allowed: with its publisher's
-    URIs, the publisher would get others' codes.
+    """Require an exact match (RFC 9700, 2.1). A copy may use only the platform's URIs: with its publisher's,
+    the publisher would receive other workspaces' codes.
     """
     own = integration.redirect_uris
-    registered = own if own and integration.source_workspace_id is None else settings().redirect_uris
+    registered = own if own and not integration.is_copy else settings().redirect_uris
     if uri not in registered:
         where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
         raise ValidationFailed.for_field("redirectUri", f"must exactly match a URI in {where}")
@@ -361,36 +365,38 @@ def _check_return_url(url: str | None) -> None:
 def _scopes(
     integration: StoredIntegration, client: OAuthClient, requested: list[str] | None
 ) -> tuple[str, ...]:
-    """The scopes to request from the provider: none beyond the integration's, if it lists any, plus those
-    that are needed for a refresh token.
+    """The scopes to request: the chosen ones, which must be within the integration's list if it has one, plus
+    those that the provider needs to issue a refresh token.
     """
     listed = list(integration.scopes)
-    is_copy = integration.source_workspace_id is not None
-    if is_copy:  # it uses the publisher's client: no scope beyond the approved ones, even if it lists none
+    if integration.is_copy:
+        # It uses the publisher's client: no scope beyond the approved ones, even if it lists none.
         approved = marketplace.with_approved_limits(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and requested == []:
             raise ValidationFailed.for_field(
                 "scopes", "must contain at least one scope: otherwise the provider would choose"
             )
-    if requested is not None and (listed or is_copy):
-        beyond = [scope for scope in requested if scope not in listed]
-        if beyond:
-            raise ValidationFailed.for_field("scopes", f"{beyond[0]} is not one of the integration's scopes")
+    if requested is not None and (listed or integration.is_copy):
+        disallowed = [scope for scope in requested if scope not in listed]
+        if disallowed:
+            raise ValidationFailed.for_field(
+                "scopes", f"{disallowed[0]} is not one of the integration's scopes"
+            )
     chosen = requested if requested is not None else listed
-    if not (chosen or is_copy or requested is not None):
+    if not (chosen or integration.is_copy or requested is not None):
         chosen = list(client.oauth.default_scopes)
     return tuple(dict.fromkeys([*chosen, *client.oauth.offline_scopes]))
 
 
-def _log_failure(state: State, actor: str, detail: str) -> None:
+def _log_failure(flow: StoredFlow, actor: str, detail: str) -> None:
     """Log a failure in the activity log of the integration whose flow it is."""
     activity.log(
-        state.workspace_id,
-        state.integration_id,
+        flow.workspace_id,
+        flow.integration_id,
         "oauth.failed",
         actor,
-        f"{state.connection_name}: {detail}",
+        f"{flow.connection_name}: {detail}",
         "FAILED",
     )
 

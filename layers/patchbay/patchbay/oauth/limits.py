@@ -20,7 +20,7 @@ def admit(integration: StoredIntegration) -> None:
     another installation gives no extra uses. A copy with lower limits is bound by those too.
     """
     own_quotas = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)
-    if integration.source_workspace_id is None:
+    if not integration.is_copy:
         _admit(f"integration#{integration.id}", own_quotas, "The integration has")
         return
     copy = with_approved_limits(integration)

@@ -1,6 +1,9 @@
 """The scheduled run: refresh tokens before they expire, announce expiries, finish removals, and clean up
 after integrations that were deleted or whose client changed.
 
+Runs every minute (`RefreshConnectionsFunction` in template.yaml). A connection is due when its `dueAt` has
+passed; `refresh_policy.scheduled_ms` sets it.
+
 Everything stays due until it is done, so a run that dies or overlaps with another does no harm.
 
 A run has one queue for each workspace and kind of job, and takes jobs from the queues in turn. A queue starts

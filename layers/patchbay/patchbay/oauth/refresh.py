@@ -1,8 +1,8 @@
 """Refresh a connection's tokens: one request to the provider at a time, and no token is lost.
 
-The process that refreshes holds a lease on the row, which outlives its requests. Other processes wait and
-read the new token. Everything that can fail without the provider (the client, the keys) happens before the
-provider is called. A process can die:
+The process that refreshes holds a lease on the row that lasts longer than its requests. Other processes wait
+and read the new token. Everything that can fail without the provider (the client, the keys) happens before
+the provider is called. A process can die:
     before the lease        nothing has happened
     with the lease          it runs out, and the next holder knows that a response may be lost (`in_doubt`)
     after the response      as above: a rotating refresh token may be used up. If the provider refuses the
@@ -38,7 +38,7 @@ from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
 from patchbay.rate_limits.headers import retry_after
 
-# Two requests of 10 s, the second for a lost response, and the writes around them.
+# Longer than a refresh (10 s), one repeat after a lost response, and the writes.
 LEASE_MS = 25_000
 # How long a request waits for another process's refresh. If the provider is slow, it does not wait, because
 # it would only occupy an execution.
@@ -46,7 +46,7 @@ _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.15
 # A response lost sooner than this leaves time for a second request under the same lease.
 _REPEAT_WITHIN_SECONDS = 5.0
-_STORE_TRIES = 3
+_MAX_STORE_TRIES = 3
 
 RESPONSE_LOST = "refresh_response_lost"
 REFUSED = "refresh_refused"
@@ -58,7 +58,7 @@ _TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued n
 _random = random.SystemRandom().random
 
 
-class _Prepared(NamedTuple):
+class _RefreshInputs(NamedTuple):
     """Everything that a refresh needs before the provider is called."""
 
     client: OAuthClient
@@ -80,12 +80,12 @@ def ensure_fresh(
 
     Raises ConnectionExpired, UpstreamFailed (also as ProvidersBusy), IntegrationInactive, NotFound.
     """
-    first = connection
+    initial = connection
     deadline = time.monotonic() + (0 if call_state.is_slow(now_ms()) else _WAIT_SECONDS)
     while True:
         now = now_ms()
         can_wait = time.monotonic() <= deadline
-        match refresh_policy.decide(connection, now, first=first, forced=forced, can_wait=can_wait):
+        match refresh_policy.decide(connection, now, initial=initial, forced=forced, can_wait=can_wait):
             case Serve():
                 return connection
             case Wait():
@@ -95,7 +95,7 @@ def ensure_fresh(
                 expire(connection, TOKEN_EXPIRED, _TOKEN_EXPIRED_DETAIL)
                 raise expired_error(_reload(connection))
             case Fail(reason):
-                raise _error(connection, reason, now)
+                raise _error_for(connection, reason, now)
             case Refresh(can_serve_current):
                 prepared = _prepare(integration, connection)
                 try:
@@ -167,7 +167,7 @@ def expired_error(connection: StoredConnection) -> ConnectionExpired:
     )
 
 
-def _error(connection: StoredConnection, reason: FailReason, now: int) -> Problem:
+def _error_for(connection: StoredConnection, reason: FailReason, now: int) -> Problem:
     match reason:
         case FailReason.REMOVED:
             return connection_not_found()
@@ -181,7 +181,7 @@ def _error(connection: StoredConnection, reason: FailReason, now: int) -> Proble
         case FailReason.REFRESHING:
             return UpstreamFailed(
                 "Another request is still refreshing this connection. Try again in a moment.",
-                headers={"Retry-After": "5"},
+                headers=retry_after(5_000),
             )
         case FailReason.BACKING_OFF:
             return _backoff_error(connection, now)
@@ -199,13 +199,13 @@ def _backoff_error(connection: StoredConnection, now: int) -> UpstreamFailed:
 # ── refreshing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _Prepared:
+def _prepare(integration: StoredIntegration, connection: StoredConnection) -> _RefreshInputs:
     client = client_for(integration).with_variables(connection.variables)
-    return _Prepared(client, decrypt_tokens(connection), vault.encryptor(connection.workspace_id))
+    return _RefreshInputs(client, decrypt_tokens(connection), vault.encryptor(connection.workspace_id))
 
 
 def _refresh(
-    leased: StoredConnection, prepared: _Prepared, actor: str, *, can_serve_current: bool
+    leased: StoredConnection, prepared: _RefreshInputs, actor: str, *, can_serve_current: bool
 ) -> StoredConnection:
     """Request new tokens under the lease, and record the result."""
     rotates = prepared.client.oauth.refresh is RefreshStrategy.ROTATING
@@ -233,7 +233,8 @@ def _refresh(
             )
         except TokenRequestDenied as error:
             if error.grant_ended:
-                raise _end_grant(leased, error, actor, in_doubt=in_doubt) from None
+                expired = _expire_ended_grant(leased, error, actor, in_doubt=in_doubt)
+                raise expired from None
             return _record_failure(
                 leased,
                 error,
@@ -247,7 +248,7 @@ def _refresh(
 
 
 def _store_tokens(
-    leased: StoredConnection, prepared: _Prepared, tokens: TokenSet, actor: str
+    leased: StoredConnection, prepared: _RefreshInputs, tokens: TokenSet, actor: str
 ) -> StoredConnection:
     now = now_ms()
     new = replace(
@@ -270,7 +271,7 @@ def _store_tokens(
 
 def _store_with_retries(write: Callable[[], StoredConnection]) -> StoredConnection:
     """Retry a write of tokens that exist nowhere else."""
-    for attempt in range(1, _STORE_TRIES):
+    for attempt in range(1, _MAX_STORE_TRIES):
         try:
             return write()
         except aws.CallFailed:
@@ -295,11 +296,12 @@ def _record_failure(
     now = now_ms()
     failures = leased.failures + 1
     refusals, refused_since = refresh_policy.count_refusals(
-        leased.refusals, leased.refused_since, now, unclear=error.grant_may_have_ended
+        leased.refusals, leased.refused_since, now, has_unknown_reason=error.grant_may_have_ended
     )
     if refused_since is not None and refresh_policy.has_grant_ended(refusals, refused_since, now):
         detail = f"the provider has refused {refusals} consecutive requests: {detail}"
-        raise _expire_leased(leased, RESPONSE_LOST if in_doubt else REFUSED, detail, actor)
+        expired = _expire_leased(leased, RESPONSE_LOST if in_doubt else REFUSED, detail, actor)
+        raise expired
     is_error = (
         isinstance(error, TokenRequestDenied)
         or error.grant_may_have_ended
@@ -331,12 +333,12 @@ def _record_failure(
     if can_serve_current:
         return new
     raise UpstreamFailed(
-        f"The provider did not refresh the token: {detail}. Nothing is lost, and Patchbay retries.",
+        f"The provider did not refresh the token: {detail}. Patchbay retries automatically.",
         headers=retry_after(retry_at - now),
     )
 
 
-def _end_grant(
+def _expire_ended_grant(
     leased: StoredConnection, refusal: TokenRequestDenied, actor: str, *, in_doubt: bool
 ) -> ConnectionExpired:
     """Expire a connection whose grant the provider has ended. Returns the error to raise."""
@@ -347,6 +349,7 @@ def _end_grant(
 
 
 def _expire_leased(leased: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
+    """Expire a connection, release its lease, and announce it. Returns the error to raise."""
     try:
         connection = store.release_lease(leased, _as_expired(leased, code, detail, now_ms()))
     except store.ConnectionChanged as changed:

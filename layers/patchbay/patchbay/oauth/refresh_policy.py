@@ -84,19 +84,19 @@ Decision = Serve | Wait | Refresh | Expire | Fail
 
 
 def decide(
-    connection: StoredConnection, now: int, *, first: StoredConnection, forced: bool, can_wait: bool
+    connection: StoredConnection, now: int, *, initial: StoredConnection, forced: bool, can_wait: bool
 ) -> Decision:
     """What to do when the token of a connection is requested.
 
-    `first` is the connection as the request first read it: if its tokens have changed since, another process
-    has refreshed it. `forced` requests a new token regardless of the current one. `can_wait` means that the
-    request may still wait for another process.
+    `initial` is the connection as the request first read it: if its tokens have changed since, another
+    process has refreshed it. `forced` requests a new token regardless of the current one. `can_wait` means
+    that the request may still wait for another process.
     """
     if connection.status == ConnectionStatus.REVOKED:
         return Fail(FailReason.REMOVED)
     if connection.status == ConnectionStatus.EXPIRED:
         return Fail(FailReason.EXPIRED)
-    if connection.tokens_version != first.tokens_version:
+    if connection.tokens_version != initial.tokens_version:
         return Serve()
     if not forced and not is_refresh_due(connection, now):
         return Serve()
@@ -107,7 +107,7 @@ def decide(
         if can_serve_current:
             return Serve()
         return Wait() if can_wait else Fail(FailReason.REFRESHING)
-    if _must_back_off(connection, now, first=first, forced=forced):
+    if _must_back_off(connection, now, initial=initial, forced=forced):
         return Serve() if can_serve_current else Fail(FailReason.BACKING_OFF)
     return Refresh(can_serve_current)
 
@@ -127,14 +127,16 @@ def _decide_without_refresh(connection: StoredConnection, now: int, *, forced: b
     return Fail(FailReason.NOT_REFRESHABLE) if forced else Serve()
 
 
-def _must_back_off(connection: StoredConnection, now: int, *, first: StoredConnection, forced: bool) -> bool:
+def _must_back_off(
+    connection: StoredConnection, now: int, *, initial: StoredConnection, forced: bool
+) -> bool:
     """A forced refresh does not wait for `retry_at`, except if the provider requested the wait, or if another
     process has failed since the request first read the connection.
     """
     if connection.retry_at is None or connection.retry_at <= now:
         return False
     is_requested = connection.retry_after_until is not None and connection.retry_after_until > now
-    return not forced or is_requested or connection.failures > first.failures
+    return not forced or is_requested or connection.failures > initial.failures
 
 
 # ── when a token expires and is refreshed ────────────────────────────────────────────────────────────
@@ -209,12 +211,12 @@ def requested_wait_ms(seconds: int | None) -> int:
 
 
 def count_refusals(
-    refusals: int, first_ms: int | None, now_ms: int, *, unclear: bool
+    refusals: int, first_ms: int | None, now_ms: int, *, has_unknown_reason: bool
 ) -> tuple[int, int | None]:
     """The number of consecutive refusals without a known reason, and the time of the first, after one more
     failure. Any other failure restarts the count: an outage says nothing about the grant.
     """
-    return (refusals + 1, first_ms or now_ms) if unclear else (0, None)
+    return (refusals + 1, first_ms or now_ms) if has_unknown_reason else (0, None)
 
 
 def has_grant_ended(refusals: int, first_ms: int, now_ms: int) -> bool:

@@ -19,7 +19,7 @@ LIFETIME_MS = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StoredFlow:
     """A started flow, bound to the principal that started it. `verifier` is ciphertext, `expires_at` is in
     Unix milliseconds, and `generation` is the integration's when the user was sent to the provider.
     `callback_parameters` are the provider's own parameters besides OAuth's: the public redirect route, which
@@ -45,25 +45,25 @@ def hash_state(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-def create_action(state: State) -> dynamo.TransactItem:
-    row = {**to_row(state), "ttl": state.expires_at // 1000}
+def create_action(flow: StoredFlow) -> dynamo.TransactItem:
+    row = {**to_row(flow), "ttl": flow.expires_at // 1000}
     return dynamo.put_action(settings().oauth_states_table, row, condition="attribute_not_exists(id)")
 
 
-def consume(id: str, now: int) -> State | None:
-    """Delete a state and return it; None if it is unknown, used, or expired. Takes one delete, so only one of
-    two concurrent callbacks gets it.
+def consume(id: str, now: int) -> StoredFlow | None:
+    """Delete a flow and return it; None if its state is unknown, used, or expired. Takes one delete, so
+    only one of two concurrent callbacks gets it.
     """
     return _unexpired(dynamo.pop(settings().oauth_states_table, {"id": id}), now)
 
 
-def peek(id: str, now: int) -> State | None:
-    """A state, without consuming it."""
+def peek(id: str, now: int) -> StoredFlow | None:
+    """A flow, without consuming its state."""
     return _unexpired(dynamo.get(settings().oauth_states_table, {"id": id}), now)
 
 
-def _unexpired(row: dynamo.Row | None, now: int) -> State | None:
+def _unexpired(row: dynamo.Row | None, now: int) -> StoredFlow | None:
     if row is None:
         return None
-    state = from_row(State, row)
-    return state if state.expires_at > now else None
+    flow = from_row(StoredFlow, row)
+    return flow if flow.expires_at > now else None

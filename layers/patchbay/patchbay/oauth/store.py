@@ -52,7 +52,7 @@ class LastError(TypedDict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConnection:
     """A connection's row. Times are Unix milliseconds, `metadata` is JSON, and `variables` are the provider's
-    addresses that the callback named. `refresh_at` is when its token should be refreshed, or None for never.
+    URLs that the callback named. `refresh_at` is when its token should be refreshed, or None for never.
     The provider asked not to be called until `retry_after_until`. `refusals` counts consecutive refusals
     without a known reason, and `refused_since` is the time of the first. `counted` means that the workspace's
     count includes the connection, which is true for all connections made since the ceiling was introduced.
@@ -237,14 +237,18 @@ def iter_connections(workspace_id: str, integration_id: IntegrationId) -> Iterat
 
 
 def due_refresh_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:
-    """The keys of a shard's connections that are due for a refresh, longest overdue first."""
-    for row in due_index.due_keys(settings().connections_table, shard, now):
-        yield row["integrationKey"], row["name"]
+    """The keys of a shard's connections that are due for a refresh, the longest overdue first."""
+    return _due_keys(shard, now)
 
 
 def due_cleanup_keys(now: int) -> Iterator[tuple[str, str]]:
     """The keys of connections with an expiry to announce or a removal to finish."""
-    return due_refresh_keys(_CLEANUP_SHARD, now)
+    return _due_keys(_CLEANUP_SHARD, now)
+
+
+def _due_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:
+    for row in due_index.due_keys(settings().connections_table, shard, now):
+        yield row["integrationKey"], row["name"]
 
 
 # ── connecting ───────────────────────────────────────────────────────────────────────────────────────

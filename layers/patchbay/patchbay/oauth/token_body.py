@@ -1,4 +1,4 @@
-"""Parses the body of a provider's response according to its content. Pure.
+"""Parses the body of a provider's response according to its content: bytes → value. Pure.
 
 RFC 6749 requires JSON in UTF-8. Servers also send forms, text/plain, other charsets, byte order marks, XML,
 and JSONP, often without naming them in Content-Type. A response that holds a token must not be lost because

@@ -242,7 +242,7 @@ class Session:
                 has_reason = isinstance(failure, UnusableTokenResponse)
                 logger.warning(
                     "follow-up request failed",
-                    provider=self._client.provider,
+                    provider=self._client.provider_label,
                     reason=str(failure) if has_reason else type(failure).__name__,
                 )
         return tokens

@@ -1,4 +1,6 @@
-"""Interprets providers' responses. Pure, so each provider's quirks can be tested without a network."""
+"""Interprets providers' responses: value → TokenSet, or an error. Pure, so each provider's quirks can be
+tested without a network.
+"""
 
 from __future__ import annotations
 
@@ -424,7 +426,7 @@ def _metadata(payload: object, fields: Mapping[str, MetadataField]) -> dict[str,
         if source.hosts is not None:
             if not is_at_host(value, source.hosts):
                 raise UnusableTokenResponse(
-                    f"the response's {source.path} is not one of the provider's own addresses"
+                    f"the response's {source.path} is not one of the provider's own URLs"
                 )
             metadata[name] = value.rstrip("/")
         elif isinstance(value, bool) or (isinstance(value, str | int) and _is_storable(_text(value))):

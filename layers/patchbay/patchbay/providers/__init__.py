@@ -1,6 +1,8 @@
 """The built-in providers, as data.
 
-Each TOML file describes one provider. `provider.load` returns it as a `Provider`, and `provider.names` lists
-all of them. `error_codes` has the meaning of OAuth error codes that all providers share. The package has no
-table.
+Each TOML file describes one provider, in the format that `provider` documents. To add a provider, add its
+file here and its recording in tests/providers/recordings.
+
+`provider.load` returns a file as a `Provider`, and `provider.names` lists all of them. `error_codes` has the
+meaning of OAuth error codes that all providers share. The package has no table.
 """

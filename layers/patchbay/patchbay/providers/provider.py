@@ -1,10 +1,9 @@
 """Providers as data: one TOML file each, next to this module, validated by the models below.
 
-To add a provider, add its file here and its recording in tests/providers/recordings. A name in braces in a
-URL is a *variable*. In the middle of a URL, it comes from the integration's config (`variables`), and must
-match its pattern. At the start, it is a whole address that comes from the callback (`callback`) or from a
-token response (`metadata` with `hosts`), and must be at one of its hosts. So neither a callback nor a token
-response can decide where secrets go.
+The package's docstring says how to add a provider. A name in braces in a URL is a *variable*. In the middle
+of a URL, it comes from the integration's config (`variables`), and must match its pattern. At the start, it
+is a whole URL that comes from the callback (`callback`) or from a token response (`metadata` with `hosts`),
+and must be at one of its hosts. So neither a callback nor a token response can decide where secrets go.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 _FOLDER = Path(__file__).parent
 _HTTPS_HOST = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.ASCII)
-_ADDRESS = re.compile(_HTTPS_HOST.pattern + r"(/[\x21-\x7e]*)?", re.ASCII)
+_HTTPS_URL = re.compile(_HTTPS_HOST.pattern + r"(/[\x21-\x7e]*)?", re.ASCII)
 
 
 class IntegrationType(StrEnum):
@@ -65,8 +64,8 @@ def _validate_url(url: str) -> str:
     example = "".join(text + ("" if name is None else "x") for text, name, _, _ in parts)
     if url.startswith("{") and example[1:2] in ("", "/"):
         example = f"https://x.example{example[1:]}"
-    if not _ADDRESS.fullmatch(example):
-        raise ValueError(f"{url} is not an https address")
+    if not _HTTPS_URL.fullmatch(example):
+        raise ValueError(f"{url} is not an https URL")
     return url
 
 
@@ -92,7 +91,7 @@ class _Data(BaseModel):
 
 
 class Variable(_Data):
-    """A part of the provider's addresses that comes from the integration's config."""
+    """A part of the provider's URLs that comes from the integration's config."""
 
     pattern: Pattern
     default: str | None = None
@@ -106,7 +105,7 @@ class Variable(_Data):
 
 
 class CallbackVariable(_Data):
-    """A parameter of the authorization response that becomes a variable: an address at one of `hosts`."""
+    """A parameter of the authorization response that becomes a variable: a URL at one of `hosts`."""
 
     parameter: str
     hosts: list[Host]
@@ -120,7 +119,7 @@ class CallbackVariable(_Data):
 
 
 class MetadataField(_Data):
-    """A value of a response that is stored as metadata. With `hosts`, it must be an https address at one of
+    """A value of a response that is stored as metadata. With `hosts`, it must be an https URL at one of
     them. Otherwise the whole response is rejected.
     """
 
@@ -283,7 +282,7 @@ class Provider(_Data):
 def _check_urls(urls: list[str], config: set[str], addresses: set[str]) -> None:
     for url in urls:
         for text, name, _, _ in Formatter().parse(url):
-            # Only an address may decide the scheme and the host.
+            # Only a URL may decide the scheme and the host.
             is_at_start = url.startswith(f"{{{name}}}") and not text
             if name is not None and name not in (addresses if is_at_start else config):
                 raise ValueError(f"{url}: the variable {name} is not defined")
@@ -314,7 +313,7 @@ def expand(url: str, variables: Mapping[str, str]) -> str:
 
 
 def is_at_host(url: object, hosts: list[str]) -> TypeGuard[str]:
-    """Whether `url` is an https address at one of `hosts`, with nothing after the host except a slash, and
+    """Whether `url` is an https URL at one of `hosts`, with nothing after the host except a slash, and
     without a port or user. `*.x` means any name below x.
     """
     if not isinstance(url, str):
