@@ -11,7 +11,7 @@ from patchbay import ids
 from patchbay.api_keys import hashing, models
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from tests.conftest import Backend
 from tests.faults import Clock
 
@@ -36,7 +36,7 @@ def use_test_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(monkeypatch)
     now = SimpleNamespace(time_ns=lambda: (clock.now + clock.skew) * 1_000_000)
     monkeypatch.setattr(ids, "time", now)
-    monkeypatch.setattr(models, "datetime", SimpleNamespace(now=lambda _: at_ms(now_ms())))
+    monkeypatch.setattr(models, "datetime", SimpleNamespace(now=lambda _: from_ms(now_ms())))
     return clock
 
 

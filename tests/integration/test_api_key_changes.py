@@ -39,7 +39,7 @@ from patchbay.api_keys.models import (
 )
 from patchbay.auth.principal import Principal, in_process
 from patchbay.aws_http import Response
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
 from patchbay.settings import settings as configuration
 from patchbay.storage import dynamo
@@ -137,7 +137,7 @@ def refusal(process: Guard, token: str) -> str:
 def at(clock: Clock, **ahead: float) -> str:
     """A time in the API's format, this far ahead."""
     units = {"milliseconds": 1, "seconds": 1_000, "hours": HOUR, "days": DAY}
-    return iso(at_ms(clock.now + round(sum(units[unit] * number for unit, number in ahead.items()))))
+    return iso(from_ms(clock.now + round(sum(units[unit] * number for unit, number in ahead.items()))))
 
 
 @contextlib.contextmanager
@@ -342,8 +342,8 @@ def test_requests_during_an_update_are_counted(backend: Backend) -> None:
     with meanwhile("dynamodb.UpdateItem", lambda: [process.admit(key.key) for _ in range(3)]):
         edited = service.update(ADA, key.id, update_body(name="other", rateLimitPerHour=40))
     assert (edited.version, edited.usage.total) == (2, 4), "the response matches the row"
-    admission = process.admit(key.key)
-    assert admission.headers()["x-ratelimit-remaining"] == "35"
+    admitted = process.admit(key.key)
+    assert admitted.headers()["x-ratelimit-remaining"] == "35"
     shown = service.get(ADA, key.id)
     assert (shown.usage.total, shown.usage.daily[-1].count) == (5, 5)
 
@@ -385,8 +385,8 @@ def test_update_applies_to_the_next_request_in_other_processes(api: Api, clock: 
     assert other.admit(key["key"], scopes=["posts:read"]).principal.scopes == {"events:read", "posts:read"}
 
     put(api, key, rateLimitPerHour=50, rateLimitPerDay=4)
-    admission = other.admit(key["key"])
-    assert admission.headers()["ratelimit-policy"] == '"hour";q=50;w=3600, "day";q=4;w=86400'
+    admitted = other.admit(key["key"])
+    assert admitted.headers()["ratelimit-policy"] == '"hour";q=50;w=3600, "day";q=4;w=86400'
     with pytest.raises(RateLimited):
         other.admit(key["key"])
     put(api, key, rateLimitPerDay=400)
@@ -394,9 +394,9 @@ def test_update_applies_to_the_next_request_in_other_processes(api: Api, clock: 
     other.admit(key["key"])
 
     put(api, key, expiresAt=at(clock, seconds=5))
-    grant = other.admit(key["key"]).principal.key
-    assert grant is not None
-    assert grant.expires_at == at_ms(clock.now + 5_000)
+    limits = other.admit(key["key"]).principal.key
+    assert limits is not None
+    assert limits.expires_at == from_ms(clock.now + 5_000)
     clock.move(5)
     assert refusal(other, key["key"]) == refusal(Guard(), key["key"]) == "EXPIRED"
 
@@ -1130,9 +1130,9 @@ def test_rotate_uses_the_terms_at_the_time_of_the_write(backend: Backend, clock:
         ):
             successor = service.rotate(ADA, old.id, rotate_body(overlap))
         assert (successor.scopes, successor.rate_limit_per_hour) == (["events:read"], 5)
-        assert successor.expires_at == at_ms(clock.now + 30_000)
+        assert successor.expires_at == from_ms(clock.now + 30_000)
         left = min(overlap, 30)
-        assert service.get(ADA, old.id).expires_at == at_ms(clock.now + left * 1000)
+        assert service.get(ADA, old.id).expires_at == from_ms(clock.now + left * 1000)
     assert key_count(backend) == unretired(backend) == 3
 
 
@@ -1141,7 +1141,7 @@ def test_update_during_a_rotation_does_not_undo_it(backend: Backend, clock: Cloc
     with meanwhile("dynamodb.UpdateItem", lambda: service.rotate(ADA, old.id, rotate_body(60))):
         edited = service.update(ADA, old.id, update_body(name="other"))
     assert (edited.name, edited.version) == ("other", 3)
-    assert edited.expires_at == at_ms(clock.now + 60_000)
+    assert edited.expires_at == from_ms(clock.now + 60_000)
     (new_row,) = successors(backend, old)
     assert new_row["nm"] == "CI"
     with pytest.raises(Conflict, match=new_row["id"]):
@@ -1314,7 +1314,7 @@ class KeyLifecycles(RuleBasedStateMachine):
         return mint(expiresAt=self.end(lives))
 
     def end(self, lives: int | None) -> str | None:
-        return None if lives is None else iso(at_ms(now_ms() + lives))
+        return None if lives is None else iso(from_ms(now_ms() + lives))
 
     def perform(self, operation: Operation, key: ApiKeyWithSecret) -> None:
         """One operation of one host. Refusals of ended keys or at the ceiling are valid outcomes."""

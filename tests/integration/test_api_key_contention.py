@@ -11,7 +11,7 @@ import pytest
 from patchbay.api_keys import expire_keys, service
 from patchbay.api_keys.models import RotateApiKey, UpdateApiKey
 from patchbay.aws_http import Response
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -145,7 +145,7 @@ def test_edit_whose_response_is_lost_does_not_conflict_with_itself(api: Api) -> 
 
 
 def test_schedule_continues_after_a_failing_key(api: Api, backend: Backend) -> None:
-    soon = {"expiresAt": iso(at_ms(now_ms() + 60_000))}
+    soon = {"expiresAt": iso(from_ms(now_ms() + 60_000))}
     evil, good = create(api, token=jwt_for("evil"), **soon), create(api, **soon)
     for id in (evil["id"], good["id"]):
         dynamo.update(settings().api_keys_table, {"id": id}, "SET x = :one, d = :one", one=1)

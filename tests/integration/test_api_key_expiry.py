@@ -18,7 +18,7 @@ from patchbay.api_keys.expire_keys import Incomplete
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, KeyStatus, RotateApiKey, UpdateApiKey
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.api_model import ListQuery
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
 from patchbay.settings import settings
@@ -75,7 +75,7 @@ def schedule(backend: Backend, clock: Clock) -> Schedule:
 
 def ahead(clock: Clock, days: float = 0, hours: float = 0) -> str:
     """A time in the API's format, this far ahead of the true time."""
-    return iso(at_ms(clock.now + round(days * DAY + hours * HOUR)))
+    return iso(from_ms(clock.now + round(days * DAY + hours * HOUR)))
 
 
 def mint(expires: str | None, **changes: Any) -> ApiKeyWithSecret:
@@ -212,10 +212,10 @@ def test_changed_expiry_is_announced_again(schedule: Schedule, clock: Clock) -> 
     first = schedule.run_for(days=2)
     assert notices(first) == [(key.id, 7)]
     end = clock.now + 20 * DAY
-    update(key, expiresAt=iso(at_ms(end)))
+    update(key, expiresAt=iso(from_ms(end)))
     later = schedule.run_for(days=21, interval_hours=4)
     assert notices(later) == [(key.id, 7), (key.id, 1)]
-    assert {event["data"]["expiresAt"] for _, event in later} == {iso(at_ms(end))}
+    assert {event["data"]["expiresAt"] for _, event in later} == {iso(from_ms(end))}
     assert len({event["id"] for _, event in first + later}) == 3
 
 

@@ -14,7 +14,7 @@ import pytest
 from patchbay import ids
 from patchbay.api_keys import guard, key_format, service
 from patchbay.api_keys.models import UpdateApiKey
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
@@ -137,7 +137,7 @@ def test_valid_key_returns_its_owner_and_scopes(api: Api, clock: Clock) -> None:
             "allowed": True,
             "limit": 50,
             "remaining": 46,
-            "resetAt": iso(at_ms(clock.now + HOUR)),
+            "resetAt": iso(from_ms(clock.now + HOUR)),
         },
     }
 
@@ -174,7 +174,7 @@ def test_revoked_key_is_refused_by_the_next_verification(api: Api) -> None:
 
 
 def test_key_expires_to_the_millisecond(api: Api, clock: Clock) -> None:
-    key = create(api, expiresAt=iso(at_ms(clock.now + 5_000)))
+    key = create(api, expiresAt=iso(from_ms(clock.now + 5_000)))
     clock.now += 4_999
     assert verification(api, key["key"])["valid"]
     clock.now += 1
@@ -211,7 +211,7 @@ def test_full_window_returns_when_the_cost_is_admitted(api: Api, clock: Clock) -
         guard.clear_cache()
         available_at = clock.now + wait
         result = verification(api, key["key"], cost=cost)
-        limit = {"allowed": False, "limit": 4, "remaining": 0, "resetAt": iso(at_ms(available_at))}
+        limit = {"allowed": False, "limit": 4, "remaining": 0, "resetAt": iso(from_ms(available_at))}
         assert result == invalid("RATE_LIMITED", key, scopes=["posts:read"], rateLimit=limit)
     before = clock.now
     clock.now = before + HOUR + HOUR // 2 - 1
@@ -226,10 +226,10 @@ def test_most_restrictive_window_is_returned(api: Api, clock: Clock) -> None:
     clock.move(2 * 3600)
     result = verification(api, key["key"], cost=2)["rateLimit"]
     midnight = clock.now // DAY * DAY + DAY
-    assert result == {"allowed": True, "limit": 12, "remaining": 1, "resetAt": iso(at_ms(midnight))}
+    assert result == {"allowed": True, "limit": 12, "remaining": 1, "resetAt": iso(from_ms(midnight))}
     assert verification(api, key["key"], cost=5)["rateLimit"] == result | {
         "allowed": False,
-        "resetAt": iso(at_ms(midnight - DAY * -4 // 11)),
+        "resetAt": iso(from_ms(midnight - DAY * -4 // 11)),
     }
 
 
@@ -279,7 +279,7 @@ def test_only_valid_verifications_are_counted(api: Api, clock: Clock) -> None:
     assert (counted["hn"], counted["dn"], counted["t"]) == (61, 61, 61)
     shown = api(f"GET {PATH}/{key['id']}").json()
     assert (shown["usage"]["total"], shown["usage"]["daily"][-1]["count"]) == (61, 61)
-    assert shown["lastUsedAt"] == iso(at_ms(clock.now))
+    assert shown["lastUsedAt"] == iso(from_ms(clock.now))
 
     clock.move(7)
     stranger = jwt_for("globex")
@@ -491,9 +491,9 @@ def test_changed_limit_or_expiry_applies_to_the_next_verification(api: Api, cloc
         "allowed": True,
         "limit": 3,
         "remaining": 1,
-        "resetAt": iso(at_ms(clock.now + HOUR)),
+        "resetAt": iso(from_ms(clock.now + HOUR)),
     }
-    update(key, expiresAt=iso(at_ms(clock.now + 1_000)))
+    update(key, expiresAt=iso(from_ms(clock.now + 1_000)))
     clock.move(1)
     assert verification(api, key["key"])["code"] == "EXPIRED"
 
@@ -573,7 +573,7 @@ def test_throttled_write_is_rate_limited_for_a_second(api: Api, clock: Clock, bc
     with failing("dynamodb.UpdateItem", where=key["id"]):
         answer = verify(api, key["key"], caller["key"])
     assert answer.status == 200
-    limit = {"allowed": False, "limit": 77, "remaining": 76, "resetAt": iso(at_ms(clock.now + 1_000))}
+    limit = {"allowed": False, "limit": 77, "remaining": 76, "resetAt": iso(from_ms(clock.now + 1_000))}
     assert answer.json() == invalid("RATE_LIMITED", key, scopes=["posts:read"], rateLimit=limit)
     assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("500", "498")
 

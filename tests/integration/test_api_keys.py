@@ -412,10 +412,10 @@ def test_platform_function_admits_a_key_in_process(backend: Backend) -> None:
         in_process("acme", "events:read"),
         CreateApiKey(name="CI", scopes=["events:read"], rate_limit_per_hour=9),
     )
-    admission = guard.admit(created.key, cost=4)
-    assert admission.principal.workspace_id == "acme"
-    assert admission.principal.scopes == {"events:read"}
-    assert admission.headers()["x-ratelimit-remaining"] == "5"
+    admitted = guard.admit(created.key, cost=4)
+    assert admitted.principal.workspace_id == "acme"
+    assert admitted.principal.scopes == {"events:read"}
+    assert admitted.headers()["x-ratelimit-remaining"] == "5"
     with pytest.raises(RateLimited):
         guard.admit(created.key, cost=6)
     with pytest.raises(guard.InvalidKey):

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook as StandardWebhook
 from svix.webhooks import Webhook as SvixWebhook
 
 from benchmarks.units import item_bytes
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.deliveries import states, store, sweeper
 from patchbay.deliveries.attempt import CompletedAttempt
 from patchbay.deliveries.models import DeliveryMessage
@@ -348,7 +348,7 @@ def test_retry_waits_as_invisible_message(pipeline: Pipeline) -> None:
 
 
 def test_retry_after_is_honored(pipeline: Pipeline) -> None:
-    date = format_datetime(at_ms(pipeline.clock.now + 600_000), usegmt=True)
+    date = format_datetime(from_ms(pipeline.clock.now + 600_000), usegmt=True)
     for header, seconds in (("200", 200), (date, 600)):
         with receiver([Answer(429, {"retry-after": header})]) as r:
             webhook = pipeline.webhook(r.url)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries import batch
 from patchbay.ids import DeliveryId, webhook_key
 from patchbay.receivers.health import Health
@@ -65,7 +65,7 @@ def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
         deliver(pipeline)
         after = shown(pipeline, webhook)
         assert (after["status"], after["disabledReason"]) == ("DISABLED", "consecutive_failures")
-        assert after["disabledAt"] == iso(at_ms(pipeline.clock.now))
+        assert after["disabledAt"] == iso(from_ms(pipeline.clock.now))
         deliver(pipeline, 2)  # it has no subscriptions any more
         assert len(r.requests) == 10
         pipeline.run()
@@ -212,7 +212,7 @@ def test_cancelled_deliveries_can_be_recovered(pipeline: Pipeline) -> None:
     script = [503, *[404] * 2, 200]
     with receiver(script) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2, retryConfig={"initialDelaySeconds": 3000})
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         waiting = deliver(pipeline)[0]
         failed = deliver(pipeline, 2)
         assert shown(pipeline, webhook)["status"] == "DISABLED"
@@ -333,7 +333,7 @@ def test_retry_rejects_delivered_delivery(pipeline: Pipeline) -> None:
         assert_problem(retry(pipeline, webhook, event), 409, "conflict", "delivered")
         pipeline.run()
         assert len(r.requests) == 1
-        assert recover(pipeline, webhook, iso(at_ms(pipeline.clock.now - 1000))).json() == {"queued": 0}
+        assert recover(pipeline, webhook, iso(from_ms(pipeline.clock.now - 1000))).json() == {"queued": 0}
 
 
 def test_concurrent_retry_is_conflict(pipeline: Pipeline) -> None:
@@ -402,7 +402,7 @@ def test_recovery_sends_failed_deliveries_of_time_range(pipeline: Pipeline) -> N
         moments, events = [], []
         for _ in range(6):
             pipeline.clock.move(60)
-            moments.append(iso(at_ms(pipeline.clock.now)))
+            moments.append(iso(from_ms(pipeline.clock.now)))
             # Event IDs contain the real time, which stands still here too.
             events += deliver(pipeline)
         is_well = True
@@ -426,7 +426,7 @@ def test_recovery_sends_failed_deliveries_of_time_range(pipeline: Pipeline) -> N
 def test_recovery_is_paced_and_does_not_repeat_failures(pipeline: Pipeline) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000, retryConfig=NO_RETRIES)
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         deliver(pipeline, 8)
         assert recover(pipeline, webhook, since).json() == {"queued": 8}
         pipeline.clock.move(1)
@@ -447,7 +447,7 @@ def test_recovery_is_paced_and_does_not_repeat_failures(pipeline: Pipeline) -> N
 def test_recovery_is_ordered_by_age(pipeline: Pipeline) -> None:
     with receiver([404, 503, 404, 503, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 3000})
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         events = deliver(pipeline, 4)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
         pipeline.run()
@@ -469,7 +469,7 @@ def test_recovery_is_ordered_by_age(pipeline: Pipeline) -> None:
 def test_recovery_continues_after_crash(pipeline: Pipeline, call: int) -> None:
     with receiver([*[404] * 5, 200]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1000, retryConfig=NO_RETRIES)
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         deliver(pipeline, 5)
         recover(pipeline, webhook, since)
         pipeline.clock.move(1)
@@ -494,7 +494,7 @@ def test_recovery_continues_after_crash(pipeline: Pipeline, call: int) -> None:
 def test_recovery_rejects_invalid_time_range(pipeline: Pipeline, body: dict[str, Any], path: str) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:9999/")
     if body.get("since") == "now":
-        body = {**body, "since": iso(at_ms(now_ms()) - timedelta(hours=1))}
+        body = {**body, "since": iso(from_ms(now_ms()) - timedelta(hours=1))}
     answer = pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body)
     assert_problem(answer, 422, paths=[path])
 
@@ -502,7 +502,7 @@ def test_recovery_rejects_invalid_time_range(pipeline: Pipeline, body: dict[str,
 def test_recovery_ends_when_webhook_is_disabled(pipeline: Pipeline) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=3, retryConfig=NO_RETRIES)
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         deliver(pipeline, 3)
         pipeline.clock.move(1)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
@@ -529,7 +529,7 @@ def test_stats_cover_last_day(pipeline: Pipeline) -> None:
         assert stats["successRate"] == 0.6667
         assert stats["latencyMs"]["p99"] >= 100
         assert stats["lastError"]["reason"] == "http_500"
-        assert stats["lastDeliveryAt"] == iso(at_ms(pipeline.clock.now))
+        assert stats["lastDeliveryAt"] == iso(from_ms(pipeline.clock.now))
         pipeline.clock.move(DAY + 3600)
         assert shown(pipeline, webhook)["stats"]["delivered"] == 0
 

@@ -16,7 +16,7 @@ from patchbay.api_keys.guard import Guard, InvalidKey, KeyCostExceedsLimit
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
@@ -135,7 +135,7 @@ def test_principal_has_the_keys_scopes_and_limits(backend: Backend) -> None:
     assert principal.key.expires_at == key.expires_at
 
 
-def test_platform_only_scopes_are_void_in_other_workspaces(backend: Backend) -> None:
+def test_platform_only_scopes_have_no_effect_in_other_workspaces(backend: Backend) -> None:
     platform = Principal("platform", "user:root", ROLES["owner"] | {"actions:handle"}, "owner")
     body = CreateApiKey(name="worker", scopes=["actions:handle"])
     key = service.create(platform, body)
@@ -167,7 +167,7 @@ def test_revoked_key_is_refused_by_the_next_request_in_every_process(backend: Ba
 
 def test_key_expires_on_time_in_every_process(backend: Backend) -> None:
     clock = Clock(now_ms() + DAY)
-    key = create(expiresAt=iso(at_ms(clock.now + 5_000)))
+    key = create(expiresAt=iso(from_ms(clock.now + 5_000)))
     one, fresh = Guard(clock), Guard(clock)
     clock.now += 4_999
     one.admit(key.key)
@@ -193,9 +193,9 @@ def test_changed_scopes_and_limits_apply_to_the_next_request(backend: Backend) -
     process.admit(key.key)
     change(key, "SET sc = :sc, hl = :hl", sc="events:read", hl=2)
     backend.calls.clear()
-    admission = process.admit(key.key)
-    assert admission.principal.scopes == {"events:read"}
-    assert admission.headers()["x-ratelimit-limit"] == "2"
+    admitted = process.admit(key.key)
+    assert admitted.principal.scopes == {"events:read"}
+    assert admitted.headers()["x-ratelimit-limit"] == "2"
     assert backend.calls.count == {"dynamodb.UpdateItem": 2}, "the refused write returns the changed row"
     with pytest.raises(RateLimited):
         process.admit(key.key)
@@ -259,7 +259,7 @@ def test_unknown_id_is_read_once_and_not_hashed(backend: Backend, bcrypts: list[
     assert bcrypts == []
 
 
-def test_count_row_cannot_be_used_as_a_key(backend: Backend) -> None:
+def test_workspace_count_row_is_not_accepted_as_an_api_key(backend: Backend) -> None:
     create()
     with pytest.raises(InvalidKey):
         guard.admit("sk_test_count#acme")
@@ -279,7 +279,7 @@ def admitted(process: Guard, key: ApiKeyWithSecret, times: int) -> int:
     return sum(passes() for _ in range(times))
 
 
-def test_hour_is_a_sliding_window(backend: Backend) -> None:
+def test_uses_of_the_previous_hour_fade_out_gradually(backend: Backend) -> None:
     key, clock = create(rateLimitPerHour=10), Clock()
     process = Guard(clock)
     clock.now = clock.now // HOUR * HOUR
@@ -452,15 +452,15 @@ def test_usage_is_counted_in_total_and_per_day(backend: Backend) -> None:
     assert shown.usage.total == 37
     assert [day.count for day in shown.usage.daily] == [expected.get(index, 0) for index in range(30)]
     assert (shown.usage.daily[-1].date - shown.usage.daily[0].date).days == 29
-    assert shown.last_used_at == at_ms(clock.now)
+    assert shown.last_used_at == from_ms(clock.now)
 
 
 def test_repr_contains_no_secret(backend: Backend) -> None:
     key = create()
-    admission = guard.admit(key.key)
+    admitted = guard.admit(key.key)
     secret = key.key.split("_")[-2]
     rows = backend.rows("ApiKeysTable")
-    for text in (repr(key), str(key), repr(admission), repr(rows)):
+    for text in (repr(key), str(key), repr(admitted), repr(rows)):
         assert secret not in text
     with pytest.raises(InvalidKey) as refused:
         guard.admit(key.key + "x")

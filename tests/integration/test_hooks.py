@@ -16,7 +16,7 @@ import pytest
 from patchbay import catalogue
 from patchbay.automations import hooks
 from patchbay.catalogue.entries import check_data, load_entry
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.deliveries import outcome, sweeper
 from patchbay.ids import EventId
 from patchbay.settings import settings
@@ -483,7 +483,7 @@ def test_deleted_hook_keeps_its_deliveries_when_subscribed_again(
         pipeline.run()
         if not was_disabled:
             assert pipeline.ends() == [("FAILED", "http_400")]
-            since = {"since": iso(at_ms(pipeline.clock.now - 3_600_000))}
+            since = {"since": iso(from_ms(pipeline.clock.now - 3_600_000))}
             assert pipeline.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
             pipeline.run()
         assert pipeline.ends() == [("DELIVERED", None)]
@@ -514,7 +514,7 @@ def test_reactivated_hook_continues_the_recovery_of_its_owner(
         id, _ = disabled_hook(pipeline, r.url)
         assert pipeline.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
         pipeline.clock.move(9 * 86_400)
-        since = {"since": iso(at_ms(pipeline.clock.now - 10 * 86_400_000))}
+        since = {"since": iso(from_ms(pipeline.clock.now - 10 * 86_400_000))}
         assert pipeline.api(f"POST {WEBHOOKS}/{id}/recover", json=since).json() == {"queued": 1}
         pipeline.publish(POST)
         pipeline.poll()

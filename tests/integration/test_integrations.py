@@ -17,7 +17,7 @@ import pytest
 from local import gateway
 from patchbay import ids
 from patchbay.api_model import MASK
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import MAX_METADATA_BYTES
 from patchbay.oauth.maintenance import RunSummary, run_due
@@ -875,7 +875,7 @@ def test_log_has_pages_and_filters_by_action_and_time(api: Api, monkeypatch: pyt
     assert [entry["createdAt"] for entry in whole] == sorted((e["createdAt"] for e in whole), reverse=True)
     moved = pages(api, f"{line}?action=integration.status_changed", 1)
     assert [entry["detail"] for entry in moved] == ["INACTIVE", "ACTIVE", "INACTIVE"]
-    since, until = iso(at_ms(start + 120_000)), iso(at_ms(start + 240_000))
+    since, until = iso(from_ms(start + 120_000)), iso(from_ms(start + 240_000))
     assert len(pages(api, f"{line}?since={since}&until={until}", 2)) == 5
     assert len(pages(api, f"{line}?since={until}&action=integration.updated", 1)) == 3
     assert pages(api, f"{line}?since={until}&until={since}", 2) == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from patchbay import vault
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.models import DeliveryMessage
@@ -333,7 +333,7 @@ def test_idempotency_keys_of_workspaces_are_independent(api: Api, backend: Backe
 def test_rejected_bus_event_is_listed_in_its_workspace_only(api: Api, backend: Backend) -> None:
     for workspace in ("acme", "no workspace"):
         detail: dict[str, Any] = {"workspaceId": workspace, "type": "NOPE", "data": {}}
-        envelope = {"id": workspace, "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d"}
+        envelope = {"id": workspace, "time": iso(from_ms(now_ms())), "source": "s", "detail-type": "d"}
         body = json.dumps({**envelope, "detail": detail})
         assert fan_out_batch([{"messageId": "m", "body": body}], lambda: 30_000) == []
     for workspace, count in (("acme", 1), ("rival", 0), ("acm", 0), ("platform", 1)):

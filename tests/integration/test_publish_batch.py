@@ -68,7 +68,7 @@ def test_batch_is_queued_ten_in_a_call_and_answered_in_order(api: Api, backend: 
     by_id = {event["id"]: event for event in queued(backend)}
     assert [by_id[id]["data"]["n"] for id in ids(answer)] == list(range(23))
     assert {event["source"] for event in by_id.values()} == {"api"}
-    assert [clock.iso(clock.at_ms(by_id[id]["timestamp"])) for id in ids(answer)] == [
+    assert [clock.iso(clock.from_ms(by_id[id]["timestamp"])) for id in ids(answer)] == [
         item["timestamp"] for item in items(answer)
     ]
 

@@ -17,7 +17,7 @@ from local.settings import ROOT
 from patchbay import catalogue
 from patchbay.auth.principal import in_process
 from patchbay.catalogue import entries
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import ValidationFailed
 from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
@@ -138,7 +138,13 @@ def test_batch_rejects_only_invalid_data(api: Api, backend: Backend) -> None:
 
 def test_invalid_data_on_the_bus_is_stored_as_rejected_with_the_reason(api: Api, backend: Backend) -> None:
     detail = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {**POST, "mediaUrls": [1, 2]}}
-    envelope = {"id": "b", "time": iso(at_ms(now_ms())), "source": "s", "detail-type": "d", "detail": detail}
+    envelope = {
+        "id": "b",
+        "time": iso(from_ms(now_ms())),
+        "source": "s",
+        "detail-type": "d",
+        "detail": detail,
+    }
     assert fan_out_batch([{"messageId": "m", "body": json.dumps(envelope)}], lambda: 30_000) == []
     (rejected,) = api("GET /api/events").json()["items"]
     assert rejected["status"] == "REJECTED"
@@ -168,7 +174,7 @@ def test_numbers_reach_the_receiver_as_they_were_written(pipeline: Pipeline) -> 
         id = pipeline.api("POST /api/events", body=event.encode()).json()["id"]
         pipeline.api("POST /api/events/batch", body=f'{{"events":[{event}]}}'.encode())
         detail = f'{{"workspaceId":"acme","type":"POST_PUBLISHED","data":{WRITTEN}}}'
-        envelope = {"id": "b", "time": iso(at_ms(pipeline.clock.now)), "source": "s", "detail-type": "d"}
+        envelope = {"id": "b", "time": iso(from_ms(pipeline.clock.now)), "source": "s", "detail-type": "d"}
         pipeline.events.send(f'{json.dumps(envelope)[:-1]},"detail":{detail}}}')
         pipeline.events.run()
         pipeline.run()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.deliveries import states, store
 from patchbay.deliveries.models import Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
@@ -285,7 +285,7 @@ def test_manual_retry_does_not_wait_for_the_breaker(pipeline: Pipeline) -> None:
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_recovery_provides_the_probe_of_an_open_breaker(pipeline: Pipeline) -> None:
     with receiver([HANGS, HANGS, HANGS, 200]) as r:
-        since = iso(at_ms(pipeline.clock.now))
+        since = iso(from_ms(pipeline.clock.now))
         webhook = after_timeouts(pipeline, r.url)
         pipeline.clock.move(61)
         # No delivery is held and no event is published: only the recovery has deliveries for a probe.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.deliveries import roll_up, store
 from patchbay.ids import DeliveryId, webhook_key
 from patchbay.settings import settings
@@ -99,7 +99,7 @@ def test_stats_are_the_same_before_and_after_a_roll_up(
     ledger.deliver(1, last, status="SENDING")
     before = ledger.stats()
     assert [(stats["delivered"], stats["failed"]) for stats in before] == [(12, 1), (2, 0)]
-    assert before[0]["lastDeliveryAt"] == iso(at_ms(ledger.hour * HOUR_MS + 3 * MINUTE + 40))
+    assert before[0]["lastDeliveryAt"] == iso(from_ms(ledger.hour * HOUR_MS + 3 * MINUTE + 40))
     assert before[0]["latencyMs"]["p50"] < 50 < before[0]["latencyMs"]["p95"]
     capsys.readouterr()
     assert handler({}, LAMBDA_CONTEXT) == {"rolledUp": 9}
@@ -229,7 +229,7 @@ def test_stats_read_only_the_newest_deliveries_of_a_busy_webhook(
     ledger.deliver(1, ledger.hour)
     busy, _ = ledger.stats()
     assert busy["delivered"] == 4
-    assert busy["lastDeliveryAt"] == iso(at_ms(ledger.hour * HOUR_MS + 40))
+    assert busy["lastDeliveryAt"] == iso(from_ms(ledger.hour * HOUR_MS + 40))
     ledger.roll_up()
     assert ledger.delivered() == 7
 

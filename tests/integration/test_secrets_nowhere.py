@@ -25,7 +25,7 @@ from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.http import Request
 from patchbay.ids import ApiKeyId
 from patchbay.observability import flush_metrics, logger, metrics
@@ -357,7 +357,7 @@ def create_keys(hunt: KeyHunt, clock: Clock) -> HuntedKeys:
         foreign=hunt.create("a foreign key", jwt_for("globex")),
         spent=hunt.create("a spent key", rateLimitPerHour=1),
         revoked=hunt.create("a revoked key"),
-        expired=hunt.create("an expired key", expiresAt=iso(at_ms(clock.now + 3 * 86_400_000))),
+        expired=hunt.create("an expired key", expiresAt=iso(from_ms(clock.now + 3 * 86_400_000))),
         wrong=key_format.assemble("sk_test", ApiKeyId(good["id"]), key_format.mint_secret()),
     )
     hunt.keys |= {"a key that was never created": keys.unknown, "a key with a wrong secret": keys.wrong}
@@ -530,7 +530,7 @@ def use_keys_in_process(hunt: KeyHunt, keys: HuntedKeys) -> None:
 
 def announce_an_expiring_key(hunt: KeyHunt, clock: Clock) -> None:
     """The workers: the event about a key that expires soon is fanned out and delivered."""
-    hunt.create("a key that expires soon", expiresAt=iso(at_ms(clock.now + 5 * 86_400_000)))
+    hunt.create("a key that expires soon", expiresAt=iso(from_ms(clock.now + 5 * 86_400_000)))
     driver = Driver(hunt.backend, hunt.api)
     driver.worker("ExpireKeysFunction")
     driver.worker("FanOutFunction", "EventsQueue")

@@ -14,7 +14,7 @@ from standardwebhooks import WebhookVerificationError
 from svix.webhooks import Webhook as SvixWebhook
 
 from patchbay import vault
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.ids import WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -118,7 +118,7 @@ def bench(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterat
     class ReceiversClock(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return at_ms(clock.now)
+            return from_ms(clock.now)
 
     monkeypatch.setattr("standardwebhooks.webhooks.datetime", ReceiversClock)
     one_at_a_time(monkeypatch)
@@ -196,7 +196,7 @@ def test_rotation_beyond_five_live_secrets_is_rejected(bench: Bench) -> None:
 
     before = bench.row
     answer = bench.rotate(60, headers={"idempotency-key": "k"})
-    assert_problem(answer, 409, "conflict", "5 live secrets", iso(at_ms(start + 4 * 3600 * 1000)))
+    assert_problem(answer, 409, "conflict", "5 live secrets", iso(from_ms(start + 4 * 3600 * 1000)))
     assert bench.row == before
     assert bench.signing(*secrets) == secrets
 
@@ -237,7 +237,7 @@ def test_only_the_response_of_the_rotation_has_the_secret(bench: Bench) -> None:
     secret = webhook.pop("secret")
     assert secret.startswith("whsec_")
     assert answer.headers["cache-control"] == "no-store"
-    assert (webhook["version"], webhook["updatedAt"]) == (2, iso(at_ms(bench.clock.now)))
+    assert (webhook["version"], webhook["updatedAt"]) == (2, iso(from_ms(bench.clock.now)))
     read = bench.call(f"GET {bench.path}")
     assert webhook.items() <= read.json().items()
     for other in (read, bench.call(f"GET {WEBHOOKS}"), bench.call(f"PUT {bench.path}", json={"name": "b"})):

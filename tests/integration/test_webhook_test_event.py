@@ -14,7 +14,7 @@ from svix.webhooks import Webhook as SvixWebhook
 from patchbay import catalogue, vault
 from patchbay.api_model import MASK
 from patchbay.catalogue.entries import load_entry
-from patchbay.clock import at_ms, iso, now_ms, to_ms
+from patchbay.clock import from_ms, iso, now_ms, to_ms
 from patchbay.deliveries import limits
 from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.settings import settings
@@ -93,7 +93,7 @@ def test_test_event_has_the_shape_and_signature_of_a_real_event(
     body = test.json()
     assert list(body) == list(real.json()) == ["id", "type", "timestamp", "data"]
     assert (body["type"], body["data"]) == ("POST_PUBLISHED", load_entry("POST_PUBLISHED").sample)
-    assert body["timestamp"] == iso(at_ms(EventId.parse(body["id"]).time_ms))
+    assert body["timestamp"] == iso(from_ms(EventId.parse(body["id"]).time_ms))
 
 
 def test_each_test_event_has_its_own_ids(api: Api) -> None:

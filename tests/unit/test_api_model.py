@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from patchbay.api_model import check_name, check_plain_text, to_label
-from patchbay.clock import at_ms, is_time, iso, read_time, to_ms
+from patchbay.clock import from_ms, is_time, iso, read_time, to_ms
 from patchbay.ids import EventId
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +142,7 @@ def test_valid_times(text: str, moment: str) -> None:
     assert iso(read_time(text)) == moment
     assert is_time(text)
     ms = to_ms(read_time(text))
-    assert iso(at_ms(ms)) == moment
+    assert iso(from_ms(ms)) == moment
     assert EventId.range(read_time(text), None)[0].time_ms == max(ms, 0)
 
 
@@ -185,7 +185,7 @@ def test_invalid_times(text: str) -> None:
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_milliseconds_round_trip(moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    assert at_ms(to_ms(moment)) == moment == read_time(iso(moment))
+    assert from_ms(to_ms(moment)) == moment == read_time(iso(moment))
 
 
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))

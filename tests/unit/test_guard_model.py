@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.guard import (
-    Admission,
+    AdmittedRequest,
     Guard,
     InsufficientScopes,
     InvalidKey,
@@ -26,7 +26,7 @@ from patchbay.api_keys.guard import (
 )
 from patchbay.api_keys.models import CreateApiKey, UpdateApiKey
 from patchbay.auth import principal
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.errors import Conflict, NotFound
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NO_COUNT, QuotaStatus, Window
@@ -214,7 +214,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
                 scopes=sorted(terms["scopes"]),
                 rate_limit_per_hour=terms["limits"][0],
                 rate_limit_per_day=terms["limits"][1],
-                expires_at=None if expires_ms is None else at_ms(expires_ms),
+                expires_at=None if expires_ms is None else from_ms(expires_ms),
             ),
         )
         limits = dict(zip((HOUR, DAY), terms["limits"], strict=True))
@@ -232,7 +232,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
             sent["scopes"] = sorted(changes["scopes"])
         if "lives" in changes:
             expires_ms = None if changes["lives"] is None else self.now + changes["lives"]
-            sent["expires_at"] = None if expires_ms is None else at_ms(expires_ms)
+            sent["expires_at"] = None if expires_ms is None else from_ms(expires_ms)
         if key.is_deleted or key.has_ended(self.now):
             with pytest.raises((Conflict, NotFound)):
                 service.update(ADA, key.id, UpdateApiKey(**sent))
@@ -361,7 +361,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         """A request to a host. Its outcome must be the model's verdict at the time of the deciding write."""
         now, calls, others = self.clock(host), self.calls, self.others
         writes, alone = self.table.writes, not self.table.meanwhile
-        admission, outcome, refused = attempt(
+        admitted, outcome, refused = attempt(
             lambda: self.hosts[host].admit(key.token, cost=cost, scopes=scopes, workspace_id=workspace)
         )
         own_calls = self.calls - calls - (self.others - others)
@@ -376,11 +376,11 @@ class HostsThatShareKeys(RuleBasedStateMachine):
             )
         if alone:
             assert self.table.writes - writes <= 2, "a stale cache entry and a change cost one retry together"
-        if admission:
+        if admitted:
             key.count(cost, now)
-            assert admission.principal.scopes == key.scopes
-            assert admission.principal.workspace_id == "acme"
-            assert summary(admission.statuses) == self.expected_statuses(key, now)
+            assert admitted.principal.scopes == key.scopes
+            assert admitted.principal.workspace_id == "acme"
+            assert summary(admitted.statuses) == self.expected_statuses(key, now)
         elif own_calls:
             cached.add(key, key.verdict(cost, set(), None, now), cost, now)
         if own_calls and isinstance(refused, KeyRateLimited):
@@ -418,7 +418,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
             }
 
 
-def attempt(admit: Callable[[], Admission]) -> tuple[Admission | None, str, Exception | None]:
+def attempt(admit: Callable[[], AdmittedRequest]) -> tuple[AdmittedRequest | None, str, Exception | None]:
     try:
         return admit(), "VALID", None
     except InvalidKey as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.deliveries import roll_up
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.stats import counters, store
@@ -69,11 +69,11 @@ def test_summarize_adds_up_the_hours() -> None:
     )
     assert (summary.deliveries, summary.delivered, summary.failed, summary.pending) == (8, 3, 1, 4)
     assert summary.success_rate == 0.75
-    assert summary.last_delivery_at == at_ms(NOW)
+    assert summary.last_delivery_at == from_ms(NOW)
     assert summary.last_error is not None
-    assert (summary.last_error.at, summary.last_error.reason) == (at_ms(NOW), "timeout")
+    assert (summary.last_error.at, summary.last_error.reason) == (from_ms(NOW), "timeout")
     assert summary.since is not None
-    assert 23 * 3600 < (at_ms(NOW) - summary.since).total_seconds() <= 24 * 3600
+    assert 23 * 3600 < (from_ms(NOW) - summary.since).total_seconds() <= 24 * 3600
     assert summary.latency_ms.p50 is not None
     assert 50 < summary.latency_ms.p50 <= 75
 

@@ -21,7 +21,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def at_ms(milliseconds: int) -> datetime:
+def from_ms(milliseconds: int) -> datetime:
     """Unix milliseconds as a `datetime` in UTC. Raises OverflowError outside of the years 1 to 9999."""
     return _EPOCH + milliseconds * _MS
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from patchbay import aws
 from patchbay.api_keys import expiry, key_format, store
 from patchbay.api_keys.stored_key import StoredKey
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.observability import logger
@@ -60,7 +60,7 @@ def _process(key: StoredKey, summary: ExpirySummary, now: int) -> ExpirySummary:
             "keyId": key.id,
             "name": key.terms.name,
             "maskedKey": key_format.mask(settings().api_key_prefix, key.id),
-            "expiresAt": iso(at_ms(expires_ms)),
+            "expiresAt": iso(from_ms(expires_ms)),
             "daysLeft": notice.days,
         },
         id=EventId.derived(key.id, str(expires_ms), str(notice.days), at_ms=notice.due_ms),

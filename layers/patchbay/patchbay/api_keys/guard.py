@@ -2,13 +2,13 @@
 
 When a process sees a key for the first time, it reads the key's row and runs bcrypt. It then caches the
 token, as an HMAC under a secret that only this process knows. From then on, a request is one conditional
-update of the key's row: the condition requires that the key is active, not expired, unchanged and has room in
-both windows, and the update counts the use. So no cache can outlive a revocation: a cache entry alone can
-only refuse a request, and only for a short time. Admission always requires the write.
+update of the key's row. The condition requires that the key is active, unexpired and unchanged, and that both
+windows have room; the update counts the use. So no cache can outlive a revocation. A cache entry alone can
+only refuse a request, and only briefly; admission always requires the write.
 
 Invalid keys are cheap: a wrong checksum costs nothing, an unknown ID one read, a wrong secret one read per
-process and key, and no bcrypt (`hashing.fingerprint`). Response times may differ between an unknown ID and a
-wrong secret, because IDs are not secret.
+process and key, and almost never bcrypt (`hashing.fingerprint`). Response times may differ between an
+unknown ID and a wrong secret, because IDs are not secret.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Literal, NamedTuple
 
 from patchbay.api_keys import hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
-from patchbay.auth.principal import KeyGrant, Principal
+from patchbay.auth.principal import KeyLimits, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits import sliding_window
@@ -36,24 +36,25 @@ from patchbay.settings import settings
 
 # An entry takes 2 KB. A dropped key costs another read and another bcrypt.
 _CACHE_SIZE = 8_192
-# How long a process refuses without a call in a permanent state (unknown ID, wrong secret, revoked key) …
-_PERMANENT_REFUSAL_MS = 60_000
-# … and in a state that can change (expired key, full window).
-_TEMPORARY_REFUSAL_MS = 1_000
-# A stale cache entry costs one try, a change of the key another. More tries mean contention for the row.
+# How long a process rejects a key without a call in a final state: unknown ID, wrong secret, revoked key.
+_FINAL_REJECTION_MS = 60_000
+# How long a process refuses a request without a call in a state that can change: expired key, full window.
+_RECHECK_MS = 1_000
+# A stale cache entry costs one try, a change to the key costs another. More tries mean contention for the
+# row.
 _TRIES = 5
 
 Reason = Literal["MALFORMED", "NOT_FOUND", "EXPIRED", "REVOKED"]
 _DETAILS: dict[Reason, str] = {
     "MALFORMED": "This is not an API key of this deployment, or the key is incomplete.",
     "NOT_FOUND": "This API key does not exist.",
-    "EXPIRED": "This API key has expired.",
-    "REVOKED": "This API key was revoked.",
+    "EXPIRED": "This API key has expired. Use its successor, or create a key.",
+    "REVOKED": "This API key was revoked. Use another key.",
 }
 
 
 class InvalidKey(Unauthenticated):
-    """The key does not authenticate a caller. `key` is its row, if the key exists or existed."""
+    """The token is not a valid API key. `key` is the stored key, if it is known."""
 
     def __init__(self, reason: Reason, key: StoredKey | None = None) -> None:
         super().__init__(_DETAILS[reason])
@@ -65,7 +66,8 @@ class InsufficientScopes(Forbidden):
     """The key is active but lacks requested scopes. Nothing was counted."""
 
     def __init__(self, principal: Principal, missing: Collection[str]) -> None:
-        super().__init__(f"This API key does not have {', '.join(sorted(missing))}.")
+        scopes = ", ".join(sorted(missing))
+        super().__init__(f"This API key lacks the scopes {scopes}. Use a key that has them.")
         self.principal = principal
 
 
@@ -97,7 +99,7 @@ class KeyCostExceedsLimit(CostExceedsLimit):
         self.quota_status = quota_status
 
 
-class Admission(NamedTuple):
+class AdmittedRequest(NamedTuple):
     """A request that was counted, and the statuses of the key's quotas after it."""
 
     principal: Principal
@@ -127,8 +129,8 @@ class _CachedKey(NamedTuple):
         return sliding_window.statuses(self.key.quotas, self.counts, now)
 
     def refuses(self, cost: int, now: int) -> bool:
-        """Whether the row has just refused this cost. False if the clock was set back."""
-        return 0 < self.refused_until_ms - now <= _TEMPORARY_REFUSAL_MS and cost >= self.refused_cost
+        """Whether the row has just refused this cost. Returns False if the clock was set back."""
+        return 0 < self.refused_until_ms - now <= _RECHECK_MS and cost >= self.refused_cost
 
 
 class _Rejection(NamedTuple):
@@ -138,7 +140,10 @@ class _Rejection(NamedTuple):
 
 
 class Guard:
-    """The API keys that one process has cached. `clock` returns Unix milliseconds."""
+    """Authenticates and counts the requests of API keys, with the caches of one process.
+
+    `clock` returns Unix milliseconds.
+    """
 
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self._clock = clock
@@ -154,7 +159,7 @@ class Guard:
         cost: int = 1,
         scopes: Collection[str] = (),
         workspace_id: str | None = None,
-    ) -> Admission:
+    ) -> AdmittedRequest:
         """Count a request of `cost` units, if the key has `scopes` and belongs to the workspace.
 
         Raises InvalidKey (also for a key of another workspace), InsufficientScopes, KeyCostExceedsLimit or
@@ -180,7 +185,7 @@ class Guard:
         parsed = key_format.parse(settings().api_key_prefix, token)
         if parsed is None:
             raise InvalidKey("MALFORMED")
-        digest = hmac.digest(self._secret, token.encode("ascii"), hashlib.sha256)
+        digest = hmac.digest(self._cache_secret, token.encode("ascii"), hashlib.sha256)
         cached = self._keys.get(digest)
         if cached is None:
             cached = self._load(parsed, digest, now)
@@ -210,7 +215,7 @@ class Guard:
 
     def _count(
         self, digest: bytes, cached: _CachedKey, cost: int, scopes: frozenset[str], now: int
-    ) -> Admission:
+    ) -> AdmittedRequest:
         """Admit the request with one write. The write requires the version of the cached key, so every
         earlier check of the cached key still holds.
         """
@@ -220,11 +225,15 @@ class Guard:
             _check_scopes(cached, scopes)
         if cached.refuses(cost, now):
             raise _refusal(cached.principal, cached.statuses(now), cost)
-        shared: tuple[QuotaStatus, ...] = ()
+        successor_statuses: tuple[QuotaStatus, ...] = ()
         for _ in range(_TRIES):
             successor_id = cached.key.shares_with
-            if successor_id and not shared and sliding_window.has_room(cached.statuses(now), cost):
-                shared = self._count_shared(successor_id, digest, cached, cost, now)
+            if (
+                successor_id
+                and not successor_statuses
+                and sliding_window.has_room(cached.statuses(now), cost)
+            ):
+                successor_statuses = self._count_shared(successor_id, digest, cached, cost, now)
             update = sliding_window.plan(cached.key.quotas, cached.counts, cost, now)
             try:
                 with throttling_as_429(partial(_throttled, cached, now)):
@@ -235,25 +244,27 @@ class Guard:
                 statuses = cached.statuses(now)
                 if sliding_window.has_room(statuses, cost):
                     continue
-                until = sliding_window.refusal_expires_ms(statuses, cost, _TEMPORARY_REFUSAL_MS)
+                until = sliding_window.refusal_expires_ms(statuses, cost, _RECHECK_MS)
                 self._keys.put(digest, cached._replace(refused_until_ms=until, refused_cost=cost))
                 raise _refusal(cached.principal, statuses, cost) from None
             cached = cached._replace(counts=counts)
             self._keys.put(digest, cached)
             statuses = cached.statuses(now)
-            return Admission(cached.principal, _stricter(statuses, shared) if shared else statuses)
+            if successor_statuses:
+                statuses = _more_restrictive(statuses, successor_statuses)
+            return AdmittedRequest(cached.principal, statuses)
         raise _throttled(cached, now)
 
     def _count_shared(
         self, id: ApiKeyId, digest: bytes, cached: _CachedKey, cost: int, now: int
     ) -> tuple[QuotaStatus, ...]:
-        """Also count a request of a key that rotated itself in the windows of its successor: until the old
-        key ends, the two keys share one limit. Returns the statuses of these windows after this request.
+        """Count the request in the successor's windows too. A key that rotated itself shares one limit with
+        its successor until it ends. Returns the statuses of the successor's windows after this request.
 
         This costs an additional read and write while both keys work. The write comes before the key's own: if
         the key is revoked in between, the successor loses one request and never gains one. The write requires
-        the successor's version. So once the successor has rotated itself too, nothing is counted there that
-        its own successor does not know of.
+        the successor's version. So after the successor has rotated itself in turn, no request is counted in
+        it that its own successor would miss.
         """
         with throttling_as_429(partial(_throttled, cached, now)):
             state = store.get_state(id)
@@ -294,13 +305,15 @@ class Guard:
     def _reject(self, digest: bytes, reason: Reason, key: StoredKey | None, now: int) -> InvalidKey:
         """Cache a rejection, and return the error to raise."""
         self._keys.remove(digest)
-        duration_ms = _TEMPORARY_REFUSAL_MS if reason == "EXPIRED" else _PERMANENT_REFUSAL_MS
+        duration_ms = _RECHECK_MS if reason == "EXPIRED" else _FINAL_REJECTION_MS
         self._rejections.put(digest, _Rejection(reason, key, now + duration_ms))
         return InvalidKey(reason, key)
 
     @cached_property
-    def _secret(self) -> bytes:
-        """Created at first use, so that two processes started from one snapshot do not share it."""
+    def _cache_secret(self) -> bytes:
+        """The secret of the cached digests. It is created at first use, so that two processes that start from
+        one snapshot (Lambda SnapStart) do not share it.
+        """
         return secrets.token_bytes(32)
 
 
@@ -308,13 +321,13 @@ def _principal(key: StoredKey) -> Principal:
     scopes = frozenset(key.terms.scopes)
     if key.workspace_id != settings().platform_workspace_id:
         scopes -= PLATFORM_ONLY
-    grant = KeyGrant(
+    limits = KeyLimits(
         version=key.version,
         rate_limit_per_hour=key.terms.rate_limit_per_hour,
         rate_limit_per_day=key.terms.rate_limit_per_day,
-        expires_at=None if key.terms.expires_ms is None else at_ms(key.terms.expires_ms),
+        expires_at=None if key.terms.expires_ms is None else from_ms(key.terms.expires_ms),
     )
-    return Principal(key.workspace_id, key.id, scopes, key=grant)
+    return Principal(key.workspace_id, key.id, scopes, key=limits)
 
 
 def _check_scopes(cached: _CachedKey, scopes: frozenset[str]) -> None:
@@ -322,9 +335,11 @@ def _check_scopes(cached: _CachedKey, scopes: frozenset[str]) -> None:
         raise InsufficientScopes(cached.principal, missing)
 
 
-def _stricter(own: Sequence[QuotaStatus], shared: Sequence[QuotaStatus]) -> tuple[QuotaStatus, ...]:
+def _more_restrictive(
+    own: Sequence[QuotaStatus], successor: Sequence[QuotaStatus]
+) -> tuple[QuotaStatus, ...]:
     """For each window, the status with less remaining."""
-    return tuple(most_restrictive(pair) for pair in zip(own, shared, strict=True))
+    return tuple(most_restrictive(pair) for pair in zip(own, successor, strict=True))
 
 
 def _refusal(
@@ -336,8 +351,14 @@ def _refusal(
         return KeyCostExceedsLimit(principal, sliding_window.lowest_limit(statuses), cost)
     full = [status.quota for status in statuses if status.remaining < cost]
     limits = " and ".join(f"{limit} requests per {window.name}" for window, limit in full)
+    problem = (
+        f"has reached its limit of {limits}"
+        if cost == 1
+        else f"has too few units left for a cost of {cost}; its limit is {limits}"
+    )
+    seconds = retry_after(available_at_ms - statuses[0].now_ms)["retry-after"]
     return KeyRateLimited(
-        f"This API key does not have {cost} left of its {limits}.", principal, statuses, available_at_ms
+        f"This API key {problem}. Try again in {seconds} s.", principal, statuses, available_at_ms
     )
 
 
@@ -351,7 +372,7 @@ _process = Guard()
 
 def admit(
     token: str, *, cost: int = 1, scopes: Collection[str] = (), workspace_id: str | None = None
-) -> Admission:
+) -> AdmittedRequest:
     """Authenticate a request that carries an API key, and count `cost` units. The key must have `scopes` and,
     if `workspace_id` is given, belong to that workspace.
 

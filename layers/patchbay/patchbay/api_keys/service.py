@@ -25,9 +25,9 @@ from patchbay.api_keys.models import (
 )
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.api_model import Empty, Listing, ListQuery
-from patchbay.auth.principal import KeyGrant, Principal
+from patchbay.auth.principal import KeyLimits, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
-from patchbay.clock import at_ms, iso, now_ms, to_ms
+from patchbay.clock import from_ms, iso, now_ms, to_ms
 from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, NO_COUNT, Count, QuotaStatus, most_restrictive
@@ -167,7 +167,7 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
     theirs.
     """
     try:
-        admission = guard.admit(
+        admitted = guard.admit(
             body.key,
             cost=body.cost,
             scopes=body.scopes,
@@ -189,9 +189,9 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
     except guard.KeyRateLimited as error:
         limit = _rate_limit(most_restrictive(error.statuses), error.available_at_ms, allowed=False)
         return _verification(VerificationCode.RATE_LIMITED, error.principal, limit)
-    status = most_restrictive(admission.statuses)
+    status = most_restrictive(admitted.statuses)
     limit = _rate_limit(status, status.resets_ms, allowed=True)
-    return _verification(VerificationCode.VALID, admission.principal, limit)
+    return _verification(VerificationCode.VALID, admitted.principal, limit)
 
 
 # ── permissions of the caller ────────────────────────────────────────────────────────────────────────
@@ -231,19 +231,19 @@ def _check_grants(principal: Principal, terms: Terms) -> None:
         if scope in PLATFORM_ONLY and not principal.is_platform:
             raise Forbidden(f"Only the platform's own workspace may hold the scope {scope}.")
     if principal.key is not None:
-        _check_within_grant(principal.key, terms)
+        _check_within_limits(principal.key, terms)
 
 
-def _check_within_grant(grant: KeyGrant, terms: Terms) -> None:
-    if terms.rate_limit_per_hour > grant.rate_limit_per_hour:
-        raise _exceeds_grant("rateLimitPerHour", str(grant.rate_limit_per_hour))
-    if terms.rate_limit_per_day > grant.rate_limit_per_day:
-        raise _exceeds_grant("rateLimitPerDay", str(grant.rate_limit_per_day))
-    if grant.expires_at and (terms.expires_ms is None or terms.expires_ms > to_ms(grant.expires_at)):
-        raise _exceeds_grant("expiresAt", iso(grant.expires_at))
+def _check_within_limits(limits: KeyLimits, terms: Terms) -> None:
+    if terms.rate_limit_per_hour > limits.rate_limit_per_hour:
+        raise _exceeds_limit("rateLimitPerHour", str(limits.rate_limit_per_hour))
+    if terms.rate_limit_per_day > limits.rate_limit_per_day:
+        raise _exceeds_limit("rateLimitPerDay", str(limits.rate_limit_per_day))
+    if limits.expires_at and (terms.expires_ms is None or terms.expires_ms > to_ms(limits.expires_at)):
+        raise _exceeds_limit("expiresAt", iso(limits.expires_at))
 
 
-def _exceeds_grant(name: str, value: str) -> Forbidden:
+def _exceeds_limit(name: str, value: str) -> Forbidden:
     return Forbidden(
         f"Your API key has {name} {value}, so it cannot change, rotate or revoke a key that exceeds it. "
         "Use a user's token that has api-keys:write."
@@ -259,7 +259,7 @@ def _check_only_narrows(old: Terms, new: Terms) -> None:
     if new.rate_limit_per_day > old.rate_limit_per_day:
         raise _cannot_widen(f"exceed rateLimitPerDay {old.rate_limit_per_day}")
     if old.expires_ms is not None and (new.expires_ms is None or new.expires_ms > old.expires_ms):
-        raise _cannot_widen(f"exceed expiresAt {iso(at_ms(old.expires_ms))}")
+        raise _cannot_widen(f"exceed expiresAt {iso(from_ms(old.expires_ms))}")
 
 
 def _cannot_widen(attempt: str) -> Forbidden:
@@ -281,7 +281,7 @@ def _check_rotates_itself(principal: Principal, old: StoredKey) -> None:
     expires_ms = predecessor.terms.expires_ms
     raise Conflict(
         f"{predecessor.id}, which this API key replaces, still works. Revoke it, or wait until it ends"
-        + (f" at {iso(at_ms(expires_ms))}." if expires_ms is not None else ".")
+        + (f" at {iso(from_ms(expires_ms))}." if expires_ms is not None else ".")
     )
 
 
@@ -357,7 +357,7 @@ def _rate_limit(status: QuotaStatus, reset_ms: int | None, *, allowed: bool) -> 
         allowed=allowed,
         limit=status.quota.limit,
         remaining=status.remaining,
-        reset_at=None if reset_ms is None else at_ms(reset_ms),
+        reset_at=None if reset_ms is None else from_ms(reset_ms),
     )
 
 
@@ -391,19 +391,19 @@ def _to_response(key: StoredKey, now: int) -> ApiKey:
         status=_status(key, now),
         rate_limit_per_hour=key.terms.rate_limit_per_hour,
         rate_limit_per_day=key.terms.rate_limit_per_day,
-        expires_at=None if key.terms.expires_ms is None else at_ms(key.terms.expires_ms),
-        last_used_at=None if key.last_used_ms is None else at_ms(key.last_used_ms),
+        expires_at=None if key.terms.expires_ms is None else from_ms(key.terms.expires_ms),
+        last_used_at=None if key.last_used_ms is None else from_ms(key.last_used_ms),
         usage=Usage(
             total=key.uses,
             daily=[
-                DailyUse(date=at_ms(day * DAY.length_ms).date(), count=key.daily.get(day, 0))
+                DailyUse(date=from_ms(day * DAY.length_ms).date(), count=key.daily.get(day, 0))
                 for day in range(today - _DAYS_SHOWN + 1, today + 1)
             ],
         ),
         created_by=key.created_by,
         rotated_from=key.rotated_from,
-        created_at=at_ms(key.id.time_ms),
-        updated_at=at_ms(key.updated_ms),
+        created_at=from_ms(key.id.time_ms),
+        updated_at=from_ms(key.updated_ms),
         version=key.version,
     )
 

@@ -11,7 +11,7 @@ from patchbay.settings import settings
 
 
 @dataclass(frozen=True, slots=True)
-class KeyGrant:
+class KeyLimits:
     """The limits, expiry and version of a calling API key. It cannot grant more to other keys."""
 
     version: int
@@ -31,7 +31,7 @@ class Principal:
     id: str
     scopes: frozenset[str] = field(default=frozenset())
     role: str | None = None
-    key: KeyGrant | None = None
+    key: KeyLimits | None = None
 
     @property
     def is_platform(self) -> bool:

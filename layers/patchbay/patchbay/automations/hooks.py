@@ -24,7 +24,7 @@ from patchbay.automations.models import (
     Triggers,
 )
 from patchbay.catalogue.entries import load_entry
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.errors import NotFound
 from patchbay.events import service as events
 from patchbay.ids import EventId, WebhookId
@@ -67,7 +67,7 @@ def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samp
     see their own data, and all fields even if there is none yet.
     """
     samples = [
-        Sample(id=stored.id, type=stored.type, timestamp=at_ms(stored.timestamp), data=stored.data)
+        Sample(id=stored.id, type=stored.type, timestamp=from_ms(stored.timestamp), data=stored.data)
         for stored in events.list_newest(principal, event, query.limit)
     ]
     if len(samples) < query.limit:
@@ -80,7 +80,7 @@ def sample(event: str) -> Sample:
     return Sample(
         id=EventId.built_in("sample", event),
         type=event,
-        timestamp=at_ms(SAMPLED_AT_MS),
+        timestamp=from_ms(SAMPLED_AT_MS),
         data=load_entry(event).sample,
     )
 

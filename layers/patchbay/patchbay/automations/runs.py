@@ -32,7 +32,7 @@ from patchbay.automations.models import (
 )
 from patchbay.automations.store import StoredRun
 from patchbay.catalogue.entries import Action, all_actions, check_input, check_output, load_action
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.errors import Conflict, NotFound, check_version
 from patchbay.events import service as events
@@ -209,7 +209,7 @@ def _announce(run: StoredRun) -> None:
         "platform": run.platform,
         "action": run.action,
         "input": run.input,
-        "expiresAt": iso(at_ms(run.expires_at)),
+        "expiresAt": iso(from_ms(run.expires_at)),
     }
     platform = settings().platform_workspace_id
     events.announce(platform, "ACTION_REQUESTED", data, id=EventId.derived(run.id, "requested"))
@@ -276,9 +276,9 @@ def _to_api(run: StoredRun) -> Run:
             "status": run.status,
             "output": run.output,
             "error": run.error,
-            "expiresAt": at_ms(run.expires_at),
-            "createdAt": at_ms(run.created_at),
-            "updatedAt": at_ms(run.updated_at),
+            "expiresAt": from_ms(run.expires_at),
+            "createdAt": from_ms(run.created_at),
+            "updatedAt": from_ms(run.updated_at),
             "version": run.version,
         }
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from patchbay import catalogue
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries import store
 from patchbay.deliveries.batch import WebhookBatch
 from patchbay.ids import EventId, WebhookId, parse_webhook_key
@@ -105,7 +105,7 @@ def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, str | int 
         "url": webhook.url,
         "reason": webhook.disabled_reason,
         "consecutiveFailures": failures,
-        "disabledAt": iso(at_ms(disabled_at)),
+        "disabledAt": iso(from_ms(disabled_at)),
     }
 
 

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import store
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.events import store as events_store
@@ -223,4 +223,4 @@ def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
 
 def _id_range(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:
     """The lowest and the highest ID of the deliveries of these hours."""
-    return DeliveryId.range(at_ms(first * counters.HOUR_MS), at_ms((last + 1) * counters.HOUR_MS - 1))
+    return DeliveryId.range(from_ms(first * counters.HOUR_MS), from_ms((last + 1) * counters.HOUR_MS - 1))

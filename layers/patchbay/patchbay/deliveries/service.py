@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from patchbay import compact_json, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
-from patchbay.clock import at_ms, now_ms, to_ms
+from patchbay.clock import from_ms, now_ms, to_ms
 from patchbay.deliveries import roll_up, states, store
 from patchbay.deliveries.models import (
     Attempt,
@@ -162,7 +162,7 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     """
     _check_active(principal, webhook_id)
     now = now_ms()
-    until = body.until or at_ms(now)
+    until = body.until or from_ms(now)
     if until < body.since:
         if body.until is None:
             raise ValidationFailed.for_field("since", "must not be in the future")
@@ -183,7 +183,7 @@ def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.Tr
     last four days that its receiver did not accept.
     """
     now = now_ms()
-    id_range = DeliveryId.range(at_ms(now - _RECOVER_HOOK_MS), at_ms(now))
+    id_range = DeliveryId.range(from_ms(now - _RECOVER_HOOK_MS), from_ms(now))
     return [health_store.start_recovery_action(webhook_key(workspace_id, webhook_id), id_range, now)]
 
 
@@ -195,7 +195,7 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
     return Event(
         id=event.id,
         type=event.type,
-        timestamp=at_ms(event.timestamp),
+        timestamp=from_ms(event.timestamp),
         source=event.source,
         status="ACCEPTED" if event.reason is None else "REJECTED",
         reason=event.reason,
@@ -267,10 +267,10 @@ def _to_api(delivery: StoredDelivery) -> Delivery:
         reason=delivery.reason,
         attempt_count=delivery.attempts,
         max_attempts=delivery.max_attempts,
-        next_attempt_at=None if delivery.next_attempt_at is None else at_ms(delivery.next_attempt_at),
-        delivered_at=None if delivery.delivered_at is None else at_ms(delivery.delivered_at),
-        created_at=at_ms(delivery.created_at),
-        updated_at=at_ms(delivery.updated_at),
+        next_attempt_at=None if delivery.next_attempt_at is None else from_ms(delivery.next_attempt_at),
+        delivered_at=None if delivery.delivered_at is None else from_ms(delivery.delivered_at),
+        created_at=from_ms(delivery.created_at),
+        updated_at=from_ms(delivery.updated_at),
         version=delivery.version,
     )
 
@@ -289,7 +289,7 @@ def attempt_to_api(principal: Principal, attempt: StoredAttempt) -> Attempt:
     return Attempt(
         number=attempt.number,
         trigger=attempt.trigger,
-        started_at=at_ms(attempt.started_at),
+        started_at=from_ms(attempt.started_at),
         duration_ms=attempt.duration_ms,
         status_code=attempt.status_code,
         error=attempt.error,

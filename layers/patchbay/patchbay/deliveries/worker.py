@@ -25,7 +25,7 @@ from functools import lru_cache
 from typing import TypedDict
 
 from patchbay import aws, queues, vault
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch, group_by_workspace, load_batches
@@ -559,7 +559,7 @@ def _on_slow(prepared: PreparedAttempt) -> None:
 def _classify(prepared: PreparedAttempt, completed: CompletedAttempt, now: int) -> retry.Outcome:
     result = completed.result
     return webhooks.with_receiver_message(
-        prepared.batch.webhook, result.outcome(at_ms(now)), result.response_body
+        prepared.batch.webhook, result.outcome(from_ms(now)), result.response_body
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 
 from patchbay import compact_json
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp, WorkspaceId
-from patchbay.clock import at_ms, iso
+from patchbay.clock import from_ms, iso
 from patchbay.ids import DeliveryId, EventId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
@@ -148,4 +148,4 @@ def _adapter() -> TypeAdapter[EventMessage]:
 
 def payload(id: EventId, type: str, timestamp: int, data: Mapping[str, object]) -> str:
     """`{"id", "type", "timestamp", "data"}` as compact JSON."""
-    return compact_json.dumps({"id": id, "type": type, "timestamp": iso(at_ms(timestamp)), "data": data})
+    return compact_json.dumps({"id": id, "type": type, "timestamp": iso(from_ms(timestamp)), "data": data})

@@ -13,7 +13,7 @@ from patchbay import catalogue, compact_json, idempotency, queues
 from patchbay.api_model import Listing, validate
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
     Forbidden,
     NotFound,
@@ -137,7 +137,7 @@ def _to_summary(event: store.StoredEvent) -> EventSummary:
     return EventSummary(
         id=event.id,
         type=event.type,
-        timestamp=at_ms(event.timestamp),
+        timestamp=from_ms(event.timestamp),
         source=event.source,
         status=event.status,
         reason=event.reason,
@@ -177,7 +177,7 @@ def enqueue(event: EventMessage) -> None:
 
 def to_published(event: EventMessage) -> PublishedEvent:
     """An event as its publisher gets it."""
-    return PublishedEvent(id=event.id, type=event.type, timestamp=at_ms(event.timestamp))
+    return PublishedEvent(id=event.id, type=event.type, timestamp=from_ms(event.timestamp))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ def authenticate(headers: Mapping[str, str]) -> tuple[Principal, Mapping[str, st
     """
     token = _token(headers)
     if token.startswith(settings().api_key_prefix + "_"):
-        admission = guard.admit(token)
-        return admission.principal, admission.headers()
+        admitted = guard.admit(token)
+        return admitted.principal, admitted.headers()
     # Imported here so that requests with an API key do not pay for it.
     from patchbay.auth import jwt
 

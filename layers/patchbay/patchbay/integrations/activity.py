@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from patchbay.api_model import Listing
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.models import LogEntry, LogQuery
 from patchbay.settings import settings
@@ -73,7 +73,7 @@ def _to_api(row: dynamo.Row) -> LogEntry:
         actor=row["actor"],
         outcome=row["outcome"],
         detail=row.get("detail"),
-        created_at=at_ms(id.time_ms),
+        created_at=from_ms(id.time_ms),
     )
 
 

@@ -17,7 +17,7 @@ from patchbay import compact_json, response_size
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, store
@@ -385,8 +385,8 @@ def to_api(listing: MarketplaceListing) -> Integration:
         installed_from=None,
         metadata=compact_json.loads(listing.metadata),
         connection_count=0,
-        created_at=at_ms(listing.id.time_ms or listing.approved_at),
-        updated_at=at_ms(listing.approved_at),
+        created_at=from_ms(listing.id.time_ms or listing.approved_at),
+        updated_at=from_ms(listing.approved_at),
         version=listing.approved_version,
     )
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from patchbay import compact_json, vault
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, client, config, marketplace, store
@@ -407,7 +407,7 @@ def to_api(integration: StoredIntegration, secrets: Mapping[str, str] | None = N
         installed_from=integration.installed_from,
         metadata=compact_json.loads(integration.metadata),
         connection_count=integration.connection_count,
-        created_at=at_ms(integration.created_at),
-        updated_at=at_ms(integration.updated_at),
+        created_at=from_ms(integration.created_at),
+        updated_at=from_ms(integration.updated_at),
         version=integration.version,
     )

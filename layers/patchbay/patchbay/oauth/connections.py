@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from patchbay import pasted_credentials, vault
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
     Conflict,
     IntegrationInactive,
@@ -95,7 +95,7 @@ def token(
     return AccessToken(
         access_token=tokens.access_token,
         token_type=tokens.token_type,
-        expires_at=None if connection.expires_at is None else at_ms(connection.expires_at),
+        expires_at=None if connection.expires_at is None else from_ms(connection.expires_at),
         scopes=list(connection.scopes),
         metadata=json.loads(connection.metadata),
     )
@@ -288,19 +288,19 @@ def to_api(integration: StoredIntegration, connection: StoredConnection) -> Conn
         auth_type=AuthType(connection.auth_type),
         scopes=list(connection.scopes),
         account=Account(id=connection.account_id, label=connection.account_label),
-        expires_at=None if connection.expires_at is None else at_ms(connection.expires_at),
+        expires_at=None if connection.expires_at is None else from_ms(connection.expires_at),
         last_refreshed_at=(
-            None if connection.last_refreshed_at is None else at_ms(connection.last_refreshed_at)
+            None if connection.last_refreshed_at is None else from_ms(connection.last_refreshed_at)
         ),
         last_error=(
             None
             if error is None
-            else ConnectionError(code=error["code"], detail=error["detail"], at=at_ms(error["at"]))
+            else ConnectionError(code=error["code"], detail=error["detail"], at=from_ms(error["at"]))
         ),
         metadata=json.loads(connection.metadata),
         created_by=connection.created_by,
-        created_at=at_ms(connection.created_at),
-        updated_at=at_ms(connection.updated_at),
+        created_at=from_ms(connection.created_at),
+        updated_at=from_ms(connection.updated_at),
         version=connection.version,
     )
 

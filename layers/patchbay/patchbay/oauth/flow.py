@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from patchbay import vault
 from patchbay.auth.principal import Principal
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
     AuthorizationFailed,
     Conflict,
@@ -101,7 +101,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     url = token_endpoint.authorization_url(
         client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
     )
-    return Authorization(authorization_url=url, state=state, expires_at=at_ms(stored.expires_at))
+    return Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
 
 
 def complete(principal: Principal, body: Callback) -> Connection:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus
 
-from patchbay.clock import at_ms, now_ms
+from patchbay.clock import from_ms, now_ms
 from patchbay.integrations.client import OAuthClient
 from patchbay.integrations.config import REQUEST_OBJECTS, parameter_name
 from patchbay.oauth import token_body
@@ -267,7 +267,7 @@ class Session:
         try:
             return parse_token_response(self._client.oauth, response.status_code, _parse_body(response))
         except TokenRequestFailed as failure:
-            failure.retry_after = parse_retry_after(response.headers.get("retry-after"), at_ms(now_ms()))
+            failure.retry_after = parse_retry_after(response.headers.get("retry-after"), from_ms(now_ms()))
             raise
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from patchbay.clock import at_ms
+from patchbay.clock import from_ms
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
@@ -129,7 +129,7 @@ def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> Webh
     last_error = max((hour.last_error for hour in hours if hour.last_error), default=None)
     last = max((max(hour.last_attempt_at, hour.last_delivered_at) for hour in hours), default=0)
     return WebhookStats(
-        since=at_ms(window(now).start * HOUR_MS),
+        since=from_ms(window(now).start * HOUR_MS),
         deliveries=delivered + failed + pending,
         delivered=delivered,
         failed=failed,
@@ -138,8 +138,8 @@ def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> Webh
         latency_ms=Latency(
             p50=percentile(histogram, 0.5), p95=percentile(histogram, 0.95), p99=percentile(histogram, 0.99)
         ),
-        last_delivery_at=at_ms(last) if last else None,
-        last_error=LastError(at=at_ms(last_error[0]), reason=last_error[1]) if last_error else None,
+        last_delivery_at=from_ms(last) if last else None,
+        last_error=LastError(at=from_ms(last_error[0]), reason=last_error[1]) if last_error else None,
     )
 
 

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from patchbay import catalogue, event_filters, vault
 from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
-from patchbay.clock import at_ms, iso, now_ms
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId, RunId, WebhookId
 from patchbay.integrations import store as integrations_store
@@ -197,7 +197,7 @@ def rotate_secret(
         ends_at = now + body.overlap_seconds * 1000
         older = webhook.live_secrets(now) if body.overlap_seconds else []
         if len(older) >= _MAX_LIVE_SECRETS:
-            next_end = iso(at_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
+            next_end = iso(from_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
             raise Conflict(
                 f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the maximum; the next one ends at "
                 f"{next_end}. Wait until then, or end all of them now with overlapSeconds 0."
@@ -520,10 +520,10 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
         disable_after=webhook.disable_after,
         status=webhook.status,
         disabled_reason=webhook.disabled_reason,
-        disabled_at=at_ms(webhook.disabled_at) if webhook.disabled_at else None,
-        resumed_at=at_ms(webhook.resumed_at) if webhook.resumed_at else None,
-        created_at=at_ms(webhook.created_at),
-        updated_at=at_ms(webhook.updated_at),
+        disabled_at=from_ms(webhook.disabled_at) if webhook.disabled_at else None,
+        resumed_at=from_ms(webhook.resumed_at) if webhook.resumed_at else None,
+        created_at=from_ms(webhook.created_at),
+        updated_at=from_ms(webhook.updated_at),
         version=webhook.version,
     )
 
