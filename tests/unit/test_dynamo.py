@@ -287,7 +287,9 @@ def answer(*keys: str, last: str | None = None) -> dict[str, Any]:
 def test_cursor_encodes_the_key_without_the_partition(owner: str, sk: str) -> None:
     start = pack_row({"owner": owner, "sk": sk})
     cursor = dynamo._cursor(unpack_row(start), ("owner", "sk"))
-    assert dynamo._start(cursor, ("owner", "sk"), ("owner", "acme")) == pack_row({"owner": "acme", "sk": sk})
+    assert dynamo._exclusive_start_key(cursor, ("owner", "sk"), ("owner", "acme")) == pack_row(
+        {"owner": "acme", "sk": sk}
+    )
     assert len(owner) < 4 or owner not in base64.urlsafe_b64decode(cursor + "==").decode() or owner in sk
 
 
@@ -320,7 +322,7 @@ def test_filtered_page_reads_at_most_1000_rows(fake: Any) -> None:
 @given(st.text(max_size=1024) | st.binary(max_size=700).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_cursor_of_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
-        start = dynamo._start(text, ("owner", "sk"), ("owner", "acme"))
+        start = dynamo._exclusive_start_key(text, ("owner", "sk"), ("owner", "acme"))
     except ValidationFailed:
         return
     assert start["owner"] == {"S": "acme"}

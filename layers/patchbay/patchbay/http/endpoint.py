@@ -1,8 +1,9 @@
 """`@endpoint`: authenticate → authorize → limit → parse → call the service → respond.
 
 A handler's annotations declare its arguments: `body` and `query` are models, a parameter whose type has
-`parse` is the path variable of that name, and `request` is everything else. It returns a model. There is no
-API Gateway authorizer: its cache would delay revocation, and it cannot return 429 or the reason for an error.
+`parse` is the path variable of that name, and one of type `Request` is the whole request. It returns a model.
+There is no API Gateway authorizer: its cache would delay revocation, and it cannot return 429 or the reason
+for an error.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from patchbay.observability import logger, sampled
 from patchbay.rate_limits import ceilings
 from patchbay.settings import reject_encryption_key
 
-Function = Callable[..., BaseModel]
+EndpointFunction = Callable[..., BaseModel]
 LambdaHandler = Callable[[Event, object], Response]
 
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
@@ -52,7 +53,7 @@ def endpoint(
     idempotent: bool = False,
     located: bool = False,
     optional_body: bool = False,
-) -> Callable[[Function], LambdaHandler]:
+) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
     - `scope`: what the caller needs. An endpoint without one must say `public=True`, or its import fails.
@@ -70,7 +71,7 @@ def endpoint(
     if scope is not None:
         aws.preload()
 
-    def decorate(function: Function) -> LambdaHandler:
+    def decorate(function: EndpointFunction) -> LambdaHandler:
         readers = readers_of(function, optional_body=optional_body)
 
         @wraps(function)
@@ -85,8 +86,8 @@ def endpoint(
                 if scope is not None:
                     caller, rate_limit_headers = credentials.authenticate(request.headers)
                     request.caller = caller
-                    _authorize(caller, scope)
-                response = _respond(function, readers, request, status, idempotent=idempotent)
+                    _authorize_and_limit(caller, scope)
+                response = _call_function(function, readers, request, status, idempotent=idempotent)
                 if located:
                     _add_location(response, request)
                 check_size(response)
@@ -110,7 +111,7 @@ def endpoint(
     return decorate
 
 
-def _authorize(caller: Principal, scope: str) -> None:
+def _authorize_and_limit(caller: Principal, scope: str) -> None:
     """Raises Forbidden, and RateLimited at the workspace's ceiling."""
     caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
@@ -118,26 +119,35 @@ def _authorize(caller: Principal, scope: str) -> None:
         ceilings.admit(caller.workspace_id, "requests")
 
 
-def _respond(
-    function: Function, readers: Mapping[str, Reader], request: Request, status: int, *, idempotent: bool
+def _call_function(
+    function: EndpointFunction,
+    readers: Mapping[str, Reader],
+    request: Request,
+    status: int,
+    *,
+    idempotent: bool,
 ) -> Response:
-    key = request.headers.get("idempotency-key") if idempotent else None
+    idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
-    if key is not None:
-        return _respond_once(function, arguments, request, key, status)
+    if idempotency_key is not None:
+        return _call_once(function, arguments, request, idempotency_key, status)
     result = function(**arguments)
     if isinstance(result, Redirect):
         return json_response(status, "", {"location": result.location})
     return model_response(result, status)
 
 
-def _respond_once(
-    function: Function, arguments: Mapping[str, object], request: Request, key: str, status: int
+def _call_once(
+    function: EndpointFunction,
+    arguments: Mapping[str, object],
+    request: Request,
+    idempotency_key: str,
+    status: int,
 ) -> Response:
     """The response to a request with an Idempotency-Key: that of the first such request, if there was one."""
     # The same key with other path variables is a different request, like one with another body.
     content = [dict(request.path), request.json(optional=True)]
-    once = idempotency.Once(idempotency.scope(request.principal, request.route, key, content))
+    once = idempotency.Once(idempotency.scope(request.principal, request.route, idempotency_key, content))
     first = once.start()
     if first is not None:
         return json_response(status, first, {"idempotent-replayed": "true"})

@@ -1,4 +1,4 @@
-"""The error for a request that matches no route."""
+"""The error for a request that matches no route. Other 404s are `errors.NotFound`, raised by services."""
 
 from __future__ import annotations
 

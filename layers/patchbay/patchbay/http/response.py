@@ -1,4 +1,7 @@
-"""HTTP responses for API Gateway. Errors become problem+json (RFC 9457) here and nowhere else."""
+"""HTTP responses for API Gateway. Problems become problem+json (RFC 9457) here and nowhere else.
+
+`api_model.validate` has turned Pydantic's errors into problems before.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ceilings of a workspace: requests and events per minute.
+"""Ceilings of a workspace: requests and events per minute (`MaxRequestsPerMinute`, `MaxEventsPerMinute`).
 
 A write per request to one row would limit a busy workspace (an item accepts about 1,000 writes per second),
 and requests with an API key already write to the key's row. So a process reserves a block of units with one

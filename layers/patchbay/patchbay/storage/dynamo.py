@@ -47,12 +47,12 @@ class TransactionCanceled(Exception):
 
 
 class Throttled(aws.CallFailed):
-    """DynamoDB still throttled a request, or a part of it, at the last attempt."""
+    """DynamoDB still throttled a request, a part of it, or a transaction at the last try."""
 
 
 # Reasons of a canceled transaction that are worth a retry.
 _TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_MAX_ATTEMPTS = 5
+_MAX_TRIES = 5
 
 
 # ── rows and items ───────────────────────────────────────────────────────────────────────────────────
@@ -164,10 +164,10 @@ def batch_get(
     keys_by_table: dict[str, list[Item]] = {}
     positions: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
     for position, (table, key) in enumerate(keys):
-        same_key = positions.setdefault((table, frozenset(key.items())), [])
-        if not same_key:
+        key_positions = positions.setdefault((table, frozenset(key.items())), [])
+        if not key_positions:
             keys_by_table.setdefault(table, []).append(pack_row(key))
-        same_key.append(position)
+        key_positions.append(position)
     request: Params = {
         table: {"Keys": items, "ConsistentRead": table not in eventually_consistent}
         for table, items in keys_by_table.items()
@@ -182,16 +182,16 @@ def batch_get(
 
 def _batch_get(request: Params) -> Iterator[tuple[str, Row]]:
     """(table, row) for each row that exists; retries unprocessed keys. Raises Throttled."""
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
+    for try_number in range(1, _MAX_TRIES + 1):
         response = aws.call("dynamodb", "BatchGetItem", {"RequestItems": request})
         for table, items in response["Responses"].items():
             yield from ((table, unpack_row(item)) for item in items)
         request = response.get("UnprocessedKeys", {})
         if not request:
             return
-        if attempt < _MAX_ATTEMPTS:
-            _pause(attempt)
-    raise Throttled(f"BatchGetItem left UnprocessedKeys of {', '.join(request)} {_MAX_ATTEMPTS} times")
+        if try_number < _MAX_TRIES:
+            _pause(try_number)
+    raise Throttled(f"BatchGetItem left UnprocessedKeys of {', '.join(request)} {_MAX_TRIES} times")
 
 
 # ── writes ───────────────────────────────────────────────────────────────────────────────────────────
@@ -258,22 +258,22 @@ def pop(table: str, key: Row) -> Row | None:
 
 def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
     """Write rows (table, row) without conditions, 25 per call (BatchWriteItem's limit). Return the positions
-    of the rows that DynamoDB still throttled at the last attempt. Keys must not repeat.
+    of the rows that DynamoDB still throttled at the last try_number. Keys must not repeat.
     """
     unwritten: list[int] = []
     for start in range(0, len(rows), 25):
         pending = dict(enumerate(rows[start : start + 25], start))
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            pending = _put_once(pending)
+        for try_number in range(1, _MAX_TRIES + 1):
+            pending = _send_batch(pending)
             if not pending:
                 break
-            if attempt < _MAX_ATTEMPTS:
-                _pause(attempt)
+            if try_number < _MAX_TRIES:
+                _pause(try_number)
         unwritten += pending
     return unwritten
 
 
-def _put_once(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]:
+def _send_batch(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]:
     """Send rows in one BatchWriteItem call and return those that DynamoDB left unprocessed."""
     requests: dict[str, list[Params]] = {}
     for table, row in rows.values():
@@ -313,9 +313,9 @@ def _placeholders(values: Mapping[str, object]) -> Item:
 
 
 def _write(operation: str, params: Params) -> dict[str, Any]:
-    attempt = 0
+    try_number = 0
     while True:
-        attempt += 1
+        try_number += 1
         try:
             return aws.call("dynamodb", operation, params)
         except aws.ServiceError as error:
@@ -323,9 +323,9 @@ def _write(operation: str, params: Params) -> dict[str, Any]:
                 item = error.response.get("Item")
                 raise ConditionFailed(unpack_row(item) if item else None) from None
             # A transaction holds the row for a moment. The AWS client does not retry that.
-            if error.code != "TransactionConflictException" or attempt == _MAX_ATTEMPTS:
+            if error.code != "TransactionConflictException" or try_number == _MAX_TRIES:
                 raise
-            _pause(attempt)
+            _pause(try_number)
 
 
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
@@ -380,7 +380,7 @@ def transact(actions: Sequence[TransactItem]) -> None:
     Raises TransactionCanceled when a condition fails, and Throttled. Retries conflicts with other
     transactions and throttled rows: the AWS client retries only whole requests, not an action's failure.
     """
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
+    for try_number in range(1, _MAX_TRIES + 1):
         # If the response is lost and the client retries, DynamoDB recognizes the transaction by its token.
         params: Params = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
@@ -397,14 +397,14 @@ def transact(actions: Sequence[TransactItem]) -> None:
                 raise TransactionCanceled(failed, rows) from None
             if not _TRANSIENT.intersection(codes):
                 raise
-            if attempt == _MAX_ATTEMPTS:
-                raise Throttled(f"TransactWriteItems failed {_MAX_ATTEMPTS} times: {codes}") from None
-            _pause(attempt)
+            if try_number == _MAX_TRIES:
+                raise Throttled(f"TransactWriteItems failed {_MAX_TRIES} times: {codes}") from None
+            _pause(try_number)
 
 
-def _pause(attempt: int) -> None:
+def _pause(try_number: int) -> None:
     """Exponential backoff with full jitter: at most 0.1 s, 0.2 s, 0.4 s …"""
-    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter needs no cryptographic randomness
+    time.sleep(random.uniform(0, 0.05 * 2**try_number))  # noqa: S311  # jitter needs no cryptographic randomness
 
 
 # ── queries and scans ────────────────────────────────────────────────────────────────────────────────
@@ -561,7 +561,7 @@ def page(query: PageQuery) -> Page[Row]:
     if query.sort_range[1] > query.sort_range[2]:  # an empty range, which DynamoDB rejects
         return Page([], None)
     params, key_names = query.to_params(), query.key_names
-    start = _start(query.cursor, key_names, query.partition) if query.cursor else None
+    start = _exclusive_start_key(query.cursor, key_names, query.partition) if query.cursor else None
     rows: list[Row] = []
     for _ in range(_MAX_READS):
         if start:
@@ -596,14 +596,14 @@ def full_rows(table: str, index_page: Page[Row], key_names: Sequence[str], *, co
 
 
 def _cursor(last: Row, key_names: Sequence[str]) -> str:
-    """The cursor that continues after a row, or after a row's key. It leaves out the partition's value (the
-    first of the key), which follows from the caller's rights, never from a cursor.
+    """The cursor that continues after a row, or after a row's key: base64url of the key's values as JSON. It
+    leaves out the partition (the first value), which follows from the caller's rights, never from a cursor.
     """
     values = [last[name] for name in key_names[1:]]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _start(cursor: str, key_names: Sequence[str], partition: tuple[str, str]) -> Item:
+def _exclusive_start_key(cursor: str, key_names: Sequence[str], partition: tuple[str, str]) -> Item:
     """The key that a cursor continues after, in the caller's partition. Raises ValidationFailed."""
     names = key_names[1:]
     try:

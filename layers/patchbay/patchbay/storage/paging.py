@@ -1,4 +1,4 @@
-"""One page of a list."""
+"""One page of a list. `dynamo.page` reads pages and encodes their cursors."""
 
 from __future__ import annotations
 
