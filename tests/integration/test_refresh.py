@@ -775,6 +775,25 @@ def test_connection_removed_during_a_refresh_leaves_no_grant(
     assert connected.backend.rows("ConnectionsTable") == []
 
 
+@pytest.mark.parametrize("seconds", [HOUR, HOUR - 300], ids=["expired token", "valid token"])
+def test_connection_removed_during_a_failing_refresh_serves_no_token(
+    connected: ConnectedIntegration, seconds: int
+) -> None:
+    connected.clock.move(seconds)
+
+    def delayed(provider: Provider, form: dict[str, str]) -> Reply:
+        threading.Thread(target=requested.set).start()
+        return Reply(503, delay=0.8)
+
+    requested = threading.Event()
+    connected.provider.script = [delayed]
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(connected.token)
+        assert requested.wait(20)
+        assert connected.api(f"DELETE {connected.path}/connections/default").status == 200
+        assert pending.result().status == 404
+
+
 def test_connection_replaced_during_a_refresh_keeps_the_new_tokens(
     connected: ConnectedIntegration,
 ) -> None:

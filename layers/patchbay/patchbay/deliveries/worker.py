@@ -1,16 +1,17 @@
 """The delivery worker: makes the attempts of a batch of messages and records them.
 
-A new delivery is sent immediately, and its first row records the result. A delivery that was attempted
-before, or whose message was received before, is claimed first. The claim is a lease, so if two workers have
-the delivery, only one makes the attempt. The successes of a batch are one write, which overwrites any row
-(`states.delivered` says why that is safe).
+In the fast lane, a new delivery is sent without a claim, and its first row usually records the result. Every
+other delivery is claimed first. The claim is a lease, so if two workers have the delivery, only one makes the
+attempt. Successes are written together, every half second, and overwrite any row (`states.delivered` says why
+that is safe).
 
 A receiver's failure is never an error here: after errors, Lambda runs fewer batches at a time, for every
 receiver. After an error in our code or in AWS, the message stays in the queue and is redelivered. If a
 process dies:
     before the attempt      the message is redelivered, and the delivery is claimed
     during the attempt      the message is redelivered; a delivery under a lease waits for the lease to end
-    after the response      as above: the receiver gets the delivery twice
+    after the response      as above, and the receiver gets the delivery twice; a success can wait for its
+                            record for half a second
     after the record        the message is redelivered; the row makes it obsolete
     after a move            the message is in both lanes; the claim lets one of them make the attempt
 """

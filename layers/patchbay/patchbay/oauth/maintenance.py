@@ -2,7 +2,8 @@
 after integrations that were deleted or whose client changed.
 
 Runs every minute (`RefreshConnectionsFunction` in template.yaml). A connection is due when its `dueAt` has
-passed; `refresh_policy.scheduled_ms` sets it.
+passed: after a refresh, `refresh_policy.scheduled_ms` sets it; after a failure, it is the time of the next
+try; for an expiry or a removal, it is now.
 
 Everything stays due until it is done, so a run that dies or overlaps with another does no harm.
 

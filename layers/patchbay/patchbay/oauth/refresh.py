@@ -74,9 +74,9 @@ def ensure_fresh(
     *,
     forced: bool = False,
 ) -> StoredConnection:
-    """The connection with a token that is not due for a refresh; `forced` always obtains a new one. A token
-    that is valid for at least a minute is served unchanged while another process refreshes, the provider
-    fails, or the workspace has no permit for another call.
+    """The connection with a token that is not due for a refresh; `forced` also replaces a token that is still
+    valid. A token that is valid for at least a minute is served unchanged while another process refreshes,
+    the provider fails, or the workspace has no permit for another call.
 
     Raises ConnectionExpired, UpstreamFailed (also as ProvidersBusy), IntegrationInactive, NotFound.
     """
@@ -326,7 +326,7 @@ def _record_failure(
         new = store.release_lease(leased, new)
     except store.ConnectionChanged as changed:
         new = _require(changed.current)
-        if new.tokens_version != leased.tokens_version:
+        if new.tokens_version != leased.tokens_version or new.status == ConnectionStatus.REVOKED:
             _check_usable(new)
             return new
     _log_activity(new, "token.refreshed", actor, f"{code}: {detail}", outcome="FAILED")

@@ -2,7 +2,7 @@
 
 The events of an SQS batch are processed together:
 
-    read      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
+    load      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
     match     new events with the subscriptions; a stored event already has its list of webhooks
     write     the rows of new events, with their lists, and the rows that mark workspaces as active this
               hour (one BatchWriteItem)
@@ -11,7 +11,7 @@ The events of an SQS batch are processed together:
               against the ceiling
 
 The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
-derive from event and webhook, so a delivery that is sent twice is delivered once. A crash leaves:
+derive from event and webhook, so a second message for the same delivery becomes obsolete. A crash leaves:
 
     before write              nothing
     during write              some rows: those events resume with their stored lists, the others start over
@@ -20,20 +20,22 @@ derive from event and webhook, so a delivery that is sent twice is delivered onc
     between send and finish   all deliveries: the redelivered message sends the whole list again, and the rows
                               of the deliveries make the second messages obsolete. The same happens to an
                               event to ten webhooks or fewer, which has no step `finish`
-    during finish             a `DONE` row, perhaps without the count against the ceiling: the redelivered
-                              message is dropped
-    the message is lost       a row that stays `STARTED` for 15 minutes: the sweeper queues its event again
+    during finish             a `DONE` row: the redelivered message is dropped
+    the message is lost       of an event to more than ten webhooks, a row that stays `STARTED` for 15
+                              minutes: the sweeper queues the event again
+
+The extra sends of an event that was resumed after a crash or a failure are not counted against the ceiling.
 
 Rows are written without a condition. A row that was found is never written again, so two copies of an event
-both write only if they are processed at the same moment. That is harmless: each sends to the webhooks that it
-matched. If a subscription changed in between, a webhook of either list gets the event, as it would from a
-single copy a moment earlier or later; the row has the list of the later one. If a row falls back from `DONE`
-to `STARTED`, the worker that wrote it finishes it, or the sweeper does.
+both write only if they are processed at the same moment. That is harmless: each copy sends to its own list.
+If a subscription changes in between, the event goes to the webhooks of both lists, and the row keeps the list
+that was written last. If the later copy overwrites `DONE` with `STARTED`, its worker sets `DONE` again, or
+the sweeper queues the event again.
 
-`POST /api/events` takes the same steps within its request, with one event to ten webhooks or fewer
+`POST /api/events` runs the steps up to `send` within its request, for an event to ten webhooks or fewer
 (publish.py). All other events come through the queue: events to more webhooks, events of batches and of
-functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus, some of which are
-rejected.
+functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus. `bus.accept` can
+reject an envelope.
 
 An invocation works for about a second. Events to many webhooks come last, and one at a time. Messages for
 which no time is left return to the queue immediately, so that the events of other workspaces get their turn.

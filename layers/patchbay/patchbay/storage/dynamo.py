@@ -258,7 +258,7 @@ def pop(table: str, key: Row) -> Row | None:
 
 def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
     """Write rows (table, row) without conditions, 25 per call (BatchWriteItem's limit). Return the positions
-    of the rows that DynamoDB still throttled at the last try_number. Keys must not repeat.
+    of the rows that DynamoDB still throttled at the last try. Keys must not repeat.
     """
     unwritten: list[int] = []
     for start in range(0, len(rows), 25):
