@@ -15,6 +15,7 @@ from patchbay.clock import from_ms, iso, now_ms
 from patchbay.ids import ApiKeyId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
+from patchbay.storage.due_index import IncompleteRun
 from tests.api_keys import ADA, AMPLE_TIME_MS, PATH, key_count, use_weak_hashes
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.faults import _no_backoff, failing, meanwhile, refusal
@@ -151,7 +152,7 @@ def test_schedule_continues_after_a_failing_key(api: Api, backend: Backend) -> N
         dynamo.update(settings().api_keys_table, {"id": id}, "SET x = :one, d = :one", one=1)
     with (
         throttled("TransactWriteItems", "ThrottlingException", "count#evil"),
-        pytest.raises(expire_keys.Incomplete, match="1 keys could not be processed"),
+        pytest.raises(IncompleteRun, match="1 keys could not be processed"),
     ):
         expire_keys.expire_keys(lambda: AMPLE_TIME_MS)
     assert (key_count(backend), key_count(backend, "evil")) == (0, 1)

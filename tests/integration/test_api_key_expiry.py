@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from patchbay.api_keys import guard, service, store
-from patchbay.api_keys.expire_keys import Incomplete
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, KeyStatus, RotateApiKey, UpdateApiKey
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.api_model import ListQuery
@@ -23,6 +22,7 @@ from patchbay.errors import RateLimited
 from patchbay.ids import ApiKeyId, EventId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
+from patchbay.storage.due_index import IncompleteRun
 from tests.api_keys import ADA, DAY, HOUR, MINUTE, key_count, use_test_clock, use_weak_hashes
 from tests.catalogued import assert_catalogued
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend
@@ -553,7 +553,7 @@ def test_failing_key_does_not_block_others_and_is_retried(
     with (
         failing("sqs.SendMessage", error=REFUSED, where=soon[1].id),
         failing("dynamodb.UpdateItem", error=REFUSED, where=expired[1].id),
-        pytest.raises(Incomplete, match="2 keys"),
+        pytest.raises(IncompleteRun, match="2 keys"),
     ):
         schedule.run()
     assert schedule.announced() == sorted((key.id, 7) for key in (soon[0], soon[2]))
@@ -562,7 +562,7 @@ def test_failing_key_does_not_block_others_and_is_retried(
     assert schedule.announced() == [(soon[1].id, 7)]
     assert key_count(backend) == 3
     clock.move(7 * 86_400)
-    with failing("dynamodb.TransactWriteItems", lost=True, where=soon[0].id), pytest.raises(Incomplete):
+    with failing("dynamodb.TransactWriteItems", lost=True, where=soon[0].id), pytest.raises(IncompleteRun):
         schedule.run()
     schedule.run()
     assert schedule.receive() == []

@@ -24,7 +24,8 @@ import pytest
 
 from patchbay import vault
 from patchbay.oauth import refresh, token_endpoint
-from patchbay.oauth.maintenance import Incomplete, run_due
+from patchbay.oauth.maintenance import run_due
+from patchbay.storage.due_index import IncompleteRun
 from tests.catalogued import assert_catalogued
 from tests.conftest import REDIRECT_URI, Answer, Api, Backend
 from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_time
@@ -932,7 +933,7 @@ def test_aws_failure_for_one_connection_does_not_stop_the_others(connected: Conn
         connected.connect(name)
     connected.provider.script = [lambda provider, form: provider.tokens()] * 10  # there are four grants now
     connected.clock.move(HOUR)
-    with failing("dynamodb.BatchGetItem", error="refused"), pytest.raises(Incomplete):
+    with failing("dynamodb.BatchGetItem", error="refused"), pytest.raises(IncompleteRun):
         connected.run_maintenance()
     assert len(connected.provider.refreshes) >= 2
     connected.clock.move(60)
@@ -957,7 +958,7 @@ def test_bug_for_one_connection_does_not_stop_the_others(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(token_endpoint, "refresh", fail_once)
-    with pytest.raises(Incomplete):
+    with pytest.raises(IncompleteRun):
         connected.run_maintenance()
     assert len(connected.provider.refreshes) == 3
 

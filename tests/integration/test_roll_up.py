@@ -15,6 +15,7 @@ from patchbay.stats import counters
 from patchbay.stats import store as stats_store
 from patchbay.stats.counters import HOUR_MS, AttemptCounts
 from patchbay.storage import dynamo
+from patchbay.storage.due_index import IncompleteRun
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Pipeline
@@ -165,7 +166,7 @@ def test_write_with_a_lost_response_counts_once(ledger: Ledger) -> None:
 def test_run_out_of_time_is_continued_by_the_next_run(ledger: Ledger) -> None:
     ledger.deliver(10, ledger.hour - 1)
     remaining = iter([20_000, 20_000, 10_000])
-    with pytest.raises(roll_up.Incomplete):
+    with pytest.raises(IncompleteRun):
         ledger.roll_up(lambda: next(remaining))
     assert ledger.delivered() == 10
     (row,) = ledger.rows()
@@ -182,7 +183,7 @@ def test_webhook_that_cannot_be_read_does_not_delay_others(ledger: Ledger) -> No
     ledger.clock.move(3600)
     with (
         failing("dynamodb.Query", error=REFUSED, where=f'"{ledger.key(0)}"'),
-        pytest.raises(roll_up.Incomplete, match="1 webhooks"),
+        pytest.raises(IncompleteRun, match="1 webhooks"),
     ):
         ledger.roll_up()
     assert [row["webhookKey"] for row in ledger.rows()] == [ledger.key(1)]

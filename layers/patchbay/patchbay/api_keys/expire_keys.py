@@ -13,6 +13,7 @@ from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.observability import logger
 from patchbay.settings import settings
+from patchbay.storage.due_index import IncompleteRun
 
 # Enough to finish the key in progress. The next run continues.
 _RESERVE_MS = 10_000
@@ -23,15 +24,11 @@ class ExpirySummary(NamedTuple):
     retired: int = 0
 
 
-class Incomplete(Exception):
-    """Some keys failed and are still due."""
-
-
 def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
     """Process the keys that are due until time runs short. Concurrent or interrupted runs do no harm: a
     notice is published before it is recorded, under an ID that makes a repeated notice the same event.
 
-    Raises Incomplete, after all other keys, if AWS failed for some.
+    Raises IncompleteRun, after all other keys, if AWS failed for some.
     """
     now, summary, failed = now_ms(), ExpirySummary(), 0
     for key in store.list_due(now):
@@ -44,7 +41,7 @@ def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
             logger.exception("key expiry failed", key_id=key.id)
             failed += 1
     if failed:
-        raise Incomplete(f"{failed} keys could not be processed; the next run tries again")
+        raise IncompleteRun(f"{failed} keys could not be processed; the next run tries again")
     return summary
 
 

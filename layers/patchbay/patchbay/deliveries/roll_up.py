@@ -32,6 +32,7 @@ from patchbay.stats import counters
 from patchbay.stats import store as stats_store
 from patchbay.stats.counters import AttemptCounts, HourCounters
 from patchbay.storage import dynamo
+from patchbay.storage.due_index import IncompleteRun
 from patchbay.webhooks import store as webhooks_store
 
 # The longest time that a chunk and its write take.
@@ -56,17 +57,13 @@ class _CachedCounts(NamedTuple):
 _cached_counts: LruCache[str, _CachedCounts] = LruCache(1_000)
 
 
-class Incomplete(Exception):
-    """The roll-up is not complete. The next run continues it; until then, requests read the deliveries."""
-
-
 # ── roll up ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def roll_up(remaining_ms: Callable[[], int]) -> int:
     """Add the successes of each hour that has ended, the oldest first, and return their number.
 
-    The next hour starts only when the one before it is complete for all webhooks. Raises Incomplete if
+    The next hour starts only when the one before it is complete for all webhooks. Raises IncompleteRun if
     time runs out, or if AWS failed for some webhooks.
     """
     run = _Run(remaining_ms)
@@ -96,14 +93,14 @@ class _Run:
                 for key in keys:
                     try:
                         self._roll_up_webhook(key, hour, stored.get(key, HourCounters()))
-                    except Incomplete:
+                    except IncompleteRun:
                         raise
                     except Exception:
                         # An AWS fault. The next run retries this webhook.
                         logger.exception("roll-up failed", webhook=key, hour=hour)
                         failed += 1
         if failed:
-            raise Incomplete(f"the roll-up failed for {failed} webhooks; the next run retries them")
+            raise IncompleteRun(f"the roll-up failed for {failed} webhooks; the next run retries them")
 
     def _roll_up_webhook(self, key: str, hour: int, stored: HourCounters) -> None:
         start, end = _id_range(hour, hour)
@@ -111,7 +108,7 @@ class _Run:
         rows = store.outcomes(key, reached, end)
         while reached < end:
             if self._remaining_ms() < _RESERVE_MS:
-                raise Incomplete("no time left; the next run continues")
+                raise IncompleteRun("no time left; the next run continues")
             chunk = list(islice(rows, _CHUNK))
             counts = count_successes(chunk)
             until = str(chunk[-1].id) if len(chunk) == _CHUNK else end

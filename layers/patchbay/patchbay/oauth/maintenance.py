@@ -37,6 +37,7 @@ from patchbay.oauth.store import ConnectionLookup, StoredConnection
 from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import due_index
+from patchbay.storage.due_index import IncompleteRun
 from patchbay.webhooks import service as webhooks
 
 # A job can take two requests of 10 s, plus its writes.
@@ -70,10 +71,6 @@ class RunSummary(NamedTuple):
     tasks: int = 0
 
 
-class Incomplete(Exception):
-    """Some jobs failed. They stay due."""
-
-
 class Job(NamedTuple):
     """Work that is due. `run` returns whether it was completed."""
 
@@ -83,7 +80,7 @@ class Job(NamedTuple):
 
 
 def run_due(remaining_ms: Callable[[], int]) -> RunSummary:
-    """Process what is due while time remains. Raises Incomplete at the end if some jobs failed."""
+    """Process what is due while time remains. Raises IncompleteRun at the end if some jobs failed."""
     settings()  # fail now if the deployment is misconfigured, instead of in each job
     run = _Run(lambda: remaining_ms() - _RESERVE_MS)
     refreshes = [
@@ -93,7 +90,7 @@ def run_due(remaining_ms: Callable[[], int]) -> RunSummary:
         run.process(_cleanup_jobs())  # those that the tasks have made due
         run.process(run.task_jobs())  # those that waited for the cleanups
     if run.failed:
-        raise Incomplete(f"{run.failed} jobs failed; the next run retries them")
+        raise IncompleteRun(f"{run.failed} jobs failed; the next run retries them")
     return run.summary
 
 

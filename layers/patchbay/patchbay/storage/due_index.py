@@ -19,6 +19,10 @@ Item = TypeVar("Item")
 SHARDS = range(4)
 
 
+class IncompleteRun(Exception):
+    """A scheduled run could not finish. The rest stays due for the next run."""
+
+
 def shard_of(id: str) -> int:
     """The shard of the row with this id."""
     return zlib.crc32(id.encode()) % len(SHARDS)
