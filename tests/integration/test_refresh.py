@@ -795,6 +795,41 @@ def test_connection_removed_during_a_failing_refresh_serves_no_token(
         assert pending.result().status == 404
 
 
+def test_connection_removed_while_its_grant_ends_is_not_found(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [answering(error_reply("invalid_grant"))]
+
+    def remove() -> None:
+        assert connected.api(f"DELETE {connected.path}/connections/default").status == 200
+
+    with meanwhile("dynamodb.PutItem", remove):
+        assert connected.token().status == 404
+    assert connected.events() == []
+
+
+def test_connection_replaced_while_its_grant_ends_serves_the_new_token(
+    connected: ConnectedIntegration,
+) -> None:
+    """The user connects again while a refresh of the old tokens is refused."""
+    connected.clock.move(HOUR)
+    connected.provider.script = [answering(error_reply("invalid_grant"))]
+    with meanwhile("dynamodb.PutItem", connected.connect):
+        answer = connected.token()
+    assert answer.status == 200
+    assert answer.json()["accessToken"] == "access-token-2"
+    assert connected.get()["status"] == "ACTIVE"
+    assert connected.events() == []
+
+
+def test_grant_that_ends_under_another_lease_is_reported(connected: ConnectedIntegration) -> None:
+    connected.clock.move(HOUR)
+    connected.provider.script = [answering(error_reply("invalid_grant"))]
+    with meanwhile("dynamodb.PutItem", lambda: _lease(connected, seconds=10)):
+        problem = assert_problem(connected.token(), 409, "connection_expired")
+    assert "invalid_grant" in problem["detail"]
+    assert connected.get()["status"] == "ACTIVE", "the holder of the lease decides"
+
+
 def test_connection_replaced_during_a_refresh_keeps_the_new_tokens(
     connected: ConnectedIntegration,
 ) -> None:

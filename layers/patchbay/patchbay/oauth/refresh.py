@@ -4,9 +4,10 @@ The process that refreshes holds a lease on the row that lasts longer than its r
 and read the new token. Everything that can fail without the provider (the client, the keys) happens before
 the provider is called. A process can die:
     before the lease        nothing has happened
-    with the lease          it runs out, and the next holder knows that a response may be lost (`in_doubt`)
+    with the lease          the lease runs out; the next holder knows that a response may be lost (`in_doubt`)
     after the response      as above: a rotating refresh token may be used up. If the provider refuses the
-                            next attempt, the response was lost, and the user did not revoke the grant
+                            next attempt, Patchbay assumes that the response was lost, not that the user
+                            revoked the grant
     after the write         the next reader finds the new token
     after an expiry         the row stays due until its event is sent; a repeated event has the same ID
 """
@@ -40,8 +41,8 @@ from patchbay.rate_limits.headers import retry_after
 
 # Longer than a refresh (10 s), one repeat after a lost response, and the writes.
 LEASE_MS = 25_000
-# How long a request waits for another process's refresh. If the provider is slow, it does not wait, because
-# it would only occupy an execution.
+# How long a request waits for another process's refresh. While the workspace's provider calls are slow, a
+# request does not wait: it would only occupy an execution.
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.15
 # A response lost sooner than this leaves time for a second request under the same lease.
@@ -75,8 +76,8 @@ def ensure_fresh(
     forced: bool = False,
 ) -> StoredConnection:
     """The connection with a token that is not due for a refresh; `forced` also replaces a token that is still
-    valid. A token that is valid for at least a minute is served unchanged while another process refreshes,
-    the provider fails, or the workspace has no permit for another call.
+    valid. Unless `forced`, a token that is valid for at least a minute is served unchanged while another
+    process refreshes, the provider fails, or the workspace has no permit for another call.
 
     Raises ConnectionExpired, UpstreamFailed (also as ProvidersBusy), IntegrationInactive, NotFound.
     """
@@ -93,7 +94,7 @@ def ensure_fresh(
                 connection = _reload(connection)
             case Expire():
                 expire(connection, TOKEN_EXPIRED, _TOKEN_EXPIRED_DETAIL)
-                raise expired_error(_reload(connection))
+                connection = _reload(connection)
             case Fail(reason):
                 raise _error_for(connection, reason, now)
             case Refresh(can_serve_current):
@@ -233,8 +234,7 @@ def _refresh(
             )
         except TokenRequestDenied as error:
             if error.grant_ended:
-                expired = _expire_ended_grant(leased, error, actor, in_doubt=in_doubt)
-                raise expired from None
+                return _expire_ended_grant(leased, error, actor, in_doubt=in_doubt)
             return _record_failure(
                 leased,
                 error,
@@ -300,9 +300,8 @@ def _record_failure(
     )
     if refused_since is not None and refresh_policy.has_grant_ended(refusals, refused_since, now):
         detail = f"the provider has refused {refusals} consecutive requests: {detail}"
-        expired = _expire_leased(leased, RESPONSE_LOST if in_doubt else REFUSED, detail, actor)
-        raise expired
-    is_error = (
+        return _expire_leased(leased, RESPONSE_LOST if in_doubt else REFUSED, detail, actor)
+    shows_error = (
         isinstance(error, TokenRequestDenied)
         or error.grant_may_have_ended
         or refresh_policy.is_persistent(failures)
@@ -311,7 +310,7 @@ def _record_failure(
     retry_at = now + refresh_policy.wait_ms(failures, _random(), error.retry_after)
     new = replace(
         leased,
-        status=ConnectionStatus.ERROR if is_error else leased.status,
+        status=ConnectionStatus.ERROR if shows_error else leased.status,
         version=leased.version + 1,
         updated_at=now,
         last_error={"code": code, "detail": detail, "at": now},
@@ -326,9 +325,10 @@ def _record_failure(
         new = store.release_lease(leased, new)
     except store.ConnectionChanged as changed:
         new = _require(changed.current)
-        if new.tokens_version != leased.tokens_version or new.status == ConnectionStatus.REVOKED:
+        if _is_replaced(new, leased):
             _check_usable(new)
             return new
+        # Only the lease was lost: the refresh of these tokens has still failed.
     _log_activity(new, "token.refreshed", actor, f"{code}: {detail}", outcome="FAILED")
     if can_serve_current:
         return new
@@ -340,23 +340,38 @@ def _record_failure(
 
 def _expire_ended_grant(
     leased: StoredConnection, refusal: TokenRequestDenied, actor: str, *, in_doubt: bool
-) -> ConnectionExpired:
-    """Expire a connection whose grant the provider has ended. Returns the error to raise."""
+) -> StoredConnection:
+    """Expire a connection whose grant the provider has ended. Raises ConnectionExpired, unless the connection
+    has been replaced in the meantime.
+    """
     if not in_doubt:
         return _expire_leased(leased, refusal.code, str(refusal), actor)
     detail = f"the response to a refresh was lost, and then the provider returned {refusal}"
     return _expire_leased(leased, RESPONSE_LOST, detail, actor)
 
 
-def _expire_leased(leased: StoredConnection, code: str, detail: str, actor: str) -> ConnectionExpired:
-    """Expire a connection, release its lease, and announce it. Returns the error to raise."""
+def _expire_leased(leased: StoredConnection, code: str, detail: str, actor: str) -> StoredConnection:
+    """Expire a connection, release its lease, and announce it. Raises ConnectionExpired, unless the
+    connection has been replaced in the meantime: then it returns the current one, or raises NotFound.
+    """
+    expired = _as_expired(leased, code, detail, now_ms())
     try:
-        connection = store.release_lease(leased, _as_expired(leased, code, detail, now_ms()))
+        expired = store.release_lease(leased, expired)
     except store.ConnectionChanged as changed:
-        return expired_error(_require(changed.current))
-    _log_activity(connection, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
-    _try_announce_expiry(connection)
-    return expired_error(connection)
+        current = _require(changed.current)
+        if _is_replaced(current, leased):
+            _check_usable(current)
+            return current
+        # Only the lease was lost: the grant of these tokens has still ended, and the next refresh records it.
+        raise expired_error(expired) from None
+    _log_activity(expired, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
+    _try_announce_expiry(expired)
+    raise expired_error(expired)
+
+
+def _is_replaced(current: StoredConnection, leased: StoredConnection) -> bool:
+    """Whether a connection was removed or got other tokens since the lease was taken."""
+    return current.tokens_version != leased.tokens_version or current.status == ConnectionStatus.REVOKED
 
 
 def _as_expired(connection: StoredConnection, code: str, detail: str, now: int) -> StoredConnection:
