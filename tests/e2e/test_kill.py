@@ -65,7 +65,12 @@ def all_ended(running: RunningStack, workspace: Workspace, count: int) -> list[d
         terminal = [row for row in deliveries if row["status"] in ("DELIVERED", "FAILED")]
         return deliveries if len(terminal) == count else None
 
-    deliveries = eventually(ended, 100) or []
+    try:
+        deliveries = eventually(ended, 150) or []
+    except AssertionError:
+        left = rows(running, "DeliveriesTable", workspace)
+        open_rows = [row for row in left if row["status"] not in ("DELIVERED", "FAILED")]
+        raise AssertionError(f"{len(left)} of {count} deliveries; not ended: {open_rows}") from None
     assert len(deliveries) == count
     return deliveries
 
@@ -78,9 +83,9 @@ def test_killing_the_delivery_worker_loses_nothing(running: RunningStack) -> Non
             workspace.webhook(inbox.url, retryConfig=retries, disableAfter=1000)
         ids = [workspace.publish({"n": n})["id"] for n in range(30)]
         killed = 0
-        for _ in range(4):
+        for kill in range(4):
             # When another request arrives, a worker has a batch, and the receiver answers after a delay.
-            healthy.wait_for(len(healthy.requests) + 1, 60)
+            healthy.wait_for(8 * kill + 1, 60)
             for function in ("DeliverFunction", "DeliverSlowFunction"):
                 killed += len(running.kill(function))
         deliveries = all_ended(running, workspace, 90)
