@@ -19,11 +19,16 @@ from tests.receivers import Answer, receiver
 # Interrupted work restarts when its message is redelivered. The template's rule requires
 # attempt < function timeout < lease < visibility.
 SHORT_TIMEOUTS: dict[str, object] = {
-    "AttemptTimeoutSeconds": 3,
-    "DeliverFunctionTimeoutSeconds": 6,
-    "DeliveryLeaseSeconds": 7,
-    "DeliveryVisibilitySeconds": 8,
+    "AttemptTimeoutSeconds": 6,
+    "DeliverFunctionTimeoutSeconds": 9,
+    "DeliveryLeaseSeconds": 10,
+    "DeliveryVisibilitySeconds": 11,
     "DeliveryConcurrency": 2,
+    # A killed worker keeps its permit for the slow lane until its lease ends. With few permits, the workspace
+    # would use its share, and messages would be deferred for up to 80 s.
+    "SlowDeliveryConcurrency": 80,
+    # On a stalled machine, attempts time out and open a breaker. The next minute's sweep sends its probe.
+    "ProbeSeconds": 1,
 }
 BATCH = 10
 
@@ -66,7 +71,7 @@ def all_ended(running: RunningStack, workspace: Workspace, count: int) -> list[d
         return deliveries if len(terminal) == count else None
 
     try:
-        deliveries = eventually(ended, 150) or []
+        deliveries = eventually(ended, 200) or []
     except AssertionError:
         left = rows(running, "DeliveriesTable", workspace)
         open_rows = [row for row in left if row["status"] not in ("DELIVERED", "FAILED")]
@@ -75,6 +80,7 @@ def all_ended(running: RunningStack, workspace: Workspace, count: int) -> list[d
     return deliveries
 
 
+@pytest.mark.timeout(280)
 def test_killing_the_delivery_worker_loses_nothing(running: RunningStack) -> None:
     workspace = Workspace(running)
     retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
