@@ -1,0 +1,555 @@
+"""The events that a receiver gets, and their union `Event`.
+
+Generated from openapi.json by `make derived`: change that, not this file.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from patchbay_sdk._model import Model
+
+
+class ActionRequestedData(Model):
+    """The data of a `ACTION_REQUESTED` event."""
+
+    run_id: str
+    """The run; send the result with this id."""
+    workspace_id: str
+    """The workspace that the action is for."""
+    platform: Literal["zapier", "make", "n8n"]
+    """Where the automation runs."""
+    action: str
+    """The action's key."""
+    input: dict[str, Any]
+    """The input of the action."""
+    expires_at: datetime
+    """When the run expires; the automation then gets a failure."""
+
+
+class ActionRequestedEvent(Model):
+    """Triggers when an automation asks the platform to do something."""
+
+    id: str
+    """The ID."""
+    type: Literal["ACTION_REQUESTED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ActionRequestedData
+    """The event's content."""
+
+
+class AlertTriggeredData(Model):
+    """The data of a `ALERT_TRIGGERED` event."""
+
+    alert_id: str
+    """The alert whose condition was met."""
+    name: str
+    """The alert's name."""
+    severity: Literal["info", "warning", "critical"]
+    """How serious it is."""
+    metric: str | None = None
+    """The metric of the alert."""
+    value: float | None = None
+    """The measured value."""
+    threshold: float | None = None
+    """The value from which the alert triggers."""
+    message: str | None = None
+    """The alert in words."""
+    url: str | None = None
+    """The alert in the platform."""
+    triggered_at: datetime | None = None
+    """When the condition was met."""
+
+
+class AlertTriggeredEvent(Model):
+    """Triggers when an alert's condition is met, such as a sudden rise in mentions."""
+
+    id: str
+    """The ID."""
+    type: Literal["ALERT_TRIGGERED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: AlertTriggeredData
+    """The event's content."""
+
+
+class ApiKeyExpiringData(Model):
+    """The data of a `API_KEY_EXPIRING` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    expires_at: datetime
+    """When it expires."""
+    days_left: int
+    """How many days before the expiry the notice was due."""
+
+
+class ApiKeyExpiringEvent(Model):
+    """Triggers when an API key is about to expire, 7 days and 1 day before."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_EXPIRING"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyExpiringData
+    """The event's content."""
+
+
+class ApprovalCompletedData(Model):
+    """The data of a `APPROVAL_COMPLETED` event."""
+
+    approval_id: str
+    """The platform's own id of the approval."""
+    post_id: str
+    """The post that it is about."""
+    decision: Literal["approved", "rejected"]
+    """The decision."""
+    network: str | None = None
+    """The social network, in lower case."""
+    text: str | None = None
+    """The text of the post."""
+    decided_by: str | None = None
+    """The user who decided."""
+    comment: str | None = None
+    """Their comment."""
+    completed_at: datetime | None = None
+    """When it was decided."""
+
+
+class ApprovalCompletedEvent(Model):
+    """Triggers when a post is approved or rejected."""
+
+    id: str
+    """The ID."""
+    type: Literal["APPROVAL_COMPLETED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApprovalCompletedData
+    """The event's content."""
+
+
+class ApprovalRequestedData(Model):
+    """The data of a `APPROVAL_REQUESTED` event."""
+
+    approval_id: str
+    """The platform's own id of the approval."""
+    post_id: str
+    """The post that it is about."""
+    network: str | None = None
+    """The social network, in lower case."""
+    text: str | None = None
+    """The text of the post."""
+    requested_by: str | None = None
+    """The user who requested it."""
+    approver_ids: list[str] | None = None
+    """The users who may decide."""
+    due_at: datetime | None = None
+    """When the decision is due."""
+    url: str | None = None
+    """The approval in the platform."""
+    requested_at: datetime | None = None
+    """When it was requested."""
+
+
+class ApprovalRequestedEvent(Model):
+    """Triggers when somebody asks for a post to be approved."""
+
+    id: str
+    """The ID."""
+    type: Literal["APPROVAL_REQUESTED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApprovalRequestedData
+    """The event's content."""
+
+
+class CampaignCompletedData(Model):
+    """The data of a `CAMPAIGN_COMPLETED` event."""
+
+    campaign_id: str
+    """The platform's own id of the campaign."""
+    name: str
+    """The campaign's name."""
+    networks: list[str] | None = None
+    """The social networks that it runs on."""
+    posts_published: int | None = None
+    """How many posts were published."""
+    impressions: int | None = None
+    """How often the posts were seen."""
+    engagements: int | None = None
+    """Likes, comments, shares and clicks."""
+    started_at: datetime | None = None
+    """When it started."""
+    completed_at: datetime | None = None
+    """When it ended."""
+
+
+class CampaignCompletedEvent(Model):
+    """Triggers when a campaign has ended."""
+
+    id: str
+    """The ID."""
+    type: Literal["CAMPAIGN_COMPLETED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: CampaignCompletedData
+    """The event's content."""
+
+
+class CampaignStartedData(Model):
+    """The data of a `CAMPAIGN_STARTED` event."""
+
+    campaign_id: str
+    """The platform's own id of the campaign."""
+    name: str
+    """The campaign's name."""
+    networks: list[str] | None = None
+    """The social networks that it runs on."""
+    post_count: int | None = None
+    """How many posts are planned."""
+    started_at: datetime | None = None
+    """When it started."""
+    ends_at: datetime | None = None
+    """When it will end, if known."""
+
+
+class CampaignStartedEvent(Model):
+    """Triggers when a campaign starts."""
+
+    id: str
+    """The ID."""
+    type: Literal["CAMPAIGN_STARTED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: CampaignStartedData
+    """The event's content."""
+
+
+class ConnectionExpiredData(Model):
+    """The data of a `CONNECTION_EXPIRED` event."""
+
+    connection_id: str
+    """The connection, by its name."""
+    id: str
+    """The connection, by Patchbay's own id."""
+    integration_id: str
+    """The integration that it belongs to."""
+    provider: str | None
+    """The provider of the account."""
+    status_reason: str | None
+    """Why it expired, as a code."""
+    account_label: str | None
+    """The account's name at the provider."""
+
+
+class ConnectionExpiredEvent(Model):
+    """Triggers when a connected account has to be connected again."""
+
+    id: str
+    """The ID."""
+    type: Literal["CONNECTION_EXPIRED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ConnectionExpiredData
+    """The event's content."""
+
+
+class ConversationAssignedData(Model):
+    """The data of a `CONVERSATION_ASSIGNED` event."""
+
+    conversation_id: str
+    """The platform's own id of the conversation."""
+    assignee_id: str
+    """The user or team that it is assigned to."""
+    network: str | None = None
+    """The social network, in lower case."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    customer_name: str | None = None
+    """The name of the customer."""
+    assignee_name: str | None = None
+    """Their name."""
+    assigned_by: str | None = None
+    """The user who assigned it; null for a rule."""
+    assigned_at: datetime | None = None
+    """When it was assigned."""
+
+
+class ConversationAssignedEvent(Model):
+    """Triggers when a conversation is assigned to a member or a team."""
+
+    id: str
+    """The ID."""
+    type: Literal["CONVERSATION_ASSIGNED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ConversationAssignedData
+    """The event's content."""
+
+
+class MentionReceivedData(Model):
+    """The data of a `MENTION_RECEIVED` event."""
+
+    mention_id: str
+    """The platform's own id of the mention."""
+    network: str
+    """The social network, in lower case."""
+    text: str
+    """The text of the mention."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    author_name: str | None = None
+    """The author's name, as the network shows it."""
+    author_handle: str | None = None
+    """Their handle on the network."""
+    author_followers: int | None = None
+    """How many followers the author has."""
+    url: str | None = None
+    """Where the mention can be seen."""
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    """The sentiment of the mention."""
+    mentioned_at: datetime | None = None
+    """When it was written."""
+
+
+class MentionReceivedEvent(Model):
+    """Triggers when somebody mentions one of the workspace's accounts or keywords."""
+
+    id: str
+    """The ID."""
+    type: Literal["MENTION_RECEIVED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: MentionReceivedData
+    """The event's content."""
+
+
+class MessageReceivedData(Model):
+    """The data of a `MESSAGE_RECEIVED` event."""
+
+    message_id: str
+    """The platform's own id of the message."""
+    conversation_id: str
+    """The conversation that it is part of."""
+    network: str
+    """The social network, in lower case."""
+    text: str
+    """The text of the message."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    author_name: str | None = None
+    """The author's name, as the network shows it."""
+    author_handle: str | None = None
+    """Their handle on the network."""
+    kind: Literal["direct_message", "comment", "review"] | None = None
+    """The kind of message."""
+    attachment_urls: list[str] | None = None
+    """Images and files attached to the message."""
+    received_at: datetime | None = None
+    """When it was received."""
+
+
+class MessageReceivedEvent(Model):
+    """Triggers when a direct message or a comment is received."""
+
+    id: str
+    """The ID."""
+    type: Literal["MESSAGE_RECEIVED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: MessageReceivedData
+    """The event's content."""
+
+
+class PostFailedData(Model):
+    """The data of a `POST_FAILED` event."""
+
+    post_id: str
+    """The platform's own id of the post."""
+    network: str
+    """The social network, in lower case."""
+    error_code: str
+    """The error, as a code of the platform."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    text: str | None = None
+    """The text of the post."""
+    campaign_id: str | None = None
+    """The campaign that the post belongs to, if any."""
+    error_message: str | None = None
+    """The error, as a message for people."""
+    will_retry: bool | None = None
+    """Whether the platform retries automatically."""
+    failed_at: datetime | None = None
+    """When the attempt failed."""
+
+
+class PostFailedEvent(Model):
+    """Triggers when a post could not be published."""
+
+    id: str
+    """The ID."""
+    type: Literal["POST_FAILED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: PostFailedData
+    """The event's content."""
+
+
+class PostPublishedData(Model):
+    """The data of a `POST_PUBLISHED` event."""
+
+    post_id: str
+    """The platform's own id of the post."""
+    network: str
+    """The social network, in lower case."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    text: str | None = None
+    """The text of the post."""
+    media_urls: list[str] | None = None
+    """Images and videos of the post."""
+    url: str | None = None
+    """Where the post can be seen."""
+    campaign_id: str | None = None
+    """The campaign that the post belongs to, if any."""
+    published_at: datetime | None = None
+    """When it was published."""
+
+
+class PostPublishedEvent(Model):
+    """Triggers when a post is published on a social network."""
+
+    id: str
+    """The ID."""
+    type: Literal["POST_PUBLISHED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: PostPublishedData
+    """The event's content."""
+
+
+class PostScheduledData(Model):
+    """The data of a `POST_SCHEDULED` event."""
+
+    post_id: str
+    """The platform's own id of the post."""
+    network: str
+    """The social network, in lower case."""
+    scheduled_for: datetime
+    """When it will be published."""
+    account_id: str | None = None
+    """The connected account that it belongs to."""
+    account_name: str | None = None
+    """The account's name on the network."""
+    text: str | None = None
+    """The text of the post."""
+    media_urls: list[str] | None = None
+    """Images and videos of the post."""
+    campaign_id: str | None = None
+    """The campaign that the post belongs to, if any."""
+    scheduled_by: str | None = None
+    """The user who scheduled it."""
+
+
+class PostScheduledEvent(Model):
+    """Triggers when a post is scheduled or rescheduled."""
+
+    id: str
+    """The ID."""
+    type: Literal["POST_SCHEDULED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: PostScheduledData
+    """The event's content."""
+
+
+class WebhookDisabledData(Model):
+    """The data of a `WEBHOOK_DISABLED` event."""
+
+    webhook_id: str
+    """The webhook."""
+    name: str
+    """Its name."""
+    url: str
+    """Where its deliveries went."""
+    status_reason: str
+    """Why it was disabled, as a code."""
+    consecutive_failures: int
+    """How many deliveries in a row had failed."""
+    disabled_at: datetime
+    """When it was disabled."""
+
+
+class WebhookDisabledEvent(Model):
+    """Triggers when a webhook is disabled because its receiver is gone or keeps failing."""
+
+    id: str
+    """The ID."""
+    type: Literal["WEBHOOK_DISABLED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: WebhookDisabledData
+    """The event's content."""
+
+
+class UnknownEvent(Model):
+    """An event whose type this release of the SDK does not know."""
+
+    id: str
+    type: str
+    timestamp: datetime
+    data: dict[str, Any]
+
+
+EVENT_TYPES: dict[str, type[Model]] = {
+    "ACTION_REQUESTED": ActionRequestedEvent,
+    "ALERT_TRIGGERED": AlertTriggeredEvent,
+    "API_KEY_EXPIRING": ApiKeyExpiringEvent,
+    "APPROVAL_COMPLETED": ApprovalCompletedEvent,
+    "APPROVAL_REQUESTED": ApprovalRequestedEvent,
+    "CAMPAIGN_COMPLETED": CampaignCompletedEvent,
+    "CAMPAIGN_STARTED": CampaignStartedEvent,
+    "CONNECTION_EXPIRED": ConnectionExpiredEvent,
+    "CONVERSATION_ASSIGNED": ConversationAssignedEvent,
+    "MENTION_RECEIVED": MentionReceivedEvent,
+    "MESSAGE_RECEIVED": MessageReceivedEvent,
+    "POST_FAILED": PostFailedEvent,
+    "POST_PUBLISHED": PostPublishedEvent,
+    "POST_SCHEDULED": PostScheduledEvent,
+    "WEBHOOK_DISABLED": WebhookDisabledEvent,
+}
+
+Event: TypeAlias = "ActionRequestedEvent | AlertTriggeredEvent | ApiKeyExpiringEvent | ApprovalCompletedEvent | ApprovalRequestedEvent | CampaignCompletedEvent | CampaignStartedEvent | ConnectionExpiredEvent | ConversationAssignedEvent | MentionReceivedEvent | MessageReceivedEvent | PostFailedEvent | PostPublishedEvent | PostScheduledEvent | WebhookDisabledEvent | UnknownEvent"

@@ -1,0 +1,2873 @@
+"""The methods of the API, for both clients.
+
+Generated from openapi.json by `make derived`: change that, not this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from patchbay_sdk import models
+else:
+    from patchbay_sdk._lazy import models
+
+from patchbay_sdk._http import UNSET, AsyncHttp, Http, Operation, Unset
+from patchbay_sdk._pages import AsyncPage, Page
+
+
+class ApiKeys:
+    """API keys."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        rate_limit_per_hour: int | Unset = UNSET,
+        rate_limit_per_day: int | Unset = UNSET,
+        expires_at: datetime | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.ApiKeyWithSecret:
+        """Create an API key.
+
+        Only this response contains `key`.
+
+        Args:
+            name: The name for people.
+            scopes: What the key may do. You can grant only scopes that you have.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            expires_at: When the key ends. Without it, the key never expires.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/api-keys", idempotent=True),
+            models.ApiKeyWithSecret,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "expiresAt": expires_at,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    def get(self, id: str) -> models.ApiKey:
+        """Get an API key with its usage.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/api-keys/{id}"),
+            models.ApiKey,
+            path={"id": id},
+            query={},
+        )
+
+    def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | Unset = UNSET,
+        rate_limit_per_day: int | Unset = UNSET,
+        expires_at: datetime | None | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.ApiKey:
+        """Change the fields that are sent.
+
+        The changes apply from the key's next request on.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            name: The name for people.
+            scopes: What the key may do. You can grant only scopes that you have.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            expires_at: When the key ends. Without it, the key never expires.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/integrations/api-keys/{id}"),
+            models.ApiKey,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "expiresAt": expires_at,
+            },
+            if_match=if_match,
+        )
+
+    def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Revoke an API key.
+
+        Its next request is refused.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/integrations/api-keys/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    def rotate(
+        self,
+        id: str,
+        *,
+        overlap_seconds: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+        if_match: int | str | None = None,
+    ) -> models.ApiKeyWithSecret:
+        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`.
+
+        Only this response contains `key`.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+                immediately.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/api-keys/{id}/rotate", idempotent=True),
+            models.ApiKeyWithSecret,
+            path={"id": id},
+            query={},
+            body={"overlapSeconds": overlap_seconds},
+            idempotency_key=idempotency_key,
+            if_match=if_match,
+        )
+
+    def verify(
+        self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
+    ) -> models.Verification:
+        """Check a key for a request to one of the platform's own APIs, and count the request if it is
+        valid.
+
+        Args:
+            key: The key to check.
+            scopes: The scopes that the request needs.
+            cost: The units that the request uses.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/api-keys/verify"),
+            models.Verification,
+            path={},
+            query={},
+            body={"key": key, "scopes": scopes, "cost": cost},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ApiKey]:
+        """List the workspace's API keys, newest first.
+
+        Ended keys stay listed for 30 days.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/api-keys"),
+            models.ApiKey,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
+class AsyncApiKeys:
+    """API keys."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        rate_limit_per_hour: int | Unset = UNSET,
+        rate_limit_per_day: int | Unset = UNSET,
+        expires_at: datetime | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.ApiKeyWithSecret:
+        """Create an API key.
+
+        Only this response contains `key`.
+
+        Args:
+            name: The name for people.
+            scopes: What the key may do. You can grant only scopes that you have.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            expires_at: When the key ends. Without it, the key never expires.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/api-keys", idempotent=True),
+            models.ApiKeyWithSecret,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "expiresAt": expires_at,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    async def get(self, id: str) -> models.ApiKey:
+        """Get an API key with its usage.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/api-keys/{id}"),
+            models.ApiKey,
+            path={"id": id},
+            query={},
+        )
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | Unset = UNSET,
+        rate_limit_per_day: int | Unset = UNSET,
+        expires_at: datetime | None | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.ApiKey:
+        """Change the fields that are sent.
+
+        The changes apply from the key's next request on.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            name: The name for people.
+            scopes: What the key may do. You can grant only scopes that you have.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            expires_at: When the key ends. Without it, the key never expires.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/integrations/api-keys/{id}"),
+            models.ApiKey,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "expiresAt": expires_at,
+            },
+            if_match=if_match,
+        )
+
+    async def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Revoke an API key.
+
+        Its next request is refused.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/integrations/api-keys/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def rotate(
+        self,
+        id: str,
+        *,
+        overlap_seconds: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+        if_match: int | str | None = None,
+    ) -> models.ApiKeyWithSecret:
+        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`.
+
+        Only this response contains `key`.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+                immediately.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/api-keys/{id}/rotate", idempotent=True),
+            models.ApiKeyWithSecret,
+            path={"id": id},
+            query={},
+            body={"overlapSeconds": overlap_seconds},
+            idempotency_key=idempotency_key,
+            if_match=if_match,
+        )
+
+    async def verify(
+        self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
+    ) -> models.Verification:
+        """Check a key for a request to one of the platform's own APIs, and count the request if it is
+        valid.
+
+        Args:
+            key: The key to check.
+            scopes: The scopes that the request needs.
+            cost: The units that the request uses.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/api-keys/verify"),
+            models.Verification,
+            path={},
+            query={},
+            body={"key": key, "scopes": scopes, "cost": cost},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ApiKey]:
+        """List the workspace's API keys, newest first.
+
+        Ended keys stay listed for 30 days.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/api-keys"),
+            models.ApiKey,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
+class Automations:
+    """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def me(self, platform: Literal["zapier", "make", "n8n"]) -> models.Me:
+        """Get the workspace that the credentials belong to.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/me"),
+            models.Me,
+            path={"platform": platform},
+            query={},
+        )
+
+    def list_triggers(self, platform: Literal["zapier", "make", "n8n"]) -> list[models.Trigger]:
+        """List the event types that can start an automation.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/triggers"),
+            list[models.Trigger],
+            path={"platform": platform},
+            query={},
+        )
+
+    def list_samples(
+        self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
+    ) -> list[models.Sample]:
+        """List the newest events of a type, in the shape that a hook gets.
+
+        Args:
+            platform: The platform that the automation runs on.
+            event_type: An event type, such as `POST_PUBLISHED`.
+            limit: The most events in the response.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
+            list[models.Sample],
+            path={"platform": platform, "eventType": event_type},
+            query={"limit": limit},
+        )
+
+    def list_hooks(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+    ) -> Page[models.Hook]:
+        """List the hooks of one automation platform, newest first.
+
+        Args:
+            platform: The platform that the automation runs on.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/{platform}/hooks"),
+            models.Hook,
+            path={"platform": platform},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+    def subscribe(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        url: str,
+        event_type: str,
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.KnownHook:
+        """Subscribe an automation to events.
+
+        Only this response has the signing secret.
+
+        Args:
+            platform: The platform that the automation runs on.
+            url: The receiver's URL.
+            event_type: The type of the event.
+            filters: Conditions on an event's data. All must be true.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/automations/{platform}/hooks", idempotent=True),
+            models.KnownHook,
+            path={"platform": platform},
+            query={},
+            body={"url": url, "eventType": event_type, "filters": filters},
+            idempotency_key=idempotency_key,
+        )
+
+    def get_hook(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Hook:
+        """Get a hook.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The webhook's ID, `whk_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/hooks/{id}"),
+            models.Hook,
+            path={"platform": platform, "id": id},
+            query={},
+        )
+
+    def unsubscribe(
+        self, platform: Literal["zapier", "make", "n8n"], id: str, *, if_match: int | str | None = None
+    ) -> None:
+        """Remove a hook.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The webhook's ID, `whk_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/automations/{platform}/hooks/{id}"),
+            None,
+            path={"platform": platform, "id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    def list_actions(self, platform: Literal["zapier", "make", "n8n"]) -> list[models.ActionInfo]:
+        """List the actions that an automation can start.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/actions"),
+            list[models.ActionInfo],
+            path={"platform": platform},
+            query={},
+        )
+
+    def list_choices(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        resource: str,
+        *,
+        search: str | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+    ) -> list[models.Choice]:
+        """List the IDs that a field accepts, for dropdowns.
+
+        Args:
+            platform: The platform that the automation runs on.
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            search: Part of a label, or the start of an ID.
+            cursor: The ID of the last item that you received.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/choices/{resource}"),
+            list[models.Choice],
+            path={"platform": platform, "resource": resource},
+            query={"search": search, "cursor": cursor},
+        )
+
+    def start_run(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        key: str,
+        *,
+        input: dict[str, Any] | Unset = UNSET,
+        callback_url: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Run:
+        """Start a run of an action.
+
+        The platform answers within 15 minutes.
+
+        Args:
+            platform: The platform that the automation runs on.
+            key: The key of an action, as `GET …/actions` lists it in `id`.
+            input: The input, which matches the action's schema.
+            callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/automations/{platform}/actions/{key}", idempotent=True),
+            models.Run,
+            path={"platform": platform, "key": key},
+            query={},
+            body={"input": input, "callbackUrl": callback_url},
+            idempotency_key=idempotency_key,
+        )
+
+    def list_runs(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
+    ) -> Page[models.Run]:
+        """List the runs of one automation platform, newest first.
+
+        Args:
+            platform: The platform that the automation runs on.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/{platform}/runs"),
+            models.Run,
+            path={"platform": platform},
+            query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+    def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
+        """Get a run with its status and result.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The run's ID, `run_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/automations/{platform}/runs/{id}"),
+            models.Run,
+            path={"platform": platform, "id": id},
+            query={},
+        )
+
+
+class AsyncAutomations:
+    """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def me(self, platform: Literal["zapier", "make", "n8n"]) -> models.Me:
+        """Get the workspace that the credentials belong to.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/me"),
+            models.Me,
+            path={"platform": platform},
+            query={},
+        )
+
+    async def list_triggers(self, platform: Literal["zapier", "make", "n8n"]) -> list[models.Trigger]:
+        """List the event types that can start an automation.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/triggers"),
+            list[models.Trigger],
+            path={"platform": platform},
+            query={},
+        )
+
+    async def list_samples(
+        self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
+    ) -> list[models.Sample]:
+        """List the newest events of a type, in the shape that a hook gets.
+
+        Args:
+            platform: The platform that the automation runs on.
+            event_type: An event type, such as `POST_PUBLISHED`.
+            limit: The most events in the response.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
+            list[models.Sample],
+            path={"platform": platform, "eventType": event_type},
+            query={"limit": limit},
+        )
+
+    def list_hooks(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+    ) -> AsyncPage[models.Hook]:
+        """List the hooks of one automation platform, newest first.
+
+        Args:
+            platform: The platform that the automation runs on.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/{platform}/hooks"),
+            models.Hook,
+            path={"platform": platform},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+    async def subscribe(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        url: str,
+        event_type: str,
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.KnownHook:
+        """Subscribe an automation to events.
+
+        Only this response has the signing secret.
+
+        Args:
+            platform: The platform that the automation runs on.
+            url: The receiver's URL.
+            event_type: The type of the event.
+            filters: Conditions on an event's data. All must be true.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/automations/{platform}/hooks", idempotent=True),
+            models.KnownHook,
+            path={"platform": platform},
+            query={},
+            body={"url": url, "eventType": event_type, "filters": filters},
+            idempotency_key=idempotency_key,
+        )
+
+    async def get_hook(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Hook:
+        """Get a hook.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The webhook's ID, `whk_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/hooks/{id}"),
+            models.Hook,
+            path={"platform": platform, "id": id},
+            query={},
+        )
+
+    async def unsubscribe(
+        self, platform: Literal["zapier", "make", "n8n"], id: str, *, if_match: int | str | None = None
+    ) -> None:
+        """Remove a hook.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The webhook's ID, `whk_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/automations/{platform}/hooks/{id}"),
+            None,
+            path={"platform": platform, "id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def list_actions(self, platform: Literal["zapier", "make", "n8n"]) -> list[models.ActionInfo]:
+        """List the actions that an automation can start.
+
+        Args:
+            platform: The platform that the automation runs on.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/actions"),
+            list[models.ActionInfo],
+            path={"platform": platform},
+            query={},
+        )
+
+    async def list_choices(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        resource: str,
+        *,
+        search: str | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+    ) -> list[models.Choice]:
+        """List the IDs that a field accepts, for dropdowns.
+
+        Args:
+            platform: The platform that the automation runs on.
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            search: Part of a label, or the start of an ID.
+            cursor: The ID of the last item that you received.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/choices/{resource}"),
+            list[models.Choice],
+            path={"platform": platform, "resource": resource},
+            query={"search": search, "cursor": cursor},
+        )
+
+    async def start_run(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        key: str,
+        *,
+        input: dict[str, Any] | Unset = UNSET,
+        callback_url: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Run:
+        """Start a run of an action.
+
+        The platform answers within 15 minutes.
+
+        Args:
+            platform: The platform that the automation runs on.
+            key: The key of an action, as `GET …/actions` lists it in `id`.
+            input: The input, which matches the action's schema.
+            callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/automations/{platform}/actions/{key}", idempotent=True),
+            models.Run,
+            path={"platform": platform, "key": key},
+            query={},
+            body={"input": input, "callbackUrl": callback_url},
+            idempotency_key=idempotency_key,
+        )
+
+    def list_runs(
+        self,
+        platform: Literal["zapier", "make", "n8n"],
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
+    ) -> AsyncPage[models.Run]:
+        """List the runs of one automation platform, newest first.
+
+        Args:
+            platform: The platform that the automation runs on.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/{platform}/runs"),
+            models.Run,
+            path={"platform": platform},
+            query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+    async def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
+        """Get a run with its status and result.
+
+        Args:
+            platform: The platform that the automation runs on.
+            id: The run's ID, `run_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/automations/{platform}/runs/{id}"),
+            models.Run,
+            path={"platform": platform, "id": id},
+            query={},
+        )
+
+
+class Connections:
+    """Connections to providers."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def initiate(
+        self,
+        id: str,
+        *,
+        redirect_uri: str,
+        connection_id: str | Unset = UNSET,
+        scopes: Sequence[str] | None | Unset = UNSET,
+        return_url: str | None | Unset = UNSET,
+    ) -> models.Authorization:
+        """Start the authorization code flow.
+
+        Returns the URL to send the user to.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
+                exactly.
+            connection_id: The name of the connection, which its creator chose.
+            scopes: The scopes.
+            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/{id}/oauth/initiate"),
+            models.Authorization,
+            path={"id": id},
+            query={},
+            body={
+                "redirectUri": redirect_uri,
+                "connectionId": connection_id,
+                "scopes": scopes,
+                "returnUrl": return_url,
+            },
+        )
+
+    def complete(
+        self,
+        *,
+        state: str,
+        code: str | None | Unset = UNSET,
+        iss: str | None | Unset = UNSET,
+        error: str | None | Unset = UNSET,
+        error_description: str | None | Unset = UNSET,
+    ) -> models.Connection:
+        """Complete the flow with the parameters of the provider's redirect.
+
+        Args:
+            state: The `state` of the flow.
+            code: The authorization code.
+            iss: The issuer that the provider names (RFC 9207).
+            error: The error code, if the user or the provider refused.
+            error_description: The provider's explanation of the error.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/oauth/callback"),
+            models.Connection,
+            path={},
+            query={},
+            body={
+                "state": state,
+                "code": code,
+                "iss": iss,
+                "error": error,
+                "error_description": error_description,
+            },
+        )
+
+    def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
+        """Refresh the token now.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The name of the connection, which its creator chose.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/{id}/oauth/refresh"),
+            models.Connection,
+            path={"id": id},
+            query={},
+            body={"connectionId": connection_id},
+        )
+
+    def create(
+        self,
+        id: str,
+        *,
+        credentials: dict[str, str],
+        connection_id: str | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Connection:
+        """Connect with an API key or basic credentials.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The name of the connection, which its creator chose.
+            credentials: The credentials by name, such as `apiKey`.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/{id}/connections", idempotent=True),
+            models.Connection,
+            path={"id": id},
+            query={},
+            body={"connectionId": connection_id, "credentials": credentials},
+            idempotency_key=idempotency_key,
+        )
+
+    def get(self, id: str, connection_id: str) -> models.Connection:
+        """Get a connection by its name or ID.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/{id}/connections/{connectionId}"),
+            models.Connection,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+        )
+
+    def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
+        """Delete a connection, here and at the provider.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/integrations/{id}/connections/{connectionId}"),
+            None,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+            if_match=if_match,
+        )
+
+    def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
+        """Get the access token, refreshed if that is due, or the credentials.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+        """
+        result: models.AccessToken | models.ConnectionCredentials = self._http.request(
+            Operation("GET", "/api/integrations/{id}/connections/{connectionId}/token"),
+            models.AccessToken | models.ConnectionCredentials,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+        )
+        return result
+
+    def list(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
+    ) -> Page[models.Connection]:
+        """List an integration's connections, newest first.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/{id}/connections"),
+            models.Connection,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+
+class AsyncConnections:
+    """Connections to providers."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def initiate(
+        self,
+        id: str,
+        *,
+        redirect_uri: str,
+        connection_id: str | Unset = UNSET,
+        scopes: Sequence[str] | None | Unset = UNSET,
+        return_url: str | None | Unset = UNSET,
+    ) -> models.Authorization:
+        """Start the authorization code flow.
+
+        Returns the URL to send the user to.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
+                exactly.
+            connection_id: The name of the connection, which its creator chose.
+            scopes: The scopes.
+            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/{id}/oauth/initiate"),
+            models.Authorization,
+            path={"id": id},
+            query={},
+            body={
+                "redirectUri": redirect_uri,
+                "connectionId": connection_id,
+                "scopes": scopes,
+                "returnUrl": return_url,
+            },
+        )
+
+    async def complete(
+        self,
+        *,
+        state: str,
+        code: str | None | Unset = UNSET,
+        iss: str | None | Unset = UNSET,
+        error: str | None | Unset = UNSET,
+        error_description: str | None | Unset = UNSET,
+    ) -> models.Connection:
+        """Complete the flow with the parameters of the provider's redirect.
+
+        Args:
+            state: The `state` of the flow.
+            code: The authorization code.
+            iss: The issuer that the provider names (RFC 9207).
+            error: The error code, if the user or the provider refused.
+            error_description: The provider's explanation of the error.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/oauth/callback"),
+            models.Connection,
+            path={},
+            query={},
+            body={
+                "state": state,
+                "code": code,
+                "iss": iss,
+                "error": error,
+                "error_description": error_description,
+            },
+        )
+
+    async def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
+        """Refresh the token now.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The name of the connection, which its creator chose.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/{id}/oauth/refresh"),
+            models.Connection,
+            path={"id": id},
+            query={},
+            body={"connectionId": connection_id},
+        )
+
+    async def create(
+        self,
+        id: str,
+        *,
+        credentials: dict[str, str],
+        connection_id: str | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Connection:
+        """Connect with an API key or basic credentials.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The name of the connection, which its creator chose.
+            credentials: The credentials by name, such as `apiKey`.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/{id}/connections", idempotent=True),
+            models.Connection,
+            path={"id": id},
+            query={},
+            body={"connectionId": connection_id, "credentials": credentials},
+            idempotency_key=idempotency_key,
+        )
+
+    async def get(self, id: str, connection_id: str) -> models.Connection:
+        """Get a connection by its name or ID.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/{id}/connections/{connectionId}"),
+            models.Connection,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+        )
+
+    async def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
+        """Delete a connection, here and at the provider.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/integrations/{id}/connections/{connectionId}"),
+            None,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
+        """Get the access token, refreshed if that is due, or the credentials.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            connection_id: The connection's name (`connectionId`) or its ID, `con_…`.
+        """
+        result: models.AccessToken | models.ConnectionCredentials = await self._http.request(
+            Operation("GET", "/api/integrations/{id}/connections/{connectionId}/token"),
+            models.AccessToken | models.ConnectionCredentials,
+            path={"id": id, "connectionId": connection_id},
+            query={},
+        )
+        return result
+
+    def list(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
+    ) -> AsyncPage[models.Connection]:
+        """List an integration's connections, newest first.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/{id}/connections"),
+            models.Connection,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+
+class Events:
+    """Events."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def publish(
+        self,
+        *,
+        type: str,
+        data: dict[str, Any],
+        workspace_id: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.PublishedEvent:
+        """Publish an event to every webhook that it matches.
+
+        Args:
+            type: The type.
+            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            workspace_id: The workspace to publish for. Only the platform's workspace can set it.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/events", idempotent=True),
+            models.PublishedEvent,
+            path={},
+            query={},
+            body={"type": type, "data": data, "workspaceId": workspace_id},
+            idempotency_key=idempotency_key,
+        )
+
+    def get(self, id: str) -> models.Event:
+        """Get an event with its deliveries.
+
+        Args:
+            id: The event's ID, `evt_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/events/{id}"),
+            models.Event,
+            path={"id": id},
+            query={},
+        )
+
+    def publish_batch(
+        self, *, events: Sequence[models.PublishEvent], idempotency_key: str | None = None
+    ) -> models.PublishedEvents:
+        """Publish up to 100 events.
+
+        Each item of the response is a published event, or why it was rejected.
+
+        Args:
+            events: The events, at most 100.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/events/batch", idempotent=True),
+            models.PublishedEvents,
+            path={},
+            query={},
+            body={"events": events},
+            idempotency_key=idempotency_key,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> Page[models.EventSummary]:
+        """List the workspace's events, newest first, without their data.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: The type.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/events"),
+            models.EventSummary,
+            path={},
+            query={"limit": limit, "cursor": cursor, "type": type, "since": since, "until": until},
+        )
+
+
+class AsyncEvents:
+    """Events."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def publish(
+        self,
+        *,
+        type: str,
+        data: dict[str, Any],
+        workspace_id: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.PublishedEvent:
+        """Publish an event to every webhook that it matches.
+
+        Args:
+            type: The type.
+            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            workspace_id: The workspace to publish for. Only the platform's workspace can set it.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/events", idempotent=True),
+            models.PublishedEvent,
+            path={},
+            query={},
+            body={"type": type, "data": data, "workspaceId": workspace_id},
+            idempotency_key=idempotency_key,
+        )
+
+    async def get(self, id: str) -> models.Event:
+        """Get an event with its deliveries.
+
+        Args:
+            id: The event's ID, `evt_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/events/{id}"),
+            models.Event,
+            path={"id": id},
+            query={},
+        )
+
+    async def publish_batch(
+        self, *, events: Sequence[models.PublishEvent], idempotency_key: str | None = None
+    ) -> models.PublishedEvents:
+        """Publish up to 100 events.
+
+        Each item of the response is a published event, or why it was rejected.
+
+        Args:
+            events: The events, at most 100.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/events/batch", idempotent=True),
+            models.PublishedEvents,
+            path={},
+            query={},
+            body={"events": events},
+            idempotency_key=idempotency_key,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> AsyncPage[models.EventSummary]:
+        """List the workspace's events, newest first, without their data.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: The type.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/events"),
+            models.EventSummary,
+            path={},
+            query={"limit": limit, "cursor": cursor, "type": type, "since": since, "until": until},
+        )
+
+
+class Integrations:
+    """Integrations, providers and the marketplace."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        name: str,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ],
+        provider: str | None | Unset = UNSET,
+        description: str | Unset = UNSET,
+        logo_url: str | None | Unset = UNSET,
+        config: dict[str, Any] | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | None | Unset = UNSET,
+        rate_limit_per_day: int | None | Unset = UNSET,
+        is_public: bool | Unset = UNSET,
+        metadata: dict[str, Any] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Integration:
+        """Create an integration.
+
+        Args:
+            name: The name for people.
+            type: The type.
+            provider: The provider, such as `hubspot`.
+            description: What it is, in a sentence or two.
+            logo_url: An image, by https.
+            config: The provider's settings by name: the OAuth client, and whatever else it needs.
+                Secrets are masked.
+            scopes: The scopes.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            is_public: Whether it is offered in the marketplace, once the platform has approved it.
+            metadata: Any object of yours, at most 8 KiB.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations", idempotent=True),
+            models.Integration,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "type": type,
+                "provider": provider,
+                "description": description,
+                "logoUrl": logo_url,
+                "config": config,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "isPublic": is_public,
+                "metadata": metadata,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    def marketplace(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        search: str | Unset = UNSET,
+    ) -> Page[models.Integration]:
+        """List the integrations that can be installed: public integrations, then the built-in templates.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: Only integrations of this type.
+            search: Words in the name or the description.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/marketplace"),
+            models.Integration,
+            path={},
+            query={"limit": limit, "cursor": cursor, "type": type, "search": search},
+        )
+
+    def get(self, id: str, *, reveal: bool | Unset = UNSET) -> models.Integration:
+        """Get an integration.
+
+        Secrets are masked unless revealed.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
+                well.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={"reveal": reveal},
+        )
+
+    def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        provider: str | None | Unset = UNSET,
+        description: str | Unset = UNSET,
+        logo_url: str | None | Unset = UNSET,
+        config: dict[str, Any] | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | None | Unset = UNSET,
+        rate_limit_per_day: int | None | Unset = UNSET,
+        is_public: bool | Unset = UNSET,
+        metadata: dict[str, Any] | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Integration:
+        """Update the fields that are sent.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            name: The name for people.
+            type: The type.
+            provider: The provider, such as `hubspot`.
+            description: What it is, in a sentence or two.
+            logo_url: An image, by https.
+            config: The provider's settings by name: the OAuth client, and whatever else it needs.
+                Secrets are masked.
+            scopes: The scopes.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            is_public: Whether it is offered in the marketplace, once the platform has approved it.
+            metadata: Any object of yours, at most 8 KiB.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/integrations/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "type": type,
+                "provider": provider,
+                "description": description,
+                "logoUrl": logo_url,
+                "config": config,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "isPublic": is_public,
+                "metadata": metadata,
+            },
+            if_match=if_match,
+        )
+
+    def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Delete an integration.
+
+        Its connections are revoked in the background.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/integrations/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    def set_status(
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "INACTIVE", "ERROR"],
+        status_reason: str | None | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Integration:
+        """Set the status: active, inactive or in error.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            status: The status.
+            status_reason: Why it has this status, or null.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/integrations/{id}/status"),
+            models.Integration,
+            path={"id": id},
+            query={},
+            body={"status": status, "statusReason": status_reason},
+            if_match=if_match,
+        )
+
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        action: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> Page[models.LogEntry]:
+        """List the activity log of an integration, newest first.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            action: Only entries of this action, such as `integration.updated`.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "action": action, "since": since, "until": until},
+        )
+
+    def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
+        """Copy a public integration or a template into the caller's workspace.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/{id}/install", idempotent=True),
+            models.Integration,
+            path={"id": id},
+            query={},
+            idempotency_key=idempotency_key,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"] | Unset = UNSET,
+        provider: str | Unset = UNSET,
+        include_public: bool | Unset = UNSET,
+    ) -> Page[models.Integration]:
+        """List the workspace's integrations, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: Only integrations of this type.
+            status: The status.
+            provider: Only integrations of this provider.
+            include_public: Also the marketplace's integrations of other workspaces, after the
+                workspace's own.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations"),
+            models.Integration,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "type": type,
+                "status": status,
+                "provider": provider,
+                "includePublic": include_public,
+            },
+        )
+
+
+class AsyncIntegrations:
+    """Integrations, providers and the marketplace."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        name: str,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ],
+        provider: str | None | Unset = UNSET,
+        description: str | Unset = UNSET,
+        logo_url: str | None | Unset = UNSET,
+        config: dict[str, Any] | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | None | Unset = UNSET,
+        rate_limit_per_day: int | None | Unset = UNSET,
+        is_public: bool | Unset = UNSET,
+        metadata: dict[str, Any] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Integration:
+        """Create an integration.
+
+        Args:
+            name: The name for people.
+            type: The type.
+            provider: The provider, such as `hubspot`.
+            description: What it is, in a sentence or two.
+            logo_url: An image, by https.
+            config: The provider's settings by name: the OAuth client, and whatever else it needs.
+                Secrets are masked.
+            scopes: The scopes.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            is_public: Whether it is offered in the marketplace, once the platform has approved it.
+            metadata: Any object of yours, at most 8 KiB.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations", idempotent=True),
+            models.Integration,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "type": type,
+                "provider": provider,
+                "description": description,
+                "logoUrl": logo_url,
+                "config": config,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "isPublic": is_public,
+                "metadata": metadata,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    def marketplace(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        search: str | Unset = UNSET,
+    ) -> AsyncPage[models.Integration]:
+        """List the integrations that can be installed: public integrations, then the built-in templates.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: Only integrations of this type.
+            search: Words in the name or the description.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/marketplace"),
+            models.Integration,
+            path={},
+            query={"limit": limit, "cursor": cursor, "type": type, "search": search},
+        )
+
+    async def get(self, id: str, *, reveal: bool | Unset = UNSET) -> models.Integration:
+        """Get an integration.
+
+        Secrets are masked unless revealed.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
+                well.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={"reveal": reveal},
+        )
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        provider: str | None | Unset = UNSET,
+        description: str | Unset = UNSET,
+        logo_url: str | None | Unset = UNSET,
+        config: dict[str, Any] | Unset = UNSET,
+        scopes: Sequence[str] | Unset = UNSET,
+        rate_limit_per_hour: int | None | Unset = UNSET,
+        rate_limit_per_day: int | None | Unset = UNSET,
+        is_public: bool | Unset = UNSET,
+        metadata: dict[str, Any] | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Integration:
+        """Update the fields that are sent.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            name: The name for people.
+            type: The type.
+            provider: The provider, such as `hubspot`.
+            description: What it is, in a sentence or two.
+            logo_url: An image, by https.
+            config: The provider's settings by name: the OAuth client, and whatever else it needs.
+                Secrets are masked.
+            scopes: The scopes.
+            rate_limit_per_hour: The most requests in any 60 minutes.
+            rate_limit_per_day: The most requests in any 24 hours.
+            is_public: Whether it is offered in the marketplace, once the platform has approved it.
+            metadata: Any object of yours, at most 8 KiB.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/integrations/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "type": type,
+                "provider": provider,
+                "description": description,
+                "logoUrl": logo_url,
+                "config": config,
+                "scopes": scopes,
+                "rateLimitPerHour": rate_limit_per_hour,
+                "rateLimitPerDay": rate_limit_per_day,
+                "isPublic": is_public,
+                "metadata": metadata,
+            },
+            if_match=if_match,
+        )
+
+    async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Delete an integration.
+
+        Its connections are revoked in the background.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/integrations/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def set_status(
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "INACTIVE", "ERROR"],
+        status_reason: str | None | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Integration:
+        """Set the status: active, inactive or in error.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            status: The status.
+            status_reason: Why it has this status, or null.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/integrations/{id}/status"),
+            models.Integration,
+            path={"id": id},
+            query={},
+            body={"status": status, "statusReason": status_reason},
+            if_match=if_match,
+        )
+
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        action: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> AsyncPage[models.LogEntry]:
+        """List the activity log of an integration, newest first.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            action: Only entries of this action, such as `integration.updated`.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "action": action, "since": since, "until": until},
+        )
+
+    async def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
+        """Copy a public integration or a template into the caller's workspace.
+
+        Args:
+            id: The integration's ID, `int_…`.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/{id}/install", idempotent=True),
+            models.Integration,
+            path={"id": id},
+            query={},
+            idempotency_key=idempotency_key,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"] | Unset = UNSET,
+        provider: str | Unset = UNSET,
+        include_public: bool | Unset = UNSET,
+    ) -> AsyncPage[models.Integration]:
+        """List the workspace's integrations, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            type: Only integrations of this type.
+            status: The status.
+            provider: Only integrations of this provider.
+            include_public: Also the marketplace's integrations of other workspaces, after the
+                workspace's own.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations"),
+            models.Integration,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "type": type,
+                "status": status,
+                "provider": provider,
+                "includePublic": include_public,
+            },
+        )
+
+
+class Platform:
+    """The platform's answers to actions; for its own workspace."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def answer_run(
+        self,
+        id: str,
+        *,
+        status: Literal["SUCCEEDED"] | Literal["FAILED"],
+        output: dict[str, Any] | Unset = UNSET,
+        error: models.RunErrorInput | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Run:
+        """End a run of any workspace with the platform's answer.
+
+        Args:
+            id: The run's ID, `run_…`.
+            output: The result, which matches the action's schema.
+            error: What went wrong, for the automation's owner.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/actions/runs/{id}"),
+            models.Run,
+            path={"id": id},
+            query={},
+            body={"status": status, "output": output, "error": error},
+            if_match=if_match,
+        )
+
+    def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
+        """Replace a workspace's list of choices for fields that take IDs.
+
+        Args:
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            workspace_id: The workspace.
+            items: The items of this page.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/actions/choices/{resource}"),
+            None,
+            path={"resource": resource},
+            query={},
+            body={"workspaceId": workspace_id, "items": items},
+        )
+
+
+class AsyncPlatform:
+    """The platform's answers to actions; for its own workspace."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def answer_run(
+        self,
+        id: str,
+        *,
+        status: Literal["SUCCEEDED"] | Literal["FAILED"],
+        output: dict[str, Any] | Unset = UNSET,
+        error: models.RunErrorInput | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Run:
+        """End a run of any workspace with the platform's answer.
+
+        Args:
+            id: The run's ID, `run_…`.
+            output: The result, which matches the action's schema.
+            error: What went wrong, for the automation's owner.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/actions/runs/{id}"),
+            models.Run,
+            path={"id": id},
+            query={},
+            body={"status": status, "output": output, "error": error},
+            if_match=if_match,
+        )
+
+    async def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
+        """Replace a workspace's list of choices for fields that take IDs.
+
+        Args:
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            workspace_id: The workspace.
+            items: The items of this page.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/actions/choices/{resource}"),
+            None,
+            path={"resource": resource},
+            query={},
+            body={"workspaceId": workspace_id, "items": items},
+        )
+
+
+class Service:
+    """The deployment itself."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(
+        self,
+    ) -> models.Health:
+        """Report the status and version of the API."""
+        return self._http.request(
+            Operation("GET", "/api/health"),
+            models.Health,
+            path={},
+            query={},
+        )
+
+
+class AsyncService:
+    """The deployment itself."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def get(
+        self,
+    ) -> models.Health:
+        """Report the status and version of the API."""
+        return await self._http.request(
+            Operation("GET", "/api/health"),
+            models.Health,
+            path={},
+            query={},
+        )
+
+
+class Webhooks:
+    """Webhooks and their deliveries."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        name: str,
+        url: str,
+        event_types: Sequence[str | Literal["*"]],
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        integration_id: str | None | Unset = UNSET,
+        headers: dict[str, str] | Unset = UNSET,
+        retry_config: models.RetryConfig | Unset = UNSET,
+        rate_limit_per_second: int | None | Unset = UNSET,
+        disable_after: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.WebhookWithSecret:
+        """Register a webhook.
+
+        Only this response has its signing secret.
+
+        Args:
+            name: The name for people.
+            url: The receiver's URL.
+            event_types: The event types that it gets, or `*` for all.
+            filters: Conditions on an event's data. All must be true.
+            integration_id: The integration that it belongs to.
+            headers: Headers of every request to the receiver. Responses mask their values.
+            retry_config: When failed attempts are repeated.
+            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            disable_after: The number of consecutive failures that disables the webhook.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks", idempotent=True),
+            models.WebhookWithSecret,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "url": url,
+                "eventTypes": event_types,
+                "filters": filters,
+                "integrationId": integration_id,
+                "headers": headers,
+                "retryConfig": retry_config,
+                "rateLimitPerSecond": rate_limit_per_second,
+                "disableAfter": disable_after,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    def event_types(
+        self,
+    ) -> Page[models.EventTypeInfo]:
+        """List the event types, with their descriptions, JSON Schemas and samples."""
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/event-types"),
+            models.EventTypeInfo,
+            path={},
+            query={},
+        )
+
+    def get(self, id: str) -> models.WebhookDetail:
+        """Get a webhook with its stats and latest deliveries.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}"),
+            models.WebhookDetail,
+            path={"id": id},
+            query={},
+        )
+
+    def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        url: str | Unset = UNSET,
+        event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        integration_id: str | None | Unset = UNSET,
+        headers: dict[str, str] | Unset = UNSET,
+        retry_config: models.RetryConfig | Unset = UNSET,
+        rate_limit_per_second: int | None | Unset = UNSET,
+        disable_after: int | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Webhook:
+        """Change the fields that are sent.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            name: The name for people.
+            url: The receiver's URL.
+            event_types: The event types that it gets, or `*` for all.
+            filters: Conditions on an event's data. All must be true.
+            integration_id: The integration that it belongs to.
+            headers: Headers of every request to the receiver. Responses mask their values.
+            retry_config: When failed attempts are repeated.
+            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            disable_after: The number of consecutive failures that disables the webhook.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/integrations/webhooks/{id}"),
+            models.Webhook,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "url": url,
+                "eventTypes": event_types,
+                "filters": filters,
+                "integrationId": integration_id,
+                "headers": headers,
+                "retryConfig": retry_config,
+                "rateLimitPerSecond": rate_limit_per_second,
+                "disableAfter": disable_after,
+            },
+            if_match=if_match,
+        )
+
+    def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Remove a webhook and cancel its waiting deliveries.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/integrations/webhooks/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    def set_status(
+        self, id: str, *, status: Literal["ACTIVE", "INACTIVE"], if_match: int | str | None = None
+    ) -> models.Webhook:
+        """Pause or resume a webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            status: The status.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/integrations/webhooks/{id}/status"),
+            models.Webhook,
+            path={"id": id},
+            query={},
+            body={"status": status},
+            if_match=if_match,
+        )
+
+    def rotate_secret(
+        self,
+        id: str,
+        *,
+        overlap_seconds: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+        if_match: int | str | None = None,
+    ) -> models.WebhookWithSecret:
+        """Create a signing secret, shown only in this response.
+
+        Older ones keep signing for `overlapSeconds`.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+                immediately.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/rotate-secret", idempotent=True),
+            models.WebhookWithSecret,
+            path={"id": id},
+            query={},
+            body={"overlapSeconds": overlap_seconds},
+            idempotency_key=idempotency_key,
+            if_match=if_match,
+        )
+
+    def test(self, id: str, *, event_type: str | None | Unset = UNSET) -> models.Attempt:
+        """Send a test event to the receiver now, and return the attempt.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            event_type: The type of the event.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/test"),
+            models.Attempt,
+            path={"id": id},
+            query={},
+            body={"eventType": event_type},
+        )
+
+    def list_deliveries(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
+        | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> Page[models.Delivery]:
+        """List a webhook's deliveries, newest event first.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+            event_type: The type of the event.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/deliveries"),
+            models.Delivery,
+            path={"id": id},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "eventType": event_type,
+                "since": since,
+                "until": until,
+            },
+        )
+
+    def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
+        """Get a delivery with its payload and attempts.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            delivery_id: The delivery's ID, `dlv_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}"),
+            models.DeliveryDetail,
+            path={"id": id, "deliveryId": delivery_id},
+            query={},
+        )
+
+    def retry_delivery(self, id: str, delivery_id: str) -> models.Delivery:
+        """Send a delivery again now.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            delivery_id: The delivery's ID, `dlv_…`.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
+            models.Delivery,
+            path={"id": id, "deliveryId": delivery_id},
+            query={},
+        )
+
+    def recover(
+        self, id: str, *, since: datetime, until: datetime | None | Unset = UNSET
+    ) -> models.Recovering:
+        """Send the failed and cancelled deliveries of a time range again.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            since: The time of the first event.
+            until: The time of the last event; now, if absent.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/recover"),
+            models.Recovering,
+            path={"id": id},
+            query={},
+            body={"since": since, "until": until},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> Page[models.Webhook]:
+        """List the workspace's webhooks with their stats, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+            event_type: The type of the event.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks"),
+            models.Webhook,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type},
+        )
+
+
+class AsyncWebhooks:
+    """Webhooks and their deliveries."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        name: str,
+        url: str,
+        event_types: Sequence[str | Literal["*"]],
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        integration_id: str | None | Unset = UNSET,
+        headers: dict[str, str] | Unset = UNSET,
+        retry_config: models.RetryConfig | Unset = UNSET,
+        rate_limit_per_second: int | None | Unset = UNSET,
+        disable_after: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.WebhookWithSecret:
+        """Register a webhook.
+
+        Only this response has its signing secret.
+
+        Args:
+            name: The name for people.
+            url: The receiver's URL.
+            event_types: The event types that it gets, or `*` for all.
+            filters: Conditions on an event's data. All must be true.
+            integration_id: The integration that it belongs to.
+            headers: Headers of every request to the receiver. Responses mask their values.
+            retry_config: When failed attempts are repeated.
+            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            disable_after: The number of consecutive failures that disables the webhook.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks", idempotent=True),
+            models.WebhookWithSecret,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "url": url,
+                "eventTypes": event_types,
+                "filters": filters,
+                "integrationId": integration_id,
+                "headers": headers,
+                "retryConfig": retry_config,
+                "rateLimitPerSecond": rate_limit_per_second,
+                "disableAfter": disable_after,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    def event_types(
+        self,
+    ) -> AsyncPage[models.EventTypeInfo]:
+        """List the event types, with their descriptions, JSON Schemas and samples."""
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/event-types"),
+            models.EventTypeInfo,
+            path={},
+            query={},
+        )
+
+    async def get(self, id: str) -> models.WebhookDetail:
+        """Get a webhook with its stats and latest deliveries.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}"),
+            models.WebhookDetail,
+            path={"id": id},
+            query={},
+        )
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        url: str | Unset = UNSET,
+        event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
+        filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
+        integration_id: str | None | Unset = UNSET,
+        headers: dict[str, str] | Unset = UNSET,
+        retry_config: models.RetryConfig | Unset = UNSET,
+        rate_limit_per_second: int | None | Unset = UNSET,
+        disable_after: int | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Webhook:
+        """Change the fields that are sent.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            name: The name for people.
+            url: The receiver's URL.
+            event_types: The event types that it gets, or `*` for all.
+            filters: Conditions on an event's data. All must be true.
+            integration_id: The integration that it belongs to.
+            headers: Headers of every request to the receiver. Responses mask their values.
+            retry_config: When failed attempts are repeated.
+            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            disable_after: The number of consecutive failures that disables the webhook.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/integrations/webhooks/{id}"),
+            models.Webhook,
+            path={"id": id},
+            query={},
+            body={
+                "name": name,
+                "url": url,
+                "eventTypes": event_types,
+                "filters": filters,
+                "integrationId": integration_id,
+                "headers": headers,
+                "retryConfig": retry_config,
+                "rateLimitPerSecond": rate_limit_per_second,
+                "disableAfter": disable_after,
+            },
+            if_match=if_match,
+        )
+
+    async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Remove a webhook and cancel its waiting deliveries.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/integrations/webhooks/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def set_status(
+        self, id: str, *, status: Literal["ACTIVE", "INACTIVE"], if_match: int | str | None = None
+    ) -> models.Webhook:
+        """Pause or resume a webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            status: The status.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/integrations/webhooks/{id}/status"),
+            models.Webhook,
+            path={"id": id},
+            query={},
+            body={"status": status},
+            if_match=if_match,
+        )
+
+    async def rotate_secret(
+        self,
+        id: str,
+        *,
+        overlap_seconds: int | Unset = UNSET,
+        idempotency_key: str | None = None,
+        if_match: int | str | None = None,
+    ) -> models.WebhookWithSecret:
+        """Create a signing secret, shown only in this response.
+
+        Older ones keep signing for `overlapSeconds`.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+                immediately.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/rotate-secret", idempotent=True),
+            models.WebhookWithSecret,
+            path={"id": id},
+            query={},
+            body={"overlapSeconds": overlap_seconds},
+            idempotency_key=idempotency_key,
+            if_match=if_match,
+        )
+
+    async def test(self, id: str, *, event_type: str | None | Unset = UNSET) -> models.Attempt:
+        """Send a test event to the receiver now, and return the attempt.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            event_type: The type of the event.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/test"),
+            models.Attempt,
+            path={"id": id},
+            query={},
+            body={"eventType": event_type},
+        )
+
+    def list_deliveries(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
+        | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+    ) -> AsyncPage[models.Delivery]:
+        """List a webhook's deliveries, newest event first.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+            event_type: The type of the event.
+            since: Only from this time on.
+            until: Only up to this time.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/deliveries"),
+            models.Delivery,
+            path={"id": id},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "eventType": event_type,
+                "since": since,
+                "until": until,
+            },
+        )
+
+    async def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
+        """Get a delivery with its payload and attempts.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            delivery_id: The delivery's ID, `dlv_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}"),
+            models.DeliveryDetail,
+            path={"id": id, "deliveryId": delivery_id},
+            query={},
+        )
+
+    async def retry_delivery(self, id: str, delivery_id: str) -> models.Delivery:
+        """Send a delivery again now.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            delivery_id: The delivery's ID, `dlv_…`.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
+            models.Delivery,
+            path={"id": id, "deliveryId": delivery_id},
+            query={},
+        )
+
+    async def recover(
+        self, id: str, *, since: datetime, until: datetime | None | Unset = UNSET
+    ) -> models.Recovering:
+        """Send the failed and cancelled deliveries of a time range again.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            since: The time of the first event.
+            until: The time of the last event; now, if absent.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/recover"),
+            models.Recovering,
+            path={"id": id},
+            query={},
+            body={"since": since, "until": until},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> AsyncPage[models.Webhook]:
+        """List the workspace's webhooks with their stats, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: The status.
+            event_type: The type of the event.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks"),
+            models.Webhook,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type},
+        )
+
+
+class Resources:
+    """The groups of methods of `Patchbay`."""
+
+    _http: Http
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """API keys."""
+        return ApiKeys(self._http)
+
+    @cached_property
+    def automations(self) -> Automations:
+        """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
+        return Automations(self._http)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """Connections to providers."""
+        return Connections(self._http)
+
+    @cached_property
+    def events(self) -> Events:
+        """Events."""
+        return Events(self._http)
+
+    @cached_property
+    def integrations(self) -> Integrations:
+        """Integrations, providers and the marketplace."""
+        return Integrations(self._http)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The platform's answers to actions; for its own workspace."""
+        return Platform(self._http)
+
+    @cached_property
+    def service(self) -> Service:
+        """The deployment itself."""
+        return Service(self._http)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Webhooks and their deliveries."""
+        return Webhooks(self._http)
+
+
+class AsyncResources:
+    """The groups of methods of `AsyncPatchbay`."""
+
+    _http: AsyncHttp
+
+    @cached_property
+    def api_keys(self) -> AsyncApiKeys:
+        """API keys."""
+        return AsyncApiKeys(self._http)
+
+    @cached_property
+    def automations(self) -> AsyncAutomations:
+        """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
+        return AsyncAutomations(self._http)
+
+    @cached_property
+    def connections(self) -> AsyncConnections:
+        """Connections to providers."""
+        return AsyncConnections(self._http)
+
+    @cached_property
+    def events(self) -> AsyncEvents:
+        """Events."""
+        return AsyncEvents(self._http)
+
+    @cached_property
+    def integrations(self) -> AsyncIntegrations:
+        """Integrations, providers and the marketplace."""
+        return AsyncIntegrations(self._http)
+
+    @cached_property
+    def platform(self) -> AsyncPlatform:
+        """The platform's answers to actions; for its own workspace."""
+        return AsyncPlatform(self._http)
+
+    @cached_property
+    def service(self) -> AsyncService:
+        """The deployment itself."""
+        return AsyncService(self._http)
+
+    @cached_property
+    def webhooks(self) -> AsyncWebhooks:
+        """Webhooks and their deliveries."""
+        return AsyncWebhooks(self._http)

@@ -1,0 +1,121 @@
+"""What a generator needs to know of openapi.json: its operations and its schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Schema = Mapping[str, Any]
+_METHODS = ("get", "post", "put", "delete")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter, or a property of a request's body. `name` is its name on the wire."""
+
+    name: str
+    schema: Schema
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that an SDK offers as `<group>.<method>`."""
+
+    group: str
+    method: str
+    http_method: str
+    path: str
+    summary: str
+    description: str
+    path_parameters: tuple[Field, ...]
+    query: tuple[Field, ...]
+    body: tuple[Field, ...] | None
+    response: Schema
+    takes_idempotency_key: bool
+    takes_if_match: bool
+
+
+class Document:
+    """openapi.json, with its references resolved on request."""
+
+    def __init__(self, content: Schema) -> None:
+        self._content = content
+        self.schemas: Mapping[str, Schema] = content["components"]["schemas"]
+
+    def resolve(self, node: Schema) -> Schema:
+        """The node, or what it refers to."""
+        while "$ref" in node:
+            node = self._lookup(node["$ref"])
+        return node
+
+    def operations(self) -> Iterator[Operation]:
+        """The operations that answer JSON, in the order of the document."""
+        for path, item in self._content["paths"].items():
+            for http_method in _METHODS:
+                if http_method in item and (operation := self._operation(path, http_method, item[http_method])):
+                    yield operation
+
+    def event_schemas(self) -> Mapping[str, Schema]:
+        """The schema of each event that a receiver gets, by event type."""
+        return {
+            type: self.resolve(item["post"]["requestBody"])["content"]["application/json"]["schema"]
+            for type, item in self._content["webhooks"].items()
+        }
+
+    def _operation(self, path: str, http_method: str, node: Schema) -> Operation | None:
+        response = self._json_response(node)
+        if response is None or "x-sdk-method" not in node:
+            return None
+        parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
+        headers = {parameter["name"].lower() for parameter in parameters if parameter["in"] == "header"}
+        return Operation(
+            group=node["x-sdk-group"],
+            method=node["x-sdk-method"],
+            http_method=http_method.upper(),
+            path=path,
+            summary=node["summary"],
+            description=re.sub(r"\n*Required scope: .*", "", node["description"]).removeprefix(node["summary"]),
+            path_parameters=tuple(_parameter(each) for each in parameters if each["in"] == "path"),
+            query=tuple(_parameter(each) for each in parameters if each["in"] == "query"),
+            body=self._body(node, without={"idempotencyKey"} if "idempotency-key" in headers else set()),
+            response=response,
+            takes_idempotency_key="idempotency-key" in headers,
+            takes_if_match="if-match" in headers,
+        )
+
+    def _json_response(self, node: Schema) -> Schema | None:
+        for status, response in sorted(node["responses"].items()):
+            content = self.resolve(response).get("content", {})
+            if status.startswith("2") and "application/json" in content:
+                schema: Schema = content["application/json"]["schema"]
+                return schema
+        return None
+
+    def _body(self, node: Schema, without: Collection[str]) -> tuple[Field, ...] | None:
+        if "requestBody" not in node:
+            return None
+        schema = self.resolve(self.resolve(node["requestBody"])["content"]["application/json"]["schema"])
+        variants = [self.resolve(variant) for variant in schema.get("oneOf", [schema])]
+        fields: dict[str, Field] = {}
+        for variant in variants:
+            for name, property in variant["properties"].items():
+                required = all(name in other.get("required", ()) for other in variants)
+                if name in fields and fields[name].schema != property:
+                    property = {"anyOf": [fields[name].schema, property]}
+                fields[name] = Field(name, property, required, property.get("description", ""))
+        return tuple(field for name, field in fields.items() if name not in without)
+
+    def _lookup(self, reference: str) -> Schema:
+        node: Any = self._content
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part.replace("~1", "/").replace("~0", "~")]
+        found: Schema = node
+        return found
+
+
+def _parameter(node: Schema) -> Field:
+    return Field(node["name"], node["schema"], node.get("required", False), node.get("description", ""))
