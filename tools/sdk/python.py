@@ -16,12 +16,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
-from tools.sdk.schema import Document, Field, Operation, Schema
+from tools.sdk.files import ROOT, write_or_check
+from tools.sdk.schema import GROUPS, Document, Field, Operation, Schema
 
-_ROOT = Path(__file__).parents[2]
-_PACKAGE = _ROOT / "sdks" / "python" / "src" / "patchbay_sdk"
+_PACKAGE = ROOT / "sdks" / "python" / "src" / "patchbay_sdk"
 _HEADER = '"""{}\n\nGenerated from openapi.json by `make derived`: change that, not this file.\n"""\n\n'
 _SCALARS = {
     "string": "str",
@@ -34,31 +33,12 @@ _SCALARS = {
 }
 # Attributes of pydantic's BaseModel.
 _RENAMED = {"schema": "json_schema"}
-_GROUPS = {
-    "apiKeys": "API keys.",
-    "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",
-    "connections": "Connections to providers.",
-    "events": "Events.",
-    "integrations": "Integrations, providers and the marketplace.",
-    "platform": "The platform's answers to actions; for its own workspace.",
-    "service": "The deployment itself.",
-    "webhooks": "Webhooks and their deliveries.",
-}
 
 
 def main() -> int:
-    document = Document(json.loads((_ROOT / "openapi.json").read_text()))
-    writer = _Writer(document)
-    stale = []
-    for name, text in writer.modules().items():
-        file = _PACKAGE / name
-        if not file.exists() or file.read_text() != text:
-            stale.append(file)
-            if "--check" not in sys.argv:
-                file.write_text(text)
-    for file in stale:
-        print(f"patchbay: {'stale:' if '--check' in sys.argv else 'wrote'} {file.relative_to(_ROOT)}")
-    return 1 if stale and "--check" in sys.argv else 0
+    document = Document(json.loads((ROOT / "openapi.json").read_text()))
+    texts = _Writer(document).modules()
+    return write_or_check({_PACKAGE / name: text for name, text in texts.items()})
 
 
 class _Writer:
@@ -167,7 +147,11 @@ class _Writer:
     def _type(self, schema: Schema, *, quoted: bool = False, prefix: str = "", item: str = "list") -> str:
         """The type as Python source. `prefix` stands before models, `item` is the type of arrays."""
         text = self._plain_type(schema, prefix, item)
-        return f'"{text}"' if quoted and ("|" in text or not text.startswith(("Literal", "list", "dict"))) else text
+        return (
+            f'"{text}"'
+            if quoted and ("|" in text or not text.startswith(("Literal", "list", "dict")))
+            else text
+        )
 
     def _plain_type(self, schema: Schema, prefix: str, item: str) -> str:
         def nested(node: Schema) -> str:
@@ -225,7 +209,7 @@ class _Writer:
         name = _class_name(group, is_async)
         lines = [
             f"class {name}:",
-            f'    """{_GROUPS[group]}"""\n',
+            f'    """{GROUPS[group]}"""\n',
             f"    def __init__(self, http: {'AsyncHttp' if is_async else 'Http'}) -> None:",
             "        self._http = http\n",
         ]
@@ -272,13 +256,17 @@ class _Writer:
         return "\n".join(lines)
 
     def _signature(self, operation: Operation) -> str:
-        parts = [f"{_snake(field.name)}: {self._parameter_type(field)}" for field in operation.path_parameters]
+        parts = [
+            f"{_snake(field.name)}: {self._parameter_type(field)}" for field in operation.path_parameters
+        ]
         keywords = []
         fields = [*(operation.body or ()), *operation.query]
         for field in sorted(fields, key=lambda field: not field.required):
             type = self._parameter_type(field)
             keywords.append(
-                f"{_snake(field.name)}: {type}" if field.required else f"{_snake(field.name)}: {type} | Unset = UNSET"
+                f"{_snake(field.name)}: {type}"
+                if field.required
+                else f"{_snake(field.name)}: {type} | Unset = UNSET"
             )
         if operation.takes_idempotency_key:
             keywords.append("idempotency_key: str | None = None")
@@ -302,7 +290,7 @@ def _client(groups: Iterable[str], is_async: bool) -> str:
         lines += [
             "    @cached_property",
             f"    def {_snake(group)}(self) -> {_class_name(group, is_async)}:",
-            f'        """{_GROUPS[group]}"""',
+            f'        """{GROUPS[group]}"""',
             f"        return {_class_name(group, is_async)}(self._http)\n",
         ]
     return "\n".join(lines)
@@ -320,7 +308,9 @@ def _method_text(operation: Operation) -> str:
     fields = [*operation.path_parameters, *(operation.body or ()), *operation.query]
     described = [f"{_snake(field.name)}: {field.description}" for field in fields if field.description]
     if operation.takes_idempotency_key:
-        described.append("idempotency_key: Identifies the request, so that a repeat has no effect; random by default.")
+        described.append(
+            "idempotency_key: Identifies the request, so that a repeat has no effect; random by default."
+        )
     if operation.takes_if_match:
         described.append("if_match: The version that you read; PreconditionFailed if there is a later one.")
     if described:

@@ -8,6 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 Schema = Mapping[str, Any]
+# The groups of methods (`x-sdk-group`), with a description of each.
+GROUPS = {
+    "apiKeys": "API keys.",
+    "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",
+    "connections": "Connections to providers.",
+    "events": "Events.",
+    "integrations": "Integrations, providers and the marketplace.",
+    "platform": "The platform's answers to actions; for its own workspace.",
+    "service": "The deployment itself.",
+    "webhooks": "Webhooks and their deliveries.",
+}
 _METHODS = ("get", "post", "put", "delete")
 
 
@@ -25,6 +36,7 @@ class Field:
 class Operation:
     """An operation that an SDK offers as `<group>.<method>`."""
 
+    id: str
     group: str
     method: str
     http_method: str
@@ -56,7 +68,9 @@ class Document:
         """The operations that answer JSON, in the order of the document."""
         for path, item in self._content["paths"].items():
             for http_method in _METHODS:
-                if http_method in item and (operation := self._operation(path, http_method, item[http_method])):
+                if http_method in item and (
+                    operation := self._operation(path, http_method, item[http_method])
+                ):
                     yield operation
 
     def event_schemas(self) -> Mapping[str, Schema]:
@@ -73,12 +87,15 @@ class Document:
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
         headers = {parameter["name"].lower() for parameter in parameters if parameter["in"] == "header"}
         return Operation(
+            id=node["operationId"],
             group=node["x-sdk-group"],
             method=node["x-sdk-method"],
             http_method=http_method.upper(),
             path=path,
             summary=node["summary"],
-            description=re.sub(r"\n*Required scope: .*", "", node["description"]).removeprefix(node["summary"]),
+            description=re.sub(r"\n*Required scope: .*", "", node["description"]).removeprefix(
+                node["summary"]
+            ),
             path_parameters=tuple(_parameter(each) for each in parameters if each["in"] == "path"),
             query=tuple(_parameter(each) for each in parameters if each["in"] == "query"),
             body=self._body(node, without={"idempotencyKey"} if "idempotency-key" in headers else set()),

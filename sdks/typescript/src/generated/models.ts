@@ -1,0 +1,342 @@
+// Generated from openapi.json by `make derived`: change that, not this file.
+
+import type { components } from "./schema.js";
+
+type Schemas = components["schemas"];
+
+/** An access token that is valid for at least a minute, if the provider issues such tokens. */
+export type AccessToken = Schemas["AccessToken"];
+/** The account at the provider. */
+export type Account = Schemas["Account"];
+/** An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list. */
+export type ActionInfo = Schemas["ActionInfo"];
+/** The data of a `ACTION_REQUESTED` event. */
+export type ActionRequestedData = Schemas["ActionRequestedData"];
+/** Triggers when an automation asks the platform to do something. */
+export type ActionRequestedEvent = Schemas["ActionRequestedEvent"];
+/** A bare array, as the automation platforms require. */
+export type Actions = Schemas["Actions"];
+/** The data of a `ALERT_TRIGGERED` event. */
+export type AlertTriggeredData = Schemas["AlertTriggeredData"];
+/** Triggers when an alert's condition is met, such as a sudden rise in mentions. */
+export type AlertTriggeredEvent = Schemas["AlertTriggeredEvent"];
+/** The platform's answer to a run. */
+export type AnswerRun = Schemas["AnswerRun"];
+/** A key without its secret. `rotatedFrom` is the key that this one replaces. */
+export type ApiKey = Schemas["ApiKey"];
+/** The data of a `API_KEY_EXPIRING` event. */
+export type ApiKeyExpiringData = Schemas["ApiKeyExpiringData"];
+/** Triggers when an API key is about to expire, 7 days and 1 day before. */
+export type ApiKeyExpiringEvent = Schemas["ApiKeyExpiringEvent"];
+export type ApiKeyList = Schemas["ApiKeyList"];
+/** The response to the creation of a key, the only one that contains it. */
+export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
+/** The data of a `APPROVAL_COMPLETED` event. */
+export type ApprovalCompletedData = Schemas["ApprovalCompletedData"];
+/** Triggers when a post is approved or rejected. */
+export type ApprovalCompletedEvent = Schemas["ApprovalCompletedEvent"];
+/** The data of a `APPROVAL_REQUESTED` event. */
+export type ApprovalRequestedData = Schemas["ApprovalRequestedData"];
+/** Triggers when somebody asks for a post to be approved. */
+export type ApprovalRequestedEvent = Schemas["ApprovalRequestedEvent"];
+/**
+ * One request and its result. `statusCode` is null if there was no response; then `error` says why.
+ *
+ * Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success.
+ * If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
+ */
+export type Attempt = Schemas["Attempt"];
+/** Why there was no response. `code` is stable, such as `timeout` or `dns_failed`. */
+export type AttemptError = Schemas["AttemptError"];
+export type AuthType = Schemas["AuthType"];
+/** Where to send the user. The provider returns `state` with them. */
+export type Authorization = Schemas["Authorization"];
+/** The query parameters of the provider's redirect, including provider-specific ones. */
+export type Callback = Schemas["Callback"];
+/** The data of a `CAMPAIGN_COMPLETED` event. */
+export type CampaignCompletedData = Schemas["CampaignCompletedData"];
+/** Triggers when a campaign has ended. */
+export type CampaignCompletedEvent = Schemas["CampaignCompletedEvent"];
+/** The data of a `CAMPAIGN_STARTED` event. */
+export type CampaignStartedData = Schemas["CampaignStartedData"];
+/** Triggers when a campaign starts. */
+export type CampaignStartedEvent = Schemas["CampaignStartedEvent"];
+export type Choice = Schemas["Choice"];
+/** A bare array, as the automation platforms require. */
+export type Choices = Schemas["Choices"];
+/** `connectionId` is the name that the caller chose. */
+export type Connection = Schemas["Connection"];
+/** The credentials of a connection without OAuth. */
+export type ConnectionCredentials = Schemas["ConnectionCredentials"];
+/** The most recent error. Text from the provider is sanitized. */
+export type ConnectionError = Schemas["ConnectionError"];
+/** The data of a `CONNECTION_EXPIRED` event. */
+export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
+/** Triggers when a connected account has to be connected again. */
+export type ConnectionExpiredEvent = Schemas["ConnectionExpiredEvent"];
+export type ConnectionList = Schemas["ConnectionList"];
+/**
+ * ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must
+ * connect again. REVOKED: being removed.
+ */
+export type ConnectionStatus = Schemas["ConnectionStatus"];
+/** The data of a `CONVERSATION_ASSIGNED` event. */
+export type ConversationAssignedData = Schemas["ConversationAssignedData"];
+/** Triggers when a conversation is assigned to a member or a team. */
+export type ConversationAssignedEvent = Schemas["ConversationAssignedEvent"];
+/** A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. */
+export type CreateApiKey = Schemas["CreateApiKey"];
+/**
+ * For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that
+ * Patchbay does not know: `apiKey`, or `username` and `password`.
+ */
+export type CreateConnection = Schemas["CreateConnection"];
+/**
+ * `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
+ * Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as
+ * secrets.
+ */
+export type CreateIntegration = Schemas["CreateIntegration"];
+/** Every request to the receiver has the `headers`; the API never returns their values. */
+export type CreateWebhook = Schemas["CreateWebhook"];
+/** The number of requests admitted on one day (UTC). */
+export type DailyUse = Schemas["DailyUse"];
+/**
+ * `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`,
+ * `retries_exhausted:http_500`, `held:timeouts` …
+ */
+export type Delivery = Schemas["Delivery"];
+/**
+ * `payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100
+ * attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
+ */
+export type DeliveryDetail = Schemas["DeliveryDetail"];
+export type DeliveryList = Schemas["DeliveryList"];
+/** `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
+export type Empty = Schemas["Empty"];
+/** The value at `path` equals `value`. */
+export type EqualsFilter = Schemas["EqualsFilter"];
+export type Event = Schemas["Event"];
+/** `status` is PENDING until the first attempt starts. */
+export type EventDelivery = Schemas["EventDelivery"];
+/**
+ * An event in a list. `source` is `api`, `bus` or `patchbay`.
+ *
+ * A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
+ * delivered. Its `type` is empty if the bus event has no valid one.
+ */
+export type EventSummary = Schemas["EventSummary"];
+export type EventSummaryList = Schemas["EventSummaryList"];
+/**
+ * An event type as the catalogue's route returns it. `schema` (JSON Schema 2020-12) and `sample` describe an
+ * event's `data`, which may have further fields.
+ *
+ * `kind`: `publishable` events come from the platform and its workspaces, `operational` events are
+ * Patchbay's own, and `platform` events go only to the platform's own workspace.
+ */
+export type EventTypeInfo = Schemas["EventTypeInfo"];
+export type EventTypeInfoList = Schemas["EventTypeInfoList"];
+/** The input of an action and its output. */
+export type Example = Schemas["Example"];
+/** A value at `path` exists (`true`) or does not (`false`); null is a value. */
+export type ExistsFilter = Schemas["ExistsFilter"];
+/** A value at `path` exists (`true`) or does not (`false`); null is a value. */
+export type ExistsFilterInput = Schemas["ExistsFilterInput"];
+export type Failed = Schemas["Failed"];
+/** An invalid field of the request. */
+export type FieldError = Schemas["FieldError"];
+export type Health = Schemas["Health"];
+export type Hook = Schemas["Hook"];
+export type HookList = Schemas["HookList"];
+/** The value at `path` equals an entry of `value`. */
+export type InFilter = Schemas["InFilter"];
+/**
+ * `redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route
+ * sends the browser; with a `redirectUri` of the platform, it is not needed.
+ */
+export type Initiate = Schemas["Initiate"];
+/**
+ * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in
+ * template that this one is a copy of.
+ */
+export type Integration = Schemas["Integration"];
+export type IntegrationList = Schemas["IntegrationList"];
+/** PENDING_SETUP until the config has all fields that the provider needs. */
+export type IntegrationStatus = Schemas["IntegrationStatus"];
+export type IntegrationType = Schemas["IntegrationType"];
+/**
+ * Why one item of a batch was rejected: the problem+json fields that a request with this item alone would
+ * get (`code` and `detail`, and `errors` with `validation_failed`).
+ */
+export type ItemError = Schemas["ItemError"];
+export type ItemFieldError = Schemas["ItemFieldError"];
+/** Any JSON value. */
+export type JsonValue = Schemas["JsonValue"];
+/** Computed on each read, because nothing writes to a row at the moment of its expiry. */
+export type KeyStatus = Schemas["KeyStatus"];
+/** A hook that already existed. */
+export type KnownHook = Schemas["KnownHook"];
+/** The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`. */
+export type LastError = Schemas["LastError"];
+/** Percentiles in milliseconds, from a histogram; null if there were no attempts. */
+export type Latency = Schemas["Latency"];
+/** An action, its actor and its outcome. Kept for 90 days. */
+export type LogEntry = Schemas["LogEntry"];
+export type LogEntryList = Schemas["LogEntryList"];
+/** The owner of the credentials; `label` names the connection in the automation platform. */
+export type Me = Schemas["Me"];
+/** The data of a `MENTION_RECEIVED` event. */
+export type MentionReceivedData = Schemas["MentionReceivedData"];
+/** Triggers when somebody mentions one of the workspace's accounts or keywords. */
+export type MentionReceivedEvent = Schemas["MentionReceivedEvent"];
+/** The data of a `MESSAGE_RECEIVED` event. */
+export type MessageReceivedData = Schemas["MessageReceivedData"];
+/** Triggers when a direct message or a comment is received. */
+export type MessageReceivedEvent = Schemas["MessageReceivedEvent"];
+/** The data of a `POST_FAILED` event. */
+export type PostFailedData = Schemas["PostFailedData"];
+/** Triggers when a post could not be published. */
+export type PostFailedEvent = Schemas["PostFailedEvent"];
+/** The data of a `POST_PUBLISHED` event. */
+export type PostPublishedData = Schemas["PostPublishedData"];
+/** Triggers when a post is published on a social network. */
+export type PostPublishedEvent = Schemas["PostPublishedEvent"];
+/** The data of a `POST_SCHEDULED` event. */
+export type PostScheduledData = Schemas["PostScheduledData"];
+/** Triggers when a post is scheduled or rescheduled. */
+export type PostScheduledEvent = Schemas["PostScheduledEvent"];
+/** An error, as in RFC 9457. More fields may follow. */
+export type Problem = Schemas["Problem"];
+/**
+ * `data` is the event's content, an object of at most 256 KB as JSON.
+ *
+ * Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+ */
+export type PublishEvent = Schemas["PublishEvent"];
+/**
+ * A batch. Each event is validated on its own, so that an invalid event does not affect the others. An event
+ * with malformed JSON appears here as a MalformedJson.
+ */
+export type PublishEvents = Schemas["PublishEvents"];
+export type PublishedEvent = Schemas["PublishedEvent"];
+/** One item for each event, in the order of the request. */
+export type PublishedEvents = Schemas["PublishedEvents"];
+/** The publisher of an integration. The platform sets `name` and `verified`, not the publisher. */
+export type Publisher = Schemas["Publisher"];
+/**
+ * The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is above
+ * `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not help.
+ */
+export type RateLimit = Schemas["RateLimit"];
+/** The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
+export type Recover = Schemas["Recover"];
+/** `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
+export type Recovering = Schemas["Recovering"];
+export type RefreshConnection = Schemas["RefreshConnection"];
+export type RejectedItem = Schemas["RejectedItem"];
+/** Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
+export type RetryConfig = Schemas["RetryConfig"];
+/** The platform's decision on the current version of a public integration. */
+export type ReviewStatus = Schemas["ReviewStatus"];
+/** How many seconds the old key keeps working alongside the new one; 0 ends it immediately. */
+export type RotateApiKey = Schemas["RotateApiKey"];
+/** `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. */
+export type RotateSecret = Schemas["RotateSecret"];
+/** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
+export type Run = Schemas["Run"];
+/**
+ * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the
+ * platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+ */
+export type RunError = Schemas["RunError"];
+/**
+ * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the
+ * platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+ */
+export type RunErrorInput = Schemas["RunErrorInput"];
+export type RunList = Schemas["RunList"];
+/** An event in exactly the shape that a hook gets. */
+export type Sample = Schemas["Sample"];
+/** A bare array, newest first. Has fewer than `limit` events if they are very large. */
+export type Samples = Schemas["Samples"];
+/** `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
+export type SendTestEvent = Schemas["SendTestEvent"];
+/** A workspace's whole list of choices, in display order; replaces the previous list. */
+export type SetChoices = Schemas["SetChoices"];
+export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
+export type SetWebhookStatus = Schemas["SetWebhookStatus"];
+/** `callbackUrl` gets `{runId, status, output, error}` when the run ends. */
+export type StartRun = Schemas["StartRun"];
+/** The event type and URL of an automation. Ignores filters without a value (`""` or null). */
+export type Subscribe = Schemas["Subscribe"];
+/** `secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed. */
+export type SubscribedHook = Schemas["SubscribedHook"];
+/** `output` must match the action's schema. */
+export type Succeeded = Schemas["Succeeded"];
+/** An event type as a trigger. `schema` and `sample` describe an event's `data`. */
+export type Trigger = Schemas["Trigger"];
+/** A bare array, as the automation platforms require. */
+export type Triggers = Schemas["Triggers"];
+/**
+ * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
+ * expiry. The service checks the scopes that the key does not have yet.
+ */
+export type UpdateApiKey = Schemas["UpdateApiKey"];
+/**
+ * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key.
+ * The defaults here are placeholders.
+ */
+export type UpdateIntegration = Schemas["UpdateIntegration"];
+/** Changes only the fields that are sent; the defaults are placeholders for the others. */
+export type UpdateWebhook = Schemas["UpdateWebhook"];
+/** The number of requests admitted in total, and on each of the last 30 days, ending with today. */
+export type Usage = Schemas["Usage"];
+/**
+ * Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId`
+ * are set if the key is identified, `rateLimit` if its windows were checked.
+ */
+export type Verification = Schemas["Verification"];
+export type VerificationCode = Schemas["VerificationCode"];
+/**
+ * Check a key that came with a request to one of the platform's own APIs: is it valid, does it have
+ * `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is
+ * accepted, because existing keys may have scopes that are refused for new keys.
+ */
+export type VerifyApiKey = Schemas["VerifyApiKey"];
+/** `source` is `api` or the automation platform that created it; header values are masked. */
+export type Webhook = Schemas["Webhook"];
+export type WebhookDetail = Schemas["WebhookDetail"];
+/** The data of a `WEBHOOK_DISABLED` event. */
+export type WebhookDisabledData = Schemas["WebhookDisabledData"];
+/** Triggers when a webhook is disabled because its receiver is gone or keeps failing. */
+export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
+export type WebhookList = Schemas["WebhookList"];
+/**
+ * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
+ * `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
+ */
+export type WebhookStats = Schemas["WebhookStats"];
+/**
+ * The only response with the new signing secret. It has no stats, because a repeated request under the same
+ * Idempotency-Key must get the same response.
+ */
+export type WebhookWithSecret = Schemas["WebhookWithSecret"];
+
+/** The events that this release of the SDK knows, by type. */
+export interface EventTypes {
+  ACTION_REQUESTED: ActionRequestedEvent;
+  ALERT_TRIGGERED: AlertTriggeredEvent;
+  API_KEY_EXPIRING: ApiKeyExpiringEvent;
+  APPROVAL_COMPLETED: ApprovalCompletedEvent;
+  APPROVAL_REQUESTED: ApprovalRequestedEvent;
+  CAMPAIGN_COMPLETED: CampaignCompletedEvent;
+  CAMPAIGN_STARTED: CampaignStartedEvent;
+  CONNECTION_EXPIRED: ConnectionExpiredEvent;
+  CONVERSATION_ASSIGNED: ConversationAssignedEvent;
+  MENTION_RECEIVED: MentionReceivedEvent;
+  MESSAGE_RECEIVED: MessageReceivedEvent;
+  POST_FAILED: PostFailedEvent;
+  POST_PUBLISHED: PostPublishedEvent;
+  POST_SCHEDULED: PostScheduledEvent;
+  WEBHOOK_DISABLED: WebhookDisabledEvent;
+}

@@ -1,0 +1,440 @@
+// Generated from openapi.json by `make derived`: change that, not this file.
+
+import type { Http, Options, WriteOptions } from "../http.js";
+import type { Page } from "../page.js";
+import type * as models from "./models.js";
+import type { operations } from "./schema.js";
+
+type Query<Id extends keyof operations> = NonNullable<operations[Id]["parameters"]["query"]>;
+type Body<Id extends keyof operations> = operations[Id] extends {
+  requestBody?: { content: { "application/json": infer Content } };
+}
+  ? Content
+  : never;
+
+/** API keys. */
+export class ApiKeys {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /**
+   * List the workspace's API keys, newest first.
+   *
+   * Ended keys stay listed for 30 days.
+   */
+  list(query: Query<"listApiKeys"> = {}, options?: Options): Page<models.ApiKey> {
+    return this.#http.page("GET", "/api/integrations/api-keys", { query, options });
+  }
+
+  /**
+   * Create an API key.
+   *
+   * Only this response contains `key`.
+   */
+  create(body: Body<"createApiKey">, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
+    return this.#http.request("POST", "/api/integrations/api-keys", { body, idempotent: true, options });
+  }
+
+  /** Get an API key with its usage. */
+  get(id: string, options?: Options): Promise<models.ApiKey> {
+    return this.#http.request("GET", "/api/integrations/api-keys/{id}", { path: { id }, options });
+  }
+
+  /**
+   * Change the fields that are sent.
+   *
+   * The changes apply from the key's next request on.
+   */
+  update(id: string, body: Body<"updateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKey> {
+    return this.#http.request("PUT", "/api/integrations/api-keys/{id}", { path: { id }, body, options });
+  }
+
+  /**
+   * Revoke an API key.
+   *
+   * Its next request is refused.
+   */
+  revoke(id: string, options?: WriteOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/integrations/api-keys/{id}", { path: { id }, options });
+  }
+
+  /**
+   * Create a new key with the same terms; the old one keeps working for `overlapSeconds`.
+   *
+   * Only this response contains `key`.
+   */
+  rotate(id: string, body: Body<"rotateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
+    return this.#http.request("POST", "/api/integrations/api-keys/{id}/rotate", { path: { id }, body, idempotent: true, options });
+  }
+
+  /** Check a key for a request to one of the platform's own APIs, and count the request if it is valid. */
+  verify(body: Body<"verifyApiKey">, options?: Options): Promise<models.Verification> {
+    return this.#http.request("POST", "/api/integrations/api-keys/verify", { body, options });
+  }
+}
+
+/** Triggers, hooks, actions and runs of Zapier, Make and n8n. */
+export class Automations {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** Get the workspace that the credentials belong to. */
+  me(platform: string, options?: Options): Promise<models.Me> {
+    return this.#http.request("GET", "/api/automations/{platform}/me", { path: { platform }, options });
+  }
+
+  /** List the event types that can start an automation. */
+  listTriggers(platform: string, options?: Options): Promise<models.Triggers> {
+    return this.#http.request("GET", "/api/automations/{platform}/triggers", { path: { platform }, options });
+  }
+
+  /** List the newest events of a type, in the shape that a hook gets. */
+  listSamples(platform: string, eventType: string, query: Query<"listSamples"> = {}, options?: Options): Promise<models.Samples> {
+    return this.#http.request("GET", "/api/automations/{platform}/triggers/{eventType}/samples", { path: { platform, eventType }, query, options });
+  }
+
+  /** List the hooks of one automation platform, newest first. */
+  listHooks(platform: string, query: Query<"listHooks"> = {}, options?: Options): Page<models.Hook> {
+    return this.#http.page("GET", "/api/automations/{platform}/hooks", { path: { platform }, query, options });
+  }
+
+  /**
+   * Subscribe an automation to events.
+   *
+   * Only this response has the signing secret.
+   */
+  subscribe(platform: string, body: Body<"subscribe">, options?: WriteOptions): Promise<models.KnownHook> {
+    return this.#http.request("POST", "/api/automations/{platform}/hooks", { path: { platform }, body, idempotent: true, options });
+  }
+
+  /** Get a hook. */
+  getHook(platform: string, id: string, options?: Options): Promise<models.Hook> {
+    return this.#http.request("GET", "/api/automations/{platform}/hooks/{id}", { path: { platform, id }, options });
+  }
+
+  /** Remove a hook. */
+  unsubscribe(platform: string, id: string, options?: WriteOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/automations/{platform}/hooks/{id}", { path: { platform, id }, options });
+  }
+
+  /** List the actions that an automation can start. */
+  listActions(platform: string, options?: Options): Promise<models.Actions> {
+    return this.#http.request("GET", "/api/automations/{platform}/actions", { path: { platform }, options });
+  }
+
+  /** List the IDs that a field accepts, for dropdowns. */
+  listChoices(platform: string, resource: string, query: Query<"listChoices"> = {}, options?: Options): Promise<models.Choices> {
+    return this.#http.request("GET", "/api/automations/{platform}/choices/{resource}", { path: { platform, resource }, query, options });
+  }
+
+  /**
+   * Start a run of an action.
+   *
+   * The platform answers within 15 minutes.
+   */
+  startRun(platform: string, key: string, body: Body<"startRun"> = {}, options?: WriteOptions): Promise<models.Run> {
+    return this.#http.request("POST", "/api/automations/{platform}/actions/{key}", { path: { platform, key }, body, idempotent: true, options });
+  }
+
+  /** List the runs of one automation platform, newest first. */
+  listRuns(platform: string, query: Query<"listRuns"> = {}, options?: Options): Page<models.Run> {
+    return this.#http.page("GET", "/api/automations/{platform}/runs", { path: { platform }, query, options });
+  }
+
+  /** Get a run with its status and result. */
+  getRun(platform: string, id: string, options?: Options): Promise<models.Run> {
+    return this.#http.request("GET", "/api/automations/{platform}/runs/{id}", { path: { platform, id }, options });
+  }
+}
+
+/** Connections to providers. */
+export class Connections {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /**
+   * Start the authorization code flow.
+   *
+   * Returns the URL to send the user to.
+   */
+  initiate(id: string, body: Body<"initiateOauth">, options?: Options): Promise<models.Authorization> {
+    return this.#http.request("POST", "/api/integrations/{id}/oauth/initiate", { path: { id }, body, options });
+  }
+
+  /** Complete the flow with the parameters of the provider's redirect. */
+  complete(body: Body<"completeOauth">, options?: Options): Promise<models.Connection> {
+    return this.#http.request("POST", "/api/integrations/oauth/callback", { body, options });
+  }
+
+  /** Refresh the token now. */
+  refresh(id: string, body: Body<"refreshConnection"> = {}, options?: Options): Promise<models.Connection> {
+    return this.#http.request("POST", "/api/integrations/{id}/oauth/refresh", { path: { id }, body, options });
+  }
+
+  /** List an integration's connections, newest first. */
+  list(id: string, query: Query<"listConnections"> = {}, options?: Options): Page<models.Connection> {
+    return this.#http.page("GET", "/api/integrations/{id}/connections", { path: { id }, query, options });
+  }
+
+  /** Connect with an API key or basic credentials. */
+  create(id: string, body: Body<"createConnection">, options?: WriteOptions): Promise<models.Connection> {
+    return this.#http.request("POST", "/api/integrations/{id}/connections", { path: { id }, body, idempotent: true, options });
+  }
+
+  /** Get a connection by its name or ID. */
+  get(id: string, connectionId: string, options?: Options): Promise<models.Connection> {
+    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}", { path: { id, connectionId }, options });
+  }
+
+  /** Delete a connection, here and at the provider. */
+  delete(id: string, connectionId: string, options?: WriteOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/integrations/{id}/connections/{connectionId}", { path: { id, connectionId }, options });
+  }
+
+  /** Get the access token, refreshed if that is due, or the credentials. */
+  token(id: string, connectionId: string, options?: Options): Promise<models.AccessToken | models.ConnectionCredentials> {
+    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}/token", { path: { id, connectionId }, options });
+  }
+}
+
+/** Events. */
+export class Events {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the workspace's events, newest first, without their data. */
+  list(query: Query<"listEvents"> = {}, options?: Options): Page<models.EventSummary> {
+    return this.#http.page("GET", "/api/events", { query, options });
+  }
+
+  /** Publish an event to every webhook that it matches. */
+  publish(body: Body<"publishEvent">, options?: WriteOptions): Promise<models.PublishedEvent> {
+    return this.#http.request("POST", "/api/events", { body, idempotent: true, options });
+  }
+
+  /** Get an event with its deliveries. */
+  get(id: string, options?: Options): Promise<models.Event> {
+    return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
+  }
+
+  /**
+   * Publish up to 100 events.
+   *
+   * Each item of the response is a published event, or why it was rejected.
+   */
+  publishBatch(body: Body<"publishEvents">, options?: WriteOptions): Promise<models.PublishedEvents> {
+    return this.#http.request("POST", "/api/events/batch", { body, idempotent: true, options });
+  }
+}
+
+/** Integrations, providers and the marketplace. */
+export class Integrations {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the workspace's integrations, newest first. */
+  list(query: Query<"listIntegrations"> = {}, options?: Options): Page<models.Integration> {
+    return this.#http.page("GET", "/api/integrations", { query, options });
+  }
+
+  /** Create an integration. */
+  create(body: Body<"createIntegration">, options?: WriteOptions): Promise<models.Integration> {
+    return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
+  }
+
+  /** List the integrations that can be installed: public integrations, then the built-in templates. */
+  marketplace(query: Query<"browseMarketplace"> = {}, options?: Options): Page<models.Integration> {
+    return this.#http.page("GET", "/api/integrations/marketplace", { query, options });
+  }
+
+  /**
+   * Get an integration.
+   *
+   * Secrets are masked unless revealed.
+   */
+  get(id: string, query: Query<"getIntegration"> = {}, options?: Options): Promise<models.Integration> {
+    return this.#http.request("GET", "/api/integrations/{id}", { path: { id }, query, options });
+  }
+
+  /** Update the fields that are sent. */
+  update(id: string, body: Body<"updateIntegration"> = {}, options?: WriteOptions): Promise<models.Integration> {
+    return this.#http.request("PUT", "/api/integrations/{id}", { path: { id }, body, options });
+  }
+
+  /**
+   * Delete an integration.
+   *
+   * Its connections are revoked in the background.
+   */
+  delete(id: string, options?: WriteOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/integrations/{id}", { path: { id }, options });
+  }
+
+  /** Set the status: active, inactive or in error. */
+  setStatus(id: string, body: Body<"setIntegrationStatus">, options?: WriteOptions): Promise<models.Integration> {
+    return this.#http.request("PUT", "/api/integrations/{id}/status", { path: { id }, body, options });
+  }
+
+  /** List the activity log of an integration, newest first. */
+  listLogs(id: string, query: Query<"listIntegrationLogs"> = {}, options?: Options): Page<models.LogEntry> {
+    return this.#http.page("GET", "/api/integrations/{id}/logs", { path: { id }, query, options });
+  }
+
+  /** Copy a public integration or a template into the caller's workspace. */
+  install(id: string, options?: WriteOptions): Promise<models.Integration> {
+    return this.#http.request("POST", "/api/integrations/{id}/install", { path: { id }, idempotent: true, options });
+  }
+}
+
+/** The platform's answers to actions; for its own workspace. */
+export class Platform {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** End a run of any workspace with the platform's answer. */
+  answerRun(id: string, body: Body<"answerRun">, options?: WriteOptions): Promise<models.Run> {
+    return this.#http.request("PUT", "/api/actions/runs/{id}", { path: { id }, body, options });
+  }
+
+  /** Replace a workspace's list of choices for fields that take IDs. */
+  setChoices(resource: string, body: Body<"setChoices">, options?: Options): Promise<void> {
+    return this.#http.request("PUT", "/api/actions/choices/{resource}", { path: { resource }, body, options });
+  }
+}
+
+/** The deployment itself. */
+export class Service {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** Report the status and version of the API. */
+  get(options?: Options): Promise<models.Health> {
+    return this.#http.request("GET", "/api/health", { options });
+  }
+}
+
+/** Webhooks and their deliveries. */
+export class Webhooks {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the workspace's webhooks with their stats, newest first. */
+  list(query: Query<"listWebhooks"> = {}, options?: Options): Page<models.Webhook> {
+    return this.#http.page("GET", "/api/integrations/webhooks", { query, options });
+  }
+
+  /**
+   * Register a webhook.
+   *
+   * Only this response has its signing secret.
+   */
+  create(body: Body<"createWebhook">, options?: WriteOptions): Promise<models.WebhookWithSecret> {
+    return this.#http.request("POST", "/api/integrations/webhooks", { body, idempotent: true, options });
+  }
+
+  /** List the event types, with their descriptions, JSON Schemas and samples. */
+  eventTypes(options?: Options): Page<models.EventTypeInfo> {
+    return this.#http.page("GET", "/api/integrations/webhooks/event-types", { options });
+  }
+
+  /** Get a webhook with its stats and latest deliveries. */
+  get(id: string, options?: Options): Promise<models.WebhookDetail> {
+    return this.#http.request("GET", "/api/integrations/webhooks/{id}", { path: { id }, options });
+  }
+
+  /** Change the fields that are sent. */
+  update(id: string, body: Body<"updateWebhook"> = {}, options?: WriteOptions): Promise<models.Webhook> {
+    return this.#http.request("PUT", "/api/integrations/webhooks/{id}", { path: { id }, body, options });
+  }
+
+  /** Remove a webhook and cancel its waiting deliveries. */
+  delete(id: string, options?: WriteOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/integrations/webhooks/{id}", { path: { id }, options });
+  }
+
+  /** Pause or resume a webhook. */
+  setStatus(id: string, body: Body<"setWebhookStatus">, options?: WriteOptions): Promise<models.Webhook> {
+    return this.#http.request("PUT", "/api/integrations/webhooks/{id}/status", { path: { id }, body, options });
+  }
+
+  /**
+   * Create a signing secret, shown only in this response.
+   *
+   * Older ones keep signing for `overlapSeconds`.
+   */
+  rotateSecret(id: string, body: Body<"rotateWebhookSecret"> = {}, options?: WriteOptions): Promise<models.WebhookWithSecret> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/rotate-secret", { path: { id }, body, idempotent: true, options });
+  }
+
+  /** Send a test event to the receiver now, and return the attempt. */
+  test(id: string, body: Body<"testWebhook"> = {}, options?: Options): Promise<models.Attempt> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/test", { path: { id }, body, options });
+  }
+
+  /** List a webhook's deliveries, newest event first. */
+  listDeliveries(id: string, query: Query<"listDeliveries"> = {}, options?: Options): Page<models.Delivery> {
+    return this.#http.page("GET", "/api/integrations/webhooks/{id}/deliveries", { path: { id }, query, options });
+  }
+
+  /** Get a delivery with its payload and attempts. */
+  getDelivery(id: string, deliveryId: string, options?: Options): Promise<models.DeliveryDetail> {
+    return this.#http.request("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}", { path: { id, deliveryId }, options });
+  }
+
+  /** Send a delivery again now. */
+  retryDelivery(id: string, deliveryId: string, options?: Options): Promise<models.Delivery> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", { path: { id, deliveryId }, options });
+  }
+
+  /** Send the failed and cancelled deliveries of a time range again. */
+  recover(id: string, body: Body<"recoverDeliveries">, options?: Options): Promise<models.Recovering> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/recover", { path: { id }, body, options });
+  }
+}
+
+/** The groups of methods of the client. */
+export class Resources {
+  readonly apiKeys: ApiKeys;
+  readonly automations: Automations;
+  readonly connections: Connections;
+  readonly events: Events;
+  readonly integrations: Integrations;
+  readonly platform: Platform;
+  readonly service: Service;
+  readonly webhooks: Webhooks;
+
+  constructor(http: Http) {
+    this.apiKeys = new ApiKeys(http);
+    this.automations = new Automations(http);
+    this.connections = new Connections(http);
+    this.events = new Events(http);
+    this.integrations = new Integrations(http);
+    this.platform = new Platform(http);
+    this.service = new Service(http);
+    this.webhooks = new Webhooks(http);
+  }
+}

@@ -1,0 +1,154 @@
+import { ApiError, ConnectionFailed } from "./errors.js";
+import { type LoadedPage, Page } from "./page.js";
+import { delayMs, isRetryable } from "./retry.js";
+import { VERSION } from "./version.js";
+
+/** Options of one request. */
+export interface Options {
+  /** Aborts the request and its retries. */
+  signal?: AbortSignal;
+  /** Milliseconds for each attempt. */
+  timeoutMs?: number;
+}
+
+/** Options of a request that changes something. */
+export interface WriteOptions extends Options {
+  /** Identifies the request, so that a repeat has no effect. Default: a random one. */
+  idempotencyKey?: string;
+  /** The version that you read; 412 `precondition_failed` if there is a later one. */
+  ifMatch?: number | string;
+}
+
+/** The part of `fetch` that the client needs. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface Settings {
+  baseUrl: string;
+  token: string;
+  maxRetries: number;
+  timeoutMs: number;
+  fetch: Fetch;
+}
+
+interface Arguments {
+  path?: Record<string, string>;
+  query?: object;
+  body?: unknown;
+  /** The operation takes an Idempotency-Key. */
+  idempotent?: boolean;
+  options?: WriteOptions | undefined;
+}
+
+/** Sends requests: retries, idempotency keys, problems, pages. */
+export class Http {
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  page<T>(method: string, path: string, args: Arguments): Page<T> {
+    return new Page<T>((cursor) =>
+      this.request<LoadedPage<T>>(method, path, cursor === null ? args : { ...args, query: { ...args.query, cursor } }),
+    );
+  }
+
+  async request<T>(method: string, path: string, args: Arguments): Promise<T> {
+    const url = this.#url(path, args);
+    const headers = this.#headers(args);
+    const body = args.body === undefined ? null : JSON.stringify(args.body);
+    const repeatable = args.idempotent === true || method !== "POST";
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.#attempt(url, { method, headers, body }, args.options, repeatable, attempt);
+      if (response === null) continue;
+      const content = await parsed(response);
+      if (response.ok && content !== undefined) return content as T;
+      const error = response.ok ? notPatchbay(response) : new ApiError(response.status, response.headers, content);
+      const isLast = attempt > this.#settings.maxRetries || response.ok;
+      const wait =
+        isLast || !isRetryable(response.status, response.headers, repeatable)
+          ? null
+          : delayMs(attempt, response.headers, Date.now());
+      if (wait === null) throw error;
+      await sleep(wait, args.options?.signal);
+    }
+  }
+
+  /** The response, or null after the wait before the next attempt. */
+  async #attempt(
+    url: string,
+    init: RequestInit,
+    options: Options | undefined,
+    repeatable: boolean,
+    attempt: number,
+  ): Promise<Response | null> {
+    const timeout = AbortSignal.timeout(options?.timeoutMs ?? this.#settings.timeoutMs);
+    const signal = options?.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    try {
+      return await this.#settings.fetch(url, { ...init, signal, redirect: "error" });
+    } catch (cause) {
+      options?.signal?.throwIfAborted();
+      const isLast = attempt > this.#settings.maxRetries || !repeatable;
+      const wait = isLast ? null : delayMs(attempt, null, Date.now());
+      if (wait === null) throw new ConnectionFailed(`No response from ${url}: ${reason(cause)}`, { cause });
+      await sleep(wait, options?.signal);
+      return null;
+    }
+  }
+
+  #url(path: string, { path: parameters = {}, query = {} }: Arguments): string {
+    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = parameters[name];
+      if (!value) throw new TypeError(`${name} must not be empty`);
+      return encodeURIComponent(value);
+    });
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+    const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return this.#settings.baseUrl + filled + (search && `?${search}`);
+  }
+
+  #headers({ body, idempotent, options }: Arguments): Record<string, string> {
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${this.#settings.token}`,
+      "x-patchbay-client": `patchbay-sdk-typescript/${VERSION}`,
+    };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? crypto.randomUUID();
+    if (options?.ifMatch !== undefined) {
+      headers["if-match"] = typeof options.ifMatch === "number" ? `"${options.ifMatch}"` : options.ifMatch;
+    }
+    return headers;
+  }
+}
+
+/** The JSON of the response, or undefined if it has none. */
+async function parsed(response: Response): Promise<unknown> {
+  try {
+    return (await response.json()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function notPatchbay(response: Response): ApiError {
+  const detail = "The response is not JSON. Is baseUrl the address of Patchbay?";
+  return new ApiError(response.status, response.headers, { title: "Unexpected response", detail });
+}
+
+function reason(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      if (signal?.aborted) reject(signal.reason as Error);
+      else resolve();
+    }
+  });
+}

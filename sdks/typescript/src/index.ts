@@ -1,0 +1,7 @@
+export { Patchbay, type PatchbayOptions } from "./client.js";
+export { ApiError, ConnectionFailed, type FieldError, PatchbayError, VerificationError } from "./errors.js";
+export type * from "./generated/models.js";
+export type { Fetch, Options, WriteOptions } from "./http.js";
+export { type LoadedPage, Page } from "./page.js";
+export { type Event, parseEvent, Verifier, verify } from "./verify.js";
+export { VERSION } from "./version.js";

@@ -1,0 +1,39 @@
+/** A page of a list that was loaded. A page may be empty and still have a `nextCursor`. */
+export interface LoadedPage<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/**
+ * A page of a list, loaded when it is awaited or iterated over. `await page` has its `items` and `nextCursor`;
+ * `for await (const item of page)` yields the items of this page and of all pages after it.
+ */
+export class Page<T> implements PromiseLike<LoadedPage<T>>, AsyncIterable<T> {
+  readonly #load: (cursor: string | null) => Promise<LoadedPage<T>>;
+
+  constructor(load: (cursor: string | null) => Promise<LoadedPage<T>>) {
+    this.#load = load;
+  }
+
+  // eslint-disable-next-line unicorn/no-thenable -- awaiting a page loads it
+  then<A = LoadedPage<T>, B = never>(
+    onFulfilled?: ((page: LoadedPage<T>) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#load(null).then(onFulfilled, onRejected);
+  }
+
+  /** This page and all pages after it. */
+  async *pages(): AsyncGenerator<LoadedPage<T>> {
+    let page = await this.#load(null);
+    yield page;
+    while (page.nextCursor !== null) {
+      page = await this.#load(page.nextCursor);
+      yield page;
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for await (const page of this.pages()) yield* page.items;
+  }
+}

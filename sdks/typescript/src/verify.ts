@@ -1,0 +1,97 @@
+import { Webhook } from "standardwebhooks";
+import { VerificationError } from "./errors.js";
+import type { EventTypes } from "./generated/models.js";
+
+/** An event of a type that this release of the SDK does not know. */
+export interface UnknownEvent {
+  id: string;
+  type: string & {};
+  timestamp: string;
+  data: Record<string, unknown>;
+}
+
+/** An event that a receiver gets. `event.type` tells the type of `event.data`. */
+export type Event = EventTypes[keyof EventTypes];
+
+type HeadersLike = Headers | Record<string, string | string[] | undefined> | Iterable<readonly [string, string]>;
+
+/**
+ * Verifies requests with a webhook's signing secret (`whsec_…`). Pass several secrets while you replace a
+ * webhook: one that matches is enough.
+ */
+export class Verifier {
+  readonly #webhooks: Webhook[];
+
+  constructor(...secrets: string[]) {
+    if (secrets.length === 0 || secrets.some((secret) => !secret)) {
+      throw new TypeError("No signing secret: pass the webhook's secret (whsec_…).");
+    }
+    this.#webhooks = secrets.map((secret) => new Webhook(secret));
+  }
+
+  /**
+   * The event of a request. Throws `VerificationError`: answer 400 then.
+   *
+   * `body` is the body as it was received: parsing and serializing it changes it. A request whose timestamp
+   * differs from now by more than five minutes is refused, because it may be a repeated one. Patchbay sends an
+   * event again if your answer is lost: the header `webhook-id` is then the same.
+   */
+  verify(headers: HeadersLike, body: string | Uint8Array): Event {
+    const names = lowered(headers);
+    const text = decoded(body);
+    let failure: unknown;
+    for (const webhook of this.#webhooks) {
+      try {
+        webhook.verify(text, names);
+        return parseEvent(text);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    if (failure instanceof VerificationError) throw failure;
+    const reason = failure instanceof Error ? failure.message : String(failure);
+    throw new VerificationError(`Not signed with this secret: ${reason}.`, { cause: failure });
+  }
+}
+
+/** The event of a request, as `new Verifier(secret).verify(headers, body)` returns it. */
+export function verify(headers: HeadersLike, body: string | Uint8Array, secret: string): Event {
+  return new Verifier(secret).verify(headers, body);
+}
+
+/** Whether this release of the SDK may not know the type of the event: then `data` has no type. */
+export function isType<T extends keyof EventTypes>(event: { type: string }, type: T): event is EventTypes[T] {
+  return event.type === type;
+}
+
+/** An event from its JSON, without verification. Throws `VerificationError` if it is not an event. */
+export function parseEvent(text: string): Event {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new VerificationError("The body is not JSON.", { cause });
+  }
+  if (typeof content !== "object" || content === null || typeof (content as { type?: unknown }).type !== "string") {
+    throw new VerificationError("The body is not an event: it has no type.");
+  }
+  return content as Event;
+}
+
+function lowered(headers: HeadersLike): Record<string, string> {
+  const entries = Symbol.iterator in headers ? headers : Object.entries(headers);
+  const names: Record<string, string> = {};
+  for (const [name, value] of entries) {
+    if (value !== undefined) names[name.toLowerCase()] = Array.isArray(value) ? value.join(" ") : value;
+  }
+  return names;
+}
+
+function decoded(body: string | Uint8Array): string {
+  if (typeof body === "string") return body;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (cause) {
+    throw new VerificationError("The body is not UTF-8.", { cause });
+  }
+}

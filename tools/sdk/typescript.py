@@ -1,0 +1,148 @@
+"""Writes the generated modules of the TypeScript SDK.
+
+    python -m tools.sdk.typescript [--check]
+
+`src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
+from openapi-typescript: `npm run generate` writes `schema.ts`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tools.sdk.files import ROOT, write_or_check
+from tools.sdk.schema import GROUPS, Document, Operation
+
+_FOLDER = ROOT / "sdks" / "typescript" / "src" / "generated"
+_HEADER = "// Generated from openapi.json by `make derived`: change that, not this file.\n\n"
+
+
+def main() -> int:
+    document = Document(json.loads((ROOT / "openapi.json").read_text()))
+    texts = {"resources.ts": _resources(document), "models.ts": _models(document)}
+    return write_or_check({_FOLDER / name: _HEADER + text for name, text in texts.items()})
+
+
+def _models(document: Document) -> str:
+    """A type for each schema, and the union of the events."""
+    lines = ['import type { components } from "./schema.js";\n', 'type Schemas = components["schemas"];\n']
+    for name, schema in sorted(document.schemas.items()):
+        lines += _comment(schema.get("description", ""), "")
+        lines.append(f'export type {name} = Schemas["{name}"];')
+    events = {type: schema["$ref"].rpartition("/")[2] for type, schema in document.event_schemas().items()}
+    lines += [
+        "",
+        "/** The events that this release of the SDK knows, by type. */",
+        "export interface EventTypes {",
+    ]
+    lines += [f"  {type}: {name};" for type, name in sorted(events.items())]
+    lines += ["}", ""]
+    return "\n".join(lines)
+
+
+def _resources(document: Document) -> str:
+    groups: dict[str, list[Operation]] = {}
+    for operation in document.operations():
+        groups.setdefault(operation.group, []).append(operation)
+    lines = [
+        'import type { Http, Options, WriteOptions } from "../http.js";',
+        'import type { Page } from "../page.js";',
+        'import type * as models from "./models.js";',
+        'import type { operations } from "./schema.js";\n',
+        'type Query<Id extends keyof operations> = NonNullable<operations[Id]["parameters"]["query"]>;',
+        "type Body<Id extends keyof operations> = operations[Id] extends {",
+        '  requestBody?: { content: { "application/json": infer Content } };',
+        "}",
+        "  ? Content",
+        "  : never;\n",
+    ]
+    for group, operations in sorted(groups.items()):
+        lines += _resource(document, group, operations)
+    lines += _client(groups)
+    return "\n".join(lines)
+
+
+def _resource(document: Document, group: str, operations: Sequence[Operation]) -> list[str]:
+    lines = [
+        f"/** {GROUPS[group]} */",
+        f"export class {_class_name(group)} {{",
+        "  readonly #http: Http;\n",
+        "  constructor(http: Http) {",
+        "    this.#http = http;",
+        "  }",
+    ]
+    for operation in operations:
+        lines += _method(document, operation)
+    return [*lines, "}\n"]
+
+
+def _method(document: Document, operation: Operation) -> list[str]:
+    result, is_page = _result(document, operation)
+    parameters = [f"{field.name}: string" for field in operation.path_parameters]
+    given = []
+    if operation.path_parameters:
+        given.append(f"path: {{ {', '.join(field.name for field in operation.path_parameters)} }}")
+    if operation.body is not None:
+        has_required = any(field.required for field in operation.body)
+        parameters.append(f'body: Body<"{operation.id}">' + ("" if has_required else " = {}"))
+        given.append("body")
+    if operation.query:
+        parameters.append(f'query: Query<"{operation.id}"> = {{}}')
+        given.append("query")
+    writes = operation.takes_idempotency_key or operation.takes_if_match
+    parameters.append(f"options?: {'WriteOptions' if writes else 'Options'}")
+    if operation.takes_idempotency_key:
+        given.append("idempotent: true")
+    given.append("options")
+    returned = f"Page<{result}>" if is_page else f"Promise<{result}>"
+    call = "page" if is_page else "request"
+    return [
+        "",
+        *_comment(
+            "\n\n".join(filter(None, [f"{operation.summary}.", operation.description.lstrip(". \n")])), "  "
+        ),
+        f"  {operation.method}({', '.join(parameters)}): {returned} {{",
+        f'    return this.#http.{call}("{operation.http_method}", "{operation.path}", {{ {", ".join(given)} }});',
+        "  }",
+    ]
+
+
+def _result(document: Document, operation: Operation) -> tuple[str, bool]:
+    """The type of the result or of a page's items, and whether the result is a page."""
+    properties = document.resolve(operation.response).get("properties", {})
+    if "nextCursor" in properties:
+        return f"models.{properties['items']['items']['$ref'].rpartition('/')[2]}", True
+    if not properties and document.resolve(operation.response).get("type") == "object":
+        return "void", False
+    variants = operation.response.get("anyOf") or operation.response.get("oneOf") or [operation.response]
+    return " | ".join(f"models.{variant['$ref'].rpartition('/')[2]}" for variant in variants), False
+
+
+def _client(groups: Iterable[str]) -> list[str]:
+    lines = ["/** The groups of methods of the client. */", "export class Resources {"]
+    lines += [f"  readonly {group}: {_class_name(group)};" for group in sorted(groups)]
+    lines += ["", "  constructor(http: Http) {"]
+    lines += [f"    this.{group} = new {_class_name(group)}(http);" for group in sorted(groups)]
+    return [*lines, "  }", "}", ""]
+
+
+def _class_name(group: str) -> str:
+    return group[0].upper() + group[1:]
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    """A TSDoc comment."""
+    lines = [line for part in text.strip().splitlines() for line in (textwrap.wrap(part, 106) or [""])]
+    if not lines:
+        return []
+    if len(lines) == 1:
+        return [f"{indent}/** {lines[0]} */"]
+    return [f"{indent}/**", *(f"{indent} * {line}".rstrip() for line in lines), f"{indent} */"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
