@@ -63,7 +63,9 @@ class Script:
 
     @property
     def client(self) -> Patchbay:
-        return Patchbay("sk_test", base_url=f"{URL}/", http_client=httpx.Client(transport=httpx.MockTransport(self)))
+        return Patchbay(
+            "sk_test", base_url=f"{URL}/", http_client=httpx.Client(transport=httpx.MockTransport(self))
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -99,13 +101,21 @@ def test_request_has_credentials_body_and_idempotency_key() -> None:
         "filters": [{"path": "network", "op": "equals", "value": "linkedin"}],
         "integrationId": None,
     }, "None is sent as null, and what is not given is not sent"
-    assert (webhook.secret, webhook.event_types, webhook.retry_config.max_retries) == ("whsec_x", ["POST_PUBLISHED"], 3)
+    assert (webhook.secret, webhook.event_types, webhook.retry_config.max_retries) == (
+        "whsec_x",
+        ["POST_PUBLISHED"],
+        3,
+    )
     assert webhook.created_at == dt.datetime(2026, 11, 27, 9, 29, 59, tzinfo=dt.timezone.utc)
 
 
 def test_iteration_loads_all_pages() -> None:
     first = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
-    script = Script(first, (200, {}, {"items": [], "nextCursor": "c3"}), (200, {}, {"items": [WEBHOOK], "nextCursor": None}))
+    script = Script(
+        first,
+        (200, {}, {"items": [], "nextCursor": "c3"}),
+        (200, {}, {"items": [WEBHOOK], "nextCursor": None}),
+    )
     page = script.client.webhooks.list(status="ACTIVE", limit=2)
     assert len(page.items) == 2
     assert [webhook.name for webhook in page] == ["Posts"] * 3
@@ -164,9 +174,15 @@ RETRIED: list[tuple[str, Reply, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "is_retried"), [case[1:] for case in RETRIED], ids=[case[0] for case in RETRIED])
-def test_temporary_failures_are_retried_with_the_same_key(reply: Reply, is_retried: bool, slept: list[float]) -> None:
-    script = Script(reply, (202, {}, {"id": "evt_1", "type": "POST_PUBLISHED", "timestamp": "2026-11-27T09:30:00Z"}))
+@pytest.mark.parametrize(
+    ("reply", "is_retried"), [case[1:] for case in RETRIED], ids=[case[0] for case in RETRIED]
+)
+def test_temporary_failures_are_retried_with_the_same_key(
+    reply: Reply, is_retried: bool, slept: list[float]
+) -> None:
+    script = Script(
+        reply, (202, {}, {"id": "evt_1", "type": "POST_PUBLISHED", "timestamp": "2026-11-27T09:30:00Z"})
+    )
     publish: Callable[[], object] = lambda: script.client.events.publish(type="POST_PUBLISHED", data={})  # noqa: E731
     if is_retried:
         publish()
@@ -206,7 +222,12 @@ def test_delays_grow_and_honor_both_forms_of_retry_after() -> None:
 
 
 def test_unknown_attributes_and_values_are_kept() -> None:
-    changed = {**WEBHOOK, "status": "MELTED", "filters": [{"path": "a", "op": "later", "size": 3}], "newField": {"a": 1}}
+    changed = {
+        **WEBHOOK,
+        "status": "MELTED",
+        "filters": [{"path": "a", "op": "later", "size": 3}],
+        "newField": {"a": 1},
+    }
     webhook = Script((200, {}, {**changed, "recentDeliveries": []})).client.webhooks.get("whk_1")
     assert webhook.status == "MELTED"  # type: ignore[comparison-overlap]
     assert webhook.filters == [{"path": "a", "op": "later", "size": 3}]  # type: ignore[comparison-overlap]
@@ -222,7 +243,13 @@ def test_async_client_does_the_same(slept: list[float], monkeypatch: pytest.Monk
 
     monkeypatch.setattr("asyncio.sleep", sleep)
     page = {"items": [WEBHOOK], "nextCursor": None}
-    script = Script((503, {}, b""), (200, {}, {**page, "nextCursor": "2"}), (200, {}, page), (200, {}, page), (404, {}, b""))
+    script = Script(
+        (503, {}, b""),
+        (200, {}, {**page, "nextCursor": "2"}),
+        (200, {}, page),
+        (200, {}, page),
+        (404, {}, b""),
+    )
 
     async def run() -> None:
         client = httpx.AsyncClient(transport=httpx.MockTransport(script))
@@ -246,7 +273,9 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         Patchbay()
     monkeypatch.setenv("PATCHBAY_URL", URL)
     with Patchbay() as client:
-        assert "sk_live_secret" not in repr(client) + repr(vars(client)) + repr(client.webhooks._http._settings)
+        assert "sk_live_secret" not in repr(client) + repr(vars(client)) + repr(
+            client.webhooks._http._settings
+        )
 
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────────
@@ -263,7 +292,11 @@ EVENT = {
 def signed(body: str, secret: str = SECRET, age: int = 0) -> dict[str, str]:
     at = dt.datetime.now(dt.timezone.utc) - dt.timedelta(seconds=age)
     signature = standardwebhooks.Webhook(secret).sign("dlv_1", at, body)
-    return {"Webhook-Id": "dlv_1", "Webhook-Timestamp": str(int(at.timestamp())), "Webhook-Signature": signature}
+    return {
+        "Webhook-Id": "dlv_1",
+        "Webhook-Timestamp": str(int(at.timestamp())),
+        "Webhook-Signature": signature,
+    }
 
 
 def test_verify_returns_the_typed_event() -> None:

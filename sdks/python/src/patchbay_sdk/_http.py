@@ -103,7 +103,11 @@ class Http:
         while True:
             try:
                 response = self._client.request(
-                    request.method, request.url, params=request.params, headers=request.headers, json=request.json
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    headers=request.headers,
+                    json=request.json,
                 )
                 outcome = _read(request, response, attempt, self._settings.max_retries)
             except httpx.TransportError as error:
@@ -147,7 +151,11 @@ class AsyncHttp:
         while True:
             try:
                 response = await self._client.request(
-                    request.method, request.url, params=request.params, headers=request.headers, json=request.json
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    headers=request.headers,
+                    json=request.json,
                 )
                 outcome = _read(request, response, attempt, self._settings.max_retries)
             except httpx.TransportError as error:
@@ -198,9 +206,13 @@ def _build(
     return _Request(
         method=operation.method,
         url=settings.base_url + url,
-        params={name: _text(value) for name, value in query.items() if value is not UNSET and value is not None},
+        params={
+            name: _text(value) for name, value in query.items() if value is not UNSET and value is not None
+        },
         headers=headers,
-        json=None if body is None else _json({name: value for name, value in body.items() if value is not UNSET}),
+        json=None
+        if body is None
+        else _json({name: value for name, value in body.items() if value is not UNSET}),
         repeatable=operation.idempotent or operation.method != "POST",
     )
 
@@ -217,7 +229,9 @@ def _read(request: _Request, response: httpx.Response, attempt: int, max_retries
     except ValueError:
         content = None
     error = error_for(response.status_code, response.headers, content)
-    if attempt > max_retries or not _retry.is_retryable(error.status, response.headers, repeatable=request.repeatable):
+    if attempt > max_retries or not _retry.is_retryable(
+        error.status, response.headers, repeatable=request.repeatable
+    ):
         return _Failure(error, None)
     return _Failure(error, _retry.delay(attempt, response.headers, time.time()))
 
@@ -226,7 +240,9 @@ def _lost(request: _Request, error: httpx.TransportError, attempt: int, max_retr
     """A request without a response. It is repeated if a repeat has no effect, or if it was never sent."""
     failure = ConnectionFailed(f"No response from {request.url}: {str(error) or type(error).__name__}")
     failure.__cause__ = error
-    repeat = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    repeat = request.repeatable or isinstance(
+        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
+    )
     if attempt > max_retries or not repeat or isinstance(error, httpx.UnsupportedProtocol):
         return _Failure(failure, None)
     return _Failure(failure, _retry.delay(attempt, {}, time.time()))
@@ -236,7 +252,10 @@ def _not_patchbay(response: httpx.Response) -> ApiError:
     return error_for(
         response.status_code,
         response.headers,
-        {"title": "Unexpected response", "detail": "The response is not JSON. Is base_url the address of Patchbay?"},
+        {
+            "title": "Unexpected response",
+            "detail": "The response is not JSON. Is base_url the address of Patchbay?",
+        },
     )
 
 

@@ -1,9 +1,9 @@
 """A receiver for tests and first steps.
 
-    with Receiver() as receiver:
-        webhook = client.webhooks.create(name="Test", url=receiver.url, event_types=["POST_PUBLISHED"])
-        client.events.publish(type="POST_PUBLISHED", data={"postId": "post_42", "network": "instagram"})
-        event = receiver.wait(webhook.secret)
+with Receiver() as receiver:
+    webhook = client.webhooks.create(name="Test", url=receiver.url, event_types=["POST_PUBLISHED"])
+    client.events.publish(type="POST_PUBLISHED", data={"postId": "post_42", "network": "instagram"})
+    event = receiver.wait(webhook.secret)
 """
 
 from __future__ import annotations

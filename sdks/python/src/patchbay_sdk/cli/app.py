@@ -1,0 +1,101 @@
+"""The commands, and what they have in common: options, the client, errors as exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from patchbay_sdk import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    Forbidden,
+    NotFound,
+    PatchbayError,
+    __version__,
+)
+from patchbay_sdk.cli import context
+from patchbay_sdk.cli.commands import (
+    account,
+    connections,
+    deliveries,
+    ensure,
+    events,
+    keys,
+    listen,
+    verify,
+    webhooks,
+)
+from patchbay_sdk.cli.output import Exit, Format, notes
+
+app = typer.Typer(
+    name="patchbay",
+    help="Webhooks, events, API keys and connections of Patchbay.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("login", rich_help_panel="Account")(account.login)
+app.command("logout", rich_help_panel="Account")(account.logout)
+app.command("whoami", rich_help_panel="Account")(account.whoami)
+app.command("listen", rich_help_panel="Develop")(listen.listen)
+app.command("trigger", rich_help_panel="Develop")(events.trigger)
+app.command("verify", rich_help_panel="Develop")(verify.verify)
+app.command("ensure", rich_help_panel="Operate")(ensure.ensure)
+for group in (events.app, webhooks.app, deliveries.app, keys.app, connections.app):
+    app.add_typer(group, rich_help_panel="Operate")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"patchbay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    url: Annotated[str, typer.Option(envvar="PATCHBAY_URL", help="The address of the deployment.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Webhooks, events, API keys and connections of Patchbay.
+
+    Log in once with [bold]patchbay login[/], or set PATCHBAY_URL and PATCHBAY_API_KEY.
+    """
+    Format.json = json
+    context.url = url
+
+
+def run() -> NoReturn:
+    """Run the command, and exit with one of the codes in `Exit`."""
+    try:
+        result = app(standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(Exit.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (PatchbayError, ValueError, OSError) as error:
+        notes.print("✗", style="red", end=" ")
+        notes.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(_exit_code(error))
+    sys.exit(result if isinstance(result, int) else Exit.OK)
+
+
+def _exit_code(error: Exception) -> Exit:
+    match error:
+        case AuthenticationFailed() | Forbidden() | context.NotLoggedIn():
+            return Exit.UNAUTHENTICATED
+        case NotFound():
+            return Exit.NOT_FOUND
+        case ConnectionFailed():
+            return Exit.UNREACHABLE
+        case ValueError():
+            return Exit.USAGE
+        case _:
+            return Exit.FAILED

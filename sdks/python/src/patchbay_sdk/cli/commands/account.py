@@ -1,0 +1,59 @@
+"""`login`, `logout`, `whoami`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import typer
+
+from patchbay_sdk import Patchbay
+from patchbay_sdk.cli import context, profile
+from patchbay_sdk.cli.output import done, notes, show
+from patchbay_sdk.models import WhoAmI
+
+
+def login() -> None:
+    """Store an address and an API key, after a check.
+
+    The key is read from the terminal or from standard input, never from the command line, which other users of the
+    machine can see.
+    """
+    stored = profile.load()
+    address = context.address_of(stored)
+    if sys.stdin.isatty():
+        address = typer.prompt("Address of the deployment (ApiUrl)", default=address or None, err=True)
+        key = typer.prompt("API key or token", hide_input=True, err=True)
+    else:
+        key = sys.stdin.readline()
+    if not address:
+        raise ValueError("No address: pass --url, or set PATCHBAY_URL.")
+    with Patchbay(key.strip(), base_url=address) as client:
+        me = client.me.get()
+    profile.save(replace(stored, url=address, api_key=key.strip()))
+    done(f"Logged in to workspace [bold]{me.workspace_id}[/] as {me.id}. Stored in {profile.path()}")
+
+
+def logout() -> None:
+    """Remove the stored address and key."""
+    if profile.remove():
+        done(f"Removed {profile.path()}. The key stays valid: `patchbay keys revoke` ends it.")
+    else:
+        notes.print("Not logged in.", style="dim")
+
+
+def whoami() -> None:
+    """Show whose credentials these are, and their scopes."""
+    with context.client() as client:
+        me: WhoAmI = client.me.get()
+        show(
+            me,
+            {
+                "Workspace": me.workspace_id,
+                "Caller": me.id,
+                "Role": me.role,
+                "Scopes": me.scopes,
+                "Key": me.key and f"{me.key.name} ({me.key.masked_key})",
+                "Expires": me.key and me.key.expires_at,
+            },
+        )

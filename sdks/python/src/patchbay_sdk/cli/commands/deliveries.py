@@ -1,0 +1,211 @@
+"""`deliveries`."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from patchbay_sdk import Patchbay
+from patchbay_sdk.cli.context import client as connect
+from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table
+from patchbay_sdk.cli.times import parse_time
+from patchbay_sdk.models import Delivery, Task
+
+app = typer.Typer(name="deliveries", help="Follow, examine and repeat deliveries.", no_args_is_help=True)
+
+_POLL_SECONDS = 2.0
+_COLUMNS = {
+    "ID": lambda delivery: delivery.id,
+    "EVENT TYPE": lambda delivery: delivery.event_type,
+    "STATUS": lambda delivery: delivery.status,
+    "ATTEMPTS": lambda delivery: f"{delivery.attempt_count}/{delivery.max_attempts}",
+    "WEBHOOK": lambda delivery: delivery.webhook_id,
+    "UPDATED": lambda delivery: delivery.updated_at,
+    "REASON": lambda delivery: delivery.status_reason or "",
+}
+
+WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only of this webhook.")]
+Since = Annotated[str | None, typer.Option(help="From then on: 30m, 2h, 7d, or a time.")]
+
+
+@app.command("list")
+def list_(
+    status: Annotated[
+        str | None, typer.Option("--status", "-s", help="PENDING, RETRYING, HELD, DELIVERED, FAILED …")
+    ] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    webhook: WebhookOption = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+) -> None:
+    """List deliveries, newest first."""
+    with connect() as client:
+        found = client.deliveries.list(limit=min(limit, 100), **_filters(status, type, webhook, event, since))
+        table(
+            (delivery for delivery, _ in zip(found, range(limit), strict=False)),
+            _COLUMNS,
+            empty="No deliveries. Publish an event: patchbay trigger POST_PUBLISHED",
+        )
+
+
+@app.command()
+def tail(
+    status: Annotated[str | None, typer.Option("--status", "-s", help="Only with this status.")] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    webhook: WebhookOption = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+) -> None:
+    """Follow deliveries as they change, until you press Ctrl-C."""
+    seen: dict[str, int] = {}
+    started = datetime.now(timezone.utc) - timedelta(minutes=1)
+    notes.print("Waiting for deliveries. Ctrl-C ends this.", style="dim")
+    with connect() as client:
+        while True:
+            filters = _filters(status, type, webhook, event, None) | {"since": started}
+            for delivery in reversed(list(client.deliveries.list(limit=100, **filters))):
+                if seen.get(delivery.id) != delivery.version:
+                    seen[delivery.id] = delivery.version
+                    _print_change(delivery)
+            time.sleep(_POLL_SECONDS)
+
+
+@app.command("show")
+def show_(
+    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's ID, dlv_…")],
+) -> None:
+    """Show a delivery with its attempts."""
+    with connect() as client:
+        delivery = client.webhooks.get_delivery(webhook, id)
+        show(
+            delivery,
+            {
+                "ID": delivery.id,
+                "Event": f"{delivery.event_id} ({delivery.event_type})",
+                "Status": delivery.status,
+                "Reason": delivery.status_reason,
+                "Next attempt": delivery.next_attempt_at,
+                "Delivered": delivery.delivered_at,
+            },
+        )
+        if not Format.json:
+            table(
+                delivery.attempts,
+                {
+                    "#": lambda attempt: attempt.number,
+                    "STARTED": lambda attempt: attempt.started_at,
+                    "TRIGGER": lambda attempt: attempt.trigger,
+                    "ANSWER": lambda attempt: attempt.status_code or (attempt.error and attempt.error.code),
+                    "TOOK": lambda attempt: f"{attempt.duration_ms} ms",
+                    "BODY": lambda attempt: (attempt.response_body or "")[:80],
+                },
+                empty="No attempts yet.",
+            )
+
+
+@app.command()
+def retry(
+    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's ID, dlv_…")],
+    force: Annotated[bool, typer.Option("--force", help="Send it again although it was delivered.")] = False,
+) -> None:
+    """Send a delivery again now."""
+    with connect() as client:
+        _print_change(client.webhooks.retry_delivery(webhook, id, **({"force": True} if force else {})))
+        done(f"Queued. Its attempts: patchbay deliveries show {webhook} {id}")
+
+
+@app.command()
+def replay(
+    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    since: Annotated[str, typer.Option(help="Events from then on: 30m, 2h, 7d, or a time.")],
+    until: Annotated[str | None, typer.Option(help="Events up to then.")] = None,
+    type: Annotated[
+        list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")
+    ] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", "-s", help="Deliveries with this status; default FAILED and CANCELLED."),
+    ] = None,
+    missing: Annotated[
+        bool,
+        typer.Option("--missing", help="Events without a delivery, such as those while it was inactive."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+) -> None:
+    """Send what a webhook missed, or had, again; shows the progress."""
+    body: dict[str, Any] = {"since": parse_time(since)}
+    if until:
+        body["until"] = parse_time(until)
+    if type:
+        body["event_types"] = type
+    if status:
+        body["statuses"] = [one.upper() for one in status]
+    if missing:
+        body["missing"] = True
+    with connect() as client:
+        if dry_run:
+            count = client.webhooks.replay(webhook, dry_run=True, **body)
+            show(count, {"Would send": count.total})
+            return
+        task = _follow(client, client.webhooks.replay(webhook, **body))
+        show(
+            task,
+            {
+                "Task": task.id,
+                "Status": task.status,
+                "Sent": task.done,
+                "Error": task.error and task.error.detail,
+            },
+        )
+        if task.status != "SUCCEEDED":
+            raise typer.Exit(Exit.FAILED)
+
+
+def _follow(client: Patchbay, task: Task) -> Task:
+    """Wait for the end of a task, with a progress bar."""
+    columns = (SpinnerColumn(), TextColumn("Queuing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        bar = progress.add_task("", total=task.total)
+        while task.status == "RUNNING":
+            time.sleep(_POLL_SECONDS)
+            task = client.tasks.get(task.id)
+            progress.update(bar, total=task.total, completed=task.done)
+    return task
+
+
+def _print_change(delivery: Delivery) -> None:
+    if Format.json:
+        emit(delivery)
+        return
+    status = cell(delivery.status)
+    status.pad_right(10 - len(delivery.status))
+    console.print(
+        f"[dim]{delivery.updated_at.astimezone():%H:%M:%S}[/]", status, delivery.event_type, delivery.id,
+        f"[dim]{delivery.webhook_id}[/]", delivery.status_reason or "", soft_wrap=True,
+    )  # fmt: skip
+
+
+def _filters(
+    status: str | None, type: str | None, webhook: str | None, event: str | None, since: str | None
+) -> dict[str, Any]:
+    given = {
+        "status": status and status.upper(),
+        "event_type": type,
+        "webhook_id": webhook,
+        "event_id": event,
+        "since": parse_time(since) if since else None,
+    }
+    return {name: value for name, value in given.items() if value}

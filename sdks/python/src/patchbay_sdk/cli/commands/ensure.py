@@ -1,0 +1,240 @@
+"""`ensure`: webhooks and API keys as a file declares them.
+
+    [[webhooks]]
+    name = "Posts"
+    url = "https://example.com/hook"
+    eventTypes = ["POST_PUBLISHED"]
+    headers = { Authorization = "Bearer ${RECEIVER_TOKEN}" }
+
+    [[keys]]
+    name = "Publisher"
+    scopes = ["events:publish"]
+
+The names of fields are those of the API. A resource is found by its name. Fields that the file does not have are left
+as they are, and so are resources that it does not name. `${NAME}` is an environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from patchbay_sdk import Patchbay
+from patchbay_sdk.cli.context import client as connect
+from patchbay_sdk.cli.output import Exit, Format, confirm, console, done, emit, notes, plain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Values of headers are never shown by the API, so they are sent only when the names differ, or with --headers.
+_SECRET = "headers"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource that the file can declare."""
+
+    section: str
+    label: str
+    list_all: Callable[[Patchbay], Iterable[Any]]
+    create: Callable[..., Any]
+    update: Callable[..., Any]
+    shown_once: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to do for one declared resource. `id` is None if it has to be created; `before` has the old values."""
+
+    kind: Kind
+    name: str
+    id: str | None
+    version: int | None
+    wanted: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+
+def ensure(
+    file: Annotated[Path, typer.Option("--file", "-f", help="The TOML file.")] = Path("patchbay.toml"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the changes without a question.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only show the differences; exit code 6 if there are any.")
+    ] = False,
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Send the values of webhooks' headers again.")
+    ] = False,
+) -> None:
+    """Create and change webhooks and API keys until they are as a file declares them.
+
+    Shows the differences first.
+    """
+    declared = _read(file)
+    with connect() as client:
+        changes = list(_differences(client, declared, resend_headers=headers))
+        for change in changes:
+            _print(change)
+        if not changes:
+            done(f"Everything is as {file} declares it.")
+            return
+        if check:
+            raise typer.Exit(Exit.DIFFERENT)
+        if not yes and not confirm(f"Apply {len(changes)} {'change' if len(changes) == 1 else 'changes'}?"):
+            notes.print("Nothing changed. Pass --yes to apply the changes without a question.")
+            raise typer.Exit(Exit.FAILED)
+        for change in changes:
+            _apply(client, change)
+
+
+def _kinds(client: Patchbay) -> list[Kind]:
+    webhooks, keys = client.webhooks, client.api_keys
+    return [
+        Kind(
+            "webhooks",
+            "webhook",
+            lambda _: webhooks.list(limit=100),
+            webhooks.create,
+            webhooks.update,
+            "secret",
+        ),
+        Kind(
+            "keys",
+            "API key",
+            lambda _: (key for key in keys.list(limit=100) if key.status == "ACTIVE"),
+            keys.create,
+            keys.update,
+            "key",
+        ),
+    ]
+
+
+def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
+    try:
+        content = tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {file}. Name another one with --file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is not valid TOML: {error}.") from None
+    unknown = content.keys() - {"webhooks", "keys"}
+    if unknown:
+        raise ValueError(
+            f"{file}: unknown section {', '.join(sorted(unknown))}. Write [[webhooks]] or [[keys]]."
+        )
+    for section, resources in content.items():
+        names = [resource.get("name") for resource in resources]
+        if None in names or len(set(names)) != len(names):
+            raise ValueError(f"{file}: each of the {section} needs a name of its own.")
+    return {
+        section: [_expanded(resource) for resource in resources] for section, resources in content.items()
+    }
+
+
+def _expanded(value: Any) -> Any:
+    """The value with environment variables filled in. Raises ValueError for one that is not set."""
+    if isinstance(value, dict):
+        return {name: _expanded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(item) for item in value]
+    return re.sub(r"\$\{(\w+)\}", _variable, value) if isinstance(value, str) else value
+
+
+def _variable(match: re.Match[str]) -> str:
+    if match[1] not in os.environ:
+        raise ValueError(f"The environment variable {match[1]} is not set.")
+    return os.environ[match[1]]
+
+
+def _differences(
+    client: Patchbay, declared: Mapping[str, list[dict[str, Any]]], *, resend_headers: bool
+) -> Iterable[Change]:
+    for kind in _kinds(client):
+        wanted_by_name = {resource["name"]: resource for resource in declared.get(kind.section, ())}
+        if not wanted_by_name:
+            continue
+        found: dict[str, Any] = {}
+        for resource in kind.list_all(client):
+            if resource.name in wanted_by_name:
+                if resource.name in found:
+                    raise ValueError(
+                        f"Two {kind.label}s have the name {resource.name!r}: {found[resource.name].id} and "
+                        f"{resource.id}. Rename one."
+                    )
+                found[resource.name] = resource
+        for name, wanted in wanted_by_name.items():
+            if name not in found:
+                yield Change(kind, name, None, None, wanted, {})
+                continue
+            current = plain(found[name])
+            changed = {
+                field: value
+                for field, value in wanted.items()
+                if not _is_same(field, value, current.get(field)) or (field == _SECRET and resend_headers)
+            }
+            if changed:
+                before = {field: current.get(field) for field in changed}
+                yield Change(kind, name, found[name].id, found[name].version, changed, before)
+
+
+def _is_same(field: str, wanted: Any, current: Any) -> bool:
+    if field == _SECRET:
+        return set(wanted) == set(current or {})
+    if isinstance(wanted, list) and all(isinstance(item, str) for item in wanted):
+        return sorted(wanted) == sorted(current or [])
+    if isinstance(wanted, dict) and isinstance(current, dict):
+        return all(current.get(name) == value for name, value in wanted.items())
+    if isinstance(wanted, datetime):
+        return current is not None and datetime.fromisoformat(current.replace("Z", "+00:00")) == wanted
+    return bool(wanted == current)
+
+
+def _print(change: Change) -> None:
+    if Format.json:
+        emit(
+            {"kind": change.kind.label, "name": change.name, "id": change.id, "fields": sorted(change.wanted)}
+        )
+        return
+    if change.id is None:
+        console.print(f"[green]+ {change.kind.label} {change.name}[/]")
+    else:
+        console.print(f"[yellow]~ {change.kind.label} {change.name}[/] [dim]{change.id}[/]")
+    for field, value in change.wanted.items():
+        if field == "name":
+            continue
+        text = ", ".join(value) if field == _SECRET else value
+        if change.id is None:
+            console.print(f"    [green]{field}: {text}[/]")
+        else:
+            before = ", ".join(change.before[field] or {}) if field == _SECRET else change.before[field]
+            console.print(f"    {field}: [red]{before}[/] → [green]{text}[/]")
+
+
+def _apply(client: Patchbay, change: Change) -> None:
+    body = {_snake(field): value for field, value in change.wanted.items()}
+    if change.id is not None:
+        change.kind.update(change.id, **body, if_match=change.version)
+        done(f"Changed the {change.kind.label} {change.name}.")
+        return
+    created = change.kind.create(**body)
+    secret = getattr(created, change.kind.shown_once)
+    if Format.json:
+        emit(
+            {"kind": change.kind.label, "name": change.name, "id": created.id, change.kind.shown_once: secret}
+        )
+    else:
+        console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
+    done(
+        f"Created the {change.kind.label} {change.name} ({created.id}). Store its {change.kind.shown_once}: it is not shown again."
+    )
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"([A-Z])", r"_\1", name).lower()

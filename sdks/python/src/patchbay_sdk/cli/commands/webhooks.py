@@ -1,0 +1,170 @@
+"""`webhooks`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from patchbay_sdk.cli.context import client as connect
+from patchbay_sdk.cli.output import confirm, done, notes, show, table
+from patchbay_sdk.models import Webhook, WebhookWithSecret
+
+app = typer.Typer(name="webhooks", help="Manage webhooks.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The ID, whk_…")]
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="ACTIVE, PAUSED, INACTIVE or DISABLED.")] = None,
+    type: Annotated[
+        str | None, typer.Option("--type", "-t", help="Only those subscribed to this event type.")
+    ] = None,
+) -> None:
+    """List webhooks, newest first."""
+    filters: dict[str, Any] = {}
+    if status:
+        filters["status"] = status.upper()
+    if type:
+        filters["event_type"] = type
+    with connect() as client:
+        table(
+            client.webhooks.list(limit=100, **filters),
+            {
+                "ID": lambda webhook: webhook.id,
+                "NAME": lambda webhook: webhook.name,
+                "STATUS": lambda webhook: webhook.status,
+                "EVENT TYPES": lambda webhook: webhook.event_types,
+                "RECEIVER": lambda webhook: webhook.url or "(feed)",
+                "CREATED": lambda webhook: webhook.created_at,
+            },
+            empty="No webhooks. Create one: patchbay webhooks create NAME URL --type POST_PUBLISHED",
+        )
+
+
+@app.command("show")
+def show_(id: Id) -> None:
+    """Show a webhook, how its receiver is, and its latest deliveries."""
+    with connect() as client:
+        webhook = client.webhooks.get(id)
+        stats = webhook.stats
+        show(
+            webhook,
+            {
+                **_fields(webhook),
+                "Deliveries": f"{stats.delivered} delivered, {stats.failed} failed, {stats.pending} pending since "
+                f"{stats.since:%Y-%m-%d %H:%M} UTC"
+                if stats.since
+                else None,
+                "Last error": stats.last_error and f"{stats.last_error.code}: {stats.last_error.detail}",
+            },
+        )
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="A name for people.")],
+    url: Annotated[str, typer.Argument(help="The receiver's URL.")],
+    type: Annotated[list[str], typer.Option("--type", "-t", help="An event type, or * for all. Repeat it.")],
+    filter: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
+    ] = None,
+) -> None:
+    """Create a webhook. The signing secret is shown this once."""
+    body: dict[str, Any] = {"name": name, "url": url, "event_types": type}
+    if filter:
+        body["filters"] = [_filter(text) for text in filter]
+    with connect() as client:
+        _show_secret(client.webhooks.create(**body))
+
+
+@app.command()
+def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Delete a webhook and cancel its waiting deliveries."""
+    with connect() as client:
+        webhook = client.webhooks.get(id)
+        if not yes and not confirm(f"Delete [bold]{webhook.name}[/] ({webhook.url or 'feed'})?"):
+            notes.print("Nothing deleted. Pass --yes to delete without a question.")
+            raise typer.Exit(1)
+        client.webhooks.delete(id)
+        done(f"Deleted {id}.")
+
+
+@app.command()
+def pause(id: Id) -> None:
+    """Keep the events of a webhook until it is resumed."""
+    _set_status(
+        id, "PAUSED", "Paused. Its events are kept: `patchbay webhooks resume` sends them, oldest first."
+    )
+
+
+@app.command()
+def resume(id: Id) -> None:
+    """Send the events of a webhook again, those that were kept first."""
+    _set_status(id, "ACTIVE", "Active.")
+
+
+@app.command()
+def rotate(
+    id: Id,
+    overlap: Annotated[int, typer.Option(help="Seconds for which the old secret still signs, too.")] = 86_400,
+) -> None:
+    """Create a new signing secret, shown this once."""
+    with connect() as client:
+        _show_secret(client.webhooks.rotate_secret(id, overlap_seconds=overlap))
+
+
+@app.command()
+def test(
+    id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None
+) -> None:
+    """Send a test event to the receiver now, and show its answer."""
+    with connect() as client:
+        attempt = client.webhooks.test(id, **({"event_type": type} if type else {}))
+        show(
+            attempt,
+            {
+                "Answer": attempt.status_code and f"HTTP {attempt.status_code}",
+                "Error": attempt.error and f"{attempt.error.code}: {attempt.error.detail}",
+                "Took": f"{attempt.duration_ms} ms",
+                "Body": attempt.response_body,
+            },
+        )
+        if attempt.status_code is None or not 200 <= attempt.status_code < 300:
+            raise typer.Exit(1)
+
+
+def _set_status(id: str, status: Any, text: str) -> None:
+    with connect() as client:
+        webhook = client.webhooks.set_status(id, status=status)
+        show(webhook, _fields(webhook))
+        done(text)
+
+
+def _show_secret(webhook: WebhookWithSecret) -> None:
+    show(webhook, {**_fields(webhook), "Secret": webhook.secret})
+    notes.print("Store the secret now: it is not shown again.", style="yellow")
+
+
+def _fields(webhook: Webhook | WebhookWithSecret) -> dict[str, object]:
+    return {
+        "ID": webhook.id,
+        "Name": webhook.name,
+        "Receiver": webhook.url or "reads its feed",
+        "Status": webhook.status,
+        "Reason": webhook.status_reason,
+        "Event types": webhook.event_types,
+        "Filters": [
+            f"{filter.path} {filter.op} {getattr(filter, 'value', '')}" for filter in webhook.filters
+        ],
+        "Created": webhook.created_at,
+    }
+
+
+def _filter(text: str) -> dict[str, str]:
+    path, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"--filter {text}: write PATH=VALUE, such as network=linkedin.")
+    return {"path": path, "op": "equals", "value": value}
