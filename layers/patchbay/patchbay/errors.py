@@ -1,5 +1,7 @@
-"""The errors of the API. Each class has its HTTP status, code, title and remedy. Only `patchbay.http.response`
-converts them to problem+json (RFC 9457). `all_problems` is the table behind the page of errors.
+"""The errors of the API. Each class has its HTTP status, code, title and remedy.
+
+Only `patchbay.http.response` converts them to problem+json (RFC 9457). `all_problems` is the table of all
+codes, from which the page of errors is made.
 """
 
 from __future__ import annotations
@@ -92,8 +94,8 @@ def check_version(resource: str, current: int, if_match: int | None) -> None:
     """Raises PreconditionFailed when the caller's If-Match is not the resource's current version."""
     if if_match is not None and if_match != current:
         raise PreconditionFailed(
-            f"The {resource} is at version {current}, not {if_match}. Read it again, apply your change to that "
-            f'version, and send If-Match: "{current}".'
+            f"The {resource} is at version {current}, not {if_match}. Read it again, apply your change, and "
+            "send that version in If-Match."
         )
 
 
