@@ -120,7 +120,7 @@ def endpoint(
                 )
             return response
 
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests
+        handler.endpoint = {"scope": scope, "status": status, "located": located}  # type: ignore[attr-defined]  # for tests
         return handler
 
     return decorate
