@@ -40,7 +40,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
+from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -569,7 +569,7 @@ class Large(ApiModel):
 
 
 def invoked(function: Any) -> Any:
-    context = {"requestId": "r", "http": {"method": "GET"}}
+    context = {"requestId": "r", "domainName": HOST, "http": {"method": "GET"}}
     event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 
