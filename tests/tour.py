@@ -159,7 +159,7 @@ class Driver:
             self.revealed_by.add(revealing)
         self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
-        assert answer.headers.keys() <= READABLE_HEADERS, line
+        assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
         created = answer.headers.get("location", "") if answer.status < 300 else ""
         if created and not created.startswith(EVENTS):  # an event can be read when its fan-out begins
             self.api(f"GET {created}", 200)
