@@ -12,8 +12,8 @@ crash leaves:
     between take and write    a gap: the redelivered message takes a new number, and readers close the gap
     during write              some entries, and gaps: as before, and the entries that were written are found
     after write               all entries: the redelivered message finds them and adds nothing
-    a response is lost        the head's: a gap, or nothing. An entry's: the entry, or nothing; the client's next
-                              try finds its own row, or the redelivered message finds the entry or adds one
+    a response is lost        the head's: a gap, or nothing. An entry's: the entry, or nothing; the client's
+                              next try finds its own row, or the redelivered message finds it or adds one
 
 To find the entries of an earlier try, a resumed event is looked for in the last 1,000 entries. Beyond that,
 and if two copies of an event are processed at the same moment, the event is in the feed twice. Both items

@@ -1,16 +1,17 @@
 """The feeds table.
 
 Key: webhookKey (`<workspace>#<webhook>`), sk. Three kinds of rows:
-    entry#<number>      an event in the feed: eventId, eventType, size (bytes of the payload); `first`, `at` and
-                        `before`, see `Entry`. A void row (`void`) closes a gap: nothing follows at its number
+    entry#<number>      an event in the feed: eventId, eventType, size (bytes of the payload); `first`, `at`
+                        and `before`, see `Entry`. A void row (`void`) closes a gap: its number has no event
     entry#~             the head: `seq`, the last number that was taken, and `at`, when. It sorts after all
                         entries, so the query for the entries after a position finds it at their end
     consumers           `names`, a set, and for each name an attribute `c:<name>` {seq, at}
 And one row for each workspace, `<workspace>#`, `waits`: the permits of its requests that wait for events.
 
-A number is taken by one ADD on the head, and its entry is written after that. A number without a row is a gap:
-its writer is still at work, or died. A gap is closed by a void row, under the same condition as the entry, that
-there is no row yet. So only one of the two is written, and a writer that was closed out takes another number.
+A number is taken by one ADD on the head, and its entry is written after that. A number without a row is a
+gap: its writer is still at work, or died. A gap is closed by a void row, under the same condition as the
+entry, that there is no row yet. So only one of the two is written, and a writer that was closed out takes
+another number.
 
 Rows expire by TTL. The head stays much longer than any entry, so that numbers do not start again while a
 receiver may still know them. Times are Unix milliseconds.
@@ -39,8 +40,8 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of a feed. The numbers of one ADD start at `first`; they were taken at `at`, and all lower ones by
-    `before`. A void entry has no event.
+    """A row of a feed. The numbers of one ADD start at `first`; they were taken at `at`, and all lower ones
+    by `before`. A void entry has no event.
     """
 
     sequence: int

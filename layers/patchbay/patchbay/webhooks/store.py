@@ -160,7 +160,7 @@ def page(
     filters = {"status": status, "eventType": event_type, "source": source}
     conditions = {
         "status": "#status = :status",
-        "eventType": "contains(events, :eventType)",
+        "eventType": "contains(eventTypes, :eventType)",
         "source": "#source = :source",
     }
     values = {name: value for name, value in filters.items() if value is not None}
@@ -359,7 +359,7 @@ def _subscription_keys(webhook: StoredWebhook) -> set[str]:
     """The sort keys of a webhook's subscriptions: none unless it is active."""
     if not webhook.is_active:
         return set()
-    return {_subscription_key(event, webhook.id) for event in webhook.events}
+    return {_subscription_key(event, webhook.id) for event in webhook.event_types}
 
 
 def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str, int | None]:
@@ -367,7 +367,7 @@ def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str, i
     Python 1 equals True.
     """
     filters = compact_json.dumps(webhook.filters)
-    return webhook.is_active, list(webhook.events), filters, webhook.expires_at
+    return webhook.is_active, list(webhook.event_types), filters, webhook.expires_at
 
 
 def _subscribe_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
