@@ -5,7 +5,7 @@ Key: webhookKey (`<workspace>#<webhook>`), sk. Three kinds of rows:
                         and `before`, see `Entry`. A void row (`void`) closes a gap: its number has no event
     entry#~             the head: `seq`, the last number that was taken, and `at`, when. It sorts after all
                         entries, so the query for the entries after a position finds it at their end
-    consumers           `names`, a set, and for each name an attribute `c:<name>` {seq, at}
+    consumers           `members`, a set, and for each name an attribute `c:<name>` {seq, at}
 And one row for each workspace, `<workspace>#`, `waits`: the permits of its requests that wait for events.
 
 A number is taken by one ADD on the head, and its entry is written after that. A number without a row is a
@@ -102,12 +102,13 @@ def take_numbers(key: str, count: int, now: int) -> tuple[int, int]:
         _key(key, _HEAD),
         "SET #at = :now, #ttl = :ttl ADD seq :count",
         names={"#at": "at", "#ttl": "ttl"},
-        returning="UPDATED_OLD",
+        returning="ALL_OLD",
         now=now,
         ttl=now // 1000 + _HEAD_SECONDS,
         count=count,
     )
-    return previous.get("seq", 0) + 1, previous.get("at", 0)
+    last = _to_head(previous)
+    return last.sequence + 1, last.at
 
 
 def write_entry(key: str, entry: NewEntry, number: int, *, first: int, at: int, before: int) -> None:
@@ -212,7 +213,7 @@ def commit(key: str, name: str, number: int, *, rewind: bool) -> StoredConsumer:
     is new and the feed has the maximum of consumers. Consumers that TTL would have deleted make room.
     """
     now = now_ms()
-    condition = "(attribute_exists(#consumer) OR attribute_not_exists(names) OR size(names) < :most)"
+    condition = "(attribute_exists(#consumer) OR attribute_not_exists(members) OR size(members) < :most)"
     if not rewind:
         condition += " AND (attribute_not_exists(#consumer) OR #consumer.seq <= :number)"
     for _ in range(2):
@@ -220,7 +221,7 @@ def commit(key: str, name: str, number: int, *, rewind: bool) -> StoredConsumer:
             dynamo.update(
                 settings().feeds_table,
                 _key(key, _CONSUMERS),
-                "SET #consumer = :position, #ttl = :ttl ADD names :name",
+                "SET #consumer = :position, #ttl = :ttl ADD members :name",
                 condition=condition,
                 names={"#consumer": f"c:{name}", "#ttl": "ttl"},
                 returning="NONE",
@@ -232,7 +233,7 @@ def commit(key: str, name: str, number: int, *, rewind: bool) -> StoredConsumer:
             )
         except dynamo.ConditionFailed as failure:
             row = failure.row or {}
-            unused = row.get("names", frozenset()) - {each.name for each in _to_consumers(row, now)}
+            unused = row.get("members", frozenset()) - {each.name for each in _to_consumers(row, now)}
             if not unused:
                 raise ConsumerChanged(row) from None
             for each in unused:
@@ -264,7 +265,7 @@ def _remove_consumer(key: str, name: str, seen_at: int | None) -> None:
         dynamo.update(
             settings().feeds_table,
             _key(key, _CONSUMERS),
-            "REMOVE #consumer DELETE names :name",
+            "REMOVE #consumer DELETE members :name",
             condition="attribute_exists(sk)" if seen_at is None else "#consumer.#at = :seen",
             names={"#consumer": f"c:{name}"} | ({} if seen_at is None else {"#at": "at"}),
             returning="NONE",
@@ -339,7 +340,7 @@ def _to_consumers(row: dynamo.Row | None, now: int) -> list[StoredConsumer]:
     oldest = now - settings().retention_days * _DAY_MS
     found = (
         StoredConsumer(name, position["seq"], position["at"])
-        for name in sorted((row or {}).get("names", ()))
+        for name in sorted((row or {}).get("members", ()))
         for position in [(row or {})[f"c:{name}"]]
     )
     return [consumer for consumer in found if consumer.committed_at > oldest]

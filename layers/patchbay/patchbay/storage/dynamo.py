@@ -219,11 +219,11 @@ def update(
     *,
     condition: str | None = None,
     names: Mapping[str, str] | None = None,
-    returning: Literal["ALL_NEW", "UPDATED_NEW", "UPDATED_OLD", "NONE"] = "ALL_NEW",
+    returning: Literal["ALL_NEW", "UPDATED_NEW", "ALL_OLD", "NONE"] = "ALL_NEW",
     **values: object,
 ) -> Row:
-    """Update a row. Return the new row, only its updated attributes (their new or their previous values), or
-    nothing (`{}`): parsing a row costs more than sending the update. Raises ConditionFailed.
+    """Update a row. Return the new row, only its updated attributes, the previous row (`{}` if there was
+    none), or nothing (`{}`): parsing a row costs more than sending the update. Raises ConditionFailed.
     """
     params: Params = {
         "TableName": table,
