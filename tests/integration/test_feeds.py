@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
-from patchbay.feeds import service, store
+from patchbay.feeds import append, service, store
+from patchbay.feeds.store import NewEntry
 from patchbay.ids import DeliveryId, EventId, webhook_key
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
-from tests.faults import Clock, Source, cold_start, dying, failing, killed, meanwhile, watched
+from tests.faults import Clock, Source, cold_start, dying, failing, killed, meanwhile, one_at_a_time, watched
 from tests.problems import assert_problem
 
 WEBHOOKS, EVENTS = "/api/integrations/webhooks", "/api/events"
@@ -409,6 +412,42 @@ def test_concurrent_copies_have_the_same_id(feed: Feed, source: Source) -> None:
         source.invoke([record])
     first, second = feed.read()["items"]
     assert first["id"] == second["id"]
+
+
+def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that is far too impatient, so that many writers find their number closed."""
+    one_at_a_time(monkeypatch)
+    monkeypatch.setattr(service, "_GAP_MS", 0)
+    monkeypatch.setattr(append, "_MAX_TRIES", 1000)
+    ids = [EventId.new() for _ in range(24)]
+    found: list[EventId] = []
+    is_done = Event()
+
+    def write(own: list[EventId]) -> None:
+        for at in range(0, len(own), 2):
+            pair = [NewEntry(id, "POST_PUBLISHED", 100) for id in own[at : at + 2]]
+            assert append.append({feed.key: pair}, resumed=frozenset()) == set()
+
+    def read() -> int:
+        position, closed = 0, 0
+        while True:
+            was_done = is_done.is_set()
+            reading = service._read_once(feed.key, position, 100)
+            found.extend(entry.event_id for entry in reading.entries if entry.event_id)
+            closed += reading.closed
+            position = reading.position
+            if was_done and not reading.has_more:
+                return closed
+
+    with ThreadPoolExecutor(5) as pool:
+        reader = pool.submit(read)
+        for writer in [pool.submit(write, ids[start::3]) for start in range(3)]:
+            writer.result()
+        is_done.set()
+        assert reader.result() > 0
+    assert sorted(found) == sorted(ids)
 
 
 # ── retention ────────────────────────────────────────────────────────────────────────────────────────
