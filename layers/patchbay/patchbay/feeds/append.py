@@ -52,12 +52,11 @@ def append(feeds: Mapping[str, Sequence[NewEntry]], *, resumed: frozenset[EventI
 
 def _try_append(key: str, entries: Sequence[NewEntry], resumed: frozenset[EventId]) -> set[EventId]:
     try:
-        new = [
-            entry
-            for entry in entries
-            if entry.event_id not in resumed or not store.has_recent_entry(key, entry.event_id)
-        ]
-        _append(key, new)
+        if any(entry.event_id in resumed for entry in entries):
+            known = store.recent_events(key) & resumed
+            _append(key, [entry for entry in entries if entry.event_id not in known])
+        else:
+            _append(key, entries)
     except Exception:
         # A bug or an AWS fault: the events' messages are redelivered.
         logger.exception("failed to add events to a feed", webhook=key)

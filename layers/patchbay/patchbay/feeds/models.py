@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
-from patchbay.api_model import ApiModel, QueryModel, Timestamp
+from patchbay.api_model import ApiModel, Listing, QueryModel, Timestamp
 from patchbay.ids import DeliveryId, EventId
 
 MAX_WAIT_SECONDS = 20
@@ -112,11 +112,9 @@ class FeedConsumer(ApiModel):
     committed_at: Timestamp
 
 
-class FeedConsumers(ApiModel):
-    """The consumers that have committed within the retention period, by name. `sequence` is the feed's last
-    one.
+class FeedConsumers(Listing[FeedConsumer]):
+    """The consumers that have committed within the retention period, all on one page, by name. `sequence` is
+    the feed's last one.
     """
 
-    items: list[FeedConsumer]
-    next_cursor: None = None
     sequence: int

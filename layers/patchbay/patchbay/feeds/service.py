@@ -71,17 +71,20 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
     """The events after the reader's position. Raises NotFound, Conflict for a webhook that is not pulled,
     ValidationFailed for a cursor beyond the end, and vault.DecryptionFailed.
     """
+    started = time.monotonic()
     webhook = _get(principal, id)
     key = webhook_key(principal.workspace_id, id)
-    position = _start(key, query)
-    reading, payloads = _read_available(principal.workspace_id, key, position, query.limit)
+    reading = _Reading(_start(key, query))
+    reading, payloads = _read_available(
+        principal.workspace_id, key, reading, query.limit, started + _SEARCH_SECONDS
+    )
     next_poll_ms = _POLL_MS
     if not payloads and query.wait:
         permit = store.acquire_wait(principal.workspace_id, now_ms(), (query.wait + 10) * 1000)
         if permit is not None:
             next_poll_ms = 0
             try:
-                reading, payloads = _wait(principal.workspace_id, key, reading, query)
+                reading, payloads = _wait(principal.workspace_id, key, reading, query, started + query.wait)
             finally:
                 store.release_wait(principal.workspace_id, permit)
             webhook = _get(principal, id)  # it may have changed
@@ -195,39 +198,33 @@ def _items(
 
 
 def _read_available(
-    workspace_id: str, key: str, position: int, limit: int
+    workspace_id: str, key: str, reading: _Reading, limit: int, stop_at: float
 ) -> tuple[_Reading, dict[EventId, str]]:
-    """What is after a position, with the payloads by event. Looks behind entries without an event, so that
-    a consumer never gets stuck at them.
+    """What comes after a reading, with the payloads by event. Until `stop_at`, it looks behind entries
+    without an event, so that a consumer never gets stuck at them.
     """
-    stop_at = time.monotonic() + _SEARCH_SECONDS
-    truncated = False
     while True:
-        reading = _read_once(key, position, limit)
+        truncated = reading.truncated
+        reading = _read_once(key, reading.position, limit)
         ids = [entry.event_id for entry in reading.entries if entry.event_id is not None]
         payloads = events.payloads(workspace_id, ids) if ids else {}
         reading.truncated |= truncated or len(payloads) < len(set(ids))
         if payloads or not reading.has_more or time.monotonic() > stop_at:
             return reading, payloads
-        position, truncated = reading.position, reading.truncated
 
 
 def _wait(
-    workspace_id: str, key: str, reading: _Reading, query: FeedQuery
+    workspace_id: str, key: str, reading: _Reading, query: FeedQuery, stop_at: float
 ) -> tuple[_Reading, dict[EventId, str]]:
-    """Read again until there is an event, or the wait is over."""
-    stop_at = time.monotonic() + query.wait
-    pause, truncated = _FIRST_PAUSE_SECONDS, reading.truncated
-    while True:
-        left = stop_at - time.monotonic()
-        if left <= 0:
-            return reading, {}
+    """Read again until there is an event, or until `stop_at`."""
+    pause = _FIRST_PAUSE_SECONDS
+    while (left := stop_at - time.monotonic()) > 0:
         time.sleep(min(pause, left))
         pause = min(pause * 2, _PAUSE_SECONDS)
-        reading, payloads = _read_available(workspace_id, key, reading.position, query.limit)
-        truncated = reading.truncated = reading.truncated or truncated
+        reading, payloads = _read_available(workspace_id, key, reading, query.limit, stop_at)
         if payloads:
             return reading, payloads
+    return reading, {}
 
 
 def _read_once(key: str, position: int, limit: int) -> _Reading:

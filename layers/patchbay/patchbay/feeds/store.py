@@ -34,6 +34,7 @@ LAST_NUMBER = 10**16 - 1
 _ENTRY = "entry#"
 _HEAD = f"{_ENTRY}~"
 _CONSUMERS = "consumers"
+_RECENT = 1000
 _HEAD_SECONDS = 400 * 86_400
 _DAY_MS = 86_400_000
 
@@ -176,20 +177,18 @@ def head(key: str) -> Head:
     return _to_head(dynamo.get(settings().feeds_table, _key(key, _HEAD)))
 
 
-def has_recent_entry(key: str, event_id: EventId) -> bool:
-    """Whether an event is among the last 1,000 entries of a feed. Eventually consistent."""
-    found = dynamo.page(
-        dynamo.PageQuery(
-            settings().feeds_table,
-            partition=("webhookKey", key),
-            sort_range=("sk", _entry_key(0), _entry_key(LAST_NUMBER)),
-            limit=1,
-            cursor=None,
-            filter="eventId = :event",
-            values={"event": event_id},
-        )
+def recent_events(key: str) -> set[EventId]:
+    """The events of the last 1,000 entries of a feed."""
+    rows = dynamo.query(
+        settings().feeds_table,
+        "webhookKey = :key AND sk BETWEEN :low AND :high",
+        descending=True,
+        limit=_RECENT,
+        key=key,
+        low=_entry_key(0),
+        high=_entry_key(LAST_NUMBER),
     )
-    return bool(found.items)
+    return {EventId(row["eventId"]) for row in rows if "eventId" in row}
 
 
 # ── consumers ────────────────────────────────────────────────────────────────────────────────────────
