@@ -49,21 +49,21 @@ _SEARCH_SECONDS = 5
 _PAUSE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.25
 _POLL_MS = 5_000
-_MIN_POLL_MS = 500
+_BLOCKED_POLL_MS = 1_000
 _DAY_MS = 86_400_000
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What a reader found after its position: `entries` with their events, and where it goes on. If it must
-    wait for a gap, `blocked_ms` is how long. It has `closed` this number of gaps.
+    """What a reader found after its position: `entries` with their events, and where it goes on. It
+    `is_blocked` if it must wait for a gap, and has `closed` this number of gaps.
     """
 
     position: int
     entries: list[Entry] = field(default_factory=list)
     has_more: bool = False
     truncated: bool = False
-    blocked_ms: int = 0
+    is_blocked: bool = False
     closed: int = 0
 
 
@@ -78,11 +78,12 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
     reading, payloads = _read_available(
         principal.workspace_id, key, reading, query.limit, started + _SEARCH_SECONDS
     )
-    next_poll_ms = _POLL_MS
+    next_poll_ms = 0 if query.wait else _POLL_MS
     if not payloads and query.wait:
         permit = store.acquire_wait(principal.workspace_id, now_ms(), (query.wait + 10) * 1000)
-        if permit is not None:
-            next_poll_ms = 0
+        if permit is None:
+            next_poll_ms = _POLL_MS
+        else:
             try:
                 reading, payloads = _wait(principal.workspace_id, key, reading, query, started + query.wait)
             finally:
@@ -90,8 +91,8 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
             webhook = _get(principal, id)  # it may have changed
     if reading.has_more:
         next_poll_ms = 0
-    elif reading.blocked_ms:
-        next_poll_ms = min(max(reading.blocked_ms, _MIN_POLL_MS), _POLL_MS)
+    elif reading.is_blocked:
+        next_poll_ms = min(next_poll_ms, _BLOCKED_POLL_MS)
     flush_metrics()
     return Feed(
         items=list(_items(webhook, reading.entries, payloads)),
@@ -280,7 +281,7 @@ def _pass_gap(key: str, reading: _Reading, entry: Entry, now: int) -> bool:
         taken_at, end = (entry.before, entry.first) if number < entry.first else (entry.at, entry.sequence)
         age = now - taken_at
         if age < _GAP_MS:
-            reading.blocked_ms = _GAP_MS - age
+            reading.is_blocked = True
             return False
         if age >= settings().retention_days * _DAY_MS:
             # Their entries have expired. A writer does not take that long.
