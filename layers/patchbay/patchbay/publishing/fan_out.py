@@ -8,7 +8,7 @@ The events of an SQS batch are processed together:
               hour (one BatchWriteItem)
     send      the deliveries of all events, ten in each SQS call
     append    events that match webhooks of kind pull: they are added to the feeds (feeds/append.py)
-    finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends count
+    finish    events to more than ten webhooks of a kind: their rows become `DONE`, and their extra sends count
               against the ceiling
 
 The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
@@ -20,8 +20,8 @@ derive from event and webhook, so a second message for the same delivery becomes
     during send               some deliveries: the redelivered message sends the whole list again
     during append             all deliveries, and some entries of feeds: the redelivered message sends the
                               whole list again, and adds the entries that are missing
-    between append and finish   all deliveries: the redelivered message sends the whole list again, and the
-                              rows of the deliveries make the second messages obsolete. The same happens to an
+    before finish             all deliveries: the redelivered message sends the whole list again, and the rows
+                              of the deliveries make the second messages obsolete. The same happens to an
                               event to ten webhooks or fewer, which has no step `finish`
     during finish             a `DONE` row: the redelivered message is dropped
     the message is lost       of an event to more than ten webhooks, a row that stays `STARTED` for 15
@@ -35,7 +35,7 @@ If a subscription changes in between, the event goes to the webhooks of both lis
 that was written last. If the later copy overwrites `DONE` with `STARTED`, its worker sets `DONE` again, or
 the sweeper queues the event again.
 
-`POST /api/events` runs the steps up to `send` within its request, for an event to ten webhooks or fewer
+`POST /api/events` runs the steps up to `append` within its request, for an event to ten webhooks or fewer
 (publish.py). All other events come through the queue: events to more webhooks, events of batches and of
 functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus. `bus.accept` can
 reject an envelope.
