@@ -8,8 +8,8 @@ The events of an SQS batch are processed together:
               hour (one BatchWriteItem)
     send      the deliveries of all events, ten in each SQS call
     append    events that match webhooks of kind pull: they are added to the feeds (feeds/append.py)
-    finish    events to more than ten webhooks of a kind: their rows become `DONE`, and their extra sends count
-              against the ceiling
+    finish    events to more than ten webhooks of a kind: their rows become `DONE`, and their extra sends
+              count against the ceiling
 
 The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
 derive from event and webhook, so a second message for the same delivery becomes obsolete. A crash leaves:
