@@ -28,6 +28,7 @@ from patchbay.events.models import (
     EventSummary,
     ItemError,
     ItemFieldError,
+    MatchedEvent,
     PublishedEvent,
     PublishedEvents,
     PublishEvent,
@@ -125,8 +126,10 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
     page = store.page(
         principal.workspace_id,
-        query.type,
         EventId.range(query.since, query.until),
+        type=query.type,
+        status=query.status,
+        source=query.source,
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -150,6 +153,15 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     if event is None:
         raise NotFound("No event with this ID. A new event appears within seconds.")
     return event
+
+
+def list_matched(
+    workspace_id: str, between: tuple[EventId, EventId], type: str | None
+) -> tuple[list[MatchedEvent], EventId | None]:
+    """The events among the newest 100 of a range that matched webhooks, newest first, and the last event that
+    was read if there are more. One call, which reads at most 1 MB.
+    """
+    return store.newest_matched(workspace_id, between, type)
 
 
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:

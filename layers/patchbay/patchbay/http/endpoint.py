@@ -49,6 +49,7 @@ def endpoint(
     *,
     scope: str | None = None,
     public: bool = False,
+    any_caller: bool = False,
     status: int = 200,
     idempotent: bool = False,
     located: bool = False,
@@ -56,7 +57,8 @@ def endpoint(
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
-    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or its import fails.
+    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
+      valid credentials are enough, or its import fails.
     - `status`: the status of a success. A model's own `http_status` takes precedence.
     - `idempotent`: accept an Idempotency-Key; the function must pass `request.once` to its service.
     - `located`: a 201 response gets a `Location` header with the URL of the created resource.
@@ -65,10 +67,10 @@ def endpoint(
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
     """
-    if (scope is None) is not public:
-        raise TypeError("an endpoint needs either a scope or public=True")
+    if [scope is not None, public, any_caller].count(True) != 1:
+        raise TypeError("an endpoint needs a scope, public=True or any_caller=True")
     reject_encryption_key()
-    if scope is not None:
+    if not public:
         aws.preload()
 
     def decorate(function: EndpointFunction) -> LambdaHandler:
@@ -83,7 +85,7 @@ def endpoint(
             rate_limit_headers: Mapping[str, str] = {}
             try:
                 request = Request.from_event(event)
-                if scope is not None:
+                if not public:
                     caller, rate_limit_headers = credentials.authenticate(request.headers)
                     request.caller = caller
                     _authorize_and_limit(caller, scope)
@@ -105,15 +107,16 @@ def endpoint(
                 )
             return response
 
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests
+        handler.endpoint = {"scope": scope, "public": public, "status": status}  # type: ignore[attr-defined]  # for tests
         return handler
 
     return decorate
 
 
-def _authorize_and_limit(caller: Principal, scope: str) -> None:
+def _authorize_and_limit(caller: Principal, scope: str | None) -> None:
     """Raises Forbidden, and RateLimited at the workspace's ceiling."""
-    caller.require(scope)
+    if scope is not None:
+        caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
     if not caller.is_platform:
         ceilings.admit(caller.workspace_id, "requests")

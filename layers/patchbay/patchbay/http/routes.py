@@ -3,6 +3,7 @@
 ROUTES = (
     ("PUT", "/api/actions/choices/{resource}"),
     ("PUT", "/api/actions/runs/{id}"),
+    ("GET", "/api/automations/runs"),
     ("GET", "/api/automations/{platform}/actions"),
     ("POST", "/api/automations/{platform}/actions/{key}"),
     ("GET", "/api/automations/{platform}/choices/{resource}"),
@@ -15,6 +16,7 @@ ROUTES = (
     ("GET", "/api/automations/{platform}/runs/{id}"),
     ("GET", "/api/automations/{platform}/triggers"),
     ("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
+    ("GET", "/api/deliveries"),
     ("GET", "/api/events"),
     ("POST", "/api/events"),
     ("POST", "/api/events/batch"),
@@ -58,4 +60,5 @@ ROUTES = (
     ("POST", "/api/integrations/{id}/oauth/initiate"),
     ("POST", "/api/integrations/{id}/oauth/refresh"),
     ("PUT", "/api/integrations/{id}/status"),
+    ("GET", "/api/me"),
 )
