@@ -229,7 +229,7 @@ def page_by_status(
     """The deliveries of these webhooks (webhookKey) that have this status, one of INDEXED, newest first.
     Takes a query for each webhook; with a type, up to ten for a single webhook.
     """
-    after = None if cursor is None else dynamo.decode_cursor(cursor, 1)[0]
+    after = dynamo.decode_cursor(cursor, 1)[0] if cursor else None
     pages = [
         dynamo.page(
             dynamo.PageQuery(

@@ -117,7 +117,7 @@ def _start(query: AllDeliveriesQuery) -> tuple[EventId, EventId, str]:
     low, high = EventId.range(query.since, query.until)
     if query.event_id is not None:
         low, high = max(low, query.event_id), min(high, query.event_id)
-    if query.cursor is None:
+    if not query.cursor:
         return low, high, _AFTER_ALL
     event_id, after = dynamo.decode_cursor(query.cursor, 2)
     if not low <= event_id <= high:
