@@ -268,6 +268,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
+        api("GET /api/deliveries?status=PENDING", 200)
         # The webhooks of the large event have proved fast. The others take the slow lane.
         for each in (first, soon, slow, parked, disabled, limited):
             key = {"webhookKey": f"acme#{each['id']}", "sk": "health"}

@@ -205,6 +205,7 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         assert backend.calls.made == []
 
 
+@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
 def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) -> None:
     """A read of events and one of their deliveries, and one of the webhooks if deliveries are queued. With a
     status that has an index, the webhooks' IDs and a query for each; with a webhook, one query.
