@@ -1021,7 +1021,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     """Forged, foreign and tampered cursors are rejected or harmless: none gives another workspace's rows."""
     rival = jwt_for("rival")
     rival_lists = [
-        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES, ALL_RUNS),
+        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES),
         f"{WEBHOOKS}/{filled.rival_webhook}/deliveries",
         *(f"{INTEGRATIONS}/{filled.rival_integration}/{kind}" for kind in ("connections", "logs")),
     ]
@@ -1032,7 +1032,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 26
+    assert len(foreign) == 25
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
@@ -1048,25 +1048,26 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     ]
     own = {id for ids in filled.ids.values() for id in ids}
     for path in filled.ids:
+        kinds = ("dlv_", "evt_") if path == ALL_DELIVERIES else (filled.ids[path][0][:4],)
         for query in queries(path):
             for cursor in cursors:
                 with subtests.test(f"{path}?{query}&cursor={cursor[:80]}"):
                     answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
+                    if cursor in foreign and not first_value(cursor).startswith(kinds):
+                        assert "leave it out to start again" in answer.text
                     if answer.status == 200:
                         assert {item["id"] for item in answer.json()["items"]} <= own
                     else:
                         assert_field_error(answer, "cursor")
-        kinds = {"dlv_", "evt_"} if path == ALL_DELIVERIES else {filled.ids[path][0][:4]}
-        for cursor in foreign:
-            values = cursor.rpartition(".")[2]  # integrations have two lists, and so a number before it
-            first = json.loads(base64.urlsafe_b64decode(values + "=" * (-len(values) % 4)))[0]
-            if first[:4] not in kinds:
-                with subtests.test(f"{path}, the cursor {first} of another list"):
-                    answer = api(f"GET {path}?cursor={cursor}")
-                    assert_field_error(answer, "cursor")
-                    assert "leave it out to start again" in answer.text
         with subtests.test(f"{path}, cursor too long"):
             assert_field_error(api(f"GET {path}?cursor={'a' * 1025}"), "cursor")
+
+
+def first_value(cursor: str) -> str:
+    """The ID that a cursor of the API continues after."""
+    values = cursor.rpartition(".")[2]  # integrations have two lists, and so a number before it
+    id: str = json.loads(base64.urlsafe_b64decode(values + "=" * (-len(values) % 4)))[0]
+    return id
 
 
 def queries(path: str) -> list[str]:
