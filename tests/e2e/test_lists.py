@@ -40,7 +40,7 @@ def test_lists_of_a_workspace_continue_at_their_cursors(workspace: Workspace) ->
             (item["eventId"] for item in listed), reverse=True
         )
 
-    runs = []
+    runs: list[str] = []
     for platform in ("zapier", "make", "n8n", "make", "zapier"):
         line = f"POST /api/automations/{platform}/actions/create_campaign"
         runs.insert(0, workspace(line, json={"input": {"name": "x"}})["id"])

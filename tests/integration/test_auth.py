@@ -819,6 +819,8 @@ def test_endpoint_requires_a_scope_or_public() -> None:
         endpoint()
     with pytest.raises(TypeError, match=r"scope.*public"):
         endpoint(scope="webhooks:read", public=True)
+    with pytest.raises(TypeError, match=r"scope.*any_caller"):
+        endpoint(scope="webhooks:read", any_caller=True)
 
     @endpoint(public=True)
     def handler() -> Empty:
