@@ -600,7 +600,7 @@ def test_status_is_active_while_required_config_is_complete(api: Api) -> None:
 def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
     integration = created(api, **HUBSPOT)
     for status in ("INACTIVE", "ERROR"):
-        answer = set_status(api, integration, status, reason="Ünder repair")
+        answer = set_status(api, integration, status, statusReason="Ünder repair")
         assert (answer.json()["status"], answer.json()["statusReason"]) == (status, "Ünder repair")
         assert connect(api, integration).json()["code"] == "integration_inactive"
         assert updated(api, integration, config={"clientSecret": None})["status"] == status
