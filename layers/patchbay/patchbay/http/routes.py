@@ -41,6 +41,7 @@ ROUTES = (
     ("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}"),
     ("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
     ("POST", "/api/integrations/webhooks/{id}/recover"),
+    ("POST", "/api/integrations/webhooks/{id}/replay"),
     ("POST", "/api/integrations/webhooks/{id}/rotate-secret"),
     ("PUT", "/api/integrations/webhooks/{id}/status"),
     ("POST", "/api/integrations/webhooks/{id}/test"),
@@ -58,4 +59,7 @@ ROUTES = (
     ("POST", "/api/integrations/{id}/oauth/initiate"),
     ("POST", "/api/integrations/{id}/oauth/refresh"),
     ("PUT", "/api/integrations/{id}/status"),
+    ("GET", "/api/tasks"),
+    ("GET", "/api/tasks/{id}"),
+    ("POST", "/api/tasks/{id}/cancel"),
 )
