@@ -19,9 +19,9 @@ class TaskError(ApiModel):
 
 
 class Task(ApiModel):
-    """`done` is the number of deliveries that were queued so far; `total` is how many there are to queue,
-    null if there were too many to count. `parameters` is the request that started the task, with its
-    defaults.
+    """`done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total`
+    is how many there were to queue at the start, null if there were too many to count. `parameters` is the
+    request that started the task, with its defaults.
     """
 
     id: TaskId
