@@ -301,7 +301,12 @@ def test_replay_fails_when_its_webhook_ends(pipeline: Pipeline, status: str | No
 
 def test_workspaces_take_turns(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(replay, "advance", lambda workspace, id: order.append(workspace) or 0)
+
+    def advance(workspace_id: str, id: str) -> int:
+        order.append(workspace_id)
+        return 0
+
+    monkeypatch.setattr(replay, "advance", advance)
     monkeypatch.setattr("patchbay.storage.due_index.SHARDS", range(1))
     for workspace in ("acme", "acme", "acme", "rival"):
         token = jwt_for(workspace, claims={"exp": pipeline.clock.now // 1000 + 600})

@@ -105,6 +105,7 @@ def start(
     the webhook is neither active nor paused, or if too many tasks of the workspace run.
     """
     webhook = webhooks.get_stored(principal.workspace_id, webhook_id)
+    webhooks.check_push(webhook.kind)
     if webhooks.inactive_reason(webhook) is not None:
         raise not_active()
     now = now_ms()
