@@ -436,6 +436,7 @@ def test_idempotency_key_starts_one_replay(pipeline: Pipeline) -> None:
     pipeline.clock.move(31)
     first = pipeline.api(line, json=body, headers=once)
     assert first.status == 202
+    assert first.headers["location"] == f"/api/tasks/{first.json()['id']}"
     assert pipeline.api(line, json=body, headers=once).json() == first.json()
     assert pipeline.api(line, json={**body, "missing": True}, headers=once).status == 422
     assert len(pipeline.api("GET /api/tasks").json()["items"]) == 1
@@ -462,6 +463,14 @@ def test_replay_rejects_invalid_body(pipeline: Pipeline, body: dict[str, Any], p
     if body.get("since") == "now":
         body = {**body, "since": now(pipeline)}
     assert_problem(pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/replay", json=body), 422, paths=[path])
+
+
+def test_pull_webhook_cannot_be_paused_or_replayed(pipeline: Pipeline) -> None:
+    body = {"kind": "pull", "name": "test", "eventTypes": ["*"]}
+    path = f"{WEBHOOKS}/{pipeline.api(f'POST {WEBHOOKS}', json=body).json()['id']}"
+    assert_problem(pipeline.api(f"POST {path}/replay", json={"since": now(pipeline)}), 409, None, "kind pull")
+    paused = pipeline.api(f"PUT {path}/status", json={"status": "PAUSED"})
+    assert_problem(paused, 409, None, "cannot be paused")
 
 
 def test_count_of_a_replay_stops(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,8 @@ ROUTES = (
     ("POST", "/api/integrations/{id}/oauth/refresh"),
     ("PUT", "/api/integrations/{id}/status"),
     ("GET", "/api/tasks"),
+    ("HEAD", "/api/tasks"),
     ("GET", "/api/tasks/{id}"),
+    ("HEAD", "/api/tasks/{id}"),
     ("POST", "/api/tasks/{id}/cancel"),
 )
