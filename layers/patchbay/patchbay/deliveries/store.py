@@ -281,7 +281,7 @@ def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -
     """A webhook's deliveries that were in one of these final statuses, after `after`, up to `until`, oldest
     first; eventually consistent. Delivered ones have no index: with them, every delivery is read.
     """
-    sources = [_list_by_status(key, status, after, until) for status in statuses if status in _INDEXED]
+    sources = [_list_by_status(key, status, after, until) for status in statuses if status in INDEXED]
     if Status.DELIVERED in statuses:
         sources.append(_list_delivered(key, after, until))
     return heapq.merge(*sources)
