@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from patchbay import catalogue
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
-from patchbay.events.models import EventType
+from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, check_period_end
+from patchbay.events.models import KnownEventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
 from patchbay.webhooks.models import Webhook
 
@@ -75,13 +74,11 @@ def _message() -> TypeAdapter[DeliveryMessage]:
     return TypeAdapter(DeliveryMessage)
 
 
-class DeliveryQuery(ListQuery):
+class DeliveryQuery(PeriodQuery):
     status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
         None
     )
-    event_type: EventType | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
+    event_type: KnownEventType | None = None
 
 
 class Delivery(ApiModel):
@@ -144,7 +141,7 @@ class Recover(ApiModel):
     """The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now."""
 
     since: Timestamp
-    until: Timestamp | None = None
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None
 
 
 class Recovering(ApiModel):
@@ -153,18 +150,12 @@ class Recovering(ApiModel):
     queued: int
 
 
-def _check_event_type(event_type: str) -> str:
-    if event_type not in catalogue.ALL:
-        raise ValueError(f"is not an event type; use one of {', '.join(sorted(catalogue.ALL))}")
-    return event_type
-
-
 class SendTestEvent(ApiModel):
     """`eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first
     type.
     """
 
-    event_type: Annotated[EventType, AfterValidator(_check_event_type)] | None = None
+    event_type: KnownEventType | None = None
 
 
 class WebhookDetail(Webhook):

@@ -165,9 +165,7 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     now = now_ms()
     until = body.until or from_ms(now)
     if until < body.since:
-        if body.until is None:
-            raise ValidationFailed.for_field("since", "must not be in the future")
-        raise ValidationFailed.for_field("until", "must not be before since")
+        raise ValidationFailed.for_field("since", "must not be in the future")
     if to_ms(body.since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
     key = webhook_key(principal.workspace_id, webhook_id)

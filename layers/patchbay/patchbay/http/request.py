@@ -15,6 +15,7 @@ from patchbay.idempotency import Once
 Event = Mapping[str, Any]  # API Gateway's payload 2.0
 
 MAX_BODY_BYTES = 1024 * 1024
+_EMPTY_BODIES = (b"", b"{}", b"[]", b"null", b'""')
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     path: Mapping[str, str]
     query: Mapping[str, str] = field(repr=False)
+    raw_query: str = field(repr=False)
     raw_body: bytes = field(repr=False)
     caller: Principal | None = None
     once: Once | None = None
@@ -49,6 +51,7 @@ class Request:
             headers=event.get("headers", {}),
             path=event.get("pathParameters", {}),
             query=event.get("queryStringParameters", {}),
+            raw_query=event.get("rawQueryString", ""),
             raw_body=_body(event),
         )
 
@@ -70,13 +73,18 @@ class Request:
             raise ValidationFailed.for_field("If-Match", "must be a version: an integer")
         return int(text)
 
+    @property
+    def has_empty_body(self) -> bool:
+        """Whether the body is empty, or is an empty value such as `{}`, which some clients always send."""
+        return b"".join(self.raw_body[:100].split()) in _EMPTY_BODIES and len(self.raw_body) <= 100
+
     def json(self, *, optional: bool = False, per_item: str | None = None) -> Any:
-        """The parsed body; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for an
-        error in an item of the list `per_item`: the error then replaces that item.
+        """The parsed body; `{}` for an empty body or value if it is `optional`. Raises MalformedJson, except
+        for an error in an item of the list `per_item`: the error then replaces that item.
         """
+        if optional and self.has_empty_body:
+            return {}
         if not self.raw_body:
-            if optional:
-                return {}
             raise MalformedJson("The request body is empty. Send a JSON object.")
         if per_item is not None:
             return strict_json.loads_each(self.raw_body, per_item)
