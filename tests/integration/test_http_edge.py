@@ -914,8 +914,8 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
                 with subtests.test(f"{path}?{name}={text}"):
                     assert_field_error(api(f"GET {path}?{name}={text}"), name)
     for path in spans:
+        assert_field_error(api(f"GET {path}?since={at(5)}&until={at(4)}"), "until")
         for query in (
-            f"since={at(5)}&until={at(4)}",
             "since=2999-01-01T00:00:00Z",
             "until=1900-01-01T00:00:00Z",
         ):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import PrivateAttr
 
 from patchbay import compact_json
 from patchbay.api_model import ApiModel
@@ -65,14 +65,14 @@ class Update(ApiModel):
 
     _sent_back: dict[str, object] = PrivateAttr(default_factory=dict)
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _set_aside(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, dict):
-            return handler(value)
-        names = value.keys() & cls.read_only.fields(cls)
-        update = handler({name: sent for name, sent in value.items() if name not in names})
-        update._sent_back = {name: value[name] for name in value if name in names}
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        # Not a wrap validator: its handler accepts fields by their Python names (pydantic-core 2.13).
+        names = cls.read_only.fields(cls) if isinstance(obj, dict) else frozenset()
+        sent_back = {name: obj[name] for name in names.intersection(obj)} if names else {}
+        own = {name: value for name, value in obj.items() if name not in sent_back} if sent_back else obj
+        update = super().model_validate(own, **options)
+        update._sent_back = sent_back
         return update
 
     def check_read_only(self, current: ApiModel, version: int) -> None:

@@ -79,12 +79,12 @@ class Request:
         return b"".join(self.raw_body[:100].split()) in _EMPTY_BODIES and len(self.raw_body) <= 100
 
     def json(self, *, optional: bool = False, per_item: str | None = None) -> Any:
-        """The parsed body; `{}` for an empty body or value if it is `optional`. Raises MalformedJson, except
-        for an error in an item of the list `per_item`: the error then replaces that item.
+        """The parsed body; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for an
+        error in an item of the list `per_item`: the error then replaces that item.
         """
-        if optional and self.has_empty_body:
-            return {}
         if not self.raw_body:
+            if optional:
+                return {}
             raise MalformedJson("The request body is empty. Send a JSON object.")
         if per_item is not None:
             return strict_json.loads_each(self.raw_body, per_item)
