@@ -4,7 +4,7 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import DeliveryId, WebhookId
 
 
-@endpoint(scope="webhooks:write", status=202)
+@endpoint(scope="webhooks:write", status=202, idempotent=True)
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId) -> Delivery:
     """Send a delivery again now."""
-    return service.retry(request.principal, id, delivery_id)
+    return service.retry(request.principal, id, delivery_id, request.once)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from patchbay import compact_json, queues, response_size
+from patchbay import compact_json, idempotency, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms, to_ms
@@ -37,6 +37,8 @@ from patchbay.webhooks.models import Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from patchbay.idempotency import Once
 
 _RECENT = 10
 _READ_RESPONSES_SCOPE = "webhooks:write"
@@ -135,28 +137,35 @@ def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
     return _with_stats(principal.workspace_id, [webhook])[0]
 
 
-def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
+def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, once: Once | None = None) -> Delivery:
     """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. Raises
     NotFound, and Conflict if the delivery was delivered or is being sent, or if the webhook is not active.
+
+    If the process dies after the write, or the message is lost, the sweeper sends it a little later.
     """
     _check_active(principal, webhook_id)
     before = _get(principal, webhook_id, id)
     restarted = states.restarted(before, _RETRYABLE, "MANUAL", now_ms())
     if restarted is None:
         raise Conflict(_NOT_RETRYABLE[before.status])
+    response = _to_api(restarted)
     try:
-        store.write(before, restarted)
+        store.write(before, restarted, extra_actions=[once.complete_action(response)] if once else ())
     except store.DeliveryChanged:
         raise Conflict("The delivery has changed. Read it, and try again.") from None
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
     message = replace(restarted.to_message(), by_hand=True)
     queues.send(
         settings().slow_deliveries_queue_url,
         queues.Message.from_value(message.fields(), principal.workspace_id),
     )
-    return _to_api(restarted)
+    return response
 
 
-def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
+def recover(
+    principal: Principal, webhook_id: WebhookId, body: Recover, once: Once | None = None
+) -> Recovering:
     """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, oldest
     first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
     the webhook is not active or a recovery of it is running.
@@ -171,10 +180,23 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     key = webhook_key(principal.workspace_id, webhook_id)
     id_range = DeliveryId.range(body.since, until)
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
-    queued = sum(1 for _ in recoverable)
-    if queued and not health_store.start_recovery(key, id_range, now):
+    response = Recovering(queued=sum(1 for _ in recoverable))
+    if response.queued:
+        _start_recovery(key, id_range, now, [once.complete_action(response)] if once else [])
+    elif once:
+        once.complete(response)
+    return response
+
+
+def _start_recovery(
+    key: str, id_range: tuple[DeliveryId, DeliveryId], now: int, extra_actions: Sequence[dynamo.TransactItem]
+) -> None:
+    try:
+        has_started = health_store.start_recovery(key, id_range, now, extra_actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    if not has_started:
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
-    return Recovering(queued=queued)
 
 
 def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:

@@ -11,9 +11,10 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from patchbay import vault
+from patchbay import idempotency, vault
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
@@ -52,6 +53,9 @@ from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
 _MAX_TRIES = 3
 # The parameters of a redirect, besides the provider's own `callback` ones (RFC 6749, 4.1.2; RFC 9207).
 _RESPONSE_PARAMETERS = {"code", "state", "iss", "error", "error_description", "error_uri", "scope"}
@@ -60,7 +64,9 @@ _MAX_PARAMETER_LENGTH = 4096
 _RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
 
 
-def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate) -> Authorization:
+def initiate(
+    principal: Principal, integration_id: IntegrationId, body: Initiate, once: Once | None = None
+) -> Authorization:
     """Start a flow. Returns where to send the user, and the state that the provider returns with them.
 
     Raises ValidationFailed for a redirect or return URL that is not registered, or scopes beyond the
@@ -97,16 +103,21 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     log_action = activity.log_action(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
     )
-    dynamo.transact([states.create_action(stored), log_action])
     url = token_endpoint.authorization_url(
         client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
     )
-    return Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
+    response = Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
+    actions = [states.create_action(stored), log_action]
+    try:
+        dynamo.transact([*actions, once.complete_action(response)] if once else actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    return response
 
 
-def complete(principal: Principal, body: Callback) -> Connection:
+def complete(principal: Principal, body: Callback, once: Once | None = None) -> Connection:
     """Complete a flow: exchange the code for tokens, and store them as a connection. The state is consumed in
-    every case.
+    every case. If the process dies after that, nothing is connected, and the user starts a new flow.
 
     Raises ValidationFailed for a state that is unknown, used, or expired; Forbidden for another caller's;
     NotFound for a deleted integration; IntegrationInactive; AuthorizationFailed with the provider's error;
@@ -132,7 +143,7 @@ def complete(principal: Principal, body: Callback) -> Connection:
         raise NotFound("No integration with this ID.")
     try:
         connections.check_active(integration)
-        return _connect(principal, integration, old, call_state, flow, body)
+        return _connect(principal, integration, old, call_state, flow, body, once)
     except Problem as problem:
         _log_failure(flow, principal.id, problem.detail)
         raise
@@ -168,6 +179,7 @@ def _connect(
     call_state: ProviderCallState,
     flow: StoredFlow,
     body: Callback,
+    once: Once | None,
 ) -> Connection:
     if integration.generation != flow.generation:
         raise Conflict(
@@ -191,7 +203,7 @@ def _connect(
     client = client.with_variables(variables)
     with provider_calls.permit(call_state):
         tokens = _exchange(principal, client, flow, body.code, verifier)
-        return _store(principal, integration, flow, client, variables, tokens, encrypt, old)
+        return _store(principal, integration, flow, client, variables, tokens, encrypt, old, once)
 
 
 def _denial_error(client: OAuthClient, body: Callback) -> AuthorizationFailed:
@@ -240,6 +252,7 @@ def _store(
     tokens: TokenSet,
     encrypt: Encrypt,
     old: StoredConnection | None,
+    once: Once | None,
 ) -> Connection:
     for _ in range(_MAX_TRIES):
         connection = connections.new_connection(
@@ -255,7 +268,8 @@ def _store(
             new.name if new.account_label is None else f"{new.name}: {sanitize(new.account_label)}",
         )
         try:
-            store.connect(new, old, [log_action])
+            response = connections.to_api(integration, new)
+            store.connect(new, old, [log_action], once, response)
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -264,7 +278,7 @@ def _store(
             raise
         if old is not None and client.oauth.revoke_replaced:
             _revoke_replaced(principal, client, old, new, tokens)
-        return connections.to_api(integration, new)
+        return response
     refresh.revoke_unstored_grant(client, tokens)
     raise write_conflict("connection")
 
