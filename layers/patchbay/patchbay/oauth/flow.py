@@ -362,8 +362,8 @@ def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
     own = integration.redirect_uris
     registered = own if own and not integration.is_copy else settings().redirect_uris
     if uri not in registered:
-        where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
-        raise ValidationFailed.for_field("redirectUri", f"must exactly match a URI in {where}")
+        where = "config.redirectUris" if own else "the deployment's parameter AllowedRedirectUris"
+        raise ValidationFailed.for_field("redirectUri", f"must be exactly one of the URIs in {where}")
 
 
 def _check_return_url(url: str | None) -> None:
@@ -372,7 +372,7 @@ def _check_return_url(url: str | None) -> None:
     parts = _RETURN_URL.fullmatch(url)
     if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
         raise ValidationFailed.for_field(
-            "returnUrl", "must have an origin in the parameter AllowedReturnOrigins"
+            "returnUrl", "must have one of the origins in the deployment's parameter AllowedReturnOrigins"
         )
 
 
