@@ -54,13 +54,17 @@ _PYDANTIC_MESSAGES = {
     "string_too_short": "must have {min_length} or more characters",
     "string_type": "must be a string",
     "string_unicode": "must be valid Unicode, without lone surrogates",
-    "too_long": "must have at most {max_length} items",
-    "too_short": "must have {min_length} or more items",
+    "too_long": "must have at most {max_length} {units}",
+    "too_short": "must have {min_length} or more {units}",
     "union_tag_not_found": "is missing",
 }
 # For an error type that is not in the table.
 _INVALID = "is not valid"
 _MUST_BE = "must be "
+# The errors of a value that has another type than the model's. The other errors are in its content.
+_OF_TYPE = frozenset(kind for kind in _PYDANTIC_MESSAGES if kind.endswith("_type")) | {"literal_error"}
+# What a length counts, by Pydantic's name of the type. A constraint after a validator has the name Value.
+_UNITS = {"List": "items", "Dictionary": "fields"}
 # The last step of the location of an error in an object's key.
 _KEY = "[key]"
 _patterns: dict[str, str] = {}
@@ -94,15 +98,16 @@ def from_pydantic(
     """One error for each path of `value`, the input that Pydantic rejected as a `model`. `noun` is what a
     caller calls its fields: field or parameter.
     """
-    messages: dict[str, list[str]] = {}
+    messages: dict[str, list[tuple[str, str]]] = {}
+    root = "body" if noun == "field" else "query"
     for entry in error.errors(include_url=False, include_input=False):
-        path, is_key = _pydantic_path(entry, value), entry["loc"][-1:] == (_KEY,)
+        path, is_key = _pydantic_path(entry, value) or root, entry["loc"][-1:] == (_KEY,)
         if entry["type"] == "extra_forbidden":
             suggest = len(messages) < _MAX_ERRORS
             message = f"unknown {noun}" + (_suggestion(entry["loc"], model, noun) if suggest else "")
         else:
             message = ("the name " if is_key else "") + _pydantic_message(entry)
-        messages.setdefault(path, []).append(message)
+        messages.setdefault(path, []).append((entry["type"], message))
     # A value that fits no type of a union has an error for each of them. If one type fits the value but not
     # its contents, only the error in the contents is of use.
     errors = [
@@ -121,12 +126,18 @@ def _suggestion(location: Sequence[str | int], model: type[pydantic.BaseModel], 
     return f"; this route takes {', '.join(sorted(known))}"
 
 
-def _alternatives(messages: Sequence[str]) -> str:
-    """The errors of one value as one message."""
-    distinct = list(dict.fromkeys(messages))
-    if not all(message.startswith(_MUST_BE) for message in distinct):
-        return next((text for text in distinct if not text.startswith(_MUST_BE)), distinct[0])
-    return _MUST_BE + " or ".join(message.removeprefix(_MUST_BE) for message in distinct)
+def _alternatives(errors: Sequence[tuple[str, str]]) -> str:
+    """The errors of one value, (type, message), as one message."""
+    for kind, message in errors:
+        if kind not in _OF_TYPE:
+            return message  # the value has one of the types
+    kinds = list(dict.fromkeys(message.removeprefix(_MUST_BE) for _, message in errors))
+    if len(kinds) == 1:
+        return _MUST_BE + kinds[0]
+    if "a number" in kinds and "an integer" in kinds:
+        kinds.remove("an integer")
+    kinds = [kind.replace("true or false", "true, false") for kind in kinds]
+    return f"{_MUST_BE}{', '.join(kinds[:-1])} or {kinds[-1]}"
 
 
 def from_json_schema(errors: Iterable[jsonschema_rs.ValidationError], root: str) -> ValidationFailed:
@@ -159,11 +170,11 @@ def _pydantic_path(error: ErrorDetails, value: Any) -> str:
             steps.append(str(step))
     if error["type"].startswith("union_tag"):
         steps.append(error["ctx"]["discriminator"].strip("'"))
-    return join_path(steps) or "body"
+    return join_path(steps)
 
 
 def _pydantic_message(error: ErrorDetails) -> str:
-    kind, context = error["type"], error.get("ctx", {})
+    kind, context = error["type"], dict(error.get("ctx", {}))
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
     if kind == "string_pattern_mismatch":
@@ -175,7 +186,14 @@ def _pydantic_message(error: ErrorDetails) -> str:
     # "must have 1 or more characters" is a program's way to say it.
     if kind in ("string_too_short", "too_short") and 1 in context.values():
         return "must not be empty"
-    return message.format_map(context)
+    if kind in ("too_long", "too_short"):
+        context["units"] = _UNITS.get(context["field_type"], "characters")
+    return message.format_map({name: _plain(value) for name, value in context.items()})
+
+
+def _plain(bound: object) -> object:
+    """A bound as JSON has it: 1, not 1.0."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _json_schema_path(error: jsonschema_rs.ValidationError, root: str) -> str:

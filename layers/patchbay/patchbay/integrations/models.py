@@ -92,7 +92,7 @@ ConfigName = Annotated[
     str,
     StringConstraints(
         pattern=pattern(
-            r"^[A-Za-z][A-Za-z0-9_]{0,63}$", "1 to 64 letters, digits and _, and begin with a letter"
+            r"^[A-Za-z][A-Za-z0-9_]{0,63}$", "1 to 64 letters, digits and _, beginning with a letter"
         )
     ),
 ]
@@ -105,7 +105,7 @@ LogoUrl = Annotated[
         max_length=2048,
         pattern=pattern(
             r"^[!#-;=?-\[\]_a-z~]+$",
-            "a URL, with other than ASCII characters, quotes and spaces percent-encoded",
+            "a URL in ASCII, with quotes and spaces percent-encoded",
         ),
     ),
     AfterValidator(_check_https),
