@@ -129,7 +129,8 @@ def _call_function(
 ) -> Response:
     idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
-    if request.caller is not None:  # anything may link to a public route, with parameters of its own
+    # Anything may link to a public route with parameters of its own, and a path without a route is a 404.
+    if request.caller is not None and request.route != "$default":
         check_unread(request, readers)
     if idempotency_key is not None:
         return _call_once(function, arguments, request, idempotency_key, status)
