@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json, field_errors, invisible
-from patchbay.clock import NOT_A_TIME, iso, read_time
+from patchbay.clock import NOT_A_TIME, OUT_OF_RANGE, iso, read_time
 from patchbay.field_errors import pattern
 from patchbay.storage.paging import Page
 
@@ -147,7 +147,7 @@ def _to_utc_ms(value: datetime) -> datetime:
     try:
         value = value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("is out of range") from None
+        raise ValueError(OUT_OF_RANGE) from None
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -65,7 +64,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     for synonym in _SYNONYMS.get(plain, ()):
         if _plain(synonym) in by_spelling:
             return by_spelling[_plain(synonym)]
-    found = difflib.get_close_matches(plain, by_spelling, n=1, cutoff=_SIMILARITY)
+    from difflib import get_close_matches  # only errors need it
+
+    found = get_close_matches(plain, by_spelling, n=1, cutoff=_SIMILARITY)
     return by_spelling[found[0]] if found else None
 
 

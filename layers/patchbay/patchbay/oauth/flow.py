@@ -46,7 +46,13 @@ from patchbay.oauth import (
 from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
 from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState, StoredConnection
-from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, sanitize
+from patchbay.oauth.token_response import (
+    TokenRequestDenied,
+    TokenSet,
+    UnusableTokenResponse,
+    clause,
+    sanitize,
+)
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
 from patchbay.providers.provider import is_at_host
 from patchbay.rate_limits.headers import retry_after
@@ -212,7 +218,7 @@ def _denial_error(client: OAuthClient, body: Callback) -> AuthorizationFailed:
     error, description = sanitize(body.error, sent_secrets), sanitize(body.error_description, sent_secrets)
     return AuthorizationFailed(
         f"{client.provider_label} returned {error or 'an error'}"
-        + (f": {description}." if description else ".")
+        + (f": {clause(description)}." if description else ".")
         + " Start a new flow when the cause is fixed."
     )
 
@@ -227,13 +233,13 @@ def _exchange(
             )
     except TokenRequestDenied as error:
         raise AuthorizationFailed(
-            f"{client.provider_label} did not accept the code: {error}. Start a new flow. If this error "
+            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If this error "
             "persists, check the integration's client."
         ) from None
     except UnusableTokenResponse as error:
         raise UpstreamFailed(
-            f"{client.provider_label} returned an unusable response: {error.reason}. Nothing is connected. "
-            "Start a new flow.",
+            f"{client.provider_label} returned an unusable response: {clause(error.reason)}. Nothing is "
+            "connected. Start a new flow.",
             headers=_retry_after(error),
         ) from None
 
