@@ -233,8 +233,8 @@ def _exchange(
             )
     except TokenRequestDenied as error:
         raise AuthorizationFailed(
-            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If this error "
-            "persists, check the integration's client."
+            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If this "
+            "error persists, check the integration's client."
         ) from None
     except UnusableTokenResponse as error:
         raise UpstreamFailed(
