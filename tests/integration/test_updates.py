@@ -48,6 +48,11 @@ def new_webhook(api: Api, **changes: Any) -> str:
     return str(api(f"POST {WEBHOOKS}", json={**WEBHOOK, **changes}).json()["id"])
 
 
+def new_feed(api: Api) -> str:
+    body = {"kind": "pull", "name": "f", "eventTypes": ["POST_PUBLISHED"], "expiresInSeconds": 600}
+    return str(api(f"POST {WEBHOOKS}", json=body).json()["id"])
+
+
 def new_hook(api: Api) -> str:
     line = "POST /api/automations/n8n/hooks"
     return str(api(line, json={"url": URL, "eventType": "POST_PUBLISHED"}).json()["id"])
@@ -85,6 +90,7 @@ RESOURCES: list[tuple[str, Callable[[Api], str]]] = [
     (f"{KEYS}/{{id}}", new_key),
     (f"{WEBHOOKS}/{{id}}", new_webhook),
     (f"{WEBHOOKS}/{{id}}", new_hook),
+    (f"{WEBHOOKS}/{{id}}", new_feed),
     (f"{INTEGRATIONS}/{{id}}", new_integration),
     (f"{INTEGRATIONS}/{{id}}", new_copy),
 ]
