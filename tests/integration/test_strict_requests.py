@@ -38,7 +38,7 @@ def targets(backend: Backend) -> Iterator[Target]:
     for route in gateway.read(backend.template).routes:
         module, _, name = functions[route.function].handler.rpartition(".")
         handler = getattr(importlib.import_module(module), name)
-        if handler.endpoint["scope"] is None:
+        if handler.endpoint["scope"] is None or route.method == "HEAD":  # which is a GET without its body
             continue
         kind = KINDS.get(route.path.split("/{id}")[0].rpartition("/")[2], IntegrationId)
 
