@@ -285,7 +285,9 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
         assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
         api(f"POST {path}/rotate-secret", 412, headers={"idempotency-key": "two", "if-match": "1"})
-        assert api(f"POST {path}/test", 200)["statusCode"] == 200
+        tested = api(f"POST {path}/test", 200, headers=once)
+        assert tested["statusCode"] == 200
+        assert api(f"POST {path}/test", 200, headers=once) == tested
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
         api("GET /api/deliveries?status=PENDING", 200)
@@ -322,8 +324,11 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     recovered = f"{WEBHOOKS}/{disabled['id']}"
     api(f"PUT {recovered}", 200, json={"name": "healthy again"})
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
-    api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
-    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
+    since = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    api(f"POST {recovered}/recover", 202, json=since, headers=once)
+    api(f"POST {recovered}/recover", 409, json=since, headers={"idempotency-key": "two"})
+    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202, headers=once)
+    api(f"POST {path}/deliveries/{failed['id']}/retry", 404, headers={"idempotency-key": "two"})
     delivered = api(f"GET {WEBHOOKS}/{limited['id']}/deliveries", 200)["items"][0]
     again = f"POST {WEBHOOKS}/{limited['id']}/deliveries/{delivered['id']}/retry"
     api(again, 409)
@@ -563,14 +568,16 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
     start = {"redirectUri": REDIRECT_URI}
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
-    api(f"POST {CALLBACK}", 422, json={"state": state, "error": "access_denied"})
+    denied = {"state": state, "error": "access_denied"}
+    api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
     api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
     # The publisher's client has changed. Each function that would use it deactivates the copy.
-    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=start)
+    initiate = f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate"
+    api(initiate, 409, json=start, headers={"idempotency-key": "inactive"})
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
     plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})["id"]
@@ -603,10 +610,11 @@ def _connections(
 
     def connect(name: str) -> Any:
         start = {"redirectUri": REDIRECT_URI, "returnUrl": f"{RETURN_ORIGIN}/back", "connectionId": name}
-        state = api(f"POST {path}/oauth/initiate", 200, json=start)["state"]
+        once = {"idempotency-key": f"flow {len(driver.responses)}"}
+        state = api(f"POST {path}/oauth/initiate", 200, json=start, headers=once)["state"]
         query = urlencode({"state": state, "code": CODE})
         assert driver.call(f"GET {path}/oauth/callback?{query}", token=None).status == 303
-        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE})
+        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE}, headers=once)
 
     def make_due(integration: str, name: str, **attributes: Any) -> None:
         key = {"integrationKey": f"acme#{integration}", "name": name}

@@ -257,10 +257,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"expiresAt": "2999-01-01"}, "expiresAt"),
     ({"expiresAt": 32_472_144_000}, "expiresAt"),
     ({"expires_at": FOREVER}, "expires_at"),
-    ({"version": 1}, "version"),
-    ({"status": "ACTIVE"}, "status"),
+    ({"version": "1"}, "version"),
+    ({"status": "REVOKED"}, "status"),
     ({"workspaceId": "globex"}, "workspaceId"),
-    ({"rotatedFrom": None}, "rotatedFrom"),
+    ({"rotatedFrom": "key_0"}, "rotatedFrom"),
 ]
 
 

@@ -294,13 +294,12 @@ INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"config": None}, "config"),
     ({"config": {"clientId": 7}}, "config.clientId"),
     ({"config": {"clientId": {"a": "b"}}}, "config.clientId"),
-    ({"config": {"clientSecret": MASK}}, "config.clientSecret"),
     ({"config": {"clientId": MASK}}, "config.clientId"),
     ({"config": {"apiKey": MASK}}, "config.apiKey"),
     ({"config": {"a": "b", "c d": "e"}}, "config.c d"),
     ({"config": {"": "e"}}, "config."),
     ({"config": {"x" * 65: "e"}}, "config." + "x" * 65),
-    ({"config": {"a": [1]}}, "config.a"),
+    ({"config": {"a": [1]}}, "config.a.0"),
     ({"config": {f"a{n}": "b" for n in range(51)}}, "config"),
     ({"config": {f"a{n}": "b" * 4096 for n in range(4)}}, "config"),
     ({"config": {"tokenUrl": "https://169.254.169.254/token"}}, "config.tokenUrl"),
@@ -308,11 +307,10 @@ INVALID_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"provider": "hubspot", "config": {"tokenUrl": OWN["tokenUrl"]}}, "config.tokenUrl"),
     ({"provider": "salesforce", "config": {"domain": "evil.example/"}}, "config.domain"),
     ({"workspaceId": "globex"}, "workspaceId"),
-    ({"status": "ACTIVE"}, "status"),
+    ({"status": "INACTIVE"}, "status"),
     ({"reviewStatus": "APPROVED"}, "reviewStatus"),
     ({"publisher": {"name": "Patchbay", "verified": True}}, "publisher"),
     ({"installedFrom": "int_0"}, "installedFrom"),
-    ({"connectionCount": 0}, "connectionCount"),
     ({"generation": 1}, "generation"),
     ({"logo_url": "https://cdn.example/x.png"}, "logo_url"),
 ]
@@ -451,8 +449,9 @@ def test_reveal_needs_credentials_read_and_is_logged(api: Api, backend: Backend)
     integration = created(api, config={**OWN, "apiKey": "k-77", "note": "not public either"})
     masked = {**OWN, "clientSecret": MASK, "apiKey": MASK, "note": MASK}
     assert integration["config"] == masked
-    for query in ("", "?reveal=false", "?Reveal=true"):
+    for query in ("", "?reveal=false"):
         assert get(api, integration, query)["config"] == masked
+    assert_problem(api(f"GET {PATH}/{integration['id']}?Reveal=true"), 422, None, "did you mean `reveal`?")
     for token in (attacker_token(), jwt_for("acme", role="admin"), jwt_for("acme", role="viewer")):
         assert_problem(
             api(f"GET {PATH}/{integration['id']}?reveal=true", token=token),
@@ -504,9 +503,10 @@ def test_config_and_metadata_merge_by_key_and_null_removes_a_key(api: Api, backe
     assert new["metadata"] == {"b": {"d": 3}}
     revealed = get(api, integration, "?reveal=true")["config"]
     assert revealed == {**OWN, "extra": "e", "redirectUris": [REDIRECT_URI]}
-    # Sending back what was read would overwrite the secret by the mask.
-    assert path_of(put(api, integration, config=new["config"])) in ("config.clientSecret", "config.extra")
+    # The mask of a stored secret keeps it. Another mask would be stored as a secret.
+    updated(api, integration, config=new["config"])
     assert get(api, integration, "?reveal=true")["config"] == revealed
+    assert path_of(put(api, integration, config={"other": MASK})) == "config.other"
     assert path_of(put(api, integration, config=dict.fromkeys(revealed))) == "config.clientSecret", (
         "the secret must go first"
     )
@@ -884,7 +884,7 @@ def test_log_has_pages_and_filters_by_action_and_time(api: Api, monkeypatch: pyt
     since, until = iso(from_ms(start + 120_000)), iso(from_ms(start + 240_000))
     assert len(pages(api, f"{line}?since={since}&until={until}", 2)) == 5
     assert len(pages(api, f"{line}?since={until}&action=integration.updated", 1)) == 3
-    assert pages(api, f"{line}?since={until}&until={since}", 2) == []
+    assert path_of(api(f"{line}?since={until}&until={since}")) == "until"
     for query in ("action=X", "action=", "since=yesterday", "until=1", "cursor=x", "limit=0"):
         assert_problem(api(f"{line}?{query}"), 422)
     cursor = api(f"GET {PATH}/{other['id']}/logs?limit=1").json()["nextCursor"]

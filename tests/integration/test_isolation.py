@@ -254,8 +254,11 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
                 for credentials in (who.token, who.key):
                     with subtests.test(f"{who.name}: {line}"):
                         answer = api(line, token=credentials)
+                        if "workspaceId" in query:
+                            assert_problem(answer, 422, paths=["workspaceId"])
+                            continue
                         if ("status" in query or "type" in query) and answer.status == 422:
-                            continue  # deliveries have other statuses, and integrations have other types
+                            continue  # not every list has the parameter or the value
                         assert answer.status == 200, answer
                         shown = {item["id"] for item in answer.json()["items"]}
                         assert shown

@@ -165,7 +165,7 @@ def send_secrets_in_wrong_places(driver: Driver) -> None:
         (f"POST {KEYS}", {"json": {**key_body, "scopes": [key]}}),
         (f"POST {KEYS}", {"json": {**key_body, "key": key}}),
         (f"POST {EVENTS}", {"json": {"type": key, "data": {}}}),
-        (f"PUT {one}", {"json": {"headers": {"X-Api-Key": "********"}}}),
+        (f"PUT {one}", {"json": {"headers": {"X-Other": "********"}}}),
         (f"POST {one}/rotate-secret", {"json": {"secret": secret}}),
         (f"POST {one}/test", {"json": {"eventType": secret}}),
         (f"GET {WEBHOOKS}", {"token": owner[:-6] + "AAAAAA"}),

@@ -130,6 +130,7 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
     """
     for _ in range(_TRIES):
         key = _get_editable(principal, id, if_match)
+        body.check_read_only(_to_response(key, now_ms()), key.version)
         _check_new_scopes(key.terms, body)
         terms = _edited(key.terms, body)
         if terms == key.terms:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from patchbay import compact_json, queues, response_size
+from patchbay import compact_json, idempotency, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms, to_ms
@@ -40,6 +40,8 @@ from patchbay.webhooks.models import SetWebhookStatus, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from patchbay.idempotency import Once
 
 _RECENT = 10
 _READ_RESPONSES_SCOPE = "webhooks:write"
@@ -162,7 +164,13 @@ def release_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.Tra
     return [health_store.sweep_now_action(webhook_key(workspace_id, webhook_id), now_ms())]
 
 
-def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, body: RetryDelivery) -> Delivery:
+def retry(
+    principal: Principal,
+    webhook_id: WebhookId,
+    id: DeliveryId,
+    body: RetryDelivery,
+    once: Once | None = None,
+) -> Delivery:
     """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. If the
     webhook is paused, one attempt is made now, and the retries are held. Raises NotFound, and Conflict if the
     delivery was delivered (unless `force` is set) or is being sent, or if the webhook is not active or
@@ -177,19 +185,29 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, body: Ret
     restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
         raise Conflict(_NOT_RETRYABLE[before.status])
+    response = _to_api(restarted)
     try:
-        store.write(before, restarted, before.success)
+        store.write(
+            before,
+            restarted,
+            before.success,
+            extra_actions=[once.complete_action(response)] if once else (),
+        )
     except store.DeliveryChanged:
         raise Conflict("The delivery has changed. Read it, and try again.") from None
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
     message = replace(restarted.to_message(), by_hand=True)
     queues.send(
         settings().slow_deliveries_queue_url,
         queues.Message.from_value(message.fields(), principal.workspace_id),
     )
-    return _to_api(restarted)
+    return response
 
 
-def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
+def recover(
+    principal: Principal, webhook_id: WebhookId, body: Recover, once: Once | None = None
+) -> Recovering:
     """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, oldest
     first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
     the webhook is not active or a recovery of it is running.
@@ -199,10 +217,23 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     id_range = DeliveryId.range(body.since, range_end(body.since, body.until, now))
     key = webhook_key(principal.workspace_id, webhook_id)
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
-    queued = sum(1 for _ in recoverable)
-    if queued and not health_store.start_recovery(key, id_range, now):
+    response = Recovering(queued=sum(1 for _ in recoverable))
+    if response.queued:
+        _start_recovery(key, id_range, now, [once.complete_action(response)] if once else [])
+    elif once:
+        once.complete(response)
+    return response
+
+
+def _start_recovery(
+    key: str, id_range: tuple[DeliveryId, DeliveryId], now: int, extra_actions: Sequence[dynamo.TransactItem]
+) -> None:
+    try:
+        has_started = health_store.start_recovery(key, id_range, now, extra_actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    if not has_started:
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
-    return Recovering(queued=queued)
 
 
 def range_end(since: datetime, until: datetime | None, now: int) -> datetime:

@@ -6,6 +6,7 @@ field that Patchbay does not know is a secret, because it could be anything.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -317,7 +318,7 @@ def _one_of(*values: str | bool) -> _Check:
         for allowed in values:
             if value == allowed and isinstance(value, bool) is isinstance(allowed, bool):
                 return allowed
-        raise _invalid(path, f"must be one of {', '.join(map(repr, values))}")
+        raise _invalid(path, f"must be one of {', '.join(map(json.dumps, values))}")
 
     return check
 
@@ -325,7 +326,7 @@ def _one_of(*values: str | bool) -> _Check:
 def _matching(pattern: str, description: str) -> _Check:
     def check(path: str, value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise _invalid(path, f"is invalid; expected {description}")
+            raise _invalid(path, f"must be {description.removesuffix('.')}")
         return value
 
     return check

@@ -9,10 +9,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
+from patchbay.api_model import (
+    ApiModel,
+    JsonObject,
+    ListQuery,
+    Name,
+    PeriodQuery,
+    PlainText,
+    QueryModel,
+    Timestamp,
+)
+from patchbay.field_errors import pattern
 from patchbay.ids import IntegrationId, LogId
 from patchbay.integrations.stored_integration import ConfigValue
 from patchbay.providers.provider import IntegrationType
+from patchbay.updates import VOLATILE, ReadOnly, Update
 
 MAX_METADATA_BYTES = 8 * 1024
 MAX_SCOPES = 100
@@ -56,17 +67,48 @@ def _distinct(scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+ProviderName = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            "a name of 1 to 64 lower-case letters, digits, _ or -, such as hubspot",
+        )
+    ),
+]
 # RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate scopes
 # with it.
-OAuthScope = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,256}$")]
+OAuthScope = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[!#-+\--\[\]-~]{1,256}$",
+            "one scope: 1 to 256 ASCII characters without spaces, commas, quotes and backslashes",
+        )
+    ),
+]
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
-ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+ConfigName = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[A-Za-z][A-Za-z0-9_]{0,63}$", "1 to 64 letters, digits and _, beginning with a letter"
+        )
+    ),
+]
 # The service checks the value of each field, because it depends on the provider. null removes the field.
 Config = Annotated[dict[ConfigName, str | bool | list[str] | None], Field(max_length=50, repr=False)]
 Metadata = Annotated[JsonObject, AfterValidator(_check_metadata_size)]
 LogoUrl = Annotated[
-    str, StringConstraints(max_length=2048, pattern=r"^[!#-;=?-\[\]_a-z~]+$"), AfterValidator(_check_https)
+    str,
+    StringConstraints(
+        max_length=2048,
+        pattern=pattern(
+            r"^[!#-;=?-\[\]_a-z~]+$",
+            "a URL in ASCII, with quotes and spaces percent-encoded",
+        ),
+    ),
+    AfterValidator(_check_https),
 ]
 PerHour = Annotated[int, Field(ge=1, le=_MAX_PER_HOUR)]
 PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
@@ -89,15 +131,6 @@ class CreateIntegration(ApiModel):
     rate_limit_per_day: PerDay | None = None
     is_public: bool = False
     metadata: Metadata = Field(default_factory=dict)
-
-
-class UpdateIntegration(CreateIntegration):
-    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
-    key. The defaults here are placeholders.
-    """
-
-    name: Name = ""
-    type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
 
 
 class SetIntegrationStatus(ApiModel):
@@ -123,10 +156,18 @@ class RevealQuery(QueryModel):
     reveal: bool = False
 
 
-class LogQuery(ListQuery):
-    action: Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,64}$")] | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
+class LogQuery(PeriodQuery):
+    action: (
+        Annotated[
+            str,
+            StringConstraints(
+                pattern=pattern(
+                    r"^[a-z_.]{1,64}$", "an action as entries of the log name it, such as integration.updated"
+                )
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Publisher(ApiModel):
@@ -159,10 +200,27 @@ class Integration(ApiModel):
     publisher: Publisher | None
     installed_from: IntegrationId | None
     metadata: JsonObject
-    connection_count: int
+    connection_count: Annotated[int, VOLATILE]
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
     version: int
+
+
+class UpdateIntegration(Update, CreateIntegration):
+    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
+    key. A secret whose value is the mask stays as it is. The defaults here are placeholders.
+    """
+
+    read_only = ReadOnly(
+        Integration,
+        "integration",
+        see=dict.fromkeys(
+            ("status", "statusReason"), "change the status with PUT /api/integrations/{id}/status"
+        ),
+    )
+
+    name: Name = ""
+    type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
 
 
 class LogEntry(ApiModel):

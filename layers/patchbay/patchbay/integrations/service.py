@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from patchbay import compact_json, vault
-from patchbay.api_model import Empty, Listing
+from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
@@ -139,10 +139,17 @@ def update(
     fields = body.model_fields_set
 
     def change(old: StoredIntegration) -> StoredIntegration:
+        body.check_read_only(to_api(old), old.version)
         return _with_changes(principal, old, body, fields)
 
-    names = sorted(fields - {"config"}) + [f"config.{name}" for name in sorted(body.config)]
-    return _update_with_retries(principal, id, change, if_match, "integration.updated", ", ".join(names))
+    def changed_fields(old: StoredIntegration, new: StoredIntegration) -> str:
+        names = [name for name in sorted(fields - {"config"}) if getattr(old, name) != getattr(new, name)]
+        names += [
+            f"config.{name}" for name in sorted(body.config) if _has_changed(name, body.config, old, new)
+        ]
+        return ", ".join(names)
+
+    return _update_with_retries(principal, id, change, if_match, "integration.updated", changed_fields)
 
 
 def set_status(
@@ -156,7 +163,9 @@ def set_status(
         return replace(old, status=body.status, status_reason=body.status_reason)
 
     detail = body.status if body.status_reason is None else f"{body.status}: {body.status_reason}"
-    return _update_with_retries(principal, id, change, if_match, "integration.status_changed", detail)
+    return _update_with_retries(
+        principal, id, change, if_match, "integration.status_changed", lambda old, new: detail
+    )
 
 
 def _check_can_be_active(integration: StoredIntegration) -> None:
@@ -266,6 +275,10 @@ def _with_config(
     new: StoredIntegration,
     changes: Mapping[str, ConfigValue | None],
 ) -> StoredIntegration:
+    # A mask is what the API shows in place of a stored secret.
+    changes = {
+        name: value for name, value in changes.items() if value != MASK or name not in old.secret_names
+    }
     if old.is_copy:
         rejected = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
         if rejected:
@@ -296,6 +309,18 @@ def _with_config(
         secret_names=sorted(merged.secret),
         generation=old.generation + (before != after),
     )
+
+
+def _has_changed(
+    name: str,
+    sent: Mapping[str, ConfigValue | None],
+    old: StoredIntegration,
+    new: StoredIntegration,
+) -> bool:
+    """Whether an update that sent a field of the config has changed it. A secret counts as changed."""
+    if name in old.secret_names or name in new.secret_names:
+        return sent[name] != MASK
+    return old.config.get(name) != new.config.get(name)
 
 
 def _decrypt_secrets(old: StoredIntegration, changes: Mapping[str, ConfigValue | None]) -> dict[str, str]:
@@ -350,7 +375,7 @@ def _update_with_retries(
     change: Callable[[StoredIntegration], StoredIntegration],
     if_match: int | None,
     action: str,
-    detail: str,
+    detail: Callable[[StoredIntegration, StoredIntegration], str],
 ) -> Integration:
     """Apply `change` to the current row, and write the result if it is different."""
     for _ in range(_MAX_TRIES):
@@ -363,7 +388,7 @@ def _update_with_retries(
         if new.generation != old.generation:
             expire = Task("expire", new.workspace_id, new.id)
             extra_actions = [*extra_actions, store.add_task_action(expire)]
-        log_action = _log_action(principal, new, action, detail)
+        log_action = _log_action(principal, new, action, detail(old, new))
         try:
             return to_api(store.update(old, new, [*extra_actions, log_action]))
         except store.IntegrationChanged:

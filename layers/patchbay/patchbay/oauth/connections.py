@@ -45,6 +45,7 @@ from patchbay.oauth.store import LastError, ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger
+from patchbay.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
@@ -389,10 +390,11 @@ def _check_credentials(
             if credentials.keys() == names:
                 _check_pasted(credentials)
                 return auth_type, sanitize(credentials.get("username")) or None
-        raise ValidationFailed.for_field("credentials", "must be apiKey, or username and password")
+        raise ValidationFailed.for_field("credentials", "must have apiKey, or username and password")
     fields = provider.credentials.fields
     for name in credentials.keys() - fields.keys():
-        raise ValidationFailed.for_field(f"credentials.{name[:64]}", f"must be one of {', '.join(fields)}")
+        near = did_you_mean(name, fields) or f"; this provider takes {', '.join(fields)}"
+        raise ValidationFailed.for_field(f"credentials.{name[:64]}", f"unknown field{near}")
     _check_pasted(credentials)
     for name, field in fields.items():
         if not re.fullmatch(field.pattern, credentials.get(name, "")):

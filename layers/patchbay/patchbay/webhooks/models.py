@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
@@ -14,11 +15,12 @@ from pydantic import (
     model_validator,
 )
 
-from patchbay import catalogue, pasted_credentials
-from patchbay.api_model import ApiModel, ListQuery, Name, PlainText, Timestamp
+from patchbay import catalogue, pasted_credentials, suggestions
+from patchbay.api_model import MASK, ApiModel, ListQuery, Name, PlainText, Timestamp
 from patchbay.event_filters import Filters
-from patchbay.events.models import EventType
+from patchbay.events.models import EventType, KnownEventType
 from patchbay.ids import IntegrationId, WebhookId
+from patchbay.updates import VOLATILE, ReadOnly, Update
 from patchbay.webhooks import retry
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
@@ -27,6 +29,7 @@ MAX_EXPIRY_SECONDS = 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
+_SUBSCRIBABLE = catalogue.ALL | {catalogue.ANY}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
 # Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
@@ -50,7 +53,15 @@ _RESERVED = frozenset(
 )
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return `headers`. Raises ValueError for headers that cannot be sent to a receiver."""
+    for name, value in _check_masked_headers(headers).items():
+        if value == MASK:
+            _check_value(name, value)
+    return headers
+
+
+def _check_masked_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
@@ -62,7 +73,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} is not a valid header name")
         if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
             raise ValueError(f"{name} is set by Patchbay")
-        if value:
+        if value and value != MASK:
             _check_value(name, value)
     return headers
 
@@ -78,13 +89,13 @@ def _check_value(name: str, value: str) -> None:
         )
 
 
-def _check_event_types(event_types: list[str]) -> list[str]:
-    unknown = set(event_types) - catalogue.ALL - {catalogue.ANY}
-    if unknown:
-        raise ValueError(
-            f"unknown event type {', '.join(sorted(unknown))}; must be one of "
-            f"{', '.join(sorted(catalogue.ALL))}, or * for all"
-        )
+def _check_event_type(event_type: object) -> object:
+    if isinstance(event_type, str) and event_type not in _SUBSCRIBABLE:
+        raise ValueError(suggestions.one_of(event_type, _SUBSCRIBABLE, "an event type or * for all"))
+    return event_type
+
+
+def _distinct(event_types: list[str]) -> list[str]:
     return sorted(set(event_types))
 
 
@@ -95,12 +106,14 @@ def _check_filters(filters: Filters) -> Filters:
     return filters
 
 
-Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
+# A value may be the mask that the API shows in place of the stored one.
+MaskedHeaders = Annotated[dict[str, str], AfterValidator(_check_masked_headers)]
 BoundedFilters = Annotated[Filters, AfterValidator(_check_filters)]
 EventTypes = Annotated[
-    list[EventType | Literal["*"]],
+    list[Annotated[EventType | Literal["*"], BeforeValidator(_check_event_type)]],
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
-    AfterValidator(_check_event_types),
+    AfterValidator(_distinct),
 ]
 # The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
@@ -156,13 +169,6 @@ class CreateWebhook(ApiModel):
     expires_in_seconds: Annotated[int, Field(ge=60, le=MAX_EXPIRY_SECONDS)] | None = None
 
 
-class UpdateWebhook(CreateWebhook):
-    """Changes only the fields that are sent; the defaults are placeholders for the others."""
-
-    name: Name = ""
-    event_types: EventTypes = Field(default_factory=list)
-
-
 class SetWebhookStatus(ApiModel):
     """Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
     `statusReason` says why a webhook is PAUSED or INACTIVE.
@@ -180,7 +186,7 @@ class RotateSecret(ApiModel):
 
 class WebhookQuery(ListQuery):
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | None = None
-    event_type: EventType | None = None
+    event_type: KnownEventType | None = None
 
 
 class Latency(ApiModel):
@@ -238,11 +244,31 @@ class Webhook(ApiModel):
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
     expires_at: Timestamp | None
-    consecutive_failures: int = 0
-    stats: WebhookStats = Field(default_factory=WebhookStats)
+    consecutive_failures: Annotated[int, VOLATILE] = 0
+    stats: Annotated[WebhookStats, VOLATILE] = Field(default_factory=WebhookStats)
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
     version: int
+
+
+class UpdateWebhook(Update, CreateWebhook):
+    """Changes only the fields that are sent; the defaults are placeholders for the others. A header whose
+    value is the mask keeps its value.
+    """
+
+    read_only = ReadOnly(
+        Webhook,
+        "webhook",
+        see=dict.fromkeys(
+            ("status", "statusReason"), "change the status with PUT /api/integrations/webhooks/{id}/status"
+        )
+        | {"expiresAt": "change it with expiresInSeconds"},
+        volatile=frozenset({"recentDeliveries"}),
+    )
+
+    name: Name = ""
+    event_types: EventTypes = Field(default_factory=list)
+    headers: MaskedHeaders = Field(default_factory=dict)
 
 
 class WebhookWithSecret(Webhook):

@@ -37,6 +37,7 @@ from patchbay.webhooks.models import (
     Webhook,
     WebhookQuery,
     WebhookWithSecret,
+    check_headers,
 )
 from patchbay.webhooks.stored_webhook import (
     HOOK_DISABLE_AFTER,
@@ -160,25 +161,32 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
         check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
-    changes = _attributes(principal.workspace_id, id, body, sent)
+    changes = _attributes(principal.workspace_id, id, body, sent - {"headers"})
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        kinds.check_change(webhook, body, changes)
+        body.check_read_only(_to_api(webhook), webhook.version)
+        sent_headers = {"headers": body.headers or None} if "headers" in sent else {}
+        kinds.check_change(webhook, body, {**changes, **sent_headers})
+        changed = {name for name, value in changes.items() if value != _comparable(getattr(webhook, name))}
         if webhook.is_pull:
-            kept = {name: value for name, value in changes.items() if name not in kinds.PUSH_ATTRIBUTES}
+            kept = {name: changes[name] for name in changed - kinds.PUSH_ATTRIBUTES}
             return replace(webhook, **kept) if kept else webhook
-        if webhook.source != _API and sent & {"url", "event_types", "filters"}:
+        if webhook.source != _API and changed & {"url", "event_types", "filters"}:
             raise Conflict(
                 f"An automation in {webhook.source} manages the url, eventTypes and filters of this webhook. "
                 "Change them there."
             )
+        headers = _changed_headers(webhook, body) if "headers" in sent else None
         has_new_origin = body.url is not None and _origin(body.url) != _origin(webhook.url)
-        if has_new_origin and "headers" not in sent and webhook.headers is not None:
+        if has_new_origin and webhook.headers is not None and _keeps_values(body):
             # Header values are write-only, but the caller could read them at their own receiver.
             raise ValidationFailed.for_field(
-                "headers", "send the headers again when the URL has another origin; {} removes them"
+                "headers",
+                "send the values of the headers again, because the URL has another origin; {} removes them",
             )
-        return replace(webhook, **changes) if changes else webhook
+        if headers is not None:
+            webhook = replace(webhook, **_header_attributes(webhook.workspace_id, id, headers))
+        return replace(webhook, **changes) if changed else webhook
 
     return _change(
         principal.workspace_id, id, change, if_match, extra_actions=lambda new: _expiry_actions(sent, new)
@@ -543,6 +551,34 @@ def _origin(url: str) -> tuple[str, str]:
     return scheme.lower(), re.split(r"[/?]", rest, maxsplit=1)[0].lower()
 
 
+def _comparable(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _keeps_values(body: UpdateWebhook) -> bool:
+    """Whether an update keeps values of headers that are stored."""
+    return "headers" not in body.model_fields_set or MASK in body.headers.values()
+
+
+def _changed_headers(webhook: StoredWebhook, body: UpdateWebhook) -> dict[str, str] | None:
+    """The headers after an update that sends headers, or None if they stay as they are: a masked value is the
+    stored one. Raises ValidationFailed for the mask of a header that is not stored.
+    """
+    masked = {name for name, value in body.headers.items() if value == MASK}
+    if masked == set(webhook.header_names) == body.headers.keys():
+        return None
+    stored = decrypt_headers(webhook) if masked else {}
+    values = {name.lower(): value for name, value in stored.items()}
+    headers = {
+        name: values.get(name.lower(), value) if name in masked else value
+        for name, value in body.headers.items()
+    }
+    try:
+        return check_headers(headers)
+    except ValueError as error:
+        raise ValidationFailed.for_field("headers", str(error)) from None
+
+
 def _attributes(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dict[str, Any]:
     """The attributes of a StoredWebhook that the named fields of `body` set."""
     plain = names - {"headers", "expires_in_seconds"}
@@ -554,9 +590,15 @@ def _attributes(workspace_id: str, id: WebhookId, body: CreateWebhook, names: se
         seconds = body.expires_in_seconds
         attributes["expires_at"] = None if seconds is None else now_ms() + seconds * 1000
     if "headers" in names:
-        attributes["header_names"] = list(body.headers)
-        attributes["headers"] = _encrypt_headers(workspace_id, id, body.headers) if body.headers else None
+        attributes |= _header_attributes(workspace_id, id, body.headers)
     return attributes
+
+
+def _header_attributes(workspace_id: str, id: WebhookId, headers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "header_names": list(headers),
+        "headers": _encrypt_headers(workspace_id, id, headers) if headers else None,
+    }
 
 
 def _encrypt_headers(workspace_id: str, id: WebhookId, headers: dict[str, str]) -> str:
