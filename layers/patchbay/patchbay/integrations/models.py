@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
-from patchbay.ids import IntegrationId, LogId
+from patchbay.ids import IntegrationId
 from patchbay.integrations.stored_integration import ConfigValue
 from patchbay.providers.provider import IntegrationType
 
@@ -123,12 +123,6 @@ class RevealQuery(QueryModel):
     reveal: bool = False
 
 
-class LogQuery(ListQuery):
-    action: Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,64}$")] | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
-
-
 class Publisher(ApiModel):
     """The publisher of an integration. The platform sets `name` and `verified`, not the publisher."""
 
@@ -163,17 +157,6 @@ class Integration(ApiModel):
     created_at: Timestamp
     updated_at: Timestamp
     version: int
-
-
-class LogEntry(ApiModel):
-    """An action, its actor and its outcome. Kept for 90 days."""
-
-    id: LogId
-    action: str
-    actor: str
-    outcome: Literal["SUCCEEDED", "FAILED"]
-    detail: str | None
-    created_at: Timestamp
 
 
 class ReviewPublication(ApiModel):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from patchbay import vault
+from patchbay.activity import log as activity
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
@@ -27,7 +28,7 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.integrations import activity, marketplace
+from patchbay.integrations import marketplace
 from patchbay.integrations import service as integrations
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.config import origin_of

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
@@ -19,7 +20,7 @@ from patchbay.api_model import ApiModel, ListQuery, Name, Timestamp
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
-from patchbay.webhooks import retry
+from patchbay.webhooks import retry, signing
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 MAX_OVERLAP_SECONDS = 7 * 86_400
@@ -134,7 +135,7 @@ class RetryConfig(ApiModel):
         )
 
 
-class CreateWebhook(ApiModel):
+class WebhookSettings(ApiModel):
     """Every request to the receiver has the `headers`; the API never returns their values."""
 
     name: Name
@@ -148,7 +149,24 @@ class CreateWebhook(ApiModel):
     disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
-class UpdateWebhook(CreateWebhook):
+def _check_secret(secret: str) -> str:
+    pasted_credentials.check(secret)
+    signing.check_own_secret(secret)
+    return secret
+
+
+OwnSecret = Annotated[str, AfterValidator(_check_secret), Field(repr=False)]
+
+
+class CreateWebhook(WebhookSettings):
+    """`secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_`
+    and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+    """
+
+    secret: OwnSecret | None = Field(default=None, repr=False)
+
+
+class UpdateWebhook(WebhookSettings):
     """Changes only the fields that are sent; the defaults are placeholders for the others."""
 
     name: Name = ""
@@ -161,14 +179,29 @@ class SetWebhookStatus(ApiModel):
 
 
 class RotateSecret(ApiModel):
-    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately."""
+    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
+    `secret` brings the new one, as at creation; without it, Patchbay generates one.
+    """
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
+    secret: OwnSecret | None = Field(default=None, repr=False)
+
+
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Part = Literal["stats", "receiver"]
+# Names, separated by commas.
+Include = Annotated[list[Part], BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):
+    """`include` adds `stats`, `receiver` or both (`stats,receiver`) to each webhook, at the cost of reads."""
+
     status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | None = None
     event_type: EventType | None = None
+    include: Include = Field(default_factory=list)
 
 
 class Latency(ApiModel):
@@ -203,8 +236,31 @@ class WebhookStats(ApiModel):
     last_error: LastError | None = None
 
 
+class Receiver(ApiModel):
+    """The receiver as the delivery engine sees it now.
+
+    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
+    SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
+    seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
+    how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
+    number of deliveries that are HELD.
+    """
+
+    breaker: Literal["CLOSED", "OPEN"]
+    opened_at: Timestamp | None
+    next_probe_at: Timestamp | None
+    lane: Literal["FAST", "SLOW"]
+    lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
+    slow_at: Timestamp | None
+    slowdowns: int
+    backlog_since: Timestamp | None
+    held: int
+
+
 class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that created it; header values are masked."""
+    """`source` is `api` or the automation platform that created it; header values are masked. A list has
+    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+    """
 
     id: WebhookId
     name: str
@@ -221,8 +277,10 @@ class Webhook(ApiModel):
     status_reason: str | None
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
-    consecutive_failures: int = 0
-    stats: WebhookStats = Field(default_factory=WebhookStats)
+    consecutive_failures: int | None = None
+    stats: WebhookStats | None = None
+    receiver: Receiver | None = None
+    created_by: str
     created_at: Timestamp
     updated_at: Timestamp
     version: int
@@ -233,6 +291,7 @@ class WebhookWithSecret(Webhook):
     same Idempotency-Key must get the same response.
     """
 
-    consecutive_failures: int = Field(default=0, exclude=True)
-    stats: WebhookStats = Field(default_factory=WebhookStats, exclude=True)
+    consecutive_failures: int | None = Field(default=None, exclude=True)
+    stats: WebhookStats | None = Field(default=None, exclude=True)
+    receiver: Receiver | None = Field(default=None, exclude=True)
     secret: str = Field(repr=False)
