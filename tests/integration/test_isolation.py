@@ -120,7 +120,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
         **{
             f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
-            for rest in ("/status", "/rotate-secret", "/test", "/recover", "/deliveries")
+            for rest in ("/status", "/rotate-secret", "/test", "/recover", "/deliveries", "/logs")
         },
         **{
             f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}{rest}": {"id": webhook, "deliveryId": delivery.id}
@@ -128,6 +128,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         },
         f"{KEYS}/{{id}}": {"id": key["id"]},
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
+        f"{KEYS}/{{id}}/logs": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
         f"{INTEGRATIONS}/{{id}}/oauth/initiate": {"id": oauth},
         **{
@@ -223,6 +224,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
+    paths += tuple(f"{path}/{{id}}/logs" for path in (WEBHOOKS, KEYS))
     for path in paths:
         for who in (a, b):
             other = b if who is a else a
