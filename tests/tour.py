@@ -508,6 +508,7 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     connection = api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json=credentials, headers=once)
     api(f"GET {INTEGRATIONS}", 200)
     api(f"GET {INTEGRATIONS}/{plain}/logs", 200)
+    assert api(f"GET {INTEGRATIONS}/{plain}/logs?action=nothing", 200)["items"] == []
     for ref in ("default", connection["id"]):
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)

@@ -62,7 +62,7 @@ class Ledger:
 
     def stats(self) -> list[Any]:
         """The statistics of both webhooks."""
-        items = self.pipeline.api(f"GET {WEBHOOKS}").json()["items"]
+        items = self.pipeline.api(f"GET {WEBHOOKS}?include=stats").json()["items"]
         return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
 
     def delivered(self) -> int:

@@ -387,6 +387,7 @@ def send_key_in_each_header(hunt: KeyHunt, keys: HuntedKeys) -> None:
         for line, sent in (
             (f"GET {KEYS}", None),
             (f"GET {keys.path}", None),
+            (f"GET {keys.path}/logs", None),
             (f"PUT {KEYS}/{keys.spent['id']}", {"name": "spent"}),
             (f"POST {KEYS}/verify", {"key": good}),
             (f"DELETE {KEYS}/{keys.revoked['id']}", None),
