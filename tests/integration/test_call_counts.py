@@ -54,7 +54,7 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     assert cost("GET /api/integrations/webhooks") == listing
     # One call reads the stats of three, unless one has failed or got an event within the hour.
     for parts in ("stats", "receiver", "stats,receiver"):
-        shown = cost("GET /api/integrations/webhooks", query={"include": parts})
+        shown = cost(f"GET /api/integrations/webhooks?include={parts}")
         assert shown == listing | {"dynamodb.BatchGetItem": 1}, parts
 
     cost("POST /api/events", json=EVENT)  # reads the subscriptions

@@ -20,7 +20,7 @@ def shown(pipeline: Pipeline, webhook: Any) -> Any:
     """The state of the receiver; the list shows the same on request."""
     detail = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()
     for parts in ("receiver", "stats,receiver"):
-        items = pipeline.api(f"GET {WEBHOOKS}", query={"include": parts}).json()["items"]
+        items = pipeline.api(f"GET {WEBHOOKS}?include={parts}").json()["items"]
         (item,) = (item for item in items if item["id"] == webhook["id"])
         assert item["receiver"] == detail["receiver"]
         assert item["consecutiveFailures"] == detail["consecutiveFailures"]
@@ -86,7 +86,7 @@ def test_list_without_include_has_no_stats(pipeline: Pipeline) -> None:
     pipeline.webhook(URL)
     (item,) = pipeline.api(f"GET {WEBHOOKS}").json()["items"]
     assert (item["stats"], item["receiver"], item["consecutiveFailures"]) == (None, None, None)
-    answer = pipeline.api(f"GET {WEBHOOKS}", query={"include": "stats,secrets"})
+    answer = pipeline.api(f"GET {WEBHOOKS}?include=stats,secrets")
     assert (answer.status, [error["path"] for error in answer.json()["errors"]]) == (422, ["include"])
 
 

@@ -295,4 +295,5 @@ def test_explanation_exists_exactly_if_the_data_does_not_pass(filters: list[Any]
     ],
 )
 def test_explanation_names_the_filter_and_the_value(filter: dict[str, Any], explanation: str) -> None:
-    assert explain([filter], DATA) == f"filter `{filter['path']}` {explanation}"
+    data: Any = DATA
+    assert explain([filter], data) == f"filter `{filter['path']}` {explanation}"
