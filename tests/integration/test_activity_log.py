@@ -46,7 +46,7 @@ def test_changes_of_a_webhook_are_logged_with_field_names_only(api: Api, backend
     send(api, f"PUT {path}", json=changes, token=other)
     send(api, f"PUT {path}", json={"name": "private name"})
     send(api, f"PUT {path}", json={})
-    assert_problem(api(f"PUT {path}", json={"name": "x"}, headers={"If-Match": "1"}), 409)
+    assert_problem(api(f"PUT {path}", json={"name": "x"}, headers={"If-Match": "1"}), 412)
     send(api, f"PUT {path}/status", json={"status": "INACTIVE"})
     send(api, f"POST {path}/rotate-secret", json={})
     send(api, f"POST {path}/rotate-secret", json={"overlapSeconds": 0})
@@ -114,7 +114,7 @@ def test_changes_of_an_api_key_are_logged(api: Api, backend: Backend) -> None:
     changes = {"name": "private", "rateLimitPerHour": 7, "expiresAt": "2999-01-01T00:00:00Z"}
     edited = send(api, f"PUT {path}", json=changes)
     send(api, f"PUT {path}", json={"name": "private"})
-    assert_problem(api(f"PUT {path}", json={"name": "x"}, headers={"If-Match": "1"}), 409)
+    assert_problem(api(f"PUT {path}", json={"name": "x"}, headers={"If-Match": "1"}), 412)
     successor = send(api, f"POST {path}/rotate", 201, json={"overlapSeconds": 60})
     for _ in range(2):
         send(api, f"DELETE {path}")

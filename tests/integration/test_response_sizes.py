@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
-from local import gateway
 from local.runtime import MAX_PAYLOAD
 from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
@@ -41,7 +40,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -324,7 +323,7 @@ def test_list_pages_fit_and_contain_every_item_once(
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
-        found += [item["type"] if "kind" in item else item["id"] for item in items]
+        found += [item["id"] if "id" in item else item["type"] for item in items]
         if page.json()["nextCursor"] is None:
             break
         assert items, "a page without an item makes no progress"
@@ -339,7 +338,7 @@ def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) 
     """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
-    ids = filler.copies("AutomationsTable", RunId, 3, key="id", error={"code": "action_failed", "detail": NUL * 390 * KB})
+    ids = filler.copies("AutomationsTable", RunId, 3, key="id", action=NUL * 390 * KB)
     single = api(f"GET {ZAPIER}/runs/{ids[0]}")
     assert (single.status, size(single) <= MAX_PAYLOAD) == (200, True)
     page = api(f"GET {ZAPIER}/runs")
@@ -407,6 +406,21 @@ def trial(filler: Filler) -> Answer:
     return answer
 
 
+def feed(filler: Filler) -> str:
+    body = {"kind": "pull", "name": "a", "eventTypes": ["POST_FAILED"]}
+    id = filler.made(f"POST {WEBHOOKS}", body)["id"]
+    entry = {"webhookKey": webhook_key("acme", id), "eventType": "POST_PUBLISHED", "size": 254 * KB}
+    times = {"first": 1, "at": now_ms(), "before": 0, "ttl": now_ms() // 1000 + 86_400}
+    filler.write(
+        "FeedsTable",
+        (
+            {**entry, **times, "sk": f"entry#{number:016}", "eventId": filler.event(LARGEST_DATA, number)}
+            for number in range(1, 14)
+        ),
+    )
+    return f"GET {WEBHOOKS}/{id}/feed?limit=100"
+
+
 MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
@@ -415,6 +429,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/events/{id}": [event],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
+    "GET /api/integrations/webhooks/{id}/feed": [feed],
     "POST /api/events/batch": [batch],
     "POST /api/integrations/webhooks/{id}/test": [trial],
 }
@@ -439,6 +454,7 @@ ONE_ROW = {
     "DELETE /api/automations/{platform}/hooks/{id}",
     "DELETE /api/integrations/api-keys/{id}",
     "DELETE /api/integrations/webhooks/{id}",
+    "DELETE /api/integrations/webhooks/{id}/feed/consumers/{consumer}",
     "DELETE /api/integrations/{id}",
     "DELETE /api/integrations/{id}/connections/{connectionId}",
     "GET /api/automations/{platform}/hooks/{id}",
@@ -446,6 +462,7 @@ ONE_ROW = {
     "GET /api/automations/{platform}/runs/{id}",
     "GET /api/health",
     "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
@@ -460,6 +477,7 @@ ONE_ROW = {
     "POST /api/integrations/oauth/callback",
     "POST /api/integrations/webhooks",
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
+    "POST /api/integrations/webhooks/{id}/feed/commit",
     "POST /api/integrations/webhooks/{id}/recover",
     "POST /api/integrations/webhooks/{id}/rotate-secret",
     "POST /api/integrations/{id}/connections",
@@ -480,7 +498,7 @@ def test_every_route_is_covered(backend: Backend) -> None:
     known = [*LISTS, *MANY_ROWS, *ONE_ROW]
     assert len(known) == len(set(known))
     # A new route that returns a list belongs in LISTS, one that returns many rows in MANY_ROWS.
-    assert {route.key for route in gateway.read(backend.template).routes} == set(known)
+    assert {route.key for route in routes_of(backend.template)} == set(known)
 
 
 # ── truncation ───────────────────────────────────────────────────────────────────────────────────────
@@ -568,7 +586,7 @@ class Large(ApiModel):
 
 
 def invoked(function: Any) -> Any:
-    context = {"requestId": "r", "http": {"method": "GET"}}
+    context = {"requestId": "r", "domainName": HOST, "http": {"method": "GET"}}
     event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 

@@ -26,7 +26,7 @@ from patchbay.deliveries.models import (
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
-from patchbay.events.models import Event, EventDelivery, payload
+from patchbay.events.models import Event, EventDelivery, EventFeed, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
@@ -221,6 +221,10 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             )
             for webhook_id, delivery_id in ids.items()
         ],
+        feeds=[
+            EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
+            for webhook_id in event.feed_ids
+        ],
         unmatched=None if unmatched is None else unmatched.webhooks,
         unmatched_truncated=unmatched is not None and unmatched.truncated,
     )
@@ -229,9 +233,8 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
 def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
     if event.reason is not None:  # a rejected event goes to no webhook
         return Unmatched([], truncated=False)
-    return find_unmatched(
-        principal.workspace_id, event.type, event.timestamp, event.data, frozenset(event.webhook_ids)
-    )
+    matched = {*event.webhook_ids, *event.feed_ids}
+    return find_unmatched(principal.workspace_id, event.type, event.timestamp, event.data, matched)
 
 
 def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredDelivery:
@@ -244,7 +247,9 @@ def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredD
 
 
 def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
-    if webhooks.get(principal, webhook_id).status != "ACTIVE":
+    webhook = webhooks.get(principal, webhook_id)
+    webhooks.check_push(webhook.kind)
+    if webhook.status != "ACTIVE":
         raise Conflict("The webhook is not active. Set its status to ACTIVE first.")
 
 
@@ -264,7 +269,7 @@ def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collecti
         held = store.count_held(key) if may_have_pending else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         changes: dict[str, object] = {"consecutive_failures": health.consecutive_failures(resumed_at)}
-        if "receiver" in parts:
+        if "receiver" in parts and webhook.kind == "push":
             changes["receiver"] = receiver_state.describe(health, traffic, resumed_at, held, now)
         if "stats" in parts:
             retrying = store.count_retrying(key) if may_have_pending else 0

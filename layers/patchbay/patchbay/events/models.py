@@ -111,6 +111,13 @@ class EventDelivery(ApiModel):
     status: str
 
 
+class EventFeed(ApiModel):
+    """A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there."""
+
+    id: DeliveryId
+    webhook_id: WebhookId
+
+
 UnmatchedCode = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
 
 
@@ -139,6 +146,7 @@ class Event(EventSummary):
 
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
+    feeds: list[EventFeed] = Field(default_factory=list)
     unmatched: list[UnmatchedWebhook] | None = None
     unmatched_truncated: bool = False
 

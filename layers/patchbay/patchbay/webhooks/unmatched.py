@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from patchbay import event_filters
-from patchbay.clock import from_ms, iso
+from patchbay.clock import from_ms, iso, now_ms
 from patchbay.events.models import UnmatchedCode, UnmatchedReason, UnmatchedWebhook
 from patchbay.ids import WebhookId
 from patchbay.webhooks import store
@@ -44,9 +44,10 @@ def find(
 def _find(
     workspace_id: str, event_type: str, timestamp: int, data: JsonValue, matched: Collection[WebhookId]
 ) -> Iterator[UnmatchedWebhook]:
+    now = now_ms()
     for webhook in store.subscribers(workspace_id, event_type):
         id = WebhookId(webhook.id)
-        if id not in matched:
+        if id not in matched and not webhook.has_expired(now):
             code, detail = _reason(webhook, timestamp, data)
             yield UnmatchedWebhook(
                 webhook_id=id, name=webhook.name, reason=UnmatchedReason(code=code, detail=detail)
