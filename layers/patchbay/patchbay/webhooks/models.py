@@ -163,7 +163,7 @@ def _check_secret(secret: str) -> str:
     return secret
 
 
-OwnSecret = Annotated[str, AfterValidator(_check_secret), Field(repr=False)]
+OwnSecret = Annotated[str, AfterValidator(_check_secret)]
 
 
 class CreateWebhook(WebhookSettings):
