@@ -96,3 +96,22 @@ def test_list_of_keys_has_no_daily_use(pipeline: Pipeline) -> None:
     (item,) = pipeline.api(f"GET {path}").json()["items"]
     assert item["usage"] == {"total": 0, "daily": None}
     assert len(pipeline.api(f"GET {path}/{key['id']}").json()["usage"]["daily"]) == 30
+
+
+def test_pull_webhook_has_no_receiver_state_but_is_explained(pipeline: Pipeline) -> None:
+    filters = [{"path": "network", "op": "equals", "value": "x"}]
+    body = {"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"]}
+    ids = []
+    for more in ({"filters": filters}, {}):
+        answer = pipeline.api(f"POST {WEBHOOKS}", json={**body, **more})
+        assert answer.status == 201, answer.text
+        ids.append(answer.json()["id"])
+        assert pipeline.api(f"GET {WEBHOOKS}/{ids[-1]}").json()["receiver"] is None
+    event = pipeline.api(f"GET /api/events/{pipeline.publish()}").json()
+    assert [each["webhookId"] for each in event["feeds"]] == ids[1:]
+    (unmatched,) = event["unmatched"]
+    assert (unmatched["webhookId"], unmatched["reason"]["code"]) == (ids[0], "filter_mismatch")
+    unknown = {**body, "filters": [{"path": "netwrk", "op": "exists"}]}
+    assert pipeline.api(f"POST {WEBHOOKS}", json=unknown).status == 422
+    assert pipeline.api(f"PUT {WEBHOOKS}/{ids[1]}", json={"filters": unknown["filters"]}).status == 422
+    assert pipeline.api(f"PUT {WEBHOOKS}/{ids[1]}", json={"filters": filters}).status == 200
