@@ -223,10 +223,12 @@ def test_create_stores_all_fields_and_masks_secrets(api: Api) -> None:
         "rateLimitPerDay": 24_000_000,
         "isPublic": False,
         "reviewStatus": None,
+        "reviewReason": None,
         "publisher": None,
         "installedFrom": None,
         "metadata": {"team": "news", "nested": {"null": None}, "big": 2**70, "float": 0.1},
         "connectionCount": 0,
+        "createdBy": "user:someone",
         "createdAt": integration["createdAt"],
         "updatedAt": integration["createdAt"],
         "version": 1,
@@ -546,8 +548,57 @@ def test_secret_field_does_not_become_public_with_another_provider(api: Api) -> 
     assert back["config"]["domain"] == MASK
 
 
+# The built-in settings of two providers, in other spellings that mean the same.
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "hubspot": {
+        "authorizationUrl": "HTTPS://App.HubSpot.com:443/oauth/authorize",
+        "tokenUrl": "https://api.hubapi.com/oauth/v3/token",
+        "revocationUrl": "https://api.hubapi.com/oauth/v3/token/revoke",
+        "clientAuth": "body",
+        "pkce": True,
+        "scopeSeparator": " ",
+        "refresh": "static",
+        "expiredErrors": ["BAD_REFRESH_TOKEN"],
+        "revokeReplaced": False,
+    },
+    "salesforce": {
+        "domain": "acme.my",
+        "authorizationUrl": "https://acme.my.salesforce.com/services/oauth2/authorize",
+        "tokenUrl": "https://acme.my.salesforce.com/services/oauth2/token",
+    },
+}
+
+
+@pytest.mark.parametrize("provider", BUILT_IN)
+@pytest.mark.parametrize("is_public", [False, True])
+def test_built_in_provider_settings_are_accepted_and_not_stored(
+    api: Api, provider: str, is_public: bool
+) -> None:
+    settings = {
+        name: value for name, value in BUILT_IN[provider].items() if not (is_public and name == "domain")
+    }
+    if is_public and provider == "salesforce":
+        settings = {
+            name: value.replace("acme.my", "login") for name, value in settings.items()
+        }  # a public integration has the provider's own URLs
+    client = {"clientId": "id-1", "clientSecret": SECRET}
+    body = {"provider": provider, "isPublic": is_public, "config": {**settings, **client}}
+    integration = created(api, **body)
+    kept = {"clientId": "id-1", "clientSecret": MASK}
+    if "domain" in settings:
+        kept["domain"] = "acme.my"
+    assert (integration["status"], integration["config"]) == ("ACTIVE", kept)
+    review = integration["reviewStatus"]
+    assert put(api, integration, config=settings).json() == integration, "nothing changed"
+    assert updated(api, integration, name="renamed", config=settings)["reviewStatus"] == review
+    assert_problem(put(api, integration, config={"tokenUrl": OWN["tokenUrl"]}), 422)
+    url = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
+    expected = settings["authorizationUrl"].lower().replace(":443", "")
+    assert url.json()["authorizationUrl"].startswith(f"{expected}?"), url
+
+
 def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
-    own = {
+    own: dict[str, Any] = {
         "authorizationUrl": OWN["authorizationUrl"],
         "tokenUrl": OWN["tokenUrl"],
         "revocationUrl": OWN["revocationUrl"],
@@ -555,7 +606,9 @@ def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
         "clientAuth": "none",
         "pkce": False,
         "scopeSeparator": ",",
-        "refresh": "static",
+        "refresh": "rotating",
+        "expiredErrors": ["GONE"],
+        "revokeReplaced": True,
     }
     integration = created(api, **HUBSPOT)
     for name, value in own.items():
@@ -601,7 +654,7 @@ def test_status_is_active_while_required_config_is_complete(api: Api) -> None:
 def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
     integration = created(api, **HUBSPOT)
     for status in ("INACTIVE", "ERROR"):
-        answer = set_status(api, integration, status, reason="Ünder repair")
+        answer = set_status(api, integration, status, statusReason="Ünder repair")
         assert (answer.json()["status"], answer.json()["statusReason"]) == (status, "Ünder repair")
         assert connect(api, integration).json()["code"] == "integration_inactive"
         assert updated(api, integration, config={"clientSecret": None})["status"] == status

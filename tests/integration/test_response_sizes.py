@@ -339,7 +339,9 @@ def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) 
     """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
-    ids = filler.copies("AutomationsTable", RunId, 3, key="id", error={"code": "action_failed", "detail": NUL * 390 * KB})
+    ids = filler.copies(
+        "AutomationsTable", RunId, 3, key="id", error={"code": "action_failed", "detail": NUL * 390 * KB}
+    )
     single = api(f"GET {ZAPIER}/runs/{ids[0]}")
     assert (single.status, size(single) <= MAX_PAYLOAD) == (200, True)
     page = api(f"GET {ZAPIER}/runs")

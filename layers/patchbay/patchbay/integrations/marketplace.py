@@ -77,6 +77,7 @@ def on_change(
         new = replace(
             new,
             review_status=ReviewStatus.APPROVED,
+            review_reason=None,
             publisher_name=principal.workspace_id,
             publisher_verified=True,
             withdrawn=False,
@@ -84,7 +85,7 @@ def on_change(
         return new, [
             store.put_listing_action(_snapshot(new, new.version if old is None else new.version + 1))
         ]
-    new = replace(new, review_status=ReviewStatus.PENDING)
+    new = replace(new, review_status=ReviewStatus.PENDING, review_reason=None)
     actions = [store.request_review_action(new.workspace_id, new.id, now_ms())]
     if old is not None and client_identity(old) != client_identity(new):
         # The listing has the old client, which no longer serves copies.
@@ -136,7 +137,7 @@ def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
         raise NotFound("No integration with this ID.")
     new, extra_actions = _after_decision(old, body)
     log_action = activity.log_action(
-        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.reason
+        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.review_reason
     )
     try:
         new = store.update(old, new, [store.finish_review_action(old.id), log_action, *extra_actions])
@@ -157,7 +158,7 @@ def _after_decision(
 ) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
     """The integration after the platform's decision, and the extra actions of the transaction."""
     decided = replace(
-        old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
+        old, review_status=ReviewStatus.REJECTED, review_reason=body.review_reason, updated_at=now_ms()
     )
     if body.decision == "WITHDRAW":
         # This applies even to an integration that has since been unpublished or rejected: its copies work
@@ -190,7 +191,7 @@ def _after_decision(
 def _with_unpublished_status(new: StoredIntegration) -> StoredIntegration:
     count = sum(1 for _ in store.copies(new.id))
     copies = "1 installed copy continues" if count == 1 else f"{count} installed copies continue"
-    return replace(new, review_status=None, status_reason=f"Unpublished. {copies} to work.")
+    return replace(new, review_status=None, review_reason=f"unpublished: {copies} to work")
 
 
 class _ReviewedFields(NamedTuple):
@@ -377,6 +378,7 @@ def to_api(listing: MarketplaceListing) -> Integration:
         rate_limit_per_day=listing.rate_limit_per_day,
         is_public=True,
         review_status=ReviewStatus.APPROVED,
+        review_reason=None,
         publisher=Publisher(
             workspace_id=listing.publisher_workspace_id,
             name=listing.publisher_name,
@@ -385,6 +387,7 @@ def to_api(listing: MarketplaceListing) -> Integration:
         installed_from=None,
         metadata=compact_json.loads(listing.metadata),
         connection_count=0,
+        created_by=None,
         created_at=from_ms(listing.id.time_ms or listing.approved_at),
         updated_at=from_ms(listing.approved_at),
         version=listing.approved_version,

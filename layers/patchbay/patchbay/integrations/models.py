@@ -116,6 +116,7 @@ class IntegrationQuery(ListQuery):
 
 class MarketplaceQuery(ListQuery):
     type: IntegrationType | None = None
+    provider: ProviderName | None = None
     search: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
@@ -139,7 +140,9 @@ class Publisher(ApiModel):
 
 class Integration(ApiModel):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of.
+    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
+    incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
+    text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace.
     """
 
     id: IntegrationId
@@ -156,10 +159,12 @@ class Integration(ApiModel):
     rate_limit_per_day: int | None
     is_public: bool
     review_status: ReviewStatus | None
+    review_reason: str | None
     publisher: Publisher | None
     installed_from: IntegrationId | None
     metadata: JsonObject
     connection_count: int
+    created_by: str | None
     created_at: Timestamp
     updated_at: Timestamp
     version: int
@@ -189,4 +194,4 @@ class ReviewPublication(ApiModel):
     decision: Literal["APPROVE", "REJECT", "WITHDRAW"] | None = None
     publisher_name: Name | None = None
     verified: bool = False
-    reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+    review_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None

@@ -16,6 +16,7 @@ from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId
 from patchbay.integrations import activity, client, config, marketplace, store
+from patchbay.integrations.config_fields import CLIENT_SECRET
 from patchbay.integrations.models import (
     MAX_METADATA_BYTES,
     CreateIntegration,
@@ -276,6 +277,8 @@ def _with_config(
     provider = _load_provider(new.provider)
     parts = config.Parts(old.config, _decrypt_secrets(old, changes))
     merged = config.merge(parts, changes, provider)
+    if new.provider is not None and provider is None and new.provider != old.provider:
+        config.check_provider(new.provider, merged.public)
     before = config.secret_destinations(_load_provider(old.provider), parts.public)
     after = config.secret_destinations(provider, merged.public)
     if before != after and (old.secret_names or old.connection_count):
@@ -313,9 +316,9 @@ def _check_may_move_secrets(
 ) -> None:
     """Stored secrets and tokens never go to a new destination: the change must include the client secret."""
     principal.require("credentials:write")
-    if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
+    if CLIENT_SECRET in old.secret_names and not changes.get(CLIENT_SECRET):
         raise ValidationFailed.for_field(
-            f"config.{config.CLIENT_SECRET}",
+            f"config.{CLIENT_SECRET}",
             "must be sent again: the client or a URL changes, and the stored secret is not sent there",
         )
 
@@ -396,17 +399,19 @@ def to_api(integration: StoredIntegration, secrets: Mapping[str, str] | None = N
         description=integration.description,
         logo_url=integration.logo_url,
         status=IntegrationStatus(integration.status),
-        status_reason=integration.status_reason,
+        status_reason=client.status_reason(integration),
         config=masked if secrets is None else {**masked, **secrets},
         scopes=list(integration.scopes),
         rate_limit_per_hour=integration.rate_limit_per_hour,
         rate_limit_per_day=integration.rate_limit_per_day,
         is_public=integration.is_public,
         review_status=None if review is None else ReviewStatus(review),
+        review_reason=integration.review_reason,
         publisher=publisher,
         installed_from=integration.installed_from,
         metadata=compact_json.loads(integration.metadata),
         connection_count=integration.connection_count,
+        created_by=integration.created_by,
         created_at=from_ms(integration.created_at),
         updated_at=from_ms(integration.updated_at),
         version=integration.version,

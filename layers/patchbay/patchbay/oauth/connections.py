@@ -25,7 +25,7 @@ from patchbay.errors import (
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import activity
 from patchbay.integrations import service as integrations
-from patchbay.integrations.client import client_for, provider_for
+from patchbay.integrations.client import client_for, provider_for, status_reason
 from patchbay.integrations.models import IntegrationStatus
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import limits, provider_calls, refresh, store, token_endpoint
@@ -218,10 +218,10 @@ def check_active(integration: StoredIntegration) -> None:
     """Raises IntegrationInactive."""
     if integration.status == IntegrationStatus.ACTIVE:
         return
-    reason = "" if integration.status_reason is None else f" ({integration.status_reason})"
+    why = status_reason(integration)
+    reason = "" if why is None else f" ({why})"
     advice = {
-        IntegrationStatus.PENDING_SETUP.value: "Set what its provider requires: config.clientId, "
-        "config.clientSecret and, for a custom provider, its URLs.",
+        IntegrationStatus.PENDING_SETUP.value: "Set the missing fields: PUT /api/integrations/{id}.",
         IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
         IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
     }[integration.status]
