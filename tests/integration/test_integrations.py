@@ -582,9 +582,9 @@ def test_built_in_provider_settings_are_accepted_and_not_stored(
             name: value.replace("acme.my", "login") for name, value in settings.items()
         }  # a public integration has the provider's own URLs
     client = {"clientId": "id-1", "clientSecret": SECRET}
-    body = {"provider": provider, "isPublic": is_public, "config": {**settings, **client}}
+    body: dict[str, Any] = {"provider": provider, "isPublic": is_public, "config": {**settings, **client}}
     integration = created(api, **body)
-    kept = {"clientId": "id-1", "clientSecret": MASK}
+    kept: dict[str, Any] = {"clientId": "id-1", "clientSecret": MASK}
     if "domain" in settings:
         kept["domain"] = "acme.my"
     assert (integration["status"], integration["config"]) == ("ACTIVE", kept)

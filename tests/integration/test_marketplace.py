@@ -25,10 +25,10 @@ from patchbay.integrations.client import client_for
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
 from patchbay.oauth.maintenance import RunSummary, run_due
-from patchbay.oauth.models import AuthType
 from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
 from patchbay.providers import provider as providers
+from patchbay.providers.provider import AuthType
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for

@@ -272,18 +272,10 @@ def json_schema(provider: Provider | None) -> Schema:
     Further fields are the caller's own, and secret.
     """
     needed = _needed_fields(provider)
-    properties: dict[str, JsonValue] = {}
-    for name, field in public_fields(provider).items():
-        if needed or (provider is not None and name in provider.variables):
-            properties[name] = field.schema
-    schema: Schema = {
-        **_OBJECT,
-        "properties": properties,
-        "required": list(needed),
-        "additionalProperties": {"type": "string", "minLength": 1, "writeOnly": True},
-    }
     if not needed:
-        return schema
+        return OWN_FIELDS_SCHEMA
+    properties: dict[str, JsonValue] = {name: field.schema for name, field in public_fields(provider).items()}
+    schema: Schema = {**OWN_FIELDS_SCHEMA, "properties": properties, "required": list(needed)}
     properties[CLIENT_SECRET] = config_fields.secret_schema()
     if provider is None:
         public_client: Schema = {"properties": {"clientAuth": {"const": "none"}}, "required": ["clientAuth"]}
@@ -293,7 +285,14 @@ def json_schema(provider: Provider | None) -> Schema:
     return schema
 
 
-_OBJECT: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
+# A config without fields that Patchbay knows.
+OWN_FIELDS_SCHEMA: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": {"type": "string", "minLength": 1, "writeOnly": True},
+}
 
 
 def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:

@@ -60,8 +60,7 @@ def public_fields(provider: Provider | None) -> dict[str, Field]:
             _client_id,
             "Client ID",
             "The ID of your OAuth client, from the provider's developer console.",
-            type="string",
-            pattern=f"^{_PRINTABLE}$",
+            **{**pasted_credentials.SCHEMA, "pattern": f"^{_PRINTABLE}$"},
         ),
         "redirectUris": _field(
             _redirect_uris,

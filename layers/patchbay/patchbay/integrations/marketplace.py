@@ -9,11 +9,11 @@ and limits can only be narrowed, so it never asks more of the publisher's client
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NotRequired, TypedDict
 
-from patchbay import compact_json, response_size
+from patchbay import compact_json, response_size, typos
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
@@ -240,14 +240,7 @@ def _not_publishable(reason: str) -> ValidationFailed:
 
 
 def _oauth_providers() -> list[str]:
-    return [provider.name for provider in _known_providers() if provider.oauth is not None]
-
-
-def _known_providers() -> Iterator[Provider]:
-    for name in providers.names():
-        provider = providers.load(name)
-        if provider is not None:
-            yield provider
+    return [provider.name for provider in providers.load_all() if provider.oauth is not None]
 
 
 def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
@@ -308,11 +301,17 @@ def _waiting_integration(pending: PendingReview) -> WaitingIntegration:
 
 def browse(query: MarketplaceQuery) -> Listing[Integration]:
     """The public integrations, newest first, then the built-in templates by name: those of providers, then
-    those of automations.
+    those of automations. Raises ValidationFailed for a provider that nothing in the marketplace can have.
     """
+    if query.provider is not None and query.provider not in providers.names():
+        near = typos.misspelled(query.provider, providers.names())
+        hint = f"one of {', '.join(providers.names())}" if near is None else f"did you mean `{near}`?"
+        raise ValidationFailed.for_field("provider", f"is not a built-in provider; {hint}")
 
     def published_page(limit: int, cursor: str | None) -> Page[Integration]:
-        page = store.list_listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
+        page = store.list_listings(
+            type=query.type, provider=query.provider, search=query.search, limit=limit, cursor=cursor
+        )
         return page.map(to_api)
 
     def built_in_page(limit: int, cursor: str | None) -> Page[Integration]:
@@ -324,6 +323,24 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
         return Page(entries, next_cursor)
 
     return chain_sources([published_page, built_in_page], query)
+
+
+def get(id: IntegrationId) -> Integration:
+    """A public integration or a built-in template. Raises NotFound, also for an integration that is not
+    listed.
+    """
+    return to_api(_find(id)[0])
+
+
+def _find(id: IntegrationId) -> tuple[MarketplaceListing, bool]:
+    """What the marketplace has under an ID, and whether a workspace published it. Raises NotFound."""
+    published = store.get_listing(id)
+    if published is not None:
+        return published, True
+    for listing in _built_in_listings():
+        if listing.id == id:
+            return listing, False
+    raise NotFound("The marketplace has no integration with this ID.")
 
 
 def _offset(cursor: str | None) -> int:
@@ -396,13 +413,17 @@ def to_api(listing: MarketplaceListing) -> Integration:
 
 def _matches(listing: MarketplaceListing, query: MarketplaceQuery) -> bool:
     text = store.search_text(listing.name, listing.description, listing.provider)
-    return query.type in (None, listing.type) and (query.search or "").casefold() in text
+    return (
+        query.type in (None, listing.type)
+        and query.provider in (None, listing.provider)
+        and (query.search or "").casefold() in text
+    )
 
 
 def _built_in_listings() -> list[MarketplaceListing]:
     """The templates, as if the platform had published them."""
     return [
-        *map(_provider_listing, _known_providers()),
+        *map(_provider_listing, providers.load_all()),
         *map(_automation_listing, all_templates()),
     ]
 
@@ -461,10 +482,7 @@ def _built_in_listing(
 
 def new_installation(principal: Principal, id: IntegrationId) -> StoredIntegration:
     """A new integration, installed from a listing (then it is a copy) or from a template. Raises NotFound."""
-    approved = store.get_listing(id)
-    listing = approved or next((built_in for built_in in _built_in_listings() if built_in.id == id), None)
-    if listing is None:
-        raise NotFound("The marketplace has no integration with this ID.")
+    listing, is_published = _find(id)
     new_id = IntegrationId.new()
     new = StoredIntegration(
         workspace_id=principal.workspace_id,
@@ -484,16 +502,16 @@ def new_installation(principal: Principal, id: IntegrationId) -> StoredIntegrati
         rate_limit_per_day=listing.rate_limit_per_day,
         installed_from=id,
     )
-    if approved is None:
+    if not is_published:
         provider = providers.load(listing.provider) if listing.provider else None
         needs_client = provider is not None and provider.oauth is not None
         return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
     copy = replace(
         new,
-        publisher_name=approved.publisher_name,
-        publisher_verified=approved.publisher_verified,
-        source_workspace_id=approved.publisher_workspace_id,
-        source_client_id=approved.client_id,
+        publisher_name=listing.publisher_name,
+        publisher_verified=listing.publisher_verified,
+        source_workspace_id=listing.publisher_workspace_id,
+        source_client_id=listing.client_id,
     )
     return with_approved_limits(copy)
 

@@ -97,14 +97,14 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
         return page.map(to_api)
 
     def public(limit: int, cursor: str | None) -> Page[Integration]:
-        return store.list_listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
+        page = store.list_listings(
+            type=query.type, provider=query.provider, search=None, limit=limit, cursor=cursor
+        )
+        return page.map(of_others)
 
     def of_others(listing: MarketplaceListing) -> Integration | None:
-        matches = (
-            listing.publisher_workspace_id != principal.workspace_id
-            and query.provider in (None, listing.provider)
-            and query.status in (None, IntegrationStatus.ACTIVE)
-        )
+        is_own = listing.publisher_workspace_id == principal.workspace_id
+        matches = not is_own and query.status in (None, IntegrationStatus.ACTIVE)
         return marketplace.to_api(listing) if matches else None
 
     return marketplace.chain_sources([own, public] if query.include_public else [own], query)
@@ -218,6 +218,11 @@ def find_stored(
 ) -> StoredIntegration | None:
     """The integration, or None. With `with_deleted`, also while the cleanup after its deletion runs."""
     return store.get_with_deleted(workspace_id, id) if with_deleted else store.get(workspace_id, id)
+
+
+def iter_stored(workspace_id: str) -> Iterator[StoredIntegration]:
+    """Every integration of a workspace, in the order of their IDs."""
+    return store.iter_integrations(workspace_id)
 
 
 def tasks() -> Iterator[Task]:
