@@ -71,6 +71,7 @@ BODIES: dict[str, Any] = {
 # The routes that reach other workspaces: the marketplace (test_marketplace), the redirect target of
 # providers, which has no caller (test_oauth_flow), and the platform's answer to a run (test_runs).
 CROSSING_ROUTES = {
+    "GET /api/integrations/marketplace/{id}",
     "POST /api/integrations/{id}/install",
     "GET /api/integrations/{id}/oauth/callback",
     "PUT /api/actions/runs/{id}",
@@ -220,7 +221,14 @@ def test_route_with_foreign_id_returns_404_and_changes_nothing(
 def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
     a = create_workspace(api, backend, "acme")
     b = create_workspace(api, backend, "rival")
-    paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
+    paths: tuple[str, ...] = (
+        WEBHOOKS,
+        KEYS,
+        EVENTS,
+        INTEGRATIONS,
+        "/api/connections",
+        f"{WEBHOOKS}/{{id}}/deliveries",
+    )
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     for path in paths:

@@ -361,6 +361,37 @@ def test_platform_integration_is_approved_immediately(api: Api) -> None:
         assert created(api, jwt_for(name), isPublic=True)["reviewStatus"] == "PENDING"
 
 
+def test_listing_is_read_by_id_like_in_the_list(api: Api) -> None:
+    source, waiting, private = published(api), created(api, isPublic=True), created(api)
+    installed(api, source)
+    everything = pages(api, f"GET {MARKET}", 100, installer_token())
+    for listed in everything:
+        answer = api(f"GET {MARKET}/{listed['id']}", token=installer_token())
+        assert (answer.status, answer.json()) == (200, listed)
+    assert everything[0]["id"] == source["id"]
+    missing = (waiting["id"], private["id"], IntegrationId.new(), IntegrationId.for_template("nobody"))
+    for id in missing:
+        assert_problem(
+            api(f"GET {MARKET}/{id}"), 404, None, "The marketplace has no integration with this ID"
+        )
+    updated(api, source, isPublic=False)
+    assert_problem(api(f"GET {MARKET}/{source['id']}"), 404)
+    reader = jwt_for("acme", scope="connections:read")
+    assert_problem(api(f"GET {MARKET}/{source['id']}", token=reader), 403)
+
+
+def test_marketplace_is_filtered_by_provider(api: Api) -> None:
+    source = published(api)
+    found = pages(api, f"GET {MARKET}?provider=hubspot", 1)
+    assert [one["id"] for one in found] == [source["id"], IntegrationId.for_template("hubspot")]
+    assert [one["name"] for one in items(api(f"GET {MARKET}?provider=zoho"))] == ["Zoho"]
+    assert items(api(f"GET {MARKET}?provider=zoho&type=SOCIAL")) == []
+    assert items(api(f"GET {PATH}?provider=hubspot&includePublic=true", token=installer_token())) == found[:1]
+    answer = api(f"GET {MARKET}?provider=hubsopt")
+    assert_problem(answer, 422, None, "did you mean `hubspot`?", paths=["provider"])
+    assert_problem(api(f"GET {MARKET}?provider=own"), 422, None, "one of activecampaign, adobe")
+
+
 # ── listings ─────────────────────────────────────────────────────────────────────────────────────────
 
 

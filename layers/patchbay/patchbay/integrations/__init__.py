@@ -2,6 +2,7 @@
 
 `service` has the use cases of the API, `marketplace` publishes, reviews and installs, `client` finds the
 OAuth client that an integration uses, and `activity` writes the log. `config` is the policy of the `config`
-field. An integration's hourly and daily limits are enforced in `oauth.limits`.
+field, `credentials` that of a connection's credentials, and `provider_catalogue` describes both to callers.
+An integration's hourly and daily limits are enforced in `oauth.limits`.
 Tables: integrations (`store`) and activity (`activity`).
 """
