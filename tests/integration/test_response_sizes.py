@@ -276,6 +276,10 @@ def connections(filler: Filler) -> FilledList:
     return f"GET {INTEGRATIONS}/{integration}/connections", sorted([row["id"], *ids], reverse=True)
 
 
+def all_connections(filler: Filler) -> FilledList:
+    return "GET /api/connections", connections(filler)[1]
+
+
 def logs(filler: Filler) -> FilledList:
     integration = filler.integration()
     ids = filler.copies("ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, detail=QUOTE * 4 * KB)
@@ -297,6 +301,7 @@ def event_types(filler: Filler) -> FilledList:
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
+    "GET /api/connections": [all_connections],
     "GET /api/events": [events],
     "GET /api/integrations": [integrations_with_public],
     "GET /api/integrations/api-keys": [api_keys],
@@ -339,9 +344,7 @@ def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) 
     """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
-    ids = filler.copies(
-        "AutomationsTable", RunId, 3, key="id", error={"code": "action_failed", "detail": NUL * 390 * KB}
-    )
+    ids = filler.copies("AutomationsTable", RunId, 3, key="id", action=NUL * 390 * KB)
     single = api(f"GET {ZAPIER}/runs/{ids[0]}")
     assert (single.status, size(single) <= MAX_PAYLOAD) == (200, True)
     page = api(f"GET {ZAPIER}/runs")
@@ -415,6 +418,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/triggers": [lambda filler: f"GET {ZAPIER}/triggers"],
     "GET /api/automations/{platform}/triggers/{eventType}/samples": [samples],
     "GET /api/events/{id}": [event],
+    "GET /api/integrations/providers": [lambda filler: f"GET {INTEGRATIONS}/providers"],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
     "POST /api/events/batch": [batch],
@@ -448,6 +452,8 @@ ONE_ROW = {
     "GET /api/automations/{platform}/runs/{id}",
     "GET /api/health",
     "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/marketplace/{id}",
+    "GET /api/integrations/providers/{key}",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
