@@ -597,6 +597,41 @@ def test_built_in_provider_settings_are_accepted_and_not_stored(
     assert url.json()["authorizationUrl"].startswith(f"{expected}?"), url
 
 
+def test_status_reason_names_missing_fields_until_setup_is_complete(api: Api) -> None:
+    install = f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install"
+    template = api(install).json()
+    reasons = [template["statusReason"]]
+    for config in ({"clientId": "c"}, {"clientSecret": SECRET}, {"clientId": None}, {"clientSecret": None}):
+        template = put(api, template, config={"clientSecret": SECRET, **config}).json()
+        assert get(api, template)["statusReason"] == template["statusReason"]
+        reasons.append(template["statusReason"])
+    assert reasons == [
+        "missing_config: clientId, clientSecret",
+        None,
+        None,
+        "missing_config: clientId",
+        "missing_config: clientId, clientSecret",
+    ]
+    answer = connect(api, template)
+    assert_problem(
+        answer, 409, "integration_inactive", "(missing_config: clientId, clientSecret)", "PUT /api"
+    )
+    # An owner's reason is for the status that the owner set.
+    set_status(api, template, "INACTIVE", statusReason="later")
+    shown = get(api, template)
+    assert (shown["status"], shown["statusReason"]) == ("INACTIVE", "later")
+
+
+def test_integration_names_its_creator(api: Api) -> None:
+    scopes = ["integrations:read", "integrations:write"]
+    key = api("POST /api/integrations/api-keys", json={"name": "k", "scopes": scopes}).json()
+    by_key = created(api, key["key"])
+    assert by_key["createdBy"] == key["id"]
+    assert updated(api, by_key, name="renamed")["createdBy"] == key["id"], "not who changed it"
+    installed = api(f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install").json()
+    assert installed["createdBy"] == "user:someone"
+
+
 def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
     own: dict[str, Any] = {
         "authorizationUrl": OWN["authorizationUrl"],

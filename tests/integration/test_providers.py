@@ -198,6 +198,25 @@ def test_config_without_a_required_field_is_pending_and_says_what_is_missing(api
             api(f"DELETE {PATH}/{created['id']}")
 
 
+def test_fields_of_your_own_fit_the_schema_and_are_secret(api: Api) -> None:
+    schema = get(api, "hubspot")["configSchema"]
+    complete = filled(schema)
+    for name, value in {
+        "ok": "v",
+        "a_1": "v",
+        "a b": "v",
+        "1a": "v",
+        "x" * 65: "v",
+        "big": "x" * 4097,
+    }.items():
+        sent = {**complete, name: value}
+        body = {"name": "x", "type": "CRM", "provider": "hubspot", "config": sent}
+        answer = api(f"POST {PATH}", json=body)
+        assert (answer.status == 201) is jsonschema_rs.validator_for(schema).is_valid(sent), name
+        if answer.status == 201:
+            assert answer.json()["config"][name] == MASK
+
+
 def test_public_client_of_a_custom_provider_needs_no_secret(api: Api) -> None:
     schema = get(api, "custom")["configSchema"]
     public = {**filled(schema), "clientAuth": "none"}

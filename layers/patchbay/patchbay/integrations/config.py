@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from patchbay import typos
+from patchbay import pasted_credentials, typos
 from patchbay.api_model import MASK
 from patchbay.integrations import config_fields
 from patchbay.integrations.config_fields import CLIENT_SECRET, Schema, invalid, public_fields
@@ -291,7 +291,13 @@ OWN_FIELDS_SCHEMA: Schema = {
     "type": "object",
     "properties": {},
     "required": [],
-    "additionalProperties": {"type": "string", "minLength": 1, "writeOnly": True},
+    "propertyNames": {"pattern": config_fields.NAME_PATTERN},
+    "additionalProperties": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": pasted_credentials.MAX_LENGTH,
+        "writeOnly": True,
+    },
 }
 
 

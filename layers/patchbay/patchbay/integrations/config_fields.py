@@ -6,6 +6,7 @@ JSON Schema cannot say everything (which hosts are private), the schema allows m
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from patchbay.outbound.registration import check_registered_url, url_schema
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Provider
 
+# The names of fields, also of the caller's own.
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
 _MAX_REDIRECT_URIS = 20
 _MAX_EXPIRED_ERRORS = 20
@@ -236,7 +239,7 @@ def _one_of(*values: str | bool) -> Check:
         for allowed in values:
             if value == allowed and isinstance(value, bool) is isinstance(allowed, bool):
                 return allowed
-        raise invalid(path, f"must be one of {', '.join(map(repr, values))}")
+        raise invalid(path, f"must be one of {', '.join(map(json.dumps, values))}")
 
     return check
 
@@ -244,7 +247,7 @@ def _one_of(*values: str | bool) -> Check:
 def _matching(pattern: str, description: str) -> Check:
     def check(path: str, value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise invalid(path, f"is invalid; expected {description}")
+            raise invalid(path, f"must be {description.removesuffix('.')}")
         return value
 
     return check

@@ -56,8 +56,7 @@ def _distinct(scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
-_PROVIDER_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
-ProviderName = Annotated[str, StringConstraints(pattern=f"^{_PROVIDER_NAME}$")]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate scopes
 # with it.
 OAuthScope = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,256}$")]
@@ -119,81 +118,6 @@ class MarketplaceQuery(ListQuery):
     type: IntegrationType | None = None
     provider: ProviderName | None = None
     search: Annotated[str, StringConstraints(max_length=100)] | None = None
-
-
-class ProviderKey(str):
-    """A provider in a path."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Raises ValueError if no provider can have this key."""
-        if not re.fullmatch(_PROVIDER_NAME, text):
-            raise ValueError("not a provider's key, which has lower-case letters, digits, _ or -")
-        return cls(text)
-
-
-class ProviderQuery(QueryModel):
-    """`search` is part of the key, the name or the description, ignoring case."""
-
-    type: IntegrationType | None = None
-    auth_type: AuthType | None = None
-    search: Annotated[str, StringConstraints(max_length=100)] | None = None
-
-
-class ProviderSummary(ApiModel):
-    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
-    `provider` of an integration. `templateId` can be installed; null for a custom provider.
-    """
-
-    key: str
-    name: str
-    type: IntegrationType
-    auth_type: AuthType
-    description: str
-    documentation_url: str | None
-    template_id: IntegrationId | None
-
-
-class ProviderScope(ApiModel):
-    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
-
-    name: str
-    description: str | None
-    always: bool
-
-
-class ProviderOAuth(ApiModel):
-    """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field
-    of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
-    revoked.
-    """
-
-    authorization_url: str
-    token_url: str
-    revocation_url: str | None
-    issuer: str | None
-    client_auth: str
-    pkce: bool
-    scope_separator: str
-    refresh: RefreshStrategy
-    scopes: list[ProviderScope]
-
-
-class Provider(ProviderSummary):
-    """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
-    `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
-    for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
-    any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
-    register them at the provider.
-    """
-
-    config_schema: JsonObject
-    credentials_schema: JsonObject | None
-    oauth: ProviderOAuth | None
-    hosts: list[str]
-    redirect_uris: list[str]
 
 
 class RevealQuery(QueryModel):
@@ -271,3 +195,81 @@ class ReviewPublication(ApiModel):
     publisher_name: Name | None = None
     verified: bool = False
     review_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+
+
+# ── providers ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ProviderKey(str):
+    """A provider in a path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError if no provider can have this key."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
+            raise ValueError("not a provider's key, which has lower-case letters, digits, _ or -")
+        return cls(text)
+
+
+class ProviderQuery(QueryModel):
+    """`search` is part of the key, the name or the description, ignoring case."""
+
+    type: IntegrationType | None = None
+    auth_type: AuthType | None = None
+    search: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class ProviderSummary(ApiModel):
+    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
+    `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """
+
+    key: str
+    name: str
+    type: IntegrationType
+    auth_type: AuthType
+    description: str
+    documentation_url: str | None
+    template_id: IntegrationId | None
+
+
+class ProviderScope(ApiModel):
+    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+
+    name: str
+    description: str | None
+    always: bool
+
+
+class ProviderOAuth(ApiModel):
+    """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field
+    of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
+    revoked.
+    """
+
+    authorization_url: str
+    token_url: str
+    revocation_url: str | None
+    issuer: str | None
+    client_auth: str
+    pkce: bool
+    scope_separator: str
+    refresh: RefreshStrategy
+    scopes: list[ProviderScope]
+
+
+class Provider(ProviderSummary):
+    """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
+    `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
+    for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
+    any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
+    register them at the provider.
+    """
+
+    config_schema: JsonObject
+    credentials_schema: JsonObject | None
+    oauth: ProviderOAuth | None
+    hosts: list[str]
+    redirect_uris: list[str]

@@ -446,7 +446,7 @@ def _check_credentials(
             if sent.keys() == fields.keys():
                 credentials.check(fields, sent)
                 return auth_type, sanitize(sent.get("username")) or None
-        raise ValidationFailed.for_field("credentials", "must be apiKey, or username and password")
+        raise ValidationFailed.for_field("credentials", "must have apiKey, or username and password")
     credentials.check(provider.credentials.fields, sent)
     label = provider.credentials.account_label
     return provider.auth_type, None if label is None else sanitize(sent[label]) or None
