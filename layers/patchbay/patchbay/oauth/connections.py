@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
-# A page with a filter reads up to 10 × 100 rows to find its items.
+# A page with a filter reads up to 10 × 100 rows to find its items, and 100 keys of an integration at a time.
 _ROWS_PER_READ = 100
 _MAX_READS = 10
 
@@ -89,7 +89,7 @@ def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[C
         workspace_id,
         [id for id, integration in integrations_by_id.items() if integration.connection_count > 0],
         before=_cursor(query.cursor),
-        per_read=query.limit + 1,
+        per_read=query.limit + 1 if not (query.connection_id or _reads_rows(query)) else _ROWS_PER_READ,
     )
     named = (entry for entry in listed if query.connection_id in (None, entry.name))
     for _ in range(_MAX_READS):
