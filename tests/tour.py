@@ -20,12 +20,22 @@ from patchbay import vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
+from patchbay.http.response import EXPOSED_HEADERS
 from patchbay.ids import DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
 from tests.catalogued import POST, minimal_data
-from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.conftest import (
+    LAMBDA_CONTEXT,
+    REDIRECT_URI,
+    RETURN_ORIGIN,
+    Answer,
+    Api,
+    Backend,
+    jwt_for,
+    routes_of,
+)
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, Step, receiver
 
@@ -86,10 +96,15 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 }
 
 
+# The headers that a page of another origin can read, and those that only browsers need.
+READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
+
+
 class Driver:
     """Sends requests to the API and invokes workers, each as a process with empty caches.
 
-    Keeps every response, every message that a worker received, and every secret that was revealed.
+    Keeps every response, every message that a worker received, and every secret that was revealed. Follows
+    the `Location` of what was created.
     """
 
     def __init__(self, backend: Backend, api: Api) -> None:
@@ -114,7 +129,7 @@ class Driver:
 
     @property
     def routes(self) -> Sequence[gateway.Route]:
-        return self._gateway.routes
+        return routes_of(self.backend.template)
 
     @property
     def untried(self) -> set[str]:
@@ -144,6 +159,10 @@ class Driver:
             self.revealed_by.add(revealing)
         self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
+        assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
+        created = answer.headers.get("location", "") if answer.status < 300 else ""
+        if created and not created.startswith(EVENTS):  # an event can be read when its fan-out begins
+            self.api(f"GET {created}", 200)
         return answer
 
     def worker(self, function: str, queue: str | None = None, *, remaining_ms: int | None = None) -> Any:
@@ -183,6 +202,7 @@ def tour(driver: Driver) -> None:
     driver.api("GET /api/health", 200, token=None)
     driver.api("GET /api/nothing", 404, token=None)
     publisher = _api_keys(driver)
+    driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
@@ -262,7 +282,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
             api(f"PUT {path}/status", 200, json={"status": status})
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
         assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
-        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
+        api(f"POST {path}/rotate-secret", 412, headers={"idempotency-key": "two", "if-match": "1"})
         assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
@@ -298,6 +318,38 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
     api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
     api(f"DELETE {path}", 200)
+    _feed(driver)
+
+
+def _feed(driver: Driver) -> None:
+    """A temporary pull webhook, from an event whose writer died to the removal."""
+    api, backend = driver.api, driver.backend
+    pull = {"kind": "pull", "name": "test", "eventTypes": ["POST_FAILED"], "expiresInSeconds": 60}
+    path = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=pull)['id']}"
+    api(f"PUT {path}", 200, json={"expiresInSeconds": 600})
+    key = f"acme#{path.rpartition('/')[2]}"
+    # A number that was taken a minute ago and never used.
+    head = {"webhookKey": key, "sk": "entry#~", "seq": 1, "at": now_ms() - 60_000, "ttl": now_ms()}
+    put_row(backend, "FeedsTable", head)
+    event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
+    once = {"idempotency-key": "in a feed"}
+    for _ in range(2):  # the repeat looks for the event in the feed
+        api(f"POST {EVENTS}", 202, json=event, headers=once)
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    page = api(f"GET {path}/feed?consumer=one", 200)
+    assert [item["sequence"] for item in page["items"]] == [2, 3]
+    api(f"POST {path}/feed/commit", 200, json={"consumer": "one", "sequence": 3})
+    assert api(f"GET {path}/feed?consumer=one&wait=1", 200)["items"] == []
+    assert api(f"GET {path}/feed/consumers", 200)["items"][0]["lag"] == 0
+    api(f"DELETE {path}/feed/consumers/one", 200)
+    webhook = {"workspaceId": "acme", "sk": path.rpartition("/")[2]}
+    set_attributes(backend, "WebhooksTable", webhook, expiresAt=1)
+    set_attributes(backend, "HealthTable", {"webhookKey": key, "sk": "health"}, dueAt=1)
+    driver.worker("SweepDeliveriesFunction")
+    api(f"GET {path}", 404)
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:

@@ -24,7 +24,7 @@ from local.template import Resource, Template
 from patchbay import vault
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -33,7 +33,7 @@ TEMPLATE = Template(
     ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
 )
 FUNCTIONS = TEMPLATE.functions()
-ROUTES = gateway.read(TEMPLATE).routes
+ROUTES = routes_of(TEMPLATE)
 QUEUES = {queue.logical_id: queue.properties for queue in TEMPLATE.of_type("AWS::SQS::Queue")}
 TABLES = {table.logical_id: table.properties for table in TEMPLATE.of_type("AWS::DynamoDB::Table")}
 SOURCES = {
@@ -92,6 +92,11 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
     ):
         for resource in TEMPLATE.of_type(kind):
             assert name not in resource.properties, resource.logical_id
+
+
+def test_stack_is_within_the_quotas_of_cloudformation_and_api_gateway() -> None:
+    assert len(TEMPLATE.document["Resources"]) <= 500
+    assert len(gateway.read(TEMPLATE).routes) <= 300
 
 
 def test_package_and_library_have_one_version() -> None:
@@ -476,6 +481,15 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
     with around_calls(recorder.record):
         tour(recorder)
     return recorder
+
+
+def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
+    """All rights to count the request of a key, but not the one to read the key of JWTs."""
+    grants = granted(TEMPLATE)
+    endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
+    assert set(grants["NotFoundFunction"].own) == {
+        right for right in endpoint if not right.action.startswith("secretsmanager:")
+    }
 
 
 # Rights that the tour does not use: (function or managed policy, action) → the reason.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks import Webhook as StandardWebhook
 
 from local.testing import RunningStack
 from tests.catalogued import POST
@@ -49,6 +51,21 @@ def test_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert attempt["requestHeaders"]["webhook-signature"] == received.headers["webhook-signature"]
     assert attempt["requestHeaders"]["x-team"] == "********"
     assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["recentDeliveries"] == [listed]
+
+
+def test_waiting_receiver_gets_an_event_from_its_feed(workspace: Workspace) -> None:
+    body = {"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"], "expiresInSeconds": 3600}
+    webhook = workspace(f"POST {WEBHOOKS}", json=body)
+    feed = f"{WEBHOOKS}/{webhook['id']}/feed"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(workspace, f"GET {feed}?wait=20")
+        with pytest.raises(TimeoutError):
+            waiting.result(1)
+        event = workspace.publish()
+        (item,) = waiting.result(15)["items"]
+    verified = StandardWebhook(webhook["secret"]).verify(item["payload"], item["headers"])
+    assert (item["eventId"], verified["id"]) == (event["id"], event["id"])
+    assert workspace(f"GET {feed}?cursor={item['sequence']}")["items"] == []
 
 
 def test_delivery_succeeds_after_two_failures(workspace: Workspace) -> None:
@@ -191,7 +208,8 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
         answer = workspace.ask("POST /api/events", json=body)
         published = answer.json()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-    request_id = answer.headers["apigw-requestid"]  # a client can quote it
+    request_id = answer.headers["x-request-id"]  # a client can quote it
+    assert request_id == answer.headers["apigw-requestid"]
 
     def functions() -> set[str]:
         lines = [line.split() for line in workspace.stack.output().splitlines()]
@@ -201,6 +219,17 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
     eventually(lambda: {"PublishEventFunction", "DeliverSlowFunction"} <= functions(), 20)
     secrets = [webhook["secret"], workspace.token]
     assert not [secret for secret in secrets if secret in workspace.stack.output()]
+
+
+def test_problem_links_to_this_stack_and_head_has_no_body(workspace: Workspace) -> None:
+    problem = workspace.ask("GET /api/events/")
+    assert problem.json()["type"] == f"{workspace.stack.url}/api/docs/errors#not_found"
+    assert problem.json()["requestId"] == problem.headers["x-request-id"]
+    head = workspace.ask(f"HEAD {WEBHOOKS}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == "application/json"
+    refused = workspace.ask(f"HEAD {WEBHOOKS}/recover")
+    assert (refused.status_code, refused.content) == (404, b"")
 
 
 def test_other_workspace_has_no_access(workspace: Workspace) -> None:

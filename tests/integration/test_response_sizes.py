@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
-from local import gateway
 from local.runtime import MAX_PAYLOAD
 from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
@@ -41,7 +40,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -329,7 +328,7 @@ def test_list_pages_fit_and_contain_every_item_once(
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
-        found += [item["type"] if "kind" in item else item["id"] for item in items]
+        found += [item["id"] if "id" in item else item["type"] for item in items]
         if page.json()["nextCursor"] is None:
             break
         assert items, "a page without an item makes no progress"
@@ -412,6 +411,21 @@ def trial(filler: Filler) -> Answer:
     return answer
 
 
+def feed(filler: Filler) -> str:
+    body = {"kind": "pull", "name": "a", "eventTypes": ["POST_FAILED"]}
+    id = filler.made(f"POST {WEBHOOKS}", body)["id"]
+    entry = {"webhookKey": webhook_key("acme", id), "eventType": "POST_PUBLISHED", "size": 254 * KB}
+    times = {"first": 1, "at": now_ms(), "before": 0, "ttl": now_ms() // 1000 + 86_400}
+    filler.write(
+        "FeedsTable",
+        (
+            {**entry, **times, "sk": f"entry#{number:016}", "eventId": filler.event(LARGEST_DATA, number)}
+            for number in range(1, 14)
+        ),
+    )
+    return f"GET {WEBHOOKS}/{id}/feed?limit=100"
+
+
 MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
@@ -421,6 +435,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/integrations/providers": [lambda filler: f"GET {INTEGRATIONS}/providers"],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
+    "GET /api/integrations/webhooks/{id}/feed": [feed],
     "POST /api/events/batch": [batch],
     "POST /api/integrations/webhooks/{id}/test": [trial],
 }
@@ -445,6 +460,7 @@ ONE_ROW = {
     "DELETE /api/automations/{platform}/hooks/{id}",
     "DELETE /api/integrations/api-keys/{id}",
     "DELETE /api/integrations/webhooks/{id}",
+    "DELETE /api/integrations/webhooks/{id}/feed/consumers/{consumer}",
     "DELETE /api/integrations/{id}",
     "DELETE /api/integrations/{id}/connections/{connectionId}",
     "GET /api/automations/{platform}/hooks/{id}",
@@ -454,6 +470,7 @@ ONE_ROW = {
     "GET /api/integrations/api-keys/{id}",
     "GET /api/integrations/marketplace/{id}",
     "GET /api/integrations/providers/{key}",
+    "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
@@ -468,6 +485,7 @@ ONE_ROW = {
     "POST /api/integrations/oauth/callback",
     "POST /api/integrations/webhooks",
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
+    "POST /api/integrations/webhooks/{id}/feed/commit",
     "POST /api/integrations/webhooks/{id}/recover",
     "POST /api/integrations/webhooks/{id}/rotate-secret",
     "POST /api/integrations/{id}/connections",
@@ -488,7 +506,7 @@ def test_every_route_is_covered(backend: Backend) -> None:
     known = [*LISTS, *MANY_ROWS, *ONE_ROW]
     assert len(known) == len(set(known))
     # A new route that returns a list belongs in LISTS, one that returns many rows in MANY_ROWS.
-    assert {route.key for route in gateway.read(backend.template).routes} == set(known)
+    assert {route.key for route in routes_of(backend.template)} == set(known)
 
 
 # ── truncation ───────────────────────────────────────────────────────────────────────────────────────
@@ -576,7 +594,7 @@ class Large(ApiModel):
 
 
 def invoked(function: Any) -> Any:
-    context = {"requestId": "r", "http": {"method": "GET"}}
+    context = {"requestId": "r", "domainName": HOST, "http": {"method": "GET"}}
     event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 
