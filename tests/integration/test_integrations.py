@@ -701,7 +701,7 @@ def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
     assert set_status(api, integration, "ACTIVE").json() == before, "no change, no log entry"
     assert_problem(
         api(f"PUT {PATH}/{integration['id']}/status", json={"status": "ERROR"}, headers={"If-Match": "1"}),
-        409,
+        412,
     )
     details = [entry["detail"] for entry in log(api, integration, "?action=integration.status_changed")]
     assert details == ["INACTIVE: Ünder repair", "ERROR: Ünder repair", "ACTIVE"]
