@@ -230,15 +230,9 @@ def test_route_with_foreign_id_returns_404_and_changes_nothing(
 def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
     a = create_workspace(api, backend, "acme")
     b = create_workspace(api, backend, "rival")
-    paths: tuple[str, ...] = (
-        WEBHOOKS,
-        KEYS,
-        EVENTS,
-        INTEGRATIONS,
-        "/api/connections",
-        f"{WEBHOOKS}/{{id}}/deliveries",
-    )
-    paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
+    paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
+    paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
+    paths += ("/api/connections", "/api/deliveries")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     for path in paths:
         for who in (a, b):
