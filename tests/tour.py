@@ -21,7 +21,7 @@ from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
 from patchbay.http.response import EXPOSED_HEADERS
-from patchbay.ids import DeliveryId
+from patchbay.ids import DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
@@ -577,6 +577,10 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     api(f"GET {INTEGRATIONS}/marketplace", 200)
+    for id in (published["id"], IntegrationId.for_template("hubspot")):
+        api(f"GET {INTEGRATIONS}/marketplace/{id}", 200)
+    api(f"GET {INTEGRATIONS}/providers", 200)
+    api(f"GET {INTEGRATIONS}/providers/hubspot", 200)
     install = f"POST {INTEGRATIONS}/{published['id']}/install"
     copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
     start = {"redirectUri": REDIRECT_URI}
@@ -606,6 +610,8 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)
     api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
+    api("GET /api/connections", 200)
+    api(f"GET /api/connections?integrationId={plain}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
 
 

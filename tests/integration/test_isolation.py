@@ -74,6 +74,7 @@ BODIES: dict[str, Any] = {
 # The routes that reach other workspaces: the marketplace (test_marketplace), the redirect target of
 # providers, which has no caller (test_oauth_flow), and the platform's answer to a run (test_runs).
 CROSSING_ROUTES = {
+    "GET /api/integrations/marketplace/{id}",
     "POST /api/integrations/{id}/install",
     "GET /api/integrations/{id}/oauth/callback",
     "PUT /api/actions/runs/{id}",
@@ -237,7 +238,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     b = create_workspace(api, backend, "rival")
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
-    paths += ("/api/deliveries", "/api/tasks")
+    paths += ("/api/connections", "/api/deliveries", "/api/tasks")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     paths += tuple(f"{path}/{{id}}/logs" for path in (WEBHOOKS, KEYS))
     for path in paths:

@@ -340,7 +340,8 @@ def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collecti
     complete = []
     for webhook, key, (health, hours, traffic) in zip(models, keys, statistics, strict=True):
         # If no attempt failed and nothing is due, no delivery is waiting, so the counts are skipped.
-        may_have_pending = bool(health.due_at) or counters.may_have_pending(hours)
+        is_paused = webhook.status == "PAUSED"
+        may_have_pending = is_paused or bool(health.due_at) or counters.may_have_pending(hours)
         held = store.count_held(key) if may_have_pending else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         changes: dict[str, object] = {"consecutive_failures": health.consecutive_failures(resumed_at)}

@@ -44,7 +44,7 @@ from patchbay.oauth import (
     store,
     token_endpoint,
 )
-from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
+from patchbay.oauth.models import Authorization, Callback, Connection, Initiate
 from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import (
@@ -55,7 +55,7 @@ from patchbay.oauth.token_response import (
     sanitize,
 )
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
-from patchbay.providers.provider import is_at_host
+from patchbay.providers.provider import AuthType, is_at_host
 from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo
