@@ -234,6 +234,8 @@ def _api_keys(driver: Driver) -> Any:
     api(f"GET {KEYS}/{publisher['id']}", 200)
     for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
         api(line, 200, token=publisher["key"])
+    for token in (driver.owner, publisher["key"]):
+        assert api("GET /api/me", 200, token=token)["workspaceId"] == "acme"
     expires = iso(datetime.now(UTC) + timedelta(days=5))
     expiring = api(f"POST {KEYS}", 201, json={**body, "expiresAt": expires})
     api(f"PUT {KEYS}/{expiring['id']}", 200, json={"name": "renamed"})
@@ -288,6 +290,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         assert api(f"POST {path}/test", 200, headers=once) == tested
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
+        api("GET /api/deliveries?status=PENDING", 200)
         # The webhooks of the large event have proved fast. The others take the slow lane.
         for each in (first, soon, slow, parked, disabled, limited):
             key = {"webhookKey": f"acme#{each['id']}", "sk": "health"}
@@ -308,6 +311,10 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
+    assert api("GET /api/deliveries?limit=100", 200)["items"]
+    api(f"GET /api/deliveries?webhookId={soon['id']}", 200)
+    (waiting,) = api(f"GET /api/deliveries?webhookId={soon['id']}&status=RETRYING", 200)["items"]
+    assert waiting["id"] in {item["id"] for item in api("GET /api/deliveries?status=RETRYING", 200)["items"]}
     for id in (first["id"], soon["id"], disabled["id"]):
         api(f"GET {WEBHOOKS}/{id}", 200)
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
@@ -322,6 +329,11 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     api(f"POST {recovered}/recover", 409, json=since, headers={"idempotency-key": "two"})
     api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202, headers=once)
     api(f"POST {path}/deliveries/{failed['id']}/retry", 404, headers={"idempotency-key": "two"})
+    delivered = api(f"GET {WEBHOOKS}/{limited['id']}/deliveries", 200)["items"][0]
+    again = f"POST {WEBHOOKS}/{limited['id']}/deliveries/{delivered['id']}/retry"
+    api(again, 409)
+    api(again, 202, json={"force": True})
+    _replays(driver, path, webhook)
     api(f"DELETE {path}", 200)
     _feed(driver)
 
@@ -355,6 +367,27 @@ def _feed(driver: Driver) -> None:
     set_attributes(backend, "HealthTable", {"webhookKey": key, "sk": "health"}, dueAt=1)
     driver.worker("SweepDeliveriesFunction")
     api(f"GET {path}", 404)
+
+
+def _replays(driver: Driver, delivered_path: str, webhook: Any) -> None:
+    """Replays of a delivered delivery, and of an event from before the webhook. One of them is cancelled."""
+    api, once = driver.api, {"idempotency-key": "one"}
+    hour = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    late = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=webhook)['id']}"
+    for status in ("PAUSED", "ACTIVE"):
+        api(f"PUT {late}/status", 200, json={"status": status})
+    dry = {**hour, "missing": True, "dryRun": True}
+    assert api(f"POST {late}/replay", 200, json=dry) == {"total": 1, "isComplete": True}
+    missing = api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once)
+    assert api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once) == missing
+    again = api(f"POST {delivered_path}/replay", 202, json={**hour, "statuses": ["DELIVERED"]})
+    assert driver.worker("SweepDeliveriesFunction")["queued"] >= 2
+    for task in (missing, again):
+        ended = api(f"GET /api/tasks/{task['id']}", 200)
+        assert (ended["status"], ended["done"], ended["total"]) == ("SUCCEEDED", 1, 1)
+    running = api(f"POST {delivered_path}/replay", 202, json=hour)
+    api(f"POST /api/tasks/{running['id']}/cancel", 200)
+    assert len(api("GET /api/tasks", 200)["items"]) == 3
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:
@@ -467,6 +500,7 @@ def _runs(driver: Driver, base: str) -> None:
     answer = {"status": "FAILED", "error": {"detail": "no"}}
     api(f"PUT /api/actions/runs/{failed['id']}", 200, json=answer, token=platform)
     api(f"GET {base}/runs", 200)
+    api(f"GET {AUTOMATIONS}/runs", 200)
     api(f"GET {base}/runs/{run['id']}", 200)
     set_attributes(backend, "AutomationsTable", {"id": expired["id"]}, dueAt=1, expiresAt=1)
     set_attributes(backend, "AutomationsTable", {"id": unanswered["id"]}, dueAt=1)

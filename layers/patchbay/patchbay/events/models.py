@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     BeforeValidator,
@@ -24,6 +24,7 @@ from patchbay.field_errors import pattern
 from patchbay.ids import DeliveryId, EventId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
+EventSource = Literal["api", "bus", "patchbay"]
 EventType = Annotated[
     str,
     StringConstraints(
@@ -103,7 +104,11 @@ class PublishedEvents(ApiModel):
 
 
 class EventQuery(PeriodQuery):
+    """`since` and `until` are of the events' `timestamp`."""
+
     type: KnownEventType | None = None
+    status: EventStatus | None = None
+    source: EventSource | None = None
 
 
 class EventSummary(PublishedEvent):
@@ -137,6 +142,14 @@ class Event(EventSummary):
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
+
+
+class MatchedEvent(NamedTuple):
+    """The parts of an event that its deliveries' IDs depend on. `webhook_ids` is not empty."""
+
+    id: EventId
+    type: str
+    webhook_ids: tuple[WebhookId, ...]
 
 
 @dataclass(frozen=True, slots=True)
