@@ -9,7 +9,15 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
 
 from patchbay import catalogue, suggestions
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, check_name
+from patchbay.api_model import (
+    ApiModel,
+    JsonObject,
+    PeriodQuery,
+    QueryModel,
+    Timestamp,
+    WorkspaceId,
+    check_name,
+)
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
 from patchbay.field_errors import pattern
@@ -235,12 +243,10 @@ class Run(ApiModel):
     version: int
 
 
-class RunQuery(ListQuery):
+class RunQuery(PeriodQuery):
     """`since` and `until` are of `createdAt`."""
 
     status: Literal["PENDING", "SUCCEEDED", "FAILED"] | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
 
 
 class AllRunsQuery(RunQuery):

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from patchbay import vault
+from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IntegrationInactive
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, config, store
+from patchbay.integrations import config, store
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider

@@ -14,13 +14,14 @@ from dataclasses import replace
 from typing import NamedTuple, NotRequired, TypedDict
 
 from patchbay import compact_json, response_size
+from patchbay.activity import log as activity
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, store
+from patchbay.integrations import store
 from patchbay.integrations.client import client_identity
 from patchbay.integrations.config import missing_fields
 from patchbay.integrations.models import (

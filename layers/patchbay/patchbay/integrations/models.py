@@ -9,18 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
-from patchbay.api_model import (
-    ApiModel,
-    JsonObject,
-    ListQuery,
-    Name,
-    PeriodQuery,
-    PlainText,
-    QueryModel,
-    Timestamp,
-)
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
 from patchbay.field_errors import pattern
-from patchbay.ids import IntegrationId, LogId
+from patchbay.ids import IntegrationId
 from patchbay.integrations.stored_integration import ConfigValue
 from patchbay.providers.provider import IntegrationType
 from patchbay.updates import VOLATILE, ReadOnly, Update
@@ -156,20 +147,6 @@ class RevealQuery(QueryModel):
     reveal: bool = False
 
 
-class LogQuery(PeriodQuery):
-    action: (
-        Annotated[
-            str,
-            StringConstraints(
-                pattern=pattern(
-                    r"^[a-z_.]{1,64}$", "an action as entries of the log name it, such as integration.updated"
-                )
-            ),
-        ]
-        | None
-    ) = None
-
-
 class Publisher(ApiModel):
     """The publisher of an integration. The platform sets `name` and `verified`, not the publisher."""
 
@@ -221,17 +198,6 @@ class UpdateIntegration(Update, CreateIntegration):
 
     name: Name = ""
     type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
-
-
-class LogEntry(ApiModel):
-    """An action, its actor and its outcome. Kept for 90 days."""
-
-    id: LogId
-    action: str
-    actor: str
-    outcome: Literal["SUCCEEDED", "FAILED"]
-    detail: str | None
-    created_at: Timestamp
 
 
 class ReviewPublication(ApiModel):

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from patchbay import compact_json, vault
+from patchbay.activity import log as activity
+from patchbay.activity import service as activity_service
+from patchbay.activity.models import LogEntry, LogQuery
 from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, client, config, marketplace, store
+from patchbay.integrations import client, config, marketplace, store
 from patchbay.integrations.models import (
     MAX_METADATA_BYTES,
     CreateIntegration,
     Integration,
     IntegrationQuery,
     IntegrationStatus,
-    LogEntry,
-    LogQuery,
     Publisher,
     ReviewStatus,
     SetIntegrationStatus,
@@ -206,8 +207,10 @@ def install(principal: Principal, id: IntegrationId, once: Once | None = None) -
 
 
 def list_logs(principal: Principal, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
-    get_stored(principal.workspace_id, id)
-    return activity.list_entries(principal.workspace_id, id, query)
+    """The activity log, also of a deleted integration. Raises NotFound."""
+    return activity_service.list_entries(
+        principal.workspace_id, id, query, lambda: get_stored(principal.workspace_id, id)
+    )
 
 
 # ── for other features ───────────────────────────────────────────────────────────────────────────────

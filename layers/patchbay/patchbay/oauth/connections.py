@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from patchbay import pasted_credentials, vault
+from patchbay.activity import log as activity
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
@@ -23,7 +24,6 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
-from patchbay.integrations import activity
 from patchbay.integrations import service as integrations
 from patchbay.integrations.client import client_for, provider_for
 from patchbay.integrations.models import IntegrationStatus

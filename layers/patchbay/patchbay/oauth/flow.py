@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from patchbay import idempotency, vault
+from patchbay.activity import log as activity
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
@@ -28,7 +29,7 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.integrations import activity, marketplace
+from patchbay.integrations import marketplace
 from patchbay.integrations import service as integrations
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.config import origin_of
