@@ -230,7 +230,7 @@ def test_update_rejects_url_events_and_filters_of_a_hook(api: Api) -> None:
     changes: list[dict[str, Any]] = [
         {"url": "https://thief.example/"},
         {"eventTypes": ["*"]},
-        {"filters": []},
+        {"filters": [{"path": "network", "op": "exists"}]},
     ]
     for change in changes:
         assert_problem(api(line, json=change), 409, "conflict", "zapier")
