@@ -21,7 +21,7 @@ from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
 from patchbay.http.response import EXPOSED_HEADERS
-from patchbay.ids import DeliveryId
+from patchbay.ids import DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
@@ -47,6 +47,7 @@ JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
 CLIENT_SECRETS = ("client-secret-0b6e44", "client-secret-changed-7c1a", "client-secret-published-19c2")
 API_TOKEN = "own-token-9a0f3d"
+OWN_SECRETS = ("whsec_YzY4YjQxMTcwOWQ1NGU2MmFmNWVlMGJh", "whsec_OTNkZjFiMGM4YTc1NDZlMmQ2ZjQwYWJl")
 CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
 CODE = "authorization-code-8e21b7"
 
@@ -232,6 +233,7 @@ def _api_keys(driver: Driver) -> Any:
     api(f"POST {KEYS}", 403, json=beyond, headers={"idempotency-key": "two"})
     api(f"GET {KEYS}", 200)
     api(f"GET {KEYS}/{publisher['id']}", 200)
+    api(f"GET {KEYS}/{publisher['id']}/logs", 200)
     for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
         api(line, 200, token=publisher["key"])
     for token in (driver.owner, publisher["key"]):
@@ -273,7 +275,18 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         parked = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": hour})
         disabled = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": gone.url})
         limited = api(f"POST {WEBHOOKS}", 201, json={**webhook, "rateLimitPerSecond": 1})
+        moved = {**webhook, "secret": OWN_SECRETS[0], "filters": [{"path": "network", "op": "exists"}]}
+        driver.secrets["webhook's own secret"] = OWN_SECRETS[0].removeprefix("whsec_")
+        driver.secrets["webhook's second own secret"] = OWN_SECRETS[1].removeprefix("whsec_")
+        moved_id = api(f"POST {WEBHOOKS}", 201, json=moved)["id"]
+        api(f"POST {WEBHOOKS}", 422, json={**moved, "secret": OWN_SECRETS[1][:-2]})
+        api(f"POST {WEBHOOKS}/{moved_id}/rotate-secret", 200, json={"secret": OWN_SECRETS[1]})
+        api(f"DELETE {WEBHOOKS}/{moved_id}", 200)
+        assert len(api(f"GET {WEBHOOKS}/{moved_id}/logs", 200)["items"]) == 3
+        api(f"GET {WEBHOOKS}/{moved_id}/logs?action=nothing", 404)
         api(f"GET {WEBHOOKS}", 200)
+        api(f"GET {WEBHOOKS}?include=receiver", 200)
+        api(f"GET {WEBHOOKS}?include=stats,receiver", 200)
         api(f"GET {WEBHOOKS}", 200, token=publisher["key"])
         api(f"GET {WEBHOOKS}/event-types", 200)
         path = f"{WEBHOOKS}/{first['id']}"
@@ -320,7 +333,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
         api(f"GET {WEBHOOKS}/{id}/deliveries/{delivery['id']}", 200)
     (failed,) = api(f"GET {WEBHOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
-    api(f"GET {WEBHOOKS}", 200)  # some deliveries may be pending now, so it counts them
+    api(f"GET {WEBHOOKS}?include=stats", 200)  # some deliveries may be pending now, so it counts them
     recovered = f"{WEBHOOKS}/{disabled['id']}"
     api(f"PUT {recovered}", 200, json={"name": "healthy again"})
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
@@ -564,6 +577,10 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     api(f"GET {INTEGRATIONS}/marketplace", 200)
+    for id in (published["id"], IntegrationId.for_template("hubspot")):
+        api(f"GET {INTEGRATIONS}/marketplace/{id}", 200)
+    api(f"GET {INTEGRATIONS}/providers", 200)
+    api(f"GET {INTEGRATIONS}/providers/hubspot", 200)
     install = f"POST {INTEGRATIONS}/{published['id']}/install"
     copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
     start = {"redirectUri": REDIRECT_URI}
@@ -588,10 +605,13 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     connection = api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json=credentials, headers=once)
     api(f"GET {INTEGRATIONS}", 200)
     api(f"GET {INTEGRATIONS}/{plain}/logs", 200)
+    assert api(f"GET {INTEGRATIONS}/{plain}/logs?action=nothing", 200)["items"] == []
     for ref in ("default", connection["id"]):
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)
     api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
+    api("GET /api/connections", 200)
+    api(f"GET /api/connections?integrationId={plain}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
 
 

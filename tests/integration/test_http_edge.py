@@ -434,7 +434,7 @@ def test_create_accepts_boundary_values(api: Api) -> None:
         "name": "  Ünï 👍  ",
         "url": "https://example.com:8443/" + "a" * (2048 - 25),
         "eventTypes": ["*", "POST_FAILED", "*"],
-        "filters": [{"path": f"a.{number}", "op": "equals", "value": None} for number in range(10)],
+        "filters": [{"path": f"mediaUrls.{number}", "op": "equals", "value": None} for number in range(10)],
         "integrationId": integration(api),
         "headers": {f"X-{number}": "a" for number in range(20)},
         "retryConfig": {"maxRetries": 15, "backoffMultiplier": 10, "initialDelaySeconds": 3600},
@@ -447,7 +447,9 @@ def test_create_accepts_boundary_values(api: Api) -> None:
     assert (body["name"], body["eventTypes"]) == ("Ünï 👍", ["*", "POST_FAILED"])
     assert set(body["headers"].values()) == {"********"}
     shown = api(f"GET {WEBHOOKS}/{body['id']}").json()
-    del body["secret"], shown["recentDeliveries"], shown["stats"], shown["consecutiveFailures"]
+    for name in ("recentDeliveries", "stats", "receiver", "consecutiveFailures"):
+        del shown[name]
+    del body["secret"]
     assert shown == body
 
     nulls = {**WEBHOOK, "integrationId": None, "rateLimitPerSecond": None}
@@ -530,7 +532,7 @@ def test_update_rejects_invalid_values_and_changes_nothing(
 def test_update_keeps_fields_that_are_not_sent(api: Api) -> None:
     full = {
         **WEBHOOK,
-        "filters": [{"path": "a", "op": "in", "value": [1, "x", True, None, 0.5]}],
+        "filters": [{"path": "text", "op": "in", "value": [1, "x", True, None, 0.5]}],
         "integrationId": integration(api),
         "headers": {"X-A": "secret"},
         "retryConfig": {"schedule": "standard"},
@@ -589,12 +591,11 @@ def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
         "headers": [],
         "rateLimitPerSecond": 0,
         "retryConfig": {"schedule": "secret"},
-        "secret": 1,
+        "secrets": 1,
     }
     problem = assert_problem(api("POST /api/integrations/webhooks", json=body), 422, "validation_failed")
     assert {error["path"]: error["message"] for error in problem["errors"]} == {
         "name": "is missing",
-        "url": "is missing",
         "eventTypes": "must not be empty",
         "filters.0.op": "must be one of 'equals', 'in', 'exists'",
         "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
@@ -602,7 +603,7 @@ def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
         "headers": "must be an object",
         "rateLimitPerSecond": "must be at least 1",
         "retryConfig.schedule": "must be 'standard'",
-        "secret": "unknown field",
+        "secrets": "unknown field",
     }
 
 
@@ -748,7 +749,8 @@ ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Stat
 def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
-    first one, and its activity log; 4 tasks, of which the last 2 are cancelled.
+    first one; the activity logs of the first integration and webhook, and of an API key; and 4 tasks, of which
+    the last 2 are cancelled.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
@@ -763,6 +765,10 @@ def filled(api: Api, backend: Backend) -> Filled:
     ]
     rival_integration = create_integrations(api, backend, ids)
     create_tasks(api, ids, webhook, rival_webhook)
+    for path in (f"{WEBHOOKS}/{webhook}", f"{KEYS}/{ids[KEYS][0]}"):
+        for name in "ab":
+            assert api(f"PUT {path}", json={"name": name}).status == 200
+        ids[f"{path}/logs"] = logged(backend, path.rpartition("/")[2])
     return Filled(webhook, ids[INTEGRATIONS][-1], ids, rival_webhook, rival_integration)
 
 
@@ -831,8 +837,7 @@ def create_integrations(api: Api, backend: Backend, ids: dict[str, list[str]]) -
             id = api(line, json=connection, token=token).json()["id"]
             if token == OWNER:
                 own.insert(0, id)
-    logged = [row["id"] for row in backend.rows("ActivityTable") if first in row["integrationKey"]]
-    ids[f"{INTEGRATIONS}/{first}/logs"] = sorted(logged, reverse=True)
+    ids[f"{INTEGRATIONS}/{first}/logs"] = logged(backend, first)
     return integrations[rival][0]
 
 
@@ -846,6 +851,12 @@ def create_tasks(api: Api, ids: dict[str, list[str]], webhook: WebhookId, rival_
                 ids[TASKS].insert(0, started.json()["id"])
         if number >= 2:
             assert api(f"POST {TASKS}/{ids[TASKS][0]}/cancel").status == 200
+
+
+def logged(backend: Backend, subject: str) -> list[str]:
+    """The IDs in the activity log of an integration, a webhook or an API key, newest first."""
+    rows = backend.rows("ActivityTable")
+    return sorted((row["id"] for row in rows if subject in row["integrationKey"]), reverse=True)
 
 
 def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
@@ -873,6 +884,7 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 def pattern(filled: Filled, path: str) -> str:
     """The route's path for a path with IDs."""
     path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    path = re.sub(r"/key_\w{22}/", "/{id}/", path)
     return path.replace("/n8n/", "/{platform}/")
 
 
@@ -1063,7 +1075,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 26
+    assert len(foreign) == 28
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

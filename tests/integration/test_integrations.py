@@ -222,10 +222,12 @@ def test_create_stores_all_fields_and_masks_secrets(api: Api) -> None:
         "rateLimitPerDay": 24_000_000,
         "isPublic": False,
         "reviewStatus": None,
+        "reviewReason": None,
         "publisher": None,
         "installedFrom": None,
         "metadata": {"team": "news", "nested": {"null": None}, "big": 2**70, "float": 0.1},
         "connectionCount": 0,
+        "createdBy": "user:someone",
         "createdAt": integration["createdAt"],
         "updatedAt": integration["createdAt"],
         "version": 1,
@@ -545,8 +547,92 @@ def test_secret_field_does_not_become_public_with_another_provider(api: Api) -> 
     assert back["config"]["domain"] == MASK
 
 
+# The built-in settings of two providers, in other spellings that mean the same.
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "hubspot": {
+        "authorizationUrl": "HTTPS://App.HubSpot.com:443/oauth/authorize",
+        "tokenUrl": "https://api.hubapi.com/oauth/v3/token",
+        "revocationUrl": "https://api.hubapi.com/oauth/v3/token/revoke",
+        "clientAuth": "body",
+        "pkce": True,
+        "scopeSeparator": " ",
+        "refresh": "static",
+        "expiredErrors": ["BAD_REFRESH_TOKEN"],
+        "revokeReplaced": False,
+    },
+    "salesforce": {
+        "domain": "acme.my",
+        "authorizationUrl": "https://acme.my.salesforce.com/services/oauth2/authorize",
+        "tokenUrl": "https://acme.my.salesforce.com/services/oauth2/token",
+    },
+}
+
+
+@pytest.mark.parametrize("provider", BUILT_IN)
+@pytest.mark.parametrize("is_public", [False, True])
+def test_built_in_provider_settings_are_accepted_and_not_stored(
+    api: Api, provider: str, is_public: bool
+) -> None:
+    settings = {
+        name: value for name, value in BUILT_IN[provider].items() if not (is_public and name == "domain")
+    }
+    if is_public and provider == "salesforce":
+        settings = {
+            name: value.replace("acme.my", "login") for name, value in settings.items()
+        }  # a public integration has the provider's own URLs
+    client = {"clientId": "id-1", "clientSecret": SECRET}
+    body: dict[str, Any] = {"provider": provider, "isPublic": is_public, "config": {**settings, **client}}
+    integration = created(api, **body)
+    kept: dict[str, Any] = {"clientId": "id-1", "clientSecret": MASK}
+    if "domain" in settings:
+        kept["domain"] = "acme.my"
+    assert (integration["status"], integration["config"]) == ("ACTIVE", kept)
+    review = integration["reviewStatus"]
+    assert put(api, integration, config=settings).json() == integration, "nothing changed"
+    assert updated(api, integration, name="renamed", config=settings)["reviewStatus"] == review
+    assert_problem(put(api, integration, config={"tokenUrl": OWN["tokenUrl"]}), 422)
+    url = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
+    expected = settings["authorizationUrl"].lower().replace(":443", "")
+    assert url.json()["authorizationUrl"].startswith(f"{expected}?"), url
+
+
+def test_status_reason_names_missing_fields_until_setup_is_complete(api: Api) -> None:
+    install = f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install"
+    template = api(install).json()
+    reasons = [template["statusReason"]]
+    for config in ({"clientId": "c"}, {"clientSecret": SECRET}, {"clientId": None}, {"clientSecret": None}):
+        template = put(api, template, config={"clientSecret": SECRET, **config}).json()
+        assert get(api, template)["statusReason"] == template["statusReason"]
+        reasons.append(template["statusReason"])
+    assert reasons == [
+        "missing_config: clientId, clientSecret",
+        None,
+        None,
+        "missing_config: clientId",
+        "missing_config: clientId, clientSecret",
+    ]
+    answer = connect(api, template)
+    assert_problem(
+        answer, 409, "integration_inactive", "(missing_config: clientId, clientSecret)", "PUT /api"
+    )
+    # An owner's reason is for the status that the owner set.
+    set_status(api, template, "INACTIVE", statusReason="later")
+    shown = get(api, template)
+    assert (shown["status"], shown["statusReason"]) == ("INACTIVE", "later")
+
+
+def test_integration_names_its_creator(api: Api) -> None:
+    scopes = ["integrations:read", "integrations:write"]
+    key = api("POST /api/integrations/api-keys", json={"name": "k", "scopes": scopes}).json()
+    by_key = created(api, key["key"])
+    assert by_key["createdBy"] == key["id"]
+    assert updated(api, by_key, name="renamed")["createdBy"] == key["id"], "not who changed it"
+    installed = api(f"POST {PATH}/{IntegrationId.for_template('hubspot')}/install").json()
+    assert installed["createdBy"] == "user:someone"
+
+
 def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
-    own = {
+    own: dict[str, Any] = {
         "authorizationUrl": OWN["authorizationUrl"],
         "tokenUrl": OWN["tokenUrl"],
         "revocationUrl": OWN["revocationUrl"],
@@ -554,7 +640,9 @@ def test_built_in_provider_urls_cannot_be_set(api: Api) -> None:
         "clientAuth": "none",
         "pkce": False,
         "scopeSeparator": ",",
-        "refresh": "static",
+        "refresh": "rotating",
+        "expiredErrors": ["GONE"],
+        "revokeReplaced": True,
     }
     integration = created(api, **HUBSPOT)
     for name, value in own.items():

@@ -63,10 +63,12 @@ class DailyUse(ApiModel):
 
 
 class Usage(ApiModel):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today."""
+    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
+    list, `daily` is null.
+    """
 
     total: int
-    daily: list[DailyUse]
+    daily: list[DailyUse] | None
 
 
 class ApiKey(ApiModel):

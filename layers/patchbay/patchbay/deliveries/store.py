@@ -278,9 +278,14 @@ def count_queued_retries(key: str) -> int:
     return _count(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
-def count_pending(key: str) -> int:
-    """The number of a webhook's RETRYING and HELD deliveries, each counted in one page of the index."""
-    return sum(_count(key, status, None) for status in (Status.RETRYING, Status.HELD))
+def count_retrying(key: str) -> int:
+    """The number of a webhook's RETRYING deliveries, counted in one page of the index."""
+    return _count(key, Status.RETRYING, None)
+
+
+def count_held(key: str) -> int:
+    """The number of a webhook's HELD deliveries, counted in one page of the index."""
+    return _count(key, Status.HELD, None)
 
 
 def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:

@@ -138,10 +138,37 @@ class EventFeed(ApiModel):
     webhook_id: WebhookId
 
 
+UnmatchedCode = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
+
+
+class UnmatchedReason(ApiModel):
+    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event
+    fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """
+
+    code: UnmatchedCode
+    detail: str
+
+
+class UnmatchedWebhook(ApiModel):
+    """A webhook that subscribes to the event's type, but did not get the event."""
+
+    webhook_id: WebhookId
+    name: str
+    reason: UnmatchedReason
+
+
 class Event(EventSummary):
+    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
+    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
+    they are now. It is null for callers without the scope webhooks:read.
+    """
+
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
+    unmatched: list[UnmatchedWebhook] | None = None
+    unmatched_truncated: bool = False
 
 
 class MatchedEvent(NamedTuple):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from patchbay import idempotency, vault
+from patchbay.activity import log as activity
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
@@ -28,7 +29,7 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.integrations import activity, marketplace
+from patchbay.integrations import marketplace
 from patchbay.integrations import service as integrations
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.config import origin_of
@@ -43,7 +44,7 @@ from patchbay.oauth import (
     store,
     token_endpoint,
 )
-from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
+from patchbay.oauth.models import Authorization, Callback, Connection, Initiate
 from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import (
@@ -54,7 +55,7 @@ from patchbay.oauth.token_response import (
     sanitize,
 )
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
-from patchbay.providers.provider import is_at_host
+from patchbay.providers.provider import AuthType, is_at_host
 from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo

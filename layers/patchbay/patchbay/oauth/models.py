@@ -10,7 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstra
 from patchbay.api_model import ApiModel, ListQuery, Timestamp
 from patchbay.field_errors import pattern
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
-from patchbay.integrations.models import OAuthScopes
+from patchbay.integrations.models import OAuthScopes, ProviderName
+from patchbay.providers.provider import AuthType
 
 DEFAULT_NAME = "default"
 _MAX_PARAMETERS = 30
@@ -46,12 +47,6 @@ class ConnectionStatus(StrEnum):
     EXPIRED = "EXPIRED"
     ERROR = "ERROR"
     REVOKED = "REVOKED"
-
-
-class AuthType(StrEnum):
-    OAUTH2 = "OAUTH2"
-    API_KEY = "API_KEY"
-    BASIC = "BASIC"
 
 
 class Initiate(ApiModel):
@@ -109,6 +104,15 @@ class CreateConnection(ApiModel):
 
 class ConnectionQuery(ListQuery):
     status: ConnectionStatus | None = None
+
+
+class WorkspaceConnectionQuery(ConnectionQuery):
+    """`connectionId` is the name that the caller chose, and `accountId` the account's at the provider."""
+
+    integration_id: IntegrationId | None = None
+    provider: ProviderName | None = None
+    connection_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    account_id: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 
 class Account(ApiModel):

@@ -22,11 +22,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from patchbay import aws, vault
+from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
-from patchbay.integrations import activity
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint

@@ -21,7 +21,7 @@ from patchbay.event_filters import Filters
 from patchbay.events.models import EventType, KnownEventType
 from patchbay.ids import IntegrationId, WebhookId
 from patchbay.updates import VOLATILE, ReadOnly, Update
-from patchbay.webhooks import retry
+from patchbay.webhooks import retry, signing
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 MAX_OVERLAP_SECONDS = 7 * 86_400
@@ -149,7 +149,7 @@ class RetryConfig(ApiModel):
         )
 
 
-class CreateWebhook(ApiModel):
+class WebhookSettings(ApiModel):
     """Every request to the receiver has the `headers`; the API never returns their values.
 
     A webhook of kind `pull` has no `url` and nothing else about requests: its receiver reads its feed.
@@ -169,6 +169,23 @@ class CreateWebhook(ApiModel):
     expires_in_seconds: Annotated[int, Field(ge=60, le=MAX_EXPIRY_SECONDS)] | None = None
 
 
+def _check_secret(secret: str) -> str:
+    pasted_credentials.check(secret)
+    signing.check_own_secret(secret)
+    return secret
+
+
+OwnSecret = Annotated[str, AfterValidator(_check_secret)]
+
+
+class CreateWebhook(WebhookSettings):
+    """`secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_`
+    and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+    """
+
+    secret: OwnSecret | None = Field(default=None, repr=False)
+
+
 class SetWebhookStatus(ApiModel):
     """Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
     `statusReason` says why a webhook is PAUSED or INACTIVE.
@@ -179,14 +196,29 @@ class SetWebhookStatus(ApiModel):
 
 
 class RotateSecret(ApiModel):
-    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately."""
+    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
+    `secret` brings the new one, as at creation; without it, Patchbay generates one.
+    """
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
+    secret: OwnSecret | None = Field(default=None, repr=False)
+
+
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Part = Literal["stats", "receiver"]
+# Names, separated by commas.
+Include = Annotated[list[Part], BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):
+    """`include` adds `stats`, `receiver` or both (`stats,receiver`) to each webhook, at the cost of reads."""
+
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | None = None
     event_type: KnownEventType | None = None
+    include: Include = Field(default_factory=list)
 
 
 class Latency(ApiModel):
@@ -221,10 +253,33 @@ class WebhookStats(ApiModel):
     last_error: LastError | None = None
 
 
-class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that created it; header values are masked.
+class Receiver(ApiModel):
+    """The receiver as the delivery engine sees it now.
 
-    A webhook of kind `pull` has no `url`; `retryConfig` and `disableAfter` have no effect on it.
+    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
+    SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
+    seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
+    how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
+    number of deliveries that are HELD.
+    """
+
+    breaker: Literal["CLOSED", "OPEN"]
+    opened_at: Timestamp | None
+    next_probe_at: Timestamp | None
+    lane: Literal["FAST", "SLOW"]
+    lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
+    slow_at: Timestamp | None
+    slowdowns: int
+    backlog_since: Timestamp | None
+    held: int
+
+
+class Webhook(ApiModel):
+    """`source` is `api` or the automation platform that created it; header values are masked. A list has
+    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+
+    A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect
+    on it.
     """
 
     id: WebhookId
@@ -244,14 +299,16 @@ class Webhook(ApiModel):
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
     expires_at: Timestamp | None
-    consecutive_failures: Annotated[int, VOLATILE] = 0
-    stats: Annotated[WebhookStats, VOLATILE] = Field(default_factory=WebhookStats)
+    consecutive_failures: Annotated[int | None, VOLATILE] = None
+    stats: Annotated[WebhookStats | None, VOLATILE] = None
+    receiver: Annotated[Receiver | None, VOLATILE] = None
+    created_by: str
     created_at: Timestamp
     updated_at: Annotated[Timestamp, VOLATILE]
     version: int
 
 
-class UpdateWebhook(Update, CreateWebhook):
+class UpdateWebhook(Update, WebhookSettings):
     """Changes only the fields that are sent; the defaults are placeholders for the others. A header whose
     value is the mask keeps its value.
     """
@@ -276,6 +333,7 @@ class WebhookWithSecret(Webhook):
     same Idempotency-Key must get the same response.
     """
 
-    consecutive_failures: int = Field(default=0, exclude=True)
-    stats: WebhookStats = Field(default_factory=WebhookStats, exclude=True)
+    consecutive_failures: int | None = Field(default=None, exclude=True)
+    stats: WebhookStats | None = Field(default=None, exclude=True)
+    receiver: Receiver | None = Field(default=None, exclude=True)
     secret: str = Field(repr=False)
