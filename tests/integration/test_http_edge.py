@@ -749,8 +749,8 @@ ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Stat
 def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
-    first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which the
-    last 2 are cancelled.
+    first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
+    the last 2 are cancelled.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)

@@ -454,7 +454,7 @@ def test_idempotency_key_starts_one_replay(pipeline: Pipeline) -> None:
         ({"since": "now", "until": "2020-01-01T00:00:00Z"}, "until"),
         ({"since": "now", "statuses": []}, "statuses"),
         ({"since": "now", "statuses": ["HELD"]}, "statuses.0"),
-        ({"since": "now", "eventTypes": ["POST_PUBLISHED", "NOPE"]}, "eventTypes"),
+        ({"since": "now", "eventTypes": ["POST_PUBLISHED", "NOPE"]}, "eventTypes.1"),
         ({"since": "now", "missing": "yes"}, "missing"),
     ],
 )
