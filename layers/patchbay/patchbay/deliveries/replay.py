@@ -27,7 +27,7 @@ is not sent twice by the replay that sent it, and of two replays of the same del
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -88,8 +88,8 @@ class Scan(NamedTuple):
 
 
 class Considered(NamedTuple):
-    """A delivery that a replay came across. `reached` is its place. `action` is None for a delivery that
-    stays as it is, and `count` for one that a slice that died has queued. `event` is known with `missing`.
+    """A delivery that a replay came across. `reached` is its place. `action` is None for a delivery that stays
+    as it is, and `count` for one that a slice that died has queued. `event` is known with `missing`.
     """
 
     reached: str
@@ -238,12 +238,13 @@ def _considered_events(scan: Scan, after: str) -> Iterator[Considered]:
 
     remaining = events.oldest_first(scan.webhook.workspace_id, after, scan.until)
     while batch := list(islice(remaining, requeue.BATCH)):
-        ids = {event.id: DeliveryId.derived(event.id, webhook_id) for event in batch if is_meant(event)}
-        found = store.get_by_keys((scan.key, id) for id in ids.values()) if ids else []
+        ids = {event.id: DeliveryId.derived(event.id, webhook_id) for event in batch}
+        meant = [event.id for event in batch if is_meant(event)]
+        found = store.get_by_keys((scan.key, ids[id]) for id in meant) if meant else []
         stored = {delivery.id: delivery for delivery in found}
         for event in batch:
-            id = ids.get(event.id)
-            action = None if id is None else _action(scan, stored.get(id))
+            id = ids[event.id]
+            action = _action(scan, stored.get(id)) if event.id in meant else None
             yield Considered(event.id, id, action, event)
 
 
