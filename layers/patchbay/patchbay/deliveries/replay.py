@@ -88,8 +88,8 @@ class Scan(NamedTuple):
 
 
 class Considered(NamedTuple):
-    """A delivery that a replay came across. `reached` is its place. `action` is None for a delivery that stays
-    as it is, and `count` for one that a slice that died has queued. `event` is known with `missing`.
+    """A delivery that a replay came across. `reached` is its place. `action` is None for a delivery that
+    stays as it is, and `count` for one that a slice that died has queued. `event` is known with `missing`.
     """
 
     reached: str
