@@ -693,7 +693,7 @@ def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
                 if path in paths:
                     continue  # the ID is a literal segment of another route
                 word = path.rpartition("/")[2] if "/actions/runs/" not in path else "runs"
-                has_body = route.method in ("PUT", "POST") and word not in ("install", "retry")
+                has_body = route.method in ("PUT", "POST") and word not in ("install", "retry", "cancel")
                 body = BODIES.get(word, {"name": "x"}) if has_body else None
                 token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
@@ -741,7 +741,7 @@ class Filled:
 
 
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
-ALL_RUNS, ALL_DELIVERIES = "/api/automations/runs", "/api/deliveries"
+ALL_RUNS, ALL_DELIVERIES, TASKS = "/api/automations/runs", "/api/deliveries", "/api/tasks"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
@@ -750,7 +750,8 @@ ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Stat
 def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
-    first one; and the activity logs of the first integration and webhook, and of an API key.
+    first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
+    the last 2 are cancelled.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
@@ -764,6 +765,7 @@ def filled(api: Api, backend: Backend) -> Filled:
         for id in sorted((DeliveryId.derived(EventId(event), each) for each in matched[event]), reverse=True)
     ]
     rival_integration = create_integrations(api, backend, ids)
+    create_tasks(api, ids, webhook, rival_webhook)
     for path in (f"{WEBHOOKS}/{webhook}", f"{KEYS}/{ids[KEYS][0]}"):
         for name in "ab":
             assert api(f"PUT {path}", json={"name": name}).status == 200
@@ -838,6 +840,18 @@ def create_integrations(api: Api, backend: Backend, ids: dict[str, list[str]]) -
                 own.insert(0, id)
     ids[f"{INTEGRATIONS}/{first}/logs"] = logged(backend, first)
     return integrations[rival][0]
+
+
+def create_tasks(api: Api, ids: dict[str, list[str]], webhook: WebhookId, rival_webhook: WebhookId) -> None:
+    ids[TASKS] = []
+    for number in range(4):
+        for target, token in ((webhook, OWNER), (rival_webhook, jwt_for("rival"))):
+            started = api(f"POST {WEBHOOKS}/{target}/replay", json=BODIES["replay"], token=token)
+            assert started.status == 202, started.text
+            if token == OWNER:
+                ids[TASKS].insert(0, started.json()["id"])
+        if number >= 2:
+            assert api(f"POST {TASKS}/{ids[TASKS][0]}/cancel").status == 200
 
 
 def logged(backend: Backend, subject: str) -> list[str]:
@@ -986,6 +1000,10 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield ALL_RUNS, "platform=n8n", filled.ids[RUNS]
     yield ALL_RUNS, "platform=make&status=PENDING", [runs[1]]
     yield ALL_RUNS, "platform=zapier&status=FAILED", []
+    tasks = filled.ids[TASKS]
+    yield TASKS, "status=CANCELLED", tasks[:2]
+    yield TASKS, f"status=RUNNING&webhookId={filled.webhook}", tasks[2:]
+    yield TASKS, f"webhookId={filled.rival_webhook}", []
     yield EVENTS, "type=POST_FAILED", events[::2]
     yield EVENTS, "type=MESSAGE_RECEIVED", []
     yield EVENTS, "status=ACCEPTED&source=api", events
@@ -1058,7 +1076,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 27
+    assert len(foreign) == 28
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
-from patchbay.clock import now_ms
+from patchbay.clock import iso, now_ms
 from patchbay.http import Request, endpoint
 from patchbay.ids import (
     ApiKeyId,
@@ -32,6 +33,7 @@ from patchbay.ids import (
     IntegrationId,
     LogId,
     RunId,
+    TaskId,
     WebhookId,
     webhook_key,
 )
@@ -302,6 +304,15 @@ def all_failed_deliveries(filler: Filler) -> FilledList:
     return "GET /api/deliveries?status=FAILED", ids
 
 
+def tasks(filler: Filler) -> FilledList:
+    body = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    filler.made(f"POST {WEBHOOKS}/{filler.webhook()}/replay", body)
+    detail = NUL * KB
+    parameters = {"eventTypes": ["X" * 64] * 40, "statuses": [], "missing": True}
+    ids = filler.copies("TasksTable", TaskId, 101, key="id", parameters=parameters, errorDetail=detail)
+    return "GET /api/tasks", ids
+
+
 def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
     return line, [item["type"] for item in filler.made(line)["items"]]
@@ -322,6 +333,7 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/integrations/webhooks/{id}/deliveries": [deliveries, failed_deliveries],
     "GET /api/integrations/{id}/connections": [connections],
     "GET /api/integrations/{id}/logs": [logs],
+    "GET /api/tasks": [tasks],
 }
 
 
@@ -488,6 +500,7 @@ ONE_ROW = {
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
     "GET /api/integrations/{id}/oauth/callback",
+    "GET /api/tasks/{id}",
     "POST /api/automations/{platform}/actions/{key}",
     "POST /api/automations/{platform}/hooks",
     "POST /api/events",
@@ -500,11 +513,13 @@ ONE_ROW = {
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
     "POST /api/integrations/webhooks/{id}/feed/commit",
     "POST /api/integrations/webhooks/{id}/recover",
+    "POST /api/integrations/webhooks/{id}/replay",
     "POST /api/integrations/webhooks/{id}/rotate-secret",
     "POST /api/integrations/{id}/connections",
     "POST /api/integrations/{id}/install",
     "POST /api/integrations/{id}/oauth/initiate",
     "POST /api/integrations/{id}/oauth/refresh",
+    "POST /api/tasks/{id}/cancel",
     "PUT /api/actions/choices/{resource}",
     "PUT /api/actions/runs/{id}",
     "PUT /api/integrations/api-keys/{id}",

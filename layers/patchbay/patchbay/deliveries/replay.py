@@ -27,7 +27,7 @@ is not sent twice by the replay that sent it, and of two replays of the same del
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -228,35 +228,29 @@ def _considered(scan: Scan, after: str) -> Iterator[Considered]:
 def _considered_events(scan: Scan, after: str) -> Iterator[Considered]:
     webhook_id = WebhookId(scan.webhook.id)
     matches = matching.matcher(scan.webhook)
+
+    def is_meant(event: StoredEvent) -> bool:
+        """Whether the event has a delivery to the webhook, or should have one."""
+        if event.status != "ACCEPTED" or not scan.includes(event.type):
+            return False
+        # The webhook is on the event's list if its delivery is in the queue, too, or was lost there.
+        return webhook_id in event.webhook_ids or matches(event.type, event.data)
+
     remaining = events.oldest_first(scan.webhook.workspace_id, after, scan.until)
     while batch := list(islice(remaining, requeue.BATCH)):
         ids = {event.id: DeliveryId.derived(event.id, webhook_id) for event in batch}
-        stored = {
-            delivery.id: delivery
-            for delivery in store.get_by_keys(
-                (scan.key, ids[event.id]) for event in batch if _is_sendable(scan, event)
-            )
-        }
+        meant = [event.id for event in batch if is_meant(event)]
+        found = store.get_by_keys((scan.key, ids[id]) for id in meant) if meant else []
+        stored = {delivery.id: delivery for delivery in found}
         for event in batch:
-            delivery = stored.get(ids[event.id])
-            action = _action(scan, event, delivery, matches) if _is_sendable(scan, event) else None
-            yield Considered(event.id, ids[event.id], action, event)
+            id = ids[event.id]
+            action = _action(scan, stored.get(id)) if event.id in meant else None
+            yield Considered(event.id, id, action, event)
 
 
-def _is_sendable(scan: Scan, event: StoredEvent) -> bool:
-    return event.status == "ACCEPTED" and scan.includes(event.type)
-
-
-def _action(
-    scan: Scan,
-    event: StoredEvent,
-    delivery: StoredDelivery | None,
-    matches: Callable[[str, JsonObject], bool],
-) -> Literal["restart", "create", "count"] | None:
+def _action(scan: Scan, delivery: StoredDelivery | None) -> Literal["restart", "create", "count"] | None:
     if delivery is None:
-        # The webhook is on the event's list if its delivery is in the queue, or was lost there.
-        is_meant = scan.webhook.id in event.webhook_ids or matches(event.type, event.data)
-        return "create" if is_meant else None
+        return "create"
     if scan.task is not None and delivery.task == scan.task:
         return "count"
     return "restart" if delivery.status in scan.statuses else None
