@@ -20,6 +20,7 @@ from pydantic import (
     SkipValidation,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
@@ -176,9 +177,12 @@ Timestamp = Annotated[
     BeforeValidator(_parse_timestamp),
     AfterValidator(_to_utc_ms),
     PlainSerializer(iso, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 # Any object from the caller, stored unchanged: even its numbers keep their notation.
 JsonObject = Annotated[
-    dict[str, SkipValidation[JsonValue]], PlainSerializer(_serialize_json, when_used="json")
+    dict[str, SkipValidation[JsonValue]],
+    PlainSerializer(_serialize_json, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
 WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

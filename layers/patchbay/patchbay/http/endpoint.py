@@ -105,7 +105,14 @@ def endpoint(
                 )
             return response
 
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests
+        # For the tests, and for the OpenAPI description.
+        handler.endpoint = {  # type: ignore[attr-defined]
+            "scope": scope,
+            "status": status,
+            "idempotent": idempotent,
+            "located": located,
+            "optional_body": optional_body,
+        }
         return handler
 
     return decorate

@@ -1,0 +1,157 @@
+"""openapi.json is complete, matches the code, and describes what the API does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import gateway
+from local.settings import ROOT
+from patchbay.catalogue import entries
+from tests.conftest import Api, Backend
+from tests.contract.test_template import TEMPLATE
+from tests.faults import one_at_a_time
+from tests.recorded import Contract, Recorder, errors_of, merged
+from tests.tour import tour
+from tools.openapi.__main__ import TARGET, render
+from tools.openapi.document import build
+from tools.openapi.examples import FILE, Examples
+from tools.openapi.schemas import dumps
+from tools.openapi.texts import TEXTS
+
+DOCUMENT: dict[str, Any] = json.loads(TARGET.read_text("utf-8"))
+CONTRACT = Contract(DOCUMENT)
+EXAMPLES = Examples.load()
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+}
+
+
+def test_document_is_up_to_date() -> None:
+    assert TARGET.read_text("utf-8") == render(), "stale: run `make derived`"
+
+
+def test_every_route_of_the_template_is_an_operation() -> None:
+    routes = [route for route in gateway.read(TEMPLATE).routes if route.path and route.method != "HEAD"]
+    described = {
+        f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods
+    }
+    assert described == {route.key for route in routes}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_operation_is_complete(operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
+    assert (operation["security"] == []) is ("x-required-scope" not in operation)
+    assert operation["x-sdk-group"]
+    assert operation["x-sdk-method"]
+    for parameter in operation.get("parameters", ()):
+        assert "$ref" in parameter or parameter["description"], parameter
+    for content in _json_contents(operation):
+        assert content["examples"], "run `make examples`"
+
+
+def _json_contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bodies of the request and of successes."""
+    bodies = [operation.get("requestBody", {})]
+    bodies += [body for status, body in operation["responses"].items() if status.startswith("2")]
+    for body in bodies:
+        if "application/json" in body.get("content", {}):
+            yield body["content"]["application/json"]
+
+
+def test_operation_ids_and_sdk_methods_are_unique() -> None:
+    methods = [(each["x-sdk-group"], each["x-sdk-method"]) for each in OPERATIONS.values()]
+    assert len(methods) == len(set(methods)) == len(OPERATIONS)
+
+
+def test_every_component_is_used_and_every_reference_resolves() -> None:
+    defined = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses", "parameters", "headers")
+        for name in DOCUMENT["components"][kind]
+    }
+    assert set(_references(DOCUMENT)) == defined
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from _references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
+
+
+def test_every_field_has_a_description() -> None:
+    undescribed = [
+        f"{name}.{field}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, content in schema.get("properties", {}).items()
+        if not content.get("description")
+    ]
+    assert undescribed == [], "describe it in its model, or in tools/openapi/texts.toml"
+
+
+def test_every_text_of_a_field_is_used() -> None:
+    names = {field for schema in DOCUMENT["components"]["schemas"].values() for field in schema.get("properties", ())}
+    names |= {each["name"] for operation in OPERATIONS.values() for each in operation.get("parameters", ()) if "name" in each}
+    assert TEXTS["fields"].keys() - names == set()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_examples_match_their_schemas(operation: str) -> None:
+    assert [*errors_of(operation, EXAMPLES.recorded[operation], CONTRACT)] == [], "run `make examples`"
+
+
+def test_samples_of_events_match_their_schemas() -> None:
+    for entry in entries.all_entries():
+        content = DOCUMENT["webhooks"][entry.key]["post"]["requestBody"]["content"]
+        for example in content["application/json"]["examples"].values():
+            assert CONTRACT._errors(content, "application/json", example["value"], CONTRACT._open) == []
+
+
+def test_examples_contain_no_secret() -> None:
+    text = FILE.read_text("utf-8")
+    assert set(__import__("re").findall(r"whsec_[\w+/=]+", text)) == {"whsec_QW5FeGFtcGxlT2ZBU2lnbmluZ1NlY3JldDMyQnl0ZXM="}
+    assert "127.0.0.1" not in text
+
+
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
+def test_requests_and_responses_match_the_document(
+    backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With RECORD=1, also records the examples (`make examples`)."""
+    one_at_a_time(monkeypatch)
+    recorder = Recorder(backend, api)
+    tour(recorder)
+    if os.environ.get("RECORD"):
+        recording = merged(EXAMPLES.recorded, recorder.recording(), CONTRACT)
+        FILE.write_text(dumps(recording), "utf-8")
+        TARGET.write_text(dumps(build(Examples(recording))), "utf-8")
+        return
+    errors = [
+        f"{exchange.operation}: {error}"
+        for exchange in recorder.exchanges
+        for error in CONTRACT.response_errors(
+            exchange.operation, exchange.status, exchange.media_type, exchange.response
+        )
+    ]
+    errors += [
+        f"{exchange.operation}: {error}"
+        for exchange in recorder.exchanges
+        if exchange.status < 300
+        for error in CONTRACT.request_errors(exchange.operation, exchange.request)
+    ]
+    assert errors == []
+    assert {exchange.operation for exchange in recorder.exchanges} == OPERATIONS.keys()

@@ -1,0 +1,281 @@
+"""The OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from itertools import groupby
+from typing import Any
+
+from patchbay.catalogue.entries import Entry, all_entries
+from patchbay.errors import Problem
+from patchbay.http.file import File
+from patchbay.ids import Id
+from patchbay.version import VERSION
+from tools.openapi import events
+from tools.openapi.examples import Examples
+from tools.openapi.operations import Model, Operation, operations
+from tools.openapi.schemas import PREFIX, Schemas, parameters_of
+from tools.openapi.texts import TEXTS, introduction
+
+Json = dict[str, Any]
+
+DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
+PROBLEM_TYPE = "application/problem+json"
+# What every request can meet, whatever the operation: one response for all of them.
+_SHARED_STATUSES = {400, 401, 403, 413, 429, 500}
+_LOCATIONS = ("schemas", "responses", "parameters", "headers", "securitySchemes")
+
+
+def build(examples: Examples | None = None) -> Json:
+    """The document. Raises KeyError for a tag or a type of parameter without a text in texts.toml."""
+    examples = examples or Examples.load()
+    found = operations()
+    schemas = Schemas(
+        requests=[operation.body for operation in found if operation.body],
+        responses=[model for operation in found for model in _models(operation)],
+    )
+    tags = [tag for tag in TEXTS["tags"] if any(_tag(operation) == tag["name"] for operation in found)]
+    paths: dict[str, Json] = defaultdict(dict)
+    for operation in sorted(found, key=lambda each: [tag["name"] for tag in tags].index(_tag(each))):
+        paths[operation.path][operation.method.lower()] = _operation(operation, schemas, examples)
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Patchbay API",
+            "version": VERSION,
+            "summary": TEXTS["summary"],
+            "description": introduction(),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "jsonSchemaDialect": DIALECT,
+        "servers": TEXTS["servers"],
+        "tags": [{"name": tag["name"], "description": tag["description"]} for tag in tags],
+        "paths": dict(paths),
+        "webhooks": {entry.key: events.webhook(entry) for entry in all_entries()},
+        "components": {
+            "schemas": _described(
+                dict(sorted({**schemas.components(), **TEXTS["schemas"], **events.schemas()}.items()))
+            ),
+            "responses": _shared_responses(found, examples),
+            "parameters": TEXTS["parameters"],
+            "headers": TEXTS["headers"],
+            "securitySchemes": TEXTS["security"],
+        },
+    }
+    return document
+
+
+def _models(operation: Operation) -> Iterator[Model]:
+    for models in operation.answers.values():
+        yield from (model for model in models if not _is_bare(model))
+
+
+def _is_bare(model: Model) -> bool:
+    """Whether the response is not the model as JSON: a file, or a redirect."""
+    return issubclass(model, File) or model.__name__ == "Redirect"
+
+
+def _tag_of(folder: str) -> Mapping[str, Any]:
+    for tag in TEXTS["tags"]:
+        if folder in tag["folders"]:
+            found: Mapping[str, Any] = tag
+            return found
+    raise KeyError(f"tools/openapi/texts.toml has no tag for functions/{folder}")
+
+
+def _tag(operation: Operation) -> str:
+    name: str = _tag_of(operation.folder)["name"]
+    return name
+
+
+# ── operations ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Json:
+    shown: Json = {
+        "operationId": operation.id,
+        "tags": [_tag(operation)],
+        "summary": operation.summary,
+        "description": " ".join([f"{operation.summary}.", operation.description]).strip(),
+        "x-sdk-group": _tag_of(operation.folder)["group"],
+        "x-sdk-method": _camel(operation.verb),
+    }
+    if operation.scope is None:
+        shown["security"] = []
+    else:
+        shown["x-required-scope"] = operation.scope
+        shown["description"] += f"\n\nRequired scope: `{operation.scope}`."
+        shown["security"] = [{scheme: [operation.scope]} for scheme in TEXTS["security"]]
+    if parameters := [*_parameters(operation, examples)]:
+        shown["parameters"] = parameters
+    if operation.body:
+        content: Json = {"schema": schemas.request(operation.body)}
+        if named := examples.requests(operation.id):
+            content["examples"] = named
+        shown["requestBody"] = {
+            "required": operation.body_required,
+            "content": {"application/json": content},
+        }
+    shown["responses"] = {
+        str(status): response
+        for status, response in sorted(
+            [*_answers(operation, schemas, examples), *_problem_responses(operation, examples)]
+        )
+    }
+    return shown
+
+
+def _camel(verb: str) -> str:
+    first, *rest = verb.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:
+    for name, kind in operation.path_types.items():
+        parameter: Json = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": TEXTS["path"][kind.__name__],
+            "schema": _path_schema(kind),
+        }
+        if (example := examples.path_value(operation.id, name)) is not None:
+            parameter["example"] = example
+        yield parameter
+    if operation.query:
+        for name, schema, required in parameters_of(operation.query):
+            description = schema.pop("description", None) or _field_text(operation.query.__name__, name)
+            yield {
+                "name": name,
+                "in": "query",
+                "required": required,
+                "description": description,
+                "schema": schema,
+            }
+    if operation.takes_idempotency_key:
+        yield {"$ref": "#/components/parameters/IdempotencyKey"}
+    if operation.takes_if_match:
+        yield {"$ref": "#/components/parameters/IfMatch"}
+
+
+def _path_schema(kind: type) -> Json:
+    if issubclass(kind, Id):
+        return {**kind.__get_pydantic_json_schema__(None, None)}
+    if issubclass(kind, Enum):
+        return {"type": "string", "enum": [member.value for member in kind]}
+    return {"type": "string"}
+
+
+# ── responses ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _answers(operation: Operation, schemas: Schemas, examples: Examples) -> Iterator[tuple[int, Json]]:
+    for status, models in operation.answers.items():
+        response: Json = {"description": _answer_text(status, models)}
+        headers = [*_headers(operation, status, models)]
+        if issubclass(models[0], File):
+            response["content"] = {models[0].media_type: {"schema": {"type": "string"}}}
+        elif not _is_bare(models[0]):
+            content: Json = {"schema": schemas.response(models)}
+            if named := examples.responses(operation.id, status):
+                content["examples"] = named
+            response["content"] = {"application/json": content}
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+        yield status, response
+        if issubclass(models[0], File):
+            yield 304, {"description": TEXTS["not_modified"]}
+
+
+def _answer_text(status: int, models: Sequence[Model]) -> str:
+    """The status in words, and what the model says about itself."""
+    said = inspect.cleandoc(models[0].__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    return said if models[0].__module__.startswith("patchbay.") and said else TEXTS["statuses"][str(status)]
+
+
+def _headers(operation: Operation, status: int, models: Sequence[Model]) -> Iterator[str]:
+    if status == 303 or (status == 201 and operation.has_location):
+        yield "Location"
+    if "version" in models[0].model_fields or issubclass(models[0], File):
+        yield "ETag"
+    if operation.takes_idempotency_key:
+        yield "Idempotent-Replayed"
+    if operation.scope is not None:
+        yield from TEXTS["rate_limit_headers"]
+
+
+def _problem_responses(operation: Operation, examples: Examples) -> Iterator[tuple[int, Json]]:
+    for status, problems in _by_status(operation.problems):
+        recorded = examples.problems(operation.id, status)
+        if recorded and status not in _SHARED_STATUSES:
+            yield status, _problem_response(status, problems, recorded)
+        else:
+            yield status, {"$ref": f"#/components/responses/{_response_name(problems)}"}
+
+
+def _by_status(problems: Sequence[type[Problem]]) -> Iterator[tuple[int, list[type[Problem]]]]:
+    """The problems of each status: one for each code."""
+    ordered = sorted(problems, key=lambda problem: (problem.status, problem.code))
+    for status, same in groupby(ordered, key=lambda problem: problem.status):
+        yield status, [*{problem.code: problem for problem in same}.values()]
+
+
+def _response_name(problems: Sequence[type[Problem]]) -> str:
+    return "Or".join("".join(word.title() for word in problem.code.split("_")) for problem in problems)
+
+
+def _shared_responses(found: Sequence[Operation], examples: Examples) -> Json:
+    """The responses that `_problem_responses` refers to."""
+    shared: Json = {}
+    for operation in found:
+        for status, problems in _by_status(operation.problems):
+            if not examples.problems(operation.id, status) or status in _SHARED_STATUSES:
+                named = examples.any_problems([problem.code for problem in problems])
+                shared[_response_name(problems)] = _problem_response(status, problems, named)
+    return dict(sorted(shared.items()))
+
+
+def _problem_response(status: int, problems: Sequence[type[Problem]], named: Json) -> Json:
+    content: Json = {"schema": {"$ref": f"{PREFIX}Problem"}}
+    if named:
+        content["examples"] = named
+    lines = [f"- `{problem.code}`: {_meaning(problem)}" for problem in problems]
+    text = _meaning(problems[0]) if len(problems) == 1 else "One of:\n\n" + "\n".join(lines)
+    if len(problems) == 1:
+        text = f"`{problems[0].code}`: {text}"
+    headers = ["X-Request-Id", *TEXTS["problem_headers"].get(str(status), ())]
+    return {
+        "description": text,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {PROBLEM_TYPE: content},
+    }
+
+
+def _meaning(problem: type[Problem]) -> str:
+    return f"{problem.title}."
+
+
+# ── texts of fields ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _field_text(model: str, name: str) -> str:
+    """The description of a field: that of its model, of the model without a prefix or suffix that names a
+    variant (`UpdateWebhook`, `WebhookDetail`), or of every model. "" if there is none.
+    """
+    names = [model, model.removesuffix("Input"), model.removesuffix("WithSecret").removesuffix("Detail")]
+    names += [model.replace("Update", "Create", 1)]
+    texts = [TEXTS["models"].get(each, {}).get(name) for each in names] + [TEXTS["fields"].get(name)]
+    return next((text for text in texts if text), "")
+
+
+def _described(schemas: dict[str, Json]) -> dict[str, Json]:
+    """The schemas with a description of every field: the model's own, or that of texts.toml."""
+    for name, schema in schemas.items():
+        if name == "JsonValue":
+            schema["description"] = "Any JSON value."
+        for field, content in schema.get("properties", {}).items():
+            if "description" not in content and (text := _field_text(name, field)):
+                content["description"] = text
+    return schemas

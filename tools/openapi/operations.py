@@ -1,0 +1,142 @@
+"""Each route of template.yaml, with everything that its handler declares."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from local import gateway
+from local.settings import ROOT
+from local.template import Template
+from patchbay import idempotency
+from patchbay.errors import MalformedJson, NotFound, PayloadTooLarge, Problem, RateLimited, ValidationFailed
+from patchbay.errors import Forbidden, InternalError, Unauthenticated
+from patchbay.http import Request
+from tools.openapi.problems import raised_by
+
+Model = type[BaseModel]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route. `id` is its function's name in the template, such as `createWebhook`; `folder` and `verb` are
+    those of its file, such as `webhooks` and `create`.
+    """
+
+    id: str
+    method: str
+    path: str
+    folder: str
+    verb: str
+    summary: str
+    description: str
+    scope: str | None
+    path_types: Mapping[str, type]
+    query: Model | None
+    body: Model | None
+    body_required: bool
+    answers: Mapping[int, tuple[Model, ...]]
+    has_location: bool
+    takes_idempotency_key: bool
+    takes_if_match: bool
+    problems: tuple[type[Problem], ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """Every operation, in the order of the template."""
+    template = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
+    functions = template.functions()
+    order = list(functions)
+    routes = [route for route in gateway.read(template).routes if route.path and route.method != "HEAD"]
+    return tuple(
+        _operation(route, functions[route.function].handler)
+        for route in sorted(routes, key=lambda route: order.index(route.function))
+    )
+
+
+def _operation(route: gateway.Route, path: str) -> Operation:
+    module = path.removesuffix(".handler")
+    handler = importlib.import_module(module).handler
+    function, info = handler.__wrapped__, handler.endpoint
+    folder, _, verb = module.partition(".")
+    hints = get_type_hints(function)
+    source = inspect.getsource(function)
+    summary, description = _summary_of(function)
+    takes_key = info["idempotent"] or '"idempotency-key"' in source
+    body, query = hints.get("body"), hints.get("query")
+    answers = dict(_answers(hints["return"], info["status"]))
+    operation = Operation(
+        id=_id(route.function),
+        method=route.method,
+        path=route.path,
+        folder=folder,
+        verb=verb,
+        summary=summary,
+        description=description,
+        scope=info["scope"],
+        path_types={
+            name: next(kind for argument, kind in hints.items() if to_camel(argument) == name)
+            for name in re.findall(r"\{(\w+)\+?\}", route.path)
+        },
+        query=query,
+        body=body,
+        body_required=not info["optional_body"],
+        answers=answers,
+        has_location=info["located"] and 201 in answers,
+        takes_idempotency_key=takes_key,
+        takes_if_match="request.if_match" in source,
+        problems=(),
+    )
+    return Operation(**{**vars(operation), "problems": tuple(_problems(operation, function))})
+
+
+def _id(function: str) -> str:
+    """`InitiateOAuthFunction` → `initiateOauth`, which generators turn into `initiate_oauth`."""
+    name = function.removesuffix("Function").replace("OAuth", "Oauth")
+    return name[0].lower() + name[1:]
+
+
+def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
+    """The first sentence of the docstring, without its period, and the rest."""
+    text = " ".join((inspect.getdoc(function) or "").split())
+    sentence, _, rest = text.partition(". ")
+    return sentence.removesuffix("."), rest
+
+
+def _answers(kind: object, status: int) -> Iterator[tuple[int, tuple[Model, ...]]]:
+    """The models of each status. A subclass with its own `http_status` is another answer."""
+    models = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    yield status, models
+    for model in models:
+        for variant in model.__subclasses__():
+            own = vars(variant).get("http_status", status)
+            if own != status:
+                yield own, (variant,)
+
+
+def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[Problem]]:
+    """What the pipeline of `@endpoint` can raise for this operation, and what its function can."""
+    found = raised_by([function]) | {InternalError, ValidationFailed}
+    if operation.scope is not None:
+        found |= {Unauthenticated, Forbidden, RateLimited}
+    if operation.body is not None:
+        found |= {MalformedJson, PayloadTooLarge}
+    if operation.path_types:
+        found |= {NotFound}
+    if operation.takes_idempotency_key:
+        found |= raised_by([idempotency.scope, idempotency.Once.start])
+    return sorted(found, key=lambda problem: (problem.status, problem.code))
