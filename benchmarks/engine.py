@@ -229,7 +229,7 @@ def serve(urls: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as running:
         for index, url in enumerate(urls):
             event_type = (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[min(index, 2)]
-            body = {"name": f"bench {index}", "url": url, "events": [event_type]}
+            body = {"name": f"bench {index}", "url": url, "eventTypes": [event_type]}
             running.request("POST /api/integrations/webhooks", body)
         for event_type in (EVENT_TYPE, _SLOW_TYPE, _SPREAD_TYPE)[: len(urls)]:
             running.request("POST /api/events", {"type": event_type, "data": _DATA})

@@ -61,7 +61,7 @@ def counts(running: Engine) -> dict[str, Any]:
     with receiver() as r:
         for token in tokens:
             for number in range(WEBHOOKS):
-                body = {"name": f"count {number}", "url": r.url, "events": [EVENT_TYPE]}
+                body = {"name": f"count {number}", "url": r.url, "eventTypes": [EVENT_TYPE]}
                 hook = running.request("POST /api/integrations/webhooks", body, token=token)["id"]
         for _ in range(2):  # each webhook proves fast, and all caches are warm
             for token in tokens:

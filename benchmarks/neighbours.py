@@ -66,7 +66,7 @@ class Tenant:
         """Add a webhook, whose receiver joins the group."""
         number = len(self.webhooks)
         url = f"{self.receivers.url}/{group or self.name}/{number}"
-        body = {"name": f"{number}", "url": url, "events": [type], "disableAfter": 1000, **settings}
+        body = {"name": f"{number}", "url": url, "eventTypes": [type], "disableAfter": 1000, **settings}
         answer = self.call("POST", "/api/integrations/webhooks", body)
         if answer.is_success:
             self.webhooks.append(answer.json()["id"])

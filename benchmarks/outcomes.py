@@ -117,7 +117,7 @@ def run() -> None:
 def measure(running: Engine, outcome: Outcome) -> Cost:
     """Deliver one event to one webhook, until its delivery ends."""
     with receiver(outcome.answers) as r, environment(outcome.environment):
-        body = {"name": outcome.name, "url": r.url, "events": [EVENT_TYPE], **outcome.webhook}
+        body = {"name": outcome.name, "url": r.url, "eventTypes": [EVENT_TYPE], **outcome.webhook}
         webhook = running.request("POST /api/integrations/webhooks", body)["id"]
         if outcome.proved:
             _deliver_one(running, r)

@@ -148,7 +148,7 @@ class _Side:
         for shape, event_type in _TYPES.items():
             for number in range(shape):
                 url = f"{receiver.url}/{shape}/{number}"
-                body = {"name": f"bench {shape} {number}", "url": url, "events": [event_type]}
+                body = {"name": f"bench {shape} {number}", "url": url, "eventTypes": [event_type]}
                 self._api.post("/api/integrations/webhooks", json=body).raise_for_status()
         terms = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 1_000_000}
         answer = self._api.post(

@@ -237,7 +237,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     """Webhooks whose receivers answer 200, 500 and 410, from the event to the recovery."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     with receiver([echo(200)]) as healthy, receiver([echo(500)]) as broken, receiver([echo(410)]) as gone:
-        webhook = {"name": "test", "url": healthy.url, "events": ["POST_PUBLISHED"]}
+        webhook = {"name": "test", "url": healthy.url, "eventTypes": ["POST_PUBLISHED"]}
         retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
         body = {**webhook, "headers": HEADER_VALUES}
         first = api(f"POST {WEBHOOKS}", 201, json=body, headers=once)
@@ -255,9 +255,9 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         api(f"GET {WEBHOOKS}", 200, token=publisher["key"])
         api(f"GET {WEBHOOKS}/event-types", 200)
         path = f"{WEBHOOKS}/{first['id']}"
-        changed = {"events": ["POST_FAILED", "POST_PUBLISHED"], "headers": HEADER_VALUES}
+        changed = {"eventTypes": ["POST_FAILED", "POST_PUBLISHED"], "headers": HEADER_VALUES}
         assert api(f"PUT {path}", 200, json=changed)["headers"] == dict.fromkeys(HEADER_VALUES, "********")
-        api(f"PUT {path}", 200, json={"events": ["POST_PUBLISHED"]})
+        api(f"PUT {path}", 200, json={"eventTypes": ["POST_PUBLISHED"]})
         for status in ("INACTIVE", "ACTIVE"):
             api(f"PUT {path}/status", 200, json={"status": status})
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
@@ -312,7 +312,7 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     assert ["error" in item for item in items] == [False, True]
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
         put_on_bus(backend, {"workspaceId": "acme", **detail})
-    subscribed = {**webhook, "events": ["CAMPAIGN_STARTED"]}
+    subscribed = {**webhook, "eventTypes": ["CAMPAIGN_STARTED"]}
     for _ in range(10):  # with the next one, too many for one send
         api(f"POST {WEBHOOKS}", 201, json=subscribed)
     api(f"POST {WEBHOOKS}", 201, json={**subscribed, "url": broken_url, "retryConfig": retries})
@@ -364,7 +364,7 @@ def _automations(driver: Driver) -> None:
     api(f"GET {base}/actions", 200)
     failed_post = {"type": "POST_FAILED", "data": {"postId": "p", "network": "n", "errorCode": "e"}}
     with receiver([410]) as gone:
-        wanted = {"targetUrl": gone.url, "event": "POST_FAILED"}
+        wanted = {"url": gone.url, "eventType": "POST_FAILED"}
         hook = api(f"POST {base}/hooks", 201, json=wanted, headers=once)
         assert api(f"POST {base}/hooks", 201, json=wanted, headers=once) == hook
         api(f"PUT {WEBHOOKS}/{hook['id']}/status", 200, json={"status": "INACTIVE"})
@@ -374,12 +374,12 @@ def _automations(driver: Driver) -> None:
         _publish_and_deliver(driver, failed_post)
         api(f"GET {base}/hooks/{hook['id']}", 404)
     with receiver([400]) as failing:
-        wanted = {"targetUrl": failing.url, "event": "POST_FAILED"}
+        wanted = {"url": failing.url, "eventType": "POST_FAILED"}
         hook = api(f"POST {base}/hooks", 201, json=wanted)
         api(f"PUT {WEBHOOKS}/{hook['id']}", 200, json={"disableAfter": 1})
         _publish_and_deliver(driver, failed_post)
         assert api(f"POST {base}/hooks", 201, json=wanted)["id"] == hook["id"]
-    other = api(f"POST {base}/hooks", 201, json={**wanted, "targetUrl": "https://example.com/"})
+    other = api(f"POST {base}/hooks", 201, json={**wanted, "url": "https://example.com/"})
     api(f"DELETE {base}/hooks/{other['id']}", 200)
     _runs(driver, base)
 
@@ -407,7 +407,7 @@ def _runs(driver: Driver, base: str) -> None:
     expired, unanswered, failed = (api(action, 202, json=body) for _ in range(3))
     answer = {"status": "SUCCEEDED", "output": {"campaignId": "c", "name": "Spring"}}
     api(f"PUT /api/actions/runs/{run['id']}", 200, json=answer, token=platform)
-    answer = {"status": "FAILED", "error": "no"}
+    answer = {"status": "FAILED", "error": {"detail": "no"}}
     api(f"PUT /api/actions/runs/{failed['id']}", 200, json=answer, token=platform)
     api(f"GET {base}/runs", 200)
     api(f"GET {base}/runs/{run['id']}", 200)
@@ -488,7 +488,7 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
     plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})["id"]
-    webhook = {"name": "test", "url": "https://example.com", "events": ["*"], "integrationId": plain}
+    webhook = {"name": "test", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
     webhook_id = api(f"POST {WEBHOOKS}", 201, json=webhook)["id"]
     api(f"PUT {WEBHOOKS}/{webhook_id}", 200, json={"integrationId": plain})
     credentials = {"credentials": CREDENTIALS}

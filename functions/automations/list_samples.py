@@ -4,6 +4,8 @@ from patchbay.http import Request, endpoint
 
 
 @endpoint(scope="automations:use")
-def handler(request: Request, platform: AutomationPlatform, event: TriggerKey, query: SampleQuery) -> Samples:
+def handler(
+    request: Request, platform: AutomationPlatform, event_type: TriggerKey, query: SampleQuery
+) -> Samples:
     """List the newest events of a type, in the shape that a hook gets."""
-    return hooks.samples(request.principal, event, query)
+    return hooks.samples(request.principal, event_type, query)

@@ -100,16 +100,16 @@ def test_key_without_the_scope_is_an_error(app: MakeApp, workspace: Workspace) -
         app.connect({"apiKey": workspace.key("events:read")["key"]})
 
 
-@pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.type)
 def test_webhook_is_attached_and_detached(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, entry: Any
 ) -> None:
-    webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.key)
+    webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.type)
     parameters = {parameter["name"]: "one" for parameter in app.code("webhook", webhook, "params")}
     with receiver() as make:
         stored = app.attach(webhook, connection, make.url, parameters)
     hook = workspace(f"GET /api/automations/make/hooks/{stored['externalHookId']}")
-    assert (hook["event"], hook["targetUrl"]) == (entry.key, make.url)
+    assert (hook["eventType"], hook["url"]) == (entry.type, make.url)
     assert hook["filters"] == [{"path": name, "op": "equals", "value": "one"} for name in parameters]
     assert "whsec_" not in json.dumps([app.log, stored])
 
@@ -117,18 +117,18 @@ def test_webhook_is_attached_and_detached(
     assert workspace.ask(f"GET /api/automations/make/hooks/{stored['externalHookId']}").status_code == 404
 
 
-@pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("entry", TRIGGERS, ids=lambda entry: entry.type)
 def test_sample_equals_the_apis(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, entry: Any
 ) -> None:
-    webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.key)
+    webhook = next(id for id in MODULES if id != "anyEvent" and _event(app, id) == entry.type)
     shown = app.code("module", MODULES[webhook], "samples")
-    [given] = workspace(f"GET /api/automations/make/triggers/{entry.key}/samples")
+    [given] = workspace(f"GET /api/automations/make/triggers/{entry.type}/samples")
     assert given == shown
 
 
 def _event(app: MakeApp, webhook: str) -> str:
-    event: str = app.code("webhook", webhook, "attach")["body"]["event"]
+    event: str = app.code("webhook", webhook, "attach")["body"]["eventType"]
     return event
 
 
@@ -136,8 +136,8 @@ def _event(app: MakeApp, webhook: str) -> str:
 def test_event_is_one_bundle(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, webhook: str
 ) -> None:
-    parameters = {"event": "POST_PUBLISHED"} if webhook == "anyEvent" else {"accountId": ""}
-    data = next(entry for entry in TRIGGERS if entry.key == "POST_PUBLISHED").sample
+    parameters = {"eventType": "POST_PUBLISHED"} if webhook == "anyEvent" else {"accountId": ""}
+    data = next(entry for entry in TRIGGERS if entry.type == "POST_PUBLISHED").sample
     with receiver() as make:
         stored = app.attach(webhook, connection, make.url, parameters)
         published = workspace.publish(data)
@@ -159,7 +159,7 @@ def test_event_is_one_bundle(
 def test_webhook_parameter_filters_events(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace
 ) -> None:
-    data = next(entry for entry in TRIGGERS if entry.key == "POST_PUBLISHED").sample
+    data = next(entry for entry in TRIGGERS if entry.type == "POST_PUBLISHED").sample
     with receiver() as make:
         app.attach("postPublished", connection, make.url, {"accountId": "acc_wanted"})
         workspace.publish({**data, "accountId": "acc_other"})
@@ -172,7 +172,7 @@ def test_webhook_parameter_filters_events(
 def test_dropdown_of_event_types(app: MakeApp, connection: dict[str, Any]) -> None:
     choices = app.choices("listEvents", connection)
     assert {choice["value"]: choice["label"] for choice in choices} == {
-        entry.key: entry.label for entry in TRIGGERS
+        entry.type: entry.label for entry in TRIGGERS
     }
 
 
@@ -286,7 +286,7 @@ def test_api_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace
         "url": "/api/automations/make/hooks",
         "method": "POST",
         "headers": [{"key": "content-type", "value": "application/json"}],
-        "body": json.dumps({"targetUrl": "http://127.0.0.1:8123/hook", "event": "POST_FAILED"}),
+        "body": json.dumps({"url": "http://127.0.0.1:8123/hook", "eventType": "POST_FAILED"}),
     }
     assert app.run("makeApiCall", connection, posted)["statusCode"] == 201
     listed = {

@@ -182,7 +182,7 @@ def test_workflow_receives_an_event_once_between_activation_and_deactivation(n8n
         assert n8n.hook("create", r.url) is True
         hook = n8n.static_data["hookId"]
         address = f"{r.url}/webhook-1/webhook"
-        assert workspace(f"GET {HOOKS}/{hook}")["targetUrl"] == address
+        assert workspace(f"GET {HOOKS}/{hook}")["url"] == address
         assert n8n.hook("checkExists", r.url) is True
 
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
@@ -417,7 +417,7 @@ def test_lost_secret_is_replaced(n8n: N8n) -> None:
 @pytest.mark.parametrize("event", sorted(catalogue.TRIGGERS))
 def test_every_event_type_can_be_subscribed(n8n: N8n, event: str) -> None:
     n8n.hook("create", "http://127.0.0.1:1024", event=event)
-    assert n8n.workspace(f"GET {HOOKS}/{n8n.static_data['hookId']}")["event"] == event
+    assert n8n.workspace(f"GET {HOOKS}/{n8n.static_data['hookId']}")["eventType"] == event
 
 
 # ── actions ──────────────────────────────────────────────────────────────────────────────────────────

@@ -107,7 +107,7 @@ def test_event_starts_a_workflow_even_after_a_restart(n8n: N8nWorkspace) -> None
     shown = server(f"GET /rest/executions/{execution['id']}")
     assert "Spring is here 🌷" in shown["data"]
 
-    answer = httpx.post(n8n.hooks()[hook]["targetUrl"], json={"forged": True}, trust_env=False)
+    answer = httpx.post(n8n.hooks()[hook]["url"], json={"forged": True}, trust_env=False)
     assert answer.status_code == 401
 
     server.stop()

@@ -114,7 +114,7 @@ def test_zap_fires_once_between_turning_on_and_off(zapier: Zapier) -> None:
     with receiver() as r:
         hook = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
         place = f"/api/automations/zapier/hooks/{hook['id']}"
-        assert workspace(f"GET {place}")["targetUrl"] == r.url
+        assert workspace(f"GET {place}")["url"] == r.url
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
         workspace("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
         assert workspace.settled(event["id"]) == {hook["id"]: "DELIVERED"}
@@ -149,7 +149,7 @@ def test_zap_can_be_limited_to_one_account(zapier: Zapier) -> None:
     ):
         hook = zapier(subscribe, targetUrl=url, inputData=chosen)
         assert zapier.workspace(f"GET /api/automations/zapier/hooks/{hook['id']}")["filters"] == filters
-    assert "targetUrl" in zapier.error(subscribe, targetUrl="ftp://example.com")["message"]
+    assert "url" in zapier.error(subscribe, targetUrl="ftp://example.com")["message"]
 
 
 def test_filtered_zap_fires_once_after_an_outage_of_zapier(zapier: Zapier) -> None:
@@ -178,7 +178,7 @@ def test_every_trigger_subscribes_and_has_samples(zapier: Zapier) -> None:
     done = zapier.steps(*steps)
     assert [answer for answer in done if "error" in answer] == []
     listed = zapier.workspace("GET /api/automations/zapier/hooks?limit=100")["items"]
-    assert {hook["event"] for hook in listed} == set(keys)
+    assert {hook["eventType"] for hook in listed} == set(keys)
     for key, (sample,) in zip(keys, (answer["results"] for answer in done[1::2]), strict=True):
         assert sample == zapier.definition["triggers"][key.lower()]["operation"]["sample"]
 

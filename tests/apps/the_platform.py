@@ -30,7 +30,9 @@ class ThePlatform:
     def answer(self, run_id: str, *, output: Any = None, error: str | None = None) -> None:
         self.request_with(run_id)
         result = (
-            {"status": "FAILED", "error": error} if error else {"status": "SUCCEEDED", "output": output or {}}
+            {"status": "FAILED", "error": {"detail": error}}
+            if error
+            else {"status": "SUCCEEDED", "output": output or {}}
         )
         self.workspace(f"PUT /api/actions/runs/{run_id}", json=result)
 
@@ -45,7 +47,7 @@ def the_platform(stack: RunningStack) -> Iterator[ThePlatform]:
     """A platform that listens until the block ends."""
     with receiver() as r:
         platform = ThePlatform(stack, r.requests)
-        hook = {"name": "actions", "url": r.url, "events": ["ACTION_REQUESTED"]}
+        hook = {"name": "actions", "url": r.url, "eventTypes": ["ACTION_REQUESTED"]}
         id = platform.workspace(f"POST {WEBHOOKS}", json=hook)["id"]
         yield platform
         platform.workspace(f"DELETE {WEBHOOKS}/{id}")

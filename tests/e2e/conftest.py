@@ -111,7 +111,7 @@ class Workspace:
         body = {
             "name": "receiver",
             "url": url,
-            "events": ["POST_PUBLISHED"],
+            "eventTypes": ["POST_PUBLISHED"],
             "retryConfig": {"maxRetries": 3, "backoffMultiplier": 1, "initialDelaySeconds": 1},
         }
         created: dict[str, Any] = self(f"POST {WEBHOOKS}", json={**body, **settings})

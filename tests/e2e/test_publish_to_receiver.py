@@ -68,7 +68,7 @@ def test_delivery_succeeds_after_two_failures(workspace: Workspace) -> None:
         verify(request, webhook["secret"])
     delivery = workspace.delivery(webhook, published["id"])
     assert [(a["number"], a["statusCode"]) for a in delivery["attempts"]] == [(1, 500), (2, 500), (3, 200)]
-    assert (delivery["attemptCount"], delivery["reason"]) == (3, None)
+    assert (delivery["attemptCount"], delivery["statusReason"]) == (3, None)
 
 
 def test_delivery_fails_after_its_retries(workspace: Workspace) -> None:
@@ -81,7 +81,7 @@ def test_delivery_fails_after_its_retries(workspace: Workspace) -> None:
     delivery = workspace.delivery(webhook, published["id"])
     assert [attempt["statusCode"] for attempt in delivery["attempts"]] == [503, 503, 503]
     assert (delivery["attemptCount"], delivery["maxAttempts"]) == (3, 3)
-    assert delivery["reason"] == "retries_exhausted:http_503"
+    assert delivery["statusReason"] == "retries_exhausted:http_503"
     failed = workspace(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status=FAILED")["items"]
     assert [item["id"] for item in failed] == [delivery["id"]]
 

@@ -64,7 +64,7 @@ class Pipeline:
 
     def webhook(self, url: str, *, is_fast: bool = True, **more: Any) -> Any:
         """Create a webhook for POST_PUBLISHED, known to be fast by default. Returns the API's response."""
-        body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **more}
+        body = {"name": "test", "url": url, "eventTypes": ["POST_PUBLISHED"], **more}
         answer = self.api("POST /api/integrations/webhooks", json=body)
         assert answer.status == 201, answer.text
         if is_fast:

@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def webhook(api: Api) -> str:
-    body = {"name": "test", "url": "https://receiver.example/", "events": ["*"]}
+    body = {"name": "test", "url": "https://receiver.example/", "eventTypes": ["*"]}
     answer = api("POST /api/integrations/webhooks", json=body)
     assert answer.status == 201, answer
     return str(answer.json()["id"])
@@ -78,7 +78,7 @@ def test_event_on_the_bus_reaches_the_webhooks(
     )
     source.poll()
     (event,) = listed(api)
-    assert (event["source"], event["status"], event["reason"]) == ("bus", "ACCEPTED", None)
+    assert (event["source"], event["status"], event["statusReason"]) == ("bus", "ACCEPTED", None)
     (delivery,) = take_deliveries(backend)
     assert (delivery["webhook_id"], delivery["event_id"]) == (webhook, event["id"])
     assert json.loads(delivery["body"])["data"] == {**POST, "title": "Grüße 🎈"}
@@ -141,7 +141,7 @@ def test_same_idempotency_key_is_the_same_event(
     rejected, accepted = listed(api)
     assert accepted == event
     assert rejected["status"] == "REJECTED"
-    assert "Idempotency-Key" in rejected["reason"]
+    assert "Idempotency-Key" in rejected["statusReason"]
 
 
 @pytest.mark.parameters(MaxEventsPerMinute=1)
@@ -202,8 +202,8 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
 
     (event,) = listed(api)
     assert (event["status"], event["source"]) == ("REJECTED", "bus")
-    assert event["reason"].startswith(reason)
-    assert "secret" not in event["reason"]
+    assert event["statusReason"].startswith(reason)
+    assert "secret" not in event["statusReason"]
     assert event["type"] == change.get("type", "POST_PUBLISHED")
     shown = api(f"GET /api/events/{event['id']}").json()
     stored = DETAIL["data"] if reason[:4] != "data" else {}
@@ -238,7 +238,7 @@ def test_malformed_json_is_stored_in_its_workspace_with_the_reason(
     assert source.poll() == 2
     assert backend.messages("EventsDeadLetterQueue") == []
     by_status = {event["status"]: event for event in listed(api)}
-    assert by_status["REJECTED"]["reason"] == reason
+    assert by_status["REJECTED"]["statusReason"] == reason
     assert by_status["REJECTED"]["type"] == "POST_PUBLISHED"
     assert api(f"GET /api/events/{by_status['REJECTED']['id']}").json()["data"] == {}
     assert [delivery["event_id"] for delivery in take_deliveries(backend)] == [by_status["ACCEPTED"]["id"]]
@@ -251,7 +251,7 @@ def test_detail_that_is_not_an_object_is_stored_in_the_platform_workspace(
     source.send(envelope(clock, detail))
     source.poll()
     (event,) = listed(api, "platform")
-    assert (event["status"], event["reason"]) == ("REJECTED", "detail: must be an object")
+    assert (event["status"], event["statusReason"]) == ("REJECTED", "detail: must be an object")
     assert backend.messages("EventsDeadLetterQueue") == []
 
 
@@ -282,7 +282,7 @@ def test_reason_has_all_errors(api: Api, source: Source, clock: Clock) -> None:
     source.send(envelope(clock, {**DETAIL, "data": [1], "extra": 1}))
     source.poll()
     (event,) = listed(api)
-    assert event["reason"] == "data: must be an object; extra: unknown field"
+    assert event["statusReason"] == "data: must be an object; extra: unknown field"
 
 
 @pytest.mark.parametrize("type", [None, 5, "post published", "", "A" * 65, ["POST_PUBLISHED"]], ids=repr)
@@ -293,7 +293,7 @@ def test_event_with_an_invalid_type_is_listed_without_type(
     source.poll()
     (event,) = listed(api)
     assert (event["type"], event["status"]) == ("", "REJECTED")
-    assert event["reason"].startswith("type: ")
+    assert event["statusReason"].startswith("type: ")
 
 
 @pytest.mark.parametrize("workspace", [None, 5, "", "a b", "acme\n", "a" * 65, "../acme"], ids=repr)
@@ -306,7 +306,7 @@ def test_event_without_a_valid_workspace_is_stored_in_the_platform_workspace(
     assert listed(api) == []
     events = listed(api, "platform")
     assert [event["status"] for event in events] == ["REJECTED"] * 2
-    assert all(event["reason"].startswith("workspaceId: ") for event in events)
+    assert all(event["statusReason"].startswith("workspaceId: ") for event in events)
     assert take_deliveries(backend) == []
 
 
@@ -327,8 +327,8 @@ def test_time_in_the_future_or_before_the_retention_is_rejected(
     source.send(envelope(clock, DETAIL, time=when.isoformat(timespec="seconds")))
     source.poll()
     (event,) = listed(api)
-    assert (event["reason"] is None) is (reason is None)
-    assert str(event["reason"]).startswith(reason or "None")
+    assert (event["statusReason"] is None) is (reason is None)
+    assert str(event["statusReason"]).startswith(reason or "None")
     (row,) = backend.rows("EventsTable")
     assert row["ttl"] == clock.now // 1000 + 30 * 86_400
 

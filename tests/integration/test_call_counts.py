@@ -48,7 +48,7 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     cost("GET /api/integrations/webhooks")  # the first request reads the key and the workspace's ceiling
     assert cost("GET /api/integrations/webhooks") == {"dynamodb.UpdateItem": 1, "dynamodb.Query": 1}
     for _ in range(3):
-        body = {"name": "test", "url": "https://example.com/", "events": ["POST_PUBLISHED"]}
+        body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == 201
     # One call reads the stats of three, unless one has failed or got an event within the hour.
     assert cost("GET /api/integrations/webhooks") == {
@@ -183,14 +183,14 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         return answer.json()
 
     base = "/api/automations/make"
-    hook = {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"}
+    hook = {"url": "https://example.com/", "eventType": "POST_PUBLISHED"}
     for _ in range(2):
         cost(f"POST {base}/hooks", json=hook)
     assert backend.calls.count == {"dynamodb.GetItem": 2, "dynamodb.UpdateItem": 1}
     action = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
     run = cost(f"POST {base}/actions/create_campaign", json=action)
     assert backend.calls.count == {"dynamodb.PutItem": 1, "sqs.SendMessage": 1}
-    result = {"status": "FAILED", "error": "no"}
+    result = {"status": "FAILED", "error": {"detail": "no"}}
     cost(f"PUT /api/actions/runs/{run['id']}", json=result)
     assert backend.calls.count == {
         "dynamodb.GetItem": 1,

@@ -54,7 +54,7 @@ def test_success_is_one_write_unit(delivery_engine: Engine) -> None:
 
 def test_batch_of_successes_is_one_read_and_one_write(delivery_engine: Engine) -> None:
     with receiver() as r:
-        body = {"name": "units", "url": r.url, "events": [EVENT_TYPE]}
+        body = {"name": "units", "url": r.url, "eventTypes": [EVENT_TYPE]}
         webhook = delivery_engine.request("POST /api/integrations/webhooks", body)["id"]
         publish(delivery_engine, 1)
         delivery_engine.settle()  # the webhook proves fast
@@ -114,7 +114,7 @@ def test_cancelled_delivery_makes_no_request(delivery_engine: Engine) -> None:
 
 def test_duplicate_message_costs_one_read(delivery_engine: Engine) -> None:
     with receiver() as r:
-        body = {"name": "units", "url": r.url, "events": [EVENT_TYPE]}
+        body = {"name": "units", "url": r.url, "eventTypes": [EVENT_TYPE]}
         webhook = delivery_engine.request("POST /api/integrations/webhooks", body)["id"]
         publish(delivery_engine, 1)
         delivery_engine.settle()

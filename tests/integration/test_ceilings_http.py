@@ -17,7 +17,7 @@ from tests.problems import assert_problem
 
 WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
-WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["*"]}
+WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "eventTypes": ["*"]}
 KEY = {"name": "ci", "scopes": ["webhooks:read", "events:publish"]}
 EVENT = {"type": "POST_PUBLISHED", "data": POST}
 MINUTE_MS = 60_000
@@ -50,7 +50,7 @@ def test_webhook_and_key_ceilings(
 @pytest.mark.parameters(MaxWebhooks=1)
 def test_updates_are_possible_at_the_ceiling(api: Api) -> None:
     id = api(f"POST {WEBHOOKS}", json=WEBHOOK).json()["id"]
-    assert api(f"PUT {WEBHOOKS}/{id}", json={"events": ["POST_FAILED"]}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{id}", json={"eventTypes": ["POST_FAILED"]}).status == 200
     assert api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"}).status == 200
     assert_problem(api(f"POST {WEBHOOKS}", json=WEBHOOK), 409)  # a paused webhook counts
 
@@ -80,7 +80,9 @@ def test_filter_size_ceiling(api: Api, backend: Backend) -> None:
     )
 
     # A change that does not enlarge the filters needs no room. Reducing or deleting them makes room.
-    assert api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "events": ["POST_FAILED"]}).status == 200
+    assert (
+        api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "eventTypes": ["POST_FAILED"]}).status == 200
+    )
     assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"filters": large_filters(1)}).status == 200
     assert api(f"PUT {WEBHOOKS}/{small}", json={"filters": large_filters(31)}).status == 200
     assert_refused(f"PUT {WEBHOOKS}/{ids[0]}", {"filters": large_filters(31)})
@@ -109,7 +111,7 @@ def test_filters_not_counted_by_an_earlier_release_are_not_subtracted(api: Api, 
 
     # The first change of its events or filters counts a webhook's filters.
     assert api(f"POST {WEBHOOKS}/{ids[0]}/rotate-secret", json={}).status == 200
-    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"events": ["POST_FAILED"]}).status == 200
+    assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"eventTypes": ["POST_FAILED"]}).status == 200
     assert counted() > 500
     for id in ids:
         assert api(f"DELETE {WEBHOOKS}/{id}").status == 200

@@ -441,7 +441,7 @@ def test_token_requires_active_integration(api: Api, crm: Provider, mail: str) -
     connect(api, id)
     create(api, mail, {"apiKey": "k"})
     for integration in (id, mail):
-        api(f"PUT {INTEGRATIONS}/{integration}/status", json={"status": "INACTIVE", "reason": "audit"})
+        api(f"PUT {INTEGRATIONS}/{integration}/status", json={"status": "INACTIVE", "statusReason": "audit"})
         assert_problem(get_token(api, integration), 409, "integration_inactive", "audit")
         assert get(api, integration).status == 200
         api(f"PUT {INTEGRATIONS}/{integration}/status", json={"status": "ACTIVE"})

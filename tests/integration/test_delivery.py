@@ -69,7 +69,7 @@ def test_receiver_gets_signed_event(pipeline: Pipeline) -> None:
         verifier(webhook["secret"]).verify(request.body, dict(request.headers))
 
     shown = pipeline.shown(webhook, event)
-    assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("DELIVERED", None, 1)
+    assert (shown["status"], shown["statusReason"], shown["attemptCount"]) == ("DELIVERED", None, 1)
     assert shown["payload"] == request.json()
     (attempt,) = shown["attempts"]
     assert attempt["requestHeaders"]["X-Own"] == attempt["requestHeaders"]["Authorization"] == "********"
@@ -85,7 +85,7 @@ def test_surplus_response_bytes_do_not_deliver_for_another_workspace(pipeline: P
         pipeline.publish()
         pipeline.deliveries.poll()
         other = jwt_for("globex", claims={"exp": pipeline.clock.now // 1000 + 600})
-        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
+        body = {"name": "test", "url": r.url, "eventTypes": ["POST_PUBLISHED"]}
         api("POST /api/integrations/webhooks", token=other, json=body)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
         pipeline.events.run()
@@ -110,7 +110,7 @@ def test_delivery_succeeds_after_two_failures(pipeline: Pipeline) -> None:
 
     shown = pipeline.shown(webhook, event)
     assert (shown["status"], shown["attemptCount"], shown["maxAttempts"]) == ("DELIVERED", 3, 4)
-    assert (shown["reason"], shown["nextAttemptAt"]) == (None, None)
+    assert (shown["statusReason"], shown["nextAttemptAt"]) == (None, None)
     assert shown["deliveredAt"] is not None
     assert [(a["number"], a["statusCode"]) for a in shown["attempts"]] == [(1, 500), (2, 500), (3, 200)]
     started = [a["startedAt"] for a in shown["attempts"]]
@@ -124,7 +124,7 @@ def test_delivery_fails_after_all_retries(pipeline: Pipeline) -> None:
         pipeline.run()
         assert len(r.requests) == 3
     shown = pipeline.shown(webhook, event)
-    assert (shown["status"], shown["reason"]) == ("FAILED", "retries_exhausted:http_500")
+    assert (shown["status"], shown["statusReason"]) == ("FAILED", "retries_exhausted:http_500")
     assert (shown["attemptCount"], shown["maxAttempts"], shown["nextAttemptAt"]) == (3, 3, None)
     assert [a["number"] for a in shown["attempts"]] == [1, 2, 3]
     failed = pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}/deliveries?status=FAILED").json()
@@ -291,7 +291,7 @@ def test_large_delivery_fails_when_its_event_has_expired(pipeline: Pipeline) -> 
         pipeline.run()
         assert r.requests == []
     shown = pipeline.shown(webhook, event)
-    assert (shown["status"], shown["reason"], shown["payload"]) == ("FAILED", "event_expired", None)
+    assert (shown["status"], shown["statusReason"], shown["payload"]) == ("FAILED", "event_expired", None)
 
 
 def test_batch_of_slow_receivers_runs_concurrently(pipeline: Pipeline) -> None:
@@ -343,7 +343,7 @@ def test_retry_waits_as_invisible_message(pipeline: Pipeline) -> None:
     assert pipeline.deliveries.waits == [wait]
     assert pipeline.row["nextAttemptAt"] == pipeline.clock.now + wait * 1000
     shown = pipeline.shown(webhook, event)
-    assert (shown["status"], shown["reason"]) == ("RETRYING", "http_503")
+    assert (shown["status"], shown["statusReason"]) == ("RETRYING", "http_503")
     assert shown["nextAttemptAt"] is not None
 
 
@@ -404,7 +404,7 @@ def test_webhook_update_applies_to_next_attempt(pipeline: Pipeline) -> None:
         )
         pipeline.run()
         assert (len(old.requests), len(new.requests)) == (1, 1)
-    assert pipeline.shown(webhook, event)["reason"] == "retries_exhausted:http_500"
+    assert pipeline.shown(webhook, event)["statusReason"] == "retries_exhausted:http_500"
 
 
 # ── webhooks that end ────────────────────────────────────────────────────────────────────────────────
@@ -416,9 +416,9 @@ def test_410_disables_webhook(pipeline: Pipeline) -> None:
         first = pipeline.publish()
         pipeline.deliveries.poll()
         shown = pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()
-        assert (shown["status"], shown["disabledReason"]) == ("DISABLED", "endpoint_gone")
+        assert (shown["status"], shown["statusReason"]) == ("DISABLED", "endpoint_gone")
         assert pipeline.shown(webhook, first)["status"] == "FAILED"
-        assert pipeline.shown(webhook, first)["reason"] == "endpoint_gone"
+        assert pipeline.shown(webhook, first)["statusReason"] == "endpoint_gone"
         pipeline.publish()
         assert pipeline.deliveries.waits == []
         pipeline.api(f"PUT /api/integrations/webhooks/{webhook['id']}/status", json={"status": "ACTIVE"})
@@ -735,7 +735,7 @@ def test_delivery_that_always_kills_worker_fails(pipeline: Pipeline) -> None:
         pipeline.run()
         assert r.requests == []
     shown = pipeline.shown(webhook, event)
-    assert (shown["status"], shown["reason"], shown["attemptCount"]) == ("FAILED", "internal", 0)
+    assert (shown["status"], shown["statusReason"], shown["attemptCount"]) == ("FAILED", "internal", 0)
     assert pipeline.row["claims"] == 11
 
 
@@ -778,7 +778,7 @@ def test_throttled_workspace_does_not_delay_others(
         pipeline.webhook(r.url)
         pipeline.publish()
         other = jwt_for("globex", claims={"exp": pipeline.clock.now // 1000 + 600})
-        body = {"name": "test", "url": r.url, "events": ["POST_PUBLISHED"]}
+        body = {"name": "test", "url": r.url, "eventTypes": ["POST_PUBLISHED"]}
         webhook = api("POST /api/integrations/webhooks", token=other, json=body).json()
         health_store.mark_fast(webhook_key("globex", webhook["id"]), Health(), pipeline.clock.now)
         api("POST /api/events", token=other, json={"type": "POST_PUBLISHED", "data": POST})
@@ -936,7 +936,7 @@ def test_long_wait_is_parked_in_table(pipeline: Pipeline) -> None:
         assert pipeline.deliveries.invoke([record]) == []
         assert pipeline.deliveries.waits == []
         shown = pipeline.shown(webhook, event)
-        assert (shown["status"], shown["reason"]) == ("RETRYING", "http_500")
+        assert (shown["status"], shown["statusReason"]) == ("RETRYING", "http_500")
         assert 80_000 <= pipeline.row["nextAttemptAt"] - pipeline.clock.now <= 120_000
         assert pipeline.row["dueAt"] == pipeline.row["nextAttemptAt"]
         # It does not count as queued.

@@ -58,13 +58,13 @@ def recover(pipeline: Pipeline, webhook: Any, since: str, **more: Any) -> Any:
 def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         deliver(pipeline, 9)
         before = shown(pipeline, webhook)
         assert (before["status"], before["consecutiveFailures"]) == ("ACTIVE", 9)
         deliver(pipeline)
         after = shown(pipeline, webhook)
-        assert (after["status"], after["disabledReason"]) == ("DISABLED", "consecutive_failures")
+        assert (after["status"], after["statusReason"]) == ("DISABLED", "consecutive_failures")
         assert after["disabledAt"] == iso(from_ms(pipeline.clock.now))
         deliver(pipeline, 2)  # it has no subscriptions any more
         assert len(r.requests) == 10
@@ -78,7 +78,7 @@ def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
                 "webhookId": webhook["id"],
                 "name": "test",
                 "url": webhook["url"],
-                "reason": "consecutive_failures",
+                "statusReason": "consecutive_failures",
                 "consecutiveFailures": 10,
                 "disabledAt": after["disabledAt"],
             }
@@ -123,7 +123,7 @@ def test_failure_counts_once_despite_crash(pipeline: Pipeline, call: int) -> Non
 def test_owner_is_notified_once_despite_crash(pipeline: Pipeline, call: int) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url, disableAfter=1)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         pipeline.publish()
         records = pipeline.deliveries.receive()
         with dying(call):
@@ -139,7 +139,7 @@ def test_owner_is_notified_once_despite_crash(pipeline: Pipeline, call: int) -> 
 def test_owner_is_notified_each_time(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url, disableAfter=1)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         deliver(pipeline)
         pipeline.clock.move(1)
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
@@ -154,7 +154,7 @@ def test_owner_is_notified_each_time(pipeline: Pipeline) -> None:
 def test_concurrent_failures_disable_webhook_once(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver() as owner:
         pipeline.webhook(r.url, disableAfter=3)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         for _ in range(10):
             pipeline.publish()
         pipeline.deliveries.poll()  # ten at once
@@ -186,8 +186,8 @@ def test_recent_success_of_another_worker_counts(pipeline: Pipeline) -> None:
 def test_failed_notification_is_not_notified(pipeline: Pipeline) -> None:
     with receiver([404]) as r, receiver([410]) as gone, receiver() as owner:
         pipeline.webhook(r.url, disableAfter=1)
-        pipeline.webhook(gone.url, events=["WEBHOOK_DISABLED"])
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(gone.url, eventTypes=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         deliver(pipeline)
         for _ in range(4):
             pipeline.run()
@@ -199,13 +199,13 @@ def test_failed_notification_is_not_notified(pipeline: Pipeline) -> None:
 def test_410_disables_webhook_and_notifies_owner(pipeline: Pipeline) -> None:
     with receiver([410]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         event = deliver(pipeline)[0]
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
         assert ends_by_event(pipeline, webhook) == {event: ("FAILED", "endpoint_gone")}
-        assert [data["reason"] for data in notifications(owner)] == ["endpoint_gone"]
+        assert [data["statusReason"] for data in notifications(owner)] == ["endpoint_gone"]
 
 
 def test_cancelled_deliveries_can_be_recovered(pipeline: Pipeline) -> None:
@@ -260,7 +260,7 @@ def test_concurrent_attempts_with_stale_health_disable_webhook_once(
     monkeypatch.setattr(batch, "WebhookBatch", WebhookBatch)
     with receiver([404]) as r, receiver() as owner:
         webhook = pipeline.webhook(r.url, disableAfter=2)
-        pipeline.webhook(owner.url, events=["WEBHOOK_DISABLED"])
+        pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         deliver(pipeline, 2)
         assert shown(pipeline, webhook)["status"] == "DISABLED"
         pipeline.run()
@@ -377,7 +377,7 @@ def test_retry_sends_delivery_of_dead_worker(pipeline: Pipeline) -> None:
 def test_retry_rejects_paused_and_unknown_webhooks(pipeline: Pipeline, how: str) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url)
-        other = pipeline.webhook(r.url, events=["POST_FAILED"])
+        other = pipeline.webhook(r.url, eventTypes=["POST_FAILED"])
         event = deliver(pipeline)[0]
         if how == "paused":
             pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
@@ -528,7 +528,7 @@ def test_stats_cover_last_day(pipeline: Pipeline) -> None:
         assert (stats["deliveries"], stats["delivered"], stats["failed"], stats["pending"]) == (4, 2, 1, 1)
         assert stats["successRate"] == 0.6667
         assert stats["latencyMs"]["p99"] >= 100
-        assert stats["lastError"]["reason"] == "http_500"
+        assert stats["lastError"]["code"] == "http_500"
         assert stats["lastDeliveryAt"] == iso(from_ms(pipeline.clock.now))
         pipeline.clock.move(DAY + 3600)
         assert shown(pipeline, webhook)["stats"]["delivered"] == 0

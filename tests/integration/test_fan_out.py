@@ -48,7 +48,7 @@ def subscribe(api: Api) -> Subscribe:
     def create(*events: str, **more: Any) -> str:
         answer = api(
             "POST /api/integrations/webhooks",
-            json={"name": "test", "url": HOOK, "events": list(events) or ["POST_PUBLISHED"], **more},
+            json={"name": "test", "url": HOOK, "eventTypes": list(events) or ["POST_PUBLISHED"], **more},
         )
         assert answer.status == 201, answer.text
         return str(answer.json()["id"])
@@ -164,17 +164,19 @@ def test_changed_subscriptions_apply_to_later_events(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
     webhook = subscribe("POST_FAILED")
-    api(f"PUT /api/integrations/webhooks/{webhook}", json={"events": ["POST_PUBLISHED"]})
+    api(f"PUT /api/integrations/webhooks/{webhook}", json={"eventTypes": ["POST_PUBLISHED"]})
     publish(api, type="POST_FAILED")
     publish(api, type="POST_PUBLISHED")
     source.run()
     assert [message["event_type"] for message in take_deliveries(backend)] == ["POST_PUBLISHED"]
 
 
-WEBHOOK = {"name": "test", "url": HOOK, "events": ["POST_PUBLISHED"]}
+WEBHOOK = {"name": "test", "url": HOOK, "eventTypes": ["POST_PUBLISHED"]}
 CHANGES: dict[str, Callable[[Api, str], object]] = {
     "created": lambda api, id: api("POST /api/integrations/webhooks", json=WEBHOOK),
-    "events": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}", json={"events": ["POST_FAILED"]}),
+    "events": lambda api, id: api(
+        f"PUT /api/integrations/webhooks/{id}", json={"eventTypes": ["POST_FAILED"]}
+    ),
     "filters": lambda api, id: api(
         f"PUT /api/integrations/webhooks/{id}", json={"filters": [{"path": "no", "op": "exists"}]}
     ),

@@ -36,7 +36,7 @@ URL = "https://hooks.zapier.example/hooks/standard/1/"
 
 
 def subscribe(api: Any, platform: str = "zapier", status: int = 201, **body: Any) -> Any:
-    answer = api(f"POST {HOOKS.format(platform)}", json={"targetUrl": URL, "event": "POST_PUBLISHED", **body})
+    answer = api(f"POST {HOOKS.format(platform)}", json={"url": URL, "eventType": "POST_PUBLISHED", **body})
     assert answer.status == status, answer.text
     return answer.json()
 
@@ -70,7 +70,7 @@ def test_hook_is_a_webhook_of_its_platform(api: Api, platform: str) -> None:
     filters = [{"path": "network", "op": "equals", "value": "instagram"}]
     answer = api(
         f"POST {HOOKS.format(platform)}",
-        json={"targetUrl": URL, "event": "POST_PUBLISHED", "filters": filters},
+        json={"url": URL, "eventType": "POST_PUBLISHED", "filters": filters},
     )
     hook = answer.json()
     assert (answer.status, list(hook)) == (201, ["id", "secret"])
@@ -81,8 +81,8 @@ def test_hook_is_a_webhook_of_its_platform(api: Api, platform: str) -> None:
     assert detail | {"createdAt": "", "updatedAt": ""} == {
         "id": hook["id"],
         "platform": platform,
-        "targetUrl": URL,
-        "event": "POST_PUBLISHED",
+        "url": URL,
+        "eventType": "POST_PUBLISHED",
         "filters": filters,
         "status": "ACTIVE",
         "createdAt": "",
@@ -90,7 +90,7 @@ def test_hook_is_a_webhook_of_its_platform(api: Api, platform: str) -> None:
         "version": 1,
     }
     webhook = api(f"GET {WEBHOOKS}/{hook['id']}").json()
-    assert (webhook["source"], webhook["url"], webhook["events"]) == (platform, URL, ["POST_PUBLISHED"])
+    assert (webhook["source"], webhook["url"], webhook["eventTypes"]) == (platform, URL, ["POST_PUBLISHED"])
     assert hook["secret"] not in json.dumps([detail, webhook])
     # Other platforms do not see it.
     for other in set(PLATFORMS) - {platform}:
@@ -104,7 +104,7 @@ def test_hook_is_a_webhook_of_its_platform(api: Api, platform: str) -> None:
 
 
 def test_webhook_of_the_api_is_not_a_hook(api: Api) -> None:
-    body = {"name": "w", "url": URL, "events": ["POST_PUBLISHED"]}
+    body = {"name": "w", "url": URL, "eventTypes": ["POST_PUBLISHED"]}
     id = api(f"POST {WEBHOOKS}", json=body).json()["id"]
     for platform in PLATFORMS:
         assert api(f"GET {HOOKS.format(platform)}/{id}").status == 404
@@ -118,14 +118,14 @@ def test_identical_subscription_returns_the_existing_hook(api: Api, backend: Bac
     assert subscribe(api, filters=filters, status=200) == {"id": first["id"], "secret": None}
     answer = api(
         f"POST {HOOKS.format('zapier')}",
-        json={"event": "POST_PUBLISHED", "filters": filters, "targetUrl": URL},
+        json={"eventType": "POST_PUBLISHED", "filters": filters, "url": URL},
     )
     assert "location" not in answer.headers
     # Any difference creates another hook.
     others = [
         subscribe(api, platform="make", filters=filters),
         subscribe(api, event="POST_FAILED", filters=filters),
-        subscribe(api, targetUrl=URL + "2", filters=filters),
+        subscribe(api, url=URL + "2", filters=filters),
         subscribe(api),
     ]
     assert len({first["id"], *(other["id"] for other in others)}) == 5
@@ -137,7 +137,7 @@ def test_identical_subscription_of_another_workspace_creates_a_hook(api: Api) ->
     first = subscribe(api)
     answer = api(
         f"POST {HOOKS.format('zapier')}",
-        json={"targetUrl": URL, "event": "POST_PUBLISHED"},
+        json={"url": URL, "eventType": "POST_PUBLISHED"},
         token=jwt_for("rival"),
     )
     assert answer.status == 201
@@ -148,7 +148,7 @@ def test_concurrent_subscriptions_create_one_hook(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_at_a_time(monkeypatch)
-    body = {"targetUrl": URL, "event": "POST_PUBLISHED"}
+    body = {"url": URL, "eventType": "POST_PUBLISHED"}
     answers = eight_at_once(lambda: api(f"POST {HOOKS.format('n8n')}", json=body))
     created = [answer for answer in answers if answer.status == 201]
     assert len(created) == 1
@@ -169,7 +169,7 @@ def test_subscribing_again_resumes_a_paused_hook(api: Api) -> None:
 
 
 def test_repeat_with_the_idempotency_key_returns_the_secret(api: Api) -> None:
-    body = {"targetUrl": URL, "event": "POST_PUBLISHED"}
+    body = {"url": URL, "eventType": "POST_PUBLISHED"}
     key = {"Idempotency-Key": "one"}
     first = api(f"POST {HOOKS.format('zapier')}", json=body, headers=key)
     again = api(f"POST {HOOKS.format('zapier')}", json=body, headers=key)
@@ -180,7 +180,7 @@ def test_repeat_with_the_idempotency_key_returns_the_secret(api: Api) -> None:
     found = api(f"POST {HOOKS.format('zapier')}", json=body, headers=other)
     assert (found.status, found.json()["secret"]) == (200, None)
     assert (
-        api(f"POST {HOOKS.format('zapier')}", json={**body, "event": "POST_FAILED"}, headers=other).status
+        api(f"POST {HOOKS.format('zapier')}", json={**body, "eventType": "POST_FAILED"}, headers=other).status
         == 201
     )
 
@@ -198,13 +198,13 @@ def test_filter_without_a_value_is_ignored(api: Api, unset: str | None) -> None:
 @pytest.mark.parametrize(
     ("change", "path"),
     [
-        ({"event": "NOPE"}, "event"),
+        ({"eventType": "NOPE"}, "event"),
         ({"event": "*"}, "event"),
-        ({"event": "ACTION_REQUESTED"}, "event"),
+        ({"eventType": "ACTION_REQUESTED"}, "event"),
         ({"event": None}, "event"),
-        ({"targetUrl": "http://169.254.169.254/latest"}, "targetUrl"),
-        ({"targetUrl": "ftp://example.com"}, "targetUrl"),
-        ({"targetUrl": ""}, "targetUrl"),
+        ({"url": "http://169.254.169.254/latest"}, "url"),
+        ({"url": "ftp://example.com"}, "url"),
+        ({"url": ""}, "url"),
         ({"filters": [{"path": "a", "op": "matches", "value": ".*"}]}, "filters.0"),
         ({"filters": {}}, "filters"),
         ({"filters": ["x"]}, "filters.0"),
@@ -227,17 +227,21 @@ def test_unknown_platform_is_404(api: Api, platform: str) -> None:
 def test_update_rejects_url_events_and_filters_of_a_hook(api: Api) -> None:
     hook = subscribe(api)
     line = f"PUT {WEBHOOKS}/{hook['id']}"
-    changes: list[dict[str, Any]] = [{"url": "https://thief.example/"}, {"events": ["*"]}, {"filters": []}]
+    changes: list[dict[str, Any]] = [
+        {"url": "https://thief.example/"},
+        {"eventTypes": ["*"]},
+        {"filters": []},
+    ]
     for change in changes:
         assert_problem(api(line, json=change), 409, "conflict", "zapier")
     assert api(line, json={"name": "Mine", "disableAfter": 3}).status == 200
 
 
 def test_only_the_platform_can_subscribe_to_requested_actions(api: Api) -> None:
-    body = {"name": "w", "url": URL, "events": ["ACTION_REQUESTED"]}
+    body = {"name": "w", "url": URL, "eventTypes": ["ACTION_REQUESTED"]}
     assert_problem(api(f"POST {WEBHOOKS}", json=body), 422, paths=["events"])
-    webhook = api(f"POST {WEBHOOKS}", json={**body, "events": ["*"]}).json()
-    assert api(f"PUT {WEBHOOKS}/{webhook['id']}", json={"events": ["ACTION_REQUESTED"]}).status == 422
+    webhook = api(f"POST {WEBHOOKS}", json={**body, "eventTypes": ["*"]}).json()
+    assert api(f"PUT {WEBHOOKS}/{webhook['id']}", json={"eventTypes": ["ACTION_REQUESTED"]}).status == 422
     assert api(f"POST {WEBHOOKS}", json=body, token=jwt_for("platform")).status == 201
 
 
@@ -259,7 +263,7 @@ def test_hook_gets_events_that_pass_its_filters_once(pipeline: Pipeline, platfor
         hook = subscribe(
             pipeline.api,
             platform,
-            targetUrl=r.url,
+            url=r.url,
             filters=[{"path": "network", "op": "in", "value": ["instagram"]}],
         )
         for network in ("instagram", "linkedin"):
@@ -277,7 +281,7 @@ def test_hook_gets_events_that_pass_its_filters_once(pipeline: Pipeline, platfor
 
 
 def subscribe_and_publish(pipeline: Pipeline, platform: str, url: str) -> str:
-    id: str = subscribe(pipeline.api, platform, targetUrl=url)["id"]
+    id: str = subscribe(pipeline.api, platform, url=url)["id"]
     pipeline.api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
     pipeline.events.run()
     return id
@@ -298,7 +302,7 @@ def test_410_removes_the_hook(pipeline: Pipeline, platform: str) -> None:
         # The owner gets no event, because nothing is broken. The automation can subscribe again.
         assert kinds(pipeline.backend) == ["count", "hook"]
         assert [row["type"] for row in pipeline.backend.events()] == ["POST_PUBLISHED"] * 2
-        assert subscribe(pipeline.api, platform, targetUrl=r.url)["id"] == id
+        assert subscribe(pipeline.api, platform, url=r.url)["id"] == id
 
 
 # Responses of n8n 2.40.
@@ -321,7 +325,7 @@ def test_repeated_not_registered_response_of_n8n_disables_the_hook(pipeline: Pip
         pipeline.events.run()
         assert len(r.requests) == 3
         webhook = pipeline.api(f"GET {WEBHOOKS}/{id}").json()
-        assert (webhook["status"], webhook["disabledReason"]) == ("DISABLED", "endpoint_not_found")
+        assert (webhook["status"], webhook["statusReason"]) == ("DISABLED", "endpoint_not_found")
         assert pipeline.ends() == [("FAILED", "endpoint_not_found")]
         announcements = [row for row in pipeline.backend.events() if row["type"] == "WEBHOOK_DISABLED"]
         assert len(announcements) == 1
@@ -387,14 +391,14 @@ def test_old_hook_gets_the_longer_schedule_unless_its_retries_were_changed(
         assert retries_of(pipeline.api(f"GET {WEBHOOKS}").json()["items"][0]) == retries
         pipeline.run()
         assert pipeline.ends() == [("DELIVERED", None)]
-        assert subscribe(pipeline.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert subscribe(pipeline.api, "make", url=r.url, status=200)["id"] == id
         assert retries_of(pipeline.api(f"GET {path}").json()) == retries
         # Retries that an owner chose are kept.
         store_old_row(disableAfter=3)
         assert retries_of(pipeline.api(f"GET {path}").json()) == {**OLD_RETRIES, "disableAfter": 3}
         store_old_row()
         assert retries_of(pipeline.api(f"PUT {path}", json=OLD_RETRIES).json()) == OLD_RETRIES
-        assert subscribe(pipeline.api, "make", targetUrl=r.url, status=200)["id"] == id
+        assert subscribe(pipeline.api, "make", url=r.url, status=200)["id"] == id
         assert retries_of(pipeline.api(f"GET {path}").json()) == OLD_RETRIES
 
 
@@ -417,7 +421,7 @@ def test_failing_hook_is_disabled_like_any_webhook(pipeline: Pipeline) -> None:
         webhook = pipeline.api(f"GET {HOOKS.format('make')}/{id}").json()
         assert webhook["status"] == "DISABLED"
         # The automation is turned on again and subscribes.
-        assert subscribe(pipeline.api, "make", targetUrl=r.url)["id"] == id
+        assert subscribe(pipeline.api, "make", url=r.url)["id"] == id
         pipeline.publish(POST)
         pipeline.run()
         assert {status for status, _ in pipeline.ends()} == {"DELIVERED"}
@@ -428,7 +432,7 @@ def test_failing_hook_is_disabled_like_any_webhook(pipeline: Pipeline) -> None:
 
 def disabled_hook(pipeline: Pipeline, url: str) -> tuple[str, str]:
     """An n8n hook that was disabled by its one failed delivery: its ID and its first secret."""
-    hook = subscribe(pipeline.api, "n8n", targetUrl=url)
+    hook = subscribe(pipeline.api, "n8n", url=url)
     assert pipeline.api(f"PUT {WEBHOOKS}/{hook['id']}", json={"disableAfter": 1}).status == 200
     pipeline.publish(POST)
     pipeline.run()
@@ -439,7 +443,7 @@ def disabled_hook(pipeline: Pipeline, url: str) -> tuple[str, str]:
 def test_reactivated_hook_gets_a_new_secret_and_its_failed_deliveries(pipeline: Pipeline) -> None:
     with receiver([400, 200]) as r:
         id, secret = disabled_hook(pipeline, r.url)
-        again = subscribe(pipeline.api, "n8n", targetUrl=r.url)
+        again = subscribe(pipeline.api, "n8n", url=r.url)
         assert again["id"] == id
         assert again["secret"].startswith("whsec_")
         assert again["secret"] != secret
@@ -448,13 +452,13 @@ def test_reactivated_hook_gets_a_new_secret_and_its_failed_deliveries(pipeline: 
         assert is_signed_by(r.requests[-1], again["secret"])
         assert not is_signed_by(r.requests[-1], secret)
         webhook = pipeline.api(f"GET {WEBHOOKS}/{id}").json()
-        assert (webhook["status"], webhook["disabledReason"], webhook["consecutiveFailures"]) == (
+        assert (webhook["status"], webhook["statusReason"], webhook["consecutiveFailures"]) == (
             "ACTIVE",
             None,
             0,
         )
         # An active hook is returned unchanged.
-        assert subscribe(pipeline.api, "n8n", targetUrl=r.url, status=200) == {"id": id, "secret": None}
+        assert subscribe(pipeline.api, "n8n", url=r.url, status=200) == {"id": id, "secret": None}
 
 
 @pytest.mark.parametrize("was_disabled", [True, False])
@@ -474,7 +478,7 @@ def test_deleted_hook_keeps_its_deliveries_when_subscribed_again(
         } == {0}
         pipeline.clock.move(60)
 
-        again = subscribe(pipeline.api, "n8n", targetUrl=r.url)
+        again = subscribe(pipeline.api, "n8n", url=r.url)
         assert again["id"] == id
         assert again["secret"] not in (None, secret)
         assert kinds(pipeline.backend) == ["count", "hook", "sub", "whk"]
@@ -492,7 +496,7 @@ def test_deleted_hook_keeps_its_deliveries_when_subscribed_again(
 def test_reactivated_hook_gets_all_failures_that_disabled_it(pipeline: Pipeline) -> None:
     """An outage disables a hook only after many failed deliveries, the first of which may be days old."""
     with receiver([400, 400, 200]) as r:
-        id = subscribe(pipeline.api, "make", targetUrl=r.url)["id"]
+        id = subscribe(pipeline.api, "make", url=r.url)["id"]
         assert pipeline.api(f"PUT {WEBHOOKS}/{id}", json={"disableAfter": 2}).status == 200
         pipeline.publish(POST)
         pipeline.run()
@@ -501,7 +505,7 @@ def test_reactivated_hook_gets_all_failures_that_disabled_it(pipeline: Pipeline)
         pipeline.run()
         assert pipeline.api(f"GET {WEBHOOKS}/{id}").json()["status"] == "DISABLED"
         pipeline.clock.move(86_400)
-        assert subscribe(pipeline.api, "make", targetUrl=r.url)["id"] == id
+        assert subscribe(pipeline.api, "make", url=r.url)["id"] == id
         pipeline.run()
         assert pipeline.ends() == [("DELIVERED", None)] * 2
 
@@ -523,7 +527,7 @@ def test_reactivated_hook_continues_the_recovery_of_its_owner(
 
         def reactivate_first(*args: Any) -> int:
             pipeline.clock.move(1)
-            assert subscribe(pipeline.api, "n8n", targetUrl=r.url)["id"] == id
+            assert subscribe(pipeline.api, "n8n", url=r.url)["id"] == id
             return end_waiting(*args)
 
         monkeypatch.setattr(sweeper, "_cancel_waiting", reactivate_first)
@@ -537,7 +541,7 @@ def test_deliveries_that_a_sweep_cancels_after_reactivation_are_sent(
 ) -> None:
     """After the sweep read the hook as disabled, it is reactivated, and another sweep ends its recovery."""
     with receiver([503, 400, 200]) as r:
-        id = subscribe(pipeline.api, "make", targetUrl=r.url)["id"]
+        id = subscribe(pipeline.api, "make", url=r.url)["id"]
         retries = {"disableAfter": 1, "retryConfig": {"initialDelaySeconds": 3000}}
         assert pipeline.api(f"PUT {WEBHOOKS}/{id}", json=retries).status == 200
         for _ in range(2):
@@ -549,7 +553,7 @@ def test_deliveries_that_a_sweep_cancels_after_reactivation_are_sent(
 
         def reactivate_first(*args: Any) -> int:
             monkeypatch.setattr(sweeper, "_cancel_waiting", end_waiting)
-            assert subscribe(pipeline.api, "make", targetUrl=r.url)["id"] == id
+            assert subscribe(pipeline.api, "make", url=r.url)["id"] == id
             pipeline.clock.move(61)
             swept.append(pipeline.sweep())
             return end_waiting(*args)
@@ -567,7 +571,7 @@ def test_reactivated_hook_does_not_get_old_failed_deliveries(pipeline: Pipeline)
     with receiver([400, 200]) as r:
         disabled_hook(pipeline, r.url)
         pipeline.clock.move(5 * 86_400)
-        subscribe(pipeline.api, "n8n", targetUrl=r.url)
+        subscribe(pipeline.api, "n8n", url=r.url)
         pipeline.run()
         assert pipeline.ends() == [("FAILED", "http_400")]
 
@@ -578,7 +582,7 @@ def test_concurrent_subscriptions_reactivate_a_hook_once(pipeline: Pipeline, sta
         id, _ = disabled_hook(pipeline, r.url)
         if state == "deleted":
             assert pipeline.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
-        body = {"targetUrl": r.url, "event": "POST_PUBLISHED"}
+        body = {"url": r.url, "eventType": "POST_PUBLISHED"}
         answers = eight_at_once(lambda: pipeline.api(f"POST {HOOKS.format('n8n')}", json=body))
         pipeline.run()
         assert pipeline.ends() == [("DELIVERED", None)]
@@ -602,7 +606,7 @@ def test_resubscription_during_an_attempt_outlives_its_response(
             pipeline.clock.move(0.002)
             if state == "deleted":
                 assert pipeline.api(f"DELETE {HOOKS.format('n8n')}/{id}").status == 200
-            subscribe(pipeline.api, "n8n", targetUrl=r.url, status=201 if state == "deleted" else 200)
+            subscribe(pipeline.api, "n8n", url=r.url, status=201 if state == "deleted" else 200)
             gone(*args)
 
         monkeypatch.setattr(outcome, "on_gone", resubscribe_first)
@@ -631,7 +635,7 @@ def test_triggers_match_the_catalogue(api: Api) -> None:
     for trigger in found:
         entry = load_entry(trigger["id"])
         assert trigger == {
-            "id": entry.key,
+            "id": entry.type,
             "label": entry.label,
             "noun": entry.noun,
             "description": entry.description,

@@ -36,7 +36,7 @@ WEBHOOKS = "/api/integrations/webhooks"
 KEYS = "/api/integrations/api-keys"
 INTEGRATIONS = "/api/integrations"
 EVENTS = "/api/events"
-WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
+WEBHOOK = {"name": "Orders", "url": "https://example.com/hook", "eventTypes": ["POST_PUBLISHED"]}
 KEY = {"name": "ci", "scopes": ["events:publish"]}
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "id": 1}}
 CREATES: dict[str, tuple[dict[str, Any], int]] = {
@@ -264,7 +264,7 @@ UNSEEN = ["\u200b", "\u3164", "\ufe0f", "\u2800", "\U000e0041", "Ac\u200dme", "a
 WRONG_WEBHOOK: dict[str, list[Any]] = {
     "name": [None, 5, "", "  ", "a" * 101, "a\u0000b", "a\nb", "\u202egnp.exe", ["a"], {"a": "b"}, *UNSEEN],
     "url": [None, 5, *NOT_A_URL, *PRIVATE],
-    "events": [None, [], "POST_PUBLISHED", [5], [None], ["NOPE"], ["post_published"], ["*", "**"], {}],
+    "eventTypes": [None, [], "POST_PUBLISHED", [5], [None], ["NOPE"], ["post_published"], ["*", "**"], {}],
     "filters": [
         None,
         {},
@@ -433,7 +433,7 @@ def test_create_accepts_boundary_values(api: Api) -> None:
         **WEBHOOK,
         "name": "  Ünï 👍  ",
         "url": "https://example.com:8443/" + "a" * (2048 - 25),
-        "events": ["*", "POST_FAILED", "*"],
+        "eventTypes": ["*", "POST_FAILED", "*"],
         "filters": [{"path": f"a.{number}", "op": "equals", "value": None} for number in range(10)],
         "integrationId": integration(api),
         "headers": {f"X-{number}": "a" for number in range(20)},
@@ -444,7 +444,7 @@ def test_create_accepts_boundary_values(api: Api) -> None:
     created = api(f"POST {WEBHOOKS}", json=webhook)
     assert created.status == 201, created
     body = created.json()
-    assert (body["name"], body["events"]) == ("Ünï 👍", ["*", "POST_FAILED"])
+    assert (body["name"], body["eventTypes"]) == ("Ünï 👍", ["*", "POST_FAILED"])
     assert set(body["headers"].values()) == {"********"}
     shown = api(f"GET {WEBHOOKS}/{body['id']}").json()
     del body["secret"], shown["recentDeliveries"], shown["stats"], shown["consecutiveFailures"]
@@ -584,7 +584,7 @@ def test_stale_if_match_rejects_update_and_delete(
 
 def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
     body = {
-        "events": [],
+        "eventTypes": [],
         "filters": [{"path": "x", "op": "regex", "value": "secret"}, {"path": "a..b", "op": "exists"}],
         "headers": [],
         "rateLimitPerSecond": 0,
@@ -595,7 +595,7 @@ def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
     assert {error["path"]: error["message"] for error in problem["errors"]} == {
         "name": "is missing",
         "url": "is missing",
-        "events": "must have 1 or more items",
+        "eventTypes": "must have 1 or more items",
         "filters.0": "'op' must be one of 'equals', 'in', 'exists'",
         "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
         "tags.0; at most 8 names of at most 64 characters",
@@ -652,13 +652,13 @@ BODIES: dict[str, Any] = {
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},
-    "hooks": {"targetUrl": "https://example.com/", "event": "POST_PUBLISHED"},
+    "hooks": {"url": "https://example.com/", "eventType": "POST_PUBLISHED"},
     "create_campaign": {"input": {"name": "x"}},
     "accounts": {"workspaceId": "acme", "items": []},
-    "runs": {"status": "FAILED", "error": "x"},
+    "runs": {"status": "FAILED", "error": {"detail": "x"}},
 }
 # Valid values of path variables that are not IDs.
-NAMES = {"platform": "n8n", "event": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
+NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
 
 
 def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
@@ -751,7 +751,7 @@ def filled(api: Api, backend: Backend) -> Filled:
 def create_hooks_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
     action = f"POST {HOOKS.replace('hooks', 'actions/create_campaign')}"
     for number in range(4):
-        subscription = {"targetUrl": f"https://example.com/{number}", "event": "CAMPAIGN_STARTED"}
+        subscription = {"url": f"https://example.com/{number}", "eventType": "CAMPAIGN_STARTED"}
         for token in (OWNER, jwt_for("rival")):
             hook = api(f"POST {HOOKS}", json=subscription, token=token).json()["id"]
             run = api(action, json={"input": {"name": "x"}}, token=token).json()["id"]
@@ -760,15 +760,15 @@ def create_hooks_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
                 ids[WEBHOOKS].insert(0, hook)  # a hook is a webhook
                 ids[RUNS].insert(0, run)
     for run in ids[RUNS][:2]:
-        failed = {"status": "FAILED", "error": "x"}
+        failed = {"status": "FAILED", "error": {"detail": "x"}}
         assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
 
 
 def create_webhooks_and_keys(api: Api, ids: dict[str, list[str]]) -> WebhookId:
     """Returns the rival's last webhook."""
-    rival, all_events = jwt_for("rival"), {**WEBHOOK, "events": ["*"]}
+    rival, all_events = jwt_for("rival"), {**WEBHOOK, "eventTypes": ["*"]}
     for number in range(7):
-        body = {**WEBHOOK, "events": list(TYPES) if number == 0 else [TYPES[number % 2]]}
+        body = {**WEBHOOK, "eventTypes": list(TYPES) if number == 0 else [TYPES[number % 2]]}
         ids[WEBHOOKS].insert(0, api(f"POST {WEBHOOKS}", json=body).json()["id"])
     for _ in range(2):
         rival_webhook = api(f"POST {WEBHOOKS}", json=all_events, token=rival).json()["id"]
@@ -1053,7 +1053,7 @@ def test_url_of_another_origin_requires_new_header_values(api: Api) -> None:
     body = {
         "name": "x",
         "url": "https://one.example/a",
-        "events": ["*"],
+        "eventTypes": ["*"],
         "headers": {"X-Token": "secret-value"},
     }
     webhook = api("POST /api/integrations/webhooks", json=body).json()

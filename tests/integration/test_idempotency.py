@@ -24,7 +24,7 @@ EVENTS = "POST /api/events"
 WEBHOOK = {
     "name": "Orders",
     "url": "https://example.com/hook",
-    "events": ["*"],
+    "eventTypes": ["*"],
     "headers": {"X-Auth": "a-header-secret"},
 }
 KEY = {"name": "ci", "scopes": ["events:publish", "webhooks:write"]}
@@ -341,7 +341,7 @@ def test_commit_after_the_lease_fails(
 
 
 def subscribe(api: Api) -> None:
-    body = {"name": "test", "url": "https://receiver.example/", "events": ["POST_PUBLISHED"]}
+    body = {"name": "test", "url": "https://receiver.example/", "eventTypes": ["POST_PUBLISHED"]}
     assert api("POST /api/integrations/webhooks", json=body).status == 201
 
 

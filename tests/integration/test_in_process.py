@@ -43,7 +43,7 @@ def test_webhook_is_created_and_updated(backend: Backend) -> None:
         CreateWebhook(
             name="Hook",
             url="https://receiver.example/",
-            events=["*"],
+            event_types=["*"],
             retry_config=RetryConfig(schedule="standard"),
         ),
     )
@@ -52,7 +52,7 @@ def test_webhook_is_created_and_updated(backend: Backend) -> None:
     assert (updated.name, updated.url, updated.version) == ("Renamed", created.url, 2)
     assert updated.retry_config == RetryConfig(schedule="standard")
     with pytest.raises(ValidationFailed):
-        webhooks.create(ACME, CreateWebhook(name="x", url="https://10.0.0.1/", events=["*"]))
+        webhooks.create(ACME, CreateWebhook(name="x", url="https://10.0.0.1/", event_types=["*"]))
 
 
 def test_api_key_is_verified_and_revoked(backend: Backend) -> None:

@@ -331,7 +331,12 @@ def test_invalid_body_is_rejected_and_changes_nothing(
                 assert path_of(put(api, stored, **body)) in (path, "config.authorizationUrl")
     assert path_of(api(f"POST {PATH}", json={"type": "CRM"})) == "name"
     assert path_of(api(f"POST {PATH}", json={"name": "x"})) == "type"
-    for body in ({"status": "PENDING_SETUP"}, {"status": "INACTIVE", "reason": "a\nb"}, {}, {"status": None}):
+    for body in (
+        {"status": "PENDING_SETUP"},
+        {"status": "INACTIVE", "statusReason": "a\nb"},
+        {},
+        {"status": None},
+    ):
         assert api(f"PUT {PATH}/{stored['id']}/status", json=body).status == 422
     assert snapshot(backend) == before
 
@@ -837,7 +842,9 @@ def test_log_entry_has_actor_and_field_names_but_no_values(api: Api, backend: Ba
     )
     key = api("POST /api/integrations/api-keys", json={"name": "k", "scopes": ["integrations:write"]}).json()
     api(
-        f"PUT {PATH}/{integration['id']}/status", json={"status": "INACTIVE", "reason": "x"}, token=key["key"]
+        f"PUT {PATH}/{integration['id']}/status",
+        json={"status": "INACTIVE", "statusReason": "x"},
+        token=key["key"],
     )
     put(api, integration, name="")  # refused: nothing was done
     put(api, integration, attacker_token(), config={"tokenUrl": "https://evil.example/"})
@@ -928,7 +935,7 @@ def test_deleted_integration_is_404_on_every_route(
     webhook = {
         "name": "w",
         "url": "https://example.com/",
-        "events": ["*"],
+        "eventTypes": ["*"],
         "integrationId": integration["id"],
     }
     assert path_of(api(f"POST {WEBHOOKS}", json=webhook)) == "integrationId"
@@ -938,7 +945,7 @@ def test_deleted_integration_is_404_on_every_route(
 def test_webhook_rejects_unknown_integration(api: Api) -> None:
     integration = created(api)
     theirs = created(api, jwt_for("globex"))
-    body = {"name": "w", "url": "https://example.com/", "events": ["*"]}
+    body = {"name": "w", "url": "https://example.com/", "eventTypes": ["*"]}
     webhook = api(f"POST {WEBHOOKS}", json={**body, "integrationId": integration["id"]}).json()
     assert webhook["integrationId"] == integration["id"]
     for id in (
@@ -958,7 +965,7 @@ def test_maintenance_completes_deletion_after_crash_at_any_call(
 ) -> None:
     bystander = created(api, config=config_at(provider))
     connected(api, bystander)
-    body = {"name": "w", "url": "https://example.com/", "events": ["*", "POST_PUBLISHED"]}
+    body = {"name": "w", "url": "https://example.com/", "eventTypes": ["*", "POST_PUBLISHED"]}
     api(f"POST {WEBHOOKS}", json=body)
     api(f"POST {WEBHOOKS}", json={**body, "integrationId": bystander["id"]})
 
@@ -991,7 +998,12 @@ def test_maintenance_completes_deletion_after_crash_at_any_call(
 
 def test_concurrently_changed_webhook_is_deleted_with_its_integration(api: Api, backend: Backend) -> None:
     integration = created(api)
-    body = {"name": "w", "url": "https://example.com/", "events": ["*"], "integrationId": integration["id"]}
+    body = {
+        "name": "w",
+        "url": "https://example.com/",
+        "eventTypes": ["*"],
+        "integrationId": integration["id"],
+    }
     id = api(f"POST {WEBHOOKS}", json=body).json()["id"]
     delete(api, integration)
 

@@ -28,7 +28,7 @@ WEBHOOK = {
     "name": "of a",
     # No server listens there, so a test event fails at once.
     "url": "http://127.0.0.1:1024/a",
-    "events": ["*"],
+    "eventTypes": ["*"],
     "headers": {"X-Secret": "a's own"},
 }
 KEY: dict[str, Any] = {
@@ -109,7 +109,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     assert (delivery.event_id, delivery.workspace_id) == (event_id, name)
     now = delivery.event_id.time_ms
     deliveries.write(None, states.claimed(None, delivery, now=now, until=now, max_attempts=4))
-    wanted = {"targetUrl": f"http://127.0.0.1:1024/{name}", "event": "CAMPAIGN_STARTED"}
+    wanted = {"url": f"http://127.0.0.1:1024/{name}", "eventType": "CAMPAIGN_STARTED"}
     hook = api(f"POST {AUTOMATIONS}/n8n/hooks", json=wanted, token=token).json()["id"]
     start = {"input": {"name": f"of {name}"}}
     run = api(f"POST {AUTOMATIONS}/n8n/actions/create_campaign", json=start, token=token).json()["id"]

@@ -57,7 +57,7 @@ def take_permits(pipeline: Pipeline, workspace: str = "acme") -> list[str]:
 def publish_elsewhere(pipeline: Pipeline, api: Api, url: str, workspace: str = "globex") -> None:
     """Publish in another workspace, to a webhook that has not proved fast."""
     token = jwt_for(workspace, claims={"exp": pipeline.clock.now // 1000 + 600})
-    body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
+    body = {"name": "test", "url": url, "eventTypes": ["POST_PUBLISHED"]}
     assert api("POST /api/integrations/webhooks", token=token, json=body).status == 201
     assert api("POST /api/events", token=token, json={"type": "POST_PUBLISHED", "data": POST}).status == 202
     pipeline.events.run()
@@ -272,7 +272,7 @@ def test_workspace_without_permit_is_deferred_then_held(pipeline: Pipeline, api:
         for wait, least in zip(waits, (5, 20, 80), strict=True):
             assert least <= wait <= least + 2
         (held,) = (row for row in pipeline.rows if row["webhookKey"].startswith("acme#"))
-        assert (held["status"], held["reason"]) == ("HELD", "held:slow")
+        assert (held["status"], held["statusReason"]) == ("HELD", "held:slow")
         for permit in taken:
             health_store.release_permit("acme", permit)
         pipeline.run()

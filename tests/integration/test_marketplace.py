@@ -429,7 +429,7 @@ def test_change_of_unreviewed_field_keeps_listing(api: Api) -> None:
         {"isPublic": True},
     ):
         assert updated(api, source, editor, **body)["reviewStatus"] == "APPROVED"
-    api(f"PUT {PATH}/{source['id']}/status", json={"status": "INACTIVE", "reason": PRIVATE})
+    api(f"PUT {PATH}/{source['id']}/status", json={"status": "INACTIVE", "statusReason": PRIVATE})
     assert market(api) == before
     assert review() == {"waiting": []}
 

@@ -320,7 +320,7 @@ def test_initiate_requires_active_integration(api: Api, crm: Provider, backend: 
     assert_problem(initiate(api, pending), 409, "integration_inactive", "clientSecret")
     id = create_integration(api, crm)
     for status in ("INACTIVE", "ERROR"):
-        api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": status, "reason": "maintenance"})
+        api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": status, "statusReason": "maintenance"})
         assert_problem(initiate(api, id), 409, "integration_inactive", status, "maintenance")
     api(f"PUT {INTEGRATIONS}/{id}/status", json={"status": "ACTIVE"})
     assert initiate(api, id).status == 200

@@ -10,7 +10,7 @@ from tests.conftest import Api
 from tests.problems import assert_problem
 
 INTEGRATIONS = "/api/integrations"
-WEBHOOK = {"name": "w", "url": "https://example.com/hook", "events": ["*"]}
+WEBHOOK = {"name": "w", "url": "https://example.com/hook", "eventTypes": ["*"]}
 
 
 def config_request(field: str, value: str) -> tuple[str, Any]:

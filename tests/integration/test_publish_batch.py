@@ -286,7 +286,7 @@ def test_lost_response_and_a_repeat_deliver_once(
 ) -> None:
     clock = Clock(monkeypatch)
     source = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
-    hook = {"name": "test", "url": "https://receiver.example/", "events": ["*"]}
+    hook = {"name": "test", "url": "https://receiver.example/", "eventTypes": ["*"]}
     assert api("POST /api/integrations/webhooks", json=hook).status == 201
     body = {"events": numbered(12)}
     with failing("sqs.SendMessageBatch", at=2, lost=True, error=TIMEOUT):

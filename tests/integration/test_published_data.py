@@ -148,7 +148,9 @@ def test_invalid_data_on_the_bus_is_stored_as_rejected_with_the_reason(api: Api,
     assert fan_out_batch([{"messageId": "m", "body": json.dumps(envelope)}], lambda: 30_000) == []
     (rejected,) = api("GET /api/events").json()["items"]
     assert rejected["status"] == "REJECTED"
-    assert rejected["reason"] == "data.mediaUrls.0: must be a string; data.mediaUrls.1: must be a string"
+    assert (
+        rejected["statusReason"] == "data.mediaUrls.0: must be a string; data.mediaUrls.1: must be a string"
+    )
     assert backend.messages("DeliveriesQueue") == []
 
 
@@ -248,15 +250,15 @@ def test_new_catalogue_file_adds_an_event_type(
     monkeypatch.setattr(entries, "_KINDS", kinds)
     entries.all_entries.cache_clear()
     try:
-        hook = {"targetUrl": "https://example.com/", "event": "STORY_VIEWED"}
+        hook = {"url": "https://example.com/", "eventType": "STORY_VIEWED"}
         assert api("POST /api/automations/make/hooks", json=hook).status == 201
-        webhook = {"name": "w", "url": "https://example.com/", "events": ["STORY_VIEWED"]}
+        webhook = {"name": "w", "url": "https://example.com/", "eventTypes": ["STORY_VIEWED"]}
         assert api("POST /api/integrations/webhooks", json=webhook).status == 201
         assert api("POST /api/events", json={"type": "STORY_VIEWED", "data": {"storyId": "s"}}).status == 202
         invalid = api("POST /api/events", json={"type": "STORY_VIEWED", "data": {}})
         assert_problem(invalid, 422, paths=["data.storyId"])
         types = api("GET /api/integrations/webhooks/event-types").json()["items"]
-        assert [type["sample"] for type in types if type["key"] == "STORY_VIEWED"] == [CUSTOM["sample"]]
+        assert [type["sample"] for type in types if type["type"] == "STORY_VIEWED"] == [CUSTOM["sample"]]
         assert "STORY_VIEWED" in api("GET /api/automations/zapier/triggers").text
     finally:
         entries.all_entries.cache_clear()

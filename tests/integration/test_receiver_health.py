@@ -114,7 +114,7 @@ def test_breaker_stops_requests_to_a_hanging_receiver_until_it_responds(pipeline
         assert pipeline.deliveries.waits == []  # the deliveries wait in the table
         shown = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()
         assert (shown["stats"]["pending"], shown["stats"]["failed"]) == (8, 3)
-        assert shown["recentDeliveries"][0]["reason"] == "held:timeouts"
+        assert shown["recentDeliveries"][0]["statusReason"] == "held:timeouts"
 
         pipeline.clock.move(61)
         assert pipeline.sweep() == 1  # the oldest delivery is the probe
@@ -274,7 +274,11 @@ def test_manual_retry_does_not_wait_for_the_breaker(pipeline: Pipeline) -> None:
         pipeline.deliveries.poll()
         id = pipeline.shown(webhook, event)["id"]
         retried = pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
-        assert (retried.status, retried.json()["status"], retried.json()["reason"]) == (202, "RETRYING", None)
+        assert (retried.status, retried.json()["status"], retried.json()["statusReason"]) == (
+            202,
+            "RETRYING",
+            None,
+        )
         assert pipeline.deliveries.waits == []
         pipeline.slow.poll()
         assert len(r.requests) == 1

@@ -323,7 +323,7 @@ def test_revoked_grant_expires_the_connection_once(connected: ConnectedIntegrati
         "id": connection["id"],
         "integrationId": connected.id,
         "provider": "own",
-        "reason": "invalid_grant",
+        "statusReason": "invalid_grant",
         "accountLabel": None,
     }
     assert_catalogued(event["type"], event["data"])
@@ -448,7 +448,7 @@ def test_refusals_without_known_reason_expire_the_connection_after_a_day(
     connection = connected.get()
     assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "refresh_refused")
     (event,) = connected.events()
-    assert event["data"]["reason"] == "refresh_refused"
+    assert event["data"]["statusReason"] == "refresh_refused"
     assert_catalogued(event["type"], event["data"])
 
 
@@ -650,7 +650,7 @@ def test_lost_rotation_that_the_provider_then_refuses_expires_the_connection(
     connection = connected.get()
     assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "refresh_response_lost")
     (event,) = connected.events()
-    assert event["data"]["reason"] == "refresh_response_lost"
+    assert event["data"]["statusReason"] == "refresh_response_lost"
     # The current access token is served until it expires.
     for _ in range(2):
         assert connected.access_token() == "access-token-1"
@@ -913,7 +913,7 @@ def test_expiry_of_a_token_that_cannot_be_refreshed_is_announced(connected: Conn
     connection = connected.get()
     assert (connection["status"], connection["lastError"]["code"]) == ("EXPIRED", "access_token_expired")
     (event,) = connected.events()
-    assert event["data"]["reason"] == "access_token_expired"
+    assert event["data"]["statusReason"] == "access_token_expired"
     connected.run_maintenance()
     assert connected.events() == []
 

@@ -94,7 +94,7 @@ class Filler:
         return str(self.made(f"POST {INTEGRATIONS}", {"name": "a", "type": "CRM"})["id"])
 
     def webhook(self) -> str:
-        body = {"name": "a", "url": "https://example.com/hook", "events": ["POST_PUBLISHED"]}
+        body = {"name": "a", "url": "https://example.com/hook", "eventTypes": ["POST_PUBLISHED"]}
         return str(self.made(f"POST {WEBHOOKS}", body)["id"])
 
     def run(self) -> str:
@@ -291,7 +291,7 @@ def runs(filler: Filler) -> FilledList:
 
 def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
-    return line, [item["key"] for item in filler.made(line)["items"]]
+    return line, [item["type"] for item in filler.made(line)["items"]]
 
 
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
@@ -324,7 +324,7 @@ def test_list_pages_fit_and_contain_every_item_once(
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
-        found += [item["key"] if "key" in item else item["id"] for item in items]
+        found += [item["type"] if "kind" in item else item["id"] for item in items]
         if page.json()["nextCursor"] is None:
             break
         assert items, "a page without an item makes no progress"
@@ -339,7 +339,7 @@ def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) 
     """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
-    ids = filler.copies("AutomationsTable", RunId, 3, key="id", error=NUL * 390 * KB)
+    ids = filler.copies("AutomationsTable", RunId, 3, key="id", action=NUL * 390 * KB)
     single = api(f"GET {ZAPIER}/runs/{ids[0]}")
     assert (single.status, size(single) <= MAX_PAYLOAD) == (200, True)
     page = api(f"GET {ZAPIER}/runs")
@@ -401,7 +401,7 @@ def batch(filler: Filler) -> Answer:
 
 def trial(filler: Filler) -> Answer:
     with receiver([Reply(500, body=bytes(20 * KB))]) as server:
-        body = {"name": "a", "url": server.url, "events": ["POST_PUBLISHED"]}
+        body = {"name": "a", "url": server.url, "eventTypes": ["POST_PUBLISHED"]}
         answer = filler.api(f"POST {WEBHOOKS}/{filler.made(f'POST {WEBHOOKS}', body)['id']}/test")
     assert answer.json()["truncated"]
     return answer
@@ -411,7 +411,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
     "GET /api/automations/{platform}/triggers": [lambda filler: f"GET {ZAPIER}/triggers"],
-    "GET /api/automations/{platform}/triggers/{event}/samples": [samples],
+    "GET /api/automations/{platform}/triggers/{eventType}/samples": [samples],
     "GET /api/events/{id}": [event],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],

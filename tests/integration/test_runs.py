@@ -31,7 +31,7 @@ class Actions:
     def __init__(self, pipeline: Pipeline, platform: Receiver) -> None:
         self.pipeline, self.platform = pipeline, platform
         self._sweep = importlib.import_module("workers.sweep_runs").handler
-        body = {"name": "actions", "url": platform.url, "events": ["ACTION_REQUESTED"]}
+        body = {"name": "actions", "url": platform.url, "eventTypes": ["ACTION_REQUESTED"]}
         assert self.as_platform(f"POST {WEBHOOKS}", json=body).status == 201
 
     def as_platform(self, line: str, **options: Any) -> Answer:
@@ -136,7 +136,10 @@ def test_numbers_keep_their_json_text(actions: Actions) -> None:
 
 def test_platform_can_fail_a_run_with_an_error(actions: Actions) -> None:
     run = actions.start()
-    failed = {"status": "FAILED", "error": "The account is not connected."}
+    failed = {
+        "status": "FAILED",
+        "error": {"code": "action_failed", "detail": "The account is not connected."},
+    }
     ended = actions.answer(run["id"], failed)
     assert (ended["status"], ended["output"], ended["error"]) == ("FAILED", None, failed["error"])
     assert actions.get(run["id"]) == ended
@@ -148,7 +151,7 @@ def test_repeated_answer_gets_the_same_response(actions: Actions) -> None:
     assert actions.answer(run["id"]) == ended
     for other in (
         {"status": "SUCCEEDED", "output": {**OUTPUT, "postId": "other"}},
-        {"status": "FAILED", "error": "no"},
+        {"status": "FAILED", "error": {"detail": "no"}},
     ):
         assert actions.answer(run["id"], other, status=409)["code"] == "conflict"
     assert actions.get(run["id"]) == ended
@@ -161,7 +164,7 @@ def test_concurrent_identical_answers_get_the_same_response(actions: Actions) ->
     assert (ended["status"], ended["version"]) == ("SUCCEEDED", 2)
     run = actions.start()
     with meanwhile("dynamodb.TransactWriteItems", lambda: actions.answer(run["id"])):
-        actions.answer(run["id"], {"status": "FAILED", "error": "no"}, status=409)
+        actions.answer(run["id"], {"status": "FAILED", "error": {"detail": "no"}}, status=409)
 
 
 def test_answer_rejects_an_outdated_if_match(actions: Actions) -> None:
@@ -223,9 +226,9 @@ def test_input_and_output_that_are_too_large_are_rejected(actions: Actions) -> N
         ({"status": "SUCCEEDED", "output": {**OUTPUT, "status": "gone"}}, "output.status"),
         ({"status": "SUCCEEDED"}, "output"),
         ({"status": "FAILED"}, "error"),
-        ({"status": "FAILED", "error": ""}, "error"),
-        ({"status": "FAILED", "error": "x" * 1001}, "error"),
-        ({"status": "FAILED", "error": "x", "output": OUTPUT}, "output"),
+        ({"status": "FAILED", "error": {"detail": ""}}, "error.detail"),
+        ({"status": "FAILED", "error": {"detail": "x" * 1001}}, "error.detail"),
+        ({"status": "FAILED", "error": {"detail": "x"}, "output": OUTPUT}, "output"),
         ({"status": "PENDING"}, "body"),
         ({"output": OUTPUT}, "body"),
     ],
@@ -382,7 +385,7 @@ def test_run_without_an_answer_fails(actions: Actions) -> None:
         for id in (run["id"], silent["id"]):
             ended = actions.get(id)
             assert ended["status"] == "FAILED"
-            assert "15 minutes" in ended["error"]
+            assert "15 minutes" in ended["error"]["detail"]
             actions.answer(id, status=409)
         (request,) = waiting.requests
         assert request.json()["error"] == ended["error"]

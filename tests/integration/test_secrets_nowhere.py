@@ -148,7 +148,7 @@ def send_secrets_in_wrong_places(driver: Driver) -> None:
     call, owner = driver.call, driver.owner
     viewer = jwt_for("acme", role="viewer", claims={"sub": "v"})
     driver.secrets["viewer's JWT"] = viewer
-    webhook = {"name": "w", "url": "https://example.com/", "events": ["*"], "headers": HEADER_VALUES}
+    webhook = {"name": "w", "url": "https://example.com/", "eventTypes": ["*"], "headers": HEADER_VALUES}
     once = {"Idempotency-Key": "an-idempotency-key"}
     created = driver.api(f"POST {WEBHOOKS}", 201, json=webhook, headers=once)
     secret, one = created["secret"], f"{WEBHOOKS}/{created['id']}"
@@ -218,7 +218,7 @@ def send_oauth_secrets_in_wrong_places(driver: Driver) -> None:
 
 def break_stores_and_queues(driver: Driver) -> None:
     """Code that fails while it has a secret."""
-    webhook = {"name": "w", "url": "https://example.com/", "events": ["*"], "headers": HEADER_VALUES}
+    webhook = {"name": "w", "url": "https://example.com/", "eventTypes": ["*"], "headers": HEADER_VALUES}
     key = {"name": "k", "scopes": ["events:publish"]}
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr("patchbay.webhooks.store.create", lambda *_: 1 / 0)
@@ -555,7 +555,7 @@ def test_no_api_key_in_responses_logs_queues_or_tables(
     hunt: KeyHunt, clock: Clock, subtests: pytest.Subtests
 ) -> None:
     with receiver([echo(500), echo(200)]) as r:
-        webhook = {"name": "w", "url": r.url, "events": ["*"]}
+        webhook = {"name": "w", "url": r.url, "eventTypes": ["*"]}
         assert hunt.call(f"POST {WEBHOOKS}", json=webhook, shows=True).status == 201
         keys = create_keys(hunt, clock)
         send_key_in_each_header(hunt, keys)

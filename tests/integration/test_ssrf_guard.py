@@ -224,7 +224,7 @@ def test_dialer_rejects_loopback_without_a_url_check(host: str) -> None:
 
 
 def test_forbidden_urls_cannot_be_registered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = {"name": "test", "url": "http://127.0.0.1:8788/hook", "events": ["POST_PUBLISHED"]}
+    body = {"name": "test", "url": "http://127.0.0.1:8788/hook", "eventTypes": ["POST_PUBLISHED"]}
     allowed = api("POST /api/integrations/webhooks", json=body)
     assert allowed.status == 201  # allowed on the local stack
     monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
@@ -275,7 +275,7 @@ def test_public_addresses_can_be_registered_and_dialed(api: Api, monkeypatch: py
         sender = Sender(https_only=False, dialer=dialer)
         async with receiver(CLOSING) as server:
             for url in permitted_urls():
-                body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"]}
+                body = {"name": "test", "url": url, "eventTypes": ["POST_PUBLISHED"]}
                 assert api("POST /api/integrations/webhooks", json=body).status == 201, url
                 result = await sender.send(
                     url.replace("https", "http").replace("8443", str(server.port)),
@@ -293,7 +293,7 @@ def test_public_addresses_can_be_registered_and_dialed(api: Api, monkeypatch: py
 @pytest.mark.parameters(Environment="prod")
 def test_production_accepts_only_https(api: Api) -> None:
     for scheme, status in (("https", 201), ("http", 422), ("HTTP", 422)):
-        body = {"name": "test", "url": f"{scheme}://{NAME}/", "events": ["POST_PUBLISHED"]}
+        body = {"name": "test", "url": f"{scheme}://{NAME}/", "eventTypes": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == status
 
 

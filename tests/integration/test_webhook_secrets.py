@@ -52,7 +52,7 @@ class Bench:
         self.deliveries = Source(backend, "DeliveriesQueue", "workers.deliver.handler", clock)
         self.slow = Source(backend, "SlowDeliveriesQueue", "workers.deliver_slow.handler", clock)
         webhook = self.call(
-            f"POST {WEBHOOKS}", json={"name": "test", "url": receiver.url, "events": ["*"]}
+            f"POST {WEBHOOKS}", json={"name": "test", "url": receiver.url, "eventTypes": ["*"]}
         ).json()
         self.id, self.first = webhook["id"], webhook["secret"]
         self.path = f"{WEBHOOKS}/{self.id}"
@@ -388,7 +388,7 @@ def test_repeat_with_the_idempotency_key_returns_the_same_secret(bench: Bench) -
     assert bench.row["version"] == 2
     assert_problem(bench.rotate(0, headers=once), 422, "idempotency_mismatch")
 
-    other = bench.call(f"POST {WEBHOOKS}", json={"name": "o", "url": bench.receiver.url, "events": ["*"]})
+    other = bench.call(f"POST {WEBHOOKS}", json={"name": "o", "url": bench.receiver.url, "eventTypes": ["*"]})
     line = f"POST {WEBHOOKS}/{other.json()['id']}/rotate-secret"
     mixed = bench.call(line, json={"overlapSeconds": 60}, headers=once)
     assert_problem(mixed, 422, "idempotency_mismatch")

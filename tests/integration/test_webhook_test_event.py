@@ -39,7 +39,7 @@ def cold(backend: Backend) -> Iterator[None]:
 
 
 def create_webhook(api: Api, url: str, **fields: Any) -> Any:
-    body = {"name": "test", "url": url, "events": ["POST_PUBLISHED"], **fields}
+    body = {"name": "test", "url": url, "eventTypes": ["POST_PUBLISHED"], **fields}
     answer = api(f"POST {WEBHOOKS}", json=body)
     assert answer.status == 201, answer
     return answer.json()
@@ -221,14 +221,20 @@ def test_receiver_without_a_response_is_a_200(api: Api) -> None:
                 "",
                 {},
             )
-            assert attempt["error"] == "The connection was refused, or closed before a response."
+            assert attempt["error"] == {
+                "code": "connection_failed",
+                "detail": "The connection was refused, or closed before a response.",
+            }
 
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_receiver_that_hangs_times_out(api: Api) -> None:
     with receiver([Reply(delay=60)]) as r:
         attempt = send_test(api, create_webhook(api, r.url))
-    assert (attempt["statusCode"], attempt["error"]) == (None, "The receiver did not respond in time.")
+    assert (attempt["statusCode"], attempt["error"]["detail"]) == (
+        None,
+        "The receiver did not respond in time.",
+    )
     assert attempt["durationMs"] >= 1000
 
 
@@ -248,7 +254,7 @@ def test_forbidden_target_is_not_called(
         ):
             with subtests.test(webhook["url"]):
                 attempt = send_test(api, webhook)
-                assert (attempt["statusCode"], attempt["error"]) == (None, error)
+                assert (attempt["statusCode"], attempt["error"]["detail"]) == (None, error)
     assert r.requests == []
 
 
@@ -335,7 +341,7 @@ def test_workspace_can_send_ten_test_events_a_minute(api: Api, monkeypatch: pyte
     clock.now = clock.now // 60_000 * 60_000  # the start of a minute
     with receiver([500]) as r:
         one, other = create_webhook(api, r.url), create_webhook(api, r.url)
-        body = {"name": "theirs", "url": r.url, "events": ["*"]}
+        body = {"name": "theirs", "url": r.url, "eventTypes": ["*"]}
         theirs = api(f"POST {WEBHOOKS}", json=body, token=jwt_for("rival")).json()
         assert send_tests(api, r, one, 4, clock) == [200] * 4
         limits.clear_cache()  # another process

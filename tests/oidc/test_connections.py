@@ -270,7 +270,7 @@ def test_lost_rotation_expires_the_connection_and_serves_the_access_token(
 ) -> None:
     """Promise 6: the refresh is repeated once and refused. The expiry is announced once."""
     with receiver() as r:
-        basic.workspace.webhook(r.url, events=["CONNECTION_EXPIRED"])
+        basic.workspace.webhook(r.url, eventTypes=["CONNECTION_EXPIRED"])
         basic.server.set(accessTokenSeconds=100)
         basic.connect()
         before = basic.access_token()
@@ -283,7 +283,7 @@ def test_lost_rotation_expires_the_connection_and_serves_the_access_token(
         assert basic.access_token() == before
         running.invoke("RefreshConnectionsFunction")
         (request,) = r.wait_for(1)
-        assert request.json()["data"]["reason"] == "refresh_response_lost"
+        assert request.json()["data"]["statusReason"] == "refresh_response_lost"
         assert basic.connect()["status"] == "ACTIVE"
         assert len(r.requests) == 1
 

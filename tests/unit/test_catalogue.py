@@ -36,7 +36,7 @@ from patchbay.catalogue.templates import AutomationTemplate, EventTrigger, all_t
 from patchbay.errors import ValidationFailed
 from tests.catalogued import schema_errors
 
-ENTRIES = {entry.key: entry for entry in all_entries()}
+ENTRIES = {entry.type: entry for entry in all_entries()}
 ACTIONS = {action.key: action for action in all_actions()}
 
 
@@ -70,9 +70,9 @@ def test_sample_matches_schema_and_has_every_field(entry: Entry) -> None:
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_label_and_api_form(entry: Entry) -> None:
     assert entry.label.startswith(entry.noun)
-    assert entry.label.upper().replace(" ", "_") == entry.key
+    assert entry.label.upper().replace(" ", "_") == entry.type
     assert entry.to_api() == EventTypeInfo(
-        key=entry.key,
+        type=entry.type,
         kind=entry.kind,
         description=entry.description,
         json_schema=entry.json_schema,

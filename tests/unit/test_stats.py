@@ -71,7 +71,7 @@ def test_summarize_adds_up_the_hours() -> None:
     assert summary.success_rate == 0.75
     assert summary.last_delivery_at == from_ms(NOW)
     assert summary.last_error is not None
-    assert (summary.last_error.at, summary.last_error.reason) == (from_ms(NOW), "timeout")
+    assert (summary.last_error.at, summary.last_error.code) == (from_ms(NOW), "timeout")
     assert summary.since is not None
     assert 23 * 3600 < (from_ms(NOW) - summary.since).total_seconds() <= 24 * 3600
     assert summary.latency_ms.p50 is not None

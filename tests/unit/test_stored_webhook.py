@@ -23,7 +23,7 @@ WEBHOOK: dynamo.Row = {
     "version": 3,
     "name": "w",
     "url": "https://example.com/",
-    "events": ["POST_PUBLISHED"],
+    "eventTypes": ["POST_PUBLISHED"],
     "filters": [{"path": "a", "op": "exists", "value": True}],
     "retryConfig": {"maxRetries": 3, "backoffMultiplier": 2, "initialDelaySeconds": 30},
     "disableAfter": 10,
@@ -35,7 +35,7 @@ FULL = WEBHOOK | {
     "headers": "v1.h",
     "headerNames": ["X-Key"],
     "rateLimitPerSecond": 5,
-    "disabledReason": "endpoint_gone",
+    "statusReason": "endpoint_gone",
     "disabledAt": 6,
     "resumedAt": 7,
 }
@@ -69,8 +69,8 @@ def test_row_is_unchanged_by_from_row_and_to_row(row: dynamo.Row) -> None:
 
 def test_changed_webhook_keeps_attributes_of_a_newer_release() -> None:
     row = FULL | {"later": "x"}
-    changed = replace(StoredWebhook.from_row(row), disabled_at=None, disabled_reason=None, name="new")
-    expected = {name: value for name, value in row.items() if name not in ("disabledAt", "disabledReason")}
+    changed = replace(StoredWebhook.from_row(row), disabled_at=None, status_reason=None, name="new")
+    expected = {name: value for name, value in row.items() if name not in ("disabledAt", "statusReason")}
     assert stored(changed) == expected | {"name": "new"}
 
 

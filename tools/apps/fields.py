@@ -51,12 +51,12 @@ def fields_of(schema: dict[str, Any]) -> Iterator[Field]:
 
 def triggers() -> list[Entry]:
     """The event types that can start an automation, by key."""
-    return [entry for entry in all_entries() if entry.key in catalogue.TRIGGERS]
+    return [entry for entry in all_entries() if entry.type in catalogue.TRIGGERS]
 
 
 def sample_of(entry: Entry) -> dict[str, object]:
     """The catalogue's sample of an event, as a hook receives it and the samples route returns it."""
-    return hooks.sample(entry.key).model_dump(mode="json", by_alias=True)
+    return hooks.sample(entry.type).model_dump(mode="json", by_alias=True)
 
 
 def as_file(content: object) -> str:

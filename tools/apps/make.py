@@ -68,7 +68,7 @@ class Component:
 def files() -> Mapping[str, str]:
     """Return the text of every generated file by its path from the root."""
     entries = triggers()
-    event_triggers = {entry.key: list(_event_trigger(entry)) for entry in entries}
+    event_triggers = {entry.type: list(_event_trigger(entry)) for entry in entries}
     actions = {action.key: _action(action) for action in all_actions()}
     searches = {name: _search(name) for name in sorted(resources())}
     any_event_trigger = list(_any_event_trigger(entries[0]))
@@ -84,7 +84,7 @@ def files() -> Mapping[str, str]:
     ]
     groups: dict[str, list[str]] = {}
     for entry in entries:
-        groups.setdefault(_plural(entry.noun), []).append(event_triggers[entry.key][1].id)
+        groups.setdefault(_plural(entry.noun), []).append(event_triggers[entry.type][1].id)
     for action in all_actions():
         groups.setdefault(_plural(action.noun), []).append(actions[action.key].id)
     for name, search in searches.items():
@@ -172,7 +172,7 @@ def _event_trigger(entry: Entry) -> Iterator[Component]:
         {"path": name, "op": "equals", "value": f"{{{{ifempty(parameters.{name}, '')}}}}"}
         for name in (parameter["name"] for parameter in parameters)
     ]
-    webhook = _webhook(camel(entry.label), sentence(entry.label), entry.key, filters, parameters)
+    webhook = _webhook(camel(entry.label), sentence(entry.label), entry.type, filters, parameters)
     yield webhook
     data = {"name": "data", "type": "collection", "label": "Data", "spec": _fields(entry.json_schema)}
     yield _instant_trigger(_watch_label(entry), entry.description, webhook, data, entry)
@@ -198,7 +198,7 @@ def _any_event_trigger(example: Entry) -> Iterator[Component]:
 def _webhook(
     id: str, label: str, event: str, filters: list[dict[str, object]], parameters: list[dict[str, object]]
 ) -> Component:
-    body: dict[str, object] = {"targetUrl": "{{webhook.url}}", "event": event}
+    body: dict[str, object] = {"url": "{{webhook.url}}", "eventType": event}
     if filters:
         body["filters"] = filters
     codes = {
@@ -251,7 +251,7 @@ def _action(action: Action) -> Component:
             "method": "GET",
             "repeat": {"condition": "{{body.status = 'PENDING'}}", "delay": 1000, "limit": WAIT_SECONDS},
             "response": {
-                "valid": {"condition": "{{body.status != 'FAILED'}}", "message": "{{body.error}}"},
+                "valid": {"condition": "{{body.status != 'FAILED'}}", "message": "{{body.error.detail}}"},
                 "output": "{{body}}",
             },
         },
@@ -334,7 +334,15 @@ def _run_interface(output: list[dict[str, object]]) -> list[dict[str, object]]:
         {"name": "action", "type": "text", "label": "Action"},
         {"name": "status", "type": "text", "label": "Status"},
         {**collection, "spec": output} if output else collection,
-        {"name": "error", "type": "text", "label": "Error"},
+        {
+            "name": "error",
+            "type": "collection",
+            "label": "Error",
+            "spec": [
+                {"name": "code", "type": "text", "label": "Code"},
+                {"name": "detail", "type": "text", "label": "Detail"},
+            ],
+        },
         {"name": "createdAt", "type": "date", "label": "Created at"},
         {"name": "updatedAt", "type": "date", "label": "Updated at"},
         {"name": "expiresAt", "type": "date", "label": "Expires at"},

@@ -314,7 +314,7 @@ def _triggers(app: _App) -> Iterator[str]:
             continue
         interface, sample = app.code("module", id, "interface"), app.code("module", id, "samples") or {}
         yield from _mismatches(f"module {id}", interface, sample)
-        event = app.code("webhook", component["webhook"], "attach")["body"]["event"]
+        event = app.code("webhook", component["webhook"], "attach")["body"]["eventType"]
         if event.startswith("{{"):
             continue
         watched.append(event)

@@ -78,7 +78,7 @@ def _constant(name: str, kind: str, value: object) -> str:
 
 def _events() -> list[dict[str, str]]:
     options = [
-        {"name": entry.label, "value": entry.key, "description": entry.description.removesuffix(".")}
+        {"name": entry.label, "value": entry.type, "description": entry.description.removesuffix(".")}
         for entry in triggers()
     ]
     return sorted(options, key=lambda option: option["name"])
@@ -86,7 +86,7 @@ def _events() -> list[dict[str, str]]:
 
 def event_fields() -> dict[str, dict[str, str]]:
     """The type of a filter's value, for each path into an event's data."""
-    return {entry.key: dict(_kinds("", entry.json_schema)) for entry in triggers()}
+    return {entry.type: dict(_kinds("", entry.json_schema)) for entry in triggers()}
 
 
 def _kinds(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -113,7 +113,7 @@ def filter_fields() -> list[dict[str, object]]:
             "placeholder": "Add Filter",
             "default": {},
             "description": "Only events that have all of these values start the workflow",
-            "displayOptions": {"show": {"event": [entry.key]}},
+            "displayOptions": {"show": {"event": [entry.type]}},
             "options": sorted(
                 (_property(replace(field, is_required=False)) for field in filterable(entry)), key=_name
             ),

@@ -54,7 +54,7 @@ const filters = %s
 return z.request({
   method: 'POST',
   url: '%s/hooks',
-  body: { targetUrl: bundle.targetUrl, event: '%s', filters: filters },
+  body: { url: bundle.targetUrl, eventType: '%s', filters: filters },
 }).then((response) => response.data);
 """
 
@@ -156,7 +156,7 @@ def _app(base: str, authentication: dict[str, object], token: str) -> dict[str, 
         "beforeRequest": [_source(_BEFORE_REQUEST % (token, base), "request", "z", "bundle")],
         "afterResponse": [_source(_AFTER_RESPONSE, "response", "z", "bundle")],
         "triggers": {
-            **{entry.key.lower(): _trigger(api, entry) for entry in triggers()},
+            **{entry.type.lower(): _trigger(api, entry) for entry in triggers()},
             **{name: _dropdown(api, name) for name in sorted(choice_resources())},
         },
         "creates": {action.key: _create(api, action) for action in all_actions()},
@@ -246,15 +246,15 @@ def _trigger(api: str, entry: Entry) -> dict[str, object]:
     chosen = [field for field in fields_of(entry.json_schema) if field.choices]
     paths = json.dumps([field.name for field in chosen])
     return {
-        "key": entry.key.lower(),
+        "key": entry.type.lower(),
         "noun": entry.noun,
         "display": {"label": entry.label, "description": entry.description},
         "operation": {
             "type": "hook",
             "inputFields": [_filter(field) for field in chosen],
-            "performSubscribe": _source(_SUBSCRIBE % (paths, api, entry.key)),
+            "performSubscribe": _source(_SUBSCRIBE % (paths, api, entry.type)),
             "performUnsubscribe": _source(_UNSUBSCRIBE % api),
-            "performList": {"method": "GET", "url": f"{api}/triggers/{entry.key}/samples"},
+            "performList": {"method": "GET", "url": f"{api}/triggers/{entry.type}/samples"},
             "perform": _source("return [bundle.cleanedRequest];"),
             "sample": sample_of(entry),
             "outputFields": [
@@ -409,7 +409,7 @@ def tables() -> Iterator[str]:
     yield "| Trigger | Event | |"
     yield "|---|---|---|"
     for entry in triggers():
-        yield f"| {entry.label} | `{entry.key}` | {entry.description} |"
+        yield f"| {entry.label} | `{entry.type}` | {entry.description} |"
     yield ""
     yield "| Search | List | |"
     yield "|---|---|---|"

@@ -117,7 +117,7 @@ async function act(node: IExecuteFunctions, operation: string, item: number): Pr
 		const stored = node.getContext('node') as Record<string, StoredRequest>;
 		stored[positionOf(node, item)] = { key: `${keyOf(node, item)}:${String(run.id)}` };
 		throw new NodeApiError(node.getNode(), run as JsonObject, {
-			message: String(run.error),
+			message: String((run.error as IDataObject).detail),
 			itemIndex: item,
 		});
 	}

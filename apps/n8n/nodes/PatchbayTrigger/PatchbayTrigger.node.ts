@@ -16,8 +16,8 @@ import { isSigned } from '../shared/signature';
 const eventLabels = Object.fromEntries(events.map(({ name, value }) => [String(value), name]));
 
 interface DesiredHook extends IDataObject {
-	targetUrl: string;
-	event: string;
+	url: string;
+	eventType: string;
 	filters: IDataObject[];
 }
 
@@ -27,8 +27,8 @@ function desiredHook(hook: IHookFunctions): DesiredHook {
 	const simple = hook.getNodeParameter('filters', {}) as IDataObject;
 	const advanced = hook.getNodeParameter('advancedFilters', {}) as { filter?: Array<{ path: string; op: string }> };
 	return {
-		targetUrl: hook.getNodeWebhookUrl('default') as string,
-		event,
+		url: hook.getNodeWebhookUrl('default') as string,
+		eventType: event,
 		filters: filtersOf(hook.getNode(), event, simple, advanced.filter ?? []),
 	};
 }
@@ -46,7 +46,7 @@ async function ownHook(hook: IHookFunctions, stored: IDataObject): Promise<IData
 	if (!stored.hookId) return undefined;
 	const path = `/hooks/${String(stored.hookId)}`;
 	const { status, body } = await request(hook, 'GET', path, { expects: [404] });
-	if (status !== 404 && body.targetUrl === hook.getNodeWebhookUrl('default')) return body;
+	if (status !== 404 && body.url === hook.getNodeWebhookUrl('default')) return body;
 	forget(stored);
 	return undefined;
 }
@@ -154,7 +154,7 @@ export class PatchbayTrigger implements INodeType {
 				const hook = await ownHook(this, stored);
 				if (!hook) return false;
 				const isWanted =
-					hook.event === now.event && JSON.stringify(hook.filters) === JSON.stringify(now.filters);
+					hook.eventType === now.eventType && JSON.stringify(hook.filters) === JSON.stringify(now.filters);
 				if (isWanted) return hook.status === 'ACTIVE' && Boolean(stored.secret);
 				await unsubscribe(this, hook.id);
 				forget(stored);

@@ -217,14 +217,14 @@ export const eventFields: Record<string, Record<string, string>> = {
     "id": "string",
     "integrationId": "string",
     "provider": "string",
-    "reason": "string",
+    "statusReason": "string",
     "accountLabel": "string"
   },
   "WEBHOOK_DISABLED": {
     "webhookId": "string",
     "name": "string",
     "url": "string",
-    "reason": "string",
+    "statusReason": "string",
     "consecutiveFailures": "number",
     "disabledAt": "string"
   }
@@ -1100,8 +1100,8 @@ export const filterFields: INodeProperties[] = [
         "description": "The provider of the account"
       },
       {
-        "displayName": "Reason",
-        "name": "reason",
+        "displayName": "Status Reason",
+        "name": "statusReason",
         "type": "string",
         "default": "",
         "description": "Why it expired, as a code"
@@ -1138,8 +1138,8 @@ export const filterFields: INodeProperties[] = [
         "description": "Its name"
       },
       {
-        "displayName": "Reason",
-        "name": "reason",
+        "displayName": "Status Reason",
+        "name": "statusReason",
         "type": "string",
         "default": "",
         "description": "Why it was disabled, as a code"

@@ -50,7 +50,7 @@ def triggers() -> Triggers:
     return Triggers(
         [
             Trigger(
-                id=entry.key,
+                id=entry.type,
                 label=entry.label,
                 noun=entry.noun,
                 description=entry.description,
@@ -62,26 +62,26 @@ def triggers() -> Triggers:
     )
 
 
-def samples(principal: Principal, event: TriggerKey, query: SampleQuery) -> Samples:
+def samples(principal: Principal, event_type: TriggerKey, query: SampleQuery) -> Samples:
     """The workspace's newest events of that type, then the catalogue's sample: users who set up an automation
     see their own data, and all fields even if there is none yet.
     """
     samples = [
         Sample(id=stored.id, type=stored.type, timestamp=from_ms(stored.timestamp), data=stored.data)
-        for stored in events.list_newest(principal, event, query.limit)
+        for stored in events.list_newest(principal, event_type, query.limit)
     ]
     if len(samples) < query.limit:
-        samples.append(sample(event))
+        samples.append(sample(event_type))
     return Samples(samples)
 
 
-def sample(event: str) -> Sample:
+def sample(event_type: str) -> Sample:
     """The catalogue's sample in the shape that a hook gets; its ID never changes."""
     return Sample(
-        id=EventId.built_in("sample", event),
-        type=event,
+        id=EventId.built_in("sample", event_type),
+        type=event_type,
         timestamp=from_ms(SAMPLED_AT_MS),
-        data=load_entry(event).sample,
+        data=load_entry(event_type).sample,
     )
 
 
@@ -93,11 +93,11 @@ def subscribe(
 
     Raises ValidationFailed for a URL that Patchbay does not call, Conflict at the workspace's ceiling.
     """
-    check_registered_url("targetUrl", body.target_url)
+    check_registered_url("url", body.url)
     webhook = CreateWebhook(
-        name=f"{platform.label}: {load_entry(body.event).label}",
-        url=body.target_url,
-        events=[body.event],
+        name=f"{platform.label}: {load_entry(body.event_type).label}",
+        url=body.url,
+        event_types=[body.event_type],
         filters=body.filters,
     )
 
@@ -145,8 +145,8 @@ def _to_api(webhook: Webhook) -> Hook:
     return Hook(
         id=webhook.id,
         platform=webhook.source,
-        target_url=webhook.url,
-        event=webhook.events[0],
+        url=webhook.url,
+        event_type=webhook.event_types[0],
         filters=webhook.filters,
         status=webhook.status,
         created_at=webhook.created_at,

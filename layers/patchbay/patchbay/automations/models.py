@@ -155,15 +155,15 @@ def _without_unset(filters: object) -> object:
     ]
 
 
-def _check_trigger(event: str) -> str:
-    return _check_known(event, catalogue.TRIGGERS)
+def _check_trigger(event_type: str) -> str:
+    return _check_known(event_type, catalogue.TRIGGERS)
 
 
 class Subscribe(ApiModel):
-    """The event and URL of an automation. Ignores filters without a value (`""` or null)."""
+    """The event type and URL of an automation. Ignores filters without a value (`""` or null)."""
 
-    target_url: Url
-    event: Annotated[EventType, AfterValidator(_check_trigger)]
+    url: Url
+    event_type: Annotated[EventType, AfterValidator(_check_trigger)]
     filters: Annotated[BoundedFilters, BeforeValidator(_without_unset)] = Field(default_factory=list)
 
 
@@ -184,8 +184,8 @@ class KnownHook(SubscribedHook):
 class Hook(ApiModel):
     id: WebhookId
     platform: str
-    target_url: str
-    event: str
+    url: str
+    event_type: str
     filters: BoundedFilters
     status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
     created_at: Timestamp
@@ -203,6 +203,15 @@ class StartRun(ApiModel):
     callback_url: Url | None = None
 
 
+class RunError(ApiModel):
+    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is
+    the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+    """
+
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "action_failed"
+    detail: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ERROR_LENGTH)]
+
+
 class Run(ApiModel):
     """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
 
@@ -212,7 +221,7 @@ class Run(ApiModel):
     input: JsonObject
     status: Literal["PENDING", "SUCCEEDED", "FAILED"]
     output: JsonObject | None
-    error: str | None
+    error: RunError | None
     expires_at: Timestamp
     created_at: Timestamp
     updated_at: Timestamp
@@ -231,10 +240,8 @@ class Succeeded(ApiModel):
 
 
 class Failed(ApiModel):
-    """`error` is a message for the automation's owner."""
-
     status: Literal["FAILED"]
-    error: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ERROR_LENGTH)]
+    error: RunError
 
 
 class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="status")]]):

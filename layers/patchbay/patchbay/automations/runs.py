@@ -52,7 +52,7 @@ _EXPIRES_AFTER_MS = 15 * 60_000
 _REANNOUNCE_AFTER_MS = 60_000
 # The size of an input, and of an output.
 _MAX_BYTES = 64 * 1024
-_TIMEOUT_ERROR = "The platform did not answer within 15 minutes."
+_TIMEOUT_ERROR = {"code": "timed_out", "detail": "The platform did not answer within 15 minutes."}
 # The sweep stops when its function has less time left; the next sweep, a minute later, continues.
 _RESERVE_MS = 10_000
 
@@ -177,7 +177,7 @@ def _get_stored(id: RunId) -> StoredRun:
 def _with_answer(run: StoredRun, answer: Succeeded | Failed) -> StoredRun:
     """Raises ValidationFailed, PayloadTooLarge."""
     if isinstance(answer, Failed):
-        return replace(run, status=answer.status, error=answer.error)
+        return replace(run, status=answer.status, error=answer.error.model_dump())
     if run.action in catalogue.ACTIONS:
         check_output(run.action, answer.output)
     compact_json.check_size("output", answer.output, _MAX_BYTES)

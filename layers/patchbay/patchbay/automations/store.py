@@ -47,7 +47,7 @@ class StoredRun:
     created_at: int
     updated_at: int
     output: dict[str, JsonValue] | None = None
-    error: str | None = None
+    error: dict[str, str] | None = None
     version: int = 1
 
 

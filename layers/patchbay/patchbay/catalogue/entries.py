@@ -42,7 +42,7 @@ class EventTypeInfo(ApiModel):
     Patchbay's own, and `platform` events go only to the platform's own workspace.
     """
 
-    key: str
+    type: str
     kind: Kind
     description: _TriggerSentence
     json_schema: Annotated[Schema, Field(alias="schema")]
@@ -80,27 +80,27 @@ class Action(ApiModel):
 
 @cache
 def all_entries() -> tuple[Entry, ...]:
-    """Every event type: publishable ones first, and each kind sorted by key."""
-    return tuple(load_entry(key) for _, keys in _KINDS for key in sorted(keys))
+    """Every event type: publishable ones first, and each kind sorted by name."""
+    return tuple(load_entry(type) for _, types in _KINDS for type in sorted(types))
 
 
 @cache
-def load_entry(key: str) -> Entry:
-    """The event type with that key. Reads only its file. Raises KeyError."""
-    for kind, keys in _KINDS:
-        if key in keys:
-            return Entry.model_validate({**_read(f"events/{kind}", key), "key": key, "kind": kind})
-    raise KeyError(key)
+def load_entry(type: str) -> Entry:
+    """An event type's entry. Reads only its file. Raises KeyError."""
+    for kind, types in _KINDS:
+        if type in types:
+            return Entry.model_validate({**_read(f"events/{kind}", type), "type": type, "kind": kind})
+    raise KeyError(type)
 
 
-def check_data(key: str, data: object) -> None:
+def check_data(type: str, data: object) -> None:
     """Raises ValidationFailed for data that does not match the event type's schema; KeyError."""
-    schemas.check(_data_validator(key), data, "data")
+    schemas.check(_data_validator(type), data, "data")
 
 
 @cache
-def _data_validator(key: str) -> Validator:
-    return schemas.validator(load_entry(key).json_schema)
+def _data_validator(type: str) -> Validator:
+    return schemas.validator(load_entry(type).json_schema)
 
 
 @cache

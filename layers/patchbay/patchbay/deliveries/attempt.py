@@ -70,6 +70,7 @@ class CompletedAttempt:
             duration_ms=self.result.duration_ms,
             status_code=self.result.status_code,
             error=self.result.error,
+            error_code=self.result.error_kind,
             request_headers={**self.request_headers, **dict.fromkeys(own_headers, MASK)},
             response_headers={} if withheld else received,
             response_body="" if withheld else self.result.response_body,

@@ -85,7 +85,7 @@ class DeliveryQuery(ListQuery):
 
 
 class Delivery(ApiModel):
-    """`reason` says why the delivery has not succeeded (yet): `http_500`, `timeout`,
+    """`statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`,
     `retries_exhausted:http_500`, `held:timeouts` …
     """
 
@@ -94,7 +94,7 @@ class Delivery(ApiModel):
     event_id: EventId
     event_type: str
     status: str
-    reason: str | None
+    status_reason: str | None
     attempt_count: int
     max_attempts: int
     next_attempt_at: Timestamp | None
@@ -102,6 +102,13 @@ class Delivery(ApiModel):
     created_at: Timestamp
     updated_at: Timestamp
     version: int
+
+
+class AttemptError(ApiModel):
+    """Why there was no response. `code` is stable, such as `timeout` or `dns_failed`."""
+
+    code: str
+    detail: str
 
 
 class Attempt(ApiModel):
@@ -116,7 +123,7 @@ class Attempt(ApiModel):
     started_at: Timestamp
     duration_ms: int
     status_code: int | None
-    error: str | None
+    error: AttemptError | None
     request_headers: dict[str, str]
     response_headers: dict[str, str]
     response_body: str | None

@@ -103,7 +103,7 @@ def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, str | int 
         "webhookId": webhook.id,
         "name": webhook.name,
         "url": webhook.url,
-        "reason": webhook.disabled_reason,
+        "statusReason": webhook.status_reason,
         "consecutiveFailures": failures,
         "disabledAt": iso(from_ms(disabled_at)),
     }

@@ -14,6 +14,7 @@ from patchbay.clock import from_ms, now_ms, to_ms
 from patchbay.deliveries import roll_up, states, store
 from patchbay.deliveries.models import (
     Attempt,
+    AttemptError,
     Delivery,
     DeliveryDetail,
     DeliveryQuery,
@@ -198,7 +199,7 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
         timestamp=from_ms(event.timestamp),
         source=event.source,
         status="ACCEPTED" if event.reason is None else "REJECTED",
-        reason=event.reason,
+        status_reason=event.reason,
         data=event.data,
         deliveries=[
             EventDelivery(
@@ -264,7 +265,7 @@ def _to_api(delivery: StoredDelivery) -> Delivery:
         event_id=delivery.event_id,
         event_type=delivery.event_type,
         status=delivery.status,
-        reason=delivery.reason,
+        status_reason=delivery.reason,
         attempt_count=delivery.attempts,
         max_attempts=delivery.max_attempts,
         next_attempt_at=None if delivery.next_attempt_at is None else from_ms(delivery.next_attempt_at),
@@ -292,7 +293,11 @@ def attempt_to_api(principal: Principal, attempt: StoredAttempt) -> Attempt:
         started_at=from_ms(attempt.started_at),
         duration_ms=attempt.duration_ms,
         status_code=attempt.status_code,
-        error=attempt.error,
+        error=(
+            None
+            if attempt.error is None
+            else AttemptError(code=attempt.error_code or "unknown", detail=attempt.error)
+        ),
         request_headers=dict(attempt.request_headers),
         response_headers={} if withheld else dict(attempt.response_headers),
         response_body=None if withheld else attempt.response_body,

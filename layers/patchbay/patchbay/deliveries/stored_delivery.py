@@ -19,7 +19,8 @@ from patchbay.storage.dynamo import Row
 class StoredAttempt(NamedTuple):
     """One request and its result. It is a row if it failed, and part of the delivery's row if it succeeded.
 
-    `withheld` says that the response was not stored, because it repeats part of a header value.
+    Without a status code, `error_code` and `error` (its detail) say why. `withheld` says that the response
+    was not stored, because it repeats part of a header value.
     """
 
     number: int
@@ -32,6 +33,7 @@ class StoredAttempt(NamedTuple):
     truncated: bool
     status_code: int | None = None
     error: str | None = None
+    error_code: str | None = None
     withheld: bool = False
 
     @classmethod

@@ -32,7 +32,7 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     webhook = webhooks.get_stored(principal.workspace_id, id)
     receiver = Receiver.from_webhook(webhook)
     limits.admit_test(principal.workspace_id)
-    event_type = body.event_type or _first_type(webhook.events)
+    event_type = body.event_type or _first_type(webhook.event_types)
     event_id = EventId.new()
     event = payload(event_id, event_type, event_id.time_ms, load_entry(event_type).sample)
     completed = attempt.runner().run(
@@ -48,8 +48,8 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     return attempt_to_api(principal, completed.to_stored(receiver.headers))
 
 
-def _first_type(events: Sequence[str]) -> str:
+def _first_type(event_types: Sequence[str]) -> str:
     """The first subscribed type that can be published; the first one if none can."""
-    if catalogue.ANY in events:
+    if catalogue.ANY in event_types:
         return _DEFAULT_TYPE
-    return next((event for event in events if event in catalogue.PUBLISHABLE), events[0])
+    return next((type for type in event_types if type in catalogue.PUBLISHABLE), event_types[0])

@@ -94,13 +94,13 @@ class EventQuery(ListQuery):
 class EventSummary(PublishedEvent):
     """An event in a list. `source` is `api`, `bus` or `patchbay`.
 
-    A REJECTED event came over the bus and is invalid. It is stored with the `reason`, but not delivered. Its
-    `type` is empty if the bus event has no valid one.
+    A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
+    delivered. Its `type` is empty if the bus event has no valid one.
     """
 
     source: str
     status: EventStatus = "ACCEPTED"
-    reason: str | None = None
+    status_reason: str | None = None
 
 
 class EventDelivery(ApiModel):

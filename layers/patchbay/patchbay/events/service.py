@@ -140,7 +140,7 @@ def _to_summary(event: store.StoredEvent) -> EventSummary:
         timestamp=from_ms(event.timestamp),
         source=event.source,
         status=event.status,
-        reason=event.reason,
+        status_reason=event.reason,
     )
 
 

@@ -14,7 +14,7 @@ ROUTES = (
     ("GET", "/api/automations/{platform}/runs"),
     ("GET", "/api/automations/{platform}/runs/{id}"),
     ("GET", "/api/automations/{platform}/triggers"),
-    ("GET", "/api/automations/{platform}/triggers/{event}/samples"),
+    ("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
     ("GET", "/api/events"),
     ("POST", "/api/events"),
     ("POST", "/api/events/batch"),

@@ -102,7 +102,7 @@ class UpdateIntegration(CreateIntegration):
 
 class SetIntegrationStatus(ApiModel):
     status: Literal["ACTIVE", "INACTIVE", "ERROR"]
-    reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+    status_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
 
 
 class IntegrationQuery(ListQuery):

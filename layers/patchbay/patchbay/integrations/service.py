@@ -153,9 +153,9 @@ def set_status(
     def change(old: StoredIntegration) -> StoredIntegration:
         if body.status == "ACTIVE":
             _check_can_be_active(old)
-        return replace(old, status=body.status, status_reason=body.reason)
+        return replace(old, status=body.status, status_reason=body.status_reason)
 
-    detail = body.status if body.reason is None else f"{body.status}: {body.reason}"
+    detail = body.status if body.status_reason is None else f"{body.status}: {body.status_reason}"
     return _update_with_retries(principal, id, change, if_match, "integration.status_changed", detail)
 
 

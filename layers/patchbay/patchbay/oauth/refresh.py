@@ -134,7 +134,7 @@ def announce_expiry(connection: StoredConnection) -> None:
             "id": connection.id,
             "integrationId": connection.integration_id,
             "provider": connection.provider,
-            "reason": connection.error_code,
+            "statusReason": connection.error_code,
             "accountLabel": connection.account_label,
         },
         id=EventId.derived(

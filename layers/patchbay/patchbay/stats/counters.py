@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from patchbay.clock import from_ms
+from patchbay.webhooks import failures
 from patchbay.webhooks.models import LastError, Latency, WebhookStats
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
@@ -139,7 +140,11 @@ def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> Webh
             p50=percentile(histogram, 0.5), p95=percentile(histogram, 0.95), p99=percentile(histogram, 0.99)
         ),
         last_delivery_at=from_ms(last) if last else None,
-        last_error=LastError(at=from_ms(last_error[0]), reason=last_error[1]) if last_error else None,
+        last_error=(
+            LastError(code=last_error[1], detail=failures.describe(last_error[1]), at=from_ms(last_error[0]))
+            if last_error
+            else None
+        ),
     )
 
 

@@ -77,14 +77,14 @@ def _check_value(name: str, value: str) -> None:
         )
 
 
-def _check_events(events: list[str]) -> list[str]:
-    unknown = set(events) - catalogue.ALL - {catalogue.ANY}
+def _check_event_types(event_types: list[str]) -> list[str]:
+    unknown = set(event_types) - catalogue.ALL - {catalogue.ANY}
     if unknown:
         raise ValueError(
             f"unknown event type {', '.join(sorted(unknown))}; must be one of "
             f"{', '.join(sorted(catalogue.ALL))}, or * for all"
         )
-    return sorted(set(events))
+    return sorted(set(event_types))
 
 
 def _check_filters(filters: Filters) -> Filters:
@@ -96,10 +96,10 @@ def _check_filters(filters: Filters) -> Filters:
 
 Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
 BoundedFilters = Annotated[Filters, AfterValidator(_check_filters)]
-Events = Annotated[
+EventTypes = Annotated[
     list[EventType | Literal["*"]],
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
-    AfterValidator(_check_events),
+    AfterValidator(_check_event_types),
 ]
 # The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
@@ -139,7 +139,7 @@ class CreateWebhook(ApiModel):
 
     name: Name
     url: Url
-    events: Events
+    event_types: EventTypes
     filters: BoundedFilters = Field(default_factory=list)
     integration_id: IntegrationId | None = None
     headers: Headers = Field(default_factory=dict)
@@ -153,7 +153,7 @@ class UpdateWebhook(CreateWebhook):
 
     name: Name = ""
     url: Url = ""
-    events: Events = Field(default_factory=list)
+    event_types: EventTypes = Field(default_factory=list)
 
 
 class SetWebhookStatus(ApiModel):
@@ -180,8 +180,11 @@ class Latency(ApiModel):
 
 
 class LastError(ApiModel):
+    """The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`."""
+
+    code: str
+    detail: str
     at: Timestamp
-    reason: str
 
 
 class WebhookStats(ApiModel):
@@ -206,7 +209,7 @@ class Webhook(ApiModel):
     id: WebhookId
     name: str
     url: str
-    events: list[str]
+    event_types: list[str]
     filters: Filters
     integration_id: IntegrationId | None
     source: str
@@ -215,7 +218,7 @@ class Webhook(ApiModel):
     rate_limit_per_second: int | None
     disable_after: int
     status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
-    disabled_reason: str | None
+    status_reason: str | None
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
     consecutive_failures: int = 0

@@ -81,9 +81,9 @@ def subscribe(
     recovery_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
-    existing one: there is one for each combination of URL, events and filters. A deleted or disabled webhook
-    becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the old one
-    ends immediately. A paused webhook becomes active.
+    existing one: there is one for each combination of URL, event types and filters. A deleted or disabled
+    webhook becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the
+    old one ends immediately. A paused webhook becomes active.
 
     Returns the ID, and the signing secret if it is new. The transaction includes the actions of
     `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`. Raises
@@ -152,9 +152,9 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     changes = _attributes(principal.workspace_id, id, body, sent)
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        if webhook.source != _API and sent & {"url", "events", "filters"}:
+        if webhook.source != _API and sent & {"url", "event_types", "filters"}:
             raise Conflict(
-                f"An automation in {webhook.source} manages the url, events and filters of this webhook. "
+                f"An automation in {webhook.source} manages the url, eventTypes and filters of this webhook. "
                 "Change them there."
             )
         has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
@@ -258,7 +258,7 @@ def disable(
         is_disabled = webhook.is_active and not webhook.was_renewed_since(requested_at)
         if not is_disabled:
             return webhook
-        return replace(webhook, status="DISABLED", disabled_reason=reason, disabled_at=now_ms())
+        return replace(webhook, status="DISABLED", status_reason=reason, disabled_at=now_ms())
 
     try:
         _change(workspace_id, id, change, None, extra_actions=extra_actions)
@@ -376,8 +376,8 @@ def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id
 
 def _hook_key(source: str, body: CreateWebhook) -> str:
     """The same for two subscriptions to the same events at the same URL."""
-    fields = body.model_dump(mode="json", by_alias=True, include={"url", "events", "filters"})
-    identity = json.dumps([source, fields["url"], fields["events"], fields["filters"]], sort_keys=True)
+    fields = body.model_dump(mode="json", by_alias=True, include={"url", "event_types", "filters"})
+    identity = json.dumps([source, fields["url"], fields["eventTypes"], fields["filters"]], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
@@ -409,7 +409,7 @@ def _with_status(webhook: StoredWebhook, status: WebhookStatus) -> StoredWebhook
     if status != "ACTIVE":
         return replace(webhook, status=status)
     # Failures before this moment no longer count (receivers.health).
-    return replace(webhook, status=status, disabled_reason=None, disabled_at=None, resumed_at=now_ms())
+    return replace(webhook, status=status, status_reason=None, disabled_at=None, resumed_at=now_ms())
 
 
 def _delete(
@@ -434,10 +434,10 @@ def _delete(
 
 
 def _check_events(principal: Principal, body: CreateWebhook) -> None:
-    reserved = catalogue.PLATFORM_ONLY.intersection(body.events)
+    reserved = catalogue.PLATFORM_ONLY.intersection(body.event_types)
     if reserved and not principal.is_platform:
         raise ValidationFailed.for_field(
-            "events", f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
+            "eventTypes", f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
         )
 
 
@@ -510,7 +510,7 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
         id=WebhookId(webhook.id),
         name=webhook.name,
         url=webhook.url,
-        events=list(webhook.events),
+        event_types=list(webhook.event_types),
         filters=_FILTERS.validate_python(webhook.filters),
         integration_id=webhook.integration_id,
         source=webhook.source,
@@ -519,7 +519,7 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
         rate_limit_per_second=webhook.rate_limit_per_second,
         disable_after=webhook.disable_after,
         status=webhook.status,
-        disabled_reason=webhook.disabled_reason,
+        status_reason=webhook.status_reason,
         disabled_at=from_ms(webhook.disabled_at) if webhook.disabled_at else None,
         resumed_at=from_ms(webhook.resumed_at) if webhook.resumed_at else None,
         created_at=from_ms(webhook.created_at),

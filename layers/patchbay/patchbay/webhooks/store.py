@@ -155,7 +155,7 @@ def page(
     filters = {"status": status, "eventType": event_type, "source": source}
     conditions = {
         "status": "#status = :status",
-        "eventType": "contains(events, :eventType)",
+        "eventType": "contains(eventTypes, :eventType)",
         "source": "#source = :source",
     }
     values = {name: value for name, value in filters.items() if value is not None}
@@ -349,14 +349,14 @@ def _subscription_keys(webhook: StoredWebhook) -> set[str]:
     """The sort keys of a webhook's subscriptions: none unless it is active."""
     if not webhook.is_active:
         return set()
-    return {_subscription_key(event, webhook.id) for event in webhook.events}
+    return {_subscription_key(event, webhook.id) for event in webhook.event_types}
 
 
 def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str]:
     """The attributes that decide which events a webhook gets. Filters are compared as text, because in
     Python 1 equals True.
     """
-    return webhook.is_active, list(webhook.events), compact_json.dumps(webhook.filters)
+    return webhook.is_active, list(webhook.event_types), compact_json.dumps(webhook.filters)
 
 
 def _subscribe_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:

@@ -47,14 +47,14 @@ class StoredWebhook:
     secrets: Sequence[StoredSecret] = field(repr=False)
     retry_config: Mapping[str, JsonValue]
     name: str = ""
-    events: Sequence[str] = ()
+    event_types: Sequence[str] = ()
     filters: Sequence[Mapping[str, JsonValue]] = ()
     integration_id: IntegrationId | None = None
     headers: str | None = field(default=None, repr=False)
     header_names: Sequence[str] = ()
     rate_limit_per_second: int | None = None
     disable_after: int = 0
-    disabled_reason: str | None = None
+    status_reason: str | None = None
     disabled_at: int | None = None
     resumed_at: int = 0
     subscribed_at: int | None = None
@@ -101,14 +101,14 @@ class StoredWebhook:
             secrets=row["secrets"],
             retry_config=row["retryConfig"],
             name=get("name", ""),
-            events=get("events", ()),
+            event_types=get("eventTypes", ()),
             filters=get("filters", ()),
             integration_id=None if integration_id is None else IntegrationId(integration_id),
             headers=get("headers"),
             header_names=get("headerNames", ()),
             rate_limit_per_second=get("rateLimitPerSecond"),
             disable_after=get("disableAfter", 0),
-            disabled_reason=get("disabledReason"),
+            status_reason=get("statusReason"),
             disabled_at=get("disabledAt"),
             resumed_at=get("resumedAt", 0),
             subscribed_at=get("subscribedAt"),
@@ -138,14 +138,14 @@ class StoredWebhook:
             return row | {"body": self.body, "ttl": self.ttl}
         return row | {
             "name": self.name,
-            "events": self.events,
+            "eventTypes": self.event_types,
             "filters": self.filters,
             "integrationId": self.integration_id,
             "headers": self.headers,
             "headerNames": self.header_names,
             "rateLimitPerSecond": self.rate_limit_per_second,
             "disableAfter": self.disable_after,
-            "disabledReason": self.disabled_reason,
+            "statusReason": self.status_reason,
             "disabledAt": self.disabled_at,
             "resumedAt": self.resumed_at or None,
             "subscribedAt": self.subscribed_at,
