@@ -54,7 +54,7 @@ def build(examples: Examples | None = None) -> Json:
         "servers": TEXTS["servers"],
         "tags": [{"name": tag["name"], "description": tag["description"]} for tag in tags],
         "paths": dict(paths),
-        "webhooks": {entry.key: events.webhook(entry) for entry in all_entries()},
+        "webhooks": {entry.type: events.webhook(entry) for entry in all_entries()},
         "components": {
             "schemas": _described(
                 dict(sorted({**schemas.components(), **TEXTS["schemas"], **events.schemas()}.items()))

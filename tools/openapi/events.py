@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 def webhook(entry: Entry) -> Json:
     """The request that a receiver gets for an event of this type."""
-    name = _pascal(entry.key)
+    name = _pascal(entry.type)
     return {
         "post": {
             "operationId": f"receive{name}",
@@ -43,7 +43,7 @@ def sample(entry: Entry) -> Json:
     """The body of the request."""
     return {
         "id": TEXTS["webhooks"]["event_id"],
-        "type": entry.key,
+        "type": entry.type,
         "timestamp": TEXTS["webhooks"]["timestamp"],
         "data": entry.sample,
     }
@@ -53,15 +53,15 @@ def schemas() -> dict[str, Json]:
     """The schemas of the requests and of their data."""
     found: dict[str, Json] = {}
     for entry in all_entries():
-        name = _pascal(entry.key)
+        name = _pascal(entry.type)
         data = _untitled({key: value for key, value in entry.json_schema.items() if key != "$schema"})
-        found[f"{name}Data"] = {"description": f"The data of a `{entry.key}` event.", **data}
+        found[f"{name}Data"] = {"description": f"The data of a `{entry.type}` event.", **data}
         found[f"{name}Event"] = {
             "description": entry.description,
             "type": "object",
             "properties": {
                 "id": {"type": "string", "pattern": "^evt_[0-9A-Za-z]{22}$"},
-                "type": {"type": "string", "const": entry.key},
+                "type": {"type": "string", "const": entry.type},
                 "timestamp": {"type": "string", "format": "date-time"},
                 "data": {"$ref": f"{PREFIX}{name}Data"},
             },
