@@ -25,7 +25,16 @@ from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
 from tests.catalogued import POST, minimal_data
-from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.conftest import (
+    LAMBDA_CONTEXT,
+    REDIRECT_URI,
+    RETURN_ORIGIN,
+    Answer,
+    Api,
+    Backend,
+    jwt_for,
+    routes_of,
+)
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, Step, receiver
 
@@ -114,7 +123,7 @@ class Driver:
 
     @property
     def routes(self) -> Sequence[gateway.Route]:
-        return self._gateway.routes
+        return routes_of(self.backend.template)
 
     @property
     def untried(self) -> set[str]:
@@ -262,7 +271,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
             api(f"PUT {path}/status", 200, json={"status": status})
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
         assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
-        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
+        api(f"POST {path}/rotate-secret", 412, headers={"idempotency-key": "two", "if-match": "1"})
         assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)

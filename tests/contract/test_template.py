@@ -24,7 +24,7 @@ from local.template import Resource, Template
 from patchbay import vault
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -33,7 +33,7 @@ TEMPLATE = Template(
     ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
 )
 FUNCTIONS = TEMPLATE.functions()
-ROUTES = gateway.read(TEMPLATE).routes
+ROUTES = routes_of(TEMPLATE)
 QUEUES = {queue.logical_id: queue.properties for queue in TEMPLATE.of_type("AWS::SQS::Queue")}
 TABLES = {table.logical_id: table.properties for table in TEMPLATE.of_type("AWS::DynamoDB::Table")}
 SOURCES = {

@@ -40,7 +40,7 @@ from patchbay.api_keys.models import (
 from patchbay.auth.principal import Principal, in_process
 from patchbay.aws_http import Response
 from patchbay.clock import from_ms, iso, now_ms
-from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
+from patchbay.errors import Conflict, Forbidden, NotFound, PreconditionFailed, RateLimited
 from patchbay.settings import settings as configuration
 from patchbay.storage import dynamo
 from tests.api_keys import (
@@ -281,10 +281,10 @@ def test_if_match_is_checked_on_update_and_rotate(api: Api, backend: Backend) ->
     assert put(api, key, headers={"If-Match": '"1"'}, name="a").json()["version"] == 2
     before = rows(backend)
     for version in ("1", "3", '"0"'):
-        assert_problem(put(api, key, headers={"If-Match": version}, name="b"), 409, None, "version 2")
-        assert_problem(put(api, key, headers={"If-Match": version}, name="a"), 409, None, "version 2")
-        assert_problem(rotate(api, key, headers={"If-Match": version}), 409, None, "version 2")
-    assert_problem(put(api, key, headers={"If-Match": "*"}, name="b"), 422)
+        assert_problem(put(api, key, headers={"If-Match": version}, name="b"), 412, None, "version 2")
+        assert_problem(put(api, key, headers={"If-Match": version}, name="a"), 412, None, "version 2")
+        assert_problem(rotate(api, key, headers={"If-Match": version}), 412, None, "version 2")
+    assert_problem(put(api, key, headers={"If-Match": "**"}, name="b"), 422)
     assert_problem(rotate(api, key, headers={"If-Match": "-2"}), 422)
     assert rows(backend) == before
     assert put(api, key, headers={"If-Match": "2"}, name="b").json()["version"] == 3
@@ -1233,7 +1233,7 @@ def test_revoke_with_if_match_conflicts_with_a_concurrent_update(backend: Backen
     renaming = meanwhile(
         "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="other"))
     )
-    with renaming, pytest.raises(Conflict, match="version 2, not 1"):
+    with renaming, pytest.raises(PreconditionFailed, match="version 2, not 1"):
         service.revoke(ADA, key.id, if_match=1)
     assert service.get(ADA, key.id).status is KeyStatus.ACTIVE
     with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="third"))):

@@ -22,12 +22,22 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from local import gateway
 from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
 from patchbay.settings import ConfigurationError
-from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, clear_caches, jwt_for
+from tests.conftest import (
+    AUDIENCE,
+    ISSUER,
+    JWT_SECRET,
+    ROOT,
+    Answer,
+    Api,
+    Backend,
+    clear_caches,
+    jwt_for,
+    routes_of,
+)
 from tests.problems import assert_problem
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -611,7 +621,7 @@ class Route:
 def routes(backend: Backend) -> list[Route]:
     functions = backend.template.functions()
     result = []
-    for route in gateway.read(backend.template).routes:
+    for route in routes_of(backend.template):
         module, _, name = functions[route.function].handler.rpartition(".")
         handler = getattr(importlib.import_module(module), name)
         line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from local import gateway
 from patchbay import queues, vault
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
@@ -32,7 +31,7 @@ from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.catalogued import minimal_data
-from tests.conftest import JWT_SECRET, REDIRECT_URI, Answer, Api, Backend, jwt_for
+from tests.conftest import JWT_SECRET, REDIRECT_URI, Answer, Api, Backend, jwt_for, routes_of
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, failing, one_at_a_time
 from tests.receivers import receiver
 from tests.tour import (
@@ -565,7 +564,7 @@ def test_no_api_key_in_responses_logs_queues_or_tables(
         use_keys_in_process(hunt, keys)
         announce_an_expiring_key(hunt, clock)
     with subtests.test("every route of API keys succeeds, is refused and fails"):
-        known = {route.key for route in gateway.read(hunt.backend.template).routes if "api-keys" in route.key}
+        known = {route.key for route in routes_of(hunt.backend.template) if "api-keys" in route.key}
         assert {line for line, _ in hunt.driven if "api-keys" in line} == known
         for line in known:
             statuses = {status for driven, status in hunt.driven if driven == line}

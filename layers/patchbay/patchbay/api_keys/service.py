@@ -81,7 +81,7 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
     """Revoke a key: its next request is refused. A key that has ended does not change.
 
     Raises NotFound, also for a key of another workspace; Forbidden if the key has more rights than the
-    caller; Conflict if `if_match` is not the current version.
+    caller; PreconditionFailed if `if_match` is not the current version.
     """
     for _ in range(_TRIES):
         key = _get_stored(principal, id)
@@ -101,7 +101,7 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
 
     Raises Forbidden if the key has, or would have, more rights than the caller, or if the caller is itself a
     key and would widen it; ValidationFailed for a new scope that is misspelled; Conflict if the key has
-    ended, or if `if_match` is not its current version.
+    ended; PreconditionFailed if `if_match` is not its current version.
     """
     for _ in range(_TRIES):
         key = _get_editable(principal, id, if_match)
@@ -134,8 +134,8 @@ def rotate(
     rotation gives no extra requests.
 
     Raises Forbidden if the key has more rights than the caller, or if a calling key is not the key itself.
-    Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, if
-    the workspace is at its ceiling, or if `if_match` is not the key's current version.
+    Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, or
+    if the workspace is at its ceiling; PreconditionFailed if `if_match` is not the key's current version.
     """
     used: tuple[Count, ...] = ()
     for _ in range(_TRIES):

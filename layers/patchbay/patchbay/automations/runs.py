@@ -132,8 +132,8 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
     """End a run of any workspace with the platform's answer. Repeating an answer gets the same response.
 
     Raises NotFound, ValidationFailed for an output that does not match the action's schema, PayloadTooLarge,
-    Conflict for a run that has ended with another answer or has expired, or when `if_match` is not the
-    version of a pending run.
+    Conflict for a run that has ended with another answer or has expired, and PreconditionFailed when
+    `if_match` is not the version of a pending run.
     """
     run = _get_stored(id)
     ended = _with_answer(run, body.root)

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from patchbay.api_model import validate
-from patchbay.errors import NotFound
 from patchbay.http.request import Request
 
 Reader = Callable[[Request], object]
@@ -48,7 +47,9 @@ def _path_reader(variable: str, kind: type[PathValue]) -> Reader:
         try:
             return kind.parse(request.path[variable])
         except ValueError as error:
-            raise NotFound(f"The path is wrong: {variable} is {error}.") from None
+            from patchbay.http.not_found import impossible_value  # only errors need the table of routes
+
+            raise impossible_value(request.method, request.raw_path, variable, str(error)) from None
 
     return read
 

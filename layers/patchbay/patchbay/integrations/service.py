@@ -134,7 +134,7 @@ def update(
     """Change the fields that `body` sets.
 
     A change of the client or of a URL needs credentials:write and the client secret in the body, and expires
-    all connections. Raises Conflict if `if_match` is not the current version.
+    all connections. Raises PreconditionFailed if `if_match` is not the current version.
     """
     fields = body.model_fields_set
 

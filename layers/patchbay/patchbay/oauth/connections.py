@@ -75,13 +75,17 @@ def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef)
 
 
 def token(
-    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+    principal: Principal,
+    integration_id: IntegrationId,
+    ref: ConnectionRef,
+    used: limits.UsedQuotas | None = None,
 ) -> AccessToken | ConnectionCredentials:
-    """The access token, refreshed if it is due, or the credentials. Logs each use.
+    """The access token, refreshed if it is due, or the credentials. Logs each use. Adds the integration's
+    quotas to `used`.
 
     Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
     """
-    integration, connection, call_state = _find_usable(principal, integration_id, ref)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
         if connection.status == ConnectionStatus.REVOKED:
             raise refresh.connection_not_found()
@@ -101,10 +105,17 @@ def token(
     )
 
 
-def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
-    """Refresh the token now, even if the current one is still good. Raises the same errors as `token`."""
+def refresh_now(
+    principal: Principal,
+    integration_id: IntegrationId,
+    body: RefreshConnection,
+    used: limits.UsedQuotas | None = None,
+) -> Connection:
+    """Refresh the token now, even if the current one is still good. Adds to `used` and raises errors as
+    `token` does.
+    """
     ref = ConnectionRef(body.connection_id)
-    integration, connection, call_state = _find_usable(principal, integration_id, ref)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
         raise Conflict("This connection has credentials, which do not change. There is nothing to refresh.")
     refreshed = refresh.ensure_fresh(integration, connection, call_state, principal.id, forced=True)
@@ -112,9 +123,14 @@ def refresh_now(principal: Principal, integration_id: IntegrationId, body: Refre
 
 
 def create(
-    principal: Principal, integration_id: IntegrationId, body: CreateConnection, once: Once | None = None
+    principal: Principal,
+    integration_id: IntegrationId,
+    body: CreateConnection,
+    once: Once | None = None,
+    used: limits.UsedQuotas | None = None,
 ) -> Connection:
-    """Create a connection with an API key or basic credentials. Replaces an existing one of that name.
+    """Create a connection with an API key or basic credentials. Replaces an existing one of that name. Adds
+    the integration's quotas to `used`.
 
     Raises ValidationFailed for credentials other than those that the provider requires, and Conflict if it
     requires OAuth or at the workspace's ceiling.
@@ -122,7 +138,7 @@ def create(
     integration = integrations.get_stored(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
-    limits.admit(integration)
+    limits.admit(integration, used)
     old = store.get(principal.workspace_id, integration_id, body.connection_id)
     check_replaceable(old)
     for _ in range(_MAX_TRIES):
@@ -321,10 +337,13 @@ def _find(
 
 
 def _find_usable(
-    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+    principal: Principal,
+    integration_id: IntegrationId,
+    ref: ConnectionRef,
+    used: limits.UsedQuotas | None,
 ) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
     """A connection whose integration is active and still has the client that the connection was made with.
-    Counts one use.
+    Counts one use, and adds the integration's quotas to `used`.
 
     Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited.
     """
@@ -332,7 +351,7 @@ def _find_usable(
     check_active(integration)
     if connection.generation != integration.generation:
         raise refresh.expired_error(replace(connection, last_error=_client_changed(integration)))
-    limits.admit(integration)
+    limits.admit(integration, used)
     return integration, connection, call_state
 
 

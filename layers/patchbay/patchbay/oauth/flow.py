@@ -60,8 +60,11 @@ _MAX_PARAMETER_LENGTH = 4096
 _RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
 
 
-def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate) -> Authorization:
-    """Start a flow. Returns where to send the user, and the state that the provider returns with them.
+def initiate(
+    principal: Principal, integration_id: IntegrationId, body: Initiate, used: limits.UsedQuotas | None = None
+) -> Authorization:
+    """Start a flow. Returns where to send the user, and the state that the provider returns with them. Adds
+    the integration's quotas to `used`.
 
     Raises ValidationFailed for a redirect or return URL that is not registered, or scopes beyond the
     integration's; IntegrationInactive; RateLimited.
@@ -72,7 +75,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     _check_redirect_uri(integration, body.redirect_uri)
     _check_return_url(body.return_url)
     scopes = _scopes(integration, client, body.scopes)
-    limits.admit(integration)
+    limits.admit(integration, used)
     now = now_ms()
     state = secrets.token_urlsafe(32)
     id = states.hash_state(state)

@@ -140,9 +140,9 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
-    """Change the fields that `body` sets. Raises NotFound; Conflict when `if_match` is not the current
-    version, or when an automation manages one of the fields; ValidationFailed as `create` does, and when the
-    URL would send stored header values to another origin.
+    """Change the fields that `body` sets. Raises NotFound; PreconditionFailed when `if_match` is not the
+    current version; Conflict when an automation manages one of the fields; ValidationFailed as `create` does,
+    and when the URL would send stored header values to another origin.
     """
     sent = body.model_fields_set
     if "url" in sent:
@@ -172,7 +172,7 @@ def set_status(
     principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
 ) -> Webhook:
     """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures. Raises NotFound,
-    and Conflict when `if_match` is not the current version.
+    and PreconditionFailed when `if_match` is not the current version.
     """
     return _change(principal.workspace_id, id, lambda webhook: _with_status(webhook, body.status), if_match)
 
@@ -187,8 +187,9 @@ def rotate_secret(
     """Give a webhook a new signing secret, shown only in this response. The older secrets sign alongside it
     for `overlapSeconds`, or for their remaining time if that is shorter.
 
-    Stored secrets are not decrypted, so a damaged one can be replaced. Raises Conflict when `if_match` is not
-    the current version, or when the webhook has the maximum number of live secrets.
+    Stored secrets are not decrypted, so a damaged one can be replaced. Raises PreconditionFailed when
+    `if_match` is not the current version, and Conflict when the webhook has the maximum number of live
+    secrets.
     """
     secret = signing.new_secret()
 
@@ -218,7 +219,7 @@ def rotate_secret(
 
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
     """Remove a webhook. The delivery worker and the sweeper later end its waiting deliveries as CANCELLED.
-    Raises NotFound, and Conflict when `if_match` is not the current version.
+    Raises NotFound, and PreconditionFailed when `if_match` is not the current version.
     """
     _delete(principal.workspace_id, id, if_match)
     return Empty()
