@@ -16,12 +16,10 @@ from urllib.parse import unquote
 
 from jsonschema_rs import validator_for
 
-from local import gateway
 from patchbay.clock import iso
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.tour import Driver
-from tools.openapi.examples import Examples
-from tools.openapi.operations import operations
+from tools.openapi.operations import Operation, operations
 
 Json = dict[str, Any]
 
@@ -116,6 +114,8 @@ class Recorder(Driver):
 
     def call(self, line: str, **options: Any) -> Answer:
         options["headers"] = {"host": HOST, **options.get("headers", {})}
+        if (body := self._default_body(line)) is not None:
+            options.setdefault("json", body)
         answer = super().call(line, **options)
         found = self._keep(line, options, answer)
         if found is not None and answer.status < 300 and found not in self._probed:
@@ -125,11 +125,22 @@ class Recorder(Driver):
                 self._keep(probe_line, mistaken, self._api(probe_line, **mistaken))
         return answer
 
-    def _keep(self, line: str, options: Mapping[str, Any], answer: Answer) -> str | None:
+    def _default_body(self, line: str) -> Json | None:
+        """The body that means the same as none, for an operation that needs none."""
+        operation = self._operation(line)[0]
+        if operation is None or operation.body is None or operation.body_required:
+            return None
+        default = operation.body.model_validate({}).model_dump(mode="json", by_alias=True, exclude_none=True)
+        return default or None
+
+    def _operation(self, line: str) -> tuple[Operation | None, Mapping[str, str]]:
         method, _, target = line.partition(" ")
         match = self._gateway.match(method, unquote(target.partition("?")[0]))
-        assert match is not None
-        operation = self._ids.get(match[0].key)
+        assert match is not None, line
+        return self._ids.get(match[0].key), match[1]
+
+    def _keep(self, line: str, options: Mapping[str, Any], answer: Answer) -> str | None:
+        operation, path = self._operation(line)
         if operation is None:
             return None
         media_type = answer.headers["content-type"].partition(";")[0]
@@ -137,7 +148,7 @@ class Recorder(Driver):
         self.exchanges.append(
             Exchange(
                 operation.id,
-                match[1],
+                path,
                 options.get("json"),
                 answer.status,
                 media_type,
@@ -301,10 +312,3 @@ def errors_of(operation: str, recorded: Json, contract: Contract) -> Iterator[st
         yield from contract.response_errors(
             operation, problem["status"], "application/problem+json", problem
         )
-
-
-def examples_of(recording: Json) -> Examples:
-    return Examples(recording)
-
-
-__all__ = ["Contract", "Recorder", "errors_of", "gateway", "merged"]

@@ -316,9 +316,9 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
-    batch = {"events": [campaign, {"type": publisher["key"], "data": {}}]}
+    batch = {"events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]}
     items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
-    assert ["error" in item for item in items] == [False, True]
+    assert ["error" in item for item in items] == [False, True, True]
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
         put_on_bus(backend, {"workspaceId": "acme", **detail})
     subscribed = {**webhook, "eventTypes": ["CAMPAIGN_STARTED"]}

@@ -55,13 +55,14 @@ def test_operation_is_complete(operation: dict[str, Any]) -> None:
     assert operation["x-sdk-method"]
     for parameter in operation.get("parameters", ()):
         assert "$ref" in parameter or parameter["description"], parameter
-    for content in _json_contents(operation):
-        assert content["examples"], "run `make examples`"
+    without_example = [content for content in _json_contents(operation) if not content.get("examples")]
+    assert without_example == [], "run `make examples`"
 
 
 def _json_contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The bodies of the request and of successes."""
-    bodies = [operation.get("requestBody", {})]
+    body = operation.get("requestBody", {})
+    bodies = [body] if body.get("required") else []
     bodies += [body for status, body in operation["responses"].items() if status.startswith("2")]
     for body in bodies:
         if "application/json" in body.get("content", {}):
@@ -151,7 +152,8 @@ def test_requests_and_responses_match_the_document(
     errors += [
         f"{exchange.operation}: {error}"
         for exchange in recorder.exchanges
-        if exchange.status < 300
+        # In a batch, each event is validated on its own.
+        if exchange.status < 300 and exchange.request is not None and exchange.operation != "publishEvents"
         for error in CONTRACT.request_errors(exchange.operation, exchange.request)
     ]
     assert errors == []

@@ -180,13 +180,23 @@ def _answers(operation: Operation, schemas: Schemas, examples: Examples) -> Iter
             response["content"] = {models[0].media_type: {"schema": {"type": "string"}}}
         elif not _is_bare(models[0]):
             content: Json = {"schema": schemas.response(models)}
-            if named := examples.responses(operation.id, status):
+            if named := _response_examples(operation.id, status, models, examples):
                 content["examples"] = named
             response["content"] = {"application/json": content}
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
         yield status, response
         if issubclass(models[0], File):
             yield 304, {"description": TEXTS["not_modified"]}
+
+
+def _response_examples(id: str, status: int, models: Sequence[Model], examples: Examples) -> Json:
+    """The operation's own recorded response, or that of another operation with the same model."""
+    recorded = examples.responses(id, status)
+    for other in operations():
+        for its_status, its_models in other.answers.items():
+            if not recorded and its_models == models:
+                recorded = examples.responses(other.id, its_status)
+    return recorded
 
 
 def _answer_text(status: int, models: Sequence[Model]) -> str:
@@ -196,7 +206,8 @@ def _answer_text(status: int, models: Sequence[Model]) -> str:
 
 
 def _headers(operation: Operation, status: int, models: Sequence[Model]) -> Iterator[str]:
-    if status == 303 or (status == 201 and operation.has_location):
+    yield "X-Request-Id"
+    if status in (303, operation.located_status):
         yield "Location"
     if "version" in models[0].model_fields or issubclass(models[0], File):
         yield "ETag"
@@ -216,10 +227,9 @@ def _problem_responses(operation: Operation, examples: Examples) -> Iterator[tup
 
 
 def _by_status(problems: Sequence[type[Problem]]) -> Iterator[tuple[int, list[type[Problem]]]]:
-    """The problems of each status: one for each code."""
-    ordered = sorted(problems, key=lambda problem: (problem.status, problem.code))
-    for status, same in groupby(ordered, key=lambda problem: problem.status):
-        yield status, [*{problem.code: problem for problem in same}.values()]
+    """The problems of each status; they are sorted."""
+    for status, same in groupby(problems, key=lambda problem: problem.status):
+        yield status, [*same]
 
 
 def _response_name(problems: Sequence[type[Problem]]) -> str:
@@ -254,7 +264,7 @@ def _problem_response(status: int, problems: Sequence[type[Problem]], named: Jso
 
 
 def _meaning(problem: type[Problem]) -> str:
-    return f"{problem.title}."
+    return f"{problem.title}. {problem.remedy}"
 
 
 # ── texts of fields ──────────────────────────────────────────────────────────────────────────────────

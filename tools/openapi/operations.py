@@ -18,9 +18,18 @@ from local import gateway
 from local.settings import ROOT
 from local.template import Template
 from patchbay import idempotency
-from patchbay.errors import MalformedJson, NotFound, PayloadTooLarge, Problem, RateLimited, ValidationFailed
-from patchbay.errors import Forbidden, InternalError, Unauthenticated
-from patchbay.http import Request
+from patchbay.errors import (
+    Forbidden,
+    InternalError,
+    MalformedJson,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+    all_problems,
+)
 from tools.openapi.problems import raised_by
 
 Model = type[BaseModel]
@@ -45,7 +54,7 @@ class Operation:
     body: Model | None
     body_required: bool
     answers: Mapping[int, tuple[Model, ...]]
-    has_location: bool
+    located_status: int | None
     takes_idempotency_key: bool
     takes_if_match: bool
     problems: tuple[type[Problem], ...]
@@ -96,7 +105,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         body=body,
         body_required=not info["optional_body"],
         answers=answers,
-        has_location=info["located"] and 201 in answers,
+        located_status=info["status"] if info["located"] else None,
         takes_idempotency_key=takes_key,
         takes_if_match="request.if_match" in source,
         problems=(),
@@ -129,7 +138,9 @@ def _answers(kind: object, status: int) -> Iterator[tuple[int, tuple[Model, ...]
 
 
 def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[Problem]]:
-    """What the pipeline of `@endpoint` can raise for this operation, and what its function can."""
+    """What the pipeline of `@endpoint` can raise for this operation, and what its function can: one class for
+    each code.
+    """
     found = raised_by([function]) | {InternalError, ValidationFailed}
     if operation.scope is not None:
         found |= {Unauthenticated, Forbidden, RateLimited}
@@ -139,4 +150,6 @@ def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[P
         found |= {NotFound}
     if operation.takes_idempotency_key:
         found |= raised_by([idempotency.scope, idempotency.Once.start])
-    return sorted(found, key=lambda problem: (problem.status, problem.code))
+    by_code = {problem.code: problem for problem in all_problems()}
+    canonical = {by_code[problem.code] for problem in found}
+    return sorted(canonical, key=lambda problem: (problem.status, problem.code))
