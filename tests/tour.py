@@ -313,7 +313,7 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     """Publish by HTTP and by the bus, and fan out. Returns a large event, and one to many webhooks."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     # So large that the worker reads its body from the event's row.
-    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
+    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "Spring is here. " * 4_400}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
     batch = {"events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]}

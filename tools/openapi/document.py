@@ -14,7 +14,7 @@ from patchbay.errors import Problem
 from patchbay.http.file import File
 from patchbay.ids import Id
 from patchbay.version import VERSION
-from tools.openapi import events
+from tools.openapi import enums, events
 from tools.openapi.examples import Examples
 from tools.openapi.operations import Model, Operation, operations
 from tools.openapi.schemas import PREFIX, Schemas, parameters_of
@@ -41,7 +41,10 @@ def build(examples: Examples | None = None) -> Json:
     paths: dict[str, Json] = defaultdict(dict)
     for operation in sorted(found, key=lambda each: [tag["name"] for tag in tags].index(_tag(each))):
         paths[operation.path][operation.method.lower()] = _operation(operation, schemas, examples)
-    document = {
+    components = {**schemas.components(), **TEXTS["schemas"], **events.schemas(), **_path_enums(found)}
+    components = _described(components)
+    enums.name_enums(components, _own_parameters(paths))
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": "Patchbay API",
@@ -56,16 +59,19 @@ def build(examples: Examples | None = None) -> Json:
         "paths": dict(paths),
         "webhooks": {entry.type: events.webhook(entry) for entry in all_entries()},
         "components": {
-            "schemas": _described(
-                dict(sorted({**schemas.components(), **TEXTS["schemas"], **events.schemas()}.items()))
-            ),
+            "schemas": dict(sorted(components.items())),
             "responses": _shared_responses(found, examples),
             "parameters": TEXTS["parameters"],
             "headers": TEXTS["headers"],
             "securitySchemes": TEXTS["security"],
         },
     }
-    return document
+
+
+def _own_parameters(paths: Mapping[str, Json]) -> Iterator[Json]:
+    for methods in paths.values():
+        for operation in methods.values():
+            yield from operation.get("parameters", ())
 
 
 def _models(operation: Operation) -> Iterator[Model]:
@@ -99,15 +105,15 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
         "operationId": operation.id,
         "tags": [_tag(operation)],
         "summary": operation.summary,
-        "description": " ".join([f"{operation.summary}.", operation.description]).strip(),
         "x-sdk-group": _tag_of(operation.folder)["group"],
         "x-sdk-method": _camel(operation.verb),
     }
+    needs = "Needs no credentials." if operation.scope is None else f"Required scope: `{operation.scope}`."
+    shown["description"] = f"{operation.description}\n\n{needs}".strip()
     if operation.scope is None:
         shown["security"] = []
     else:
         shown["x-required-scope"] = operation.scope
-        shown["description"] += f"\n\nRequired scope: `{operation.scope}`."
         shown["security"] = [{scheme: [operation.scope]} for scheme in TEXTS["security"]]
     if parameters := [*_parameters(operation, examples)]:
         shown["parameters"] = parameters
@@ -125,6 +131,8 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
             [*_answers(operation, schemas, examples), *_problem_responses(operation, examples)]
         )
     }
+    if not any(status.startswith("2") for status in shown["responses"]):
+        shown["responses"]["default"] = _any_problem()
     return shown
 
 
@@ -147,7 +155,7 @@ def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:
         yield parameter
     if operation.query:
         for name, schema, required in parameters_of(operation.query):
-            description = schema.pop("description", None) or _field_text(operation.query.__name__, name)
+            description = schema.pop("description", None) or _query_text(operation.query.__name__, name)
             yield {
                 "name": name,
                 "in": "query",
@@ -159,6 +167,14 @@ def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:
         yield {"$ref": "#/components/parameters/IdempotencyKey"}
     if operation.takes_if_match:
         yield {"$ref": "#/components/parameters/IfMatch"}
+
+
+def _path_enums(found: Sequence[Operation]) -> dict[str, Json]:
+    kinds = {kind for operation in found for kind in operation.path_types.values() if issubclass(kind, Enum)}
+    return {
+        kind.__name__: {"description": inspect.getdoc(kind), **_path_schema(kind)}
+        for kind in sorted(kinds, key=lambda kind: kind.__name__)
+    }
 
 
 def _path_schema(kind: type) -> Json:
@@ -211,7 +227,7 @@ def _headers(operation: Operation, status: int, models: Sequence[Model]) -> Iter
         yield "Location"
     if "version" in models[0].model_fields or issubclass(models[0], File):
         yield "ETag"
-    if operation.takes_idempotency_key:
+    if operation.replays:
         yield "Idempotent-Replayed"
     if operation.scope is not None:
         yield from TEXTS["rate_limit_headers"]
@@ -224,6 +240,11 @@ def _problem_responses(operation: Operation, examples: Examples) -> Iterator[tup
             yield status, _problem_response(status, problems, recorded)
         else:
             yield status, {"$ref": f"#/components/responses/{_response_name(problems)}"}
+
+
+def _any_problem() -> Json:
+    """The response besides a redirect. Tools require a 2xx or a default."""
+    return {"description": TEXTS["any_problem"], "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{PREFIX}Problem"}}}}
 
 
 def _by_status(problems: Sequence[type[Problem]]) -> Iterator[tuple[int, list[type[Problem]]]]:
@@ -265,6 +286,11 @@ def _problem_response(status: int, problems: Sequence[type[Problem]], named: Jso
 
 def _meaning(problem: type[Problem]) -> str:
     return f"{problem.title}. {problem.remedy}"
+
+
+def _query_text(model: str, name: str) -> str:
+    own: str = TEXTS["models"].get(model, {}).get(name) or TEXTS["query"].get(name) or TEXTS["fields"].get(name, "")
+    return own
 
 
 # ── texts of fields ──────────────────────────────────────────────────────────────────────────────────

@@ -71,11 +71,17 @@ def schemas() -> dict[str, Json]:
 
 
 def _untitled(schema: Any) -> Any:
-    """Without titles, which generators would take for names of types."""
+    """Without titles, which generators would take for names of types, and with null outside of enums."""
     if isinstance(schema, list):
         return [_untitled(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
+    if None in schema.get("enum", ()):
+        values = {"type": "string", "enum": [value for value in schema["enum"] if value is not None]}
+        schema = {
+            **{key: value for key, value in schema.items() if key not in ("type", "enum")},
+            "anyOf": [values, {"type": "null"}],
+        }
     return {
         key: {name: _untitled(field) for name, field in value.items()}
         if key == "properties"

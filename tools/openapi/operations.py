@@ -56,6 +56,7 @@ class Operation:
     answers: Mapping[int, tuple[Model, ...]]
     located_status: int | None
     takes_idempotency_key: bool
+    replays: bool
     takes_if_match: bool
     problems: tuple[type[Problem], ...]
 
@@ -85,7 +86,6 @@ def _operation(route: gateway.Route, path: str) -> Operation:
     hints = get_type_hints(function)
     source = inspect.getsource(function)
     summary, description = _summary_of(function)
-    takes_key = info["idempotent"] or '"idempotency-key"' in source
     body, query = hints.get("body"), hints.get("query")
     answers = dict(_answers(hints["return"], info["status"]))
     operation = Operation(
@@ -106,7 +106,8 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         body_required=not info["optional_body"],
         answers=answers,
         located_status=info["status"] if info["located"] else None,
-        takes_idempotency_key=takes_key,
+        takes_idempotency_key=info["idempotent"] or '"idempotency-key"' in source,
+        replays=info["idempotent"],
         takes_if_match="request.if_match" in source,
         problems=(),
     )
