@@ -193,7 +193,10 @@ def _answers(operation: Operation, schemas: Schemas, examples: Examples) -> Iter
         response: Json = {"description": _answer_text(status, models)}
         headers = [*_headers(operation, status, models)]
         if issubclass(models[0], File):
-            response["content"] = {models[0].media_type: {"schema": {"type": "string"}}}
+            kind = "object" if models[0].media_type == "application/json" else "string"
+            response["content"] = {
+                model.media_type: {"schema": {"type": kind}} for model in models if issubclass(model, File)
+            }
         elif not _is_bare(models[0]):
             content: Json = {"schema": schemas.response(models)}
             if named := _response_examples(operation.id, status, models, examples):

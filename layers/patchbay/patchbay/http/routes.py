@@ -24,6 +24,10 @@ ROUTES = (
     ("HEAD", "/api/automations/{platform}/triggers"),
     ("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
     ("HEAD", "/api/automations/{platform}/triggers/{eventType}/samples"),
+    ("GET", "/api/docs"),
+    ("HEAD", "/api/docs"),
+    ("GET", "/api/docs/{file}"),
+    ("HEAD", "/api/docs/{file}"),
     ("GET", "/api/events"),
     ("HEAD", "/api/events"),
     ("POST", "/api/events"),
@@ -85,4 +89,6 @@ ROUTES = (
     ("POST", "/api/integrations/{id}/oauth/initiate"),
     ("POST", "/api/integrations/{id}/oauth/refresh"),
     ("PUT", "/api/integrations/{id}/status"),
+    ("GET", "/api/openapi.json"),
+    ("HEAD", "/api/openapi.json"),
 )

@@ -1,0 +1,36 @@
+// Shows the document of this deployment. Nothing is loaded from, or sent to, any other origin.
+"use strict";
+
+const settings = {
+  telemetry: false,
+  withDefaultFonts: false,
+  showDeveloperTools: "never",
+  agent: { disabled: true },
+  mcp: { disabled: true },
+  hideClientButton: true,
+  persistAuth: false,
+  defaultOpenFirstTag: false,
+  documentDownloadType: "json",
+  operationTitleSource: "summary",
+  orderRequiredPropertiesFirst: false,
+  defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
+  authentication: { preferredSecurityScheme: "apiKeyHeader" },
+  metaData: { title: "Patchbay API" },
+};
+
+async function show() {
+  const response = await fetch("openapi.json");
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const content = await response.json();
+  if (typeof Scalar === "undefined") throw new Error("docs/scalar.js did not load");
+  document.getElementById("notice").remove();
+  Scalar.createApiReference("#reference", { ...settings, content });
+}
+
+show().catch((error) => {
+  const notice = document.getElementById("notice") ?? document.body;
+  notice.setAttribute("role", "alert");
+  notice.textContent =
+    `The reference cannot be shown (${error.message}). Reload the page. ` +
+    "If that does not help, read openapi.json in the same place.";
+});
