@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from jsonschema_rs import validator_for
 
 from patchbay.clock import iso
+from patchbay.http.file import File
 from tests.conftest import Answer, Api, Backend, jwt_for
 from tests.tour import Driver
 from tools.openapi.operations import Operation, operations
@@ -110,6 +111,7 @@ class Recorder(Driver):
         super().__init__(backend, api)
         self.exchanges: list[Exchange] = []
         self._ids = {operation.key: operation for operation in operations()}
+        self._files = {each.id for each in operations() if issubclass(each.answers[min(each.answers)][0], File)}
         self._probed: set[str] = set()
 
     def call(self, line: str, **options: Any) -> Answer:
@@ -152,7 +154,7 @@ class Recorder(Driver):
                 options.get("json"),
                 answer.status,
                 media_type,
-                json.loads(answer.text) if is_json else None,
+                json.loads(answer.text) if is_json else answer.text or None,
             )
         )
         return operation.key
@@ -191,7 +193,7 @@ class Recorder(Driver):
             if score <= scores.get((exchange.operation, str(exchange.status)), -1):
                 continue
             scores[exchange.operation, str(exchange.status)] = score
-            if exchange.media_type == "application/json" and response is not None:
+            if response is not None and exchange.operation not in self._files:
                 own.responses[str(exchange.status)] = response
             if exchange.status == min(int(each) for each in [*own.responses, str(exchange.status)]):
                 own.path, own.request = dict(exchange.path), request
@@ -230,6 +232,7 @@ class Recorder(Driver):
             (r"http://127\.0\.0\.1:\d+/(authorization|token|revocation)", r"https://provider.example/oauth/\1"),
             (r"http://127\.0\.0\.1:\d+", "https://receiver.example"),
             (r"127\.0\.0\.1", "203.0.113.7"),
+            (r"\btest-request\b", "KkPv4jWcoAMEJ5Q="),
         ):
             text = re.sub(pattern, replacement, text)  # type: ignore[arg-type]  # a function or a template
         normalized: Json = json.loads(text)

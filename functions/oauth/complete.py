@@ -7,5 +7,5 @@ token_endpoint.preload()
 
 @endpoint(scope="connections:write", located="/api/integrations/{integrationId}/connections/{id}")
 def handler(request: Request, body: Callback) -> Connection:
-    """Complete the flow with the parameters of the provider's redirect."""
+    """Complete an authorization code flow with the parameters of the provider's redirect."""
     return flow.complete(request.principal, body)

@@ -60,13 +60,14 @@ def test_operation_is_complete(operation: dict[str, Any]) -> None:
 
 
 def _json_contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The bodies of the request and of successes."""
+    """The bodies of the request and of successes, without this document itself."""
     body = operation.get("requestBody", {})
     bodies = [body] if body.get("required") else []
     bodies += [body for status, body in operation["responses"].items() if status.startswith("2")]
     for body in bodies:
-        if "application/json" in body.get("content", {}):
-            yield body["content"]["application/json"]
+        content = body.get("content", {}).get("application/json", {})
+        if "$ref" in content.get("schema", {}):
+            yield content
 
 
 def test_operation_ids_and_sdk_methods_are_unique() -> None:

@@ -37,7 +37,8 @@ def build(examples: Examples | None = None) -> Json:
         requests=[operation.body for operation in found if operation.body],
         responses=[model for operation in found for model in _models(operation)],
     )
-    tags = [tag for tag in TEXTS["tags"] if any(_tag(operation) == tag["name"] for operation in found)]
+    used = {TEXTS["webhooks"]["tag"], *map(_tag, found)}
+    tags = [tag for tag in TEXTS["tags"] if tag["name"] in used]
     paths: dict[str, Json] = defaultdict(dict)
     for operation in sorted(found, key=lambda each: [tag["name"] for tag in tags].index(_tag(each))):
         paths[operation.path][operation.method.lower()] = _operation(operation, schemas, examples)

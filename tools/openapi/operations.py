@@ -121,10 +121,13 @@ def _id(function: str) -> str:
 
 
 def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
-    """The first sentence of the docstring, without its period, and the rest."""
+    """The first clause of the docstring as a heading, and what it leaves out: the whole text if it cut the first
+    sentence.
+    """
     text = " ".join((inspect.getdoc(function) or "").split())
     sentence, _, rest = text.partition(". ")
-    return sentence.removesuffix("."), rest
+    heading = re.split(r", |: |; | with (?=its|their|the )", sentence)[0].removesuffix(".")
+    return heading, rest if heading == sentence.removesuffix(".") else text
 
 
 def _answers(kind: object, status: int) -> Iterator[tuple[int, tuple[Model, ...]]]:

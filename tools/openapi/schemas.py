@@ -120,8 +120,8 @@ def _definitions(models: Iterable[Model], mode: JsonSchemaMode) -> dict[str, Sch
     for name, schema in definitions.items():
         if "__" in name.strip("_"):
             raise ValueError(f"two models have one name; rename one: {name}")
-        if mode == "serialization" and name in omitting:
-            schema = _with_optional_defaults(schema)
+        if mode == "serialization":
+            schema = _with_optional_defaults(schema) if name in omitting else _without_defaults(schema)
         if name.startswith("Update"):
             schema = _without_defaults(schema)
         tidied = _tidy(_referring(schema, definitions, own=name), closed=mode == "validation")
@@ -143,7 +143,11 @@ def _with_optional_defaults(schema: Schema) -> Schema:
 
 
 def _without_defaults(schema: Schema) -> Schema:
-    """The schema of a change: a field that is not sent does not change. The defaults are placeholders."""
+    """The schema of a change, in which a field that is not sent does not change, or of a response, which has all
+    fields. Enums have no fields.
+    """
+    if "properties" not in schema:
+        return schema
     fields = {name: _without(field, "default") for name, field in schema["properties"].items()}
     return {**schema, "properties": fields}
 

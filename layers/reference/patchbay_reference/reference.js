@@ -12,25 +12,26 @@ const settings = {
   defaultOpenFirstTag: false,
   documentDownloadType: "json",
   operationTitleSource: "summary",
+  orderSchemaPropertiesBy: "preserve",
   orderRequiredPropertiesFirst: false,
   defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
   authentication: { preferredSecurityScheme: "apiKeyHeader" },
   metaData: { title: "Patchbay API" },
 };
 
+const notice = document.getElementById("notice");
+
 async function show() {
   const response = await fetch("openapi.json");
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const content = await response.json();
   if (typeof Scalar === "undefined") throw new Error("docs/scalar.js did not load");
-  document.getElementById("notice").remove();
+  notice.hidden = true;
   Scalar.createApiReference("#reference", { ...settings, content });
 }
 
 show().catch((error) => {
-  const notice = document.getElementById("notice") ?? document.body;
+  notice.hidden = false;
   notice.setAttribute("role", "alert");
-  notice.textContent =
-    `The reference cannot be shown (${error.message}). Reload the page. ` +
-    "If that does not help, read openapi.json in the same place.";
+  notice.textContent = `The description of the API cannot be loaded (${error.message}). Reload the page.`;
 });
