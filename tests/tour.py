@@ -20,6 +20,7 @@ from patchbay import vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
+from patchbay.http.response import EXPOSED_HEADERS
 from patchbay.ids import DeliveryId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
@@ -95,10 +96,15 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 }
 
 
+# The headers that a page of another origin can read, and those that only browsers need.
+READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
+
+
 class Driver:
     """Sends requests to the API and invokes workers, each as a process with empty caches.
 
-    Keeps every response, every message that a worker received, and every secret that was revealed.
+    Keeps every response, every message that a worker received, and every secret that was revealed. Follows
+    the `Location` of what was created.
     """
 
     def __init__(self, backend: Backend, api: Api) -> None:
@@ -153,6 +159,10 @@ class Driver:
             self.revealed_by.add(revealing)
         self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
+        assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
+        created = answer.headers.get("location", "") if answer.status < 300 else ""
+        if created and not created.startswith(EVENTS):  # an event can be read when its fan-out begins
+            self.api(f"GET {created}", 200)
         return answer
 
     def worker(self, function: str, queue: str | None = None, *, remaining_ms: int | None = None) -> Any:
@@ -194,6 +204,7 @@ def tour(driver: Driver) -> None:
     for path in ("openapi.json", "docs", "docs/errors"):
         assert driver.call(f"GET /api/{path}", token=None).status == 200
     publisher = _api_keys(driver)
+    driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)

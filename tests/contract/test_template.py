@@ -94,6 +94,11 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
             assert name not in resource.properties, resource.logical_id
 
 
+def test_stack_is_within_the_quotas_of_cloudformation_and_api_gateway() -> None:
+    assert len(TEMPLATE.document["Resources"]) <= 500
+    assert len(gateway.read(TEMPLATE).routes) <= 300
+
+
 def test_package_and_library_have_one_version() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
@@ -475,6 +480,15 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
     with around_calls(recorder.record):
         tour(recorder)
     return recorder
+
+
+def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
+    """All rights to count the request of a key, but not the one to read the key of JWTs."""
+    grants = granted(TEMPLATE)
+    endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
+    assert set(grants["NotFoundFunction"].own) == {
+        right for right in endpoint if not right.action.startswith("secretsmanager:")
+    }
 
 
 # Rights that the tour does not use: (function or managed policy, action) → the reason.

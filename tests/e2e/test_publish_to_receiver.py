@@ -191,7 +191,8 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
         answer = workspace.ask("POST /api/events", json=body)
         published = answer.json()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-    request_id = answer.headers["apigw-requestid"]  # a client can quote it
+    request_id = answer.headers["x-request-id"]  # a client can quote it
+    assert request_id == answer.headers["apigw-requestid"]
 
     def functions() -> set[str]:
         lines = [line.split() for line in workspace.stack.output().splitlines()]
@@ -201,6 +202,17 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
     eventually(lambda: {"PublishEventFunction", "DeliverSlowFunction"} <= functions(), 20)
     secrets = [webhook["secret"], workspace.token]
     assert not [secret for secret in secrets if secret in workspace.stack.output()]
+
+
+def test_problem_links_to_this_stack_and_head_has_no_body(workspace: Workspace) -> None:
+    problem = workspace.ask("GET /api/events/")
+    assert problem.json()["type"] == f"{workspace.stack.url}/api/docs/errors#not_found"
+    assert problem.json()["requestId"] == problem.headers["x-request-id"]
+    head = workspace.ask(f"HEAD {WEBHOOKS}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == "application/json"
+    refused = workspace.ask(f"HEAD {WEBHOOKS}/recover")
+    assert (refused.status_code, refused.content) == (404, b"")
 
 
 def test_other_workspace_has_no_access(workspace: Workspace) -> None:

@@ -423,10 +423,10 @@ def test_concurrent_updates_are_both_applied(backend: Backend) -> None:
     assert service.get(ADA, key.id) == edited
 
 
-def test_second_update_of_the_same_version_is_a_conflict(backend: Backend) -> None:
+def test_second_update_of_the_same_version_is_refused(backend: Backend) -> None:
     key = mint()
     other = meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="a"), 1))
-    with other, pytest.raises(Conflict, match="version 2, not 1"):
+    with other, pytest.raises(PreconditionFailed, match="version 2, not 1"):
         service.update(ADA, key.id, update_body(name="b"), 1)
     assert service.get(ADA, key.id).name == "a"
 

@@ -48,7 +48,7 @@ LIST = f"GET {WEBHOOKS}"
 def assert_unauthenticated(answer: Answer) -> str:
     """Check a 401 response. Returns its detail."""
     detail: str = assert_problem(answer, 401)["detail"]
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == "Bearer"
     return detail
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
-from local import gateway
 from local.runtime import MAX_PAYLOAD
 from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
@@ -41,7 +40,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -480,7 +479,7 @@ def test_every_route_is_covered(backend: Backend) -> None:
     known = [*LISTS, *MANY_ROWS, *ONE_ROW]
     assert len(known) == len(set(known))
     # A new route that returns a list belongs in LISTS, one that returns many rows in MANY_ROWS.
-    assert {route.key for route in gateway.read(backend.template).routes} == set(known)
+    assert {route.key for route in routes_of(backend.template)} == set(known)
 
 
 # ── truncation ───────────────────────────────────────────────────────────────────────────────────────
@@ -568,7 +567,7 @@ class Large(ApiModel):
 
 
 def invoked(function: Any) -> Any:
-    context = {"requestId": "r", "http": {"method": "GET"}}
+    context = {"requestId": "r", "domainName": HOST, "http": {"method": "GET"}}
     event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 

@@ -50,7 +50,7 @@ class Unauthenticated(Problem):
     )
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})  # RFC 9110, 11.6.1
+        super().__init__(detail, headers={"www-authenticate": "Bearer"})  # RFC 9110, 11.6.1
 
 
 class Forbidden(Problem):

@@ -181,7 +181,7 @@ def request_in_progress() -> Conflict:
     """The error while another request holds the key, or for a request that lost it when its lease ended."""
     return Conflict(
         "Another request with this Idempotency-Key is in progress. Try again in a moment.",
-        headers={"Retry-After": "1"},
+        headers={"retry-after": "1"},
     )
 
 

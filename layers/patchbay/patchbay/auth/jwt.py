@@ -232,7 +232,7 @@ def _fetch_jwks(url: str) -> KeySet:
 def _jwks_unavailable() -> UpstreamFailed:
     return UpstreamFailed(
         "The platform's signing keys are not available at the moment. Try again in a moment.",
-        headers={"Retry-After": str(_JWKS_RETRY_SECONDS)},
+        headers={"retry-after": str(_JWKS_RETRY_SECONDS)},
     )
 
 
