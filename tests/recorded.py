@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from jsonschema_rs import validator_for
+from jsonschema_rs import Validator, validator_for
 
 from patchbay.clock import iso
 from patchbay.http.file import File
@@ -40,6 +40,7 @@ class Contract:
             for operation in methods.values()
         }
         self._open, self._closed = document["components"], _closed(document["components"])
+        self._validators: dict[tuple[str, bool], Validator] = {}
 
     def request_errors(self, operation: str, body: object) -> list[str]:
         """What is wrong with a request's body, by its schema."""
@@ -62,13 +63,20 @@ class Contract:
             errors.append(f"the code {body['code']} is not documented")
         return errors
 
-    @staticmethod
-    def _errors(content: Json, media_type: str, body: object, components: Json) -> list[str]:
+    def sample_errors(self, event_type: str, body: object) -> list[str]:
+        """What is wrong with what a receiver gets."""
+        content = self.document["webhooks"][event_type]["post"]["requestBody"]["content"]
+        return self._errors(content, "application/json", body, self._open)
+
+    def _errors(self, content: Json, media_type: str, body: object, components: Json) -> list[str]:
         if media_type not in content:
             return []
-        schema = {**content[media_type]["schema"], "components": components}
-        validator = validator_for(schema, validate_formats=True)
-        return [f"{error.instance_path}: {error.message[:300]}" for error in validator.iter_errors(body)]
+        schema = content[media_type]["schema"]
+        key = (json.dumps(schema), components is self._open)
+        if key not in self._validators:
+            self._validators[key] = validator_for({**schema, "components": components}, validate_formats=True)
+        errors = self._validators[key].iter_errors(body)
+        return [f"{error.instance_path}: {error.message[:300]}" for error in errors]
 
 
 def _closed(value: Any) -> Any:
@@ -239,8 +247,8 @@ class Recorder(Driver):
         return normalized
 
 
-_STAND_INS = {
-    "sk_test_": "sk_test_1000000000000000025530_example",
+STAND_INS = {
+    "sk_test_": "sk_test_1000000000000000025530_example_secret_example_secret_example",
     "whsec_": "whsec_QW5FeGFtcGxlT2ZBU2lnbmluZ1NlY3JldDMyQnl0ZXM=",
     "access_token": "the-provider's-access-token",
     "refresh_token": "the-provider's-refresh-token",
@@ -249,7 +257,7 @@ _STAND_INS = {
 
 def _stand_in(secret: str) -> str:
     """A secret of the tour is a constant, or random. The document shows neither a key nor anything like one."""
-    for start, text in _STAND_INS.items():
+    for start, text in STAND_INS.items():
         if secret.startswith(start):
             return text
     return secret if re.fullmatch(r"[\w-]+-[0-9a-f]{4,8}|.*receiver-\w+-[0-9a-f]{4}", secret) else "example-state"

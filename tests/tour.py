@@ -50,7 +50,6 @@ API_TOKEN = "own-token-9a0f3d"
 CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
 CODE = "authorization-code-8e21b7"
 
-
 class Response(NamedTuple):
     """An HTTP response: its request line, its headers and body, and the secrets that it may contain."""
 
@@ -98,6 +97,7 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 
 # The headers that a page of another origin can read, and those that only browsers need.
 READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
+READABLE_HEADERS |= {"content-security-policy", "referrer-policy", "vary"}  # of pages and their files
 
 
 class Driver:

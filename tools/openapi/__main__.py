@@ -1,8 +1,9 @@
-"""Writes openapi.json: `python -m tools.openapi`."""
+"""Writes openapi.json and the page of errors: `python -m tools.openapi`, a part of `make derived`."""
 
 from __future__ import annotations
 
 from local.settings import ROOT
+from tools.openapi import errors_page
 from tools.openapi.document import build
 from tools.openapi.schemas import dumps
 
@@ -16,3 +17,4 @@ def render() -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(render(), "utf-8")
+    errors_page.TARGET.write_text(errors_page.render(), "utf-8")

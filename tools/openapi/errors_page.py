@@ -46,7 +46,7 @@ _SECTION = """      <section id="{code}">
         <p>{title}.</p>
         <h3>What to do</h3>
         <p>{remedy}</p>
-        <h3>{where}</h3>
+        <h3>Example</h3>
         <pre tabindex="0"><code>{example}</code></pre>
       </section>"""
 _STATUS = """<span class="status{kind}">{status}</span>"""
@@ -64,15 +64,13 @@ def render() -> str:
 
 
 def _section(problem: type[Problem]) -> str:
-    examples = Examples.load()
-    recorded = examples.any_problems([problem.code])
+    recorded = Examples.load().any_problems([problem.code])
     example = recorded[problem.code]["value"] if recorded else _made_up(problem)
     return _SECTION.format(
         code=problem.code,
         status=_status(problem),
         title=escape(problem.title),
         remedy=_with_code(problem.remedy),
-        where="Example",
         example=escape(json.dumps(example, ensure_ascii=False, indent=2), quote=False),
     )
 
@@ -101,6 +99,3 @@ def _with_code(text: str) -> str:
     """A text with `code` in backticks, as HTML."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
-
-if __name__ == "__main__":
-    TARGET.write_text(render(), "utf-8")
