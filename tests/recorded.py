@@ -119,7 +119,9 @@ class Recorder(Driver):
         super().__init__(backend, api)
         self.exchanges: list[Exchange] = []
         self._ids = {operation.key: operation for operation in operations()}
-        self._files = {each.id for each in operations() if issubclass(each.answers[min(each.answers)][0], File)}
+        self._files = {
+            each.id for each in operations() if issubclass(each.answers[min(each.answers)][0], File)
+        }
         self._probed: set[str] = set()
 
     def call(self, line: str, **options: Any) -> Answer:
@@ -237,7 +239,10 @@ class Recorder(Driver):
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", move),
             (r"(sk_test_)[0-9A-Za-z]{22}_", r"\g<1>1000000000000000025530_"),
             (r"(code_challenge=)[\w-]+", r"\g<1>E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
-            (r"http://127\.0\.0\.1:\d+/(authorization|token|revocation)", r"https://provider.example/oauth/\1"),
+            (
+                r"http://127\.0\.0\.1:\d+/(authorization|token|revocation)",
+                r"https://provider.example/oauth/\1",
+            ),
             (r"http://127\.0\.0\.1:\d+", "https://receiver.example"),
             (r"127\.0\.0\.1", "203.0.113.7"),
             (r"\btest-request\b", "KkPv4jWcoAMEJ5Q="),
@@ -260,7 +265,11 @@ def _stand_in(secret: str) -> str:
     for start, text in STAND_INS.items():
         if secret.startswith(start):
             return text
-    return secret if re.fullmatch(r"[\w-]+-[0-9a-f]{4,8}|.*receiver-\w+-[0-9a-f]{4}", secret) else "example-state"
+    return (
+        secret
+        if re.fullmatch(r"[\w-]+-[0-9a-f]{4,8}|.*receiver-\w+-[0-9a-f]{4}", secret)
+        else "example-state"
+    )
 
 
 def _shortened(value: Any) -> Any:
@@ -320,6 +329,4 @@ def errors_of(operation: str, recorded: Json, contract: Contract) -> Iterator[st
     for status, body in recorded["responses"].items():
         yield from contract.response_errors(operation, int(status), "application/json", body)
     for problem in recorded["problems"].values():
-        yield from contract.response_errors(
-            operation, problem["status"], "application/problem+json", problem
-        )
+        yield from contract.response_errors(operation, problem["status"], "application/problem+json", problem)

@@ -50,6 +50,7 @@ API_TOKEN = "own-token-9a0f3d"
 CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
 CODE = "authorization-code-8e21b7"
 
+
 class Response(NamedTuple):
     """An HTTP response: its request line, its headers and body, and the secrets that it may contain."""
 
@@ -227,7 +228,10 @@ def echo(status: int) -> Step:
 def _api_keys(driver: Driver) -> Any:
     """API keys from creation to expiry. Returns one that may publish events."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
-    body = {"name": "Publisher", "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"]}
+    body = {
+        "name": "Publisher",
+        "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"],
+    }
     publisher = api(f"POST {KEYS}", 201, json=body, headers=once)
     assert api(f"POST {KEYS}", 201, json=body, headers=once) == publisher
     beyond = {**body, "scopes": ["actions:handle"]}
@@ -329,7 +333,9 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "Spring is here. " * 4_400}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
-    batch = {"events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]}
+    batch = {
+        "events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]
+    }
     items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
     assert ["error" in item for item in items] == [False, True, True]
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
@@ -530,7 +536,12 @@ def _connections(
     """Connections whose refresh is refused on demand, on schedule, and under another process's lease."""
     api, backend = driver.api, driver.backend
     config = {**addresses, "clientId": "id", "clientSecret": CLIENT_SECRETS[0], "apiToken": API_TOKEN}
-    own = {"name": "Our own CRM", "type": "CUSTOM", "provider": "own", "config": {**config, "clientAuth": "basic"}}
+    own = {
+        "name": "Our own CRM",
+        "type": "CUSTOM",
+        "provider": "own",
+        "config": {**config, "clientAuth": "basic"},
+    }
     id = api(f"POST {INTEGRATIONS}", 201, json=own)["id"]
     path = f"{INTEGRATIONS}/{id}"
     api(f"GET {path}?reveal=true", 200)

@@ -112,8 +112,17 @@ def test_every_field_has_a_description() -> None:
 
 
 def test_every_text_of_a_field_is_used() -> None:
-    names = {field for schema in DOCUMENT["components"]["schemas"].values() for field in schema.get("properties", ())}
-    names |= {each["name"] for operation in OPERATIONS.values() for each in operation.get("parameters", ()) if "name" in each}
+    names = {
+        field
+        for schema in DOCUMENT["components"]["schemas"].values()
+        for field in schema.get("properties", ())
+    }
+    names |= {
+        each["name"]
+        for operation in OPERATIONS.values()
+        for each in operation.get("parameters", ())
+        if "name" in each
+    }
     assert TEXTS["fields"].keys() - names == set()
 
 

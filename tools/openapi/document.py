@@ -248,7 +248,10 @@ def _problem_responses(operation: Operation, examples: Examples) -> Iterator[tup
 
 def _any_problem() -> Json:
     """The response besides a redirect. Tools require a 2xx or a default."""
-    return {"description": TEXTS["any_problem"], "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{PREFIX}Problem"}}}}
+    return {
+        "description": TEXTS["any_problem"],
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{PREFIX}Problem"}}},
+    }
 
 
 def _by_status(problems: Sequence[type[Problem]]) -> Iterator[tuple[int, list[type[Problem]]]]:
@@ -293,7 +296,9 @@ def _meaning(problem: type[Problem]) -> str:
 
 
 def _query_text(model: str, name: str) -> str:
-    own: str = TEXTS["models"].get(model, {}).get(name) or TEXTS["query"].get(name) or TEXTS["fields"].get(name, "")
+    own: str = (
+        TEXTS["models"].get(model, {}).get(name) or TEXTS["query"].get(name) or TEXTS["fields"].get(name, "")
+    )
     return own
 
 

@@ -78,7 +78,8 @@ def _section(problem: type[Problem]) -> str:
 def _made_up(problem: type[Problem]) -> dict[str, object]:
     """An example of a code that no recording has: a failure of AWS, or an oversized request."""
     path = next(
-        (each.path for each in operations() if problem in each.problems and "{" not in each.path), "/api/events"
+        (each.path for each in operations() if problem in each.problems and "{" not in each.path),
+        "/api/events",
     )
     return {
         "type": f"https://patchbay.example/api/docs/errors#{problem.code}",
@@ -98,4 +99,3 @@ def _status(problem: type[Problem]) -> str:
 def _with_code(text: str) -> str:
     """A text with `code` in backticks, as HTML."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
-

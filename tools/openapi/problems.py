@@ -118,8 +118,9 @@ class _Reader:
                 loaded = importlib.import_module(module)
                 for name in node.names:
                     self._variables[name.asname or name.name] = _member(loaded, name.name)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.NamedExpr(
-                target=ast.Name(id=name), value=value
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.NamedExpr(target=ast.Name(id=name), value=value)
             ):
                 self._variables[name] = self._resolve(value)
             case ast.With():

@@ -59,9 +59,12 @@ def name_of(model: Model) -> str:
 
 def parameters_of(model: Model) -> Iterator[tuple[str, Schema, bool]]:
     """The name, the schema and the necessity of each parameter of a query model. Parameters cannot be null."""
-    schema, references = models_json_schema(
-        [(model, "validation")], schema_generator=_Generator, ref_template=PREFIX + "{model}"
-    )[1].get("$defs", {}), PREFIX
+    schema, references = (
+        models_json_schema(
+            [(model, "validation")], schema_generator=_Generator, ref_template=PREFIX + "{model}"
+        )[1].get("$defs", {}),
+        PREFIX,
+    )
     own = schema[model.__name__]
     for name, field in own["properties"].items():
         field = _inlined(field, schema, references)
@@ -72,7 +75,10 @@ def _inlined(field: Schema, definitions: Mapping[str, Schema], prefix: str) -> S
     """A field of a query, with the enums that it refers to: an enum of a filter has no name of its own."""
     if "$ref" in field:
         target = definitions[field["$ref"].removeprefix(prefix)]
-        return {**{key: value for key, value in target.items() if key != "description"}, **_without(field, "$ref")}
+        return {
+            **{key: value for key, value in target.items() if key != "description"},
+            **_without(field, "$ref"),
+        }
     if "anyOf" in field:
         return {**field, "anyOf": [_inlined(each, definitions, prefix) for each in field["anyOf"]]}
     return field

@@ -41,7 +41,7 @@ def main(version: str) -> None:
             script = member.read()
     TARGET.write_bytes(gzip.compress(script, compresslevel=9, mtime=0))
     RECORD.write_text(
-        f'# The script of the reference page, from the npm package {PACKAGE}. Written by tools/openapi/vendor.py.\n'
+        f"# The script of the reference page, from the npm package {PACKAGE}. Written by tools/openapi/vendor.py.\n"
         f'version = "{version}"\n'
         f'integrity = "{integrity}"\n'
         f'sha256 = "{hashlib.sha256(script).hexdigest()}"\n'
