@@ -1,7 +1,7 @@
 """Records examples for the OpenAPI document from the tour, and checks the tour's traffic against it.
 
-A recording replaces what differs from run to run: IDs, times, secrets, addresses of receivers. A new recording
-keeps the examples that still match the document, so that it changes only what has to change.
+A recording replaces what differs from run to run: IDs, times, secrets, addresses of receivers. A new
+recording keeps the examples that still match the document, so that it changes only what has to change.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class Recorder(Driver):
             (r"127\.0\.0\.1", "203.0.113.7"),
             (r"\btest-request\b", "KkPv4jWcoAMEJ5Q="),
         ):
-            text = re.sub(pattern, replacement, text)  # type: ignore[arg-type]  # a function or a template
+            text = re.sub(pattern, replacement, text)
         normalized: Json = json.loads(text)
         return normalized
 
@@ -261,7 +261,7 @@ STAND_INS = {
 
 
 def _stand_in(secret: str) -> str:
-    """A secret of the tour is a constant, or random. The document shows neither a key nor anything like one."""
+    """A secret of the tour is a constant, or random. The document shows nothing like a key."""
     for start, text in STAND_INS.items():
         if secret.startswith(start):
             return text

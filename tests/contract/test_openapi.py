@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from local import gateway
-from local.settings import ROOT
 from patchbay.catalogue import entries
 from tests.conftest import Api, Backend
 from tests.contract.test_template import TEMPLATE

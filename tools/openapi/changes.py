@@ -1,8 +1,8 @@
 """Lists what changed between two documents: `python -m tools.openapi.changes BASE`, with a revision of git.
 
-Exits with 1 if a change breaks clients, by the rules of docs/api-versioning.md: a request that was valid must stay
-valid, and a response must still have what it had. (oasdiff, which does the same, is a program in Go; the packages for
-Node and Python do not know OpenAPI 3.1.)
+Exits with 1 if a change breaks clients, by the rules of docs/api-versioning.md: a request that was valid must
+stay valid, and a response must still have what it had. (oasdiff, which does the same, is a program in Go; the
+packages for Node and Python do not know OpenAPI 3.1.)
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class _Comparison:
             yield from self._operation(old[key], new[key])
         yield from _gone_and_new(self._old["webhooks"], self._new["webhooks"], "", "event type")
         for name in self._old["webhooks"].keys() & self._new["webhooks"].keys():
-            bodies = [_body(side["webhooks"][name]["post"]) for side in (self._old, self._new)]
-            yield from self._schema(*bodies, place=f"event {name}", is_request=False)
+            before, after = (_body(side["webhooks"][name]["post"]) for side in (self._old, self._new))
+            yield from self._schema(before, after, f"event {name}", is_request=False)
 
     def _operation(self, old: Json, new: Json) -> Iterator[Change]:
         place = new["operationId"]
@@ -70,8 +70,8 @@ class _Comparison:
             if status not in new["responses"]:
                 yield Change(True, place, f"status {status} is gone")
                 continue
-            pair = _content(response), _content(new["responses"][status])
-            yield from self._schema(*pair, place=f"{place} {status}", is_request=False)
+            after = _content(new["responses"][status])
+            yield from self._schema(_content(response), after, f"{place} {status}", is_request=False)
 
     def _parameters(self, old: Json, new: Json, place: str) -> Iterator[Change]:
         before, after = self._named_parameters(self._old, old), self._named_parameters(self._new, new)
@@ -80,8 +80,8 @@ class _Comparison:
             if parameter["required"] and not before.get(name, {}).get("required"):
                 yield Change(True, place, f"parameter {name} is required")
             if name in before:
-                pair = before[name]["schema"], parameter["schema"]
-                yield from self._schema(*pair, place=f"{place} {name}", is_request=True)
+                schema = before[name]["schema"]
+                yield from self._schema(schema, parameter["schema"], f"{place} {name}", is_request=True)
 
     @staticmethod
     def _named_parameters(document: Json, operation: Json) -> dict[str, Json]:
@@ -130,7 +130,7 @@ def _gone_and_new(old: Mapping[str, Any], new: Mapping[str, Any], place: str, ki
 
 
 def _values(old: Json, new: Json, place: str, *, is_request: bool) -> Iterator[Change]:
-    """The types, values and variants that a schema allows: a request's may become more, a response's fewer."""
+    """The types, values and variants that a schema allows: requests may allow more, responses less."""
     for name, read in _ALLOWED.items():
         before, after = read(old), read(new)
         if before == after:

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
-from patchbay.catalogue.entries import Entry, all_entries
+from patchbay.catalogue.entries import all_entries
 from patchbay.errors import Problem
 from patchbay.http.file import File
 from patchbay.ids import Id

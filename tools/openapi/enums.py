@@ -39,7 +39,7 @@ def _is_enum(schema: Json) -> bool:
 
 
 def _name(schemas: dict[str, Json], content: Json, base: str, field: str) -> None:
-    """Name a field's enum after the model and the field. One with other values than that of the name stays."""
+    """Name a field's enum after the model and the field. One with other values than the name's stays."""
     suffix = field[0].upper() + field[1:]
     name = base if base.endswith(suffix) else base + suffix
     known = schemas.setdefault(name, {"type": "string", "enum": content["enum"]})
@@ -48,6 +48,6 @@ def _name(schemas: dict[str, Json], content: Json, base: str, field: str) -> Non
 
 
 def _refer(content: Json, name: str) -> None:
-    description = {key: content[key] for key in ("description", "default") if key in content}
+    kept = {key: value for key, value in content.items() if key in ("description", "default")}
     content.clear()
-    content.update({"$ref": PREFIX + name, **description})
+    content.update({"$ref": PREFIX + name}, **kept)

@@ -28,9 +28,9 @@ _PAGE = """<!doctype html>
       <h1>Errors</h1>
       <p>
         Every error of the <a href="../docs">Patchbay API</a> is <code>application/problem+json</code>
-        (<a href="https://www.rfc-editor.org/rfc/rfc9457" rel="noreferrer">RFC 9457</a>). Its <code>code</code> is
-        stable: decide by it, and show the <code>detail</code> to people. Quote the <code>requestId</code> when you
-        ask for help.
+        (<a href="https://www.rfc-editor.org/rfc/rfc9457" rel="noreferrer">RFC 9457</a>). Decide by its
+        <code>code</code>, which is stable, and show its <code>detail</code> to people. Quote the
+        <code>requestId</code> when you ask for help.
       </p>
       <nav aria-label="Codes">
 {links}

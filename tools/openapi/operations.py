@@ -121,8 +121,8 @@ def _id(function: str) -> str:
 
 
 def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
-    """The first clause of the docstring as a heading, and what it leaves out: the whole text if it cut the first
-    sentence.
+    """The first clause of the docstring as a heading, and what it leaves out: the whole text if it cut the
+    first sentence.
     """
     text = " ".join((inspect.getdoc(function) or "").split())
     sentence, _, rest = text.partition(". ")
@@ -145,7 +145,7 @@ def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[P
     """What the pipeline of `@endpoint` can raise for this operation, and what its function can: one class for
     each code.
     """
-    found = raised_by([function]) | {InternalError, ValidationFailed}
+    found: set[type[Problem]] = raised_by([function]) | {InternalError, ValidationFailed}
     if operation.scope is not None:
         found |= {Unauthenticated, Forbidden, RateLimited}
     if operation.body is not None:

@@ -1,9 +1,9 @@
 """The problems that a function can raise, found in its source code and in that of the functions it calls.
 
-Names are resolved in the running modules, and values by their annotations. So a call is followed if it is made
-through a module, a class, or a variable whose type is annotated or is that of an annotated function's result;
-this code base has no others that raise problems. An `except` clause that does not raise again removes what it
-catches. Tests check the result against every response of the test suite (tests/conftest.py, `Api`).
+Names are resolved in the running modules, and values by their annotations. So a call is followed if it is
+made through a module, a class, or a variable whose type is annotated or is that of an annotated function's
+result; this code base has no others that raise problems. An `except` clause that does not raise again removes
+what it catches. Tests check the result against every response of the test suite (tests/conftest.py, `Api`).
 """
 
 from __future__ import annotations
@@ -39,40 +39,42 @@ class _Instance(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A problem that a function constructs, or a function that it refers to; `caught` are the exceptions that
+    """A problem that a function constructs, or a function that it refers to. `caught` are the exceptions that
     do not leave the function.
     """
 
-    target: type[Problem] | FunctionType
+    problem: type[Problem] | None
+    function: Function | None
     caught: tuple[type[BaseException], ...]
 
 
 @cache
-def _closure(function: FunctionType) -> frozenset[type[Problem]]:
+def _closure(function: Function) -> frozenset[type[Problem]]:
     """The problems that leave the function: a fixpoint over all functions that it reaches."""
-    steps: dict[FunctionType, tuple[_Step, ...]] = {}
+    steps: dict[Function, tuple[_Step, ...]] = {}
     waiting = [function]
     while waiting:
         current = waiting.pop()
         if current not in steps:
             steps[current] = _steps(current)
-            waiting += [step.target for step in steps[current] if isinstance(step.target, FunctionType)]
-    raised: dict[FunctionType, set[type[Problem]]] = {each: set() for each in steps}
+            waiting += [step.function for step in steps[current] if step.function]
+    raised: dict[Function, set[type[Problem]]] = {each: set() for each in steps}
     changed = True
     while changed:
         changed = False
         for current, its_steps in steps.items():
-            for target, caught in its_steps:
-                problems = raised[target] if isinstance(target, FunctionType) else {target}
-                new = {each for each in problems if not issubclass(each, caught)} - raised[current]
+            for step in its_steps:
+                problems = raised[step.function] if step.function else set()
+                problems = problems | ({step.problem} if step.problem else set())
+                new = {each for each in problems if not issubclass(each, step.caught)} - raised[current]
                 raised[current] |= new
                 changed = changed or bool(new)
     return frozenset(raised[function])
 
 
 @cache
-def _steps(function: FunctionType) -> tuple[_Step, ...]:
-    return tuple(_Reader(function).steps())
+def _steps(function: Function) -> tuple[_Step, ...]:
+    return tuple(_Reader(_plain(function)).steps())
 
 
 def _plain(function: object) -> FunctionType:
@@ -131,11 +133,11 @@ class _Reader:
                 target = self._resolve(called)
                 owner = getattr(target, "__self__", target)
                 if isinstance(owner, type) and issubclass(owner, Problem):
-                    yield _Step(owner, self._caught)
+                    yield _Step(owner, None, self._caught)
             case ast.Name() | ast.Attribute():
                 target = self._resolve(node)
                 if function := _ours(target, self._base(node)):
-                    yield _Step(function, self._caught)
+                    yield _Step(None, function, self._caught)
         yield from self._visit_all(ast.iter_child_nodes(node))
 
     def _base(self, node: ast.AST) -> object:
@@ -250,7 +252,7 @@ def _result(called: object) -> object:
 
 
 def _value_of(kind: object) -> object:
-    """An instance of an annotation's type: the class of `X | None`, or of `Iterator[X]` in a context manager."""
+    """An instance of the type in an annotation, in `X | None`, or in a context manager's `Iterator[X]`."""
     if get_origin(kind) is Annotated:
         return _value_of(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -265,7 +267,7 @@ def _value_of(kind: object) -> object:
 @cache
 def _hints(annotated: object) -> Mapping[str, Any]:
     try:
-        return get_type_hints(annotated)  # type: ignore[arg-type]
+        return get_type_hints(annotated)
     except (NameError, TypeError, AttributeError):
         return {}
 

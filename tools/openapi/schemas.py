@@ -1,8 +1,8 @@
 """The models as JSON Schema 2020-12, as components of OpenAPI 3.1.
 
-Requests have the schemas of validation, responses those of serialization. A model that is part of both has one
-name if its two schemas are the same; otherwise that of requests ends in `Input`. Responses are open: a client
-must ignore fields that it does not know, because new ones are not a breaking change.
+Requests have the schemas of validation, responses those of serialization. A model that is part of both has
+one name if its two schemas are the same; otherwise that of requests ends in `Input`. Responses are open: a
+client must ignore fields that it does not know, because new ones are not a breaking change.
 """
 
 from __future__ import annotations
@@ -58,29 +58,27 @@ def name_of(model: Model) -> str:
 
 
 def parameters_of(model: Model) -> Iterator[tuple[str, Schema, bool]]:
-    """The name, the schema and the necessity of each parameter of a query model. Parameters cannot be null."""
-    schema, references = (
-        models_json_schema(
-            [(model, "validation")], schema_generator=_Generator, ref_template=PREFIX + "{model}"
-        )[1].get("$defs", {}),
-        PREFIX,
+    """Name, schema and necessity of each parameter of a query model. Parameters cannot be null."""
+    _, schemas = models_json_schema(
+        [(model, "validation")], schema_generator=_Generator, ref_template=PREFIX + "{model}"
     )
-    own = schema[model.__name__]
+    definitions = schemas["$defs"]
+    own = definitions[model.__name__]
     for name, field in own["properties"].items():
-        field = _inlined(field, schema, references)
-        yield name, _tidy(_not_null(field), closed=True), name in own.get("required", ())
+        schema = _tidy(_not_null(_inlined(field, definitions)), closed=True)
+        yield name, schema, name in own.get("required", ())
 
 
-def _inlined(field: Schema, definitions: Mapping[str, Schema], prefix: str) -> Schema:
+def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """A field of a query, with the enums that it refers to: an enum of a filter has no name of its own."""
     if "$ref" in field:
-        target = definitions[field["$ref"].removeprefix(prefix)]
+        target = definitions[field["$ref"].removeprefix(PREFIX)]
         return {
             **{key: value for key, value in target.items() if key != "description"},
             **_without(field, "$ref"),
         }
     if "anyOf" in field:
-        return {**field, "anyOf": [_inlined(each, definitions, prefix) for each in field["anyOf"]]}
+        return {**field, "anyOf": [_inlined(each, definitions) for each in field["anyOf"]]}
     return field
 
 
@@ -149,8 +147,8 @@ def _with_optional_defaults(schema: Schema) -> Schema:
 
 
 def _without_defaults(schema: Schema) -> Schema:
-    """The schema of a change, in which a field that is not sent does not change, or of a response, which has all
-    fields. Enums have no fields.
+    """The schema of a change, in which a field that is not sent does not change, or of a response, which has
+    all fields. Enums have no fields.
     """
     if "properties" not in schema:
         return schema
@@ -206,7 +204,7 @@ def _rename(value: Any, rename: Callable[[str], str]) -> Any:
 
 
 def _referring(schema: Any, definitions: Mapping[str, Schema], own: str = "") -> Any:
-    """The schema with references in place of the models that Pydantic inlines (those below SkipValidation)."""
+    """The schema with references to the models that Pydantic inlines (those below SkipValidation)."""
     if isinstance(schema, list):
         return [_referring(each, definitions) for each in schema]
     if not isinstance(schema, dict):
@@ -218,8 +216,8 @@ def _referring(schema: Any, definitions: Mapping[str, Schema], own: str = "") ->
 
 
 def _tidy(schema: Any, *, closed: bool) -> Any:
-    """Without Pydantic's titles, which repeat the names, with null as a type, and descriptions on one line for
-    each paragraph. `default: null` says nothing: an absent field is null.
+    """Without Pydantic's titles, which repeat the names, with null as a type, and descriptions on one line
+    for each paragraph. `default: null` says nothing: an absent field is null.
     """
     if isinstance(schema, list):
         return [_tidy(each, closed=closed) for each in schema]

@@ -1,8 +1,8 @@
 """Puts the script of the reference page into its layer: `python -m tools.openapi.vendor VERSION`.
 
-The script is that of the npm package @scalar/api-reference, unchanged and compressed. It is in the repository,
-so that `sam build` needs neither Node nor a registry. `scalar.toml` records the version, npm's digest of the
-package, and the digest of the script, which a test compares.
+The script is that of the npm package @scalar/api-reference, unchanged and compressed. It is in the
+repository, so that `sam build` needs neither Node nor a registry. `scalar.toml` records the version, npm's
+digest of the package, and the digest of the script, which a test compares.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(version: str) -> None:
             script = member.read()
     TARGET.write_bytes(gzip.compress(script, compresslevel=9, mtime=0))
     RECORD.write_text(
-        f"# The script of the reference page, from the npm package {PACKAGE}. Written by tools/openapi/vendor.py.\n"
+        f"# The script of the reference page, from the npm package {PACKAGE}: see vendor.py.\n"
         f'version = "{version}"\n'
         f'integrity = "{integrity}"\n'
         f'sha256 = "{hashlib.sha256(script).hexdigest()}"\n'

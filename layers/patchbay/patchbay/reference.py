@@ -19,7 +19,7 @@ Kind = TypeVar("Kind", bound=File)
 
 _LAYER = "patchbay_reference"
 # The files of the reference by their names in the path: the name in the layer, and the kind.
-_FILES: dict[str, tuple[str, type[File]]] = {
+_FILES: dict[str, tuple[str, type[Page] | type[Script] | type[Stylesheet]]] = {
     "errors": ("errors.html", Page),
     "reference.css": ("reference.css", Stylesheet),
     "reference.js": ("reference.js", Script),
@@ -56,7 +56,7 @@ def page() -> Page:
 
 
 @cache
-def file(name: ReferenceFile) -> File:
+def file(name: ReferenceFile) -> Page | Script | Stylesheet:
     """A page or a file of a page."""
     source, kind = _FILES[name]
     return _file(kind, _read(source))

@@ -12,7 +12,9 @@ from patchbay.http.response import Response
 
 
 class File(BaseModel):
-    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after `max_age` seconds."""
+    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after `max_age`
+    seconds.
+    """
 
     media_type: ClassVar[str]
     headers: ClassVar[dict[str, str]] = {}
@@ -36,8 +38,9 @@ class Page(File):
     media_type = "text/html"
     headers: ClassVar[dict[str, str]] = {
         "content-security-policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-            "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+            "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         ),
         "referrer-policy": "no-referrer",
     }
@@ -58,8 +61,8 @@ class Stylesheet(File):
 def file_response(file: File, request: Request) -> Response:
     """A file; 304 if the client has it (RFC 9110, 13.1.2). API Gateway's HTTP APIs compress nothing.
 
-    A client that does not accept gzip gets the file uncompressed if that fits into a response of Lambda (6 MB,
-    with a third more for base64). Otherwise it gets gzip, as every browser accepts.
+    A client that does not accept gzip gets the file uncompressed if that fits into a response of Lambda (6
+    MB, with a third more for base64). Otherwise it gets gzip, as every browser accepts.
     """
     headers = {
         "cache-control": f"public, max-age={file.max_age}",
