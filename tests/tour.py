@@ -324,6 +324,38 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
     api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
     api(f"DELETE {path}", 200)
+    _feed(driver)
+
+
+def _feed(driver: Driver) -> None:
+    """A temporary pull webhook, from an event whose writer died to the removal."""
+    api, backend = driver.api, driver.backend
+    pull = {"kind": "pull", "name": "test", "eventTypes": ["POST_FAILED"], "expiresInSeconds": 60}
+    path = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=pull)['id']}"
+    api(f"PUT {path}", 200, json={"expiresInSeconds": 600})
+    key = f"acme#{path.rpartition('/')[2]}"
+    # A number that was taken a minute ago and never used.
+    head = {"webhookKey": key, "sk": "entry#~", "seq": 1, "at": now_ms() - 60_000, "ttl": now_ms()}
+    put_row(backend, "FeedsTable", head)
+    event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
+    once = {"idempotency-key": "in a feed"}
+    for _ in range(2):  # the repeat looks for the event in the feed
+        api(f"POST {EVENTS}", 202, json=event, headers=once)
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    page = api(f"GET {path}/feed?consumer=one", 200)
+    assert [item["sequence"] for item in page["items"]] == [2, 3]
+    api(f"POST {path}/feed/commit", 200, json={"consumer": "one", "sequence": 3})
+    assert api(f"GET {path}/feed?consumer=one&wait=1", 200)["items"] == []
+    assert api(f"GET {path}/feed/consumers", 200)["items"][0]["lag"] == 0
+    api(f"DELETE {path}/feed/consumers/one", 200)
+    webhook = {"workspaceId": "acme", "sk": path.rpartition("/")[2]}
+    set_attributes(backend, "WebhooksTable", webhook, expiresAt=1)
+    set_attributes(backend, "HealthTable", {"webhookKey": key, "sk": "health"}, dueAt=1)
+    driver.worker("SweepDeliveriesFunction")
+    api(f"GET {path}", 404)
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:

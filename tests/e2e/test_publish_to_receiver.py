@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks import Webhook as StandardWebhook
 
 from local.testing import RunningStack
 from tests.catalogued import POST
@@ -49,6 +51,21 @@ def test_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert attempt["requestHeaders"]["webhook-signature"] == received.headers["webhook-signature"]
     assert attempt["requestHeaders"]["x-team"] == "********"
     assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["recentDeliveries"] == [listed]
+
+
+def test_waiting_receiver_gets_an_event_from_its_feed(workspace: Workspace) -> None:
+    body = {"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"], "expiresInSeconds": 3600}
+    webhook = workspace(f"POST {WEBHOOKS}", json=body)
+    feed = f"{WEBHOOKS}/{webhook['id']}/feed"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(workspace, f"GET {feed}?wait=20")
+        with pytest.raises(TimeoutError):
+            waiting.result(1)
+        event = workspace.publish()
+        (item,) = waiting.result(15)["items"]
+    verified = StandardWebhook(webhook["secret"]).verify(item["payload"], item["headers"])
+    assert (item["eventId"], verified["id"]) == (event["id"], event["id"])
+    assert workspace(f"GET {feed}?cursor={item['sequence']}")["items"] == []
 
 
 def test_delivery_succeeds_after_two_failures(workspace: Workspace) -> None:

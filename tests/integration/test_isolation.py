@@ -59,6 +59,7 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/webhooks/{id}/rotate-secret": {"overlapSeconds": 0},
     "POST /api/integrations/webhooks/{id}/test": {},
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry": None,
+    "POST /api/integrations/webhooks/{id}/feed/commit": {"consumer": "taken-over", "sequence": 0},
     "POST /api/integrations/webhooks/{id}/recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
@@ -103,7 +104,11 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     connected = api(f"POST {INTEGRATIONS}/{plain}/connections", json=credentials, token=token)
     assert connected.status == 201, connected
     oauth = api(f"POST {INTEGRATIONS}", json=OAUTH, token=token).json()["id"]
+    pull = {"kind": "pull", "name": "of a", "eventTypes": ["*"]}
+    pulled = api(f"POST {WEBHOOKS}", json=pull, token=token).json()["id"]
     event_id = api(f"POST {EVENTS}", json=EVENT, token=token).json()["id"]
+    commit = {"consumer": f"of-{name}", "sequence": 1}
+    assert api(f"POST {WEBHOOKS}/{pulled}/feed/commit", json=commit, token=token).status == 200
     (queued,) = backend.messages("DeliveriesQueue")
     delivery = DeliveryMessage.read(queued["body"])
     assert (delivery.event_id, delivery.workspace_id) == (event_id, name)
@@ -121,6 +126,10 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         **{
             f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
             for rest in ("/status", "/rotate-secret", "/test", "/recover", "/deliveries")
+        },
+        **{
+            f"{WEBHOOKS}/{{id}}/feed{rest}": {"id": pulled, "consumer": f"of-{name}"}
+            for rest in ("", "/commit", "/consumers", "/consumers/{consumer}")
         },
         **{
             f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}{rest}": {"id": webhook, "deliveryId": delivery.id}

@@ -323,7 +323,7 @@ def test_list_pages_fit_and_contain_every_item_once(
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
-        found += [item["type"] if "kind" in item else item["id"] for item in items]
+        found += [item["id"] if "id" in item else item["type"] for item in items]
         if page.json()["nextCursor"] is None:
             break
         assert items, "a page without an item makes no progress"
@@ -406,6 +406,21 @@ def trial(filler: Filler) -> Answer:
     return answer
 
 
+def feed(filler: Filler) -> str:
+    body = {"kind": "pull", "name": "a", "eventTypes": ["POST_FAILED"]}
+    id = filler.made(f"POST {WEBHOOKS}", body)["id"]
+    entry = {"webhookKey": webhook_key("acme", id), "eventType": "POST_PUBLISHED", "size": 254 * KB}
+    times = {"first": 1, "at": now_ms(), "before": 0, "ttl": now_ms() // 1000 + 86_400}
+    filler.write(
+        "FeedsTable",
+        (
+            {**entry, **times, "sk": f"entry#{number:016}", "eventId": filler.event(LARGEST_DATA, number)}
+            for number in range(1, 14)
+        ),
+    )
+    return f"GET {WEBHOOKS}/{id}/feed?limit=100"
+
+
 MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
@@ -414,6 +429,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/events/{id}": [event],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
+    "GET /api/integrations/webhooks/{id}/feed": [feed],
     "POST /api/events/batch": [batch],
     "POST /api/integrations/webhooks/{id}/test": [trial],
 }
@@ -438,6 +454,7 @@ ONE_ROW = {
     "DELETE /api/automations/{platform}/hooks/{id}",
     "DELETE /api/integrations/api-keys/{id}",
     "DELETE /api/integrations/webhooks/{id}",
+    "DELETE /api/integrations/webhooks/{id}/feed/consumers/{consumer}",
     "DELETE /api/integrations/{id}",
     "DELETE /api/integrations/{id}/connections/{connectionId}",
     "GET /api/automations/{platform}/hooks/{id}",
@@ -445,6 +462,7 @@ ONE_ROW = {
     "GET /api/automations/{platform}/runs/{id}",
     "GET /api/health",
     "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
@@ -459,6 +477,7 @@ ONE_ROW = {
     "POST /api/integrations/oauth/callback",
     "POST /api/integrations/webhooks",
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
+    "POST /api/integrations/webhooks/{id}/feed/commit",
     "POST /api/integrations/webhooks/{id}/recover",
     "POST /api/integrations/webhooks/{id}/rotate-secret",
     "POST /api/integrations/{id}/connections",

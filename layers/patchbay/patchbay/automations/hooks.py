@@ -145,7 +145,7 @@ def _to_api(webhook: Webhook) -> Hook:
     return Hook(
         id=webhook.id,
         platform=webhook.source,
-        url=webhook.url,
+        url=webhook.url or "",
         event_type=webhook.event_types[0],
         filters=webhook.filters,
         status=webhook.status,

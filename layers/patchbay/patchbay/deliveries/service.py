@@ -26,7 +26,7 @@ from patchbay.deliveries.models import (
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
-from patchbay.events.models import Event, EventDelivery, payload
+from patchbay.events.models import Event, EventDelivery, EventFeed, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
@@ -209,6 +209,10 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             )
             for webhook_id, delivery_id in ids.items()
         ],
+        feeds=[
+            EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
+            for webhook_id in event.feed_ids
+        ],
     )
 
 
@@ -222,7 +226,9 @@ def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredD
 
 
 def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
-    if webhooks.get(principal, webhook_id).status != "ACTIVE":
+    webhook = webhooks.get(principal, webhook_id)
+    webhooks.check_push(webhook.kind)
+    if webhook.status != "ACTIVE":
         raise Conflict("The webhook is not active. Set its status to ACTIVE first.")
 
 

@@ -4,7 +4,7 @@ concurrently.
     parked deliveries   retries whose delay is too long for the queue: queued
     webhooks            held deliveries: queued if the receiver is healthy again or has caught up; otherwise,
                         the oldest is queued as a probe; cancelled if the webhook is not active. Recoveries:
-                        continued
+                        continued. Temporary webhooks that have expired: removed
     held deliveries     those that were not released in time: failed
     fan-outs            those that stalled: their events are queued
 
@@ -135,12 +135,27 @@ def _visit_webhook(key: str) -> int:
     if health.announce:
         health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
+    if webhook is not None and webhook.is_pull:
+        return _visit_pull(key, webhook, now)
     reason = webhooks.inactive_reason(webhook)
     if webhook is None or reason:
         return _cancel_waiting(key, health, str(reason))
     if health.is_open(webhook.resumed_at):
         return _send_probe(key, health, now)
     return _release_held(key, health, webhook, now)
+
+
+def _visit_pull(key: str, webhook: StoredWebhook, now: int) -> int:
+    """Remove a temporary webhook that has expired, or visit it again when it expires. Returns 0, because it
+    has no deliveries.
+    """
+    next_visit = webhook.expires_at
+    if webhook.has_expired(now):
+        if not webhooks.delete_expired(webhook):
+            return 0  # it has changed since it was read; the next run visits it again
+        next_visit = None
+    health_store.schedule_next_visit(key, now + _DUE_AGAIN_MS, next_visit)
+    return 0
 
 
 def _cancel_waiting(key: str, health: Health, reason: str) -> int:

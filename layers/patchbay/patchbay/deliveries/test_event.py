@@ -27,9 +27,11 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
     """Send a sample event to the receiver now, and return the attempt. A failed attempt is not an error.
 
     Nothing is stored or counted. The webhook may be paused or disabled, and does not change, even if the
-    response is 410. Raises NotFound, RateLimited, and vault.DecryptionFailed.
+    response is 410. Raises NotFound, Conflict for a webhook of kind pull, RateLimited, and
+    vault.DecryptionFailed.
     """
     webhook = webhooks.get_stored(principal.workspace_id, id)
+    webhooks.check_push(webhook.kind)
     receiver = Receiver.from_webhook(webhook)
     limits.admit_test(principal.workspace_id)
     event_type = body.event_type or _first_type(webhook.event_types)

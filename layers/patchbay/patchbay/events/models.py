@@ -111,9 +111,17 @@ class EventDelivery(ApiModel):
     status: str
 
 
+class EventFeed(ApiModel):
+    """A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there."""
+
+    id: DeliveryId
+    webhook_id: WebhookId
+
+
 class Event(EventSummary):
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
+    feeds: list[EventFeed] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

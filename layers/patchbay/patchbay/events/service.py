@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from patchbay.events.models import (
     PublishEvent,
     PublishEvents,
     RejectedItem,
+    payload,
 )
 from patchbay.ids import EventId
 from patchbay.observability import logger
@@ -150,6 +151,14 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     if event is None:
         raise NotFound("No event with this ID. A new event appears within seconds.")
     return event
+
+
+def payloads(workspace_id: str, ids: Iterable[EventId]) -> dict[EventId, str]:
+    """The request bodies for receivers of the events that are still stored."""
+    return {
+        event.id: payload(event.id, event.type, event.timestamp, event.data)
+        for event in store.get_many(workspace_id, dict.fromkeys(ids))
+    }
 
 
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:

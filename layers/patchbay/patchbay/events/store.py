@@ -7,7 +7,7 @@ holds a row for each workspace that has deliveries of events of that hour. Rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -30,7 +30,8 @@ _HOUR_MS = 3_600_000
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
-    matched. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why the event was rejected.
+    matched, and `feed_ids` those of kind pull. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why
+    the event was rejected.
     """
 
     id: EventId
@@ -40,6 +41,7 @@ class StoredEvent:
     data_json: str
     fan_out: str
     webhook_ids: tuple[WebhookId, ...]
+    feed_ids: tuple[WebhookId, ...]
     status: EventStatus
     reason: str | None
 
@@ -55,6 +57,11 @@ class StoredEvent:
         """
         return () if self.fan_out == "DONE" else self.webhook_ids
 
+    @property
+    def remaining_feed_ids(self) -> tuple[WebhookId, ...]:
+        """As `remaining_webhook_ids`, for webhooks of kind pull."""
+        return () if self.fan_out == "DONE" else self.feed_ids
+
 
 def from_row(row: dynamo.Row) -> StoredEvent:
     return StoredEvent(
@@ -65,6 +72,7 @@ def from_row(row: dynamo.Row) -> StoredEvent:
         data_json=row["data"],
         fan_out=row["fanOut"],
         webhook_ids=tuple(WebhookId(id) for id in row["webhookIds"]),
+        feed_ids=tuple(WebhookId(id) for id in row.get("feedIds", ())),
         status=row.get("status", "ACCEPTED"),
         reason=row.get("reason"),
     )
@@ -75,10 +83,18 @@ def table_key(event: EventMessage) -> tuple[str, dynamo.Row]:
     return settings().events_table, _key(event.workspace_id, event.id)
 
 
-def new_row(event: EventMessage, webhook_ids: Sequence[WebhookId], *, in_one_send: bool) -> dynamo.Row:
-    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches."""
-    row = {**_row(event), "webhookIds": list(webhook_ids)}
-    if not webhook_ids:
+def new_row(
+    event: EventMessage,
+    webhook_ids: Sequence[WebhookId],
+    feed_ids: Sequence[WebhookId],
+    *,
+    in_one_send: bool,
+) -> dynamo.Row:
+    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches, and
+    `feed_ids` those of kind pull.
+    """
+    row = {**_row(event), "webhookIds": list(webhook_ids), "feedIds": list(feed_ids) or None}
+    if not webhook_ids and not feed_ids:
         return row | {"fanOut": "DONE"}
     if in_one_send:
         return row | {"fanOut": "IN_ONE_SEND"}
@@ -175,6 +191,12 @@ def reject(event: EventMessage, reason: str) -> bool:
 def get(workspace_id: str, id: EventId) -> StoredEvent | None:
     row = dynamo.get(settings().events_table, _key(workspace_id, id))
     return None if row is None else from_row(row)
+
+
+def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
+    """The stored ones of these events, whose IDs are distinct, in no particular order."""
+    keys = [_key(workspace_id, id) for id in ids]
+    return [from_row(row) for row in dynamo.get_many(settings().events_table, keys, consistent=True)]
 
 
 def page(

@@ -29,7 +29,7 @@ def authenticate(headers: Mapping[str, str]) -> tuple[Principal, Mapping[str, st
 
 def recognize_key(headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
     """The caller and the rate-limit headers of a request to no route, if it has a valid API key: it counts
-    like any other request. All other credentials are ignored, because the answer does not depend on them.
+    like any other request. All other credentials are ignored, because the response does not depend on them.
 
     Raises RateLimited like `authenticate`.
     """

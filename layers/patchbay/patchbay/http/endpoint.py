@@ -95,7 +95,7 @@ def endpoint(
             rate_limit_headers: Mapping[str, str] = {}
             request: Request | None = None
             try:
-                # Before anything else is read, so that every answer to an API key has its rate-limit headers.
+                # Before anything else is read, so that every response to an API key has its limits.
                 caller, rate_limit_headers = identify(event.get("headers", {}))
                 _authorize_and_limit(caller, scope)
                 request = Request.from_event(event)

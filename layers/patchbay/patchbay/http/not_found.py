@@ -33,7 +33,7 @@ def impossible_value(method: str, path: str, variable: str, reason: str) -> Prob
     """The error for a path variable that no resource can have as its name.
 
     API Gateway matches DELETE /api/integrations/marketplace with DELETE /api/integrations/{id}, because the
-    literal path has no DELETE. The answer is then that of the literal path: 405.
+    literal path has no DELETE. The response is then that of the literal path: 405.
     """
     pattern = _best_pattern(path)
     if pattern and method not in _METHODS[pattern]:

@@ -254,6 +254,30 @@ def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None)
     )
 
 
+def expiry_action(key: str, expires_at: int) -> dynamo.TransactItem:
+    """The write for the transaction that makes a webhook temporary: the sweeper visits it when it expires."""
+    return dynamo.update_action(
+        settings().health_table,
+        _key(key, _HEALTH),
+        "SET heldAt = if_not_exists(heldAt, :never), dueShard = :shard, dueAt = :due, #ttl = :ttl",
+        names={"#ttl": "ttl"},
+        never=0,
+        shard=due_index.shard_of(key),
+        due=expires_at,
+        ttl=retention_ttl(expires_at),
+    )
+
+
+def schedule_next_visit(key: str, claimed: int, due_at: int | None) -> None:
+    """Set the time of the sweeper's next visit of a webhook without deliveries; None for no more visits. Does
+    nothing if another time was set since the visit was claimed with `claimed` as the time of the next one.
+    """
+    if due_at is None:
+        _try_update(key, "REMOVE dueShard, dueAt", condition="dueAt = :claimed", claimed=claimed)
+    else:
+        _try_update(key, "SET dueAt = :due", condition="dueAt = :claimed", claimed=claimed, due=due_at)
+
+
 def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) -> None:
     """Remove announcements that were published. If another one was added since, all stay and are published
     again, which has no effect, because their IDs are the same.

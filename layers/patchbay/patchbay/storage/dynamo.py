@@ -219,11 +219,11 @@ def update(
     *,
     condition: str | None = None,
     names: Mapping[str, str] | None = None,
-    returning: Literal["ALL_NEW", "UPDATED_NEW", "NONE"] = "ALL_NEW",
+    returning: Literal["ALL_NEW", "UPDATED_NEW", "ALL_OLD", "NONE"] = "ALL_NEW",
     **values: object,
 ) -> Row:
-    """Update a row. Return the new row, only its updated attributes, or nothing (`{}`): parsing a row costs
-    more than sending the update. Raises ConditionFailed.
+    """Update a row. Return the new row, only its updated attributes, the previous row (`{}` if there was
+    none), or nothing (`{}`): parsing a row costs more than sending the update. Raises ConditionFailed.
     """
     params: Params = {
         "TableName": table,
@@ -419,9 +419,11 @@ def query(
     consistent: bool | None = None,
     descending: bool = False,
     attributes: Sequence[str] = (),
+    limit: int | None = None,
     **values: object,
 ) -> Iterator[Row]:
-    """Every row that meets a key condition. Pages are read as the iterator is consumed.
+    """Every row that meets a key condition, or the first `limit` of them in one call. Pages are read as the
+    iterator is consumed.
 
     By default, a table is read with strong consistency and an index with eventual consistency. Pass
     `consistent` to change that; a global index cannot be read consistently. `attributes` limits which
@@ -440,8 +442,12 @@ def query(
         paths = [[f"#{name}" for name in path.split(".")] for path in attributes]
         params["ProjectionExpression"] = ", ".join(map(".".join, paths))
         params["ExpressionAttributeNames"] = {name: name[1:] for path in paths for name in path}
+    if limit is not None:
+        params["Limit"] = limit
     for rows in _pages("Query", params):
         yield from rows
+        if limit is not None:
+            return
 
 
 def count(table: str, condition: str, /, *, index: str, filter: str | None, **values: object) -> int:

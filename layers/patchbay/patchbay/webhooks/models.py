@@ -23,6 +23,7 @@ from patchbay.webhooks import retry
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 MAX_OVERLAP_SECONDS = 7 * 86_400
+MAX_EXPIRY_SECONDS = 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
@@ -103,6 +104,7 @@ EventTypes = Annotated[
 ]
 # The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Kind = Literal["push", "pull"]
 
 
 class RetryConfig(ApiModel):
@@ -135,10 +137,15 @@ class RetryConfig(ApiModel):
 
 
 class CreateWebhook(ApiModel):
-    """Every request to the receiver has the `headers`; the API never returns their values."""
+    """Every request to the receiver has the `headers`; the API never returns their values.
 
+    A webhook of kind `pull` has no `url` and nothing else about requests: its receiver reads its feed.
+    With `expiresInSeconds`, it is temporary; an update with it extends that time, and null ends it.
+    """
+
+    kind: Kind = "push"
     name: Name
-    url: Url
+    url: Url | None = None
     event_types: EventTypes
     filters: BoundedFilters = Field(default_factory=list)
     integration_id: IntegrationId | None = None
@@ -146,13 +153,13 @@ class CreateWebhook(ApiModel):
     retry_config: RetryConfig = Field(default_factory=RetryConfig)
     rate_limit_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
     disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
+    expires_in_seconds: Annotated[int, Field(ge=60, le=MAX_EXPIRY_SECONDS)] | None = None
 
 
 class UpdateWebhook(CreateWebhook):
     """Changes only the fields that are sent; the defaults are placeholders for the others."""
 
     name: Name = ""
-    url: Url = ""
     event_types: EventTypes = Field(default_factory=list)
 
 
@@ -204,11 +211,15 @@ class WebhookStats(ApiModel):
 
 
 class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that created it; header values are masked."""
+    """`source` is `api` or the automation platform that created it; header values are masked.
+
+    A webhook of kind `pull` has no `url`; `retryConfig` and `disableAfter` have no effect on it.
+    """
 
     id: WebhookId
+    kind: Kind
     name: str
-    url: str
+    url: str | None
     event_types: list[str]
     filters: Filters
     integration_id: IntegrationId | None
@@ -221,6 +232,7 @@ class Webhook(ApiModel):
     status_reason: str | None
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
+    expires_at: Timestamp | None
     consecutive_failures: int = 0
     stats: WebhookStats = Field(default_factory=WebhookStats)
     created_at: Timestamp

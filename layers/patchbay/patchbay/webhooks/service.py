@@ -18,15 +18,18 @@ from patchbay.api_model import MASK, Empty
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
-from patchbay.ids import IntegrationId, RunId, WebhookId
+from patchbay.ids import IntegrationId, RunId, WebhookId, webhook_key
 from patchbay.integrations import store as integrations_store
+from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered_url
+from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.storage.dynamo import TransactItem
 from patchbay.storage.paging import Page
-from patchbay.webhooks import n8n, retry, signing, store
+from patchbay.webhooks import kinds, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
+    Kind,
     RetryConfig,
     RotateSecret,
     SetWebhookStatus,
@@ -63,13 +66,17 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     Raises ValidationFailed for a URL that Patchbay does not call, an unknown integration, or an event type
     that is reserved for the platform; Conflict at the workspace's ceiling.
     """
-    check_registered_url("url", body.url)
+    kinds.check_new(body)
+    if body.url is not None:
+        check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
     secret = signing.new_secret()
     webhook = _new(principal, body, _API, secret, WebhookId.new())
     response = WebhookWithSecret(**dict(_to_api(webhook)), secret=secret)
-    store.create(webhook, [once.complete_action(response)] if once else ())
+    store.create(
+        webhook, [*([once.complete_action(response)] if once else ()), *_expiry_actions(None, webhook)]
+    )
     return response
 
 
@@ -131,7 +138,8 @@ def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None 
         limit=query.limit,
         cursor=query.cursor,
     )
-    return webhooks.map(_to_api)
+    now = now_ms()
+    return webhooks.map(lambda webhook: None if webhook.has_expired(now) else _to_api(webhook))
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
@@ -145,19 +153,23 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     and when the URL would send stored header values to another origin.
     """
     sent = body.model_fields_set
-    if "url" in sent:
+    if body.url is not None:
         check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
     changes = _attributes(principal.workspace_id, id, body, sent)
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
+        kinds.check_change(webhook, body, changes)
+        if webhook.is_pull:
+            kept = {name: value for name, value in changes.items() if name not in kinds.PUSH_ATTRIBUTES}
+            return replace(webhook, **kept) if kept else webhook
         if webhook.source != _API and sent & {"url", "event_types", "filters"}:
             raise Conflict(
                 f"An automation in {webhook.source} manages the url, eventTypes and filters of this webhook. "
                 "Change them there."
             )
-        has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
+        has_new_origin = body.url is not None and _origin(body.url) != _origin(webhook.url)
         if has_new_origin and "headers" not in sent and webhook.headers is not None:
             # Header values are write-only, but the caller could read them at their own receiver.
             raise ValidationFailed.for_field(
@@ -165,7 +177,9 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
             )
         return replace(webhook, **changes) if changes else webhook
 
-    return _change(principal.workspace_id, id, change, if_match)
+    return _change(
+        principal.workspace_id, id, change, if_match, extra_actions=lambda new: _expiry_actions(sent, new)
+    )
 
 
 def set_status(
@@ -300,6 +314,16 @@ def end_subscription(
     return False
 
 
+def delete_expired(webhook: StoredWebhook) -> bool:
+    """Remove a temporary webhook whose time is over. Returns False if it has changed since it was read."""
+    try:
+        store.delete(webhook)
+    except store.WebhookChanged:
+        return False
+    logger.info("temporary webhook removed", webhook_id=webhook.id, workspace=webhook.workspace_id)
+    return True
+
+
 def inactive_reason(webhook: StoredWebhook | None) -> str | None:
     """Why a webhook gets no deliveries, as a reason that deliveries store; None while it is active. Pass None
     for a deleted webhook.
@@ -310,11 +334,20 @@ def inactive_reason(webhook: StoredWebhook | None) -> str | None:
 
 
 def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
-    """Raises NotFound, including for a webhook of another workspace."""
+    """Raises NotFound, including for a webhook of another workspace, and for one that has expired."""
     webhook = store.get(workspace_id, id)
-    if webhook is None:
+    if webhook is None or webhook.has_expired(now_ms()):
         raise NotFound("No webhook with this ID.")
     return webhook
+
+
+def check_push(kind: Kind) -> None:
+    """Raises Conflict for a webhook of kind pull, which has no deliveries."""
+    if kind == "pull":
+        raise Conflict(
+            "Patchbay sends nothing for a webhook of kind pull, so it has no deliveries. Publish an event, "
+            "and read it in the feed of the webhook."
+        )
 
 
 def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
@@ -449,6 +482,16 @@ def _check_integration(principal: Principal, body: CreateWebhook) -> None:
         raise ValidationFailed.for_field("integrationId", "no integration with this ID")
 
 
+def _expiry_actions(sent: set[str] | None, webhook: StoredWebhook) -> list[TransactItem]:
+    """The write that makes the sweeper remove a temporary webhook when it expires. `sent` are the fields that
+    change; None for a new webhook.
+    """
+    if webhook.expires_at is None or (sent is not None and "expires_in_seconds" not in sent):
+        return []
+    key = webhook_key(webhook.workspace_id, webhook.id)
+    return [health_store.expiry_action(key, webhook.expires_at)]
+
+
 def _origin(url: str) -> tuple[str, str]:
     """Scheme and authority of a URL that was validated when it was stored."""
     scheme, _, rest = url.partition("://")
@@ -457,8 +500,14 @@ def _origin(url: str) -> tuple[str, str]:
 
 def _attributes(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dict[str, Any]:
     """The attributes of a StoredWebhook that the named fields of `body` set."""
-    dumped = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
-    attributes = {name: dumped[to_camel(name)] for name in names - {"headers"}}
+    plain = names - {"headers", "expires_in_seconds"}
+    dumped = body.model_dump(mode="json", by_alias=True, include=plain)
+    attributes = {name: dumped[to_camel(name)] for name in plain}
+    if "url" in names:
+        attributes["url"] = body.url or ""
+    if "expires_in_seconds" in names:
+        seconds = body.expires_in_seconds
+        attributes["expires_at"] = None if seconds is None else now_ms() + seconds * 1000
     if "headers" in names:
         attributes["header_names"] = list(body.headers)
         attributes["headers"] = _encrypt_headers(workspace_id, id, body.headers) if body.headers else None
@@ -509,8 +558,9 @@ def _encryption_context(id: str, field: str) -> str:
 def _to_api(webhook: StoredWebhook) -> Webhook:
     return Webhook(
         id=WebhookId(webhook.id),
+        kind=webhook.kind,
         name=webhook.name,
-        url=webhook.url,
+        url=webhook.url or None,
         event_types=list(webhook.event_types),
         filters=_FILTERS.validate_python(webhook.filters),
         integration_id=webhook.integration_id,
@@ -523,6 +573,7 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
         status_reason=webhook.status_reason,
         disabled_at=from_ms(webhook.disabled_at) if webhook.disabled_at else None,
         resumed_at=from_ms(webhook.resumed_at) if webhook.resumed_at else None,
+        expires_at=from_ms(webhook.expires_at) if webhook.expires_at else None,
         created_at=from_ms(webhook.created_at),
         updated_at=from_ms(webhook.updated_at),
         version=webhook.version,

@@ -3,7 +3,8 @@
 Key: workspaceId, sk. Five kinds of rows:
     whk_…                   a webhook
     sub#<TYPE>#<whk_…>      the subscription of an *active* webhook to a type (or `*`), with the webhook's
-                            filters, so that matching an event reads only the subscriptions to its type
+                            filters, so that matching an event reads only the subscriptions to its type. One
+                            of kind pull has its kind and expiry too
     hook#<hash>             the webhook ID of a hook, by a hash of the hook's URL, event and filters, so that
                             an identical subscription finds it. Outlives the webhook for as long as deliveries
                             are kept (TTL), so that a new subscription gets the same ID; `disabledAt` means
@@ -40,10 +41,14 @@ MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API)."""
+    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API). One of
+    kind pull may expire (Unix milliseconds).
+    """
 
     webhook_id: WebhookId
     filters: Sequence[Mapping[str, JsonValue]]
+    is_pull: bool = False
+    expires_at: int | None = None
 
 
 class StoredHook(NamedTuple):
@@ -272,7 +277,12 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
         workspace=workspace_id,
         prefix=prefix,
     ):
-        yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+        yield Subscription(
+            WebhookId(row["sk"].removeprefix(prefix)),
+            row["filters"],
+            is_pull=row.get("kind") == "pull",
+            expires_at=row.get("expiresAt"),
+        )
 
 
 def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynamo.TransactItem:
@@ -352,18 +362,25 @@ def _subscription_keys(webhook: StoredWebhook) -> set[str]:
     return {_subscription_key(event, webhook.id) for event in webhook.event_types}
 
 
-def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str]:
+def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str, int | None]:
     """The attributes that decide which events a webhook gets. Filters are compared as text, because in
     Python 1 equals True.
     """
-    return webhook.is_active, list(webhook.event_types), compact_json.dumps(webhook.filters)
+    filters = compact_json.dumps(webhook.filters)
+    return webhook.is_active, list(webhook.event_types), filters, webhook.expires_at
 
 
 def _subscribe_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
     return [
         dynamo.put_action(
             settings().webhooks_table,
-            {"workspaceId": webhook.workspace_id, "sk": key, "filters": webhook.filters},
+            {
+                "workspaceId": webhook.workspace_id,
+                "sk": key,
+                "filters": webhook.filters,
+                "kind": "pull" if webhook.is_pull else None,
+                "expiresAt": webhook.expires_at,
+            },
         )
         for key in sorted(_subscription_keys(webhook))
     ]
