@@ -22,7 +22,6 @@ from tools.openapi.__main__ import TARGET, render
 from tools.openapi.document import build
 from tools.openapi.examples import FILE, Examples
 from tools.openapi.schemas import dumps
-from tools.openapi.texts import TEXTS
 
 DOCUMENT: dict[str, Any] = json.loads(TARGET.read_text("utf-8"))
 CONTRACT = Contract(DOCUMENT)
@@ -108,21 +107,6 @@ def test_every_field_has_a_description() -> None:
         if not content.get("description")
     ]
     assert undescribed == [], "describe it in its model, or in tools/openapi/texts.toml"
-
-
-def test_every_text_of_a_field_is_used() -> None:
-    names = {
-        field
-        for schema in DOCUMENT["components"]["schemas"].values()
-        for field in schema.get("properties", ())
-    }
-    names |= {
-        each["name"]
-        for operation in OPERATIONS.values()
-        for each in operation.get("parameters", ())
-        if "name" in each
-    }
-    assert TEXTS["fields"].keys() - names == set()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

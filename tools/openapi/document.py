@@ -17,7 +17,7 @@ from patchbay.version import VERSION
 from tools.openapi import enums, events
 from tools.openapi.examples import Examples
 from tools.openapi.operations import Model, Operation, operations
-from tools.openapi.schemas import PREFIX, Schemas, parameters_of
+from tools.openapi.schemas import PREFIX, Schemas, parameters_of, unwrapped
 from tools.openapi.texts import TEXTS, introduction
 
 Json = dict[str, Any]
@@ -106,7 +106,7 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
         "operationId": operation.id,
         "tags": [_tag(operation)],
         "summary": operation.summary,
-        "x-sdk-group": _tag_of(operation.folder)["group"],
+        "x-sdk-group": TEXTS["groups"].get(operation.folder) or _camel(operation.folder),
         "x-sdk-method": _camel(operation.verb),
     }
     needs = "Needs no credentials." if operation.scope is None else f"Required scope: `{operation.scope}`."
@@ -148,7 +148,7 @@ def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": TEXTS["path"][kind.__name__],
+            "description": TEXTS["path"].get(kind.__name__) or unwrapped(vars(kind)["__doc__"]),
             "schema": _path_schema(kind),
         }
         if (example := examples.path_value(operation.id, name)) is not None:

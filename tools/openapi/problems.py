@@ -3,7 +3,7 @@
 Names are resolved in the running modules, and values by their annotations. So a call is followed if it is
 made through a module, a class, or a variable whose type is annotated or is that of an annotated function's
 result; this code base has no others that raise problems. An `except` clause that does not raise again removes
-what it catches. Tests check the result against every response of the test suite (tests/conftest.py, `Api`).
+what it catches. A test checks the result against every response of the tour of the system (tests/tour.py).
 """
 
 from __future__ import annotations
