@@ -173,8 +173,9 @@ class Recorder(Driver):
         operation = self._ids[key]
         body = {"json": options["json"]} if "json" in options else {}
         headers = {"host": HOST}
-        if operation.scope is not None:
+        if not operation.public:
             yield line, {**body, "headers": headers, "token": None}
+        if operation.scope is not None:
             unscoped = jwt_for("acme", scope="profile:read")
             yield line, {**body, "headers": headers, "token": unscoped}
         path, question, query = line.partition("?")
@@ -273,9 +274,11 @@ def _stand_in(secret: str) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """Long texts and lists, cut."""
+    """The first sentences of long texts, and the first items of long lists."""
     if isinstance(value, str):
-        return value if len(value) <= _MAX_TEXT or value.startswith("http") else value[:_MAX_TEXT] + "…"
+        if len(value) <= _MAX_TEXT or value.startswith("http"):
+            return value
+        return value[:_MAX_TEXT].partition(". ")[0] + " …"
     if isinstance(value, list):
         count = _MAX_ITEMS if any(isinstance(each, dict) for each in value) else len(value)
         return [_shortened(each) for each in value[:count]]

@@ -240,6 +240,8 @@ def _api_keys(driver: Driver) -> Any:
     api(f"GET {KEYS}/{publisher['id']}", 200)
     for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
         api(line, 200, token=publisher["key"])
+    for token in (driver.owner, publisher["key"]):
+        assert api("GET /api/me", 200, token=token)["workspaceId"] == "acme"
     expires = iso(datetime.now(UTC) + timedelta(days=5))
     expiring = api(f"POST {KEYS}", 201, json={**body, "expiresAt": expires})
     api(f"PUT {KEYS}/{expiring['id']}", 200, json={"name": "renamed"})
@@ -292,6 +294,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         assert api(f"POST {path}/test", 200)["statusCode"] == 200
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
+        api("GET /api/deliveries?status=PENDING", 200)
         # The webhooks of the large event have proved fast. The others take the slow lane.
         for each in (first, soon, slow, parked, disabled, limited):
             key = {"webhookKey": f"acme#{each['id']}", "sk": "health"}
@@ -312,6 +315,10 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
+    assert api("GET /api/deliveries?limit=100", 200)["items"]
+    api(f"GET /api/deliveries?webhookId={soon['id']}", 200)
+    (waiting,) = api(f"GET /api/deliveries?webhookId={soon['id']}&status=RETRYING", 200)["items"]
+    assert waiting["id"] in {item["id"] for item in api("GET /api/deliveries?status=RETRYING", 200)["items"]}
     for id in (first["id"], soon["id"], disabled["id"]):
         api(f"GET {WEBHOOKS}/{id}", 200)
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
@@ -470,6 +477,7 @@ def _runs(driver: Driver, base: str) -> None:
     answer = {"status": "FAILED", "error": {"detail": "no"}}
     api(f"PUT /api/actions/runs/{failed['id']}", 200, json=answer, token=platform)
     api(f"GET {base}/runs", 200)
+    api(f"GET {AUTOMATIONS}/runs", 200)
     api(f"GET {base}/runs/{run['id']}", 200)
     set_attributes(backend, "AutomationsTable", {"id": expired["id"]}, dueAt=1, expiresAt=1)
     set_attributes(backend, "AutomationsTable", {"id": unanswered["id"]}, dueAt=1)

@@ -54,7 +54,8 @@ def test_operation_is_complete(operation: dict[str, Any]) -> None:
     assert operation["summary"]
     assert operation["description"]
     assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
-    assert (operation["security"] == []) is ("x-required-scope" not in operation)
+    scopes = [scopes for requirement in operation["security"] for scopes in requirement.values()]
+    assert all(each == [operation["x-required-scope"]] for each in scopes if each)
     assert operation["x-sdk-group"]
     assert operation["x-sdk-method"]
     for parameter in operation.get("parameters", ()):

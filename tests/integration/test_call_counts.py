@@ -198,9 +198,39 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         "sqs.SendMessage": 1,
         "dynamodb.UpdateItem": 1,
     }
-    for rest in ("me", "triggers", "actions"):
-        cost(f"GET {base}/{rest}")
+    cost("GET /api/automations/runs")
+    assert backend.calls.count == {"dynamodb.Query": 3, "dynamodb.BatchGetItem": 1}
+    for path in (f"{base}/me", f"{base}/triggers", f"{base}/actions", "/api/me"):
+        cost(f"GET {path}")
         assert backend.calls.made == []
+
+
+@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
+def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) -> None:
+    """A read of events and one of their deliveries, and one of the webhooks if deliveries are queued. With a
+    status that has an index, the webhooks' IDs and a query for each; with a webhook, one query.
+    """
+
+    def cost(query: str) -> tuple[int, int]:
+        backend.calls.clear()
+        answer = pipeline.api(f"GET /api/deliveries?limit=100{query}")
+        assert answer.status == 200, answer.text
+        calls = backend.calls.count
+        assert calls.keys() <= {"dynamodb.Query", "dynamodb.BatchGetItem"}
+        return calls["dynamodb.Query"], calls["dynamodb.BatchGetItem"]
+
+    with receiver() as r:
+        webhooks = [pipeline.webhook(r.url)["id"] for _ in range(3)]
+        for _ in range(5):
+            pipeline.publish()
+        assert cost("") == (1, 2)
+        while pipeline.poll():
+            pass
+    assert cost("") == (1, 1)
+    assert cost("&status=DELIVERED") == (1, 1)
+    assert cost("&status=FAILED") == (1 + 3, 0)
+    assert cost(f"&webhookId={webhooks[0]}") == (1, 0)
+    assert cost(f"&webhookId={webhooks[0]}&status=FAILED") == (1, 0)
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests

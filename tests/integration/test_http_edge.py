@@ -737,20 +737,28 @@ class Filled:
 
 
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
+ALL_RUNS, ALL_DELIVERIES = "/api/automations/runs", "/api/deliveries"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
 
 @pytest.fixture
 def filled(api: Api, backend: Backend) -> Filled:
-    """4 hooks and runs of n8n, 7 webhooks, 5 API keys, 10 events on ten days, each with a delivery to the
-    first webhook; 4 integrations, 5 connections of the first one, and its activity log.
+    """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
+    each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
+    first one, and its activity log.
     """
-    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: []}
+    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
     rival_webhook = create_webhooks_and_keys(api, ids)
     webhook = WebhookId(ids[WEBHOOKS][6])
     create_deliveries(ids, webhook, rival_webhook)
+    matched = {row["id"]: row["webhookIds"] for row in backend.rows("EventsTable") if "webhookIds" in row}
+    ids[ALL_DELIVERIES] = [
+        id
+        for event in ids[EVENTS]
+        for id in sorted((DeliveryId.derived(EventId(event), each) for each in matched[event]), reverse=True)
+    ]
     rival_integration = create_integrations(api, backend, ids)
     return Filled(webhook, ids[INTEGRATIONS][-1], ids, rival_webhook, rival_integration)
 
@@ -766,6 +774,10 @@ def create_hooks_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
                 ids[HOOKS].insert(0, hook)
                 ids[WEBHOOKS].insert(0, hook)  # a hook is a webhook
                 ids[RUNS].insert(0, run)
+                ids[ALL_RUNS].insert(0, run)
+        if number in (1, 2):
+            other = action.replace("n8n", ("zapier", "make")[number - 1])
+            ids[ALL_RUNS].insert(0, api(other, json={"input": {"name": "x"}}).json()["id"])
     for run in ids[RUNS][:2]:
         failed = {"status": "FAILED", "error": {"detail": "x"}}
         assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
@@ -889,8 +901,8 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             assert api(f"GET {path}?next_cursor=x&event_type=nope&utm_source=x").status == 200
         with subtests.test(f"{path}, 20 by default"):
             answer = api(f"GET {path}").json()
-            assert [item["id"] for item in answer["items"]] == ids
-            assert answer["nextCursor"] is None
+            assert [item["id"] for item in answer["items"]] == ids[:20]
+            assert (answer["nextCursor"] is None) == (len(ids) <= 20)
         for text in ("0", "-1", "101", "x", "1.5", "", "1,2", "1e1", "9" * 30):
             with subtests.test(f"{path}, limit {text}"):
                 assert_field_error(api(f"GET {path}?limit={text}"), "limit")
@@ -900,7 +912,7 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             with subtests.test(f"{path}?{query} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit, f"&{query}")] == expected
 
-    spans = [EVENTS, f"{WEBHOOKS}/{filled.webhook}/deliveries"]
+    spans = [EVENTS, f"{WEBHOOKS}/{filled.webhook}/deliveries", ALL_DELIVERIES, RUNS, ALL_RUNS]
     for path in filled.ids:
         for name, text in (
             ("status", "NOPE"),
@@ -947,8 +959,19 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield WEBHOOKS, "eventType=MESSAGE_RECEIVED", []
     yield RUNS, "status=FAILED", filled.ids[RUNS][:2]
     yield RUNS, "status=PENDING", filled.ids[RUNS][2:]
+    runs = filled.ids[ALL_RUNS]
+    yield RUNS, "since=2999-01-01T00:00:00Z", []
+    yield ALL_RUNS, "until=2025-06-15T00:00:00Z", []
+    yield ALL_RUNS, "since=2025-06-15T00:00:00Z", runs
+    yield ALL_RUNS, "status=FAILED", filled.ids[RUNS][:2]
+    yield ALL_RUNS, "platform=n8n", filled.ids[RUNS]
+    yield ALL_RUNS, "platform=make&status=PENDING", [runs[1]]
+    yield ALL_RUNS, "platform=zapier&status=FAILED", []
     yield EVENTS, "type=POST_FAILED", events[::2]
     yield EVENTS, "type=MESSAGE_RECEIVED", []
+    yield EVENTS, "status=ACCEPTED&source=api", events
+    yield EVENTS, "status=REJECTED", []
+    yield EVENTS, "source=bus", []
     yield EVENTS, f"type=POST_FAILED&since={at(4.5)}", events[:5:2]
     path = f"{WEBHOOKS}/{filled.webhook}/deliveries"
     sent = filled.ids[path]
@@ -960,6 +983,24 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     for number, end in enumerate(ENDS):
         yield path, f"status={end}", [sent[4 - number], sent[9 - number]]
         yield path, f"status={end}&since={at(5)}", [sent[4 - number]]
+        yield ALL_DELIVERIES, f"status={end}", [sent[4 - number], sent[9 - number]]
+        yield ALL_DELIVERIES, f"status={end}&since={at(5)}&webhookId={filled.webhook}", [sent[4 - number]]
+    every = filled.ids[ALL_DELIVERIES]
+    queued = [id for id in every if id not in sent]
+    first = [id for id in every if DeliveryId(id).time_ms == START]
+    assert len(first) > 1
+    yield ALL_DELIVERIES, "status=PENDING", queued
+    yield ALL_DELIVERIES, f"webhookId={filled.webhook}", sent
+    yield ALL_DELIVERIES, f"webhookId={webhooks[0]}", []  # it was inactive
+    yield ALL_DELIVERIES, f"webhookId={filled.rival_webhook}", []
+    yield ALL_DELIVERIES, f"eventId={events[9]}", first
+    yield ALL_DELIVERIES, f"eventId={events[9]}&status=PENDING", [id for id in first if id in queued]
+    yield ALL_DELIVERIES, f"eventId={events[9]}&webhookId={filled.webhook}", [sent[9]]
+    yield ALL_DELIVERIES, f"eventId={events[9]}&since={at(1)}", []
+    yield ALL_DELIVERIES, f"eventId={events[9]}&eventType=POST_FAILED", []
+    yield ALL_DELIVERIES, f"since={at(0)}&until={at(0)}", first
+    yield ALL_DELIVERIES, "eventType=POST_FAILED&status=FAILED", [sent[8]]
+    yield ALL_DELIVERIES, "eventType=MESSAGE_RECEIVED", []
     yield path, "eventType=POST_FAILED", sent[::2]
     yield path, "eventType=POST_FAILED&status=FAILED", [sent[8]]
     yield path, "eventType=POST_FAILED&status=DELIVERED", [sent[4]]
@@ -987,7 +1028,8 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     """Forged, foreign and tampered cursors are rejected or harmless: none gives another workspace's rows."""
     rival = jwt_for("rival")
     rival_lists = [
-        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{filled.rival_webhook}/deliveries"),
+        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES),
+        f"{WEBHOOKS}/{filled.rival_webhook}/deliveries",
         *(f"{INTEGRATIONS}/{filled.rival_integration}/{kind}" for kind in ("connections", "logs")),
     ]
     foreign = [
@@ -997,7 +1039,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 20
+    assert len(foreign) == 25
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
@@ -1013,16 +1055,26 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     ]
     own = {id for ids in filled.ids.values() for id in ids}
     for path in filled.ids:
+        kinds = ("dlv_", "evt_") if path == ALL_DELIVERIES else (filled.ids[path][0][:4],)
         for query in queries(path):
             for cursor in cursors:
                 with subtests.test(f"{path}?{query}&cursor={cursor[:80]}"):
                     answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
+                    if cursor in foreign and not first_value(cursor).startswith(kinds):
+                        assert "leave it out to start again" in answer.text
                     if answer.status == 200:
                         assert {item["id"] for item in answer.json()["items"]} <= own
                     else:
                         assert_field_error(answer, "cursor")
         with subtests.test(f"{path}, cursor too long"):
             assert_field_error(api(f"GET {path}?cursor={'a' * 1025}"), "cursor")
+
+
+def first_value(cursor: str) -> str:
+    """The ID that a cursor of the API continues after."""
+    values = cursor.rpartition(".")[2]  # integrations have two lists, and so a number before it
+    id: str = json.loads(base64.urlsafe_b64decode(values + "=" * (-len(values) % 4)))[0]
+    return id
 
 
 def queries(path: str) -> list[str]:

@@ -230,7 +230,8 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     a = create_workspace(api, backend, "acme")
     b = create_workspace(api, backend, "rival")
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
-    paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs")
+    paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
+    paths += ("/api/deliveries",)
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     for path in paths:
         for who in (a, b):

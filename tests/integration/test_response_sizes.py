@@ -288,6 +288,16 @@ def runs(filler: Filler) -> FilledList:
     return f"GET {ZAPIER}/runs", ids
 
 
+def all_runs(filler: Filler) -> FilledList:
+    _, ids = runs(filler)
+    return "GET /api/automations/runs", ids
+
+
+def all_failed_deliveries(filler: Filler) -> FilledList:
+    _, ids = failed_deliveries(filler)
+    return "GET /api/deliveries?status=FAILED", ids
+
+
 def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
     return line, [item["type"] for item in filler.made(line)["items"]]
@@ -296,6 +306,8 @@ def event_types(filler: Filler) -> FilledList:
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
+    "GET /api/automations/runs": [all_runs],
+    "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
     "GET /api/integrations": [integrations_with_public],
     "GET /api/integrations/api-keys": [api_keys],
@@ -461,6 +473,7 @@ ONE_ROW = {
     "GET /api/automations/{platform}/me",
     "GET /api/automations/{platform}/runs/{id}",
     "GET /api/health",
+    "GET /api/me",
     "GET /api/integrations/api-keys/{id}",
     "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",

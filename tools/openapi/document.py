@@ -109,13 +109,11 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
         "x-sdk-group": TEXTS["groups"].get(operation.folder) or _camel(operation.folder),
         "x-sdk-method": _camel(operation.verb),
     }
-    needs = "Needs no credentials." if operation.scope is None else f"Required scope: `{operation.scope}`."
-    shown["description"] = f"{operation.description}\n\n{needs}".strip()
-    if operation.scope is None:
-        shown["security"] = []
-    else:
+    shown["description"] = f"{operation.description}\n\n{_needs(operation)}".strip()
+    scopes = [operation.scope] if operation.scope else []
+    if scopes:
         shown["x-required-scope"] = operation.scope
-        shown["security"] = [{scheme: [operation.scope]} for scheme in TEXTS["security"]]
+    shown["security"] = [] if operation.public else [{scheme: scopes} for scheme in TEXTS["security"]]
     if parameters := [*_parameters(operation, examples)]:
         shown["parameters"] = parameters
     if operation.body:
@@ -135,6 +133,12 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
     if not any(status.startswith("2") for status in shown["responses"]):
         shown["responses"]["default"] = _any_problem()
     return shown
+
+
+def _needs(operation: Operation) -> str:
+    if operation.scope:
+        return f"Required scope: `{operation.scope}`."
+    return "Needs no credentials." if operation.public else "Needs credentials, and no particular scope."
 
 
 def _camel(verb: str) -> str:
@@ -233,7 +237,7 @@ def _headers(operation: Operation, status: int, models: Sequence[Model]) -> Iter
         yield "ETag"
     if operation.replays:
         yield "Idempotent-Replayed"
-    if operation.scope is not None:
+    if not operation.public:
         yield from TEXTS["rate_limit_headers"]
 
 

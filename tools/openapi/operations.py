@@ -49,6 +49,7 @@ class Operation:
     summary: str
     description: str
     scope: str | None
+    public: bool
     path_types: Mapping[str, type]
     query: Model | None
     body: Model | None
@@ -97,6 +98,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         summary=summary,
         description=description,
         scope=info["scope"],
+        public=info["public"],
         path_types={
             name: next(kind for argument, kind in hints.items() if to_camel(argument) == name)
             for name in re.findall(r"\{(\w+)\+?\}", route.path)
@@ -146,8 +148,10 @@ def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[P
     each code.
     """
     found: set[type[Problem]] = raised_by([function]) | {InternalError, ValidationFailed}
+    if not operation.public:
+        found |= {Unauthenticated, RateLimited}
     if operation.scope is not None:
-        found |= {Unauthenticated, Forbidden, RateLimited}
+        found |= {Forbidden}
     if operation.body is not None:
         found |= {MalformedJson, PayloadTooLarge}
     if operation.path_types:

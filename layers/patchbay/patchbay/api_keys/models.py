@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -101,6 +101,31 @@ class ApiKeyWithSecret(ApiKey):
     """The response to the creation of a key, the only one that contains it."""
 
     key: Annotated[str, Field(repr=False)]
+
+
+class CallerKey(ApiModel):
+    """The API key of the caller. Both limits apply to its requests."""
+
+    id: ApiKeyId
+    name: str
+    masked_key: str
+    rate_limit_per_hour: int
+    rate_limit_per_day: int
+    expires_at: Timestamp | None
+
+
+class Caller(ApiModel):
+    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+
+    A user has a `role` unless their token lists its scopes.
+    """
+
+    workspace_id: str
+    id: str
+    type: Literal["user", "key"]
+    role: str | None
+    scopes: list[str]
+    key: CallerKey | None
 
 
 class VerifyApiKey(ApiModel):

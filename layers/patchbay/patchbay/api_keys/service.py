@@ -12,6 +12,8 @@ from patchbay.api_keys import guard, hashing, key_format, store
 from patchbay.api_keys.models import (
     ApiKey,
     ApiKeyWithSecret,
+    Caller,
+    CallerKey,
     CreateApiKey,
     DailyUse,
     KeyStatus,
@@ -75,6 +77,29 @@ def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     """One key. Raises NotFound, also for a key of another workspace."""
     return _to_response(_get_stored(principal, id), now_ms())
+
+
+def describe_caller(principal: Principal) -> Caller:
+    """Who the caller is, and what they may do. Reads the row of a calling API key."""
+    key = None
+    if principal.key is not None:
+        stored = _get_stored(principal, ApiKeyId(principal.id))
+        key = CallerKey(
+            id=stored.id,
+            name=stored.terms.name,
+            masked_key=key_format.mask(settings().api_key_prefix, stored.id),
+            rate_limit_per_hour=stored.terms.rate_limit_per_hour,
+            rate_limit_per_day=stored.terms.rate_limit_per_day,
+            expires_at=None if stored.terms.expires_ms is None else from_ms(stored.terms.expires_ms),
+        )
+    return Caller(
+        workspace_id=principal.workspace_id,
+        id=principal.id,
+        type="user" if key is None else "key",
+        role=principal.role,
+        scopes=sorted(principal.scopes),
+        key=key,
+    )
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:

@@ -223,13 +223,24 @@ class Run(ApiModel):
     output: JsonObject | None
     error: RunError | None
     expires_at: Timestamp
+    created_by: str
     created_at: Timestamp
     updated_at: Timestamp
     version: int
 
 
 class RunQuery(ListQuery):
+    """`since` and `until` are of `createdAt`."""
+
     status: Literal["PENDING", "SUCCEEDED", "FAILED"] | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+
+
+class AllRunsQuery(RunQuery):
+    """The runs of all automation platforms, or of one."""
+
+    platform: Literal["zapier", "make", "n8n"] | None = None
 
 
 class Succeeded(ApiModel):

@@ -76,12 +76,21 @@ def _message() -> TypeAdapter[DeliveryMessage]:
 
 
 class DeliveryQuery(ListQuery):
+    """`since` and `until` are of the event's `timestamp`."""
+
     status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
         None
     )
     event_type: EventType | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
+
+
+class AllDeliveriesQuery(DeliveryQuery):
+    """The deliveries of all webhooks and events, or of one of them."""
+
+    webhook_id: WebhookId | None = None
+    event_id: EventId | None = None
 
 
 class Delivery(ApiModel):

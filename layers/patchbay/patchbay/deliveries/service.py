@@ -11,8 +11,9 @@ from patchbay import compact_json, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms, to_ms
-from patchbay.deliveries import roll_up, states, store
+from patchbay.deliveries import roll_up, states, store, workspace_list
 from patchbay.deliveries.models import (
+    AllDeliveriesQuery,
     Attempt,
     AttemptError,
     Delivery,
@@ -74,6 +75,13 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
         cursor=query.cursor,
     )
     return Listing.from_page(page.map(_to_api))
+
+
+def list_all(principal: Principal, query: AllDeliveriesQuery) -> Listing[Delivery]:
+    """Deliveries of the whole workspace, newest event first: see `workspace_list`. An unknown webhook or
+    event has none.
+    """
+    return Listing.from_page(workspace_list.page(principal.workspace_id, query).map(_to_api))
 
 
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:

@@ -27,6 +27,7 @@ from patchbay.deliveries.stored_delivery import (
 from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
+from patchbay.storage.merged import merge
 from patchbay.storage.paging import Page
 from patchbay.storage.records import retention_ttl
 
@@ -36,6 +37,12 @@ _MIN_BODY_CHARACTERS = 200
 
 # Limits the reads of one request or one failure to about 1 MB of a webhook's deliveries.
 _NEWEST = 1000
+
+# The index `byStatus` has the deliveries with these statuses.
+INDEXED = frozenset({Status.RETRYING, Status.HELD, Status.FAILED, Status.CANCELLED})
+
+# The queries of a page whose rows are filtered.
+_MAX_READS = 10
 
 # A recovery sends deliveries with these statuses again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
@@ -188,7 +195,7 @@ def page(
     if event_type is not None:
         filters.append("eventType = :eventType")
         values["eventType"] = event_type
-    if status is None or status not in _INDEXED:
+    if status is None or status not in INDEXED:
         if status is not None:
             filters.append("#status = :status")
             values["status"] = status
@@ -205,20 +212,43 @@ def page(
             )
         )
         return rows.map(StoredDelivery.from_row)
-    indexed = dynamo.page(
-        dynamo.PageQuery(
-            settings().deliveries_table,
-            partition=("statusKey", status_key(partition, status)),
-            sort_range=("sk", *id_range),
-            index="byStatus",
-            extra_key_names=("webhookKey",),
-            limit=limit,
-            cursor=cursor,
-            filter=" AND ".join(filters) or None,
-            values=values,
-        )
+    return page_by_status(
+        [partition], id_range, status=status, event_type=event_type, limit=limit, cursor=cursor
     )
-    rows = dynamo.full_rows(settings().deliveries_table, indexed, ("webhookKey", "sk"), consistent=False)
+
+
+def page_by_status(
+    keys: Sequence[str],
+    id_range: tuple[DeliveryId, DeliveryId],
+    *,
+    status: Status,
+    event_type: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[StoredDelivery]:
+    """The deliveries of these webhooks (webhookKey) that have this status, one of INDEXED, newest first.
+    Takes a query for each webhook; with a type, up to ten for a single webhook.
+    """
+    after = dynamo.decode_cursor(cursor, 1)[0] if cursor else None
+    pages = [
+        dynamo.page(
+            dynamo.PageQuery(
+                settings().deliveries_table,
+                partition=("statusKey", status_key(key, status)),
+                sort_range=("sk", *id_range),
+                index="byStatus",
+                extra_key_names=("webhookKey",),
+                limit=limit,
+                cursor=None if after is None else dynamo.encode_cursor([after, key]),
+                filter=None if event_type is None else "eventType = :eventType",
+                values={} if event_type is None else {"eventType": event_type},
+                max_reads=max(_MAX_READS // len(keys), 1),
+            )
+        )
+        for key in keys
+    ]
+    merged = merge(pages, "sk", limit)
+    rows = dynamo.full_rows(settings().deliveries_table, merged, ("webhookKey", "sk"), consistent=False)
     # A retry stays in the index while it is being sent.
     return rows.map(StoredDelivery.from_row).map(
         lambda delivery: delivery if delivery.status is status else None
@@ -309,9 +339,6 @@ def _count(key: str, status: Status, filter: str | None) -> int:
         filter=filter,
         key=status_key(key, status),
     )
-
-
-_INDEXED = frozenset({Status.RETRYING, Status.HELD, Status.FAILED, Status.CANCELLED})
 
 
 def _key(workspace_id: str, webhook_id: WebhookId | RunId, id: DeliveryId) -> dynamo.Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     Field,
@@ -22,6 +22,7 @@ from patchbay.clock import from_ms, iso
 from patchbay.ids import DeliveryId, EventId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
+EventSource = Literal["api", "bus", "patchbay"]
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 
 
@@ -86,7 +87,11 @@ class PublishedEvents(ApiModel):
 
 
 class EventQuery(ListQuery):
+    """`since` and `until` are of the events' `timestamp`."""
+
     type: EventType | None = None
+    status: EventStatus | None = None
+    source: EventSource | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
 
@@ -122,6 +127,14 @@ class Event(EventSummary):
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
+
+
+class MatchedEvent(NamedTuple):
+    """The parts of an event that its deliveries' IDs depend on. `webhook_ids` is not empty."""
+
+    id: EventId
+    type: str
+    webhook_ids: tuple[WebhookId, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from patchbay.events.models import (
     EventSummary,
     ItemError,
     ItemFieldError,
+    MatchedEvent,
     PublishedEvent,
     PublishedEvents,
     PublishEvent,
@@ -126,8 +127,10 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
     page = store.page(
         principal.workspace_id,
-        query.type,
         EventId.range(query.since, query.until),
+        type=query.type,
+        status=query.status,
+        source=query.source,
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -159,6 +162,15 @@ def payloads(workspace_id: str, ids: Iterable[EventId]) -> dict[EventId, str]:
         event.id: payload(event.id, event.type, event.timestamp, event.data)
         for event in store.get_many(workspace_id, dict.fromkeys(ids))
     }
+
+
+def list_matched(
+    workspace_id: str, between: tuple[EventId, EventId], type: str | None
+) -> tuple[list[MatchedEvent], EventId | None]:
+    """The events among the newest 100 of a range that matched webhooks, newest first, and the last event that
+    was read if there are more. One call, which reads at most 1 MB.
+    """
+    return store.newest_matched(workspace_id, between, type)
 
 
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:

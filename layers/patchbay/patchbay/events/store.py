@@ -8,13 +8,13 @@ holds a row for each workspace that has deliveries of events of that hour. Rows 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from patchbay import compact_json
 from patchbay.clock import now_ms
-from patchbay.events.models import EventMessage, EventStatus
+from patchbay.events.models import EventMessage, EventStatus, MatchedEvent
 from patchbay.ids import EventId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
@@ -25,6 +25,7 @@ from patchbay.storage.records import retention_ttl
 # in the dead-letter queue.
 _STALLED_AFTER_MS = 15 * 60_000
 _HOUR_MS = 3_600_000
+_MATCHED_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,47 +202,75 @@ def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
 
 def page(
     workspace_id: str,
-    type: str | None,
     between: tuple[EventId, EventId],
     *,
+    type: str | None,
+    status: EventStatus | None,
+    source: str | None,
     limit: int,
     cursor: str | None,
 ) -> Page[StoredEvent]:
-    """Events, newest first. A page of one type can be short, because it is filtered from all types."""
-    return _page(workspace_id, type, between, limit, cursor)
+    """Events, newest first. A page with a filter can be short, because it is filtered from all events."""
+    return dynamo.page(_query(workspace_id, between, type, status, source, limit, cursor)).map(from_row)
 
 
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
     """The last accepted events of a type, newest first. Searches at most the last 1,000 events of a
     workspace, or 10 MB of them.
     """
-    return _page(workspace_id, type, EventId.range(None, None), count, None, accepted=True).items
+    query = _query(workspace_id, EventId.range(None, None), type, "ACCEPTED", None, count, None)
+    return dynamo.page(query).map(from_row).items
 
 
-def _page(
-    workspace_id: str,
-    type: str | None,
-    between: tuple[EventId, EventId],
-    limit: int,
-    cursor: str | None,
-    *,
-    accepted: bool = False,
-) -> Page[StoredEvent]:
-    filters = {"type": "#type = :type"} if type else {}
-    filters |= {"status": "attribute_not_exists(#status)"} if accepted else {}
-    rows = dynamo.page(
-        dynamo.PageQuery(
-            settings().events_table,
-            partition=("workspaceId", workspace_id),
-            sort_range=("id", *between),
-            limit=limit,
-            cursor=cursor,
-            filter=" AND ".join(filters.values()) or None,
-            names={f"#{name}": name for name in filters},
-            values={"type": type} if type else {},
+def newest_matched(
+    workspace_id: str, between: tuple[EventId, EventId], type: str | None
+) -> tuple[list[MatchedEvent], EventId | None]:
+    """The events among the newest 100 of a range that matched webhooks, newest first, and the last event that
+    was read if there are more. One call, which reads at most 1 MB.
+    """
+    query = _query(workspace_id, between, type, None, None, _MATCHED_READ, None)
+    page = dynamo.page(
+        replace(
+            query,
+            # TTL may delete the deliveries of an expired event before the event.
+            filter=" AND ".join(filter(None, (query.filter, "size(webhookIds) > :zero AND #ttl > :now"))),
+            names={**query.names, "#ttl": "ttl"},
+            values={**query.values, "zero": 0, "now": now_ms() // 1000},
+            attributes=("id", "type", "webhookIds"),
+            max_reads=1,
         )
     )
-    return rows.map(from_row)
+    events = [
+        MatchedEvent(EventId(row["id"]), row["type"], tuple(map(WebhookId, row["webhookIds"])))
+        for row in page.items
+    ]
+    return events, EventId(dynamo.decode_cursor(page.next_cursor)[0]) if page.next_cursor else None
+
+
+def _query(
+    workspace_id: str,
+    between: tuple[EventId, EventId],
+    type: str | None,
+    status: EventStatus | None,
+    source: str | None,
+    limit: int,
+    cursor: str | None,
+) -> dynamo.PageQuery:
+    values = {name: value for name, value in (("type", type), ("source", source)) if value is not None}
+    filters = [f"#{name} = :{name}" for name in values]
+    # Only a rejected event has a status.
+    if status is not None:
+        filters.append(f"attribute_{'not_' if status == 'ACCEPTED' else ''}exists(#status)")
+    return dynamo.PageQuery(
+        settings().events_table,
+        partition=("workspaceId", workspace_id),
+        sort_range=("id", *between),
+        limit=limit,
+        cursor=cursor,
+        filter=" AND ".join(filters) or None,
+        names={f"#{name}": name for name in (*values, *(["status"] if status else []))},
+        values=values,
+    )
 
 
 def _key(workspace_id: str, id: str) -> dynamo.Row:

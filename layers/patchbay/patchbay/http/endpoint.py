@@ -55,6 +55,7 @@ def endpoint(
     scope: str | None = None,
     public: bool = False,
     recognizes_keys: bool = False,
+    any_caller: bool = False,
     status: int = 200,
     idempotent: bool = False,
     located: str | None = None,
@@ -62,7 +63,8 @@ def endpoint(
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
-    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or its import fails.
+    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
+      valid credentials are enough, or its import fails.
     - `recognizes_keys`: a public endpoint that counts the requests of valid API keys, for their rate-limit
       headers.
     - `status`: the status of a success. A model's own `http_status` takes precedence.
@@ -74,15 +76,15 @@ def endpoint(
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
     """
-    if (scope is None) is not public:
-        raise TypeError("an endpoint needs either a scope or public=True")
+    if [scope is not None, public, any_caller].count(True) != 1:
+        raise TypeError("an endpoint needs a scope, public=True or any_caller=True")
     reject_encryption_key()
-    if scope is not None:
+    if not public:
         aws.preload()
 
     def decorate(function: EndpointFunction) -> LambdaHandler:
         readers = readers_of(function, optional_body=optional_body)
-        identify: Identify = credentials.authenticate if scope is not None else _anonymous
+        identify: Identify = _anonymous if public else credentials.authenticate
         if recognizes_keys:
             identify = credentials.recognize_key
 
@@ -124,6 +126,7 @@ def endpoint(
         # For the tests, and for the OpenAPI description.
         handler.endpoint = {  # type: ignore[attr-defined]
             "scope": scope,
+            "public": public,
             "status": status,
             "idempotent": idempotent,
             "located": located,

@@ -329,12 +329,8 @@ def _offset(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
-        raise _bad_cursor()
+        raise dynamo.invalid_cursor()
     return int(cursor)
-
-
-def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed.for_field("cursor", "is not a cursor of this list; start without one")
 
 
 Source = Callable[[int, str | None], Page[Integration]]
@@ -346,7 +342,7 @@ def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integr
     """
     index, _, rest = (query.cursor or "0.").partition(".")
     if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
-        raise _bad_cursor()
+        raise dynamo.invalid_cursor()
     entries: list[tuple[Integration, str]] = []
     cursor: str | None = rest or None
     for number in range(int(index), len(sources)):

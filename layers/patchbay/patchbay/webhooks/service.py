@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -348,6 +348,17 @@ def check_push(kind: Kind) -> None:
             "Patchbay sends nothing for a webhook of kind pull, so it has no deliveries. Publish an event, "
             "and read it in the feed of the webhook."
         )
+
+
+def list_ids(workspace_id: str) -> list[WebhookId]:
+    """The IDs of all webhooks of a workspace; eventually consistent."""
+    return list(store.ids(workspace_id))
+
+
+def max_attempts(workspace_id: str, ids: Iterable[WebhookId]) -> dict[WebhookId, int]:
+    """The number of attempts of a new delivery, for each of the webhooks that exists."""
+    found = store.get_many(workspace_id, ids)
+    return {WebhookId(webhook.id): retry_policy(webhook).max_attempts for webhook in found}
 
 
 def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:

@@ -18,7 +18,7 @@ A webhook and its dependent rows change in one transaction, conditional on the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -177,6 +177,15 @@ def page(
         )
     )
     return rows.map(StoredWebhook.from_row)
+
+
+def get_many(workspace_id: str, ids: Iterable[WebhookId]) -> list[StoredWebhook]:
+    """The webhooks that exist, in no particular order; eventually consistent."""
+    keys = [table_key(workspace_id, id)[1] for id in ids]
+    return [
+        StoredWebhook.from_row(row)
+        for row in dynamo.get_many(settings().webhooks_table, keys, consistent=False)
+    ]
 
 
 def iter_webhooks(workspace_id: str) -> Iterator[StoredWebhook]:
