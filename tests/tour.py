@@ -330,6 +330,11 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
     api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
     api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
+    delivered = api(f"GET {WEBHOOKS}/{limited['id']}/deliveries", 200)["items"][0]
+    again = f"POST {WEBHOOKS}/{limited['id']}/deliveries/{delivered['id']}/retry"
+    api(again, 409)
+    api(again, 202, json={"force": True})
+    _replays(driver, path, webhook)
     api(f"DELETE {path}", 200)
     _feed(driver)
 
@@ -363,6 +368,27 @@ def _feed(driver: Driver) -> None:
     set_attributes(backend, "HealthTable", {"webhookKey": key, "sk": "health"}, dueAt=1)
     driver.worker("SweepDeliveriesFunction")
     api(f"GET {path}", 404)
+
+
+def _replays(driver: Driver, delivered_path: str, webhook: Any) -> None:
+    """Replays of a delivered delivery, and of an event from before the webhook. One of them is cancelled."""
+    api, once = driver.api, {"idempotency-key": "one"}
+    hour = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    late = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=webhook)['id']}"
+    for status in ("PAUSED", "ACTIVE"):
+        api(f"PUT {late}/status", 200, json={"status": status})
+    dry = {**hour, "missing": True, "dryRun": True}
+    assert api(f"POST {late}/replay", 200, json=dry) == {"total": 1, "isComplete": True}
+    missing = api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once)
+    assert api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once) == missing
+    again = api(f"POST {delivered_path}/replay", 202, json={**hour, "statuses": ["DELIVERED"]})
+    assert driver.worker("SweepDeliveriesFunction")["queued"] >= 2
+    for task in (missing, again):
+        ended = api(f"GET /api/tasks/{task['id']}", 200)
+        assert (ended["status"], ended["done"], ended["total"]) == ("SUCCEEDED", 1, 1)
+    running = api(f"POST {delivered_path}/replay", 202, json=hour)
+    api(f"POST /api/tasks/{running['id']}/cancel", 200)
+    assert len(api("GET /api/tasks", 200)["items"]) == 3
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:

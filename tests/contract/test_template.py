@@ -125,6 +125,7 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"\w+ /api/integrations(/.*)?", "integrations:*"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
+    (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
 ]
 
 

@@ -172,7 +172,7 @@ def test_responses_to_a_key_have_its_limits(workspace: Workspace) -> None:
     assert "x-ratelimit-limit" not in workspace.ask("GET /api/events").headers
 
 
-def test_paused_webhook_receives_nothing(workspace: Workspace) -> None:
+def test_inactive_webhook_receives_nothing(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         status = f"PUT {WEBHOOKS}/{webhook['id']}/status"
@@ -185,7 +185,28 @@ def test_paused_webhook_receives_nothing(workspace: Workspace) -> None:
         assert [json.loads(request.body)["data"]["post"] for request in inbox.requests] == [2]
 
 
-@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
+def test_pause_and_replay_send_what_was_missed(workspace: Workspace) -> None:
+    before = workspace.publish({"post": 1})
+    since = eventually(lambda: workspace.event(before["id"]) or {})["timestamp"]
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        path = f"{WEBHOOKS}/{webhook['id']}"
+        workspace(f"PUT {path}/status", json={"status": "PAUSED"})
+        held = workspace.publish({"post": 2})
+        eventually(lambda: workspace.statuses(held["id"]) == {webhook["id"]: "HELD"})
+        task = workspace(f"POST {path}/replay", json={"since": since, "missing": True})
+        assert (task["status"], task["total"]) == ("RUNNING", 1)
+        workspace(f"PUT {path}/status", json={"status": "ACTIVE"})
+        workspace.stack.invoke("SweepDeliveriesFunction", {"source": "aws.scheduler"})
+        assert workspace.settled(held["id"]) == {webhook["id"]: "DELIVERED"}
+        assert workspace.settled(before["id"]) == {webhook["id"]: "DELIVERED"}
+        assert sorted(json.loads(request.body)["data"]["post"] for request in inbox.requests) == [1, 2]
+    ended = workspace(f"GET /api/tasks/{task['id']}")
+    assert (ended["status"], ended["done"]) == ("SUCCEEDED", 1)
+    assert workspace("GET /api/tasks")["items"] == [ended]
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "inactive"])
 def test_waiting_delivery_is_cancelled_with_its_webhook(deleted: bool, workspace: Workspace) -> None:
     with receiver([500]) as inbox:
         webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 6})

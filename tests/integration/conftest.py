@@ -92,7 +92,7 @@ class Pipeline:
         while True:
             parked = [
                 row["dueAt"] - self.clock.now
-                for table in ("DeliveriesTable", "HealthTable")
+                for table in ("DeliveriesTable", "HealthTable", "TasksTable")
                 for row in self.backend.rows(table)
                 if "dueAt" in row
             ]

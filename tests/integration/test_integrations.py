@@ -600,7 +600,7 @@ def test_status_is_active_while_required_config_is_complete(api: Api) -> None:
 def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
     integration = created(api, **HUBSPOT)
     for status in ("INACTIVE", "ERROR"):
-        answer = set_status(api, integration, status, reason="Ünder repair")
+        answer = set_status(api, integration, status, statusReason="Ünder repair")
         assert (answer.json()["status"], answer.json()["statusReason"]) == (status, "Ünder repair")
         assert connect(api, integration).json()["code"] == "integration_inactive"
         assert updated(api, integration, config={"clientSecret": None})["status"] == status
@@ -613,7 +613,7 @@ def test_status_set_by_caller_stays_until_changed(api: Api) -> None:
     assert set_status(api, integration, "ACTIVE").json() == before, "no change, no log entry"
     assert_problem(
         api(f"PUT {PATH}/{integration['id']}/status", json={"status": "ERROR"}, headers={"If-Match": "1"}),
-        409,
+        412,
     )
     details = [entry["detail"] for entry in log(api, integration, "?action=integration.status_changed")]
     assert details == ["INACTIVE: Ünder repair", "ERROR: Ünder repair", "ACTIVE"]

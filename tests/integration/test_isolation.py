@@ -61,6 +61,8 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry": None,
     "POST /api/integrations/webhooks/{id}/feed/commit": {"consumer": "taken-over", "sequence": 0},
     "POST /api/integrations/webhooks/{id}/recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
+    "POST /api/integrations/webhooks/{id}/replay": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
+    "POST /api/tasks/{id}/cancel": None,
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
     "PUT /api/integrations/{id}": {"name": "taken over", "config": {"clientSecret": "mine"}},
@@ -119,13 +121,15 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     start = {"input": {"name": f"of {name}"}}
     run = api(f"POST {AUTOMATIONS}/n8n/actions/create_campaign", json=start, token=token).json()["id"]
     assert len(backend.messages("EventsQueue")) == 1
+    replay = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    task = api(f"POST {WEBHOOKS}/{webhook}/replay", json=replay, token=token).json()["id"]
     ids = {
         f"{AUTOMATIONS}/{{platform}}/hooks/{{id}}": {"platform": "n8n", "id": hook},
         f"{AUTOMATIONS}/{{platform}}/runs/{{id}}": {"platform": "n8n", "id": run},
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
         **{
             f"{WEBHOOKS}/{{id}}{rest}": {"id": webhook}
-            for rest in ("/status", "/rotate-secret", "/test", "/recover", "/deliveries")
+            for rest in ("/status", "/rotate-secret", "/test", "/recover", "/replay", "/deliveries")
         },
         **{
             f"{WEBHOOKS}/{{id}}/feed{rest}": {"id": pulled, "consumer": f"of-{name}"}
@@ -138,6 +142,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         f"{KEYS}/{{id}}": {"id": key["id"]},
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
+        **{f"/api/tasks/{{id}}{rest}": {"id": task} for rest in ("", "/cancel")},
         f"{INTEGRATIONS}/{{id}}/oauth/initiate": {"id": oauth},
         **{
             f"{INTEGRATIONS}/{{id}}{rest}": {"id": plain}
@@ -231,7 +236,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     b = create_workspace(api, backend, "rival")
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
-    paths += ("/api/deliveries",)
+    paths += ("/api/deliveries", "/api/tasks")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     for path in paths:
         for who in (a, b):

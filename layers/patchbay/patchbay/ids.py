@@ -154,6 +154,10 @@ class LogId(Id):
     prefix = "log"
 
 
+class TaskId(Id):
+    prefix = "tsk"
+
+
 def webhook_key(workspace_id: str, webhook_id: str) -> str:
     """The partition key of everything that belongs to a webhook."""
     return f"{workspace_id}#{webhook_id}"

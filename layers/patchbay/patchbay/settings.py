@@ -31,6 +31,7 @@ class Settings:
     idempotency_table: str
     rate_limits_table: str
     data_keys_table: str
+    tasks_table: str
     feeds_table: str
     events_queue_url: str
     deliveries_queue_url: str

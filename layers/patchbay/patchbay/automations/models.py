@@ -187,7 +187,7 @@ class Hook(ApiModel):
     url: str
     event_type: str
     filters: BoundedFilters
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     created_at: Timestamp
     updated_at: Timestamp
     version: int

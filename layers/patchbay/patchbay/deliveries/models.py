@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -13,7 +13,7 @@ from patchbay import catalogue
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.events.models import EventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
-from patchbay.webhooks.models import Webhook
+from patchbay.webhooks.models import EventTypes, Webhook
 
 
 class Status(StrEnum):
@@ -21,8 +21,8 @@ class Status(StrEnum):
 
     A PENDING delivery waits for its first attempt: it has no row while it is queued, and has one while it
     waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is healthy
-    again; then the sweeper queues it. A CANCELLED delivery was not sent because its webhook is no longer
-    active.
+    again, or until its webhook is resumed; then the sweeper queues it. A CANCELLED delivery was not sent
+    because its webhook is no longer active.
     """
 
     PENDING = "PENDING"
@@ -35,7 +35,9 @@ class Status(StrEnum):
 
 
 # Why an attempt was made.
-Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
+# The reason of a delivery that is held because its webhook is paused.
+HELD_PAUSED = "held:paused"
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 
@@ -160,6 +162,38 @@ class Recovering(ApiModel):
     """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
 
     queued: int
+
+
+class Replay(ApiModel):
+    """Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to
+    now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`,
+    events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED,
+    or to none with `missing`. `dryRun` only counts.
+    """
+
+    since: Timestamp
+    until: Timestamp | None = None
+    event_types: EventTypes | None = None
+    statuses: Annotated[list[Literal["FAILED", "CANCELLED", "DELIVERED"]], Field(min_length=1)] | None = None
+    missing: bool = False
+    dry_run: bool = False
+
+
+class ReplayPreview(ApiModel):
+    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at
+    10,000, or after some seconds.
+    """
+
+    http_status: ClassVar[int] = 200
+
+    total: int
+    is_complete: bool
+
+
+class RetryDelivery(ApiModel):
+    """`force` also sends a delivery again that was delivered."""
+
+    force: bool = False
 
 
 def _check_event_type(event_type: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ from patchbay.deliveries.models import (
     DeliveryQuery,
     Recover,
     Recovering,
+    RetryDelivery,
     Status,
     WebhookDetail,
 )
@@ -34,7 +36,7 @@ from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import Webhook, WebhookQuery
+from patchbay.webhooks.models import SetWebhookStatus, Webhook, WebhookQuery
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -52,7 +54,7 @@ _MAX_COUNTED = 10_000
 _RECOVER_HOOK_MS = 4 * 86_400_000
 _RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRYABLE = {
-    Status.DELIVERED: "This delivery was already delivered, so it cannot be retried.",
+    Status.DELIVERED: 'This delivery was already delivered. To send it again, send {"force": true}.',
     Status.SENDING: "This delivery is being sent. Try again later.",
     Status.PENDING: "This delivery is waiting for its webhook's rate limit, and is then sent automatically.",
 }
@@ -88,7 +90,7 @@ def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) ->
     """One delivery with its payload and its last attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
     delivery = _get(principal, webhook_id, id)
-    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MAX_ATTEMPTS_SHOWN)
+    attempts = store.attempts(principal.workspace_id, webhook_id, id, _MAX_ATTEMPTS_SHOWN)
     if delivery.success is not None:
         attempts.append(delivery.success)
     return _fit_response(
@@ -143,17 +145,40 @@ def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
     return _with_stats(principal.workspace_id, [webhook])[0]
 
 
-def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
-    """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. Raises
-    NotFound, and Conflict if the delivery was delivered or is being sent, or if the webhook is not active.
+def set_status(
+    principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
+) -> Webhook:
+    """Change a webhook's status. When a pause ends, the sweeper releases or cancels what was held. Raises the
+    errors of `webhooks.set_status`.
     """
-    _check_active(principal, webhook_id)
+    webhook = webhooks.set_status(
+        principal, id, body, if_match, lambda: release_actions(principal.workspace_id, id)
+    )
+    return with_stats(principal, webhook)
+
+
+def release_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
+    """The writes for the transaction that ends a webhook's pause."""
+    return [health_store.sweep_now_action(webhook_key(workspace_id, webhook_id), now_ms())]
+
+
+def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, body: RetryDelivery) -> Delivery:
+    """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. If the
+    webhook is paused, one attempt is made now, and the retries are held. Raises NotFound, and Conflict if the
+    delivery was delivered (unless `force` is set) or is being sent, or if the webhook is not active or
+    paused.
+    """
+    webhook = webhooks.get(principal, webhook_id)
+    webhooks.check_push(webhook.kind)
+    if webhook.status not in ("ACTIVE", "PAUSED"):
+        raise not_active()
     before = _get(principal, webhook_id, id)
-    restarted = states.restarted(before, _RETRYABLE, "MANUAL", now_ms())
+    statuses = (*_RETRYABLE, Status.DELIVERED) if body.force else _RETRYABLE
+    restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
         raise Conflict(_NOT_RETRYABLE[before.status])
     try:
-        store.write(before, restarted)
+        store.write(before, restarted, before.success)
     except store.DeliveryChanged:
         raise Conflict("The delivery has changed. Read it, and try again.") from None
     message = replace(restarted.to_message(), by_hand=True)
@@ -171,20 +196,27 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     """
     _check_active(principal, webhook_id)
     now = now_ms()
-    until = body.until or from_ms(now)
-    if until < body.since:
-        if body.until is None:
-            raise ValidationFailed.for_field("since", "must not be in the future")
-        raise ValidationFailed.for_field("until", "must not be before since")
-    if to_ms(body.since) < now - settings().retention_days * 86_400_000:
-        raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
+    id_range = DeliveryId.range(body.since, range_end(body.since, body.until, now))
     key = webhook_key(principal.workspace_id, webhook_id)
-    id_range = DeliveryId.range(body.since, until)
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
     queued = sum(1 for _ in recoverable)
     if queued and not health_store.start_recovery(key, id_range, now):
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
     return Recovering(queued=queued)
+
+
+def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
+    """The end of a time range, by default `now`. Raises ValidationFailed for a range that is empty, in the
+    future, or before the retention.
+    """
+    end = until or from_ms(now)
+    if end < since:
+        if until is None:
+            raise ValidationFailed.for_field("since", "must not be in the future")
+        raise ValidationFailed.for_field("until", "must not be before since")
+    if to_ms(since) < now - settings().retention_days * 86_400_000:
+        raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
+    return end
 
 
 def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
@@ -237,7 +269,12 @@ def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
     webhook = webhooks.get(principal, webhook_id)
     webhooks.check_push(webhook.kind)
     if webhook.status != "ACTIVE":
-        raise Conflict("The webhook is not active. Set its status to ACTIVE first.")
+        raise not_active()
+
+
+def not_active() -> Conflict:
+    """The error of a request that sends deliveries of a webhook that gets none."""
+    return Conflict("The webhook is not active. Set its status to ACTIVE first.")
 
 
 def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebhook]:

@@ -2,7 +2,7 @@
 
 Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
     dlv_…               a delivery; if it is delivered, also the attempt that succeeded
-    try#dlv_…#<nnnn>    a failed attempt
+    try#dlv_…#<nnnn>    an attempt that failed, or one that succeeded before the delivery was sent again
 Indexes, both sparse: `byStatus` (statusKey, sk) has the deliveries that are RETRYING (also while they are
 being sent), HELD, FAILED or CANCELLED; `due` (dueShard, dueAt) has those that wait in the table until the
 sweeper queues them. A delivery that succeeds on its first attempt is in neither, and takes one write. Rows
@@ -12,9 +12,9 @@ expire by TTL. Times are Unix milliseconds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Required, TypedDict
+from typing import Any, NamedTuple, Required, TypedDict
 
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import (
@@ -48,6 +48,13 @@ _MAX_READS = 10
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
 
 
+class ListedDelivery(NamedTuple):
+    """A delivery as an index has it; sorts by age."""
+
+    id: DeliveryId
+    event_type: str
+
+
 class DeliveryChanged(Exception):
     """The row has changed since the transition read it. `delivery` is the current row, or None if there is
     none.
@@ -61,19 +68,19 @@ class DeliveryChanged(Exception):
 # ── write ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(
-    before: StoredDelivery | None, after: StoredDelivery, failed_attempt: StoredAttempt | None = None
-) -> None:
-    """Store the result of a transition, and a row for a failed attempt. Raises DeliveryChanged."""
+def write(before: StoredDelivery | None, after: StoredDelivery, attempt: StoredAttempt | None = None) -> None:
+    """Store the result of a transition, and a row for an attempt that `after` does not have: one that failed,
+    or the success of a delivery that is sent again. Raises DeliveryChanged.
+    """
     table, row = settings().deliveries_table, after.to_row()
     condition = _if_unchanged(before)
     try:
-        if failed_attempt is None:
+        if attempt is None:
             dynamo.put(table, row, **condition)
             return
-        attempt_row = failed_attempt.to_row() | {
+        attempt_row = attempt.to_row() | {
             "webhookKey": after.webhook_key,
-            "sk": _attempt_key(after.id, f"{failed_attempt.number:04}"),
+            "sk": _attempt_key(after.id, f"{attempt.number:04}"),
             "ttl": retention_ttl(after.updated_at),
         }
         dynamo.transact([dynamo.put_action(table, row, **condition), dynamo.put_action(table, attempt_row)])
@@ -162,10 +169,10 @@ def get_many(
     return {delivery.id: delivery for delivery in map(StoredDelivery.from_row, rows)}
 
 
-def failed_attempts(
-    workspace_id: str, webhook_id: WebhookId, id: DeliveryId, limit: int
-) -> list[StoredAttempt]:
-    """The last `limit` failed attempts, oldest first."""
+def attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, limit: int) -> list[StoredAttempt]:
+    """The last `limit` attempts that have their own rows, oldest first: all except a success that ended the
+    delivery.
+    """
     newest_first = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND begins_with(sk, :prefix)",
@@ -267,20 +274,22 @@ def count_pending(key: str) -> int:
 
 def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
     """The IDs of a webhook's FAILED and CANCELLED deliveries after `after`, up to `until`, oldest first."""
-    return heapq.merge(*(list_by_status(key, status, after, until) for status in RECOVERABLE))
+    return (listed.id for listed in find_ended(key, RECOVERABLE, after, until))
+
+
+def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -> Iterator[ListedDelivery]:
+    """A webhook's deliveries that were in one of these final statuses, after `after`, up to `until`, oldest
+    first; eventually consistent. Delivered ones have no index: with them, every delivery is read.
+    """
+    sources = [_list_by_status(key, status, after, until) for status in statuses if status in INDEXED]
+    if Status.DELIVERED in statuses:
+        sources.append(_list_delivered(key, after, until))
+    return heapq.merge(*sources)
 
 
 def list_by_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
     """The IDs of a webhook's deliveries with this status, after `after`, up to `until`, oldest first."""
-    for row in dynamo.query(
-        settings().deliveries_table,
-        "statusKey = :key AND sk BETWEEN :after AND :until",
-        index="byStatus",
-        key=status_key(key, status),
-        after=f"{after}!",  # the lowest string after it
-        until=until,
-    ):
-        yield DeliveryId(row["sk"])
+    return (listed.id for listed in _list_by_status(key, status, after, until))
 
 
 def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
@@ -313,6 +322,32 @@ def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _list_by_status(key: str, status: Status, after: str, until: str) -> Iterator[ListedDelivery]:
+    for row in dynamo.query(
+        settings().deliveries_table,
+        "statusKey = :key AND sk BETWEEN :after AND :until",
+        index="byStatus",
+        key=status_key(key, status),
+        after=f"{after}!",  # the lowest string after it
+        until=until,
+    ):
+        yield ListedDelivery(DeliveryId(row["sk"]), row["eventType"])
+
+
+def _list_delivered(key: str, after: str, until: str) -> Iterator[ListedDelivery]:
+    for row in dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND sk BETWEEN :after AND :until",
+        attributes=("sk", "status", "eventType"),
+        consistent=False,
+        key=key,
+        after=f"{after}!",
+        until=until,
+    ):
+        if row["status"] == Status.DELIVERED:
+            yield ListedDelivery(DeliveryId(row["sk"]), row["eventType"])
 
 
 def _outcomes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ from patchbay.events.models import (
     RejectedItem,
     payload,
 )
-from patchbay.ids import EventId
+from patchbay.ids import EventId, WebhookId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
@@ -176,6 +176,21 @@ def list_matched(
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:
     """The last accepted events of a type, newest first. Searches the last 1,000 events of the workspace."""
     return store.newest(principal.workspace_id, type, count)
+
+
+def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[store.StoredEvent]:
+    """A workspace's events with IDs after `after`, up to `until`; eventually consistent."""
+    return store.oldest_first(workspace_id, after, until)
+
+
+def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
+    """Record that an event also goes to this webhook. Idempotent."""
+    store.add_webhook(workspace_id, id, webhook_id)
+
+
+def mark_active_hours(workspace_id: str, hours: Iterable[int]) -> None:
+    """Record that the workspace has deliveries of events of these hours (since the epoch)."""
+    store.write([store.active_hour_row(workspace_id, hour) for hour in sorted(set(hours))])
 
 
 # ── one event, from any source ───────────────────────────────────────────────────────────────────────

@@ -222,6 +222,35 @@ def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
     return dynamo.page(query).map(from_row).items
 
 
+def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[StoredEvent]:
+    """A workspace's events with IDs after `after`, up to `until`; eventually consistent."""
+    rows = dynamo.query(
+        settings().events_table,
+        "workspaceId = :workspace AND id BETWEEN :after AND :until",
+        consistent=False,
+        workspace=workspace_id,
+        after=f"{after}!",  # the lowest string after it
+        until=until,
+    )
+    return map(from_row, rows)
+
+
+def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
+    """Add a webhook to those that an event goes to. Does nothing if it has it, or if the event expired."""
+    try:
+        dynamo.update(
+            settings().events_table,
+            _key(workspace_id, id),
+            "SET webhookIds = list_append(webhookIds, :added)",
+            condition="attribute_exists(id) AND NOT contains(webhookIds, :webhook)",
+            returning="NONE",
+            added=[webhook_id],
+            webhook=webhook_id,
+        )
+    except dynamo.ConditionFailed:
+        return
+
+
 def newest_matched(
     workspace_id: str, between: tuple[EventId, EventId], type: str | None
 ) -> tuple[list[MatchedEvent], EventId | None]:

@@ -76,6 +76,7 @@ ROUTES = (
     ("HEAD", "/api/integrations/webhooks/{id}/feed/consumers"),
     ("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
     ("POST", "/api/integrations/webhooks/{id}/recover"),
+    ("POST", "/api/integrations/webhooks/{id}/replay"),
     ("POST", "/api/integrations/webhooks/{id}/rotate-secret"),
     ("PUT", "/api/integrations/webhooks/{id}/status"),
     ("POST", "/api/integrations/webhooks/{id}/test"),
@@ -103,4 +104,9 @@ ROUTES = (
     ("HEAD", "/api/me"),
     ("GET", "/api/openapi.json"),
     ("HEAD", "/api/openapi.json"),
+    ("GET", "/api/tasks"),
+    ("HEAD", "/api/tasks"),
+    ("GET", "/api/tasks/{id}"),
+    ("HEAD", "/api/tasks/{id}"),
+    ("POST", "/api/tasks/{id}/cancel"),
 )

@@ -46,6 +46,11 @@ def table_key(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dy
     return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
 
 
+def get(key: str) -> Health:
+    """The health of a webhook; eventually consistent."""
+    return health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH), consistent=False))
+
+
 def health_from_row(row: dynamo.Row | None) -> Health:
     return from_row(Health, row) if row else Health()
 
@@ -235,9 +240,16 @@ def schedule_sweep(key: str, now: int, due_at: int) -> None:
     )
 
 
-def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None) -> dynamo.TransactItem:
-    """The write for the transaction that disables a webhook. It makes the sweeper cancel the waiting
-    deliveries and publish `announce`, the data of a WEBHOOK_DISABLED event.
+def postpone_sweep(key: str, health: Health, due_at: int) -> None:
+    """Make the webhook due later than `claim_due` did, unless somebody made it due since then."""
+    _try_update(key, "SET dueAt = :next", condition="dueAt = :seen", next=due_at, seen=health.due_at)
+
+
+def sweep_now_action(
+    key: str, now: int, announce: Mapping[str, JsonValue] | None = None
+) -> dynamo.TransactItem:
+    """The write for a transaction that ends, disables or resumes a webhook. It makes the sweeper cancel or
+    release the waiting deliveries, and publish `announce`, the data of a WEBHOOK_DISABLED event.
     """
     append = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
     values: dict[str, object] = {"announce": [announce], "nothing": []} if announce else {}

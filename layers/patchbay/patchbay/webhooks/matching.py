@@ -17,7 +17,11 @@ from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.webhooks import store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import JsonValue
+
+    from patchbay.webhooks.stored_webhook import StoredWebhook
 
 _CACHE_MS = 60_000
 # The size of the cache, in bytes of filters as JSON (compiled, they take up to twenty times as much), and the
@@ -59,6 +63,19 @@ def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> 
         [id for id, subscription in matches.items() if not subscription.is_pull],
         [feed.webhook_id for feed in feeds if feed.expires_at is None or now < feed.expires_at],
     )
+
+
+def matcher(webhook: StoredWebhook) -> Callable[[str, JsonValue], bool]:
+    """Whether an event's type and data match this webhook, if it is active or paused. For an event of the
+    past, that says nothing about what the webhook subscribed to at that time.
+    """
+    types, compiled = frozenset(webhook.event_types), event_filters.compile_all(webhook.filters)
+
+    def matches(event_type: str, data: JsonValue) -> bool:
+        is_subscribed = event_type in types or catalogue.ANY in types
+        return is_subscribed and event_filters.Content(data).passes(compiled)
+
+    return matches
 
 
 def clear_cache() -> None:

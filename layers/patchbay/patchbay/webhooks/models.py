@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from patchbay import catalogue, pasted_credentials
-from patchbay.api_model import ApiModel, ListQuery, Name, Timestamp
+from patchbay.api_model import ApiModel, ListQuery, Name, PlainText, Timestamp
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType
 from patchbay.ids import IntegrationId, WebhookId
@@ -164,7 +164,12 @@ class UpdateWebhook(CreateWebhook):
 
 
 class SetWebhookStatus(ApiModel):
-    status: Literal["ACTIVE", "INACTIVE"]
+    """Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
+    `statusReason` says why a webhook is PAUSED or INACTIVE.
+    """
+
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE"]
+    status_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
 
 
 class RotateSecret(ApiModel):
@@ -174,7 +179,7 @@ class RotateSecret(ApiModel):
 
 
 class WebhookQuery(ListQuery):
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | None = None
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | None = None
     event_type: EventType | None = None
 
 
@@ -228,7 +233,7 @@ class Webhook(ApiModel):
     retry_config: RetryConfig
     rate_limit_per_second: int | None
     disable_after: int
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     status_reason: str | None
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)

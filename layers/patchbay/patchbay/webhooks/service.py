@@ -86,15 +86,16 @@ def subscribe(
     source: str,
     response_actions: Callable[[WebhookId, str], Sequence[TransactItem]],
     recovery_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    release_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
     existing one: there is one for each combination of URL, event types and filters. A deleted or disabled
     webhook becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the
-    old one ends immediately. A paused webhook becomes active.
+    old one ends immediately. A paused or inactive webhook becomes active.
 
     Returns the ID, and the signing secret if it is new. The transaction includes the actions of
-    `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`. Raises
-    Conflict at the workspace's ceiling.
+    `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`; for one
+    that was paused, it has those of `release_actions(id)`. Raises Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     hook_key = _hook_key(source, body)
@@ -110,7 +111,9 @@ def subscribe(
                 if hook.webhook.is_active and hook.webhook.subscribed_at:
                     store.record_resubscription(hook.webhook, now_ms())
                     return hook.id, None
-                return hook.id, _reactivate(workspace_id, hook.id, secret, reactivation_actions)
+                return hook.id, _reactivate(
+                    workspace_id, hook.id, secret, reactivation_actions, release_actions
+                )
             id, now = hook.id if hook else WebhookId.new(), now_ms()
             webhook = replace(
                 _new(principal, body, source, secret, id),
@@ -183,12 +186,35 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
 
 
 def set_status(
-    principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
+    principal: Principal,
+    id: WebhookId,
+    body: SetWebhookStatus,
+    if_match: int | None,
+    release_actions: Callable[[], Sequence[TransactItem]],
 ) -> Webhook:
-    """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures. Raises NotFound,
-    and PreconditionFailed when `if_match` is not the current version.
+    """Change a webhook's status; `release_actions()` join the transaction that ends a pause. Activating a
+    disabled webhook resets its count of failures. Raises NotFound, ValidationFailed for a reason of an active
+    webhook, Conflict for the pause of a webhook of kind pull, and PreconditionFailed when `if_match` is not
+    the current version.
     """
-    return _change(principal.workspace_id, id, lambda webhook: _with_status(webhook, body.status), if_match)
+    if body.status == "ACTIVE" and body.status_reason is not None:
+        raise ValidationFailed.for_field("statusReason", "an active webhook has no reason; leave it out")
+    was_paused = False
+
+    def change(webhook: StoredWebhook) -> StoredWebhook:
+        nonlocal was_paused
+        if body.status == "PAUSED" and webhook.is_pull:
+            raise Conflict(
+                "A webhook of kind pull keeps its events until they are read, so it cannot be paused. To "
+                "stop it, set its status to INACTIVE."
+            )
+        was_paused = webhook.is_paused
+        return _with_status(webhook, body.status, body.status_reason)
+
+    def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+        return release_actions() if was_paused and not webhook.is_paused else ()
+
+    return _change(principal.workspace_id, id, change, if_match, extra_actions=extra_actions)
 
 
 def rotate_secret(
@@ -325,12 +351,12 @@ def delete_expired(webhook: StoredWebhook) -> bool:
 
 
 def inactive_reason(webhook: StoredWebhook | None) -> str | None:
-    """Why a webhook gets no deliveries, as a reason that deliveries store; None while it is active. Pass None
-    for a deleted webhook.
+    """Why a webhook's deliveries are cancelled, as a reason that they store; None while it is active or
+    paused. Pass None for a deleted webhook.
     """
     if webhook is None:
         return "webhook_deleted"
-    return None if webhook.is_active else f"webhook_{webhook.status.lower()}"
+    return None if webhook.is_subscribed else f"webhook_{webhook.status.lower()}"
 
 
 def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
@@ -431,28 +457,36 @@ def _reactivate(
     id: WebhookId,
     secret: str,
     reactivation_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    release_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> str | None:
     """Make a hook active. If it was disabled, it gets `secret`, which is returned, and the actions of
-    `reactivation_actions(id)` join the transaction.
+    `reactivation_actions(id)` join the transaction; if it was paused, those of `release_actions(id)`.
     """
-    was_disabled = False
+    was_disabled = was_paused = False
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        nonlocal was_disabled
-        was_disabled = webhook.status == "DISABLED"
+        nonlocal was_disabled, was_paused
+        was_disabled, was_paused = webhook.status == "DISABLED", webhook.is_paused
         secrets = [_encrypt_secret(workspace_id, id, secret)] if was_disabled else webhook.secrets
-        return replace(_with_status(webhook, "ACTIVE"), subscribed_at=now_ms(), secrets=secrets)
+        return replace(_with_status(webhook, "ACTIVE", None), subscribed_at=now_ms(), secrets=secrets)
 
     def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+        if was_paused:
+            return release_actions(id)
         return reactivation_actions(id) if was_disabled else ()
 
     _change(workspace_id, id, change, None, extra_actions=extra_actions)
     return secret if was_disabled else None
 
 
-def _with_status(webhook: StoredWebhook, status: WebhookStatus) -> StoredWebhook:
+def _with_status(webhook: StoredWebhook, status: WebhookStatus, reason: str | None) -> StoredWebhook:
+    if status == "PAUSED":
+        return replace(webhook, status=status, status_reason=reason, disabled_at=None)
     if status != "ACTIVE":
-        return replace(webhook, status=status)
+        keeps_reason = reason is None and not webhook.is_paused  # a disabled webhook's says why it was
+        return replace(
+            webhook, status=status, status_reason=webhook.status_reason if keeps_reason else reason
+        )
     # Failures before this moment no longer count (receivers.health).
     return replace(webhook, status=status, status_reason=None, disabled_at=None, resumed_at=now_ms())
 

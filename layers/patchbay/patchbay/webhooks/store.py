@@ -2,9 +2,9 @@
 
 Key: workspaceId, sk. Five kinds of rows:
     whk_…                   a webhook
-    sub#<TYPE>#<whk_…>      the subscription of an *active* webhook to a type (or `*`), with the webhook's
-                            filters, so that matching an event reads only the subscriptions to its type. One
-                            of kind pull has its kind and expiry too
+    sub#<TYPE>#<whk_…>      the subscription of an active or paused webhook to a type (or `*`), with the
+                            webhook's filters, so that matching an event reads only subscriptions to its type.
+                            One of kind pull has its kind and expiry too
     hook#<hash>             the webhook ID of a hook, by a hash of the hook's URL, event and filters, so that
                             an identical subscription finds it. Outlives the webhook for as long as deliveries
                             are kept (TTL), so that a new subscription gets the same ID; `disabledAt` means
@@ -278,7 +278,7 @@ def subscriptions_version(row: dynamo.Row | None) -> int:
 
 
 def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
-    """Active subscriptions to a type, or to `*`."""
+    """The subscriptions of active and paused webhooks to a type, or to `*`."""
     prefix = _subscription_key(event_type, "")
     for row in dynamo.query(
         settings().webhooks_table,
@@ -302,7 +302,7 @@ def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynam
     webhook = new or old
     assert webhook is not None  # noqa: S101
     # A webhook that was stored before filters were counted has no `filter_bytes`: nothing is subtracted for
-    # it. Its filters may be added above the ceiling, because pausing or disabling must always succeed.
+    # it. Its filters may be added above the ceiling, because deactivating or disabling must always succeed.
     added = _counted_bytes(new) - _counted_bytes(old)
     values = {"one": 1, "added": added, "webhooks": (new is not None) - (old is not None)}
     conditions = []
@@ -365,8 +365,8 @@ def _subscription_key(event_type: str, id: str) -> str:
 
 
 def _subscription_keys(webhook: StoredWebhook) -> set[str]:
-    """The sort keys of a webhook's subscriptions: none unless it is active."""
-    if not webhook.is_active:
+    """The sort keys of a webhook's subscriptions: none unless it is active or paused."""
+    if not webhook.is_subscribed:
         return set()
     return {_subscription_key(event, webhook.id) for event in webhook.event_types}
 
@@ -376,7 +376,7 @@ def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str, i
     Python 1 equals True.
     """
     filters = compact_json.dumps(webhook.filters)
-    return webhook.is_active, list(webhook.event_types), filters, webhook.expires_at
+    return webhook.is_subscribed, list(webhook.event_types), filters, webhook.expires_at
 
 
 def _subscribe_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:

@@ -12,7 +12,7 @@ from patchbay.storage.dynamo import Row
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-WebhookStatus = Literal["ACTIVE", "INACTIVE", "DISABLED"]
+WebhookStatus = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
 
 # An automation's receiver may be down for a weekend, and a workflow that fails on some events must not miss
 # all others.
@@ -81,6 +81,16 @@ class StoredWebhook:
     @property
     def is_active(self) -> bool:
         return self.status == "ACTIVE"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether events match it, but its deliveries are held."""
+        return self.status == "PAUSED"
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether events match it."""
+        return self.is_active or self.is_paused
 
     def live_secrets(self, now: int) -> list[StoredSecret]:
         """The secrets that sign at `now`, newest first."""
