@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -88,7 +88,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
     source = inspect.getsource(function)
     summary, description = _summary_of(function)
     body, query = hints.get("body"), hints.get("query")
-    answers = dict(_answers(hints["return"], info["status"]))
+    answers = _answers(hints["return"], info["status"])
     operation = Operation(
         id=_id(route.function),
         method=route.method,
@@ -132,15 +132,19 @@ def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
     return heading, rest if heading == sentence.removesuffix(".") else text
 
 
-def _answers(kind: object, status: int) -> Iterator[tuple[int, tuple[Model, ...]]]:
-    """The models of each status. A subclass with its own `http_status` is another answer."""
-    models = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    yield status, models
-    for model in models:
-        for variant in model.__subclasses__():
-            own = vars(variant).get("http_status", status)
-            if own != status:
-                yield own, (variant,)
+def _answers(kind: object, status: int) -> dict[int, tuple[Model, ...]]:
+    """The models of each status. A model with its own `http_status` is another answer: one of a union, or a
+    subclass of the declared model.
+    """
+    declared = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    variants = [
+        variant for model in declared for variant in model.__subclasses__() if "http_status" in vars(variant)
+    ]
+    found: dict[int, tuple[Model, ...]] = {}
+    for model in [*declared, *variants]:
+        own = getattr(model, "http_status", status)
+        found[own] = (*found.get(own, ()), model)
+    return found
 
 
 def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[Problem]]:
