@@ -21,7 +21,7 @@ from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
 from patchbay.http.response import EXPOSED_HEADERS
-from patchbay.ids import DeliveryId
+from patchbay.ids import DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
@@ -47,6 +47,7 @@ JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
 CLIENT_SECRETS = ("client-secret-0b6e44", "client-secret-changed-7c1a", "client-secret-published-19c2")
 API_TOKEN = "own-token-9a0f3d"
+OWN_SECRETS = ("whsec_YzY4YjQxMTcwOWQ1NGU2MmFmNWVlMGJh", "whsec_OTNkZjFiMGM4YTc1NDZlMmQ2ZjQwYWJl")
 CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
 CODE = "authorization-code-8e21b7"
 
@@ -238,6 +239,7 @@ def _api_keys(driver: Driver) -> Any:
     api(f"POST {KEYS}", 403, json=beyond, headers={"idempotency-key": "two"})
     api(f"GET {KEYS}", 200)
     api(f"GET {KEYS}/{publisher['id']}", 200)
+    api(f"GET {KEYS}/{publisher['id']}/logs", 200)
     for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
         api(line, 200, token=publisher["key"])
     for token in (driver.owner, publisher["key"]):
@@ -279,7 +281,18 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         parked = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": hour})
         disabled = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": gone.url})
         limited = api(f"POST {WEBHOOKS}", 201, json={**webhook, "rateLimitPerSecond": 1})
+        moved = {**webhook, "secret": OWN_SECRETS[0], "filters": [{"path": "network", "op": "exists"}]}
+        driver.secrets["webhook's own secret"] = OWN_SECRETS[0].removeprefix("whsec_")
+        driver.secrets["webhook's second own secret"] = OWN_SECRETS[1].removeprefix("whsec_")
+        moved_id = api(f"POST {WEBHOOKS}", 201, json=moved)["id"]
+        api(f"POST {WEBHOOKS}", 422, json={**moved, "secret": OWN_SECRETS[1][:-2]})
+        api(f"POST {WEBHOOKS}/{moved_id}/rotate-secret", 200, json={"secret": OWN_SECRETS[1]})
+        api(f"DELETE {WEBHOOKS}/{moved_id}", 200)
+        assert len(api(f"GET {WEBHOOKS}/{moved_id}/logs", 200)["items"]) == 3
+        api(f"GET {WEBHOOKS}/{moved_id}/logs?action=nothing", 404)
         api(f"GET {WEBHOOKS}", 200)
+        api(f"GET {WEBHOOKS}?include=receiver", 200)
+        api(f"GET {WEBHOOKS}?include=stats,receiver", 200)
         api(f"GET {WEBHOOKS}", 200, token=publisher["key"])
         api(f"GET {WEBHOOKS}/event-types", 200)
         path = f"{WEBHOOKS}/{first['id']}"
@@ -291,7 +304,9 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
         assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
         api(f"POST {path}/rotate-secret", 412, headers={"idempotency-key": "two", "if-match": "1"})
-        assert api(f"POST {path}/test", 200)["statusCode"] == 200
+        tested = api(f"POST {path}/test", 200, headers=once)
+        assert tested["statusCode"] == 200
+        assert api(f"POST {path}/test", 200, headers=once) == tested
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
         api("GET /api/deliveries?status=PENDING", 200)
@@ -324,12 +339,15 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
         api(f"GET {WEBHOOKS}/{id}/deliveries/{delivery['id']}", 200)
     (failed,) = api(f"GET {WEBHOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
-    api(f"GET {WEBHOOKS}", 200)  # some deliveries may be pending now, so it counts them
+    api(f"GET {WEBHOOKS}?include=stats", 200)  # some deliveries may be pending now, so it counts them
     recovered = f"{WEBHOOKS}/{disabled['id']}"
     api(f"PUT {recovered}", 200, json={"name": "healthy again"})
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
-    api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
-    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
+    since = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    api(f"POST {recovered}/recover", 202, json=since, headers=once)
+    api(f"POST {recovered}/recover", 409, json=since, headers={"idempotency-key": "two"})
+    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202, headers=once)
+    api(f"POST {path}/deliveries/{failed['id']}/retry", 404, headers={"idempotency-key": "two"})
     delivered = api(f"GET {WEBHOOKS}/{limited['id']}/deliveries", 200)["items"][0]
     again = f"POST {WEBHOOKS}/{limited['id']}/deliveries/{delivered['id']}/retry"
     api(again, 409)
@@ -567,18 +585,24 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     api(f"GET {INTEGRATIONS}/marketplace", 200)
+    for id in (published["id"], IntegrationId.for_template("hubspot")):
+        api(f"GET {INTEGRATIONS}/marketplace/{id}", 200)
+    api(f"GET {INTEGRATIONS}/providers", 200)
+    api(f"GET {INTEGRATIONS}/providers/hubspot", 200)
     install = f"POST {INTEGRATIONS}/{published['id']}/install"
     copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
     start = {"redirectUri": REDIRECT_URI}
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
-    api(f"POST {CALLBACK}", 422, json={"state": state, "error": "access_denied"})
+    denied = {"state": state, "error": "access_denied"}
+    api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
     api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
     # The publisher's client has changed. Each function that would use it deactivates the copy.
-    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=start)
+    initiate = f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate"
+    api(initiate, 409, json=start, headers={"idempotency-key": "inactive"})
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
     plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "Contacts", "type": "CRM"})["id"]
@@ -589,10 +613,13 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     connection = api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json=credentials, headers=once)
     api(f"GET {INTEGRATIONS}", 200)
     api(f"GET {INTEGRATIONS}/{plain}/logs", 200)
+    assert api(f"GET {INTEGRATIONS}/{plain}/logs?action=nothing", 200)["items"] == []
     for ref in ("default", connection["id"]):
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)
     api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
+    api("GET /api/connections", 200)
+    api(f"GET /api/connections?integrationId={plain}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
 
 
@@ -616,10 +643,11 @@ def _connections(
 
     def connect(name: str) -> Any:
         start = {"redirectUri": REDIRECT_URI, "returnUrl": f"{RETURN_ORIGIN}/back", "connectionId": name}
-        state = api(f"POST {path}/oauth/initiate", 200, json=start)["state"]
+        once = {"idempotency-key": f"flow {len(driver.responses)}"}
+        state = api(f"POST {path}/oauth/initiate", 200, json=start, headers=once)["state"]
         query = urlencode({"state": state, "code": CODE})
         assert driver.call(f"GET {path}/oauth/callback?{query}", token=None).status == 303
-        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE})
+        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE}, headers=once)
 
     def make_due(integration: str, name: str, **attributes: Any) -> None:
         key = {"integrationKey": f"acme#{integration}", "name": name}

@@ -4,7 +4,7 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import DeliveryId, WebhookId
 
 
-@endpoint(scope="webhooks:write", status=202, optional_body=True)
+@endpoint(scope="webhooks:write", status=202, idempotent=True, optional_body=True)
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId, body: RetryDelivery) -> Delivery:
     """Send a delivery again now."""
-    return service.retry(request.principal, id, delivery_id, body)
+    return service.retry(request.principal, id, delivery_id, body, request.once)

@@ -123,6 +123,7 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/integrations/.*/token", "credentials:read"),
     (r"\w+ /api/integrations/.*(oauth|connections)(/.*)?", "connections:*"),
     (r"\w+ /api/integrations(/.*)?", "integrations:*"),
+    (r"GET /api/connections", "connections:read"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),

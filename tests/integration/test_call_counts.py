@@ -51,7 +51,7 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
         body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == 201
     # One call reads the stats of three, unless one has failed or got an event within the hour.
-    assert cost("GET /api/integrations/webhooks") == {
+    assert cost("GET /api/integrations/webhooks?include=stats,receiver") == {
         "dynamodb.UpdateItem": 1,
         "dynamodb.Query": 1,
         "dynamodb.BatchGetItem": 1,
@@ -66,6 +66,35 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     assert cost("POST /api/events", json=EVENT, **once) == sending | read_and_write
     # A repeat sends again, because the first send may have been lost.
     assert cost("POST /api/events", json=EVENT, **once) == sending | {"dynamodb.BatchGetItem": 1}
+
+
+def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api) -> None:
+    """The window of each webhook's stats has 25 rows."""
+    for _ in range(20):
+        body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+        id = api("POST /api/integrations/webhooks", json=body).json()["id"]
+    calls = {}
+    for line in ("", "?include=receiver", "?include=stats", f"/{id}"):
+        backend.calls.clear()
+        assert api(f"GET /api/integrations/webhooks{line}").status == 200
+        calls[line] = dict(backend.calls.count)
+    assert calls == {
+        "": {"dynamodb.Query": 1},
+        "?include=receiver": {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 1},
+        "?include=stats": {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 6},
+        f"/{id}": {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1, "dynamodb.Query": 1},
+    }
+
+
+def test_event_with_unmatched_webhooks_takes_one_more_query(backend: Backend, api: Api) -> None:
+    body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+    api("POST /api/integrations/webhooks", json=body)
+    line = f"GET /api/events/{api('POST /api/events', json=EVENT).json()['id']}"
+    for scope, queries in (("events:read", 0), ("events:read webhooks:read", 1)):
+        backend.calls.clear()
+        assert api(line, token=jwt_for("acme", scope=scope)).status == 200
+        assert backend.calls.count["dynamodb.Query"] == queries
+    assert backend.calls.count.total() == 3
 
 
 def test_warm_publish_with_jwt_writes_only_event(backend: Backend, api: Api) -> None:

@@ -275,6 +275,10 @@ def connections(filler: Filler) -> FilledList:
     return f"GET {INTEGRATIONS}/{integration}/connections", sorted([row["id"], *ids], reverse=True)
 
 
+def all_connections(filler: Filler) -> FilledList:
+    return "GET /api/connections", connections(filler)[1]
+
+
 def logs(filler: Filler) -> FilledList:
     integration = filler.integration()
     ids = filler.copies("ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, detail=QUOTE * 4 * KB)
@@ -307,6 +311,7 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
     "GET /api/automations/runs": [all_runs],
+    "GET /api/connections": [all_connections],
     "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
     "GET /api/integrations": [integrations_with_public],
@@ -439,6 +444,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/triggers": [lambda filler: f"GET {ZAPIER}/triggers"],
     "GET /api/automations/{platform}/triggers/{eventType}/samples": [samples],
     "GET /api/events/{id}": [event],
+    "GET /api/integrations/providers": [lambda filler: f"GET {INTEGRATIONS}/providers"],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
     "GET /api/integrations/webhooks/{id}/feed": [feed],
@@ -475,6 +481,8 @@ ONE_ROW = {
     "GET /api/health",
     "GET /api/me",
     "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/marketplace/{id}",
+    "GET /api/integrations/providers/{key}",
     "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",

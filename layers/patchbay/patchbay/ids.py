@@ -85,7 +85,7 @@ class Id(str):
         """`text` as an ID of this kind. Raises ValueError."""
         prefix, _, body = text.partition("_")
         if prefix != cls.prefix or not _BODY.match(body) or body > _LAST_BODY:
-            raise ValueError(f"not a valid {cls.prefix}_ ID")
+            raise ValueError(f"must be {cls.prefix}_ followed by {_LENGTH} letters or digits")
         return cls(text)
 
     @property
@@ -181,7 +181,7 @@ class ConnectionRef(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if `text` is neither."""
         if not _CONNECTION_NAME.match(text):
-            raise ValueError("not a connection name, which has 1 to 64 letters, digits, _, . or -")
+            raise ValueError("must be a connection's name (1 to 64 letters, digits, _, . or -) or its ID")
         return cls(text)
 
     @property

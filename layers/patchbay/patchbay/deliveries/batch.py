@@ -101,7 +101,7 @@ class WebhookBatch:
 
     @property
     def takes_fast_lane(self) -> bool:
-        return self.health.is_fast and not self.traffic.is_slow(now_ms())
+        return self.health.takes_fast_lane(self.traffic, now_ms())
 
     @property
     def resumed_at(self) -> int:

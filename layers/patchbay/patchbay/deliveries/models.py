@@ -9,9 +9,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from patchbay import catalogue
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
-from patchbay.events.models import EventType
+from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, check_period_end
+from patchbay.events.models import KnownEventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
 from patchbay.webhooks.models import EventTypes, Webhook
 
@@ -77,15 +76,13 @@ def _message() -> TypeAdapter[DeliveryMessage]:
     return TypeAdapter(DeliveryMessage)
 
 
-class DeliveryQuery(ListQuery):
+class DeliveryQuery(PeriodQuery):
     """`since` and `until` are of the event's `timestamp`."""
 
     status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
         None
     )
-    event_type: EventType | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
+    event_type: KnownEventType | None = None
 
 
 class AllDeliveriesQuery(DeliveryQuery):
@@ -155,7 +152,7 @@ class Recover(ApiModel):
     """The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now."""
 
     since: Timestamp
-    until: Timestamp | None = None
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None
 
 
 class Recovering(ApiModel):
@@ -172,7 +169,7 @@ class Replay(ApiModel):
     """
 
     since: Timestamp
-    until: Timestamp | None = None
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None
     event_types: EventTypes | None = None
     statuses: Annotated[list[Literal["FAILED", "CANCELLED", "DELIVERED"]], Field(min_length=1)] | None = None
     missing: bool = False
@@ -196,18 +193,12 @@ class RetryDelivery(ApiModel):
     force: bool = False
 
 
-def _check_event_type(event_type: str) -> str:
-    if event_type not in catalogue.ALL:
-        raise ValueError(f"is not an event type; use one of {', '.join(sorted(catalogue.ALL))}")
-    return event_type
-
-
 class SendTestEvent(ApiModel):
     """`eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first
     type.
     """
 
-    event_type: Annotated[EventType, AfterValidator(_check_event_type)] | None = None
+    event_type: KnownEventType | None = None
 
 
 class WebhookDetail(Webhook):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from patchbay import compact_json, queues, response_size
+from patchbay import compact_json, idempotency, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms, to_ms
-from patchbay.deliveries import roll_up, states, store, workspace_list
+from patchbay.deliveries import receiver_state, roll_up, states, store, workspace_list
 from patchbay.deliveries.models import (
     AllDeliveriesQuery,
     Attempt,
@@ -36,13 +36,19 @@ from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import SetWebhookStatus, Webhook, WebhookQuery
+from patchbay.webhooks.models import Part, SetWebhookStatus, Webhook, WebhookQuery
+from patchbay.webhooks.unmatched import Unmatched
+from patchbay.webhooks.unmatched import find as find_unmatched
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from patchbay.events.store import StoredEvent
+    from patchbay.idempotency import Once
+
 _RECENT = 10
 _READ_RESPONSES_SCOPE = "webhooks:write"
+_READ_WEBHOOKS_SCOPE = "webhooks:read"
 # Users can retry a delivery any number of times.
 _MAX_ATTEMPTS_SHOWN = 100
 _DOES_NOT_FIT = "The responses to later attempts leave no space for this one."
@@ -119,7 +125,7 @@ def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
-    """A webhook with its stats and its last ten deliveries. Raises NotFound."""
+    """A webhook with its stats, its receiver's state and its last ten deliveries. Raises NotFound."""
     webhook = with_stats(principal, webhooks.get(principal, id))
     recent = store.page(
         principal.workspace_id,
@@ -134,15 +140,19 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
-    """The workspace's webhooks with their stats, newest first."""
+    """The workspace's webhooks, newest first, with the parts that the query includes."""
     page = webhooks.list_webhooks(principal, query)
-    complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
-    return Listing.from_page(page.map(lambda webhook: complete[webhook.id]))
+    if query.include:
+        complete = {
+            webhook.id: webhook for webhook in _with_parts(principal.workspace_id, page.items, query.include)
+        }
+        page = page.map(lambda webhook: complete[webhook.id])
+    return Listing.from_page(page)
 
 
 def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
-    """A webhook with its stats and its number of consecutive failures."""
-    return _with_stats(principal.workspace_id, [webhook])[0]
+    """A webhook with its stats, its number of consecutive failures, and its receiver's state."""
+    return _with_parts(principal.workspace_id, [webhook], ["stats", "receiver"])[0]
 
 
 def set_status(
@@ -162,7 +172,13 @@ def release_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.Tra
     return [health_store.sweep_now_action(webhook_key(workspace_id, webhook_id), now_ms())]
 
 
-def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, body: RetryDelivery) -> Delivery:
+def retry(
+    principal: Principal,
+    webhook_id: WebhookId,
+    id: DeliveryId,
+    body: RetryDelivery,
+    once: Once | None = None,
+) -> Delivery:
     """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. If the
     webhook is paused, one attempt is made now, and the retries are held. Raises NotFound, and Conflict if the
     delivery was delivered (unless `force` is set) or is being sent, or if the webhook is not active or
@@ -177,19 +193,29 @@ def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId, body: Ret
     restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
         raise Conflict(_NOT_RETRYABLE[before.status])
+    response = _to_api(restarted)
     try:
-        store.write(before, restarted, before.success)
+        store.write(
+            before,
+            restarted,
+            before.success,
+            extra_actions=[once.complete_action(response)] if once else (),
+        )
     except store.DeliveryChanged:
         raise Conflict("The delivery has changed. Read it, and try again.") from None
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
     message = replace(restarted.to_message(), by_hand=True)
     queues.send(
         settings().slow_deliveries_queue_url,
         queues.Message.from_value(message.fields(), principal.workspace_id),
     )
-    return _to_api(restarted)
+    return response
 
 
-def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
+def recover(
+    principal: Principal, webhook_id: WebhookId, body: Recover, once: Once | None = None
+) -> Recovering:
     """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, oldest
     first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
     the webhook is not active or a recovery of it is running.
@@ -199,10 +225,23 @@ def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recov
     id_range = DeliveryId.range(body.since, range_end(body.since, body.until, now))
     key = webhook_key(principal.workspace_id, webhook_id)
     recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
-    queued = sum(1 for _ in recoverable)
-    if queued and not health_store.start_recovery(key, id_range, now):
+    response = Recovering(queued=sum(1 for _ in recoverable))
+    if response.queued:
+        _start_recovery(key, id_range, now, [once.complete_action(response)] if once else [])
+    elif once:
+        once.complete(response)
+    return response
+
+
+def _start_recovery(
+    key: str, id_range: tuple[DeliveryId, DeliveryId], now: int, extra_actions: Sequence[dynamo.TransactItem]
+) -> None:
+    try:
+        has_started = health_store.start_recovery(key, id_range, now, extra_actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    if not has_started:
         raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
-    return Recovering(queued=queued)
 
 
 def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
@@ -233,6 +272,9 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
     event = events.get(principal, id)
     ids = {webhook_id: DeliveryId.derived(id, webhook_id) for webhook_id in event.webhook_ids}
     stored = store.get_many(principal.workspace_id, ids.items())
+    unmatched = None
+    if _READ_WEBHOOKS_SCOPE in principal.scopes:
+        unmatched = _find_unmatched(principal, event)
     return Event(
         id=event.id,
         type=event.type,
@@ -253,7 +295,16 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
             for webhook_id in event.feed_ids
         ],
+        unmatched=None if unmatched is None else unmatched.webhooks,
+        unmatched_truncated=unmatched is not None and unmatched.truncated,
     )
+
+
+def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
+    if event.reason is not None:  # a rejected event goes to no webhook
+        return Unmatched([], truncated=False)
+    matched = {*event.webhook_ids, *event.feed_ids}
+    return find_unmatched(principal.workspace_id, event.type, event.timestamp, event.data, matched)
 
 
 def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredDelivery:
@@ -277,23 +328,29 @@ def not_active() -> Conflict:
     return Conflict("The webhook is not active. Set its status to ACTIVE first.")
 
 
-def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebhook]:
+def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collection[Part]) -> list[AnyWebhook]:
+    """The webhooks with these parts, and with their numbers of consecutive failures."""
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in models]
-    statistics = roll_up.load_statistics(workspace_id, keys, now)
+    if "stats" in parts:
+        statistics = roll_up.load_statistics(workspace_id, keys, now)
+    else:
+        traffic, health_of_all = receiver_state.load(workspace_id, keys)
+        statistics = [roll_up.WebhookStatistics(health, [], traffic) for health in health_of_all]
     complete = []
-    for webhook, key, (health, hours) in zip(models, keys, statistics, strict=True):
-        # If no attempt failed and nothing is due, no delivery is waiting, so the count is skipped.
-        pending = store.count_pending(key) if counters.may_have_pending(hours) or health.due_at else 0
+    for webhook, key, (health, hours, traffic) in zip(models, keys, statistics, strict=True):
+        # If no attempt failed and nothing is due, no delivery is waiting, so the counts are skipped.
+        is_paused = webhook.status == "PAUSED"
+        may_have_pending = is_paused or bool(health.due_at) or counters.may_have_pending(hours)
+        held = store.count_held(key) if may_have_pending else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
-        complete.append(
-            webhook.model_copy(
-                update={
-                    "stats": counters.summarize(hours, now, pending),
-                    "consecutive_failures": health.consecutive_failures(resumed_at),
-                }
-            )
-        )
+        changes: dict[str, object] = {"consecutive_failures": health.consecutive_failures(resumed_at)}
+        if "receiver" in parts and webhook.kind == "push":
+            changes["receiver"] = receiver_state.describe(health, traffic, resumed_at, held, now)
+        if "stats" in parts:
+            retrying = store.count_retrying(key) if may_have_pending else 0
+            changes["stats"] = counters.summarize(hours, now, retrying + held)
+        complete.append(webhook.model_copy(update=changes))
     return complete
 
 

@@ -68,25 +68,36 @@ class DeliveryChanged(Exception):
 # ── write ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(before: StoredDelivery | None, after: StoredDelivery, attempt: StoredAttempt | None = None) -> None:
+def write(
+    before: StoredDelivery | None,
+    after: StoredDelivery,
+    attempt: StoredAttempt | None = None,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
+) -> None:
     """Store the result of a transition, and a row for an attempt that `after` does not have: one that failed,
-    or the success of a delivery that is sent again. Raises DeliveryChanged.
+    or the success of a delivery that is sent again. `extra_actions` join the transaction. Raises
+    DeliveryChanged, and TransactionCanceled if only the condition of an extra action fails.
     """
     table, row = settings().deliveries_table, after.to_row()
     condition = _if_unchanged(before)
     try:
-        if attempt is None:
+        if attempt is None and not extra_actions:
             dynamo.put(table, row, **condition)
             return
-        attempt_row = attempt.to_row() | {
-            "webhookKey": after.webhook_key,
-            "sk": _attempt_key(after.id, f"{attempt.number:04}"),
-            "ttl": retention_ttl(after.updated_at),
-        }
-        dynamo.transact([dynamo.put_action(table, row, **condition), dynamo.put_action(table, attempt_row)])
+        actions = [dynamo.put_action(table, row, **condition)]
+        if attempt is not None:
+            attempt_row = attempt.to_row() | {
+                "webhookKey": after.webhook_key,
+                "sk": _attempt_key(after.id, f"{attempt.number:04}"),
+                "ttl": retention_ttl(after.updated_at),
+            }
+            actions.append(dynamo.put_action(table, attempt_row))
+        dynamo.transact([*actions, *extra_actions])
     except dynamo.ConditionFailed as refused:
         found = refused.row
     except dynamo.TransactionCanceled as refused:
+        if 0 not in refused.failed:
+            raise
         found = refused.rows[0]
     else:
         return
@@ -267,9 +278,14 @@ def count_queued_retries(key: str) -> int:
     return _count(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
-def count_pending(key: str) -> int:
-    """The number of a webhook's RETRYING and HELD deliveries, each counted in one page of the index."""
-    return sum(_count(key, status, None) for status in (Status.RETRYING, Status.HELD))
+def count_retrying(key: str) -> int:
+    """The number of a webhook's RETRYING deliveries, counted in one page of the index."""
+    return _count(key, Status.RETRYING, None)
+
+
+def count_held(key: str) -> int:
+    """The number of a webhook's HELD deliveries, counted in one page of the index."""
+    return _count(key, Status.HELD, None)
 
 
 def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:

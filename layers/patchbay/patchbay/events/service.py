@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from patchbay import catalogue, compact_json, idempotency, queues
+from patchbay import catalogue, compact_json, idempotency, queues, suggestions
 from patchbay.api_model import Listing, validate
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
@@ -273,9 +273,9 @@ def _check(body: PublishEvent) -> None:
         reserved = body.type in catalogue.ALL
         raise ValidationFailed.for_field(
             "type",
-            f"{body.type} is reserved for Patchbay and cannot be published"
+            "is a type of Patchbay's own events, which cannot be published"
             if reserved
-            else f"{body.type} is not an event type; use one of {', '.join(sorted(catalogue.PUBLISHABLE))}",
+            else suggestions.one_of(body.type, catalogue.PUBLISHABLE, "an event type"),
         )
     compact_json.check_size("data", body.data, MAX_DATA_BYTES)
     check_data(body.type, body.data)

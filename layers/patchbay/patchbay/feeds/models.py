@@ -26,7 +26,7 @@ class ConsumerName(str):
     def parse(cls, text: str) -> ConsumerName:
         """Raises ValueError."""
         if not _CONSUMER.match(text):
-            raise ValueError("not the name of a consumer, which has 1 to 64 letters, digits, _ or -")
+            raise ValueError("must be the name of a consumer: 1 to 64 letters, digits, _ or -")
         return cls(text)
 
 

@@ -19,7 +19,7 @@ from patchbay import aws, idempotency
 from patchbay.auth.principal import Principal
 from patchbay.errors import Problem
 from patchbay.http import credentials
-from patchbay.http.arguments import Reader, readers_of
+from patchbay.http.arguments import Reader, check_unread, readers_of
 from patchbay.http.file import File, file_response
 from patchbay.http.request import Event, Request
 from patchbay.http.response import (
@@ -162,6 +162,9 @@ def _call_function(
 ) -> Response:
     idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
+    # Anything may link to a public route with parameters of its own, and a path without a route is a 404.
+    if request.caller is not None and request.route != "$default":
+        check_unread(request, readers)
     if idempotency_key is not None:
         return _call_once(function, arguments, request, idempotency_key, status)
     result = function(**arguments)

@@ -38,7 +38,7 @@ def impossible_value(method: str, path: str, variable: str, reason: str) -> Prob
     pattern = _best_pattern(path)
     if pattern and method not in _METHODS[pattern]:
         return _not_allowed(method, path, pattern)
-    return NotFound(f"The path is wrong: {variable} is {reason}.")
+    return NotFound(f"The path is wrong: {variable} {reason}.")
 
 
 def _best_pattern(path: str) -> tuple[str, ...] | None:

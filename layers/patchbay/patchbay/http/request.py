@@ -17,6 +17,7 @@ from patchbay.rate_limits.sliding_window import QuotaStatus
 Event = Mapping[str, Any]  # API Gateway's payload 2.0
 
 MAX_BODY_BYTES = 1024 * 1024
+_EMPTY_BODIES = (b"", b"{}", b"[]", b"null", b'""')
 _VERSION = re.compile(r'(?P<quote>"?)(?P<version>[0-9]{1,15})(?P=quote)')
 
 
@@ -34,6 +35,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     path: Mapping[str, str]
     query: Mapping[str, str] = field(repr=False)
+    raw_query: str = field(repr=False)
     raw_body: bytes = field(repr=False)
     caller: Principal | None = None
     once: Once | None = None
@@ -56,6 +58,7 @@ class Request:
             headers=event.get("headers", {}),
             path=event.get("pathParameters", {}),
             query=event.get("queryStringParameters", {}),
+            raw_query=event.get("rawQueryString", ""),
             raw_body=_body(event),
         )
 
@@ -88,6 +91,11 @@ class Request:
                 "If-Match", 'must be the version of the resource in quotes, such as "3", or *'
             )
         return int(match["version"])
+
+    @property
+    def has_empty_body(self) -> bool:
+        """Whether the body is empty, or is an empty value such as `{}`, which some clients always send."""
+        return b"".join(self.raw_body[:100].split()) in _EMPTY_BODIES and len(self.raw_body) <= 100
 
     def json(self, *, optional: bool = False, per_item: str | None = None) -> Any:
         """The parsed body; `{}` for an empty body if it is `optional`. Raises MalformedJson, except for an

@@ -297,19 +297,24 @@ def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) 
     _try_update(key, "REMOVE announce", condition="announce = :published", published=published)
 
 
-def start_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
-    """Make the sweeper recover the failed and cancelled deliveries in this range of IDs. Returns False if a
-    recovery is already running.
+def start_recovery(
+    key: str,
+    between: tuple[DeliveryId, DeliveryId],
+    now: int,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
+) -> bool:
+    """Make the sweeper recover the failed and cancelled deliveries in this range of IDs; `extra_actions` join
+    the transaction. Returns False if a recovery is already running. Raises TransactionCanceled if only the
+    condition of an extra action fails.
     """
-    return _try_update(
-        key,
-        f"SET {_RECOVERY}",
-        condition="attribute_not_exists(recover)",
-        low=between[0],
-        high=between[1],
-        shard=due_index.shard_of(key),
-        now=now,
-    )
+    start = _recovery_action(key, between, now, condition="attribute_not_exists(recover)", low=between[0])
+    try:
+        dynamo.transact([start, *extra_actions])
+    except dynamo.TransactionCanceled as refused:
+        if 0 not in refused.failed:
+            raise
+        return False
+    return True
 
 
 def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
@@ -318,13 +323,25 @@ def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now:
     transaction fails.
     """
     interrupted_at = health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
+    return _recovery_action(
+        key,
+        between,
+        now,
+        condition="attribute_not_exists(recover) OR recover >= :low",
+        low=between[0] if interrupted_at is None else min(interrupted_at, between[0]),
+    )
+
+
+def _recovery_action(
+    key: str, between: tuple[DeliveryId, DeliveryId], now: int, *, condition: str, low: DeliveryId
+) -> dynamo.TransactItem:
     return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET #ttl = :ttl, {_RECOVERY}",
-        condition="attribute_not_exists(recover) OR recover >= :low",
+        condition=condition,
         names={"#ttl": "ttl"},
-        low=between[0] if interrupted_at is None else min(interrupted_at, between[0]),
+        low=low,
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, NamedTuple
 
-from patchbay import compact_json, idempotency
+from patchbay import catalogue, compact_json, idempotency
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
@@ -210,6 +210,21 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
         prefix=f"{WebhookId.prefix}_",
     ):
         yield WebhookId(row["sk"])
+
+
+def subscribers(workspace_id: str, event_type: str) -> Iterator[StoredWebhook]:
+    """The webhooks that name a type, or `*`, whatever their status, newest first; eventually consistent."""
+    rows = dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        consistent=False,
+        descending=True,
+        workspace=workspace_id,
+        prefix=f"{WebhookId.prefix}_",
+    )
+    for row in rows:
+        if {event_type, catalogue.ANY}.intersection(row["eventTypes"]):
+            yield StoredWebhook.from_row(row)
 
 
 def replace(
