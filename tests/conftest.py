@@ -346,7 +346,10 @@ class Api:
         module, _, attribute = self._handlers[route.function].rpartition(".")
         handler = getattr(importlib.import_module(module), attribute)
         answer = handler(event, LAMBDA_CONTEXT)
-        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+        text = answer["body"]
+        if answer["isBase64Encoded"]:
+            text = base64.b64decode(text).decode(errors="replace")
+        return Answer(answer["statusCode"], answer["headers"], text)
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 
 # The headers that a page of another origin can read, and those that only browsers need.
 READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
+READABLE_HEADERS |= {"content-security-policy", "referrer-policy", "vary"}  # of pages and their files
 
 
 class Driver:
@@ -202,6 +203,8 @@ def tour(driver: Driver) -> None:
     """Run everything."""
     driver.api("GET /api/health", 200, token=None)
     driver.api("GET /api/nothing", 404, token=None)
+    for path in ("openapi.json", "docs", "docs/errors"):
+        assert driver.call(f"GET /api/{path}", token=None).status == 200
     publisher = _api_keys(driver)
     driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)
@@ -226,7 +229,10 @@ def echo(status: int) -> Step:
 def _api_keys(driver: Driver) -> Any:
     """API keys from creation to expiry. Returns one that may publish events."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
-    body = {"name": "test", "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"]}
+    body = {
+        "name": "Publisher",
+        "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"],
+    }
     publisher = api(f"POST {KEYS}", 201, json=body, headers=once)
     assert api(f"POST {KEYS}", 201, json=body, headers=once) == publisher
     beyond = {**body, "scopes": ["actions:handle"]}
@@ -261,7 +267,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     """Webhooks whose receivers answer 200, 500 and 410, from the event to the recovery."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     with receiver([echo(200)]) as healthy, receiver([echo(500)]) as broken, receiver([echo(410)]) as gone:
-        webhook = {"name": "test", "url": healthy.url, "eventTypes": ["POST_PUBLISHED"]}
+        webhook = {"name": "Team chat", "url": healthy.url, "eventTypes": ["POST_PUBLISHED"]}
         retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
         body = {**webhook, "headers": HEADER_VALUES}
         first = api(f"POST {WEBHOOKS}", 201, json=body, headers=once)
@@ -407,12 +413,14 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     """Publish by HTTP and by the bus, and fan out. Returns a large event, and one to many webhooks."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     # So large that the worker reads its body from the event's row.
-    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
+    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "Spring is here. " * 4_400}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
-    batch = {"events": [campaign, {"type": publisher["key"], "data": {}}]}
+    batch = {
+        "events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]
+    }
     items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
-    assert ["error" in item for item in items] == [False, True]
+    assert ["error" in item for item in items] == [False, True, True]
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
         put_on_bus(backend, {"workspaceId": "acme", **detail})
     subscribed = {**webhook, "eventTypes": ["CAMPAIGN_STARTED"]}
@@ -597,8 +605,8 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(initiate, 409, json=start, headers={"idempotency-key": "inactive"})
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
-    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})["id"]
-    webhook = {"name": "test", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
+    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "Contacts", "type": "CRM"})["id"]
+    webhook = {"name": "Contacts", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
     webhook_id = api(f"POST {WEBHOOKS}", 201, json=webhook)["id"]
     api(f"PUT {WEBHOOKS}/{webhook_id}", 200, json={"integrationId": plain})
     credentials = {"credentials": CREDENTIALS}
@@ -621,7 +629,12 @@ def _connections(
     """Connections whose refresh is refused on demand, on schedule, and under another process's lease."""
     api, backend = driver.api, driver.backend
     config = {**addresses, "clientId": "id", "clientSecret": CLIENT_SECRETS[0], "apiToken": API_TOKEN}
-    own = {"name": "own", "type": "CUSTOM", "provider": "own", "config": {**config, "clientAuth": "basic"}}
+    own = {
+        "name": "Our own CRM",
+        "type": "CUSTOM",
+        "provider": "own",
+        "config": {**config, "clientAuth": "basic"},
+    }
     id = api(f"POST {INTEGRATIONS}", 201, json=own)["id"]
     path = f"{INTEGRATIONS}/{id}"
     api(f"GET {path}?reveal=true", 200)

@@ -11,5 +11,5 @@ token_endpoint.preload()
     located="/api/integrations/{integrationId}/connections/{id}",
 )
 def handler(request: Request, body: Callback) -> Connection:
-    """Complete the flow with the parameters of the provider's redirect."""
+    """Complete an authorization code flow with the parameters of the provider's redirect."""
     return flow.complete(request.principal, body, request.once)

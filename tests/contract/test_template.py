@@ -110,7 +110,7 @@ PUBLIC = None
 ANY = "any caller"
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
-    (r"GET /api/health", PUBLIC),
+    (r"GET /api/(health|openapi\.json|docs(/\{file\})?)", PUBLIC),
     (r"GET /api/me", ANY),
     (r"GET /api/deliveries", "webhooks:read"),
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
@@ -386,7 +386,7 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
     public = [route.function for route in ROUTES if required_scope(route) is PUBLIC]
-    assert len(public) == 3
+    assert len(public) == 6
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))

@@ -21,6 +21,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
@@ -187,10 +188,13 @@ Timestamp = Annotated[
     BeforeValidator(_parse_timestamp),
     AfterValidator(_to_utc_ms),
     PlainSerializer(iso, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 # Any object from the caller, stored unchanged: even its numbers keep their notation.
 JsonObject = Annotated[
-    dict[str, SkipValidation[JsonValue]], PlainSerializer(_serialize_json, when_used="json")
+    dict[str, SkipValidation[JsonValue]],
+    PlainSerializer(_serialize_json, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
 WorkspaceId = Annotated[
     str,

@@ -106,6 +106,10 @@ class Id(str):
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> dict[str, str]:
+        return {"type": "string", "pattern": f"^{cls.prefix}_[0-9A-Za-z]{{{_LENGTH}}}$"}
+
 
 def _hash(*parts: str) -> int:
     """The first `_RANDOM_BITS` bits of the parts' SHA-256."""

@@ -20,6 +20,7 @@ from patchbay.auth.principal import Principal
 from patchbay.errors import Problem
 from patchbay.http import credentials
 from patchbay.http.arguments import Reader, check_unread, readers_of
+from patchbay.http.file import File, file_response
 from patchbay.http.request import Event, Request
 from patchbay.http.response import (
     Response,
@@ -122,11 +123,14 @@ def endpoint(
                 )
             return response
 
-        handler.endpoint = {  # type: ignore[attr-defined]  # for tests
+        # For the tests, and for the OpenAPI description.
+        handler.endpoint = {  # type: ignore[attr-defined]
             "scope": scope,
             "public": public,
             "status": status,
+            "idempotent": idempotent,
             "located": located,
+            "optional_body": optional_body,
         }
         return handler
 
@@ -166,6 +170,8 @@ def _call_function(
     result = function(**arguments)
     if isinstance(result, Redirect):
         return json_response(status, "", {"location": result.location})
+    if isinstance(result, File):
+        return file_response(result, request)
     return model_response(result, status)
 
 

@@ -28,6 +28,7 @@ class Request:
     route: str
     method: str
     raw_path: str
+    origin: str
     request_id: str
     source_ip: str | None
     # Not in the repr: headers have credentials, and a query may have an OAuth code or misplaced credentials.
@@ -51,6 +52,7 @@ class Request:
             route=event["routeKey"],
             method=context["http"]["method"],
             raw_path=path_of(event),
+            origin=origin_of(event),
             request_id=context["requestId"],
             source_ip=context["http"].get("sourceIp"),
             headers=event.get("headers", {}),
